@@ -1,0 +1,41 @@
+"""The one seam of the gateway: what every model looks like to dispatch."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.clock import Deadline
+from gateway.types import Chunk, Reply, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt at one model: what to answer, within which bounds."""
+
+    request: Request
+    max_tokens: int
+    """The bound that was reserved; always sent."""
+    deadline: Deadline
+    """When this attempt must be over; never later than the caller's deadline."""
+
+
+class Backend(Protocol):
+    """Something that turns a call into an answer.
+
+    Both methods raise `errors.BackendError` and nothing else for what goes wrong upstream, and
+    let `asyncio.CancelledError` pass after they have stopped the work upstream. Neither retries.
+    """
+
+    name: str
+
+    async def generate(self, call: Call) -> Reply:
+        """Return the whole answer."""
+        ...
+
+    def stream(self, call: Call) -> AsyncIterator[Chunk]:
+        """Yield the answer in pieces; the last one has a `finish_reason`, or the answer was cut."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the backend holds."""
+        ...

@@ -1,0 +1,1 @@
+"""A small Python client for the CLI, the demo and the examples."""

@@ -1,0 +1,1 @@
+"""Walking a decision: retries, breakers, reservations, deadlines."""

@@ -1,0 +1,1 @@
+"""The edge process: llama.cpp behind a unix socket, and what watches it."""

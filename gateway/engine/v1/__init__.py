@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/engine/v1; see make protos."""

@@ -1,0 +1,321 @@
+"""Every error that may cross a room's border, and what to do about it.
+
+GatewayError
+├── InvalidRequest            INVALID_ARGUMENT      the caller's mistake, with the field
+├── DeadlinePassed            DEADLINE_EXCEEDED     the caller's time is up
+├── NotDegraded               (by its reason)       nothing answered and the caller declined a canned reply
+└── AttemptError              one attempt at one model did not give the answer
+    ├── NotTried              the model was not called
+    │   ├── BudgetExhausted   RESOURCE_EXHAUSTED
+    │   ├── LedgerUnavailable UNAVAILABLE
+    │   └── BreakerOpen       UNAVAILABLE
+    └── BackendError          the model was called and failed
+        ├── BackendUnreachable    UNAVAILABLE          retry    no connection
+        ├── BackendSilent         UNAVAILABLE                   accepted, then nothing in time
+        ├── BackendFailed         UNAVAILABLE          retry    408, 5xx
+        ├── BackendOverloaded     UNAVAILABLE          retry    503 with or without a time to come back
+        ├── BackendConflict       ABORTED              retry    409
+        ├── BackendRateLimited    RESOURCE_EXHAUSTED   retry    429, perhaps with a time to come back
+        ├── BackendQuotaUsedUp    RESOURCE_EXHAUSTED            429 that no waiting heals
+        ├── BackendCredentials    FAILED_PRECONDITION           401, 403: our own key
+        ├── BackendModelMissing   FAILED_PRECONDITION           404
+        ├── BackendProtocol       UNAVAILABLE          retry    an answer that cannot be read
+        ├── StreamTruncated       ABORTED                       cut after it began
+        ├── ContextTooLong        INVALID_ARGUMENT              does not fit this model
+        ├── NotCapable            INVALID_ARGUMENT              this model cannot do that
+        ├── ContentFiltered       FAILED_PRECONDITION  stop     the provider's filter
+        ├── BackendInvalid        INVALID_ARGUMENT     stop     400, 413, 422: the caller's mistake
+        ├── EngineDown            UNAVAILABLE                   no engine process
+        ├── EngineDied            UNAVAILABLE                   it ended with the request inside
+        └── EngineQueueFull       RESOURCE_EXHAUSTED            too many wait
+PolicyError(ValueError)       the operator's mistake, with file, line and key
+StartupError(Exception)       the gateway cannot start; one line, exit status 2
+
+An error knows what to do about itself: retry asks `retryable`, the chain asks `fallback`, the
+breaker asks `breaker`, the ledger asks `charge`, and the interceptor reads `reason` and `code`.
+No message ever holds a word of a prompt, an answer or a provider's body.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+from gateway.types import Attempt, Reason
+
+
+class BreakerVerdict(StrEnum):
+    """What an error tells the breaker of its model."""
+
+    IGNORE = "ignore"
+    """Says nothing about the model's health."""
+    FAILURE = "failure"
+    """Counts towards opening."""
+    OPEN_LONG = "open_long"
+    """Opens at once for the longest time: only an operator can heal it."""
+
+
+class Charge(StrEnum):
+    """What an error tells the ledger of a call that was dialled."""
+
+    NONE = "none"
+    """The provider refused it or never got it: the reservation is released."""
+    UNKNOWN = "unknown"
+    """It may have been billed: the reservation is charged in full."""
+
+
+class GatewayError(Exception):
+    """Any failure that a caller may be told of; `code` is the name of a gRPC status."""
+
+    reason: Reason = Reason.INTERNAL
+    code: str = "INTERNAL"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Seconds after which another try makes sense, where that is known."""
+
+
+class InvalidRequest(GatewayError):
+    """The request is wrong in a field, named by its path in the proto."""
+
+    reason = Reason.INVALID_REQUEST
+    code = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field}: {description}")
+        self.field = field
+        self.description = description
+
+
+class DeadlinePassed(GatewayError):
+    """The caller's deadline passed before there was an answer."""
+
+    reason = Reason.DEADLINE
+    code = "DEADLINE_EXCEEDED"
+
+    def __init__(self, message: str, *, attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
+
+
+class NotDegraded(GatewayError):
+    """No model answered, and the caller wants an error rather than a canned reply."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Reason,
+        code: str,
+        attempts: Sequence[Attempt] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.reason = reason
+        self.code = code
+        self.attempts = tuple(attempts)
+
+
+class AttemptError(GatewayError):
+    """One attempt at one model did not give the answer."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same model may heal."""
+    fallback: ClassVar[bool] = True
+    """Whether the next model may be tried; False: the failure is the caller's to mend."""
+
+    def __init__(self, model: str, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{model}: {message}", retry_after_s=retry_after_s)
+        self.model = model
+
+
+class NotTried(AttemptError):
+    """The model was not called."""
+
+
+class BudgetExhausted(NotTried):
+    """The reservation would take `budget` over its limit."""
+
+    reason = Reason.BUDGET_EXHAUSTED
+    code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, model: str, *, budget: str, retry_after_s: float | None = None) -> None:
+        super().__init__(model, f"budget {budget} has no room for it", retry_after_s=retry_after_s)
+        self.budget = budget
+
+
+class LedgerUnavailable(NotTried):
+    """The ledger's store cannot be reached, so nothing may be spent."""
+
+    reason = Reason.LEDGER_UNAVAILABLE
+    code = "UNAVAILABLE"
+
+
+class BreakerOpen(NotTried):
+    """The model failed too often lately."""
+
+    reason = Reason.BREAKER_OPEN
+    code = "UNAVAILABLE"
+
+
+class BackendError(AttemptError):
+    """The model was called and failed."""
+
+    breaker: ClassVar[BreakerVerdict] = BreakerVerdict.FAILURE
+    charge: ClassVar[Charge] = Charge.NONE
+
+
+class BackendUnreachable(BackendError):
+    """No connection; the request never left."""
+
+    reason = Reason.UPSTREAM_UNREACHABLE
+    code = "UNAVAILABLE"
+    retryable = True
+
+
+class BackendReset(BackendUnreachable):
+    """The connection broke after the request left and before any answer."""
+
+    charge = Charge.UNKNOWN
+
+
+class BackendSilent(BackendError):
+    """It accepted the request and said nothing in time; once is enough."""
+
+    reason = Reason.UPSTREAM_SILENT
+    code = "UNAVAILABLE"
+    charge = Charge.UNKNOWN
+
+
+class BackendFailed(BackendError):
+    """It answered with 408 or 5xx."""
+
+    reason = Reason.UPSTREAM_ERROR
+    code = "UNAVAILABLE"
+    retryable = True
+
+
+class BackendOverloaded(BackendFailed):
+    """It answered with 503."""
+
+
+class BackendConflict(BackendError):
+    """It answered with 409."""
+
+    reason = Reason.UPSTREAM_ERROR
+    code = "ABORTED"
+    retryable = True
+
+
+class BackendRateLimited(BackendError):
+    """It answered with 429; says nothing about its health."""
+
+    reason = Reason.RATE_LIMITED
+    code = "RESOURCE_EXHAUSTED"
+    retryable = True
+    breaker = BreakerVerdict.IGNORE
+
+
+class BackendQuotaUsedUp(BackendError):
+    """Our account there is used up; waiting does not heal it."""
+
+    reason = Reason.RATE_LIMITED
+    code = "RESOURCE_EXHAUSTED"
+    breaker = BreakerVerdict.OPEN_LONG
+
+
+class BackendCredentials(BackendError):
+    """It refused our own key."""
+
+    reason = Reason.UPSTREAM_CREDENTIALS
+    code = "FAILED_PRECONDITION"
+    breaker = BreakerVerdict.OPEN_LONG
+
+
+class BackendModelMissing(BackendError):
+    """It does not know the model that the policy names."""
+
+    reason = Reason.UPSTREAM_ERROR
+    code = "FAILED_PRECONDITION"
+
+
+class BackendProtocol(BackendError):
+    """Its answer cannot be read."""
+
+    reason = Reason.UPSTREAM_PROTOCOL
+    code = "UNAVAILABLE"
+    retryable = True
+    charge = Charge.UNKNOWN
+
+
+class StreamTruncated(BackendError):
+    """The answer was cut, stalled or garbled after it had begun."""
+
+    reason = Reason.STREAM_TRUNCATED
+    code = "ABORTED"
+    charge = Charge.UNKNOWN
+
+
+class ContextTooLong(BackendError):
+    """The prompt does not fit this model; a larger one may take it."""
+
+    reason = Reason.CONTEXT_LENGTH_EXCEEDED
+    code = "INVALID_ARGUMENT"
+    breaker = BreakerVerdict.IGNORE
+
+
+class NotCapable(BackendError):
+    """This model cannot do what the request needs."""
+
+    reason = Reason.CAPABILITY
+    code = "INVALID_ARGUMENT"
+    breaker = BreakerVerdict.IGNORE
+
+
+class ContentFiltered(BackendError):
+    """The provider's content filter refused the request; it is not routed around."""
+
+    reason = Reason.CONTENT_FILTERED
+    code = "FAILED_PRECONDITION"
+    fallback = False
+    breaker = BreakerVerdict.IGNORE
+
+
+class BackendInvalid(BackendError):
+    """It answered with 400, 413 or 422: the request itself is wrong."""
+
+    reason = Reason.INVALID_REQUEST
+    code = "INVALID_ARGUMENT"
+    fallback = False
+    breaker = BreakerVerdict.IGNORE
+
+
+class EngineDown(BackendError):
+    """No engine process is there to take the request."""
+
+    reason = Reason.ENGINE_DOWN
+    code = "UNAVAILABLE"
+
+
+class EngineDied(EngineDown):
+    """The engine ended with the request inside: it goes to no other engine."""
+
+
+class EngineQueueFull(BackendError):
+    """Too many requests wait for the engine; says nothing about its health."""
+
+    reason = Reason.QUEUE_FULL
+    code = "RESOURCE_EXHAUSTED"
+    breaker = BreakerVerdict.IGNORE
+
+
+class PolicyError(ValueError):
+    """A policy file is refused; `problems` are lines of `file:line: key: what is wrong`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class StartupError(Exception):
+    """The gateway cannot start; the message is one line that names the thing and the way out."""

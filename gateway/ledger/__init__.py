@@ -1,0 +1,1 @@
+"""Spend: reserve, settle, release."""

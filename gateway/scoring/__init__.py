@@ -1,0 +1,1 @@
+"""Pure scorers: text in, numbers and findings out."""

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible provider made for trying and testing."""

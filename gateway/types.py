@@ -1,0 +1,258 @@
+"""The values that travel through the gateway, from the wire to a backend and back.
+
+Nothing here imports anything of the package; every room imports this one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Role(StrEnum):
+    """Who speaks in a message; the values are those of chat templates and the OpenAI API."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class PrivacyClass(IntEnum):
+    """How private a request is; ordered, with the numbers of the wire."""
+
+    PUBLIC = 1
+    INTERNAL = 2
+    CONFIDENTIAL = 3
+    RESTRICTED = 4
+
+
+class Route(StrEnum):
+    """Where an answer was made."""
+
+    LOCAL = "LOCAL"
+    CLOUD = "CLOUD"
+    CANNED = "CANNED"
+
+
+class FinishReason(StrEnum):
+    """Why a model stopped."""
+
+    STOP = "STOP"
+    LENGTH = "LENGTH"
+    STOP_SEQUENCE = "STOP_SEQUENCE"
+    CONTENT_FILTER = "CONTENT_FILTER"
+    TOOL_CALLS = "TOOL_CALLS"
+
+
+class Reason(StrEnum):
+    """Why something was refused or failed: one vocabulary for wire, logs and policy."""
+
+    CLEARANCE = "CLEARANCE"
+    CONTEXT_LENGTH_EXCEEDED = "CONTEXT_LENGTH_EXCEEDED"
+    CAPABILITY = "CAPABILITY"
+    DEADLINE = "DEADLINE"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
+    BREAKER_OPEN = "BREAKER_OPEN"
+    RETRY_BUDGET = "RETRY_BUDGET"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUEUE_FULL = "QUEUE_FULL"
+    ENGINE_DOWN = "ENGINE_DOWN"
+    UPSTREAM_UNREACHABLE = "UPSTREAM_UNREACHABLE"
+    UPSTREAM_SILENT = "UPSTREAM_SILENT"
+    UPSTREAM_ERROR = "UPSTREAM_ERROR"
+    UPSTREAM_PROTOCOL = "UPSTREAM_PROTOCOL"
+    UPSTREAM_CREDENTIALS = "UPSTREAM_CREDENTIALS"
+    CONTENT_FILTERED = "CONTENT_FILTERED"
+    STREAM_TRUNCATED = "STREAM_TRUNCATED"
+    ALL_FAILED = "ALL_FAILED"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    INTERNAL = "INTERNAL"
+
+
+class Outcome(StrEnum):
+    """How an attempt at a model ended."""
+
+    ANSWERED = "ANSWERED"
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation; `content` is never shown in a repr."""
+
+    role: Role
+    content: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationConfig:
+    """How to generate; None leaves the choice to the policy or the model."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    json_schema: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """How the caller tightens the policy for one request."""
+
+    privacy_class: PrivacyClass | None = None
+    max_cost_usd_nanos: int | None = None
+    allow_degraded: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that is right in every field; only `server.wire` makes one from the wire."""
+
+    request_id: str
+    tenant: str
+    messages: tuple[Message, ...]
+    config: GenerationConfig = GenerationConfig()
+    hints: Hints = Hints()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A private datum by type and place, never its text.
+
+    `start` and `end` count characters in the string that holds it; `message_index` is -1 for
+    `config.stop` and `config.json_schema`.
+    """
+
+    type: str
+    start: int
+    end: int
+    confidence: float
+    message_index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What the privacy scorer says of a request: score in [0, 1], class, why, and the findings."""
+
+    score: float
+    privacy_class: PrivacyClass
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The three numbers that rules see, each in [0, 1]."""
+
+    complexity: float
+    privacy: float
+    budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A model that a filter removed from a rule's route, and why."""
+
+    model: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where a request may go and why; dispatch may only walk `chain`, in order."""
+
+    scores: Scores
+    privacy_class: PrivacyClass
+    privacy_reason: str
+    findings: tuple[Finding, ...]
+    rule: str
+    rule_errors: tuple[str, ...]
+    chain: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    policy_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens by the answering model's own count."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The whole answer of one model."""
+
+    text: str = field(repr=False)
+    finish_reason: FinishReason
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a streamed answer; the last one, and only it, has a `finish_reason`."""
+
+    text: str = field(default="", repr=False)
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one model; `reason` is None when it answered."""
+
+    model: str
+    outcome: Outcome
+    reason: Reason | None
+    start_ms: float
+    duration_ms: float
+    usage: Usage | None = None
+    cost_usd_nanos: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degraded:
+    """Why a canned reply stands in for an answer, and which one."""
+
+    reason: Reason
+    canned_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What dispatch gives back: an answer or a canned reply, with every attempt."""
+
+    text: str = field(repr=False)
+    finish_reason: FinishReason | None
+    usage: Usage | None
+    route: Route
+    model: str
+    degraded: Degraded | None
+    cost_usd_nanos: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A piece of the streamed answer; `attempt` grows at every Restart."""
+
+    text: str = field(repr=False)
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """The text so far is void; `model` (empty: the canned reply) begins anew."""
+
+    model: str
+    reason: Reason
+
+
+StreamEvent = Delta | Restart | Answer
+"""What a streamed dispatch yields; an Answer is the last event of a stream that ended well."""

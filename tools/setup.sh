@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Sets up $VENV with pinned versions; says what takes long. Called by make.
+set -euo pipefail
+
+python=${PYTHON:-python3}
+venv=${VENV:-.venv}
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+command -v "$python" >/dev/null || fail "$python is not there; install Python 3.11 or later, or say PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || fail "$("$python" --version) is too old; Python 3.11 or later is needed (PYTHON=/path/to/python3 names another)"
+"$python" -c 'import ensurepip, venv' 2>/dev/null \
+  || fail "$python has no venv module; on Debian and Ubuntu: apt install python3-venv"
+for compiler in gcc g++; do
+  command -v "$compiler" >/dev/null || fail "$compiler is not there; llama.cpp is compiled here (Debian and Ubuntu: apt install build-essential)"
+done
+
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+
+echo "setup: creating $venv/"
+"$python" -m venv "$venv"
+
+# llama-cpp-python comes as source. Everything else comes as wheels.
+llama=$(grep -E '^llama[-_]cpp[-_]python==' constraints.txt)
+if ! "$venv/bin/python" -c 'import llama_cpp' 2>/dev/null; then
+  echo "setup: compiling llama.cpp ($llama): about 6 minutes on 2 cores, once; later set-ups take it from pip's cache"
+  started=$SECONDS
+  pip install -c constraints.txt "$llama" &
+  compiling=$!
+  trap 'kill $compiling 2>/dev/null' INT TERM
+  while kill -0 $compiling 2>/dev/null; do
+    sleep 1
+    elapsed=$((SECONDS - started))
+    if [ $((elapsed % 30)) -eq 0 ] && [ $elapsed -gt 0 ]; then echo "setup: still compiling, $elapsed s"; fi
+  done
+  wait $compiling || fail "llama.cpp did not compile; see the messages above"
+  echo "setup: llama.cpp is ready after $((SECONDS - started)) s"
+fi
+
+echo "setup: installing the other packages"
+pip install -c constraints.txt -e '.[dev]'
+echo "setup: done; $venv/bin/gateway --help shows what there is"
