@@ -12,16 +12,17 @@ SOURCES = ("gateway/v1/gateway.proto", "gateway/engine/v1/engine.proto")
 
 def generate(out: Path) -> None:
     """Write `*_pb2.py`, their stubs and the gRPC stubs under `out`; a failure ends the program."""
-    plugin = Path(sys.executable).parent / "protoc-gen-mypy_grpc"
+    programs = Path(sys.executable).parent
     arguments = [
         "protoc",
         f"-I{ROOT / 'protos'}",
         f"-I{files('grpc_tools') / '_proto'}",
-        f"--plugin=protoc-gen-mypy_grpc={plugin}",
+        f"--plugin=protoc-gen-mypy={programs / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={programs / 'protoc-gen-mypy_grpc'}",
         f"--python_out={out}",
-        f"--pyi_out={out}",
+        f"--mypy_out=quiet:{out}",
         f"--grpc_python_out={out}",
-        f"--mypy_grpc_out={out}",
+        f"--mypy_grpc_out=quiet:{out}",
         *SOURCES,
     ]
     if protoc.main(arguments) != 0:

@@ -1,0 +1,202 @@
+"""From protobuf to a valid Request, and back: after `parse_request` nothing checks a field again."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from gateway.errors import InvalidRequest
+from gateway.types import GenerationConfig, Hints, Message, PrivacyClass, Request, Role
+from gateway.v1 import gateway_pb2 as pb
+
+AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+MAX_MESSAGES = 1024
+MAX_LABELS = 16
+MAX_STOPS = 4
+MAX_STOP_BYTES = 256
+MAX_SCHEMA_BYTES = 64 * 1024
+MAX_SCHEMA_DEPTH = 32
+MAX_TOKENS = 1_000_000
+NANOS = 1_000_000_000
+
+_ROLES: Mapping[int, Role] = {
+    pb.ROLE_SYSTEM: Role.SYSTEM,
+    pb.ROLE_USER: Role.USER,
+    pb.ROLE_ASSISTANT: Role.ASSISTANT,
+    pb.ROLE_TOOL: Role.TOOL,
+}
+
+
+def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
+    """Return the request that a message holds; raises InvalidRequest with the path of the first bad field."""
+    return Request(
+        request_id=_identifier("request_id", message.request_id) if message.request_id else new_id,
+        tenant=tenant,
+        messages=_messages(message),
+        config=_config(message.config) if message.HasField("config") else GenerationConfig(),
+        hints=_hints(message.hints) if message.HasField("hints") else Hints(),
+        labels=_labels(message.labels),
+    )
+
+
+def parse_tenant(value: str) -> str:
+    """Return the tenant that the metadata `x-tenant` names; raises InvalidRequest."""
+    return _identifier("x-tenant", value)
+
+
+def _identifier(field: str, value: str) -> str:
+    if not IDENTIFIER.fullmatch(value):
+        raise InvalidRequest(field, "must match [A-Za-z0-9._:-]{1,64}")
+    return value
+
+
+def _messages(message: AnyRequest) -> tuple[Message, ...]:
+    count = len(message.messages)
+    if not 1 <= count <= MAX_MESSAGES:
+        raise InvalidRequest("messages", f"must have 1 to {MAX_MESSAGES} messages, has {count}")
+    parsed = []
+    for index, turn in enumerate(message.messages):
+        role = _ROLES.get(turn.role)
+        if role is None:
+            raise InvalidRequest(f"messages[{index}].role", f"must be a known role, is {turn.role}")
+        if not turn.content:
+            raise InvalidRequest(f"messages[{index}].content", "must not be empty")
+        parsed.append(Message(role=role, content=turn.content))
+    return tuple(parsed)
+
+
+def _config(config: pb.GenerationConfig) -> GenerationConfig:
+    return GenerationConfig(
+        max_tokens=_max_tokens(config.max_tokens) if config.HasField("max_tokens") else None,
+        temperature=_temperature(config.temperature) if config.HasField("temperature") else None,
+        top_p=_top_p(config.top_p) if config.HasField("top_p") else None,
+        seed=config.seed if config.HasField("seed") else None,
+        stop=_stop(tuple(config.stop)),
+        json_schema=_json_schema(config.json_schema) if config.HasField("json_schema") else None,
+    )
+
+
+def _max_tokens(value: int) -> int:
+    if not 1 <= value <= MAX_TOKENS:
+        raise InvalidRequest("config.max_tokens", f"must be 1 to {MAX_TOKENS}, is {value}")
+    return value
+
+
+def _temperature(value: float) -> float:
+    if not 0.0 <= value <= 2.0:  # False for NaN too.
+        raise InvalidRequest("config.temperature", f"must be a number from 0 to 2, is {value:g}")
+    return value
+
+
+def _top_p(value: float) -> float:
+    if not 0.0 < value <= 1.0:
+        raise InvalidRequest("config.top_p", f"must be a number above 0 and at most 1, is {value:g}")
+    return value
+
+
+def _stop(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(values) > MAX_STOPS:
+        raise InvalidRequest("config.stop", f"must have at most {MAX_STOPS} strings, has {len(values)}")
+    for index, value in enumerate(values):
+        if not 1 <= len(value.encode()) <= MAX_STOP_BYTES:
+            raise InvalidRequest(f"config.stop[{index}]", f"must have 1 to {MAX_STOP_BYTES} bytes")
+    return values
+
+
+def _json_schema(text: str) -> str:
+    problem = schema_problem(text)
+    if problem:
+        raise InvalidRequest("config.json_schema", problem)
+    return text
+
+
+@lru_cache(maxsize=256)
+def schema_problem(text: str) -> str:
+    """Say what keeps `text` from being a JSON schema that is taken, or "" when nothing does.
+
+    Applications send the same few schemas again and again, and a check costs milliseconds: hence the cache.
+    """
+    if len(text.encode()) > MAX_SCHEMA_BYTES:
+        return f"must have at most {MAX_SCHEMA_BYTES} bytes"
+    if _depth_bound(text) > MAX_SCHEMA_DEPTH:
+        return f"must be nested at most {MAX_SCHEMA_DEPTH} deep"
+    try:
+        schema = json.loads(text)
+    except ValueError:
+        return "is not JSON"
+    if not isinstance(schema, dict):
+        return "must be a JSON object"
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        keyword = error.path[-1] if error.path and error.path[-1] in Draft202012Validator.VALIDATORS else None
+        # Only a keyword of the standard is named: other names in a schema are the caller's text.
+        return (
+            f"is not a JSON schema: the value of {keyword!r} is wrong" if keyword else "is not a JSON schema"
+        )
+    return ""
+
+
+def _depth_bound(text: str) -> int:
+    """Return how deep brackets outside strings nest, without recursion."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _hints(hints: pb.Hints) -> Hints:
+    # A hint only tightens, so one that we do not know must not be dropped in silence.
+    if len(UnknownFieldSet(hints)):
+        raise InvalidRequest("hints", "has a field that this gateway does not know")
+    return Hints(
+        privacy_class=_privacy_class(hints.privacy_class) if hints.HasField("privacy_class") else None,
+        max_cost_usd_nanos=_max_cost(hints.max_cost_usd) if hints.HasField("max_cost_usd") else None,
+        allow_degraded=hints.allow_degraded if hints.HasField("allow_degraded") else True,
+    )
+
+
+def _privacy_class(value: int) -> PrivacyClass | None:
+    if value == pb.PRIVACY_CLASS_UNSPECIFIED:
+        return None
+    try:
+        return PrivacyClass(value)
+    except ValueError:
+        raise InvalidRequest("hints.privacy_class", f"must be a known class, is {value}") from None
+
+
+def _max_cost(value: float) -> int:
+    if math.isnan(value) or math.isinf(value) or value < 0.0:
+        raise InvalidRequest("hints.max_cost_usd", f"must be a finite number of at least 0, is {value:g}")
+    return math.floor(value * NANOS)
+
+
+def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
+    if len(labels) > MAX_LABELS:
+        raise InvalidRequest("labels", f"must have at most {MAX_LABELS} entries, has {len(labels)}")
+    for key, value in labels.items():
+        if not IDENTIFIER.fullmatch(key):
+            raise InvalidRequest("labels", "every key must match [A-Za-z0-9._:-]{1,64}")
+        _identifier(f"labels[{key}]", value)
+    return dict(labels)
