@@ -44,10 +44,15 @@ def pushback_ms(error: GatewayError) -> int | None:
     return None if error.retry_after_s is None else max(0, round(error.retry_after_s * 1000))
 
 
-def to_grpc(status: Status) -> grpc.Status:
-    """Return the status in the form that `context.abort_with_status` takes."""
-    converted: grpc.Status = rpc_status.to_status(status)
-    return converted
+class AbortStatus(grpc.Status):
+    """A status for `context.abort_with_status`, with the trailers of a rich error."""
+
+    def __init__(self, status: Status, *, pushback: int | None) -> None:
+        base = rpc_status.to_status(status)
+        extra = () if pushback is None else ((PUSHBACK_KEY, str(pushback)),)
+        self.code = base.code
+        self.details = base.details
+        self.trailing_metadata = (*base.trailing_metadata, *extra)
 
 
 def _details(error: GatewayError) -> Iterable[ProtoMessage]:

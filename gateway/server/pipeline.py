@@ -1,0 +1,87 @@
+"""The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.ledger.accounts import Account, accounts_for
+from gateway.ledger.view import BudgetView
+from gateway.policy.model import OpenAIModel, Policy
+from gateway.routing import View, decide
+from gateway.scoring.budget import score_budget
+from gateway.scoring.complexity import score_complexity
+from gateway.scoring.privacy import PrivacyScorer
+from gateway.types import Answer, Decision, Privacy, Request, Scores, StreamEvent
+
+OFF_LOOP_CHARS = 64 * 1024
+"""Longer texts are scored in a thread, so that the event loop goes on."""
+
+
+class Pipeline:
+    """Scores, decides and dispatches under one policy; the service is a thin layer above it."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        scorer: PrivacyScorer,
+        dispatcher: Dispatcher,
+        budgets: BudgetView,
+        clock: Clock,
+    ) -> None:
+        self.policy = policy
+        self._scorer = scorer
+        self._dispatcher = dispatcher
+        self._budgets = budgets
+        self._clock = clock
+        self._priced = tuple(
+            name
+            for name, spec in policy.models.items()
+            if isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
+        )
+
+    def deadline(self, remaining_s: float | None) -> Deadline:
+        """Return the deadline of a call that brings `remaining_s`, or None."""
+        bounds = self.policy.resilience.deadline_s
+        wanted_s = bounds.default if remaining_s is None else min(remaining_s, bounds.max)
+        return Deadline.after(wanted_s, self._clock)
+
+    async def decide(self, request: Request, deadline: Deadline) -> Decision:
+        """Score the request and say where it may go; calls no model and spends nothing."""
+        chars = sum(len(message.content) for message in request.messages)
+        if chars > OFF_LOOP_CHARS:
+            complexity, privacy = await asyncio.to_thread(self._score, request)
+        else:
+            complexity, privacy = self._score(request)
+        scores = Scores(
+            complexity=complexity,
+            privacy=privacy.score,
+            budget=score_budget(await self._budgets.spent_and_limits(self._accounts(request.tenant))),
+        )
+        view = View(
+            deadline_s=deadline.remaining_s(self._clock), first_token_s=self._dispatcher.first_token_s()
+        )
+        return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view)
+
+    async def generate(self, request: Request, decision: Decision, deadline: Deadline) -> Answer:
+        """Return the answer, or the canned reply; raises GatewayError."""
+        return await self._dispatcher.generate(request, decision, policy=self.policy, deadline=deadline)
+
+    def stream(
+        self, request: Request, decision: Decision, deadline: Deadline
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
+        return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline)
+
+    def _score(self, request: Request) -> tuple[float, Privacy]:
+        return score_complexity(request.messages), self._scorer.score(request)
+
+    def _accounts(self, tenant: str) -> tuple[Account, ...]:
+        unix_s = self._clock.unix_s()
+        found = {
+            account.key: account
+            for model in self._priced
+            for account in accounts_for(self.policy.budgets, tenant=tenant, model=model, unix_s=unix_s)
+        }
+        return tuple(found.values())

@@ -1,0 +1,85 @@
+"""The gRPC server as a whole: bind, serve, drain."""
+
+import asyncio
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway.clock import Clock
+from gateway.errors import StartupError
+from gateway.server.boundary import Boundary
+from gateway.server.health import Health
+from gateway.server.listen import Address, claim
+from gateway.server.pipeline import Pipeline
+from gateway.server.service import SERVICE, GatewayService, add_service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What the process decides about its server; none of it is policy."""
+
+    address: Address
+    max_request_bytes: int = 1024 * 1024
+    trust_tenant_header: bool = False
+    drain_s: float = 5.0
+    """How long health says NOT_SERVING before the port closes, so that load balancers notice."""
+    grace_s: float = 30.0
+    """How long calls in flight may go on after that."""
+
+
+class GatewayServer:
+    """Serves the contract, health and reflection on one address."""
+
+    def __init__(self, pipeline: Pipeline, *, options: ServerOptions, clock: Clock) -> None:
+        self.health = Health()
+        self.target = options.address.target
+        self._stopped = False
+        self._models = tuple(pipeline.policy.models)
+        self._options = options
+        self._clock = clock
+        self._boundary = Boundary(clock=clock, trust_tenant_header=options.trust_tenant_header)
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", options.max_request_bytes),
+            ]
+        )
+        add_service(self._server, GatewayService(pipeline), self._boundary)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
+        names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> None:
+        """Bind and serve; raises StartupError when the address cannot be had."""
+        address = self._options.address
+        await self.health.begin(self._models)
+        claim(address)
+        try:
+            port = self._server.add_insecure_port(address.target)
+        except RuntimeError:
+            raise StartupError(
+                f"--listen {address.target}: cannot be bound; choose another address"
+            ) from None
+        self.target = Address(address.host, port).target
+        await self._server.start()
+
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End gracefully: health first, then no new work, then calls in flight to their end.
+
+        Watchers of health never end by themselves, so it is our own calls that are waited for. `at_once`
+        leaves out the wait for load balancers. A second call does nothing.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        await self.health.drain()
+        if not at_once:
+            await self._clock.sleep(self._options.drain_s)
+        closing = asyncio.create_task(self._server.stop(self._options.grace_s))
+        idle = asyncio.create_task(self._boundary.wait_idle())
+        await asyncio.wait({closing, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        await self._server.stop(0)
+        await closing

@@ -1,0 +1,75 @@
+"""Structured logs: set up once at start, one canonical line per request."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Literal, TextIO
+
+import structlog
+
+from gateway.types import Answer, Attempt, Decision
+
+LogFormat = Literal["json", "text"]
+NANOS = 1_000_000_000
+
+
+def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None = None) -> None:
+    """Send every event to `stream` (default: stderr): text on a terminal, else a JSON object a line.
+
+    Foreign libraries log by `logging`; only their warnings pass, and the SDK of the cloud backend and
+    asyncio are kept out, because they put requests into their messages.
+    """
+    target = stream or sys.stderr
+    chosen = log_format or ("text" if target.isatty() else "json")
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=target.isatty())
+        if chosen == "text"
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=True,
+    )
+    for name in ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def decision_fields(decision: Decision) -> Mapping[str, object]:
+    """Return what the line of a request says of its decision; numbers and names only."""
+    return {
+        "rule": decision.rule,
+        "privacy_class": decision.privacy_class.name,
+        "complexity": round(decision.scores.complexity, 4),
+        "privacy": round(decision.scores.privacy, 4),
+        "budget": round(decision.scores.budget, 4),
+        "chain": list(decision.chain),
+        "policy_hash": decision.policy_hash[:12],
+    }
+
+
+def answer_fields(answer: Answer) -> Mapping[str, object]:
+    """Return what the line of a request says of its answer."""
+    fields: dict[str, object] = {
+        "route": str(answer.route),
+        "model": answer.model,
+        "attempts": attempt_names(answer.attempts),
+        "cost_usd": answer.cost_usd_nanos / NANOS,
+    }
+    if answer.usage is not None:
+        fields["prompt_tokens"] = answer.usage.prompt_tokens
+        fields["completion_tokens"] = answer.usage.completion_tokens
+    if answer.degraded is not None:
+        fields["degraded"] = str(answer.degraded.reason)
+    return fields
+
+
+def attempt_names(attempts: tuple[Attempt, ...]) -> list[str]:
+    """Return each attempt as `model=OUTCOME` or `model=REASON`."""
+    return [f"{attempt.model}={attempt.reason or attempt.outcome}" for attempt in attempts]
