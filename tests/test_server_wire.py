@@ -1,0 +1,148 @@
+"""What the wire takes and what it refuses, field by field."""
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import InvalidRequest
+from gateway.server.wire import MAX_SCHEMA_DEPTH, parse_request, schema_problem
+from gateway.types import Hints, PrivacyClass, Role
+from gateway.v1 import gateway_pb2 as pb
+
+
+def _ask(**fields: object) -> pb.GenerateRequest:
+    """Return a request that is right, with some fields replaced."""
+    request = pb.GenerateRequest(messages=[pb.Message(role=pb.ROLE_USER, content="hello")])
+    for name, value in fields.items():
+        getattr(request, name).CopyFrom(value)
+    return request
+
+
+def _with_messages(*messages: pb.Message) -> pb.GenerateRequest:
+    return pb.GenerateRequest(messages=messages)
+
+
+def _with_labels(labels: dict[str, str]) -> pb.GenerateRequest:
+    request = _ask()
+    request.labels.update(labels)
+    return request
+
+
+def _config(**fields: object) -> Callable[[], pb.GenerateRequest]:
+    return lambda: _ask(config=pb.GenerationConfig(**fields))  # type: ignore[arg-type]  # Wrong on purpose.
+
+
+def _hints(**fields: object) -> Callable[[], pb.GenerateRequest]:
+    return lambda: _ask(hints=pb.Hints(**fields))  # type: ignore[arg-type]  # Wrong on purpose.
+
+
+def _unknown_hint() -> pb.GenerateRequest:
+    return _ask(hints=pb.Hints.FromString(b"\x78\x05"))  # Field 15, which does not exist.
+
+
+def _named(request_id: str) -> pb.GenerateRequest:
+    return pb.GenerateRequest(messages=_ask().messages, request_id=request_id)
+
+
+DEEP = json.dumps({"not": {}}).replace("{}", '{"not": ' * MAX_SCHEMA_DEPTH + "{}" + "}" * MAX_SCHEMA_DEPTH)
+
+REFUSED: list[tuple[str, Callable[[], pb.GenerateRequest], str]] = [
+    ("no messages", _with_messages, "messages"),
+    ("too many messages", lambda: _with_messages(*[_ask().messages[0]] * 1025), "messages"),
+    ("empty content", lambda: _with_messages(pb.Message(role=pb.ROLE_USER)), "messages[0].content"),
+    ("role unset", lambda: _with_messages(pb.Message(content="x")), "messages[0].role"),
+    (
+        "second role unknown",
+        lambda: _with_messages(_ask().messages[0], pb.Message(role=99, content="x")),  # type: ignore[arg-type]
+        "messages[1].role",
+    ),
+    ("temperature NaN", _config(temperature=math.nan), "config.temperature"),
+    ("temperature negative", _config(temperature=-0.1), "config.temperature"),
+    ("temperature too high", _config(temperature=2.1), "config.temperature"),
+    ("temperature infinite", _config(temperature=math.inf), "config.temperature"),
+    ("top_p zero", _config(top_p=0.0), "config.top_p"),
+    ("top_p NaN", _config(top_p=math.nan), "config.top_p"),
+    ("max_tokens zero", _config(max_tokens=0), "config.max_tokens"),
+    ("max_tokens negative", _config(max_tokens=-5), "config.max_tokens"),
+    ("max_tokens absurd", _config(max_tokens=2**31 - 1), "config.max_tokens"),
+    ("five stops", _config(stop=["a"] * 5), "config.stop"),
+    ("empty stop", _config(stop=["a", ""]), "config.stop[1]"),
+    ("long stop", _config(stop=["é" * 129]), "config.stop[0]"),
+    ("schema not JSON", _config(json_schema="{"), "config.json_schema"),
+    ("schema a list", _config(json_schema="[]"), "config.json_schema"),
+    ("schema wrong", _config(json_schema='{"type": "strng"}'), "config.json_schema"),
+    ("schema empty", _config(json_schema=""), "config.json_schema"),
+    ("schema deep", _config(json_schema=DEEP), "config.json_schema"),
+    ("schema long", _config(json_schema='{"title": "%s"}' % ("x" * 70_000)), "config.json_schema"),
+    ("cost NaN", _hints(max_cost_usd=math.nan), "hints.max_cost_usd"),
+    ("cost negative", _hints(max_cost_usd=-1.0), "hints.max_cost_usd"),
+    ("cost infinite", _hints(max_cost_usd=math.inf), "hints.max_cost_usd"),
+    ("class unknown", _hints(privacy_class=9), "hints.privacy_class"),
+    ("hint unknown", _unknown_hint, "hints"),
+    ("label key", lambda: _with_labels({"a b": "x"}), "labels"),
+    ("label value", lambda: _with_labels({"team": "a b"}), "labels[team]"),
+    ("label value with newline", lambda: _with_labels({"team": "a\n"}), "labels[team]"),
+    ("too many labels", lambda: _with_labels({f"k{n}": "v" for n in range(17)}), "labels"),
+    ("request id", lambda: _named("a/b"), "request_id"),
+    ("request id too long", lambda: _named("a" * 65), "request_id"),
+]
+
+
+@pytest.mark.parametrize(("build", "field"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_wrong_field_is_refused_by_name(build: Callable[[], pb.GenerateRequest], field: str) -> None:
+    """Every wrong field is refused with its path, and the description has no line break."""
+    with pytest.raises(InvalidRequest) as caught:
+        parse_request(build(), tenant="t", new_id="n")
+
+    assert caught.value.field == field
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_unset_stays_unset() -> None:
+    """A scalar that the caller did not set is None, and zero is not the same."""
+    request = parse_request(_ask(config=pb.GenerationConfig(temperature=0.0)), tenant="t", new_id="made")
+
+    assert request.config.temperature == 0.0
+    assert request.config.top_p is None
+    assert request.config.max_tokens is None
+    assert request.hints == Hints()
+    assert request.request_id == "made"
+    assert request.messages[0].role is Role.USER
+
+
+def test_hints_are_taken() -> None:
+    """Hints arrive as ordered class, whole nano-dollars (rounded down) and a bool."""
+    message = _ask(
+        hints=pb.Hints(
+            privacy_class=pb.PRIVACY_CLASS_CONFIDENTIAL, max_cost_usd=0.0000000019, allow_degraded=False
+        )
+    )
+    parsed = parse_request(message, tenant="t", new_id="n").hints
+
+    assert parsed.privacy_class is PrivacyClass.CONFIDENTIAL
+    assert parsed.max_cost_usd_nanos == 1
+    assert parsed.allow_degraded is False
+
+
+def test_unknown_fields_outside_hints_are_ignored() -> None:
+    """A newer client may send fields that this gateway does not know."""
+    raw = _ask().SerializeToString() + b"\xf8\x07\x05"  # Field 127.
+
+    assert parse_request(pb.GenerateRequest.FromString(raw), tenant="t", new_id="n").request_id == "n"
+
+
+def test_a_schema_problem_names_no_text_of_the_caller() -> None:
+    """Names inside a schema are the caller's; only a keyword of the standard is repeated."""
+    problem = schema_problem('{"properties": {"jane-doe": {"type": "strng"}}}')
+
+    assert problem == "is not a JSON schema: the value of 'type' is wrong"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_any_json_gets_a_verdict(value: object) -> None:
+    """Whatever JSON is sent as a schema, the check ends with a verdict and no exception."""
+    assert isinstance(schema_problem(json.dumps(value)), str)
