@@ -1,0 +1,132 @@
+"""The command `gateway`: which commands there are, and how a failure ends one.
+
+A command's module is imported when the command runs, so that `--help` and `policy check` do not wait
+for gRPC and llama.cpp to load.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gateway import __version__
+from gateway.cli.exits import FAILED, MISUSED, CommandFailed
+from gateway.errors import PolicyError, StartupError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("gateway.cli.serve:serve", "Run the gateway."),
+    "generate": ("gateway.cli.generate:generate", "Ask a running gateway and print the answer."),
+    "explain": (
+        "gateway.cli.explain:explain",
+        "Show how a text would be scored and routed; no server needed.",
+    ),
+    "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
+    "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
+    "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
+    "simulate-cloud": ("gateway.cli.simulate:simulate_cloud", "Run a simulated cloud provider for tests."),
+    "demo": ("gateway.cli.demo:demo", "Start everything and show every route in a table."),
+}
+"""Name -> where the command is, and the first sentence of its help (a test compares the two)."""
+
+
+def load_command(name: str) -> Any:
+    """Import a command and return it as typer runs it."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single.command(name)(found)
+    return typer.main.get_command(single)
+
+
+class _LazyCommands(TyperGroup):
+    """Knows all commands by name and summary, and loads the one that runs."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the real command in the place of its summary."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, rest
+
+
+app = typer.Typer(
+    cls=_LazyCommands, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
+)
+for _name, (_, _summary) in COMMANDS.items():
+    app.command(_name, help=_summary)(lambda: None)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"gateway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def gateway(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Score each inference request, then answer it at the edge or in the cloud.
+
+    First steps, in one terminal: gateway serve
+
+    And in another: gateway generate "What is a hash table?"
+
+    The help of each command has an example: gateway generate --help
+    """
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; a failure is a line on standard error, never a traceback."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has left, as `| head` does. What is still buffered goes nowhere, in silence.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        app(list(arguments), prog_name="gateway")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    except PolicyError as error:
+        return _complain(*error.problems, status=MISUSED)
+    except StartupError as error:
+        return _complain(f"gateway: {error}", status=MISUSED)
+    except CommandFailed as error:
+        return _complain(f"gateway: {error}", status=error.status)
+    except Exception as error:  # noqa: BLE001  # The last resort of a program: say so, and in one line.
+        return _complain(*_defect(error), status=FAILED)
+    return 0
+
+
+def _complain(*lines: str, status: int) -> int:
+    print(*lines, sep="\n", file=sys.stderr)
+    return status
+
+
+def _defect(error: BaseException) -> list[str]:
+    """Describe an error that nobody foresaw by type and place; its message may hold a prompt."""
+    if os.environ.get("GATEWAY_DEBUG") != "1":
+        kind = type(error).__name__
+        return [f"gateway: {kind}: this is a defect; GATEWAY_DEBUG=1 shows where it comes from"]
+    cause = error.__cause__ or error.__context__
+    first = _defect(cause) if cause is not None else []
+    frames = [line.rstrip() for line in traceback.format_tb(error.__traceback__)]
+    return [*first, *frames, f"gateway: {type(error).__name__}: this is a defect"]

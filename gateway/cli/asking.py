@@ -1,0 +1,134 @@
+"""Ask a gateway and print what comes: the effects of `gateway generate`."""
+
+import sys
+from typing import Protocol
+
+from gateway.cli.exits import ANSWERED, CANNED, CommandFailed
+from gateway.cli.render import (
+    ATTEMPT_COLUMNS,
+    answer_rows,
+    attempt_rows,
+    decision_rows,
+    for_terminal,
+    reason_name,
+    to_json,
+)
+from gateway.cli.terminal import names_and_values, show, table
+from gateway.client.channel import GatewayClient
+from gateway.client.failure import CallFailed
+from gateway.v1 import gateway_pb2 as pb
+
+
+class Printer(Protocol):
+    """Where an answer goes."""
+
+    def answer(self, response: pb.GenerateResponse) -> None:
+        """Print a whole answer."""
+        ...
+
+    def event(self, event: pb.StreamGenerateResponse) -> None:
+        """Print one event of a stream."""
+        ...
+
+
+async def ask_once(server: str, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer) -> int:
+    """Print the answer; return the exit status. Raises CommandFailed."""
+    async with GatewayClient(server) as client:
+        try:
+            response = await client.generate(request, timeout_s=timeout_s)
+        except CallFailed as error:
+            raise command_failed(error, server) from error
+    printer.answer(response)
+    return _status(response)
+
+
+async def ask_stream(server: str, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer) -> int:
+    """Print the answer as it is made; return the exit status. Raises CommandFailed."""
+    completed = None
+    async with GatewayClient(server) as client:
+        try:
+            async for event in client.stream(request, timeout_s=timeout_s):
+                printer.event(event)
+                if event.HasField("completed"):
+                    completed = event.completed
+        except CallFailed as error:
+            raise command_failed(error, server) from error
+    if completed is None:
+        raise CommandFailed("the stream ended without its last message: the answer is not complete")
+    return _status(completed)
+
+
+def command_failed(error: CallFailed, server: str) -> CommandFailed:
+    """Return the error that a person sees, with the way out where the CLI knows it."""
+    if error.is_unreachable:
+        return CommandFailed(
+            f"no gateway answers at {server}; start one with: gateway serve --listen {server}"
+        )
+    return CommandFailed(str(error))
+
+
+class JsonPrinter:
+    """One JSON object for an answer, one on each line for the events of a stream."""
+
+    def answer(self, response: pb.GenerateResponse) -> None:
+        """Print the response."""
+        print(to_json(response))
+
+    def event(self, event: pb.StreamGenerateResponse) -> None:
+        """Print the event at once."""
+        print(to_json(event), flush=True)
+
+
+class TextPrinter:
+    """The answer on standard output; on standard error, how it came about."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._shows_decision = verbose or sys.stderr.isatty()
+        self._is_terminal = sys.stdout.isatty()
+        self._written = ""
+
+    def answer(self, response: pb.GenerateResponse) -> None:
+        """Print what is not printed yet, and how the answer came about."""
+        if not response.text.startswith(self._written):
+            self._take_back("its last message differs from what it sent")
+        self._write(response.text[len(self._written) :])
+        if not response.text.endswith("\n"):
+            sys.stdout.write("\n")
+        sys.stdout.flush()
+        if self._shows_decision:
+            rows = [*answer_rows(response), *decision_rows(response.decision)]
+            show(names_and_values(rows), table(ATTEMPT_COLUMNS, attempt_rows(response.attempts)))
+        elif response.HasField("degraded"):
+            # Text alone would pose as a model's.
+            print(f"gateway: {answer_rows(response)[0][1]}", file=sys.stderr)
+
+    def event(self, event: pb.StreamGenerateResponse) -> None:
+        """Print the part of the answer that the event brings."""
+        match event.WhichOneof("event"):
+            case "delta":
+                self._write(event.delta.text)
+                sys.stdout.flush()
+            case "restart" if self._written:
+                model = event.restart.model or "a canned reply"
+                self._take_back(f"{model} begins anew ({reason_name(event.restart.reason)})")
+            case "completed":
+                self.answer(event.completed)
+
+    def _write(self, text: str) -> None:
+        self._written += text
+        sys.stdout.write(for_terminal(text) if self._is_terminal else text)
+
+    def _take_back(self, why: str) -> None:
+        """Void what is written: a person can be told so, a pipe cannot."""
+        if not self._is_terminal:
+            raise CommandFailed(
+                f"the text so far is void: {why}; to a pipe, leave --stream away or read the events of --json"
+            )
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        print(f"gateway: the text above is void: {why}", file=sys.stderr)
+        self._written = ""
+
+
+def _status(response: pb.GenerateResponse) -> int:
+    return CANNED if response.HasField("degraded") else ANSWERED

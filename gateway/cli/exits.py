@@ -1,0 +1,16 @@
+"""How a command ends: exit statuses, and the error that carries one."""
+
+ANSWERED = 0
+FAILED = 1
+MISUSED = 2
+"""The command line, a policy or the process's surroundings are wrong; also what typer uses."""
+CANNED = 3
+"""A canned reply stands in for an answer: printed, but not to be taken for a model's."""
+
+
+class CommandFailed(Exception):
+    """A command cannot do its work; the message is one line for a person."""
+
+    def __init__(self, message: str, *, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.status = status

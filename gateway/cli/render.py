@@ -1,0 +1,107 @@
+"""Responses as rows and lines of text: pure, so that what a person sees is tested without a terminal."""
+
+import json
+from collections.abc import Iterable
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from gateway.v1 import gateway_pb2 as pb
+
+Row = tuple[str, ...]
+
+ATTEMPT_COLUMNS: Row = ("model", "outcome", "reason", "start ms", "took ms", "tokens", "cost USD")
+FINDING_COLUMNS: Row = ("type", "message", "characters", "confidence")
+
+_INVISIBLE = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_INVISIBLE[ord("\r")] = ""
+
+
+def to_json(message: Message) -> str:
+    """Return one line of JSON with the names of the proto; fields that are 0 or empty are there too."""
+    fields = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def for_terminal(text: str) -> str:
+    """Return a model's text without control characters, which could move the cursor or retitle a window."""
+    return text.translate(_INVISIBLE)
+
+
+def answer_rows(response: pb.GenerateResponse) -> list[Row]:
+    """Return name and value of what a person asks first: where the answer came from, and what it cost."""
+    if response.HasField("degraded"):
+        reason = reason_name(response.degraded.reason)
+        source = f"canned reply {response.degraded.canned_id}, no model answered ({reason})"
+    else:
+        finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
+        source = f"{pb.Route.Name(response.route).removeprefix('ROUTE_')}, model {response.model}, {finish}"
+    rows = [("answer", source)]
+    if response.HasField("usage"):
+        rows.append(("tokens", _tokens(response.usage.prompt_tokens, response.usage.completion_tokens)))
+    return [*rows, ("cost", f"{usd(response.cost_usd)} USD"), ("request", response.request_id)]
+
+
+def decision_rows(decision: pb.Decision) -> list[Row]:
+    """Return name and value of each part of a decision that has something to say."""
+    scores = decision.scores
+    klass = pb.PrivacyClass.Name(decision.privacy_class).removeprefix("PRIVACY_CLASS_")
+    findings = ", ".join(f"{item.count} {item.type}" for item in decision.findings)
+    refused = ", ".join(f"{item.model} ({reason_name(item.reason)})" for item in decision.refused)
+    rows = [
+        ("complexity", f"{scores.complexity:.3f}"),
+        ("privacy", f"{scores.privacy:.3f}, class {klass} ({decision.privacy_reason})"),
+        ("budget", f"{scores.budget:.3f}"),
+        ("found", findings),
+        ("rule", decision.rule),
+        *(("rule error", error) for error in decision.rule_errors),
+        ("chain", ", ".join(decision.chain) or "no model may answer: a canned reply"),
+        ("refused", refused),
+        ("policy", decision.policy_hash[:12]),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def attempt_rows(attempts: Iterable[pb.Attempt]) -> list[Row]:
+    """Return a row for each attempt, under ATTEMPT_COLUMNS."""
+    return [
+        (
+            attempt.model,
+            pb.Outcome.Name(attempt.outcome).removeprefix("OUTCOME_").lower(),
+            reason_name(attempt.reason) if attempt.reason else "",
+            f"{attempt.start_ms:.0f}",
+            f"{attempt.duration_ms:.0f}",
+            _tokens(attempt.prompt_tokens, attempt.completion_tokens),
+            usd(attempt.cost_usd),
+        )
+        for attempt in attempts
+    ]
+
+
+def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
+    """Return a row for each finding, under FINDING_COLUMNS: its type and place, never its text."""
+    return [
+        (
+            finding.type,
+            str(finding.message_index) if finding.message_index >= 0 else "config",
+            f"{finding.start}..{finding.end}",
+            f"{finding.confidence:.2f}",
+        )
+        for finding in findings
+    ]
+
+
+def reason_name(reason: pb.Reason.ValueType) -> str:
+    """Return a reason as logs and the policy spell it."""
+    return pb.Reason.Name(reason).removeprefix("REASON_")
+
+
+def usd(amount: float) -> str:
+    """Return an amount to the nano-dollar, without zeros at its end."""
+    return f"{amount:.9f}".rstrip("0").rstrip(".")
+
+
+def _tokens(prompt: int, completion: int) -> str:
+    return f"{prompt} + {completion}" if prompt or completion else ""
