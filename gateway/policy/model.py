@@ -185,7 +185,7 @@ class CannedReply(Strict):
     """A fixed text for when no model answers."""
 
     id: str = Field(pattern="^[A-Za-z0-9._:-]{1,64}$")
-    when_reason: tuple[Reason, ...] = Field(
+    when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
         (), strict=False, description="None: the catch-all, which comes last."
     )
     text: str = Field(min_length=1, max_length=4096)

@@ -1,0 +1,207 @@
+"""What must hold between the parts of a policy, beyond the type and range of each.
+
+The checks run over the parts that are right in themselves, so that a file with one bad part still
+gets all that is wrong with the others reported.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.policy.document import Document, Path, Problem
+from gateway.policy.model import (
+    Budget,
+    CannedReply,
+    LlamaCppModel,
+    ModelSpec,
+    OpenAIModel,
+    PrivacyPolicy,
+    Resilience,
+    Rule,
+)
+from gateway.policy.rules import ConditionRefused, Conditions
+from gateway.policy.wording import did_you_mean
+
+Part = TypeVar("Part")
+Finding = tuple[Path, str]
+"""Where something is wrong, and what."""
+
+_MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
+_BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
+_PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a policy that are right in themselves, by where they stand."""
+
+    names: frozenset[str]
+    """Every model that is named, right or not."""
+    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    budgets: Mapping[int, Budget]
+    rules: Mapping[int, Rule]
+    replies: Mapping[int, CannedReply]
+    privacy: PrivacyPolicy | None
+    resilience: Resilience | None
+    last_rule: int
+    last_reply: int
+
+
+def check(document: Document) -> list[Problem]:
+    """Return everything that is wrong between the parts of a policy."""
+    parts = _parts_of(document.value if isinstance(document.value, dict) else {})
+    checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
+        _check_models, _check_urls, _check_privacy, _check_names, _check_rules, _check_routes,
+        _check_resilience, _check_replies,
+    )  # fmt: skip
+    problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
+    return [*problems, *_check_conditions(parts, document)]
+
+
+def _parts_of(root: Mapping[str, object]) -> Parts:
+    models, budgets, rules, replies = (root.get(key) for key in ("models", "budgets", "rules", "replies"))
+    named = models if isinstance(models, dict) else {}
+    return Parts(
+        names=frozenset(named),
+        models={name: part for name, raw in named.items() if (part := _part(_MODEL, raw))},
+        budgets=_items(_BUDGET, budgets),
+        rules=_items(_RULE, rules),
+        replies=_items(_REPLY, replies),
+        privacy=_part(_PRIVACY, root.get("privacy")),
+        resilience=_part(_RESILIENCE, root.get("resilience")),
+        last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
+        last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
+    )
+
+
+def _items(adapter: TypeAdapter[Part], raw: object) -> dict[int, Part]:
+    listed = raw if isinstance(raw, list) else []
+    return {index: part for index, each in enumerate(listed) if (part := _part(adapter, each))}
+
+
+def _part(adapter: TypeAdapter[Part], raw: object) -> Part | None:
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError:
+        # Reported where the whole file is validated.
+        return None
+
+
+def _check_models(parts: Parts) -> Iterator[Finding]:
+    for name, spec in parts.models.items():
+        path = ("models", name)
+        if isinstance(spec, LlamaCppModel):
+            if spec.kv_cells is not None and spec.kv_cells < spec.context:
+                yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
+        elif spec.place == "edge":
+            if spec.base_url is None:
+                yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"
+        elif spec.price_per_million_usd is None:
+            yield (
+                (*path, "price_per_million_usd"),
+                "is missing; write {input: ..., output: ...}, or place: edge where a call costs nothing",
+            )
+
+
+def _check_urls(parts: Parts) -> Iterator[Finding]:
+    for name, spec in parts.models.items():
+        if isinstance(spec, OpenAIModel):
+            for key, url in (("base_url", spec.base_url), ("proxy", spec.proxy)):
+                if url is not None and (message := _refuse_url(url)):
+                    yield ("models", name, key), message
+
+
+def _refuse_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if not host:
+        return "names no host"
+    if parts.username is not None or parts.password is not None:
+        return "must hold no user or password; secrets come from the environment (api_key_env)"
+    if parts.query or parts.fragment:
+        return "must hold no query and no fragment"
+    return None
+
+
+def _check_privacy(parts: Parts) -> Iterator[Finding]:
+    if parts.privacy is None:
+        return
+    classes = parts.privacy.classes
+    if not classes.internal < classes.confidential < classes.restricted:
+        yield ("privacy", "classes"), "must ascend: internal < confidential < restricted"
+
+
+def _check_names(parts: Parts) -> Iterator[Finding]:
+    yield from _duplicates("budgets", "name", {index: each.name for index, each in parts.budgets.items()})
+    yield from _duplicates("rules", "name", {index: each.name for index, each in parts.rules.items()})
+    yield from _duplicates("replies", "id", {index: each.id for index, each in parts.replies.items()})
+
+
+def _duplicates(section: str, key: str, names: Mapping[int, str]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, name in names.items():
+        if first.setdefault(name, index) != index:
+            yield (section, index, key), f"'{name}' is taken by {section}[{first[name]}]"
+
+
+def _check_rules(parts: Parts) -> Iterator[Finding]:
+    for index, rule in parts.rules.items():
+        if index == parts.last_rule and rule.when is not None:
+            yield ("rules", index, "when"), "the last rule must have none, so that every request has a route"
+        if index != parts.last_rule and rule.when is None:
+            yield ("rules", index, "when"), "is missing; only the last rule has none"
+
+
+def _check_routes(parts: Parts) -> Iterator[Finding]:
+    for index, rule in parts.rules.items():
+        seen = Counter[str]()
+        for position, model in enumerate(rule.route):
+            path = ("rules", index, "route", position)
+            seen[model] += 1
+            if model not in parts.names:
+                yield path, f"unknown model '{model}'{did_you_mean(model, sorted(parts.names))}"
+            elif seen[model] == 2:
+                yield (
+                    path,
+                    f"'{model}' stands twice in this route; resilience.attempts says how often one is tried",
+                )
+
+
+def _check_resilience(parts: Parts) -> Iterator[Finding]:
+    if parts.resilience is None:
+        return
+    backoff, deadline = parts.resilience.backoff_s, parts.resilience.deadline_s
+    if backoff.first > backoff.max:
+        yield ("resilience", "backoff_s", "first"), f"must be at most max ({backoff.max})"
+    if deadline.default > deadline.max:
+        yield ("resilience", "deadline_s", "default"), f"must be at most max ({deadline.max})"
+
+
+def _check_replies(parts: Parts) -> Iterator[Finding]:
+    for index, reply in parts.replies.items():
+        path = ("replies", index, "when_reason")
+        if index == parts.last_reply and reply.when_reason:
+            yield path, "the last reply must have none: it is the catch-all"
+        if index != parts.last_reply and not reply.when_reason:
+            yield path, "is missing; only the last reply is the catch-all"
+
+
+def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:
+    conditions = Conditions()
+    for index, rule in parts.rules.items():
+        if rule.when is None:
+            continue
+        path = ("rules", index, "when")
+        try:
+            conditions.compile(rule.when)
+        except ConditionRefused as refused:
+            for mistake in refused.mistakes:
+                message = f"column {mistake.column}: {mistake.message}"
+                yield document.problem_in_text(path, line=mistake.line, message=message)

@@ -1,0 +1,211 @@
+"""A YAML document with the line of every key, and nothing that a policy does not need.
+
+YAML 1.2 by ruamel.yaml. Anchors, aliases, tags and directives are refused: a policy is short
+enough to say everything once, and a document that cannot refer to itself cannot blow up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    NodeEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+MAX_BYTES = 131_072
+"""Some thousand lines; the reader is slow enough that more would hold up a reload for seconds."""
+MAX_DEPTH = 16
+"""Four times what a policy needs; the reader's time grows with the square of the depth."""
+
+Path = tuple[str | int, ...]
+"""Where a value stands: keys and list positions (from 0), from the top."""
+
+_STRING = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_PLAIN_TEXT = frozenset({_STRING, _MERGE, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+"""What stays text: YAML 1.2 has no dates, and no `=`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with a document; sorts by line."""
+
+    line: int
+    key: str
+    message: str
+
+    def render(self, name: str) -> str:
+        """Return `file:line: key: what is wrong`."""
+        return f"{name}:{self.line}: {self.key}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What a YAML text says, and on which lines it says it."""
+
+    value: object
+    lines: Mapping[Path, int]
+    """The line of every key and list item, from 1."""
+    literals: Mapping[Path, int]
+    """The first line of the text of every `|` block, whose lines are lines of the file."""
+    problems: tuple[Problem, ...]
+    """What was refused on the way; `value` is what is left without it."""
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Return a problem with what stands at `path`, or should."""
+        return Problem(self.line_of(path), key_of(path), message)
+
+    def problem_in_text(self, path: Path, *, line: int, message: str) -> Problem:
+        """Return a problem with line `line`, from 1, of the text that stands at `path`."""
+        first = self.literals.get(path)
+        at = self.line_of(path) if first is None else first + line - 1
+        return Problem(at, key_of(path), message)
+
+    def line_of(self, path: Path) -> int:
+        """Return the line of what stands at `path`, or of the nearest thing around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def key_of(path: Path) -> str:
+    """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return key.removeprefix(".") or "file"
+
+
+def read_document(text: str) -> Document:
+    """Read one YAML document; never raises for what is in it, but lists it in `problems`."""
+    try:
+        refused = _refuse_events(text)
+        node = None if refused else YAML(typ="safe", pure=True).compose(text)
+    except YAMLError as error:
+        return _without_value(_problem_of(error, text))
+    if refused:
+        return _without_value(*refused)
+    if node is None:
+        return _without_value(Problem(1, "file", "is empty"))
+    builder = _Builder()
+    value = builder.build(node, ())
+    return Document(
+        value=value, lines=builder.lines, literals=builder.literals, problems=tuple(builder.problems)
+    )
+
+
+def _without_value(*problems: Problem) -> Document:
+    return Document(value=None, lines={}, literals={}, problems=problems)
+
+
+def _refuse_events(text: str) -> list[Problem]:
+    """Return what a policy may not use; stops reading where the document is too deep."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        return [Problem(1, "file", f"is longer than {MAX_BYTES} bytes")]
+    problems: list[Problem] = []
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        line = event.start_mark.line + 1
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return [*problems, Problem(line, "file", f"is nested more than {MAX_DEPTH} deep")]
+        if message := _refuse_event(event):
+            problems.append(Problem(line, "file", message))
+    return problems
+
+
+def _refuse_event(event: Event) -> str | None:
+    if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
+        return "% directives are not read; a policy is YAML 1.2"
+    if isinstance(event, AliasEvent):
+        return f"the alias *{event.anchor} is not read; write the value again"
+    if isinstance(event, NodeEvent) and event.anchor is not None:
+        return f"the anchor &{event.anchor} is not read; write the value again where it is needed"
+    if getattr(event, "tag", None) is not None:
+        return "tags (!...) are not read; write the plain value"
+    return None
+
+
+def _problem_of(error: YAMLError, text: str) -> Problem:
+    if isinstance(error, ReaderError):
+        return Problem(
+            text.count("\n", 0, error.position) + 1, "file", "a character that YAML does not allow"
+        )
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        return Problem(line, "file", f"is not YAML: {error.problem or error.context}")
+    return Problem(1, "file", "is not YAML")
+
+
+class _Builder:
+    """Turns nodes into plain values, and remembers lines on the way."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Path, int] = {}
+        self.literals: dict[Path, int] = {}
+        self.problems: list[Problem] = []
+        self._construct = YAML(typ="safe", pure=True).constructor.construct_object
+
+    def build(self, node: Node, path: Path) -> object:
+        """Return the value of a node."""
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        raise TypeError(f"a YAML node of an unknown kind, {type(node).__name__}")
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, object]:
+        values: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if message := _refuse_key(key_node):
+                self.problems.append(Problem(line, key_of(path), message))
+                continue
+            key = str(key_node.value)
+            here = (*path, key)
+            if key in values:
+                first = self.lines[here]
+                self.problems.append(
+                    Problem(line, key_of(here), f"stands twice; the first is on line {first}")
+                )
+                continue
+            self.lines[here] = line
+            values[key] = self.build(value_node, here)
+        return values
+
+    def _scalar(self, node: ScalarNode, path: Path) -> object:
+        if node.style == "|":
+            self.literals[path] = node.start_mark.line + 2
+        if node.tag in _PLAIN_TEXT:
+            return str(node.value)
+        try:
+            value: object = self._construct(node)
+        except ValueError:
+            self.problems.append(
+                Problem(
+                    self.lines[path], key_of(path), "is a number that cannot be read; quote it to mean text"
+                )
+            )
+            return None
+        return value
+
+
+def _refuse_key(node: Node) -> str | None:
+    if not isinstance(node, ScalarNode):
+        return "a key must be text"
+    if node.tag == _MERGE and node.style is None:
+        return "the merge key << is not read; write the keys out"
+    if node.tag not in _PLAIN_TEXT:
+        return f"the key {node.value} must be text; write '{node.value}' in quotes"
+    return None

@@ -1,0 +1,142 @@
+"""From the operator's YAML to one frozen Policy, or to every reason why not."""
+
+import hashlib
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from gateway.errors import PolicyError
+from gateway.policy.checks import check
+from gateway.policy.document import MAX_BYTES, Document, Problem, read_document
+from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
+from gateway.policy.rules import Conditions
+from gateway.policy.wording import problems_of
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+"""Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
+
+
+def default_policy_path() -> Path:
+    """Return the packaged policy, which starts on a bare machine; a copy of `policies/default.yaml`."""
+    return Path(__file__).with_name("default.yaml")
+
+
+def load_policy(path: Path) -> Policy:
+    """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem."""
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PolicyError([_whole(name, f"cannot be read: {error.strerror}")]) from None
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyError([Problem(line, "file", "is not UTF-8").render(name)]) from None
+    return parse_policy(text, name=name)
+
+
+def parse_policy(text: str, *, name: str) -> Policy:
+    """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file."""
+    document = read_document(text)
+    if document.value is None and document.problems:
+        raise _refused(document.problems, name)
+    if not isinstance(document.value, dict):
+        raise _refused([document.problem((), "must be a mapping of keys to values")], name)
+    file, problems = _validate(document)
+    problems = [*document.problems, *problems, *check(document)]
+    if file is None or problems:
+        raise _refused(problems, name)
+    return _policy_of(_with_derived_defaults(file))
+
+
+def _whole(name: str, message: str) -> str:
+    return Problem(1, "file", message).render(name)
+
+
+def _refused(problems: list[Problem] | tuple[Problem, ...], name: str) -> PolicyError:
+    return PolicyError([problem.render(name) for problem in sorted(set(problems))])
+
+
+def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
+    try:
+        return PolicyFile.model_validate(document.value), []
+    except ValidationError as error:
+        return None, list(problems_of(error, document))
+
+
+def _policy_of(file: PolicyFile) -> Policy:
+    conditions = Conditions()
+    effective = _plain(file.model_dump(mode="python", exclude_none=True))
+    return Policy(
+        models=file.models,
+        privacy=file.privacy,
+        budgets=file.budgets,
+        rules=tuple(
+            CompiledRule(
+                name=rule.name,
+                when=None if rule.when is None else conditions.compile(rule.when),
+                route=rule.route,
+            )
+            for rule in file.rules
+        ),
+        resilience=file.resilience,
+        replies=file.replies,
+        effective_yaml=_yaml_of(effective),
+        hash=_hash_of(effective),
+    )
+
+
+def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
+    """Fill in the defaults that depend on other keys."""
+    models = {
+        name: spec.model_copy(update=_derived(spec, first_token_s=file.resilience.first_token_s))
+        for name, spec in file.models.items()
+    }
+    return file.model_copy(update={"models": models})
+
+
+def _derived(spec: LlamaCppModel | OpenAIModel, *, first_token_s: float) -> dict[str, object]:
+    derived: dict[str, object] = {"first_token_s": spec.first_token_s or first_token_s}
+    if isinstance(spec, LlamaCppModel):
+        derived["place"] = spec.place or "edge"
+        derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
+        return derived
+    derived["place"] = spec.place or "cloud"
+    derived["base_url"] = spec.base_url or OPENAI_BASE_URL
+    derived["max_tokens_field"] = spec.max_tokens_field or (
+        "max_tokens" if spec.base_url else "max_completion_tokens"
+    )
+    return derived
+
+
+def _plain(value: object) -> object:
+    """Return a value of lists, dicts, text and numbers only; a sum of money keeps no needless zeros."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _hash_of(effective: object) -> str:
+    """Return the SHA-256 of canonical JSON: keys are sorted, for their order means nothing; lists are not."""
+    canonical = json.dumps(effective, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _yaml_of(effective: object) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.representer.sort_base_mapping_type_on_output = False
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(effective, stream)
+    return stream.getvalue()

@@ -1,0 +1,136 @@
+"""How refusals are worded: pydantic's findings and near misses, in an operator's words.
+
+No message repeats a value that the file holds, except a short word where a name was expected: a key
+that was pasted into the wrong place must not end in a log.
+"""
+
+import difflib
+import re
+import types
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.policy.document import Document, Path, Problem
+from gateway.policy.model import PolicyFile
+
+_WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
+_SAID = {
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "number_type": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "finite_number": "must be a finite number",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "string_too_short": "must not be empty",
+}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'weight'?)` with the nearest known word, or nothing."""
+    by_folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return f" (did you mean '{by_folded[near[0]]}'?)" if near else ""
+
+
+def unknown(value: object, known: Iterable[str]) -> str:
+    """Return what to say of a value that is none of the words that may stand there."""
+    words = tuple(known)
+    choice = f"one of {', '.join(words)}"
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return f"must be {choice}"
+    near = did_you_mean(value, words)
+    return f"unknown value '{value}'{near}" if near else f"unknown value '{value}'; {choice}"
+
+
+def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
+    """Yield what pydantic found, each at its line."""
+    for details in error.errors(include_url=False, include_context=True):
+        yield _problem(details, document)
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    path, models = _resolve(details["loc"])
+    if details["type"] == "extra_forbidden":
+        known = [name for model in models for name in model.model_fields]
+        return document.problem(path, f"unknown key{did_you_mean(str(path[-1]), known)}")
+    if details["type"] == "missing":
+        return document.problem(path, "is missing")
+    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return _problem_of_kind(details, path, document)
+    return document.problem(path, _said(details))
+
+
+def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> Problem:
+    kinds = ("llama_cpp", "openai")
+    here = (*path, "kind")
+    given = details["input"].get("kind") if isinstance(details["input"], dict) else None
+    if details["type"] == "union_tag_not_found" and given is None:
+        return document.problem(here, f"is missing; one of {', '.join(kinds)}")
+    return document.problem(here, unknown(given, kinds))
+
+
+def _said(details: ErrorDetails) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if details["input"] is None:
+        return "is empty; give it a value, or remove the key"
+    if kind in _SAID:
+        return _SAID[kind]
+    if kind in {"literal_error", "enum"}:
+        return unknown(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
+    if kind == "string_pattern_mismatch":
+        return f"must match {context['pattern']}"
+    if kind == "decimal_max_places":
+        return f"has more than {context['decimal_places']} decimals"
+    if kind == "too_short":
+        return "must not be empty"
+    for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
+        if bound in context:
+            return f"must be {words} {context[bound]}"
+    if "max_length" in context:
+        return f"must have at most {context['max_length']} characters"
+    return details["msg"]
+
+
+def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel]]]:
+    """Return the path in the file of pydantic's location, and the models that describe its parent.
+
+    A location names the kind of a tagged union and `[key]` besides, which no file holds.
+    """
+    path: list[int | str] = []
+    models: list[type[BaseModel]] = [PolicyFile]
+    within: list[type[BaseModel]] = models
+    for part in location:
+        if len(path) == 1 and path[0] == "models":
+            path.append(part)
+            models = []
+        elif len(path) == 2 and path[0] == "models" and not models:
+            within = models = [model for model in within if _tag_of(model) == part]
+        elif part != "[key]":
+            path.append(part)
+            models = within
+            fields = [model.model_fields[str(part)] for model in within if str(part) in model.model_fields]
+            if fields:
+                within = [found for field in fields for found in _models_in(field.annotation)]
+    return tuple(path), models
+
+
+def _tag_of(model: type[BaseModel]) -> str | None:
+    kind = model.model_fields.get("kind")
+    return str(get_args(kind.annotation)[0]) if kind else None
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in {Annotated, Union, types.UnionType, tuple, dict}:
+        for argument in get_args(annotation):
+            yield from _models_in(argument)
