@@ -1,0 +1,84 @@
+"""Payment card numbers (ISO/IEC 7812): known prefixes, right lengths, Luhn."""
+
+from collections.abc import Iterator
+
+from stdnum import luhn
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, POSSIBLE, Match, context, stands_alone
+
+_NUMBER = Pattern(
+    r"\d{12,19}"
+    r"|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{4}(?:[ .-]\d{3})?"
+    r"|\d{4}[ .-]\d{6}[ .-]\d{4,5}"
+    r"|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{1,3}"
+)
+_WORD = Pattern(
+    r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte|carte"
+    r"|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
+    ignore_case=True,
+)
+
+_SIXTEEN_UP = frozenset(range(16, 20))
+# (first, last, lengths) of the prefixes that the schemes publish; the longest matching prefixes come first.
+_BRANDS: tuple[tuple[int, int, frozenset[int]], ...] = (
+    (2131, 2131, frozenset({15})),  # JCB, old
+    (1800, 1800, frozenset({15})),  # JCB, old
+    (2221, 2720, frozenset({16})),  # Mastercard
+    (2200, 2204, _SIXTEEN_UP),  # Mir
+    (3528, 3589, _SIXTEEN_UP),  # JCB
+    (6011, 6011, _SIXTEEN_UP),  # Discover
+    (300, 305, frozenset({14, 16})),  # Diners Club
+    (644, 659, _SIXTEEN_UP),  # Discover
+    (34, 34, frozenset({15})),  # American Express
+    (37, 37, frozenset({15})),  # American Express
+    (36, 36, frozenset({14, 16})),  # Diners Club
+    (38, 39, frozenset({14, 16})),  # Diners Club
+    (51, 55, frozenset({16})),  # Mastercard
+    (62, 62, _SIXTEEN_UP),  # UnionPay
+    (81, 82, frozenset({16})),  # RuPay
+    (4, 4, frozenset({13, 16, 19})),  # Visa
+)
+_MAESTRO = ("50", "56", "57", "58", "6")
+_MAESTRO_LENGTHS = range(12, 20)
+
+
+class CardDetector:
+    """Finds payment card numbers, plain or in their usual groups."""
+
+    types = ("CREDIT_CARD",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers whose prefix, length and check digit are right."""
+        for span in _NUMBER.find(text):
+            for end in _ends(text, span.start, span.end):
+                digits = "".join(filter(str.isdigit, text[span.start : end]))
+                confidence = _confidence(digits, text, span.start, end)
+                if confidence:
+                    yield Match(type="CREDIT_CARD", start=span.start, end=end, confidence=confidence)
+                    break
+
+
+def _ends(text: str, start: int, end: int) -> tuple[int, ...]:
+    """Return where the number may end: a last group of three digits may be the card's code instead."""
+    return (end, end - 4) if end - start > 19 and not text[end - 4].isdigit() else (end,)
+
+
+def _confidence(digits: str, text: str, start: int, end: int) -> float:
+    """Return 0 for what is no card number."""
+    if len(set(digits)) < 3 or not stands_alone(text, start, end) or not luhn.is_valid(digits):
+        return 0.0
+    has_word = _WORD.is_in(context(text, (start, end), before=80, after=30))
+    if is_of_known_brand(digits):
+        return CHECKED if has_word or len(digits) in (15, 16) else LIKELY
+    if digits.startswith(_MAESTRO) and len(digits) in _MAESTRO_LENGTHS:
+        return CHECKED if has_word else POSSIBLE
+    return 0.0
+
+
+def is_of_known_brand(digits: str) -> bool:
+    """Whether prefix and length are those of a card scheme other than Maestro."""
+    return any(
+        first <= int(digits[: len(str(first))]) <= last and len(digits) in lengths
+        for first, last, lengths in _BRANDS
+    )

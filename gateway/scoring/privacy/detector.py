@@ -1,0 +1,66 @@
+"""What a detector is, and what most of them need: how sure to be, and the words around a place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.scoring.pattern import Pattern
+
+CHECKED = 0.95
+"""A check digit or an unmistakable format, or a label before a plausible value."""
+LIKELY = 0.75
+"""A format that seldom means anything else."""
+PROBABLE = 0.6
+"""A plausible value with a word in its paragraph that says what it is."""
+POSSIBLE = 0.3
+"""A plausible value and nothing that says so; below what counts for floors, classes of many, and reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A place in a text, [start, end) in characters, that looks like a datum of a type."""
+
+    type: str
+    start: int
+    end: int
+    confidence: float
+
+
+class Detector(Protocol):
+    """Something that finds data of some types in a text; pure, so it may be shared by threads."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types that it may find, all of them named in `gateway.policy.model.FindingType`."""
+        ...
+
+    def find(self, text: str) -> Iterable[Match]:
+        """Return the places in `text`; no match spans a blank line, and none depends on text beyond one."""
+        ...
+
+
+_BLANK_LINE = Pattern(r"\n[ \t\r\f\v]*\n")
+
+
+def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
+    """Return up to `before` characters in front of a place and `after` behind it, from its paragraph only."""
+    start, end = span
+    head = text[max(0, start - before) : start]
+    for blank in _BLANK_LINE.find(head) if "\n" in head else ():
+        head = " " * blank.end + head[blank.end :]
+    tail = text[end : end + after]
+    for blank in _BLANK_LINE.find(tail) if "\n" in tail else ():
+        tail = tail[: blank.start]
+    return f"{head} {tail}" if after else head
+
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether [start, end) is not a piece of a longer word, number or identifier."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if before and (before[-1].isalnum() or before[-1] == "_"):
+        return False
+    if after and (after[0].isalnum() or after[0] == "_"):
+        return False
+    if len(before) == 2 and before[-1] in ".-/," and before[0].isdigit():
+        return False
+    return not (len(after) == 2 and after[0] in ".-/," and after[1].isdigit())

@@ -1,0 +1,113 @@
+"""What names a machine or a place on a network: IP and MAC addresses, URLs."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import (
+    CHECKED,
+    LIKELY,
+    POSSIBLE,
+    Match,
+    context,
+    stands_alone,
+)
+
+_IPV4 = Pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?:/\d{1,2}\b)?")
+_IPV6 = Pattern(
+    r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
+)
+_IP_WORD = Pattern(
+    r"\b(?:ips?|ipv[46]|host|server|address|subnet|localhost|loopback|ssh|ping|dns)\b|connect",
+    ignore_case=True,
+)
+_VERSION_WORD = Pattern(
+    r"\b(?:v|ver|versions?|release|firmware|build|driver|section|chapter)\b[ .:]{0,3}$", ignore_case=True
+)
+_MAC = Pattern(
+    r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
+    r"|\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b"
+)
+_URL = Pattern(
+    r"\b(?:https?|ftps?|wss?)://[^\s<>\"`{}|\\^]+|\bwww\.[A-Za-z0-9-]+\.[^\s<>\"`{}|\\^]+", ignore_case=True
+)
+
+
+class IpDetector:
+    """Finds IP addresses of both versions, with their mask or zone."""
+
+    types = ("IP",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses that the standard library accepts."""
+        if "." in text:
+            yield from _ipv4(text)
+        if ":" in text:
+            yield from _ipv6(text)
+
+
+def _ipv4(text: str) -> Iterator[Match]:
+    for span in _IPV4.find(text):
+        if not _is_ip(text[span.start : span.end]) or not stands_alone(text, span.start, span.end):
+            continue
+        is_version = _VERSION_WORD.is_in(context(text, (span.start, span.end), before=16))
+        confidence = POSSIBLE if is_version else CHECKED
+        yield Match(type="IP", start=span.start, end=span.end, confidence=confidence)
+
+
+def _ipv6(text: str) -> Iterator[Match]:
+    for span in _IPV6.find(text):
+        start, end = span.start, span.end
+        if text[end - 1] == ":" and not text.endswith("::", start, end):
+            end -= 1
+        written = text[start:end]
+        if not _is_ip(written) or not stands_alone(text, start, end):
+            continue
+        digits = sum(char not in ":./%" for char in written)
+        has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
+        confidence = CHECKED if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
+        yield Match(type="IP", start=start, end=end, confidence=confidence)
+
+
+def _is_ip(written: str) -> bool:
+    try:
+        ipaddress.ip_interface(written)
+    except ValueError:
+        return False
+    return True
+
+
+class MacDetector:
+    """Finds hardware addresses (EUI-48)."""
+
+    types = ("MAC",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses, save those of all zeros or all ones."""
+        for span in _MAC.find(text):
+            digits = set(text[span.start : span.end].lower()) - set(":-.")
+            if len(digits) > 1 and stands_alone(text, span.start, span.end):
+                confidence = LIKELY if text[span.start + 4] == "." else CHECKED
+                yield Match(type="MAC", start=span.start, end=span.end, confidence=confidence)
+
+
+class UrlDetector:
+    """Finds web addresses; one with a login in it is for the detector of secrets."""
+
+    types = ("URL",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses, without the punctuation of the sentence around them."""
+        for span in _URL.find(text):
+            end = span.end
+            while text[end - 1] in ".,;:!?'*_" or (
+                text[end - 1] in ")]" and not _opens(text, span.start, end)
+            ):
+                end -= 1
+            yield Match(type="URL", start=span.start, end=end, confidence=CHECKED)
+
+
+def _opens(text: str, start: int, end: int) -> bool:
+    closing = text[end - 1]
+    opening = "(" if closing == ")" else "["
+    return text.count(opening, start, end) >= text.count(closing, start, end)

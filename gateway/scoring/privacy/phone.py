@@ -1,0 +1,127 @@
+"""Telephone numbers: international ones as they stand, national ones by their format or a word beside them."""
+
+from collections.abc import Iterator
+
+import phonenumbers
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import (
+    CHECKED,
+    LIKELY,
+    POSSIBLE,
+    PROBABLE,
+    Match,
+    context,
+    stands_alone,
+)
+
+_EXTENSION = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
+_CANDIDATE = Pattern(
+    r"(?:\+ ?|\()?\d{1,15}\)?(?:(?:[ .-]|/| - | ?\()\(?\d{1,12}\)?){0,7}" + _EXTENSION, ignore_case=True
+)
+_NORTH_AMERICAN = Pattern(
+    r"^(?:(?:\+|00)?1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]|[2-9]\d\d )[2-9]\d\d[.-]\d{4}"
+    + _EXTENSION
+    + "$",
+    ignore_case=True,
+)
+_TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,4}[ /-][\d ./-]{5,12}|0\d{9,10})$")
+_SOMETHING_ELSE = Pattern(
+    r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[ T]\d{1,2})?$"
+    r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^\d+\.\d+$"
+)
+_WORDS = (
+    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|mobiles?|mob|m[oó]vil|mobil"
+    r"|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline|dial(?:led|ing)?|pager|telepono"
+    r"|call(?:ed|ing)?|ring|text(?:ed)? (?:me|him|her|them|us)|reach(?:ed)? (?:me|him|her|them|us)"
+    r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
+)
+_LABEL = Pattern(
+    r"\b" + _WORDS + r"\b(?: ?(?:number|numbers|no|nr|num|line))?\.?(?: (?:me|him|her|us|them|back))?"
+    r"(?: (?:is|was|at|on|under|to))?\s*[:=#(-]?\s*(?:is )?$",
+    ignore_case=True,
+)
+_WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
+
+# Where a national number is looked up when a word says that it is one; by number of speakers who may write it bare.
+_REGIONS = ("US", "GB", "IN", "DE", "FR", "BR", "AU", "PH", "CN", "IT", "ES", "PL", "NL", "ZA", "JP", "SE")
+
+
+class PhoneDetector:
+    """Finds telephone and fax numbers."""
+
+    types = ("PHONE",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers, with the extension where there is one."""
+        for span in _CANDIDATE.find(text):
+            digits = sum(map(str.isdigit, text[span.start : span.end]))
+            if digits < 6 or not stands_alone(text, span.start, span.end):
+                continue
+            for end in _ends(text, span.start, span.end):
+                confidence = _confidence(text, span.start, end)
+                if confidence:
+                    yield Match(type="PHONE", start=span.start, end=end, confidence=confidence)
+                    break
+
+
+def _ends(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield where the number may end: at the last group, or, as another number may follow it, up to two before."""
+    for _ in range(3):
+        yield end
+        end = max(text.rfind(" ", start, end), text.rfind("/", start, end))
+        if end <= start:
+            return
+
+
+def _confidence(text: str, start: int, end: int) -> float:
+    """Return 0 for what is no telephone number."""
+    written = text[start:end]
+    digits = "".join(filter(str.isdigit, written))
+    if not 6 <= len(digits) <= 21 or _SOMETHING_ELSE.is_in(written):
+        return 0.0
+    if written.startswith("+") or (digits.startswith("00") and len(digits) >= 10):
+        return _international(written, text, start)
+    if _NORTH_AMERICAN.is_in(written):
+        return LIKELY
+    before = context(text, (start, end), before=40)
+    if len(digits) <= 15 and _LABEL.is_in(before):
+        return LIKELY
+    return _national(written, digits, text, start, end)
+
+
+def _international(written: str, text: str, start: int) -> float:
+    number = _parsed("+" + written.lstrip("+0") if not written.startswith("+") else written, None)
+    if number is not None and phonenumbers.is_valid_number(number):
+        return CHECKED
+    if _LABEL.is_in(context(text, (start, start), before=40)):
+        return LIKELY
+    if number is not None and phonenumbers.is_possible_number(number):
+        return PROBABLE if written.startswith("+") else POSSIBLE
+    return 0.0
+
+
+def _national(written: str, digits: str, text: str, start: int, end: int) -> float:
+    """Judge a number without country code or label."""
+    if not 7 <= len(digits) <= 11:
+        return 0.0
+    has_word = _WORD.is_in(context(text, (start, end), before=100, after=40))
+    if _TRUNK.is_in(written) and _is_valid_somewhere(written):
+        return LIKELY if has_word else 0.5
+    if has_word and _is_valid_somewhere(written):
+        return PROBABLE
+    return 0.0
+
+
+def _is_valid_somewhere(written: str) -> bool:
+    return any(
+        number is not None and phonenumbers.is_valid_number(number)
+        for number in (_parsed(written, region) for region in _REGIONS)
+    )
+
+
+def _parsed(written: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return None

@@ -1,0 +1,50 @@
+"""Social security numbers of the United States, by the rules of the SSA on area, group and serial."""
+
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import (
+    CHECKED,
+    LIKELY,
+    POSSIBLE,
+    Match,
+    context,
+    stands_alone,
+)
+
+_NUMBER = Pattern(r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}|\d{9}")
+_WORD = Pattern(
+    r"\b(?:ssns?|ss#|ss number|social[ -]?security|social (?:number|no)|socials?)\b", ignore_case=True
+)
+# Printed on sample cards and in advertisements: nobody's.
+_NOBODYS = frozenset({"078051120", "219099999", "123456789"})
+
+
+class UsSsnDetector:
+    """Finds social security numbers: grouped, or plain where the paragraph says so."""
+
+    types = ("US_SSN",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers that could have been issued."""
+        for span in _NUMBER.find(text):
+            digits = "".join(filter(str.isdigit, text[span.start : span.end]))
+            if not is_issuable(digits) or not stands_alone(text, span.start, span.end):
+                continue
+            if _WORD.is_in(context(text, (span.start, span.end), before=80, after=30)):
+                confidence = CHECKED
+            elif text[span.start + 3] == "-":
+                confidence = LIKELY
+            elif span.end - span.start > 9:
+                confidence = POSSIBLE
+            else:
+                continue
+            yield Match(type="US_SSN", start=span.start, end=span.end, confidence=confidence)
+
+
+def is_issuable(digits: str) -> bool:
+    """Whether the SSA may have issued these nine digits."""
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
+        return False
+    return len(set(digits)) > 1
