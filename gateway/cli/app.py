@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
     "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
-    "simulate-cloud": ("gateway.cli.simulate:simulate_cloud", "Run a simulated cloud provider for tests."),
+    "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": ("gateway.cli.demo:demo", "Start everything and show every route in a table."),
 }
 """Name -> where the command is, and the first sentence of its help (a test compares the two)."""

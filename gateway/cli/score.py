@@ -1,0 +1,104 @@
+"""`gateway score`: complexity and privacy of many texts."""
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, TextIO
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from gateway.cli.batch import BadLine, Scorer, parse_line, to_line
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.options import PolicyFile
+from gateway.cli.terminal import console
+from gateway.policy.load import default_policy_path, load_policy
+
+
+def score(
+    *,
+    input_path: Annotated[
+        Path, typer.Option("--input", metavar="FILE", help="JSON lines to read; `-` is standard input.")
+    ],
+    output_path: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="JSON lines to write; `-` is standard output.")
+    ],
+    policy: PolicyFile = None,
+) -> None:
+    """Score many texts: JSON lines in, JSON lines out.
+
+    In: {"id", "text"}. Out, in the same order: {"id", "complexity", "privacy", "privacy_class", "findings"}.
+    A finding has "type", "start", "end" and "confidence", and counts characters of the text.
+
+    A file appears when it is complete. Scores depend on text and policy alone: detectors have no time limit.
+
+    Example: gateway score --input prompts.jsonl --output scores.jsonl
+    """
+    scorer = Scorer(load_policy(policy or default_policy_path()).privacy)
+    with _reading(input_path) as lines, _writing(output_path) as out:
+        for number, line in enumerate(lines, start=1):
+            try:
+                item = parse_line(line)
+            except BadLine as error:
+                name = "standard input" if input_path == Path("-") else input_path
+                raise CommandFailed(f"{name}:{number}: {error}", status=MISUSED) from None
+            if item is not None:
+                out.write(to_line(scorer.score(item)))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Iterable[bytes]]:
+    """Yield the lines of a file, with a progress bar when there is a terminal to show it on."""
+    if path == Path("-"):
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+    with file:
+        if not (path.is_file() and sys.stderr.isatty()):
+            yield file
+            return
+        with Progress(
+            BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console(sys.stderr), transient=True
+        ) as bar:
+            yield _counted(file, bar, total_bytes=path.stat().st_size)
+
+
+def _counted(file: BinaryIO, bar: Progress, *, total_bytes: int) -> Iterator[bytes]:
+    task = bar.add_task("scoring", total=total_bytes)
+    for line in file:
+        yield line
+        bar.advance(task, len(line))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[TextIO]:
+    """Yield where to write; a regular file appears when the block ends well, and is never half-written."""
+    if path == Path("-"):
+        yield sys.stdout
+        return
+    target = path.resolve()
+    if target.exists() and not target.is_file():  # A pipe or a device has nothing that could be replaced.
+        with _opened(target, "w") as out:
+            yield out
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    out = _opened(part, "x")
+    try:
+        with out:
+            yield out
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _opened(path: Path, mode: str) -> TextIO:
+    try:
+        return io.TextIOWrapper(path.open(f"{mode}b"), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be written: {error.strerror}", status=MISUSED) from None

@@ -1,0 +1,60 @@
+"""`gateway simulate-cloud`: the simulated provider as a command."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.server.listen import parse_address
+from gateway.simulate.faults import FAULTS
+from gateway.simulate.server import run_simulated_cloud
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+HELP = f"""Run a simulated cloud provider for tests.
+
+It speaks OpenAI's chat completions, answers the same to the same prompt, bills it, and fails on request.
+
+Example: gateway simulate-cloud --listen 127.0.0.1:8181 --fault "sim-strong:status=503,times=2"
+
+\b
+Faults; the default of a value stands in brackets:
+{escape(FAULTS)}
+
+Each takes ",times=N" (then it heals) and, where a status is sent, ",retry_after_s=S".
+GET /control/bill says what was served and billed; POST /control/faults sets a fault while it runs.
+"""
+
+
+@app.command("simulate-cloud", help=HELP)
+def simulate_cloud(
+    *,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8181",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL:FAULT", help="How a model fails; `*` is every model; repeatable, in order."
+        ),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=IN:OUT", help="US dollars for a million tokens; repeatable."),
+    ] = None,
+) -> None:
+    """Run the simulated provider until a signal ends it."""
+    address = parse_address(listen)
+    provider = run_simulated_cloud(
+        host=address.host,
+        port=address.port,
+        faults=fault or (),
+        prices=price or (),
+        on_listening=lambda base_url: print(f"simulate-cloud: listening, base_url {base_url}", flush=True),
+    )
+    try:
+        asyncio.run(provider)
+    except ValueError as error:
+        raise CommandFailed(str(error), status=MISUSED) from None
