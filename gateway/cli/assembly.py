@@ -19,22 +19,14 @@ from gateway.server.pipeline import Pipeline
 from gateway.server.serving import GatewayServer, ServerOptions
 
 
-def cloud_backends(policy: Policy, environ: Mapping[str, str], *, clock: Clock) -> dict[str, Backend]:
-    """Build the cloud models of a policy; raises StartupError for a key that is not in the environment."""
-    backends: dict[str, Backend] = {}
-    for name, spec in policy.models.items():
-        if isinstance(spec, OpenAIModel):
-            backends[name] = CloudBackend(name, spec, api_key=_api_key(name, spec, environ), clock=clock)
-    return backends
-
-
 def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
     if spec.api_key_env is None:
         return None
     key = environ.get(spec.api_key_env, "").strip()
     if not key:
         raise StartupError(
-            f"models.{name}.api_key_env: the variable {spec.api_key_env} is not set; set it or remove the model"
+            f"models.{name}.api_key_env: the variable {spec.api_key_env} is not set;"
+            " set it, or take the model out of the policy"
         )
     return key
 
@@ -75,18 +67,18 @@ async def running_gateway(
     relay = _HealthRelay()
     async with AsyncExitStack() as stack:
         backends: dict[str, Backend] = dict(replaced or {})
-        supervisors = {
-            name: EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
-            for name, spec in policy.models.items()
-            if isinstance(spec, LlamaCppModel) and name not in backends
-        }
-        for name, backend in cloud_backends(_without(policy, backends), environ, clock=clock).items():
-            backends[name] = backend
-        for name, supervisor in supervisors.items():
-            backends[name] = LocalBackend(name, supervisor, clock=clock)
-            stack.push_async_callback(supervisor.stop)
-        for backend in backends.values():
-            stack.push_async_callback(backend.aclose)
+        supervisors: list[EngineSupervisor] = []
+        for name, spec in policy.models.items():
+            if name in backends:
+                continue
+            if isinstance(spec, LlamaCppModel):
+                supervisor = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
+                supervisors.append(supervisor)
+                stack.push_async_callback(supervisor.stop)
+                backends[name] = LocalBackend(name, supervisor, clock=clock)
+            else:
+                backends[name] = CloudBackend(name, spec, api_key=_api_key(name, spec, environ), clock=clock)
+            stack.push_async_callback(backends[name].aclose)
         ledger = open_ledger(state_url)
         stack.push_async_callback(ledger.aclose)
         pipeline = Pipeline(
@@ -100,8 +92,9 @@ async def running_gateway(
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
-        for name in backends.keys() - supervisors.keys():
-            await server.health.set_model(name, True)
-        await asyncio.gather(*(supervisor.start() for supervisor in supervisors.values()))
+        for name, spec in policy.models.items():
+            if name in (replaced or {}) or isinstance(spec, OpenAIModel):
+                await server.health.set_model(name, True)
+        await asyncio.gather(*(supervisor.start() for supervisor in supervisors))
         await server.health.set_ready()
         yield server

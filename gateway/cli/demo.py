@@ -1,0 +1,134 @@
+"""`gateway demo`: the whole gateway on real parts, every route once, in a table."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.cli.demo_cases import CASES, HARD, Case, Result, attempt_words
+from gateway.cli.demo_stage import (
+    CALL_TIMEOUT_S,
+    MAX_TOKENS,
+    Stage,
+    running_process,
+    running_stage,
+    state_url,
+)
+from gateway.cli.demo_table import accounts_table, answers, demo_console, result_table
+from gateway.cli.exits import CommandFailed
+from gateway.client.channel import GatewayClient
+from gateway.client.prompt import prompt
+from gateway.clock import SystemClock
+from gateway.ledger.open import open_ledger
+from gateway.ledger.states import Totals
+from gateway.simulate.billing import Bill
+from gateway.v1 import gateway_pb2 as pb
+
+
+def demo(
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Also send one hard prompt to the real OpenAI API; needs OPENAI_API_KEY."
+        ),
+    ] = False,
+) -> None:
+    """Show every route once, on real parts, without an account or a download.
+
+    Starts an engine process with the embedded model, a simulated provider and the gateway between them,
+    breaks one after the other, and compares the provider's bill with the gateway's ledger at the end.
+
+    Exit status: 0 if every row came out as expected and the accounts agree, else 1.
+
+    Example: gateway demo
+    """
+    if live and not os.environ.get("OPENAI_API_KEY"):
+        raise CommandFailed("--live: the variable OPENAI_API_KEY is not set")
+    console = demo_console()
+    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
+        problems = asyncio.run(_run(Path(folder), console))
+        if live:
+            problems = [*problems, *asyncio.run(_run_live(Path(folder), console))]
+    for problem in problems:
+        console.print(f"not as expected: {problem}", style="red", markup=False)
+    if problems:
+        raise CommandFailed(f"{len(problems)} things did not come out as expected")
+    console.print("Every row came out as expected, and bill and ledger agree.", style="green")
+
+
+async def _run(folder: Path, console: Console) -> Sequence[str]:
+    console.print("Starting an engine process, a simulated provider and the gateway between them ...")
+    async with running_stage(folder) as stage:
+        rows = []
+        with console.status("") as status:
+            for number, case in enumerate(CASES, start=1):
+                status.update(f"{number} of {len(CASES)}: {case.title}")
+                result = await _play(stage, case)
+                rows.append((case, result, case.expected.problems(result)))
+        bill = stage.cloud.bill()
+    totals = await _totals(folder)
+    console.print(result_table(rows), answers(rows), "", accounts_table(bill, totals))
+    return [
+        *(f"{case.title}: {problem}" for case, _, problems in rows for problem in problems),
+        *_account_problems(bill, totals),
+    ]
+
+
+async def _play(stage: Stage, case: Case) -> Result:
+    stage.cloud.clear_faults()
+    await case.prepare(stage)
+    clock = SystemClock()
+    bytes_before = stage.cloud.bill().bytes_received
+    async with stage.client(case.tenant) as client:
+        started_s = clock.monotonic_s()
+        request = prompt(case.text, max_tokens=MAX_TOKENS)
+        if case.expected.is_streamed:
+            deltas, response = 0, pb.GenerateResponse()
+            async for event in client.stream(request, timeout_s=CALL_TIMEOUT_S):
+                deltas += event.HasField("delta")
+                response = event.completed if event.HasField("completed") else response
+        else:
+            deltas, response = 0, await client.generate(request, timeout_s=CALL_TIMEOUT_S)
+        duration_ms = (clock.monotonic_s() - started_s) * 1000
+    provider_bytes = stage.cloud.bill().bytes_received - bytes_before
+    return Result(response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_ms)
+
+
+async def _run_live(folder: Path, console: Console) -> Sequence[str]:
+    console.print("Live: one hard prompt to the real API ...")
+    path = Path(str(files("gateway.cli").joinpath("demo_live.yaml")))
+    async with (
+        running_process(path, state_url="memory:") as gateway,
+        GatewayClient(gateway.target) as client,
+    ):
+        response = await client.generate(prompt(HARD), timeout_s=CALL_TIMEOUT_S)
+    console.print(f"{', '.join(attempt_words(response))}; {response.cost_usd:.6f} USD", markup=False)
+    console.print(response.text, markup=False)
+    if response.route == pb.ROUTE_CLOUD:
+        return []
+    return [f"live: ROUTE_CLOUD expected, {pb.Route.Name(response.route)} came"]
+
+
+async def _totals(folder: Path) -> Totals:
+    ledger = open_ledger(state_url(folder))
+    try:
+        return await ledger.totals()
+    finally:
+        await ledger.aclose()
+
+
+def _account_problems(bill: Bill, totals: Totals) -> Sequence[str]:
+    facts = (
+        ("settled by the ledger", bill.billed_usd_nanos, totals.settled_usd_nanos),
+        ("of unknown outcome in the ledger", 0, totals.unknown_usd_nanos),
+        ("still reserved in the ledger", 0, totals.held_usd_nanos),
+    )
+    return [
+        f"{what}: {wanted} nano-dollars expected, {got} found" for what, wanted, got in facts if wanted != got
+    ]

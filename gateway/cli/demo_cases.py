@@ -1,0 +1,242 @@
+"""The cases of `gateway demo`: what is sent, what is broken before it, and what has to come out."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.cli.demo_stage import BACKUP, CLOUD, Stage
+from gateway.v1 import gateway_pb2 as pb
+
+EASY = "What is the capital of France?"
+HARD = (
+    "Prove that a uniform limit of continuous functions is continuous, then explain step by step why"
+    " pointwise convergence is not enough and give a counterexample."
+)
+PRIVATE = (
+    "Analyse step by step why the payment with card 4111 1111 1111 1111 was declined, compare three possible"
+    " causes, and write to jane.doe@example.org with a proof for each."
+)
+
+SPENDER = "spender"
+
+LOCAL, CLOUD_ROUTE, CANNED = pb.ROUTE_LOCAL, pb.ROUTE_CLOUD, pb.ROUTE_CANNED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came back for a case."""
+
+    response: pb.GenerateResponse
+    deltas: int
+    """How many pieces a streamed answer came in; 0 for one that was not streamed."""
+    provider_bytes: int
+    """How many bytes the provider received meanwhile."""
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What has to come out of a case."""
+
+    route: pb.Route.ValueType
+    model: str
+    rule: str
+    attempts: tuple[str, ...]
+    """Every attempt as `model` when it answered, else `model REASON`."""
+    refused: tuple[str, ...] = ()
+    degraded: pb.Reason.ValueType = pb.REASON_UNSPECIFIED
+    is_provider_silent: bool = False
+    """Whether the provider must not receive a single byte."""
+    is_streamed: bool = False
+
+    def problems(self, result: Result) -> Sequence[str]:
+        """Say in what the result differs; nothing when it came out as expected."""
+        response = result.response
+        facts = (
+            ("route", self.route, response.route),
+            ("model", self.model, response.model),
+            ("rule", self.rule, response.decision.rule),
+            ("attempts", self.attempts, attempt_words(response)),
+            ("refused", self.refused, tuple(item.model for item in response.decision.refused)),
+            ("degraded", self.degraded, response.degraded.reason),
+            ("streamed", self.is_streamed, result.deltas > 1),
+            ("no bytes at the provider", self.is_provider_silent, result.provider_bytes == 0),
+        )
+        return [f"{name}: {wanted!r} expected, {got!r} came" for name, wanted, got in facts if wanted != got]
+
+
+def attempt_words(response: pb.GenerateResponse) -> tuple[str, ...]:
+    """Return every attempt as `model` when it answered, else `model REASON`."""
+    return tuple(
+        attempt.model
+        if attempt.outcome == pb.OUTCOME_ANSWERED
+        else f"{attempt.model} {pb.Reason.Name(attempt.reason).removeprefix('REASON_')}"
+        for attempt in response.attempts
+    )
+
+
+async def _nothing(_: Stage) -> None:
+    """Break nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One row: a request, and what is broken before it is sent."""
+
+    title: str
+    text: str
+    expected: Expected
+    prepare: Callable[[Stage], Awaitable[None]] = field(default=_nothing)
+    tenant: str = "demo"
+    """Each tenant has an allowance of its own."""
+
+
+async def _spend(stage: Stage) -> None:
+    await stage.spend(HARD, tenant=SPENDER)
+
+
+async def _rate_limit_once(stage: Stage) -> None:
+    stage.cloud.set_fault(CLOUD, "status", value=429, retry_after_s=0.4, times=1)
+
+
+async def _cloud_down(stage: Stage) -> None:
+    stage.cloud.set_fault(CLOUD, "status", value=503)
+
+
+async def _both_down(stage: Stage) -> None:
+    stage.cloud.set_fault(CLOUD, "status", value=503)
+    stage.cloud.set_fault(BACKUP, "status", value=500)
+
+
+async def _engine_down(stage: Stage) -> None:
+    await stage.kill_engine()
+
+
+async def _everything_down(stage: Stage) -> None:
+    await _both_down(stage)
+    await stage.kill_engine()
+
+
+async def _engine_back(stage: Stage) -> None:
+    await stage.wait_engine()
+
+
+CASES: tuple[Case, ...] = (
+    Case(
+        title="easy",
+        text=EASY,
+        expected=Expected(
+            route=LOCAL, model="edge", rule="default", attempts=("edge",), is_provider_silent=True
+        ),
+    ),
+    Case(
+        title="hard",
+        text=HARD,
+        expected=Expected(route=CLOUD_ROUTE, model="cloud", rule="hard", attempts=("cloud",)),
+    ),
+    Case(
+        title="private and hard: the rule says cloud, the filter says no",
+        text=PRIVATE,
+        expected=Expected(
+            route=LOCAL,
+            model="edge",
+            rule="hard",
+            attempts=("edge",),
+            refused=("cloud", "cloud-backup"),
+            is_provider_silent=True,
+        ),
+    ),
+    Case(
+        title="the tenant's budget is spent",
+        text=HARD,
+        tenant=SPENDER,
+        prepare=_spend,
+        expected=Expected(
+            route=LOCAL,
+            model="edge",
+            rule="hard",
+            attempts=("cloud BUDGET_EXHAUSTED", "cloud-backup BUDGET_EXHAUSTED", "edge"),
+            is_provider_silent=True,
+        ),
+    ),
+    Case(
+        title="cloud says 429, Retry-After 0.4 s, then recovers",
+        text=HARD,
+        prepare=_rate_limit_once,
+        expected=Expected(
+            route=CLOUD_ROUTE, model="cloud", rule="hard", attempts=("cloud RATE_LIMITED", "cloud")
+        ),
+    ),
+    Case(
+        title="cloud down (503)",
+        text=HARD,
+        prepare=_cloud_down,
+        expected=Expected(
+            route=CLOUD_ROUTE,
+            model="cloud-backup",
+            rule="hard",
+            attempts=("cloud UPSTREAM_ERROR", "cloud UPSTREAM_ERROR", "cloud-backup"),
+        ),
+    ),
+    Case(
+        title="cloud and backup down",
+        text=HARD,
+        prepare=_both_down,
+        expected=Expected(
+            route=LOCAL,
+            model="edge",
+            rule="hard",
+            attempts=(
+                "cloud UPSTREAM_ERROR",
+                "cloud UPSTREAM_ERROR",
+                "cloud-backup UPSTREAM_ERROR",
+                "cloud-backup UPSTREAM_ERROR",
+                "edge",
+            ),
+        ),
+    ),
+    Case(
+        title="engine killed (kill -9), private",
+        text=PRIVATE,
+        prepare=_engine_down,
+        expected=Expected(
+            route=CANNED,
+            model="",
+            rule="hard",
+            attempts=("edge ENGINE_DOWN",),
+            refused=("cloud", "cloud-backup"),
+            degraded=pb.REASON_CLEARANCE,
+            is_provider_silent=True,
+        ),
+    ),
+    Case(
+        title="everything down, not private",
+        text=HARD,
+        prepare=_everything_down,
+        expected=Expected(
+            route=CANNED,
+            model="",
+            rule="hard",
+            attempts=(
+                "cloud UPSTREAM_ERROR",
+                "cloud BREAKER_OPEN",
+                "cloud-backup UPSTREAM_ERROR",
+                "cloud-backup UPSTREAM_ERROR",
+                "edge ENGINE_DOWN",
+            ),
+            degraded=pb.REASON_ALL_FAILED,
+        ),
+    ),
+    Case(
+        title="the engine is back: a streamed answer",
+        text=EASY,
+        prepare=_engine_back,
+        expected=Expected(
+            route=LOCAL,
+            model="edge",
+            rule="default",
+            attempts=("edge",),
+            is_streamed=True,
+            is_provider_silent=True,
+        ),
+    ),
+)
