@@ -97,6 +97,8 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
         if isinstance(spec, LlamaCppModel):
             if spec.kv_cells is not None and spec.kv_cells < spec.context:
                 yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
+            if spec.path.startswith("builtin:") and spec.path != "builtin:demo":
+                yield (*path, "path"), "unknown builtin model (did you mean 'builtin:demo'?)"
         elif spec.place == "edge":
             if spec.base_url is None:
                 yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"

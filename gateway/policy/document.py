@@ -28,6 +28,9 @@ MAX_DEPTH = 16
 Path = tuple[str | int, ...]
 """Where a value stands: keys and list positions (from 0), from the top."""
 
+EMPTY = "is empty; give it a value, or remove the key"
+"""What is wrong with a key that has no value, and with null."""
+
 _STRING = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_TEXT = frozenset({_STRING, _MERGE, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
@@ -198,6 +201,8 @@ class _Builder:
                 )
             )
             return None
+        if value is None:
+            self.problems.append(Problem(self.lines[path], key_of(path), EMPTY))
         return value
 
 

@@ -102,7 +102,9 @@ def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
 
 
 def _derived(spec: LlamaCppModel | OpenAIModel, *, first_token_s: float) -> dict[str, object]:
-    derived: dict[str, object] = {"first_token_s": spec.first_token_s or first_token_s}
+    derived: dict[str, object] = {
+        "first_token_s": first_token_s if spec.first_token_s is None else spec.first_token_s
+    }
     if isinstance(spec, LlamaCppModel):
         derived["place"] = spec.place or "edge"
         derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)

@@ -5,16 +5,46 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from gateway.types import PrivacyClass, Reason, Route
+from gateway.policy.spec import (
+    ClassName,
+    LlamaCppModel,
+    ModelSpec,
+    Name,
+    OpenAIModel,
+    Price,
+    Seconds,
+    Strict,
+    Usd,
+    route_of,
+)
+from gateway.types import PrivacyClass, Reason
 
-ClassName = Literal["public", "internal", "confidential", "restricted"]
+__all__ = [
+    "Budget",
+    "CannedReply",
+    "ClassName",
+    "CompiledRule",
+    "Condition",
+    "Facts",
+    "FindingType",
+    "LlamaCppModel",
+    "ModelSpec",
+    "OpenAIModel",
+    "Policy",
+    "PolicyFile",
+    "Price",
+    "PrivacyPolicy",
+    "Resilience",
+    "Rule",
+    "privacy_class",
+    "route_of",
+]
+
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0.0, le=86_400.0, allow_inf_nan=False)]
 FindingType = Literal[
     "SECRET", "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS",
     "DOB", "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "ORG", "LOCATION", "DATE", "TITLE", "NRP",
@@ -27,180 +57,137 @@ def privacy_class(name: ClassName) -> PrivacyClass:
     return PrivacyClass[name.upper()]
 
 
-class Strict(BaseModel):
-    """A part of the policy: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Price(Strict):
-    """US dollars for a million tokens; at most three decimals, so that a token costs whole nano-dollars."""
-
-    input: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=3, strict=False)]
-    output: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=3, strict=False)]
-
-
-class _Model(Strict):
-    """What models of both kinds have in common."""
-
-    clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
-    max_tokens: int = Field(1024, ge=1, le=1_000_000, description="Fills an unset max_tokens; always sent.")
-    first_token_s: Seconds | None = Field(
-        None, description="Overrides resilience.first_token_s for this model."
-    )
-    place: Literal["edge", "cloud"] | None = Field(
-        None, description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD; default by kind."
-    )
-
-
-class LlamaCppModel(_Model):
-    """A GGUF file, answered by an engine process on this host."""
-
-    kind: Literal["llama_cpp"]
-    path: str = Field(min_length=1, description='A GGUF file, or "builtin:demo".')
-    sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="A file that does not match is refused."
-    )
-    context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
-    slots: int = Field(8, ge=1, le=256, description="Sequences decoded at once.")
-    kv_cells: int | None = Field(
-        None,
-        ge=64,
-        description="Cells of the shared KV cache; default slots x context / 2, at least context.",
-    )
-    threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for decoding; default by the machine."
-    )
-    prefill_threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for prompts; default threads."
-    )
-    gpu_layers: int = Field(0, ge=-1, description="Layers put on a GPU; -1: all.")
-    flash_attention: bool | None = Field(None, description="Default: llama.cpp decides.")
-    template: str | None = Field(None, description="A Jinja chat template in place of the file's own.")
-
-
-class OpenAIModel(_Model):
-    """A model behind an API that speaks OpenAI's chat completions."""
-
-    kind: Literal["openai"]
-    model: str = Field(min_length=1, description="The model's name at the provider.")
-    base_url: str | None = Field(None, pattern="^https?://", description="Default: OpenAI's.")
-    api_key_env: str | None = Field(
-        None,
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The variable that holds the key; none: no key is sent.",
-    )
-    organization: str | None = None
-    project: str | None = None
-    proxy: str | None = Field(
-        None, pattern="^https?://", description="An HTTP proxy; the environment's are ignored."
-    )
-    price_per_million_usd: Price | None = Field(None, description="Required unless place is edge.")
-    context: int = Field(128_000, ge=64, le=100_000_000, description="Context window, in tokens.")
-    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] | None = Field(
-        None, description="Default: the first without base_url, else the second."
-    )
-    drop: tuple[Literal["temperature", "top_p", "seed"], ...] = Field(
-        (), strict=False, description="Parameters that this model refuses and that are not sent."
-    )
-
-
-ModelSpec = Annotated[LlamaCppModel | OpenAIModel, Field(discriminator="kind")]
-
-
-def route_of(spec: LlamaCppModel | OpenAIModel) -> Route:
-    """Return where an answer of this model counts as made."""
-    place = spec.place or ("edge" if spec.kind == "llama_cpp" else "cloud")
-    return Route.LOCAL if place == "edge" else Route.CLOUD
-
-
 class Classes(Strict):
     """From which privacy score on a request is of a class; below the first it is public."""
 
-    internal: Share = 0.2
-    confidential: Share = 0.5
-    restricted: Share = 0.8
+    internal: Share = Field(0.2, description="From this score on a request is internal.")
+    confidential: Share = Field(
+        0.5, description="From this score on a request is confidential; above internal."
+    )
+    restricted: Share = Field(
+        0.8, description="From this score on a request is restricted; above confidential."
+    )
 
 
 class PrivacyPolicy(Strict):
     """What makes a request private."""
 
-    classes: Classes = Classes()
-    weights: dict[FindingType, Share] = Field({}, description="Only what differs from the defaults.")
-    floors: dict[FindingType, ClassName] = Field({}, description="Only what differs from the defaults.")
+    classes: Classes = Field(
+        Classes(), description="From which privacy score on a request is of a class; below them it is public."
+    )
+    weights: dict[FindingType, Share] = Field(
+        {}, description="How much a certain finding of a type says, where it differs from the defaults."
+    )
+    floors: dict[FindingType, ClassName] = Field(
+        {}, description="The least class that a finding of a type makes, where it differs from the defaults."
+    )
     report_at: Share = Field(0.5, description="The least confidence of a finding that is reported.")
     limit_ms: float = Field(
-        50.0, gt=0, le=10_000, description="Time for all detectors, plus 1 ms per 2 kB; over it: restricted."
+        50.0,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Time for all detectors in milliseconds, plus 1 ms for every 2 kB of text; "
+        "a request that is not through by then is restricted.",
     )
 
 
 class Budget(Strict):
     """A cap on spend in a window of time."""
 
-    name: str = Field(pattern="^[A-Za-z0-9._:-]{1,64}$")
-    per: Literal["tenant", "model", "all"] = Field(description="What has a cap of its own.")
-    limit_usd: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=9, strict=False)]
+    name: Name = Field(description="The budget's name in errors, logs and metrics.")
+    per: Literal["tenant", "model", "all"] = Field(
+        description="What has a cap of its own: each tenant, each model, or all spend together."
+    )
+    limit_usd: Annotated[Usd, Field(decimal_places=9)] = Field(
+        description="The cap in US dollars; spend and open reservations together never pass it."
+    )
     window: Literal["minute", "hour", "day", "week", "month"] = Field(
-        description="In UTC; a week begins on Monday."
+        description="After which the cap is whole again, in UTC; a week begins on Monday."
     )
 
 
 class Rule(Strict):
     """A wish: which models to try, in order, when a condition holds."""
 
-    name: str = Field(pattern="^[A-Za-z0-9._:-]{1,64}$")
-    when: str | None = Field(None, description="A CEL expression of type bool; the last rule has none.")
-    route: tuple[str, ...] = Field(strict=False, min_length=1, description="Names of models, in order.")
+    name: Name = Field(description="The rule's name in decisions and logs.")
+    when: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="A CEL expression of type bool over complexity, privacy, budget, privacy_class, "
+        "findings, tenant, labels, prompt_tokens and deadline_s. The last rule, and only it, has none.",
+    )
+    route: tuple[str, ...] = Field(
+        strict=False, min_length=1, description="Names of models, in the order in which they are tried."
+    )
 
 
 class Backoff(Strict):
     """How long to wait before the same model is tried again; doubles, with 20 % jitter."""
 
-    first: Seconds = 0.2
-    max: Seconds = 4.0
+    first: Seconds = Field(0.2, description="The wait before the second try, in seconds; then it doubles.")
+    max: Seconds = Field(
+        4.0, description="The longest wait, in seconds; also how long a rate limit is waited for."
+    )
 
 
 class DeadlineBounds(Strict):
     """The deadline of a call that brings none, and the longest that one may bring."""
 
-    default: Seconds = 60.0
-    max: Seconds = 300.0
+    default: Seconds = Field(60.0, description="For a call that brings no deadline, in seconds; at most max.")
+    max: Seconds = Field(300.0, description="The longest time that a call gets, in seconds.")
 
 
 class Resilience(Strict):
     """How failures are met."""
 
     attempts: int = Field(3, ge=1, le=10, description="Tries at one model, the first included.")
-    backoff_s: Backoff = Backoff()
-    first_token_s: Seconds = Field(30.0, description="How long a streamed answer may take to begin.")
-    stall_s: Seconds = Field(
-        10.0, description="How long a streamed answer may pause; longer counts as a cut."
+    backoff_s: Backoff = Field(Backoff(), description="The wait between two tries at the same model.")
+    first_token_s: Seconds = Field(
+        30.0, description="How long a streamed answer may take to begin, in seconds."
     )
-    attempt_s: Seconds = Field(30.0, description="How long one unary attempt may take.")
-    deadline_s: DeadlineBounds = DeadlineBounds()
-    recovery: Literal["restart", "fail"] = Field("restart", description="What a stream that was cut does.")
+    stall_s: Seconds = Field(
+        10.0, description="How long a streamed answer may pause, in seconds; longer counts as a cut."
+    )
+    attempt_s: Seconds = Field(30.0, description="How long one unary attempt may take, in seconds.")
+    deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the time that a call gets.")
+    recovery: Literal["restart", "fail"] = Field(
+        "restart",
+        description="What happens when a stream is cut after it began: restart sends the next model's "
+        "whole answer, fail ends the stream with an error.",
+    )
 
 
 class CannedReply(Strict):
     """A fixed text for when no model answers."""
 
-    id: str = Field(pattern="^[A-Za-z0-9._:-]{1,64}$")
+    id: Name = Field(description="The reply's name in responses and logs.")
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
-        (), strict=False, description="None: the catch-all, which comes last."
+        (),
+        strict=False,
+        description="The reasons that this reply is for. The last reply, and only it, has none: "
+        "it is for all others.",
     )
-    text: str = Field(min_length=1, max_length=4096)
+    text: str = Field(min_length=1, max_length=4096, description="What the caller reads.")
 
 
 class PolicyFile(Strict):
-    """The whole file, as the operator writes it."""
+    """The policy of a gateway: what can answer, what is private, what may be spent, who is asked first."""
 
-    version: Literal[1]
-    models: dict[Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")], ModelSpec] = Field(min_length=1)
-    privacy: PrivacyPolicy = PrivacyPolicy()
-    budgets: tuple[Budget, ...] = Field((), strict=False)
-    rules: tuple[Rule, ...] = Field(strict=False, min_length=1)
-    resilience: Resilience = Resilience()
-    replies: tuple[CannedReply, ...] = Field(strict=False, min_length=1)
+    version: int = Field(ge=1, le=1, description="The version of this format.")
+    models: dict[Name, ModelSpec] = Field(min_length=1, description="What can answer, by name.")
+    privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
+    budgets: tuple[Budget, ...] = Field((), strict=False, description="Caps on spend; all that apply bind.")
+    rules: tuple[Rule, ...] = Field(
+        strict=False, min_length=1, description="The first rule whose condition holds gives the route."
+    )
+    resilience: Resilience = Field(Resilience(), description="How failures are met.")
+    replies: tuple[CannedReply, ...] = Field(
+        strict=False,
+        min_length=1,
+        description="Canned replies for when no model answers; the first that fits the reason is sent.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

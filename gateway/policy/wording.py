@@ -13,7 +13,7 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.policy.document import Document, Path, Problem
+from gateway.policy.document import EMPTY, Document, Path, Problem
 from gateway.policy.model import PolicyFile
 
 _WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
@@ -31,6 +31,12 @@ _SAID = {
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
     "string_too_short": "must not be empty",
+}
+_PATTERNS = {
+    "^[A-Za-z0-9._:-]{1,64}$": "must be 1 to 64 letters, digits and . _ : -",
+    "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
+    "^https?://": "must begin with https:// or http://",
+    "^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of an environment variable, never a key itself",
 }
 
 
@@ -81,15 +87,15 @@ def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> P
 def _said(details: ErrorDetails) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if details["input"] is None:
-        return "is empty; give it a value, or remove the key"
+        return EMPTY
     if kind in _SAID:
         return _SAID[kind]
     if kind in {"literal_error", "enum"}:
         return unknown(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}"
+        return _PATTERNS.get(str(context["pattern"]), f"must match {context['pattern']}")
     if kind == "decimal_max_places":
-        return f"has more than {context['decimal_places']} decimals"
+        return f"must have at most {context['decimal_places']} decimals"
     if kind == "too_short":
         return "must not be empty"
     for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):

@@ -1,0 +1,147 @@
+"""The models that a policy names: what can answer, where it is, and what it may see."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from gateway.types import Route
+
+ClassName = Literal["public", "internal", "confidential", "restricted"]
+Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
+Seconds = Annotated[float, Field(gt=0.0, le=86_400.0, allow_inf_nan=False)]
+
+
+def _refuse_text(value: object) -> object:
+    if isinstance(value, (str, bool)):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    return value
+
+
+Usd = Annotated[
+    Decimal,
+    BeforeValidator(_refuse_text),
+    Field(ge=0, le=1_000_000, strict=False),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
+]
+"""A sum in US dollars; exact, because a YAML number of up to 15 digits is."""
+
+
+class Strict(BaseModel):
+    """A part of the policy: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Price(Strict):
+    """US dollars for a million tokens; at most three decimals, so that a token costs whole nano-dollars."""
+
+    input: Annotated[Usd, Field(decimal_places=3)] = Field(
+        description="For a million tokens of the prompt; at most three decimals."
+    )
+    output: Annotated[Usd, Field(decimal_places=3)] = Field(
+        description="For a million tokens of the answer; at most three decimals."
+    )
+
+
+class _Model(Strict):
+    """What models of both kinds have in common."""
+
+    clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
+    max_tokens: int = Field(
+        1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
+    )
+    first_token_s: Seconds | None = Field(
+        None,
+        description="How long a streamed answer of this model may take to begin, in seconds. "
+        "Default: resilience.first_token_s.",
+    )
+    place: Literal["edge", "cloud"] | None = Field(
+        None,
+        description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD. "
+        "Default: edge for llama_cpp, cloud for openai.",
+    )
+
+
+class LlamaCppModel(_Model):
+    """A GGUF file, answered by an engine process on this host."""
+
+    kind: Literal["llama_cpp"] = Field(description="A GGUF file, run by llama.cpp on this host.")
+    path: str = Field(min_length=1, description='A GGUF file, or "builtin:demo", which needs no file.')
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
+    )
+    context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
+    slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded at once.")
+    kv_cells: int | None = Field(
+        None,
+        ge=64,
+        le=1_000_000_000,
+        description="Cells of the KV cache that the slots share, at least context. "
+        "Default: slots x context / 2, at least context.",
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
+    )
+    prefill_threads: int | None = Field(
+        None, ge=1, le=1024, description="Threads for reading prompts. Default: as threads."
+    )
+    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that are put on a GPU; -1 means all.")
+    flash_attention: bool | None = Field(
+        None, description="Whether to use flash attention. Default: llama.cpp decides."
+    )
+    template: str | None = Field(
+        None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."
+    )
+
+
+class OpenAIModel(_Model):
+    """A model behind an API that speaks OpenAI's chat completions."""
+
+    kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
+    model: str = Field(min_length=1, description="The model's name at the provider.")
+    base_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Where requests go, whatever the environment says. Default: OpenAI's own API.",
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds the key. Default: no key is sent.",
+    )
+    organization: str | None = Field(
+        None, min_length=1, description="The organisation at the provider. Default: none is sent."
+    )
+    project: str | None = Field(
+        None, min_length=1, description="The project at the provider. Default: none is sent."
+    )
+    proxy: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="An HTTP proxy to go through; the environment's are ignored. Default: none.",
+    )
+    price_per_million_usd: Price | None = Field(
+        None, description="What a million tokens cost, in US dollars. Required unless place is edge."
+    )
+    context: int = Field(128_000, ge=64, le=100_000_000, description="Context window, in tokens.")
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] | None = Field(
+        None,
+        description="The name of the bound in the provider's API. "
+        "Default: max_completion_tokens without base_url, else max_tokens.",
+    )
+    drop: tuple[Literal["temperature", "top_p", "seed"], ...] = Field(
+        (), strict=False, description="Parameters that this model refuses and that are not sent."
+    )
+
+
+ModelSpec = Annotated[LlamaCppModel | OpenAIModel, Field(discriminator="kind")]
+
+
+def route_of(spec: LlamaCppModel | OpenAIModel) -> Route:
+    """Return where an answer of this model counts as made."""
+    place = spec.place or ("edge" if spec.kind == "llama_cpp" else "cloud")
+    return Route.LOCAL if place == "edge" else Route.CLOUD
