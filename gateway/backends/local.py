@@ -1,0 +1,170 @@
+"""A local model as a backend: the engine process of its supervisor, over a unix socket."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from gateway import errors
+from gateway.backends.base import Call
+from gateway.clock import Clock
+from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.types import Chunk, FinishReason, Reason, Reply, Usage
+
+_FINISH_REASONS = {
+    engine_pb2.FINISH_REASON_STOP: FinishReason.STOP,
+    engine_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
+    engine_pb2.FINISH_REASON_STOP_SEQUENCE: FinishReason.STOP_SEQUENCE,
+}
+_ERRORS: dict[str, type[errors.BackendError]] = {
+    Reason.CONTEXT_LENGTH_EXCEEDED: errors.ContextTooLong,
+    Reason.CAPABILITY: errors.NotCapable,
+    Reason.QUEUE_FULL: errors.EngineQueueFull,
+    Reason.ENGINE_DOWN: errors.EngineDown,
+    Reason.DEADLINE: errors.BackendSilent,
+    Reason.INVALID_REQUEST: errors.BackendInvalid,
+}
+"""What the engine says in ErrorInfo, as an error of ours."""
+_CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {
+    grpc.StatusCode.UNAVAILABLE: errors.EngineDied,
+    grpc.StatusCode.CANCELLED: errors.EngineDied,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.BackendSilent,
+}
+"""What gRPC itself says on a connection that stood when the call began."""
+
+
+class LocalBackend:
+    """A model in an engine process; fits `backends.base.Backend`."""
+
+    def __init__(self, name: str, supervisor: EngineSupervisor, *, clock: Clock) -> None:
+        self.name = name
+        self._supervisor = supervisor
+        self._clock = clock
+        self._channel: grpc.aio.Channel | None = None
+        self._generation = 0
+
+    async def generate(self, call: Call) -> Reply:
+        """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""
+        texts = []
+        last = Chunk()
+        async for chunk in self.stream(call):
+            texts.append(chunk.text)
+            last = chunk
+        if last.finish_reason is None:
+            raise errors.StreamTruncated(self.name, "the engine ended its answer without a finish")
+        return Reply(text="".join(texts), finish_reason=last.finish_reason, usage=last.usage)
+
+    async def stream(self, call: Call) -> AsyncIterator[Chunk]:
+        """Yield the answer in pieces; closing the iterator frees the engine's slot."""
+        channel = await self._connect(call)
+        rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
+            to_request(call), timeout=_timeout_s(call, self._clock)
+        )
+        try:
+            async for response in rpc:
+                yield to_chunk(response)
+        except grpc.aio.AioRpcError as error:
+            raise translate(self.name, error) from error
+        finally:
+            rpc.cancel()
+
+    async def aclose(self) -> None:
+        """Close the connection; the engine itself belongs to its supervisor."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    async def _connect(self, call: Call) -> grpc.aio.Channel:
+        """Return a channel that is connected, so that a later failure means that the request was inside."""
+        if not self._supervisor.is_serving:
+            raise errors.EngineDown(self.name, "its engine is not running; it is being started again")
+        channel = await self._current_channel()
+        state = channel.get_state(try_to_connect=True)
+        try:
+            async with asyncio.timeout(_timeout_s(call, self._clock)):
+                while state is not grpc.ChannelConnectivity.READY:
+                    if state in (
+                        grpc.ChannelConnectivity.TRANSIENT_FAILURE,
+                        grpc.ChannelConnectivity.SHUTDOWN,
+                    ):
+                        raise errors.EngineDown(self.name, "its engine does not accept connections")
+                    await channel.wait_for_state_change(state)
+                    state = channel.get_state(try_to_connect=True)
+        except TimeoutError:
+            raise errors.EngineDown(self.name, "its engine did not accept a connection in time") from None
+        return channel
+
+    async def _current_channel(self) -> grpc.aio.Channel:
+        """Return the channel to the engine that runs now: an old one would sit out its reconnect delay."""
+        if self._channel is None or self._generation != self._supervisor.generation:
+            old, self._generation = self._channel, self._supervisor.generation
+            self._channel = grpc.aio.insecure_channel(
+                self._supervisor.target,
+                options=[
+                    ("grpc.use_local_subchannel_pool", 1),
+                    ("grpc.enable_http_proxy", 0),
+                    ("grpc.max_receive_message_length", -1),
+                    ("grpc.max_send_message_length", -1),
+                ],
+            )
+            if old is not None:
+                await old.close()
+        return self._channel
+
+
+def to_request(call: Call) -> engine_pb2.GenerateRequest:
+    """Return a call as the engine's message; unset stays unset."""
+    config = call.request.config
+    return engine_pb2.GenerateRequest(
+        request_id=call.request.request_id,
+        tenant=call.request.tenant,
+        messages=[engine_pb2.Message(role=m.role, content=m.content) for m in call.request.messages],
+        max_tokens=call.max_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=config.seed,
+        stop=config.stop,
+        json_schema=config.json_schema,
+    )
+
+
+def to_chunk(response: engine_pb2.GenerateResponse) -> Chunk:
+    """Return a response of the engine as a chunk."""
+    if not response.HasField("finished"):
+        return Chunk(text=response.text)
+    finished = response.finished
+    return Chunk(
+        text=response.text,
+        finish_reason=_FINISH_REASONS[finished.reason],
+        usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
+    )
+
+
+def translate(name: str, error: grpc.aio.AioRpcError) -> errors.BackendError:
+    """Return the gateway's error for a failed call: by the engine's ErrorInfo, else by gRPC's code."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    retry = error_details_pb2.RetryInfo()
+    for detail in () if status is None else status.details:
+        detail.Unpack(info)
+        detail.Unpack(retry)
+    if info.reason in _ERRORS:
+        message = (error.details() or "").removeprefix(f"{name}: ")
+        return _ERRORS[info.reason](name, message, retry_after_s=_seconds(retry))
+    code = error.code()
+    kind = _CODES.get(code, errors.BackendFailed)
+    return kind(name, f"the call to its engine ended with {code.name}")
+
+
+def _seconds(retry: error_details_pb2.RetryInfo) -> float | None:
+    return retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None
+
+
+def _timeout_s(call: Call, clock: Clock) -> float | None:
+    remaining_s = call.deadline.remaining_s(clock)
+    return None if math.isinf(remaining_s) else remaining_s

@@ -1,0 +1,151 @@
+"""The engine process: `python -m gateway.engine --model NAME --socket PATH`, started by its supervisor.
+
+The model's spec comes as one line of JSON on standard input, which stays open for as long as the owner
+lives: at its end the process ends, at once and in any state. One line of JSON on standard output says
+`{"event": "ready", ...}` or `{"event": "failed", "message": ...}`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gateway.clock import Clock, SystemClock
+from gateway.engine.llama import LlamaModel, LlamaSettings
+from gateway.engine.models import check_model_file, resolve_model_path
+from gateway.engine.prompt import PromptMaker
+from gateway.engine.scheduler import Scheduler
+from gateway.engine.server import Answers, EngineService, serve
+from gateway.engine.steps import DecodeFailed
+from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.threads import default_threads
+from gateway.errors import StartupError
+from gateway.policy.model import LlamaCppModel
+
+EXIT_STARTUP = 2
+"""The model cannot be loaded; standard output says why."""
+EXIT_OWNER_GONE = 3
+"""The owner closed standard input, or is no more."""
+EXIT_DECODE = 4
+"""llama.cpp failed in a way that leaves its context unusable."""
+
+BATCH_TOKENS = 512
+"""Tokens of one step: it bounds how long a prompt makes others wait, and a cancel takes effect."""
+GRACE_S = 5.0
+"""How long running requests may take after SIGTERM."""
+
+
+def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
+    """Return how to load a model, with the defaults of the policy filled in; StartupError if they clash."""
+    kv_cells = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
+    if kv_cells < spec.context:
+        raise StartupError(f"kv_cells {kv_cells} is less than context {spec.context}; raise kv_cells")
+    threads = spec.threads or default_threads()
+    return LlamaSettings(
+        path=path,
+        context_tokens=spec.context,
+        slots=spec.slots,
+        kv_cells=kv_cells,
+        batch_tokens=BATCH_TOKENS,
+        threads=threads,
+        prefill_threads=spec.prefill_threads or threads,
+        gpu_layers=spec.gpu_layers,
+        flash_attention=spec.flash_attention,
+    )
+
+
+def load(spec: LlamaCppModel) -> tuple[LlamaModel, ChatTemplate]:
+    """Check and load the model's file and template; raises StartupError."""
+    path = resolve_model_path(spec.path)
+    check_model_file(path, sha256=spec.sha256)
+    model = LlamaModel(settings_of(spec, path))
+    source = spec.template or model.chat_template or PLAIN_TEMPLATE
+    try:
+        return model, ChatTemplate(source, bos=model.bos_text, eos=model.eos_text)
+    except TemplateBroken as error:
+        raise StartupError(f"{path}: its chat template {error}; set template in the policy") from None
+
+
+async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> int:
+    """Load, serve until SIGTERM, and return the exit status."""
+    start_s = clock.monotonic_s()
+    try:
+        model, template = load(spec)
+    except StartupError as error:
+        say(event="failed", message=str(error))
+        return EXIT_STARTUP
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    answers = Answers(loop)
+    scheduler = Scheduler(model, name=name, clock=clock, deliver=answers.deliver)
+    decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
+    decoder.start()
+    service = EngineService(
+        name=name,
+        model=model,
+        prompts=PromptMaker(model, template),
+        scheduler=scheduler,
+        answers=answers,
+        clock=clock,
+    )
+
+    def ready() -> None:
+        say(
+            event="ready",
+            load_ms=round((clock.monotonic_s() - start_s) * 1000),
+            context_tokens=model.context_tokens,
+            has_template=(spec.template or model.chat_template) is not None,
+        )
+
+    await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
+    scheduler.close()
+    await asyncio.to_thread(decoder.join)
+    model.close()
+    return 0
+
+
+def decode(scheduler: Scheduler) -> None:
+    """Run the scheduler; when the model cannot go on, end the process: its supervisor starts another."""
+    try:
+        scheduler.run()
+    except DecodeFailed as error:
+        say(event="failed", message=str(error))
+        os._exit(EXIT_DECODE)
+
+
+def watch_owner() -> None:
+    """End the process when standard input ends: nobody would stop it after a kill of the gateway."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os._exit(EXIT_OWNER_GONE)
+
+
+def say(**event: str | int | bool) -> None:
+    """Write one line for the supervisor."""
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Read arguments and spec, then run."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.engine", description="Serve one local model.")
+    parser.add_argument("--model", required=True, help="its name in the policy")
+    parser.add_argument("--socket", required=True, type=Path, help="the unix socket to serve on")
+    arguments = parser.parse_args()
+    # A core file would hold prompts.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Ctrl-C in a terminal reaches the whole group; the owner decides when the engine ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = LlamaCppModel.model_validate_json(sys.stdin.buffer.readline())
+    threading.Thread(target=watch_owner, name="watch-owner", daemon=True).start()
+    return asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The only owner of llama.cpp: a loaded model with its context, in typed calls.
+
+One thread at a time may call `decode`, `forget` and `sample`; `tokenize` and what else reads the
+vocabulary alone may be called from any thread. An assertion that fails in here ends the process.
+"""
+
+import ctypes
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llama_cpp import llama_cpp as lib
+
+from gateway.engine.steps import BatchToken, DecodeFailed, GrammarRefused, KvCacheFull, Sampling
+from gateway.errors import StartupError
+
+_WARNING = 3
+"""ggml_log_level: from here on llama.cpp reports problems."""
+_RANDOM_SEED = 0xFFFFFFFF
+"""LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamaSettings:
+    """How to load a model; tokens are counted in cells of the KV cache."""
+
+    path: Path
+    context_tokens: int
+    slots: int
+    kv_cells: int
+    batch_tokens: int
+    threads: int
+    prefill_threads: int
+    gpu_layers: int = 0
+    flash_attention: bool | None = None
+
+
+@dataclass(slots=True)
+class _Log:
+    """The last problems that llama.cpp reported; it would print them on stderr otherwise."""
+
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+
+    def take(self, level: int, text: bytes | None, _data: object) -> None:
+        line = (text or b"").decode("utf-8", "replace").strip()
+        if level >= _WARNING and line:
+            self.lines.append(line)
+
+    def reason(self) -> str:
+        """Return the line that says most about why loading failed."""
+        errors = [
+            line for line in self.lines if "error loading model" in line or "unable to allocate" in line
+        ]
+        said = (errors or list(self.lines) or ["llama.cpp gave no reason"])[0]
+        return said.rpartition("error loading model: ")[2]
+
+
+_log = _Log()
+_log_callback = lib.llama_log_callback(_log.take)
+
+
+class LlamaModel:
+    """A GGUF file in memory, its KV cache, and what can be asked of both."""
+
+    def __init__(self, settings: LlamaSettings) -> None:
+        lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
+        _log.lines.clear()
+        lib.llama_backend_init()
+        self._model = self._load(settings)
+        self._vocab = lib.llama_model_get_vocab(self._model)
+        self.trained_context_tokens: int = lib.llama_model_n_ctx_train(self._model)
+        self.context_tokens = min(
+            settings.context_tokens, self.trained_context_tokens or settings.context_tokens
+        )
+        self.slots = settings.slots
+        self.kv_cells = settings.kv_cells
+        self.batch_tokens = settings.batch_tokens
+        self._context = self._open_context(settings)
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
+        self._pieces: dict[int, bytes] = {}
+        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
+
+    def _load(self, settings: LlamaSettings) -> int:
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = settings.gpu_layers
+        model = lib.llama_model_load_from_file(os.fsencode(settings.path), params)
+        if not model:
+            raise StartupError(
+                f"{settings.path}: does not load: {_log.reason()}; fetch the file again or choose another"
+            )
+        return int(model)
+
+    def _open_context(self, settings: LlamaSettings) -> int:
+        params = lib.llama_context_default_params()
+        params.n_ctx = settings.kv_cells
+        params.n_seq_max = settings.slots
+        params.n_batch = params.n_ubatch = settings.batch_tokens
+        params.n_threads = settings.threads
+        params.n_threads_batch = settings.prefill_threads
+        params.kv_unified = True
+        params.no_perf = True
+        if settings.flash_attention is not None:
+            params.flash_attn_type = int(settings.flash_attention)
+        context = lib.llama_init_from_model(self._model, params)
+        if not context:
+            raise StartupError(
+                f"{settings.path}: no memory for {settings.kv_cells} cells of KV cache: {_log.reason()}; "
+                "lower kv_cells, slots or context"
+            )
+        return int(context)
+
+    def close(self) -> None:
+        """Free everything; the model may not be used any more."""
+        lib.llama_batch_free(self._batch)
+        lib.llama_free(self._context)
+        lib.llama_model_free(self._model)
+
+    @property
+    def chat_template(self) -> str | None:
+        """The file's own chat template."""
+        source = lib.llama_model_chat_template(self._model, None)
+        return None if source is None else source.decode("utf-8", "replace")
+
+    @property
+    def bos_text(self) -> str:
+        """How the beginning of a text is written in templates; empty where there is no such token."""
+        return self._token_text(lib.llama_vocab_bos(self._vocab))
+
+    @property
+    def eos_text(self) -> str:
+        """How the end of a text is written in templates; empty where there is no such token."""
+        return self._token_text(lib.llama_vocab_eos(self._vocab))
+
+    def _token_text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        return (lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
+
+    def control_texts(self) -> tuple[str, ...]:
+        """Return the texts of all control tokens, which a caller's words must not turn into."""
+        controls = (t for t in range(self.vocabulary_size) if lib.llama_vocab_is_control(self._vocab, t))
+        return tuple(text for text in map(self._token_text, controls) if text)
+
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        """Return the tokens of `text`; with `parse_special` the texts of control tokens become them."""
+        data = text.encode()
+        room = len(data) + 8
+        tokens = (lib.llama_token * room)()
+        count = lib.llama_tokenize(self._vocab, data, len(data), tokens, room, False, parse_special)
+        if count < 0:
+            raise DecodeFailed(f"tokenizing {len(data)} bytes gave {-count} tokens")
+        return list(tokens[:count])
+
+    def begin(self, tokens: list[int]) -> list[int]:
+        """Return `tokens` with the token before every text, where the model wants one and has none yet."""
+        bos = int(lib.llama_vocab_bos(self._vocab))
+        if not lib.llama_vocab_get_add_bos(self._vocab) or bos < 0 or tokens[:1] == [bos]:
+            return tokens
+        return [bos, *tokens]
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes that a token stands for; control tokens stand for none."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
+
+    def _read_piece(self, token: int) -> bytes:
+        room = 256
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    def is_end(self, token: int) -> bool:
+        """Whether a token ends generation: end of text, of turn, of message."""
+        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def decode(self, tokens: Sequence[BatchToken]) -> None:
+        """Run one step over tokens of any slots; KvCacheFull changes nothing, DecodeFailed is the end."""
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for row, item in enumerate(tokens):
+            batch.token[row] = item.token
+            batch.pos[row] = item.position
+            batch.n_seq_id[row] = 1
+            batch.seq_id[row][0] = item.slot
+            batch.logits[row] = item.wants_logits
+        code = lib.llama_decode(self._context, batch)
+        if code == 1:
+            raise KvCacheFull
+        if code != 0:
+            raise DecodeFailed(f"llama_decode returned {code}")
+
+    def forget(self, slot: int) -> None:
+        """Free all cells of a slot."""
+        lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def sampler(self, sampling: Sampling) -> "LlamaSampler":
+        """Return a sampler for one request; GrammarRefused if its grammar does not compile."""
+        return LlamaSampler(self._context, self._vocab, sampling)
+
+
+class LlamaSampler:
+    """How one request picks its tokens: grammar, then temperature, nucleus and dice; or the likeliest."""
+
+    def __init__(self, context: int, vocab: int, sampling: Sampling) -> None:
+        self._context = context
+        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        if sampling.grammar is not None:
+            grammar = lib.llama_sampler_init_grammar(vocab, sampling.grammar.encode(), b"root")
+            if not grammar:
+                self.close()
+                raise GrammarRefused
+            self._add(grammar)
+        if sampling.temperature == 0.0:
+            self._add(lib.llama_sampler_init_greedy())
+            return
+        self._add(lib.llama_sampler_init_temp(sampling.temperature))
+        if sampling.top_p < 1.0:
+            self._add(lib.llama_sampler_init_top_p(sampling.top_p, 1))
+        self._add(lib.llama_sampler_init_dist(_dice(sampling.seed)))
+
+    def _add(self, sampler: int) -> None:
+        lib.llama_sampler_chain_add(self._chain, sampler)
+
+    def sample(self, row: int) -> int:
+        """Pick a token from the logits of a row of the last batch."""
+        return int(lib.llama_sampler_sample(self._chain, self._context, row))
+
+    def close(self) -> None:
+        """Free the sampler."""
+        lib.llama_sampler_free(self._chain)
+
+
+def _dice(seed: int | None) -> int:
+    if seed is None:
+        return _RANDOM_SEED
+    return seed % _RANDOM_SEED

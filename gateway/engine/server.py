@@ -1,0 +1,213 @@
+"""The engine's service on its unix socket: messages in, pieces of an answer out.
+
+The event loop does the talking, a small pool renders and tokenizes, and one thread owns the model.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_status import rpc_status
+
+from gateway import errors
+from gateway.clock import Clock, Deadline
+from gateway.engine.grammar import SchemaRefused, grammar_of
+from gateway.engine.prompt import PromptMaker
+from gateway.engine.scheduler import Scheduler
+from gateway.engine.sequence import Emission, Job
+from gateway.engine.steps import Model, Sampling
+from gateway.engine.template import TemplateBroken
+from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.types import FinishReason
+
+ERROR_DOMAIN = "engine.gateway.v1"
+DEFAULT_TEMPERATURE = 0.8
+"""llama.cpp's default."""
+DEFAULT_TOP_P = 0.95
+"""llama.cpp's default."""
+
+_TOKENIZER_THREADS = 2
+_FINISH_REASONS = {
+    FinishReason.STOP: engine_pb2.FINISH_REASON_STOP,
+    FinishReason.LENGTH: engine_pb2.FINISH_REASON_LENGTH,
+    FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
+}
+
+
+class Answers:
+    """The emissions of the scheduler's thread, handed to the coroutines that wait for them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queues: dict[int, asyncio.Queue[Emission]] = {}
+
+    def deliver(self, emissions: list[Emission]) -> None:
+        """Hand over what one step gave; called from the scheduler's thread."""
+        self._loop.call_soon_threadsafe(self._spread, emissions)
+
+    def open(self, ticket: int) -> asyncio.Queue[Emission]:
+        """Return the queue of a ticket; to be called before the loop runs again after `submit`."""
+        self._queues[ticket] = asyncio.Queue()
+        return self._queues[ticket]
+
+    def forget(self, ticket: int) -> None:
+        """Drop what still comes for a ticket."""
+        del self._queues[ticket]
+
+    def _spread(self, emissions: list[Emission]) -> None:
+        for emission in emissions:
+            if emission.ticket in self._queues:
+                self._queues[emission.ticket].put_nowait(emission)
+
+
+class EngineService(engine_pb2_grpc.EngineServiceServicer):
+    """gateway.engine.v1.EngineService for one loaded model."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Model,
+        prompts: PromptMaker,
+        scheduler: Scheduler,
+        answers: Answers,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._model = model
+        self._prompts = prompts
+        self._scheduler = scheduler
+        self._answers = answers
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenize")
+
+    async def Generate(  # noqa: N802  the name is the proto's
+        self,
+        request: engine_pb2.GenerateRequest,
+        context: grpc.aio.ServicerContext[engine_pb2.GenerateRequest, engine_pb2.GenerateResponse],
+    ) -> AsyncIterator[engine_pb2.GenerateResponse]:
+        """Answer one request; the last response holds `finished`."""
+        remaining_s = context.time_remaining()
+        deadline = Deadline.never() if remaining_s is None else Deadline.after(remaining_s, self._clock)
+        try:
+            loop = asyncio.get_running_loop()
+            job = await loop.run_in_executor(self._pool, self._job, request, deadline)
+            async for emission in self._run(job):
+                yield _response(emission)
+        except errors.GatewayError as error:
+            await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
+
+    async def GetStatus(  # noqa: N802  the name is the proto's
+        self,
+        request: engine_pb2.GetStatusRequest,
+        context: grpc.aio.ServicerContext[engine_pb2.GetStatusRequest, engine_pb2.GetStatusResponse],
+    ) -> engine_pb2.GetStatusResponse:
+        """Say what is loaded and how busy it is."""
+        load = self._scheduler.load
+        return engine_pb2.GetStatusResponse(
+            model=self._name,
+            context_tokens=self._model.context_tokens,
+            slots=self._model.slots,
+            slots_busy=load.slots_busy,
+            queued=load.queued,
+            steps=load.steps,
+            kv_cells=self._model.kv_cells,
+            kv_cells_used=load.kv_cells_used,
+        )
+
+    def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Job:
+        """Check, render and tokenize; runs in the pool."""
+        if request.max_tokens < 1 or not request.messages:
+            raise errors.BackendInvalid(self._name, "messages and max_tokens of at least 1 are required")
+        try:
+            prompt = self._prompts.tokens([(m.role, m.content) for m in request.messages])
+            grammar = grammar_of(request.json_schema) if request.HasField("json_schema") else None
+        except TemplateBroken as error:
+            raise errors.NotCapable(self._name, f"the chat template {error}") from None
+        except SchemaRefused as error:
+            raise errors.NotCapable(self._name, f"config.json_schema: {error}") from None
+        sampling = Sampling(
+            temperature=request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE,
+            top_p=request.top_p if request.HasField("top_p") else DEFAULT_TOP_P,
+            seed=request.seed if request.HasField("seed") else None,
+            grammar=grammar,
+        )
+        return Job(
+            request_id=request.request_id,
+            tenant=request.tenant,
+            prompt=prompt,
+            max_tokens=request.max_tokens,
+            stop=tuple(request.stop),
+            sampling=sampling,
+            deadline=deadline,
+        )
+
+    async def _run(self, job: Job) -> AsyncIterator[Emission]:
+        ticket = self._scheduler.submit(job)
+        queue = self._answers.open(ticket)
+        is_over = False
+        try:
+            while not is_over:
+                emission = await queue.get()
+                is_over = emission.is_last
+                if emission.failure is not None:
+                    raise emission.failure
+                if emission.text or is_over:
+                    yield emission
+        finally:
+            self._answers.forget(ticket)
+            if not is_over:
+                self._scheduler.cancel(ticket)
+
+
+def _response(emission: Emission) -> engine_pb2.GenerateResponse:
+    response = engine_pb2.GenerateResponse(text=emission.text)
+    if emission.finish_reason is not None and emission.usage is not None:
+        response.finished.reason = _FINISH_REASONS[emission.finish_reason]
+        response.finished.prompt_tokens = emission.usage.prompt_tokens
+        response.finished.completion_tokens = emission.usage.completion_tokens
+    return response
+
+
+def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
+    """Return the status of an error, with ErrorInfo, and RetryInfo where a time is known."""
+    details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
+    packed = [any_pb2.Any() for _ in details]
+    packed[0].Pack(details[0])
+    if error.retry_after_s is not None:
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(round(error.retry_after_s * 1e9))
+        retry = any_pb2.Any()
+        retry.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed.append(retry)
+    code: int = grpc.StatusCode[error.code].value[0]
+    return status_pb2.Status(code=code, message=str(error), details=packed)
+
+
+async def serve(
+    service: EngineService, *, socket: Path, ready: Callable[[], None], stop: asyncio.Event, grace_s: float
+) -> None:
+    """Serve on a unix socket that its owner alone can reach, from `ready` until `stop` is set."""
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
+    engine_pb2_grpc.add_EngineServiceServicer_to_server(service, server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    for name in ("", "gateway.engine.v1.EngineService"):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    socket.parent.mkdir(mode=0o700, exist_ok=True)
+    socket.unlink(missing_ok=True)
+    os.umask(0o077)
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    ready()
+    await stop.wait()
+    await health.enter_graceful_shutdown()
+    await server.stop(grace_s)

@@ -1,0 +1,57 @@
+"""From the bytes of tokens to text that may be shown: whole characters, and nothing of a stop string."""
+
+import codecs
+
+
+class TextStream:
+    """The text of one answer; shows each part of it once, as soon as nothing to come can change it.
+
+    Of several stop strings the one that is complete first ends the text, and of two that end together
+    the longer one; so the result does not depend on where the borders of tokens fall.
+    """
+
+    def __init__(self, stop: tuple[str, ...]) -> None:
+        self._stop = tuple(s for s in stop if s)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""
+        self.is_stopped = False
+
+    def push(self, data: bytes) -> str:
+        """Take the bytes of the next token; return what may be shown now."""
+        return self._take(self._decoder.decode(data))
+
+    def finish(self) -> str:
+        """Return what was held back, when no token follows."""
+        shown = self._take(self._decoder.decode(b"", final=True))
+        if self.is_stopped:
+            return shown
+        shown, self._held = shown + self._held, ""
+        return shown
+
+    def _take(self, text: str) -> str:
+        if self.is_stopped:
+            return ""
+        self._held += text
+        end = find_stop(self._held, self._stop)
+        if end is not None:
+            self.is_stopped = True
+            shown, self._held = self._held[:end], ""
+            return shown
+        safe = len(self._held) - held_length(self._held, self._stop)
+        shown, self._held = self._held[:safe], self._held[safe:]
+        return shown
+
+
+def find_stop(text: str, stop: tuple[str, ...]) -> int | None:
+    """Return where the first complete stop string begins; None if there is none."""
+    found = [(start + len(s), start) for s in stop if (start := text.find(s)) >= 0]
+    return min(found)[1] if found else None
+
+
+def held_length(text: str, stop: tuple[str, ...]) -> int:
+    """Return the length of the longest end of `text` that may be the beginning of a stop string."""
+    longest = max((len(s) for s in stop), default=1) - 1
+    for length in range(min(longest, len(text)), 0, -1):
+        if any(s.startswith(text[-length:]) for s in stop):
+            return length
+    return 0

@@ -1,0 +1,53 @@
+"""How many threads to decode with, when the policy does not say.
+
+ggml's threads spin at a barrier after every operation, so one that has no core to itself holds up all
+the others: on two cores of which another process used one, a small model gave 2,376 tokens/s with one
+thread and 96 with two. The gateway itself, its clients and a second engine need cores as well, so the
+default takes half of the physical cores that this process may use, and no more than
+`MOST_THREADS`: decoding is bound by memory bandwidth, which a few cores use up.
+"""
+
+import os
+from pathlib import Path
+
+MOST_THREADS = 8
+
+_SMT = Path("/sys/devices/system/cpu/smt/active")
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def choose_threads(*, logical_cpus: int, has_smt: bool, quota_cpus: float | None) -> int:
+    """Return half of the physical cores within the quota, from 1 to `MOST_THREADS`."""
+    physical = logical_cpus / 2 if has_smt else logical_cpus
+    usable = physical if quota_cpus is None else min(physical, quota_cpus)
+    return max(1, min(MOST_THREADS, int(usable / 2)))
+
+
+def default_threads() -> int:
+    """Return the default for this machine, its CPU affinity and its cgroup."""
+    return choose_threads(
+        logical_cpus=_usable_cpus(),
+        has_smt=_read(_SMT).strip() == "1",
+        quota_cpus=parse_quota(_read(_CGROUP_QUOTA)),
+    )
+
+
+def parse_quota(text: str) -> float | None:
+    """Return the CPUs that a cgroup's `cpu.max` ("quota period", "max period") allows; None: all."""
+    quota, _, period = text.strip().partition(" ")
+    if not quota.isdigit() or not period.isdigit():
+        return None
+    return int(quota) / int(period)
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
