@@ -1,0 +1,85 @@
+"""What the simulated provider answers: a pure function of model and messages, with its token counts."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.simulate.schema import minimal_instance
+
+TOKENS_PER_MESSAGE = 4
+"""Counted for the role and the borders of a message."""
+TOKENS_PER_PROMPT = 3
+"""Counted once, for the beginning of the answer."""
+
+_TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
+_PADDING = " and", " so", " on", ","
+
+
+def tokenize(text: str) -> list[str]:
+    """Split `text` into tokens: a word or a single mark, each with the white space before it.
+
+    The tokens joined are the text, and there are never more of them than characters.
+    """
+    return _TOKEN.findall(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What an answer depends on, and where it ends."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    """Role and content of each."""
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    schema: object | None = None
+
+    def tokens(self) -> int:
+        """Count the prompt: all contents, the schema, and a few tokens for each message and the whole."""
+        counted = sum(TOKENS_PER_MESSAGE + len(tokenize(content)) for _, content in self.messages)
+        schema = 0 if self.schema is None else len(tokenize(_compact(self.schema)))
+        return TOKENS_PER_PROMPT + counted + schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """An answer as its tokens, and why it ends: `stop` or `length`."""
+
+    tokens: tuple[str, ...]
+    finish_reason: str
+
+
+def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
+    """Answer `prompt`, with `length` tokens where that is asked for; raises ValueError for its schema."""
+    text = _sentence(prompt) if prompt.schema is None else _compact(minimal_instance(prompt.schema))
+    if length is not None:
+        text = "".join(_padded(tokenize(text), length))
+    tokens = tokenize(_until_stop(text, prompt.stop))
+    if prompt.max_tokens is not None and len(tokens) > prompt.max_tokens:
+        return Completion(tokens=tuple(tokens[: prompt.max_tokens]), finish_reason="length")
+    return Completion(tokens=tuple(tokens), finish_reason="stop")
+
+
+def _sentence(prompt: Prompt) -> str:
+    digest = hashlib.sha256(_compact([prompt.model, *prompt.messages]).encode()).hexdigest()[:8]
+    count = len(prompt.messages)
+    return (
+        f"This is {prompt.model}, a simulated model. It was sent {count} message{'s' if count > 1 else ''}, "
+        f"{prompt.tokens()} tokens in all; their digest is {digest}."
+    )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _padded(tokens: Sequence[str], length: int) -> list[str]:
+    missing = max(0, length - len(tokens))
+    return [*tokens[:length], *(_PADDING[i % len(_PADDING)] for i in range(missing))]
+
+
+def _until_stop(text: str, stop: Sequence[str]) -> str:
+    ends = [at for at in (text.find(s) for s in stop) if at >= 0]
+    return text[: min(ends)] if ends else text

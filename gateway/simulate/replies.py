@@ -1,0 +1,164 @@
+"""Answers over HTTP, whole or streamed, with the fault that a request was given."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.simulate.answers import Completion
+from gateway.simulate.chat import ChatError, Voice, usage_of
+from gateway.simulate.faults import Fault
+
+GARBAGE = b'{"id": "chatcmpl-'
+"""The beginning of a JSON object that never ends."""
+
+_REFUSALS = {
+    "unauthorized": (401, "invalid_api_key"),
+    "context-too-long": (400, "context_length_exceeded"),
+    "content-filter": (400, "content_filter"),
+    "quota": (429, "insufficient_quota"),
+}
+
+
+def refusal_of(fault: Fault | None) -> ChatError | None:
+    """Return the HTTP error that `fault` stands for, if it is one."""
+    if fault is None:
+        return None
+    if fault.kind == "status":
+        return ChatError(int(fault.amount()), "a simulated fault")
+    status_code = _REFUSALS.get(fault.kind)
+    return (
+        None if status_code is None else ChatError(status_code[0], "a simulated fault", code=status_code[1])
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request on its way to an answer."""
+
+    request: web.Request
+    voice: Voice
+    completion: Completion
+    prompt_tokens: int
+    wants_usage: bool
+    fault: Fault | None
+    bill: Callable[[int, int], None]
+    """Bills tokens of the prompt and of the answer."""
+    closing: asyncio.Event
+    """Set when the server ends, so that whoever hangs lets go."""
+    clock: Clock
+
+    def has(self, kind: str) -> bool:
+        """Whether the request was given this fault."""
+        return self.fault is not None and self.fault.kind == kind
+
+    def at(self, kind: str) -> int | None:
+        """Return after how many tokens this fault shows; None when it was not given."""
+        if self.fault is None or self.fault.kind != kind:
+            return None
+        return min(int(self.fault.amount()), len(self.completion.tokens))
+
+    def usage(self) -> dict[str, int]:
+        """Return the token counts of the whole answer."""
+        return usage_of(self.prompt_tokens, len(self.completion.tokens))
+
+
+class BrokenOffError(Exception):
+    """The connection was closed on purpose; nothing more can be answered."""
+
+
+async def hang(request: web.Request, closing: asyncio.Event) -> NoReturn:
+    """Say nothing more until the client leaves, which cancels this, or the server ends."""
+    await closing.wait()
+    reset(request)
+
+
+def reset(request: web.Request) -> NoReturn:
+    """Reset the connection; what was not sent yet is lost."""
+    if request.transport is not None:
+        raw: socket.socket = request.transport.get_extra_info("socket")
+        # With a linger time of zero the kernel sends RST rather than FIN.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+    raise BrokenOffError
+
+
+async def reply_whole(exchange: Exchange) -> web.StreamResponse:
+    """Answer in one JSON object. It is billed in full before it is sent, whatever becomes of it then."""
+    tokens, finish_reason = exchange.completion.tokens, exchange.completion.finish_reason
+    filtered = exchange.at("filtered")
+    if filtered is not None:
+        tokens, finish_reason = tokens[:filtered], "content_filter"
+    exchange.bill(exchange.prompt_tokens, len(tokens))
+    usage = None if exchange.has("no-usage") else usage_of(exchange.prompt_tokens, len(tokens))
+    answer = exchange.voice.whole(
+        "".join(tokens), finish_reason=None if exchange.has("no-finish") else finish_reason, usage=usage
+    )
+    body = GARBAGE if exchange.has("garbage") else json.dumps(answer).encode()
+    if not exchange.has("cut") and not exchange.has("stall"):
+        return web.Response(body=body, content_type="application/json")
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.content_length = len(body)
+    await response.prepare(exchange.request)
+    await response.write(body[: len(body) // 2])
+    return await _break_off(exchange)
+
+
+async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
+    """Answer in server-sent events, a token each; billed as they are sent."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    response.enable_chunked_encoding()
+    await response.prepare(exchange.request)
+    exchange.bill(exchange.prompt_tokens, 0)
+    await _send(response, exchange.voice.chunk({"role": "assistant", "content": ""}))
+    ends_at = exchange.at("filtered")
+    if not await _send_tokens(exchange, response, exchange.completion.tokens[:ends_at]):
+        return await _break_off(exchange)
+    if not exchange.has("no-finish"):
+        finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
+        await _send(response, exchange.voice.chunk({}, finish_reason=finish_reason))
+        if exchange.wants_usage and not exchange.has("no-usage"):
+            sent = len(exchange.completion.tokens[:ends_at])
+            await _send(response, exchange.voice.usage_chunk(usage_of(exchange.prompt_tokens, sent)))
+    if not exchange.has("no-done"):
+        await response.write(b"data: [DONE]\n\n")
+    await response.write_eof()
+    return response
+
+
+async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens: tuple[str, ...]) -> bool:
+    """Send tokens one by one; False when the stream must break off."""
+    breaks_at = exchange.at("cut") if exchange.has("cut") else exchange.at("stall")
+    garbage_at = exchange.at("garbage")
+    for i, token in enumerate(tokens):
+        if i == breaks_at:
+            return False
+        if i == garbage_at:
+            await response.write(b"data: " + GARBAGE + b"\n\n")
+        if exchange.fault is not None and exchange.has("drip"):
+            await exchange.clock.sleep(exchange.fault.amount())
+        exchange.bill(0, 1)
+        await _send(response, exchange.voice.chunk({"content": token}))
+    if garbage_at == len(tokens):
+        await response.write(b"data: " + GARBAGE + b"\n\n")
+    return breaks_at != len(tokens)
+
+
+async def _send(response: web.StreamResponse, event: dict[str, object]) -> None:
+    await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+
+async def _break_off(exchange: Exchange) -> NoReturn:
+    """Close the connection in the middle of an answer, or leave it open and silent."""
+    if not exchange.has("cut"):
+        await hang(exchange.request, exchange.closing)
+    if exchange.request.transport is not None:
+        # A close, not a reset: what was sent before still arrives, so that a test can count on it.
+        exchange.request.transport.close()
+    raise BrokenOffError

@@ -1,0 +1,87 @@
+"""The smallest value that a JSON schema allows, for answers of the simulated provider."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import jsonschema
+import referencing
+import referencing.exceptions
+
+MAX_DEPTH = 32
+"""Deeper schemas, and those that contain themselves, are refused."""
+MAX_LENGTH = 10_000
+"""A longer string or array that the schema insists on is refused."""
+
+
+def minimal_instance(schema: object) -> object:
+    """Return a small value that `schema` allows; raises ValueError where none is found.
+
+    It knows const, enum, type, properties, required, items, minItems, minLength, minimum,
+    anyOf, oneOf and local $ref. What it makes is checked against the whole schema.
+    """
+    checked = cast(Mapping[str, object], schema)
+    try:
+        jsonschema.Draft202012Validator.check_schema(checked)
+        instance = _instance(schema, schema, MAX_DEPTH)
+        # An empty registry, or a $ref to a URL would be fetched.
+        jsonschema.Draft202012Validator(checked, registry=referencing.Registry()).validate(instance)
+    except (jsonschema.SchemaError, jsonschema.ValidationError) as error:
+        raise ValueError(f"no answer is known for this schema (see its {error.validator})") from None
+    except referencing.exceptions.Unresolvable:
+        raise ValueError("a $ref in the schema leads nowhere") from None
+    return instance
+
+
+def _instance(schema: object, root: object, depth: int) -> object:
+    if depth == 0:
+        raise ValueError(f"the schema is deeper than {MAX_DEPTH}")
+    if not isinstance(schema, Mapping):
+        return None
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "$ref" in schema:
+        return _instance(_resolve(str(schema["$ref"]), root), root, depth - 1)
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            return _instance(schema[choice][0], root, depth - 1)
+    return _of_type(schema, root, depth)
+
+
+def _of_type(schema: Mapping[str, object], root: object, depth: int) -> object:
+    kind = schema.get("type", "object" if "properties" in schema else "null")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        properties = cast(Mapping[str, object], schema.get("properties", {}))
+        names = [
+            *properties,
+            *(n for n in cast(list[str], schema.get("required", [])) if n not in properties),
+        ]
+        return {name: _instance(properties.get(name), root, depth - 1) for name in names}
+    if kind == "array":
+        return [_instance(schema.get("items"), root, depth - 1)] * _length(schema, "minItems")
+    if kind == "string":
+        return "x" * _length(schema, "minLength")
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 0)
+    return False if kind == "boolean" else None
+
+
+def _length(schema: Mapping[str, object], key: str) -> int:
+    length = int(cast(int, schema.get(key, 0)))
+    if length > MAX_LENGTH:
+        raise ValueError(f"{key} in the schema is over {MAX_LENGTH}")
+    return length
+
+
+def _resolve(pointer: str, root: object) -> object:
+    if not pointer.startswith("#"):
+        raise ValueError("a $ref in the schema leaves the schema")
+    found = root
+    for part in pointer.removeprefix("#").split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(found, Mapping) or key not in found:
+            raise ValueError("a $ref in the schema leads nowhere")
+        found = found[key]
+    return found

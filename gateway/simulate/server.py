@@ -1,0 +1,254 @@
+"""The simulated provider: a small server of OpenAI's chat completions that bills, and fails on request."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import StartupError
+from gateway.simulate.answers import complete
+from gateway.simulate.billing import Bill, Meter, PriceLike, parse_price
+from gateway.simulate.chat import ChatError, ChatRequest, Voice, parse_chat
+from gateway.simulate.control import add_control
+from gateway.simulate.faults import Fault, FaultBook, parse_model_fault
+from gateway.simulate.replies import (
+    BrokenOffError,
+    Exchange,
+    hang,
+    refusal_of,
+    reply_streamed,
+    reply_whole,
+    reset,
+)
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""A larger body is refused with 413."""
+MAX_LOG_BYTES = 64 * 1024 * 1024
+"""Of what was sent, this much is kept; the oldest goes first."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request as it came, the key in its headers included; never shown in a repr."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(repr=False)
+    body: bytes = dataclasses.field(repr=False)
+
+    def raw(self) -> bytes:
+        """Return the request as bytes: request line, headers, body."""
+        head = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        return (
+            f"{self.method} {self.path} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + self.body
+        )
+
+
+class SimulatedCloud:
+    """A provider for trying and testing; `serve` makes it listen.
+
+    Prices are US dollars for a million tokens; a model without one costs `billing.DEFAULT_PRICE`.
+    """
+
+    def __init__(self, prices: Mapping[str, PriceLike] | None = None, *, clock: Clock | None = None) -> None:
+        self.base_url = ""
+        """What a client is given while it listens, as in `http://127.0.0.1:8080/v1`; empty otherwise."""
+        self._meter = Meter(prices or {})
+        self._priced = tuple(prices or {})
+        self._faults = FaultBook()
+        self._clock = clock or SystemClock()
+        self._received: deque[Received] = deque()
+        self._kept_bytes = 0
+        self._bytes_received = 0
+        self._disconnects = 0
+        self._closing = asyncio.Event()
+
+    def set_fault(
+        self,
+        model: str,
+        fault: str,
+        *,
+        value: float | None = None,
+        retry_after_s: float | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Let the next `times` requests for `model` (`*`: any) meet `fault`, after those set before.
+
+        Raises ValueError for a fault that does not exist or a value out of its range.
+        """
+        self._faults.add(model, Fault(kind=fault, value=value, retry_after_s=retry_after_s, times=times))
+
+    def add_fault(self, model: str, fault: Fault) -> None:
+        """Set a fault that was read from text."""
+        self._faults.add(model, fault)
+
+    def clear_faults(self) -> None:
+        """Answer everything again."""
+        self._faults.clear()
+
+    def bill(self) -> Bill:
+        """Return what was served and billed so far."""
+        models = self._meter.models()
+        return Bill(
+            requests=sum(model.requests for model in models.values()),
+            bytes_received=self._bytes_received,
+            disconnects=self._disconnects,
+            billed_usd_nanos=sum(model.billed_usd_nanos for model in models.values()),
+            models=models,
+        )
+
+    def received(self) -> tuple[Received, ...]:
+        """Return the requests that were sent, oldest first, without those to /control."""
+        return tuple(self._received)
+
+    def reset(self) -> None:
+        """Forget faults, bill and what was received."""
+        self._faults.clear()
+        self._meter.reset()
+        self._received.clear()
+        self._kept_bytes = self._bytes_received = self._disconnects = 0
+
+    @contextlib.asynccontextmanager
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
+        """Listen while the block runs; port 0 takes a free one. Raises StartupError when it cannot."""
+        self._closing.clear()
+        runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, host, port).start()
+            except OSError as error:
+                raise StartupError(
+                    f"simulate-cloud: cannot listen on {host}:{port} ({error.strerror}); take another address"
+                ) from None
+            shown = f"[{host}]" if ":" in host else host
+            self.base_url = f"http://{shown}:{runner.addresses[0][1]}/v1"
+            yield self
+        finally:
+            self._closing.set()
+            self.base_url = ""
+            await runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._log], client_max_size=MAX_BODY_BYTES)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        add_control(app, self)
+        return app
+
+    @web.middleware
+    async def _log(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if not request.path.startswith("/control/"):
+            self._keep(
+                Received(
+                    method=request.method,
+                    path=request.path_qs,
+                    headers=tuple(
+                        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+                        for name, value in request.raw_headers
+                    ),
+                    body=await request.read(),
+                )
+            )
+        return await handler(request)
+
+    def _keep(self, received: Received) -> None:
+        size = len(received.raw())
+        self._received.append(received)
+        self._bytes_received += size
+        self._kept_bytes += size
+        while self._kept_bytes > MAX_LOG_BYTES and len(self._received) > 1:
+            self._kept_bytes -= len(self._received.popleft().raw())
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ChatError as error:
+            return web.json_response(error.body(), status=error.status)
+        except BrokenOffError:
+            return web.Response()  # Nobody is there to read it; aiohttp wants one.
+        except ConnectionError:
+            # We wrote to a client that had left, before its leaving cancelled us.
+            self._disconnects += 1
+            return web.Response()
+        except asyncio.CancelledError:
+            self._disconnects += 1
+            raise
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        chat = parse_chat(raw)
+        try:
+            name, fault = self._faults.take(chat.model)
+        except ValueError as error:
+            raise ChatError(400, str(error), param="model") from None
+        self._meter.count(name, requests=1)
+        refusal = refusal_of(fault)
+        if fault is not None and refusal is not None:
+            headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
+            return web.json_response(refusal.body(), status=refusal.status, headers=headers)
+        if fault is not None and fault.kind == "reset":
+            reset(request)
+        if fault is not None and fault.kind == "silence":
+            await hang(request, self._closing)
+        if fault is not None and fault.kind == "slow":
+            await self._clock.sleep(fault.amount())
+        exchange = self._exchange(request, chat, name=name, fault=fault, raw=raw)
+        return await (reply_streamed(exchange) if chat.is_stream else reply_whole(exchange))
+
+    def _exchange(
+        self, request: web.Request, chat: ChatRequest, *, name: str, fault: Fault | None, raw: bytes
+    ) -> Exchange:
+        prompt = chat.prompt(name=name)
+        length = int(fault.amount()) if fault is not None and fault.kind == "length" else None
+        try:
+            completion = complete(prompt, length=length)
+        except ValueError as error:
+            raise ChatError(400, str(error), param="response_format") from None
+        return Exchange(
+            request=request,
+            voice=Voice.of(raw, model=name, created=int(self._clock.unix_s())),
+            completion=completion,
+            prompt_tokens=prompt.tokens(),
+            wants_usage=chat.wants_usage,
+            fault=fault,
+            bill=lambda prompt_tokens, completion_tokens: self._meter.count(
+                name, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+            ),
+            closing=self._closing,
+            clock=self._clock,
+        )
+
+    async def _models(self, _: web.Request) -> web.Response:
+        names = dict.fromkeys([*self._priced, *self._meter.models()])
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names]
+        return web.json_response({"object": "list", "data": data})
+
+
+async def run_simulated_cloud(
+    *,
+    host: str,
+    port: int,
+    faults: Sequence[str] = (),
+    prices: Sequence[str] = (),
+    on_listening: Callable[[str], None] = lambda base_url: None,
+) -> None:
+    """Serve until cancelled; `on_listening` is told the base URL once connections are taken.
+
+    `faults` are `MODEL:FAULT[=VALUE][,times=N][,retry_after_s=S]`, `prices` are `MODEL=IN:OUT` in US
+    dollars for a million tokens. Raises ValueError, with one line, for those that cannot be read, and
+    StartupError when it cannot listen.
+    """
+    cloud = SimulatedCloud(dict(parse_price(price) for price in prices))
+    for fault in faults:
+        cloud.add_fault(*parse_model_fault(fault))
+    async with cloud.serve(host, port) as running:
+        on_listening(running.base_url)
+        await asyncio.Event().wait()
