@@ -1,6 +1,6 @@
 """The gateway as Python methods: deadlines always, retries as recommended, errors decoded."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib.resources import files
 from types import TracebackType
 from typing import Self
@@ -63,7 +63,7 @@ class GatewayClient:
 
     async def stream(
         self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
-    ) -> AsyncIterator[gateway_pb2.StreamGenerateResponse]:
+    ) -> AsyncGenerator[gateway_pb2.StreamGenerateResponse, None]:
         """Yield the events of a streamed answer; it ended well only if the last one is `completed`."""
         same = gateway_pb2.StreamGenerateRequest.FromString(request.SerializeToString())
         call = self._gateway.StreamGenerate(same, timeout=timeout_s, metadata=self._metadata)
