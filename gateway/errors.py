@@ -8,10 +8,12 @@ GatewayError
     ├── NotTried              the model was not called
     │   ├── BudgetExhausted   RESOURCE_EXHAUSTED
     │   ├── LedgerUnavailable UNAVAILABLE
-    │   └── BreakerOpen       UNAVAILABLE
+    │   ├── BreakerOpen       UNAVAILABLE
+    │   └── ModelPaused       RESOURCE_EXHAUSTED   it asked for a pause that is not over
     └── BackendError          the model was called and failed
         ├── BackendUnreachable    UNAVAILABLE          retry    no connection
         ├── BackendSilent         UNAVAILABLE                   accepted, then nothing in time
+        │   └── BackendCutShort   UNAVAILABLE                   the caller's time was too short for it
         ├── BackendFailed         UNAVAILABLE          retry    408, 5xx
         ├── BackendOverloaded     UNAVAILABLE          retry    503 with or without a time to come back
         ├── BackendConflict       ABORTED              retry    409
@@ -73,6 +75,8 @@ class GatewayError(Exception):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         """Seconds after which another try makes sense, where that is known."""
+        self.attempts: tuple[Attempt, ...] = ()
+        """Every try of the request, in order; dispatch writes it into the error that it lets out."""
 
 
 class InvalidRequest(GatewayError):
@@ -158,6 +162,13 @@ class BreakerOpen(NotTried):
     code = "UNAVAILABLE"
 
 
+class ModelPaused(NotTried):
+    """The model asked for fewer requests, and the pause is too long to wait for."""
+
+    reason = Reason.RATE_LIMITED
+    code = "RESOURCE_EXHAUSTED"
+
+
 class BackendError(AttemptError):
     """The model was called and failed."""
 
@@ -185,6 +196,16 @@ class BackendSilent(BackendError):
     reason = Reason.UPSTREAM_SILENT
     code = "UNAVAILABLE"
     charge = Charge.UNKNOWN
+
+
+class BackendCutShort(BackendSilent):
+    """It had less time than the policy grants, for the caller's sake; says nothing about its health."""
+
+    breaker = BreakerVerdict.IGNORE
+
+    def __init__(self, model: str, message: str, *, reason: Reason = Reason.UPSTREAM_SILENT) -> None:
+        super().__init__(model, message)
+        self.reason = reason
 
 
 class BackendFailed(BackendError):

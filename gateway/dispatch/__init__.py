@@ -1,1 +1,1 @@
-"""Walking a decision: retries, breakers, reservations, deadlines."""
+"""Dispatch: walks a decision's chain of models and brings back one whole answer."""

@@ -1,1 +1,1 @@
-"""Spend: reserve, settle, release."""
+"""The ledger: what may still be spent, what is reserved, and what was charged, in nano-dollars."""

@@ -1,0 +1,165 @@
+"""Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
+
+Canned(Chain(Retry(Recorded(Guarded(Reserve(Within(backend)))))))
+"""
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from gateway.backends.canned import choose_reply
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.deadline import is_over
+from gateway.dispatch.ending import degraded_reason, not_degraded
+from gateway.dispatch.recovery import Told
+from gateway.dispatch.trail import Trail
+from gateway.dispatch.turn import Turn
+from gateway.errors import AttemptError, DeadlinePassed, EngineDied, StreamTruncated
+from gateway.policy.model import Policy, route_of
+from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
+
+TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What dispatch was asked to do."""
+
+    request: Request
+    decision: Decision
+    policy: Policy
+    deadline: Deadline
+    """The caller's, less the reserve for the reply."""
+    is_streamed: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """Where one request stands on its way along the chain."""
+
+    order: Order
+    trail: Trail
+    told: Told = field(default_factory=Told)
+    engine_died: bool = False
+    heals_s: dict[str, float] = field(default_factory=dict)
+    """By model, the seconds after which its last error says that another try makes sense."""
+
+
+class Chain:
+    """Tries each model's turn; what one error means for the others is decided here."""
+
+    def __init__(self, turn_layer: TurnLayer, *, clock: Clock) -> None:
+        self._turn_layer = turn_layer
+        self._clock = clock
+
+    async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
+        walk = _Walk(order=order, trail=Trail(self._clock))
+        for turn in self._turns(walk):
+            try:
+                async with aclosing(self._answer(turn, walk)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except AttemptError as error:
+                self._consider(error, walk)
+        for event in self._canned(walk):
+            yield event
+
+    def _turns(self, walk: _Walk) -> Iterator[Turn]:
+        """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one."""
+        order, chain = walk.order, walk.order.decision.chain
+        for index, model in enumerate(chain):
+            if is_over(order.deadline, self._clock):
+                for name in chain[index:]:
+                    walk.trail.refuse(name, Reason.DEADLINE)
+                break
+            if self._is_shut_out(model, walk):
+                walk.trail.refuse(model, Reason.ENGINE_DOWN)
+                continue
+            yield Turn(
+                request=order.request,
+                policy=order.policy,
+                model=model,
+                is_last=all(self._is_shut_out(name, walk) for name in chain[index + 1 :]),
+                is_streamed=order.is_streamed,
+                deadline=order.deadline,
+                trail=walk.trail,
+            )
+        if chain and is_over(order.deadline, self._clock):
+            raise DeadlinePassed("the deadline passed before an answer", attempts=walk.trail.attempts)
+
+    def _is_shut_out(self, model: str, walk: _Walk) -> bool:
+        """Say whether a request that an engine died of must not enter this one."""
+        return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
+
+    async def _answer(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
+        last: Chunk | None = None
+        usage: Usage | None = None
+        text: list[str] = []
+        async with aclosing(self._turn_layer(turn)) as chunks:
+            async for chunk in chunks:
+                if restart := walk.told.restart(turn.model):
+                    yield restart
+                text.append(chunk.text)
+                if turn.is_streamed and chunk.text:
+                    yield walk.told.delta(chunk.text)
+                last, usage = chunk, chunk.usage or usage
+        if last is None:
+            raise StreamTruncated(turn.model, "the answer ended before it began")
+        yield Answer(
+            text="".join(text),
+            finish_reason=last.finish_reason,
+            usage=usage,
+            route=route_of(turn.spec),
+            model=turn.model,
+            degraded=None,
+            cost_usd_nanos=walk.trail.cost_usd_nanos,
+            attempts=walk.trail.attempts,
+        )
+
+    def _consider(self, error: AttemptError, walk: _Walk) -> None:
+        """Raise what ends the request; return if the next model may be tried."""
+        walk.told.cut(error.reason)
+        walk.engine_died = walk.engine_died or isinstance(error, EngineDied)
+        if error.retry_after_s is not None:
+            walk.heals_s[error.model] = error.retry_after_s
+        if not error.fallback:
+            error.attempts = walk.trail.attempts
+            raise error
+        if is_over(walk.order.deadline, self._clock):
+            return
+        if walk.told.void_reason is not None and walk.order.policy.resilience.recovery == "fail":
+            raise self._truncated(error.model, walk) from error
+
+    def _canned(self, walk: _Walk) -> Iterator[StreamEvent]:
+        """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it."""
+        order = walk.order
+        reason = degraded_reason(walk.trail.attempts, order.decision.refused)
+        if not order.request.hints.allow_degraded:
+            if walk.told.void_reason is not None:
+                raise self._truncated(walk.trail.attempts[-1].model, walk)
+            raise not_degraded(
+                reason,
+                order.decision,
+                walk.trail.attempts,
+                retry_after_s=min(walk.heals_s.values(), default=None),
+            )
+        if restart := walk.told.restart(""):
+            yield restart
+        reply = choose_reply(order.policy.replies, reason)
+        yield Answer(
+            text=reply.text,
+            finish_reason=None,
+            usage=None,
+            route=Route.CANNED,
+            model="",
+            degraded=Degraded(reason=reason, canned_id=reply.id),
+            cost_usd_nanos=walk.trail.cost_usd_nanos,
+            attempts=walk.trail.attempts,
+        )
+
+    def _truncated(self, model: str, walk: _Walk) -> StreamTruncated:
+        error = StreamTruncated(model, "the answer was cut after it had begun, and nothing stands in for it")
+        error.attempts = walk.trail.attempts
+        return error

@@ -1,0 +1,146 @@
+"""The innermost layer: calls the backend and lets it take no longer than it may."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.backends.base import Backend, Call
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.first_token import FirstTokenTimes
+from gateway.dispatch.turn import Try, Turn, seconds_left
+from gateway.errors import BackendCutShort, BackendSilent, StreamTruncated
+from gateway.types import Chunk, Reason
+
+LEAST_S = 0.001
+"""Less time than this is none: a timer may fire a little early."""
+
+EVIDENCE = 0.5
+"""A model is blamed for silence only if it had this share of what the policy grants; otherwise callers
+with short deadlines could open its breaker for everybody."""
+
+
+def is_over(deadline: Deadline, clock: Clock) -> bool:
+    """Say whether nothing useful is left of a deadline."""
+    return deadline.remaining_s(clock) < LEAST_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the backend may take until its first text (or, unary, its whole answer)."""
+
+    now_s: float
+    until: Deadline
+    granted_s: float
+    """What the policy grants, of which `until` may be only a part."""
+
+
+def patience(turn: Turn, clock: Clock) -> Patience:
+    """Return how long a try that begins now may take; half of what is left while another model follows."""
+    resilience = turn.policy.resilience
+    granted_s = resilience.attempt_s
+    if turn.is_streamed:
+        granted_s = turn.spec.first_token_s or resilience.first_token_s
+    now_s = clock.monotonic_s()
+    left_s = turn.deadline.at_s - now_s
+    share = turn.deadline if turn.is_last else Deadline(now_s + left_s / 2)
+    until = Deadline(min(share.at_s, now_s + granted_s))
+    return Patience(now_s=now_s, until=until, granted_s=granted_s)
+
+
+def silence(turn: Turn, allowed: Patience) -> BackendSilent:
+    """Return the error of a backend that used up its patience without a word."""
+    had_s = allowed.until.at_s - allowed.now_s
+    message = f"nothing came in {had_s:.3g} s"
+    if had_s >= EVIDENCE * allowed.granted_s:
+        return BackendSilent(turn.model, message)
+    is_callers = allowed.until.at_s >= turn.deadline.at_s
+    reason = Reason.DEADLINE if is_callers else Reason.UPSTREAM_SILENT
+    return BackendCutShort(turn.model, message, reason=reason)
+
+
+class Within:
+    """Calls the backend of a try; raises BackendSilent before the first text, StreamTruncated after it.
+
+    While another model follows, half of what is left is for the first text; a stream that speaks may
+    go on until the caller's deadline, as long as it never pauses for more than `stall_s`.
+    """
+
+    def __init__(
+        self, backends: Mapping[str, Backend], *, clock: Clock, first_token_times: FirstTokenTimes
+    ) -> None:
+        self._backends = backends
+        self._clock = clock
+        self._first_token_times = first_token_times
+
+    def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+        """Yield chunks with text, and the last one; nothing after it."""
+        if attempt.turn.is_streamed:
+            return self._stream(attempt.turn)
+        return self._whole(attempt.turn)
+
+    async def _whole(self, turn: Turn) -> AsyncGenerator[Chunk, None]:
+        allowed = patience(turn, self._clock)
+        call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=allowed.until)
+        try:
+            async with self._limit(allowed.until) as limit:
+                reply = await self._backends[turn.model].generate(call)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise silence(turn, allowed) from None
+        yield Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage)
+
+    async def _stream(self, turn: Turn) -> AsyncGenerator[Chunk, None]:
+        allowed = patience(turn, self._clock)
+        call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=turn.deadline)
+        async with _closing(self._backends[turn.model].stream(call)) as chunks:
+            chunk = await self._first(chunks, turn, allowed)
+            self._first_token_times.observe(turn.model, self._clock.monotonic_s() - allowed.now_s)
+            yield chunk
+            while chunk.finish_reason is None:
+                chunk = await self._next(chunks, turn)
+                if chunk.text or chunk.finish_reason is not None:
+                    yield chunk
+
+    async def _first(self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience) -> Chunk:
+        try:
+            async with self._limit(allowed.until) as limit:
+                async for chunk in chunks:
+                    if chunk.text or chunk.finish_reason is not None:
+                        return chunk
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise silence(turn, allowed) from None
+        raise StreamTruncated(turn.model, "the stream ended before it began")
+
+    async def _next(self, chunks: AsyncIterator[Chunk], turn: Turn) -> Chunk:
+        stall_s = turn.policy.resilience.stall_s
+        until = turn.deadline.at_most(stall_s, self._clock)
+        try:
+            async with self._limit(until) as limit:
+                return await anext(chunks)
+        except StopAsyncIteration:
+            raise StreamTruncated(turn.model, "the stream ended without a finish reason") from None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        if until == turn.deadline:
+            raise BackendCutShort(
+                turn.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
+            )
+        raise StreamTruncated(turn.model, f"the stream paused for more than {stall_s:g} s")
+
+    def _limit(self, until: Deadline) -> asyncio.Timeout:
+        return asyncio.timeout(seconds_left(until, self._clock))
+
+
+@asynccontextmanager
+async def _closing(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[AsyncIterator[Chunk], None]:
+    """Close an iterator at the end of the block if it is a generator, as those of backends are."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

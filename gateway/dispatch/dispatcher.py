@@ -1,0 +1,113 @@
+"""Dispatch, from outside: a request and a decision go in, an answer or a typed error comes out.
+
+The layers, from the outside in:
+
+    Canned(Chain(Retry(Recorded(Guarded(Reserve(Within(backend)))))))
+
+* Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
+  `recovery.py`); when none is left, it ends with the canned reply or an error (`ending.py`).
+* Retry tries the same model again where it may heal (`retry.py`).
+* Recorded notes every try in the trail (`record.py`, `trail.py`).
+* Guarded asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
+* Reserve holds the worst case in the ledger, and settles it (`reserve.py`): a refused reservation is no
+  news to the breaker, since no call was made.
+* Within calls the backend and bounds its time (`deadline.py`).
+
+A unary call is a stream of one chunk, so there is one path, not two.
+"""
+
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from gateway.backends.base import Backend
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.breaker import Breakers, Guarded
+from gateway.dispatch.chain import Chain, Order
+from gateway.dispatch.deadline import Within
+from gateway.dispatch.first_token import FirstTokenTimes
+from gateway.dispatch.pauses import Pauses
+from gateway.dispatch.record import Recorded
+from gateway.dispatch.reserve import Ledger, Reserve
+from gateway.dispatch.retry import Retry
+from gateway.dispatch.retry_budget import RetryBudget
+from gateway.policy.model import Policy
+from gateway.types import Answer, Decision, Request, StreamEvent
+
+REPLY_RESERVE_S = 0.05
+"""Kept back from the caller's deadline, so that the reply, or the error, still arrives in time."""
+
+
+class Dispatcher:
+    """Walks decisions for one process; holds its breakers, pauses and retry budget."""
+
+    def __init__(
+        self,
+        *,
+        backends: Mapping[str, Backend],
+        ledger: Ledger,
+        clock: Clock,
+        rng: random.Random | None = None,
+    ) -> None:
+        breakers = Breakers(clock)
+        self._first_token_times = FirstTokenTimes()
+        self._retry_budget = RetryBudget()
+        within = Within(backends, clock=clock, first_token_times=self._first_token_times)
+        self._reserve = Reserve(within, ledger=ledger, clock=clock)
+        guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
+        retry = Retry(
+            Recorded(guarded, clock=clock),
+            breakers=breakers,
+            pauses=Pauses(clock),
+            retry_budget=self._retry_budget,
+            clock=clock,
+            rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
+        )
+        self._chain = Chain(retry, clock=clock)
+
+    async def generate(
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline
+    ) -> Answer:
+        """Return one model's whole answer, or the canned reply.
+
+        Raises DeadlinePassed, NotDegraded, or the error of a model that blames the request, with `attempts`.
+        """
+        events = self._dispatch(request, decision, policy=policy, deadline=deadline, is_streamed=False)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    return event
+        raise RuntimeError("the chain ended without an answer")
+
+    def stream(
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
+
+        Raises as `generate` does, and StreamTruncated. Close it to cancel: the backend is stopped and the
+        ledger settled before `aclose` returns.
+        """
+        return self._dispatch(request, decision, policy=policy, deadline=deadline, is_streamed=True)
+
+    def first_token_s(self) -> Mapping[str, float]:
+        """Return the moving mean of seconds to the first text by model, from streamed answers only."""
+        return self._first_token_times.snapshot()
+
+    async def drained(self) -> None:
+        """Wait until the ledger was told of every call that is over; before the ledger is closed."""
+        await self._reserve.drained()
+
+    async def _dispatch(
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, is_streamed: bool
+    ) -> AsyncGenerator[StreamEvent, None]:
+        order = Order(
+            request=request,
+            decision=decision,
+            policy=policy,
+            deadline=Deadline(deadline.at_s - REPLY_RESERVE_S),
+            is_streamed=is_streamed,
+        )
+        with self._retry_budget.request():
+            async with aclosing(self._chain(order)) as events:
+                async for event in events:
+                    yield event

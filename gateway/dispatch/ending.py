@@ -1,0 +1,61 @@
+"""When no model answered: why, as one word, and what the caller is told. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from gateway.errors import NotDegraded
+from gateway.types import Attempt, Decision, Reason, Refusal
+
+_CODES = {
+    Reason.BUDGET_EXHAUSTED: "RESOURCE_EXHAUSTED",
+    Reason.RATE_LIMITED: "RESOURCE_EXHAUSTED",
+    Reason.QUEUE_FULL: "RESOURCE_EXHAUSTED",
+    Reason.CONTEXT_LENGTH_EXCEEDED: "INVALID_ARGUMENT",
+    Reason.CAPABILITY: "INVALID_ARGUMENT",
+    Reason.DEADLINE: "DEADLINE_EXCEEDED",
+    Reason.UPSTREAM_CREDENTIALS: "FAILED_PRECONDITION",
+}
+
+
+def degraded_reason(attempts: Sequence[Attempt], refused: Iterable[Refusal]) -> Reason:
+    """Return the one reason why no model answered.
+
+    That is the reason of all models (each one's last), if they share it; else CLEARANCE if that removed
+    any; else BUDGET_EXHAUSTED if that stopped any; else ALL_FAILED. A retry that was not made is no
+    model's reason.
+    """
+    last = {
+        attempt.model: attempt.reason
+        for attempt in attempts
+        if attempt.reason is not None and attempt.reason is not Reason.RETRY_BUDGET
+    }
+    reasons = set(last.values()) | {refusal.reason for refusal in refused}
+    if len(reasons) == 1:
+        return reasons.pop()
+    for reason in (Reason.CLEARANCE, Reason.BUDGET_EXHAUSTED):
+        if reason in reasons:
+            return reason
+    return Reason.ALL_FAILED
+
+
+def code_of(reason: Reason, decision: Decision) -> str:
+    """Return the status of a request that got nothing for `reason`.
+
+    Private and nothing that may see it is up: UNAVAILABLE, another try may help. No model may ever see it:
+    FAILED_PRECONDITION, until the policy changes.
+    """
+    if reason is Reason.CLEARANCE and not decision.chain:
+        return "FAILED_PRECONDITION"
+    return _CODES.get(reason, "UNAVAILABLE")
+
+
+def not_degraded(
+    reason: Reason, decision: Decision, attempts: Sequence[Attempt], *, retry_after_s: float | None
+) -> NotDegraded:
+    """Return the error of a request that declined a canned reply."""
+    return NotDegraded(
+        f"no model answered ({reason}), and the request declines a canned reply",
+        reason=reason,
+        code=code_of(reason, decision),
+        attempts=attempts,
+        retry_after_s=retry_after_s,
+    )

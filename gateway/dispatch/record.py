@@ -1,0 +1,51 @@
+"""The layer that notes every try in the request's trail."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from gateway.clock import Clock
+from gateway.dispatch.turn import Layer, Try
+from gateway.errors import GatewayError, NotTried
+from gateway.types import Chunk, Outcome, Reason
+
+
+def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:
+    """Return how a try that ended so is called, and why it did not answer."""
+    if failure is None:
+        return Outcome.ANSWERED, None
+    if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
+        return Outcome.CANCELLED, None
+    if isinstance(failure, NotTried):
+        return Outcome.REFUSED, failure.reason
+    return Outcome.FAILED, failure.reason if isinstance(failure, GatewayError) else Reason.INTERNAL
+
+
+class Recorded:
+    """Notes a try when it is over, with what the layers below wrote into it."""
+
+    def __init__(self, inner: Layer, *, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+        """Yield the inner answer."""
+        started_s = self._clock.monotonic_s()
+        failure: BaseException | None = None
+        try:
+            async with aclosing(self._inner(attempt)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            outcome, reason = outcome_of(failure)
+            attempt.turn.trail.add(
+                attempt.turn.model,
+                outcome,
+                reason,
+                started_s=started_s,
+                usage=attempt.usage,
+                cost_usd_nanos=attempt.cost_usd_nanos,
+            )

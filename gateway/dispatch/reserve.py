@@ -1,0 +1,226 @@
+"""The layer that reserves the worst case before a call and settles it after, whatever happens."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+import structlog
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.turn import Layer, Try, Turn, seconds_left
+from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
+from gateway.ledger.accounts import Account, Totals, accounts_for
+from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
+from gateway.policy.model import LlamaCppModel, OpenAIModel
+from gateway.types import Chunk, Usage
+
+_log = structlog.get_logger(__name__)
+
+GRACE_S = 5.0
+"""How long after the deadline a reservation is taken for abandoned: settling takes a moment, too."""
+
+CALLERS_LIMIT = "hints.max_cost_usd"
+"""What BudgetExhausted names when it is the caller's own limit that has no room."""
+
+
+class Ledger(Protocol):
+    """What dispatch needs of a ledger; each of the stores in `gateway.ledger` is one.
+
+    A reservation is held, then dialled, then settled, released or charged as unknown. Every method
+    returns only when what it says is durable, and raises LedgerUnavailable when the store is not.
+    """
+
+    async def reserve(
+        self,
+        *,
+        reservation_id: str,
+        model: str,
+        accounts: Sequence[Account],
+        amount_usd_nanos: int,
+        expires_unix_s: float,
+    ) -> None:
+        """Hold the amount on every account or on none; raises BudgetExhausted."""
+        ...
+
+    async def dial(self, reservation_id: str) -> None:
+        """Note that the request is about to leave."""
+        ...
+
+    async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
+        """Charge what it cost and give back the rest."""
+        ...
+
+    async def release(self, reservation_id: str) -> None:
+        """Give all of it back."""
+        ...
+
+    async def charge_unknown(self, reservation_id: str) -> None:
+        """Charge all of it."""
+        ...
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return what is charged or reserved on each account."""
+        ...
+
+    async def totals(self) -> Totals:
+        """Return the sums over all accounts."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the store holds."""
+        ...
+
+
+def charge_for(
+    spec: LlamaCppModel | OpenAIModel,
+    *,
+    worst_usd_nanos: int,
+    usage: Usage | None,
+    failure: BaseException | None,
+    has_output: bool,
+) -> int | None:
+    """Return what a call that is over costs; None: nobody knows, so the worst case is charged.
+
+    A usage is believed whatever happened after it. Otherwise only an error that says so costs nothing, and
+    only if nothing had come back.
+    """
+    if usage is not None and isinstance(spec, OpenAIModel):
+        return cost_usd_nanos(spec, usage)
+    if worst_usd_nanos == 0:
+        return 0
+    if isinstance(failure, BackendError) and failure.charge is Charge.NONE and not has_output:
+        return 0
+    return None
+
+
+class Reserve:
+    """Reserves, dials, calls, settles; a model without a price, or without a budget, skips the ledger.
+
+    What is to be written after the call is written even when the caller is gone; `drained` waits for it.
+    """
+
+    def __init__(self, inner: Layer, *, ledger: Ledger, clock: Clock) -> None:
+        self._inner = inner
+        self._ledger = ledger
+        self._clock = clock
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+        """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
+        turn = attempt.turn
+        worst_usd_nanos = _worst_case(turn)
+        _check_callers_limit(turn, worst_usd_nanos)
+        reservation_id = await self._open(turn, worst_usd_nanos)
+        failure: BaseException | None = None
+        has_output = False
+        try:
+            async with aclosing(self._inner(attempt)) as chunks:
+                async for chunk in chunks:
+                    has_output = True
+                    attempt.usage = chunk.usage or attempt.usage
+                    yield chunk
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            cost = charge_for(
+                turn.spec,
+                worst_usd_nanos=worst_usd_nanos,
+                usage=attempt.usage,
+                failure=failure,
+                has_output=has_output,
+            )
+            attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
+            if reservation_id is not None:
+                await self._finish(self._close(reservation_id, turn.model, cost, failure), turn.deadline)
+
+    async def drained(self) -> None:
+        """Wait until everything that has to be written is written."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    async def _open(self, turn: Turn, worst_usd_nanos: int) -> str | None:
+        """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
+        now_s = self._clock.unix_s()
+        accounts = accounts_for(
+            turn.policy.budgets, tenant=turn.request.tenant, model=turn.model, unix_s=now_s
+        )
+        if not accounts or not _has_price(turn.spec):
+            return None
+        reservation_id = uuid.uuid4().hex
+
+        async def reserve_and_dial() -> None:
+            await self._ledger.reserve(
+                reservation_id=reservation_id,
+                model=turn.model,
+                accounts=accounts,
+                amount_usd_nanos=worst_usd_nanos,
+                expires_unix_s=now_s + turn.deadline.remaining_s(self._clock) + GRACE_S,
+            )
+            await self._ledger.dial(reservation_id)
+
+        opening = self._start(reserve_and_dial())
+        try:
+            await asyncio.wait({opening}, timeout=seconds_left(turn.deadline, self._clock))
+        finally:
+            if not opening.done():
+                self._start(self._undo(opening, reservation_id, turn.model))
+        if not opening.done():
+            raise LedgerUnavailable(turn.model, "the ledger did not answer before the deadline")
+        opening.result()
+        return reservation_id
+
+    async def _undo(self, opening: "asyncio.Task[None]", reservation_id: str, model: str) -> None:
+        """Give back a reservation that nobody waits for any more: nothing was sent."""
+        try:
+            await opening
+        except (BudgetExhausted, LedgerUnavailable):
+            return
+        await self._write(self._ledger.release(reservation_id), model)
+
+    async def _close(
+        self, reservation_id: str, model: str, cost_usd_nanos: int | None, failure: BaseException | None
+    ) -> None:
+        if cost_usd_nanos is None:
+            await self._write(self._ledger.charge_unknown(reservation_id), model)
+        elif cost_usd_nanos == 0 and failure is not None:
+            await self._write(self._ledger.release(reservation_id), model)
+        else:
+            await self._write(self._ledger.settle(reservation_id, cost_usd_nanos), model)
+
+    async def _write(self, operation: Coroutine[None, None, None], model: str) -> None:
+        try:
+            await operation
+        except LedgerUnavailable:
+            # It stays dialled in the store, and so charged in full: never less than the bill.
+            _log.warning("ledger_write_lost", model=model)
+
+    async def _finish(self, operation: Coroutine[None, None, None], deadline: Deadline) -> None:
+        """Wait for a write, but not beyond the deadline; it goes on whatever happens to the caller."""
+        await asyncio.wait({self._start(operation)}, timeout=seconds_left(deadline, self._clock))
+
+    def _start(self, operation: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(operation)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return task
+
+
+def _has_price(spec: LlamaCppModel | OpenAIModel) -> bool:
+    return isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
+
+
+def _worst_case(turn: Turn) -> int:
+    if isinstance(turn.spec, OpenAIModel) and _has_price(turn.spec):
+        return worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
+    return 0
+
+
+def _check_callers_limit(turn: Turn, worst_usd_nanos: int) -> None:
+    limit_usd_nanos = turn.request.hints.max_cost_usd_nanos
+    if limit_usd_nanos is None or worst_usd_nanos == 0:
+        return
+    if turn.trail.cost_usd_nanos + worst_usd_nanos > limit_usd_nanos:
+        raise BudgetExhausted(turn.model, budget=CALLERS_LIMIT)

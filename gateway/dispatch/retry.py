@@ -1,0 +1,122 @@
+"""The only owner of retries: the same model again, when it may heal and there is time.
+
+tenacity runs the loop; what it asks are the small functions below.
+"""
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from gateway.clock import Clock
+from gateway.dispatch.breaker import Breakers
+from gateway.dispatch.pauses import Pauses
+from gateway.dispatch.retry_budget import RetryBudget, RetryTicket
+from gateway.dispatch.turn import Layer, Try, Turn
+from gateway.errors import AttemptError, BackendRateLimited, ModelPaused
+from gateway.policy.model import Backoff
+from gateway.types import Chunk, Reason
+
+JITTER = 0.2
+
+_Begun = tuple[Chunk, AsyncGenerator[Chunk, None]]
+
+
+def backoff_s(retry: int, backoff: Backoff, rng: random.Random) -> float:
+    """Return the wait before the `retry`-th retry (from 1): doubling up to the maximum, 20 % more or less."""
+    doubled_s: float = backoff.first * 2 ** (retry - 1)
+    return min(doubled_s, backoff.max) * rng.uniform(1 - JITTER, 1 + JITTER)
+
+
+def is_worth_retrying(error: BaseException) -> bool:
+    """Say whether the same model may heal."""
+    return isinstance(error, AttemptError) and error.retryable
+
+
+class Retry:
+    """One model's turn: tries until there is a first piece of the answer; nothing is retried after it."""
+
+    def __init__(
+        self,
+        inner: Layer,
+        *,
+        breakers: Breakers,
+        pauses: Pauses,
+        retry_budget: RetryBudget,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._inner = inner
+        self._breakers = breakers
+        self._pauses = pauses
+        self._retry_budget = retry_budget
+        self._clock = clock
+        self._rng = rng
+
+    async def __call__(self, turn: Turn, /) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer of the first try that began to give one; raises the error of the last."""
+        await self._wait_until_allowed(turn)
+        with self._retry_budget.ticket() as ticket:
+            begun: _Begun = await self._retrying(turn, ticket)(self._begin, turn)
+            first, chunks = begun
+            async with aclosing(chunks):
+                yield first
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _begin(self, turn: Turn) -> _Begun:
+        chunks = self._inner(Try(turn=turn))
+        try:
+            return await anext(chunks), chunks
+        except BackendRateLimited as error:
+            self._pauses.extend(turn.model, error.retry_after_s or turn.policy.resilience.backoff_s.first)
+            raise
+
+    def _retrying(self, turn: Turn, ticket: RetryTicket) -> AsyncRetrying:
+        resilience = turn.policy.resilience
+
+        def wait_s(state: RetryCallState) -> float:
+            return max(
+                backoff_s(state.attempt_number, resilience.backoff_s, self._rng), _retry_after_s(state)
+            )
+
+        def must_stop(state: RetryCallState) -> bool:
+            return (
+                state.attempt_number >= resilience.attempts
+                or not self._may_wait(turn, _retry_after_s(state), state.upcoming_sleep)
+                or self._breakers.is_open(turn.model)
+                or not self._has_retry_budget(turn, ticket)
+            )
+
+        return AsyncRetrying(
+            retry=retry_if_exception(is_worth_retrying),
+            wait=wait_s,
+            stop=must_stop,
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+
+    def _may_wait(self, turn: Turn, asked_s: float, wait_s: float) -> bool:
+        """Say whether to wait `wait_s`, of which the model asked for `asked_s`, rather than go on."""
+        is_short = asked_s <= turn.policy.resilience.backoff_s.max
+        return (is_short or turn.is_last) and wait_s < turn.deadline.remaining_s(self._clock)
+
+    def _has_retry_budget(self, turn: Turn, ticket: RetryTicket) -> bool:
+        if ticket.take():
+            return True
+        turn.trail.refuse(turn.model, Reason.RETRY_BUDGET)
+        return False
+
+    async def _wait_until_allowed(self, turn: Turn) -> None:
+        while (wait_s := self._pauses.remaining_s(turn.model)) > 0:
+            if not self._may_wait(turn, wait_s, wait_s):
+                turn.trail.refuse(turn.model, Reason.RATE_LIMITED)
+                raise ModelPaused(turn.model, "it asked for a pause", retry_after_s=wait_s)
+            await self._clock.sleep(wait_s)
+
+
+def _retry_after_s(state: RetryCallState) -> float:
+    """Return the seconds that the error of the last try asked to wait."""
+    error = state.outcome.exception() if state.outcome else None
+    return (error.retry_after_s or 0.0) if isinstance(error, AttemptError) else 0.0

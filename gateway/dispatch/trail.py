@@ -1,0 +1,61 @@
+"""Every try of a request, in order, with what came of it."""
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.types import Attempt, Outcome, Reason, Usage
+
+_log = structlog.get_logger(__name__)
+
+
+class Trail:
+    """The attempts of one request; grows while it is dispatched."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began_s = clock.monotonic_s()
+        self._attempts: list[Attempt] = []
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All that is over, in order."""
+        return tuple(self._attempts)
+
+    @property
+    def cost_usd_nanos(self) -> int:
+        """What this request was charged so far."""
+        return sum(attempt.cost_usd_nanos for attempt in self._attempts)
+
+    def add(
+        self,
+        model: str,
+        outcome: Outcome,
+        reason: Reason | None,
+        *,
+        started_s: float,
+        usage: Usage | None = None,
+        cost_usd_nanos: int = 0,
+    ) -> None:
+        """Note a try that began at `started_s` on the clock and is over now."""
+        attempt = Attempt(
+            model=model,
+            outcome=outcome,
+            reason=reason,
+            start_ms=(started_s - self._began_s) * 1000,
+            duration_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            usage=usage,
+            cost_usd_nanos=cost_usd_nanos,
+        )
+        self._attempts.append(attempt)
+        if outcome is not Outcome.ANSWERED:
+            _log.debug(
+                "attempt_failed",
+                model=model,
+                outcome=str(outcome),
+                reason=str(reason) if reason else None,
+                duration_ms=round(attempt.duration_ms, 1),
+            )
+
+    def refuse(self, model: str, reason: Reason) -> None:
+        """Note that a model was passed over without a call."""
+        self.add(model, Outcome.REFUSED, reason, started_s=self._clock.monotonic_s())

@@ -1,0 +1,66 @@
+"""What passes through the layers of dispatch: a model's turn, and one try of it."""
+
+import math
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.trail import Trail
+from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.types import Chunk, Request, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One model's turn at one request; it may take several tries."""
+
+    request: Request
+    policy: Policy
+    model: str
+    is_last: bool
+    """Whether no other model of the chain follows."""
+    is_streamed: bool
+    deadline: Deadline
+    """When dispatch must be over: the caller's deadline less the reserve for the reply."""
+    trail: Trail
+
+    @property
+    def spec(self) -> LlamaCppModel | OpenAIModel:
+        """What the policy says of the model."""
+        return self.policy.models[self.model]
+
+    @property
+    def max_tokens(self) -> int:
+        """The bound that is reserved and sent."""
+        wanted = self.request.config.max_tokens
+        return self.spec.max_tokens if wanted is None else wanted
+
+
+@dataclass(slots=True, kw_only=True)
+class Try:
+    """One try of a turn; a layer writes into it what only that layer knows."""
+
+    turn: Turn
+    usage: Usage | None = None
+    """Written as soon as the model reports it."""
+    cost_usd_nanos: int = 0
+    """Written by the layer that reserves: what was charged."""
+
+
+class Layer(Protocol):
+    """The shape of every layer below retry: from one try to the pieces of one answer.
+
+    A layer yields at least one chunk, the last of them (and only it) with a `finish_reason`, or raises
+    `errors.AttemptError`. Whoever stops early closes it, and it closes what it wraps before it ends.
+    """
+
+    def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer in pieces."""
+        ...
+
+
+def seconds_left(deadline: Deadline, clock: Clock) -> float | None:
+    """Return what is left of a deadline as asyncio wants a timeout: None for one that does not come."""
+    left_s = deadline.remaining_s(clock)
+    return None if math.isinf(left_s) else left_s

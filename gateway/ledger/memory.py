@@ -1,0 +1,154 @@
+"""A ledger in the memory of one process; gone when the process ends."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.states import KEPT_S, NEXT, News, State, charged_usd_nanos
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reservation:
+    model: str
+    keys: tuple[str, ...]
+    amount_usd_nanos: int
+    expires_unix_s: float
+    state: State = State.HELD
+
+
+class MemoryLedger:
+    """Accounts and reservations in dictionaries; for one event loop, never for two processes."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._charged: dict[str, int] = {}
+        self._resets: list[tuple[float, str]] = []
+        self._reservations: dict[str, _Reservation] = {}
+        self._expiries: list[tuple[float, str]] = []
+        self._settled_usd_nanos = 0
+        self._unknown_usd_nanos = 0
+
+    async def reserve(
+        self,
+        *,
+        reservation_id: str,
+        model: str,
+        accounts: Sequence[Account],
+        amount_usd_nanos: int,
+        expires_unix_s: float,
+    ) -> None:
+        """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted."""
+        self._expire()
+        if reservation_id in self._reservations:
+            raise LookupError(f"reservation {reservation_id} exists")
+        check_room(
+            accounts,
+            [self._charged.get(account.key, 0) for account in accounts],
+            model=model,
+            amount_usd_nanos=amount_usd_nanos,
+            unix_s=self._clock.unix_s(),
+        )
+        for account in accounts:
+            if account.key not in self._charged:
+                self._charged[account.key] = 0
+                heapq.heappush(self._resets, (account.resets_at_unix_s, account.key))
+            self._charged[account.key] += amount_usd_nanos
+        self._reservations[reservation_id] = _Reservation(
+            model=model,
+            keys=tuple(account.key for account in accounts),
+            amount_usd_nanos=amount_usd_nanos,
+            expires_unix_s=expires_unix_s,
+        )
+        heapq.heappush(self._expiries, (expires_unix_s, reservation_id))
+
+    async def dial(self, reservation_id: str) -> None:
+        """Note that the request is about to leave; raises LedgerUnavailable if the reservation expired."""
+        self._apply(reservation_id, News.DIAL)
+
+    async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
+        """Charge what it cost and give back the rest."""
+        self._apply(reservation_id, News.SETTLE, cost_usd_nanos)
+
+    async def release(self, reservation_id: str) -> None:
+        """Give all of it back."""
+        self._apply(reservation_id, News.RELEASE)
+
+    async def charge_unknown(self, reservation_id: str) -> None:
+        """Charge all of it: nobody knows what was billed."""
+        self._apply(reservation_id, News.CHARGE_UNKNOWN)
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return what is charged or reserved on each account."""
+        self._expire()
+        return [self._charged.get(account.key, 0) for account in accounts]
+
+    async def totals(self) -> Totals:
+        """Return the sums over all accounts and windows of this process."""
+        self._expire()
+        return Totals(
+            settled_usd_nanos=self._settled_usd_nanos,
+            unknown_usd_nanos=self._unknown_usd_nanos,
+            held_usd_nanos=sum(
+                reservation.amount_usd_nanos
+                for reservation in self._reservations.values()
+                if reservation.state in (State.HELD, State.DIALLED)
+            ),
+        )
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def _apply(self, reservation_id: str, news: News, cost_usd_nanos: int = 0) -> None:
+        reservation = self._reservations.get(reservation_id)
+        if reservation is None:
+            raise LookupError(f"no reservation {reservation_id} is open")
+        before = reservation.state
+        after = NEXT.get((before, news))
+        if after is None:
+            if (before, news) == (State.RELEASED, News.DIAL):
+                raise LedgerUnavailable(reservation.model, "its reservation expired before the call")
+            raise LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
+        amount = reservation.amount_usd_nanos
+        if after is State.SETTLED and cost_usd_nanos > amount:
+            _log.warning(
+                "reservation_exceeded",
+                model=reservation.model,
+                reserved_usd_nanos=amount,
+                cost_usd_nanos=cost_usd_nanos,
+            )
+        delta = charged_usd_nanos(
+            after, amount_usd_nanos=amount, cost_usd_nanos=cost_usd_nanos
+        ) - charged_usd_nanos(before, amount_usd_nanos=amount, cost_usd_nanos=0)
+        for key in reservation.keys:
+            if key in self._charged:
+                self._charged[key] += delta
+        self._unknown_usd_nanos += amount * ((after is State.UNKNOWN) - (before is State.UNKNOWN))
+        self._settled_usd_nanos += cost_usd_nanos if after is State.SETTLED else 0
+        reservation.state = after
+        if news is not News.EXPIRE and after in (State.SETTLED, State.RELEASED, State.UNKNOWN):
+            del self._reservations[reservation_id]
+
+    def _expire(self) -> None:
+        """Give back or charge what is past its deadline, and forget what is long past."""
+        now_s = self._clock.unix_s()
+        while self._expiries and self._expiries[0][0] < now_s:
+            _, reservation_id = heapq.heappop(self._expiries)
+            reservation = self._reservations.get(reservation_id)
+            if reservation is None:
+                continue
+            forget_s = reservation.expires_unix_s + KEPT_S
+            if reservation.state in (State.HELD, State.DIALLED):
+                self._apply(reservation_id, News.EXPIRE)
+            if forget_s < now_s:
+                del self._reservations[reservation_id]
+            else:
+                heapq.heappush(self._expiries, (forget_s, reservation_id))
+        while self._resets and self._resets[0][0] + KEPT_S < now_s:
+            del self._charged[heapq.heappop(self._resets)[1]]

@@ -1,0 +1,60 @@
+"""Money: integer nano-dollars, computed from prices and tokens by pure functions."""
+
+from decimal import Decimal
+
+from gateway.policy.model import OpenAIModel
+from gateway.types import Request, Usage
+
+NANOS_PER_USD = 1_000_000_000
+
+# No tokenizer is at hand for a model behind an API. A token is at least one byte of UTF-8, and what a
+# chat format puts around a message and around the whole is far below these.
+TOKENS_AROUND_A_MESSAGE = 16
+TOKENS_AROUND_A_PROMPT = 64
+
+
+def nanos_of_usd(amount: Decimal) -> int:
+    """Return US dollars as nano-dollars; raises ValueError where that is not whole."""
+    return _whole(amount * NANOS_PER_USD, "US dollars with more than nine decimals")
+
+
+def nanos_per_token(price_per_million_usd: Decimal) -> int:
+    """Return a price in US dollars for a million tokens as nano-dollars for one; ValueError if not whole."""
+    return _whole(price_per_million_usd * 1000, "a price per million tokens with more than three decimals")
+
+
+def prompt_tokens_bound(request: Request) -> int:
+    """Return a number of tokens that the prompt cannot exceed, whatever the tokenizer."""
+    config = request.config
+    texts = [message.content for message in request.messages] + list(config.stop)
+    if config.json_schema is not None:
+        texts.append(config.json_schema)
+    return (
+        sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        + TOKENS_AROUND_A_MESSAGE * len(request.messages)
+        + TOKENS_AROUND_A_PROMPT
+    )
+
+
+def worst_case_usd_nanos(spec: OpenAIModel, request: Request, max_tokens: int) -> int:
+    """Return what answering `request` with at most `max_tokens` can cost; 0 for a model without a price."""
+    return cost_usd_nanos(
+        spec, Usage(prompt_tokens=prompt_tokens_bound(request), completion_tokens=max_tokens)
+    )
+
+
+def cost_usd_nanos(spec: OpenAIModel, usage: Usage) -> int:
+    """Return what `usage` costs by the policy's prices; 0 for a model without a price."""
+    price = spec.price_per_million_usd
+    if price is None:
+        return 0
+    return usage.prompt_tokens * nanos_per_token(price.input) + usage.completion_tokens * nanos_per_token(
+        price.output
+    )
+
+
+def _whole(amount: Decimal, what: str) -> int:
+    nanos = int(amount)
+    if nanos != amount:
+        raise ValueError(f"{what}: not a whole number of nano-dollars")
+    return nanos

@@ -1,0 +1,53 @@
+"""How much of each account is gone, for routing: a local view that may be a second old."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account
+
+FRESH_S = 1.0
+"""How long a view is used; the law is the reservation, so this only bounds how late a rule sees it."""
+
+
+class SpendReader(Protocol):
+    """The one thing that the view needs of a ledger."""
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return what is charged or reserved on each account; raises LedgerUnavailable."""
+        ...
+
+
+class BudgetView:
+    """Reads a ledger at most once a second for each account."""
+
+    def __init__(self, ledger: SpendReader, *, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._seen: dict[str, tuple[float, int | None]] = {}
+
+    async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
+        """Return (spent and reserved, limit) of each account, in nano-dollars.
+
+        What cannot be read counts as fully spent.
+        """
+        now_s = self._clock.monotonic_s()
+        # The keys of windows that are over would stay for ever.
+        self._seen = {key: seen for key, seen in self._seen.items() if now_s - seen[0] < FRESH_S}
+        known = {account.key: self._seen[account.key][1] for account in accounts if account.key in self._seen}
+        missing = [account for account in accounts if account.key not in known]
+        if missing:
+            for account, spent in zip(missing, await self._read(missing), strict=True):
+                known[account.key] = spent
+                self._seen[account.key] = (now_s, spent)
+        return tuple(
+            (account.limit_usd_nanos if spent is None else spent, account.limit_usd_nanos)
+            for account, spent in ((account, known[account.key]) for account in accounts)
+        )
+
+    async def _read(self, accounts: Sequence[Account]) -> Sequence[int | None]:
+        try:
+            return await self._ledger.spent(accounts)
+        except LedgerUnavailable:
+            return [None] * len(accounts)
