@@ -32,6 +32,7 @@ KINDS: Mapping[str, FaultKind] = {
     "drip": FaultKind(value="seconds", default=0.1, help="streams one token every so many seconds"),
     "cut": FaultKind(value="count", default=3, help="closes the connection after so many tokens"),
     "stall": FaultKind(value="count", default=3, help="says nothing more after so many tokens"),
+    "stall-at-end": FaultKind(value="none", help="streams to the finish_reason, then says nothing more"),
     "garbage": FaultKind(value="count", default=3, help="sends one unreadable chunk after so many tokens"),
     "filtered": FaultKind(value="count", default=3, help="finish_reason content_filter after so many tokens"),
     "no-finish": FaultKind(value="none", help="ends cleanly without a finish_reason"),

@@ -64,10 +64,6 @@ class Exchange:
             return None
         return min(int(self.fault.amount()), len(self.completion.tokens))
 
-    def usage(self) -> dict[str, int]:
-        """Return the token counts of the whole answer."""
-        return usage_of(self.prompt_tokens, len(self.completion.tokens))
-
 
 class BrokenOffError(Exception):
     """The connection was closed on purpose; nothing more can be answered."""
@@ -123,6 +119,8 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
     if not exchange.has("no-finish"):
         finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
         await _send(response, exchange.voice.chunk({}, finish_reason=finish_reason))
+        if exchange.has("stall-at-end"):
+            await hang(exchange.request, exchange.closing)
         if exchange.wants_usage and not exchange.has("no-usage"):
             sent = len(exchange.completion.tokens[:ends_at])
             await _send(response, exchange.voice.usage_chunk(usage_of(exchange.prompt_tokens, sent)))

@@ -119,7 +119,7 @@ class SimulatedCloud:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
         """Listen while the block runs; port 0 takes a free one. Raises StartupError when it cannot."""
         self._closing.clear()
-        runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         try:
             try:
