@@ -2,31 +2,30 @@
 
 import math
 from collections.abc import Sequence
+from operator import mul
 
 from gateway.scoring.features import PromptFeatures, prompt_features
 from gateway.types import Message
 
-BIAS = -3.3
+BIAS = -3.2
+"""Log-odds of an empty prompt."""
 WEIGHTS = PromptFeatures(
-    words=0.35,
+    words=0.1,
     context=0.06,
-    turns=0.10,
-    reasoning=1.6,
-    constraints=0.35,
-    code=0.55,
-    math=0.40,
-    numbers=0.10,
-    tasks=0.30,
-    vocabulary=0.15,
-    is_lookup=-0.9,
+    turns=0.1,
+    reasoning=1.4,
+    constraints=0.6,
+    code=0.7,
+    math=0.45,
+    numbers=0.12,
+    tasks=0.1,
+    vocabulary=0.35,
+    opening=0.8,
 )
-"""What one unit of each feature adds to the log-odds; chosen by hand."""
+"""What one unit of each feature adds to the log-odds; set by hand."""
 
 
 def score_complexity(messages: Sequence[Message]) -> float:
-    """Return a number in (0, 1) that ranks prompts by what a strong model would gain; it is no probability."""
-    features = prompt_features(messages)
-    log_odds = BIAS + sum(
-        getattr(WEIGHTS, name) * getattr(features, name) for name in PromptFeatures.__dataclass_fields__
-    )
+    """Return a number in [0, 1] that ranks prompts by what a strong model would gain; no probability."""
+    log_odds = BIAS + sum(map(mul, WEIGHTS, prompt_features(messages)))
     return 1.0 / (1.0 + math.exp(-log_odds))

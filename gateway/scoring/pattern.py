@@ -1,9 +1,12 @@
 """Regular expressions for text of strangers: linear time, offsets in characters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import re2
+
+_MEMORY_BYTES = 64 << 20
+"""What the states of one pattern or set may take; RE2's default is an eighth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,7 @@ class Pattern:
     """
 
     def __init__(self, source: str, *, ignore_case: bool = False) -> None:
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.case_sensitive = not ignore_case
-        self._regexp = re2.compile(source.encode("latin-1"), options)
+        self._regexp = re2.compile(source.encode("latin-1"), _options(ignore_case=ignore_case))
         self._groups = range(1, self._regexp.groups + 1)
 
     def find(self, text: str) -> Iterator[Span]:
@@ -41,3 +41,30 @@ class Pattern:
 
 def _bytes(text: str) -> bytes:
     return text.encode("latin-1", "replace")
+
+
+class PatternSet:
+    """Many patterns looked for in one pass, for the question which of them are worth running."""
+
+    def __init__(self, sources: Sequence[str], *, ignore_case: bool = False) -> None:
+        self._set = re2.Set.SearchSet(_options(ignore_case=ignore_case))
+        for source in sources:
+            self._set.Add(source.encode("latin-1"))
+        # RE2 says "nothing" also when it ran out of memory; what always matches tells the two apart.
+        self._always = self._set.Add(b"")
+        self._set.Compile()
+
+    def matching(self, text: str) -> list[int]:
+        """Return the places in `sources` of those that match anywhere, in order; raises MemoryError."""
+        found = set(self._set.Match(_bytes(text)) or ())
+        if self._always not in found:
+            raise MemoryError("RE2 ran out of memory for a set of patterns")
+        return sorted(found - {self._always})
+
+
+def _options(*, ignore_case: bool) -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = not ignore_case
+    options.max_mem = _MEMORY_BYTES
+    return options

@@ -5,23 +5,35 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy, privacy_class
+from gateway.scoring.privacy.bank import BankDetector
+from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
+from gateway.scoring.privacy.crypto import CryptoDetector
 from gateway.scoring.privacy.defaults import FLOORS, WEIGHTS
 from gateway.scoring.privacy.detector import Detector, Match
 from gateway.scoring.privacy.email_address import EmailDetector
 from gateway.scoring.privacy.iban import IbanDetector
+from gateway.scoring.privacy.national_id import NationalIdDetector
 from gateway.scoring.privacy.network import IpDetector, MacDetector, UrlDetector
 from gateway.scoring.privacy.normal import NormalText, normalise
 from gateway.scoring.privacy.phone import PhoneDetector
+from gateway.scoring.privacy.secret import SecretDetector
 from gateway.scoring.privacy.us_ssn import UsSsnDetector
+from gateway.scoring.privacy.vehicle import VehicleDetector
 from gateway.types import Finding, Privacy, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
+    SecretDetector(),
+    CardDetector(),
+    UsSsnDetector(),
+    NationalIdDetector(),
+    IbanDetector(),
+    BankDetector(),
     EmailDetector(),
     PhoneDetector(),
-    CardDetector(),
-    IbanDetector(),
-    UsSsnDetector(),
+    BirthDetector(),
+    VehicleDetector(),
+    CryptoDetector(),
     IpDetector(),
     MacDetector(),
     UrlDetector(),

@@ -1,0 +1,54 @@
+"""Bank accounts that are no IBAN: numbers that mean something only beside the words that say so."""
+
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, context, stands_alone
+
+_NUMBER = Pattern(r"\b\d{2}-\d{2}-\d{2}\b|\b\d{8,17}\b")
+_ROUTING = Pattern(r"\b(?:routing|aba|rtn|transit)\b", ignore_case=True)
+_SORT_CODE = Pattern(r"\bsort[ -]?code\b", ignore_case=True)
+_ACCOUNT = Pattern(
+    r"\b(?:(?:bank(?:ing)?|checking|savings?|deposit|giro)[ -]?(?:account|acct|a/c)|kontonummer|numer konta"
+    r"|(?:account|acct|a/c)\.? ?(?:number|no|num|nr|#))",
+    ignore_case=True,
+)
+_BANK = Pattern(
+    r"\b(?:bank(?:ing|s)?|deposit|wire|transfer|ach|direct debit|routing|sort[ -]?code|swift|bic)\b",
+    ignore_case=True,
+)
+
+
+class BankDetector:
+    """Finds routing numbers (ABA check digit), sort codes and account numbers, each in its context."""
+
+    types = ("BANK_ACCOUNT",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers that their paragraph calls by name."""
+        for span in _NUMBER.find(text):
+            if not stands_alone(text, span.start, span.end):
+                continue
+            confidence = _confidence(text, span.start, span.end)
+            if confidence:
+                yield Match(type="BANK_ACCOUNT", start=span.start, end=span.end, confidence=confidence)
+
+
+def _confidence(text: str, start: int, end: int) -> float:
+    """Return 0 for what nothing calls a bank account."""
+    number, near = text[start:end], context(text, (start, end), before=60, after=20)
+    if "-" in number:
+        return CHECKED if _SORT_CODE.is_in(near) else 0.0
+    if len(number) == 9 and is_routing_number(number) and _ROUTING.is_in(near):
+        return CHECKED
+    if _ACCOUNT.is_in(context(text, (start, end), before=40)):
+        return LIKELY if _BANK.is_in(context(text, (start, end), before=100, after=60)) else PROBABLE
+    return 0.0
+
+
+def is_routing_number(digits: str) -> bool:
+    """Whether nine digits have the prefix and check digit of an ABA routing number."""
+    prefix = int(digits[:2])
+    if not (1 <= prefix <= 12 or 21 <= prefix <= 32 or 61 <= prefix <= 72 or prefix == 80):
+        return False
+    return sum(weight * int(digit) for weight, digit in zip((3, 7, 1) * 3, digits, strict=True)) % 10 == 0

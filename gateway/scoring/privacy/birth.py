@@ -1,0 +1,32 @@
+"""Dates of birth: a date right after words that say so."""
+
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATE = (
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
+    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})\b"
+)
+_LABELLED = Pattern(
+    r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day)|d\.?o\.?b\.?|geburtsdatum|geb\.|fecha de nacimiento|date de naissance"
+    r"|data urodzenia|data di nascita)[\"']?(?: is| was)?[ \t]*[:=(-]?[ \t\"']*" + _DATE,
+    ignore_case=True,
+)
+_BORN = Pattern(r"\b(?:born|geboren|n[eé]e?|urodzon[ya])\b[^\n\d]{0,40}?" + _DATE, ignore_case=True)
+
+
+class BirthDetector:
+    """Finds dates of birth."""
+
+    types = ("DOB",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the dates, without the words that introduce them."""
+        for pattern, confidence in ((_LABELLED, CHECKED), (_BORN, LIKELY)):
+            for span in pattern.find(text):
+                start, end = span.groups[0]
+                yield Match(type="DOB", start=start, end=end, confidence=confidence)

@@ -1,0 +1,29 @@
+"""Addresses of crypto-currencies, by their checksum where they have one."""
+
+from collections.abc import Iterator
+
+from stdnum import bitcoin
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match
+
+_BITCOIN = Pattern(
+    r"\b(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71}|BC1[02-9AC-HJ-NP-Z]{11,71})\b"
+)
+_ETHEREUM = Pattern(r"\b0x[0-9a-fA-F]{40}\b")
+
+
+class CryptoDetector:
+    """Finds Bitcoin addresses (checksum) and Ethereum addresses (format: their checksum is optional)."""
+
+    types = ("CRYPTO",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses in `text`."""
+        for span in _BITCOIN.find(text):
+            if bitcoin.is_valid(text[span.start : span.end]):
+                yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=CHECKED)
+        if "0x" in text:
+            for span in _ETHEREUM.find(text):
+                if len(set(text[span.start + 2 : span.end])) > 2:
+                    yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=LIKELY)

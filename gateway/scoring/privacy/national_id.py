@@ -1,0 +1,58 @@
+"""Numbers that states give to people: by their check digits, and beside the words that name them."""
+
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern, PatternSet
+from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, context, stands_alone
+from gateway.scoring.privacy.national_id_rules import RULES
+
+_SHAPES = PatternSet([rf"\b(?:{rule.shape})" for rule in RULES], ignore_case=True)
+_PATTERNS = [Pattern(rf"\b(?:{rule.shape})", ignore_case=True) for rule in RULES]
+_WORDS = [Pattern(rf"\b(?:{rule.words})\b", ignore_case=True) for rule in RULES]
+
+_OF = r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
+_PASSPORT_OR_LICENCE = Pattern(
+    r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein|reisepass|paszport"
+    r"|prawo jazdy|permis de conduire|voter[ -]?id)" + _OF + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})",
+    ignore_case=True,
+)
+_NAMED = Pattern(
+    r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity|id[ -]card|tax(?:payer)?[ -]?id"
+    r"(?:entification)?|tin|itin|resident registration|social insurance)"
+    + _OF
+    + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)",
+    ignore_case=True,
+)
+_LEAST_DIGITS = 5
+
+
+class NationalIdDetector:
+    """Finds national identity, tax, health and similar numbers of people, passports and driving licences."""
+
+    types = ("NATIONAL_ID",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers that a rule accepts, and those that a label right before them names."""
+        for index in _SHAPES.matching(text):
+            yield from _by_rule(text, index)
+        for pattern, confidence in ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE)):
+            for span in pattern.find(text):
+                start, end = span.groups[0]
+                if sum(map(str.isdigit, text[start:end])) >= _LEAST_DIGITS and stands_alone(text, start, end):
+                    yield _match(start, end, confidence)
+
+
+def _by_rule(text: str, index: int) -> Iterator[Match]:
+    rule = RULES[index]
+    for span in _PATTERNS[index].find(text):
+        start, end = span.start, span.end
+        if not stands_alone(text, start, end) or not rule.is_valid(text[start:end]):
+            continue
+        has_word = _WORDS[index].is_in(context(text, (start, end), before=80, after=30))
+        confidence = max(rule.alone, LIKELY) if has_word else rule.alone
+        if confidence:
+            yield _match(start, end, confidence)
+
+
+def _match(start: int, end: int, confidence: float) -> Match:
+    return Match(type="NATIONAL_ID", start=start, end=end, confidence=confidence)

@@ -1,0 +1,51 @@
+"""Vehicle identification numbers (ISO 3779), and number plates that are called so."""
+
+from collections.abc import Iterator
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context
+
+_VIN = Pattern(r"\b[A-HJ-NPR-Z0-9]{17}\b", ignore_case=True)
+_VIN_WORD = Pattern(r"\b(?:vins?|vehicle identification|chassis|fahrgestellnummer|fin)\b", ignore_case=True)
+_PLATE = Pattern(
+    r"\b(?:(?:number|licen[cs]e|registration) plates?|plate (?:number|no)|car reg(?:istration)?|vehicle reg(?:istration)?|kennzeichen)"
+    r"(?: (?:number|no))?\.?(?: is| was)?[ \t]*[:=#]?[ \t]*([A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,4}){1,2}|[A-Z]{1,4}\d[A-Z0-9]{1,5}|\d[A-Z0-9]{3,7})\b",
+    ignore_case=True,
+)
+_VALUES = dict(
+    zip(
+        "ABCDEFGHJKLMNPRSTUVWXYZ",
+        (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9),
+        strict=True,
+    )
+)
+_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+
+
+class VehicleDetector:
+    """Finds vehicle identification numbers and labelled number plates."""
+
+    types = ("VEHICLE",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
+        for span in _VIN.find(text):
+            vin = text[span.start : span.end].upper()
+            if vin.isdigit() or vin.isalpha():
+                continue
+            if has_check_digit(vin):
+                yield Match(type="VEHICLE", start=span.start, end=span.end, confidence=CHECKED)
+            elif _VIN_WORD.is_in(context(text, (span.start, span.end), before=60, after=20)):
+                yield Match(type="VEHICLE", start=span.start, end=span.end, confidence=PROBABLE)
+        for span in _PLATE.find(text):
+            start, end = span.groups[0]
+            if any(char.isdigit() for char in text[start:end]):
+                yield Match(type="VEHICLE", start=start, end=end, confidence=PROBABLE)
+
+
+def has_check_digit(vin: str) -> bool:
+    """Whether the ninth of 17 capitals and digits checks the others."""
+    total = sum(
+        weight * _VALUES.get(char, ord(char) - ord("0")) for weight, char in zip(_WEIGHTS, vin, strict=True)
+    )
+    return vin[8] == "0123456789X"[total % 11]
