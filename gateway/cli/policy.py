@@ -1,11 +1,13 @@
 """`gateway policy`: what an operator does with a policy before it runs."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.policy.load import default_policy_path, load_policy
+from gateway.policy.schema import json_schema
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,3 +40,12 @@ def show(
     Example: gateway policy show policies/default.yaml
     """
     print(load_policy(file or default_policy_path()).effective_yaml, end="")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a policy, for editors.
+
+    Example: gateway policy schema > schema.json
+    """
+    print(json.dumps(json_schema(), indent=2))

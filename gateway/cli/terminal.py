@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -38,4 +38,8 @@ def table(columns: Row, rows: Sequence[Row]) -> Table:
 
 def show(*parts: Table, stream: TextIO | None = None) -> None:
     """Print tables one under another, to standard error when no stream is named."""
-    console(stream or sys.stderr).print(Group(*parts))
+    shown = console(stream or sys.stderr)
+    for number, part in enumerate(parts):
+        if number:
+            shown.print()
+        shown.print(part)
