@@ -16,6 +16,7 @@ fixed integers, so that every run on every machine writes the same bytes:
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
@@ -65,14 +66,16 @@ Hello!/ I am/ the small/ model/ that ships/ with the/ gateway./ I was/ construct
 
 JSON_BIAS = {'"': 14.0, "}": 13.0, "]": 13.0, ":": 8.0, ",": 8.0}
 
-WORDS = """
+WORDS = tuple(
+    """
 the of and to in is you that it was for on are as with they at be this have from or one had by words but not
 what all were we when your can said there use an each which she do how their if will up other about out many
 then them these so some her would make like him into time has look two more write go see number no way could
 people my than first water been call who its now find long down day did get come made may part please answer
 question explain summarize translate list show tell give help code text name email data system error why where
 because example between should without after before number value file line function return model prompt token
-""".split()
+""".split()  # noqa: SIM905  a list of words is read better as words
+)
 
 
 def byte_symbols() -> dict[int, str]:
@@ -105,7 +108,7 @@ def successors() -> list[tuple[str, str, float]]:
     found: dict[tuple[str, str], float] = {}
     for line in SCRIPT.strip("\n").split("\n"):
         pieces = line.split("/")
-        for piece, following in zip(pieces, pieces[1:], strict=False):
+        for piece, following in pairwise(pieces):
             is_first = all(known != piece for known, _ in found)
             found.setdefault((piece, following), 1.0 if is_first else SECOND_CHOICE)
     return [(piece, following, weight) for (piece, following), weight in found.items()]
@@ -141,7 +144,7 @@ def outputs(tokens: list[str], rows: NDArray[np.float64]) -> NDArray[np.float64]
 
 def small(random: np.random.RandomState, shape: tuple[int, int], exponent: int) -> NDArray[np.float64]:
     """Return random multiples of a power of two, exact in half precision on every machine."""
-    return random.randint(-8, 9, shape) * 2.0 ** (exponent - 3)
+    return np.float64(2.0 ** (exponent - 3)) * random.randint(-8, 9, shape).astype(np.float64)
 
 
 def layer(index: int, random: np.random.RandomState) -> dict[str, NDArray[np.float64]]:

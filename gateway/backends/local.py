@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import grpc
 import grpc.aio
@@ -12,7 +13,6 @@ from grpc_status import rpc_status
 from gateway import errors
 from gateway.backends.base import Call
 from gateway.clock import Clock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.types import Chunk, FinishReason, Reason, Reply, Usage
 
@@ -38,10 +38,24 @@ _CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {
 """What gRPC itself says on a connection that stood when the call began."""
 
 
+class Engine(Protocol):
+    """What is needed of an engine's supervisor."""
+
+    is_serving: bool
+    """Whether an engine takes requests."""
+    generation: int
+    """How often an engine was started."""
+
+    @property
+    def target(self) -> str:
+        """The engine's address for gRPC."""
+        ...
+
+
 class LocalBackend:
     """A model in an engine process; fits `backends.base.Backend`."""
 
-    def __init__(self, name: str, supervisor: EngineSupervisor, *, clock: Clock) -> None:
+    def __init__(self, name: str, supervisor: Engine, *, clock: Clock) -> None:
         self.name = name
         self._supervisor = supervisor
         self._clock = clock

@@ -7,12 +7,14 @@ lives: at its end the process ends, at once and in any state. One line of JSON o
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock
@@ -20,7 +22,7 @@ from gateway.engine.llama import LlamaModel, LlamaSettings
 from gateway.engine.models import check_model_file, resolve_model_path
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.server import Answers, EngineService, serve
+from gateway.engine.server import Answers, EngineService, make_private, serve
 from gateway.engine.steps import DecodeFailed
 from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.threads import default_threads
@@ -32,12 +34,12 @@ EXIT_STARTUP = 2
 EXIT_OWNER_GONE = 3
 """The owner closed standard input, or is no more."""
 EXIT_DECODE = 4
-"""llama.cpp failed in a way that leaves its context unusable."""
+"""The decoding thread cannot go on; standard output says why."""
 
 BATCH_TOKENS = 512
 """Tokens of one step: it bounds how long a prompt makes others wait, and a cancel takes effect."""
-GRACE_S = 5.0
-"""How long running requests may take after SIGTERM."""
+GRACE_S = 3600.0
+"""How long running requests may take after SIGTERM: longer than any supervisor waits, who kills then."""
 
 
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
@@ -71,14 +73,11 @@ def load(spec: LlamaCppModel) -> tuple[LlamaModel, ChatTemplate]:
         raise StartupError(f"{path}: its chat template {error}; set template in the policy") from None
 
 
-async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> int:
-    """Load, serve until SIGTERM, and return the exit status."""
+async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> None:
+    """Load, and serve until SIGTERM; raises StartupError."""
     start_s = clock.monotonic_s()
-    try:
-        model, template = load(spec)
-    except StartupError as error:
-        say(event="failed", message=str(error))
-        return EXIT_STARTUP
+    make_private(socket)
+    model, template = load(spec)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -103,26 +102,40 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> int
             has_template=(spec.template or model.chat_template) is not None,
         )
 
-    await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
-    scheduler.close()
-    await asyncio.to_thread(decoder.join)
-    model.close()
-    return 0
+    try:
+        await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
+    finally:
+        scheduler.close()
+        await asyncio.to_thread(decoder.join)
+        model.close()
 
 
 def decode(scheduler: Scheduler) -> None:
-    """Run the scheduler; when the model cannot go on, end the process: its supervisor starts another."""
+    """Run the scheduler; when it cannot go on, end the process: its supervisor starts another."""
+    cause = "the decoding thread ended"
     try:
         scheduler.run()
+        cause = ""
     except DecodeFailed as error:
-        say(event="failed", message=str(error))
-        os._exit(EXIT_DECODE)
+        cause = str(error)
+    except BaseException as error:
+        # Its text could quote a request; its type and place cannot.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        raise
+    finally:
+        if cause:
+            say(event="failed", message=cause)
+            os._exit(EXIT_DECODE)
 
 
-def watch_owner() -> None:
+def watch_owner(socket: Path) -> None:
     """End the process when standard input ends: nobody would stop it after a kill of the gateway."""
     while sys.stdin.buffer.read(1024):
         pass
+    with contextlib.suppress(OSError):  # A killed owner leaves the socket and its folder behind.
+        socket.unlink(missing_ok=True)
+        socket.parent.rmdir()
     os._exit(EXIT_OWNER_GONE)
 
 
@@ -143,8 +156,13 @@ def main() -> int:
     # Ctrl-C in a terminal reaches the whole group; the owner decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spec = LlamaCppModel.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=watch_owner, name="watch-owner", daemon=True).start()
-    return asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
+    threading.Thread(target=watch_owner, args=(arguments.socket,), name="watch-owner", daemon=True).start()
+    try:
+        asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
+    except StartupError as error:
+        say(event="failed", message=str(error))
+        return EXIT_STARTUP
+    return 0
 
 
 if __name__ == "__main__":

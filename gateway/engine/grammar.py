@@ -199,10 +199,11 @@ class _Grammar:
 
 
 _KNOWN_KEYWORDS = frozenset(
-    {"allOf", "oneOf", "type", "not", "if", "then", "else", "pattern", "format", "minimum", "maximum", "exclusiveMinimum",
-     "exclusiveMaximum", "multipleOf", "uniqueItems", "contains", "prefixItems", "patternProperties",
-     "propertyNames", "minProperties", "maxProperties", "dependentRequired", "dependentSchemas",
-     "unevaluatedProperties", "unevaluatedItems", "additionalItems", "$anchor", "$dynamicRef"}
+    {"$anchor", "$dynamicRef", "additionalItems", "allOf", "contains", "dependentRequired",
+     "dependentSchemas", "else", "exclusiveMaximum", "exclusiveMinimum", "format", "if", "maximum",
+     "maxProperties", "minimum", "minProperties", "multipleOf", "not", "oneOf", "pattern",
+     "patternProperties", "prefixItems", "propertyNames", "then", "type", "unevaluatedItems",
+     "unevaluatedProperties", "uniqueItems"}
 )  # fmt: skip
 
 

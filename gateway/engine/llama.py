@@ -91,6 +91,10 @@ class LlamaModel:
             raise StartupError(
                 f"{settings.path}: does not load: {_log.reason()}; fetch the file again or choose another"
             )
+        if lib.llama_model_has_encoder(model):
+            raise StartupError(
+                f"{settings.path}: is not a decoder-only model; choose one that generates text"
+            )
         return int(model)
 
     def _open_context(self, settings: LlamaSettings) -> int:

@@ -44,7 +44,7 @@ class PromptMaker:
         return tuple(self._vocabulary.begin(tokens))
 
     def _segments(self, messages: Sequence[tuple[str, str]]) -> list[tuple[str, bool]]:
-        """Return the prompt in pieces of (text, whether it is a caller's words that spell a control token)."""
+        """Return the prompt in pieces of (text, whether control tokens in it are a caller's words)."""
         quoted: dict[str, str] = {}
         turns = []
         for role, content in messages:

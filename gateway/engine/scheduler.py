@@ -142,17 +142,17 @@ class Scheduler:
             entries = [entry for entry in self._waiting if entry[0] not in cancelled]
             late = [entry for entry in entries if entry[1].deadline.has_passed(self._clock)]
             self._waiting = deque(entry for entry in entries if entry not in late)
-        emissions = [self._deadline_passed(ticket, job, "in the queue") for ticket, job in late]
+        emissions = [self._deadline_passed(ticket, "in the queue") for ticket, _ in late]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
                 self._release(sequence)
             elif sequence.job.deadline.has_passed(self._clock):
                 self._release(sequence)
                 done = f"after {sequence.completion_tokens} tokens"
-                emissions.append(self._deadline_passed(sequence.ticket, sequence.job, done))
+                emissions.append(self._deadline_passed(sequence.ticket, done))
         return emissions
 
-    def _deadline_passed(self, ticket: int, job: Job, where: str) -> Emission:
+    def _deadline_passed(self, ticket: int, where: str) -> Emission:
         failure = errors.DeadlinePassed(f"{self._name}: the deadline passed {where}")
         return Emission(ticket=ticket, failure=failure)
 

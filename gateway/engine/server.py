@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
@@ -26,6 +26,7 @@ from gateway.engine.sequence import Emission, Job
 from gateway.engine.steps import Model, Sampling
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.errors import StartupError
 from gateway.types import FinishReason
 
 ERROR_DOMAIN = "engine.gateway.v1"
@@ -179,33 +180,44 @@ def _response(emission: Emission) -> engine_pb2.GenerateResponse:
 
 def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
     """Return the status of an error, with ErrorInfo, and RetryInfo where a time is known."""
-    details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
-    packed = [any_pb2.Any() for _ in details]
-    packed[0].Pack(details[0])
+    details: list[message.Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))
-        retry = any_pb2.Any()
-        retry.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
-        packed.append(retry)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = [any_pb2.Any() for _ in details]
+    for target, detail in zip(packed, details, strict=True):
+        target.Pack(detail)
     code: int = grpc.StatusCode[error.code].value[0]
     return status_pb2.Status(code=code, message=str(error), details=packed)
+
+
+def make_private(socket: Path) -> None:
+    """Make sure that only the owner can reach a socket to be made there; raises StartupError."""
+    os.umask(0o077)
+    socket.parent.mkdir(mode=0o700, exist_ok=True)
+    found = socket.parent.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StartupError(
+            f"{socket.parent}: is open to other users; chmod it to 700 or choose another folder"
+        )
+    socket.unlink(missing_ok=True)
 
 
 async def serve(
     service: EngineService, *, socket: Path, ready: Callable[[], None], stop: asyncio.Event, grace_s: float
 ) -> None:
-    """Serve on a unix socket that its owner alone can reach, from `ready` until `stop` is set."""
+    """Serve on a socket that `make_private` prepared, from `ready` until `stop` is set; StartupError."""
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
     engine_pb2_grpc.add_EngineServiceServicer_to_server(service, server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     for name in ("", "gateway.engine.v1.EngineService"):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
-    socket.parent.mkdir(mode=0o700, exist_ok=True)
-    socket.unlink(missing_ok=True)
-    os.umask(0o077)
-    server.add_insecure_port(f"unix:{socket}")
+    try:
+        server.add_insecure_port(f"unix:{socket}")
+    except RuntimeError:
+        raise StartupError(f"{socket}: cannot be served on; its path may be too long (set TMPDIR)") from None
     await server.start()
     ready()
     await stop.wait()

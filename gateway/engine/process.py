@@ -1,0 +1,128 @@
+"""One engine process as its owner sees it: spawned, ready, ended."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import StartupError
+from gateway.policy.model import LlamaCppModel
+
+_ASSERTION = re.compile(rb"^\S+:\d+: GGML_ASSERT\(.*\) failed$", re.MULTILINE)
+_TAIL_BYTES = 16 * 1024
+"""How much of the end of standard error is searched for a failed assertion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What an engine says when its model is loaded."""
+
+    load_ms: int
+    context_tokens: int
+    has_template: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How an engine ended: its exit status (negative: the signal), and the cause where it said one."""
+
+    status: int
+    cause: str | None
+
+
+class EngineProcess:
+    """A child process that lives as long as its standard input is open."""
+
+    def __init__(self, process: Process, *, model: str, spec: LlamaCppModel) -> None:
+        self._process = process
+        self._model = model
+        self._spec = spec
+        # Read from the start: a full pipe would stop the process.
+        self._tail = asyncio.create_task(_tail(process), name=f"stderr of engine {model}")
+
+    @classmethod
+    async def spawn(cls, model: str, spec: LlamaCppModel, socket: Path) -> "EngineProcess":
+        """Start a process for a model that will serve on `socket`."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # Leaves the working folder out of sys.path: a file in it could shadow a module.
+            "-m",
+            "gateway.engine",
+            "--model",
+            model,
+            "--socket",
+            str(socket),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        return cls(process, model=model, spec=spec)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ready(self) -> Ready:
+        """Hand over the spec and return when the model is loaded; StartupError when it cannot be."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
+        said = await self._said()
+        if said is None:
+            status = await self._process.wait()
+            raise StartupError(
+                f"model {self._model}: the engine process ended with status {status} while it loaded "
+                f"{self._spec.path}{_guess(status)}"
+            )
+        if said["event"] != "ready":
+            raise StartupError(f"model {self._model}: {said['message']}")
+        return Ready(
+            load_ms=said["load_ms"],
+            context_tokens=said["context_tokens"],
+            has_template=said["has_template"],
+        )
+
+    async def exit(self) -> Exit:
+        """Return when it has ended."""
+        status = await self._process.wait()
+        said = await self._said()
+        return Exit(status=status, cause=await self._tail if said is None else said["message"])
+
+    async def end(self, grace_s: float) -> None:
+        """Ask it to end what it does; kill it after `grace_s`."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), grace_s)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        await self._tail
+
+    async def _said(self) -> dict[str, Any] | None:
+        """Return the next line that it says on standard output; None when it has ended."""
+        line = b"" if self._process.stdout is None else await self._process.stdout.readline()
+        return json.loads(line) if line else None
+
+
+async def _tail(process: Process) -> str | None:
+    """Read standard error to its end; return a failed assertion of llama.cpp.
+
+    Nothing else of it is kept: llama.cpp prints grammars and pieces of answers there.
+    """
+    tail = b""
+    while process.stderr is not None and (data := await process.stderr.read(_TAIL_BYTES)):
+        tail = (tail + data)[-_TAIL_BYTES:]
+    found = _ASSERTION.findall(tail)
+    return str(found[-1].decode(errors="replace")) if found else None
+
+
+def _guess(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return " (out of memory?); choose a smaller model, or lower kv_cells"
+    return "; llama.cpp may not be able to run this file"
