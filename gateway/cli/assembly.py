@@ -79,12 +79,14 @@ async def running_gateway(
             else:
                 backends[name] = CloudBackend(name, spec, api_key=_api_key(name, spec, environ), clock=clock)
             stack.push_async_callback(backends[name].aclose)
-        ledger = open_ledger(state_url)
+        ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
+        dispatcher = Dispatcher(backends=backends, ledger=ledger, clock=clock)
+        stack.push_async_callback(dispatcher.drained)
         pipeline = Pipeline(
             policy=policy,
             scorer=PrivacyScorer(policy.privacy, clock=clock),
-            dispatcher=Dispatcher(backends=backends, ledger=ledger, clock=clock),
+            dispatcher=dispatcher,
             budgets=BudgetView(ledger, clock=clock),
             clock=clock,
         )

@@ -1,0 +1,75 @@
+"""A whole gateway on a real port in this process, with scripted models in the place of real ones."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from gateway.backends.base import Backend
+from gateway.cli.assembly import running_gateway
+from gateway.policy.load import parse_policy
+from gateway.server.listen import Address
+from gateway.server.serving import GatewayServer, ServerOptions
+from gateway.v1 import gateway_pb2 as pb
+from gateway.v1 import gateway_pb2_grpc as pb_grpc
+
+POLICY = """
+version: 1
+models:
+  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
+  cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: internal,
+          price_per_million_usd: {input: 1, output: 1}}
+rules:
+  - {name: team, when: 'labels["team"] == "x"', route: [cloud]}
+  - {name: hard, when: 'complexity >= 0.6', route: [cloud, edge]}
+  - {name: default, route: [edge, cloud]}
+resilience: {attempts: 1, deadline_s: {default: 5, max: 10}}
+replies:
+  - {id: stays-here, when_reason: [CLEARANCE], text: "It stays here."}
+  - {id: sorry, text: "Sorry."}
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running gateway and a stub to call it with."""
+
+    server: GatewayServer
+    channel: grpc.aio.Channel
+    stub: "pb_grpc.GatewayServiceAsyncStub"
+
+
+@asynccontextmanager
+async def served(
+    backends: Mapping[str, Backend],
+    *,
+    policy: str = POLICY,
+    trust_tenant_header: bool = False,
+    max_request_bytes: int = 1024 * 1024,
+    grace_s: float = 5.0,
+) -> AsyncIterator[Served]:
+    """Run a gateway whose models are all scripted."""
+    options = ServerOptions(
+        address=Address("127.0.0.1", 0),
+        trust_tenant_header=trust_tenant_header,
+        max_request_bytes=max_request_bytes,
+        drain_s=0.0,
+        grace_s=grace_s,
+    )
+    async with (
+        running_gateway(
+            parse_policy(policy, name="policy.yaml"),
+            options=options,
+            state_url="memory:",
+            environ={},
+            replaced=backends,
+        ) as server,
+        grpc.aio.insecure_channel(server.target) as channel,
+    ):
+        yield Served(server, channel, pb_grpc.GatewayServiceStub(channel))
+
+
+def ask(text: str = "hello", **fields: object) -> pb.GenerateRequest:
+    """Return a request of one user message; other fields as given."""
+    return pb.GenerateRequest(messages=[pb.Message(role=pb.ROLE_USER, content=text)], **fields)  # type: ignore[arg-type]
