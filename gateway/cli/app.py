@@ -29,7 +29,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
-    "demo": ("gateway.cli.demo:demo", "Start everything and show every route in a table."),
+    "demo": (
+        "gateway.cli.demo:demo",
+        "Show every route once, on real parts, without an account or a download.",
+    ),
 }
 """Name -> where the command is, and the first sentence of its help (a test compares the two)."""
 
