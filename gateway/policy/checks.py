@@ -24,7 +24,7 @@ from gateway.policy.model import (
     Rule,
 )
 from gateway.policy.rules import ConditionRefused, Conditions
-from gateway.policy.wording import did_you_mean
+from gateway.policy.wording import did_you_mean, quoted
 
 Part = TypeVar("Part")
 Finding = tuple[Path, str]
@@ -168,7 +168,7 @@ def _check_routes(parts: Parts) -> Iterator[Finding]:
             path = ("rules", index, "route", position)
             seen[model] += 1
             if model not in parts.names:
-                yield path, f"unknown model '{model}'{did_you_mean(model, sorted(parts.names))}"
+                yield path, f"unknown model{quoted(model)}{did_you_mean(model, sorted(parts.names))}"
             elif seen[model] == 2:
                 yield (
                     path,

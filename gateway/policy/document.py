@@ -46,8 +46,12 @@ class Problem:
     message: str
 
     def render(self, name: str) -> str:
-        """Return `file:line: key: what is wrong`."""
-        return f"{name}:{self.line}: {self.key}: {self.message}"
+        """Return `file:line: key: what is wrong`, on one line whatever the document holds."""
+        return _printable(f"{name}:{self.line}: {self.key}: {self.message}")
+
+
+TOO_LONG = Problem(1, "file", f"is longer than {MAX_BYTES} bytes")
+"""What is wrong with a text that is not read at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +85,12 @@ class Document:
 
 def key_of(path: Path) -> str:
     """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:64]}" for part in path)
     return key.removeprefix(".") or "file"
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_document(text: str) -> Document:
@@ -110,7 +118,7 @@ def _without_value(*problems: Problem) -> Document:
 def _refuse_events(text: str) -> list[Problem]:
     """Return what a policy may not use; stops reading where the document is too deep."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return [Problem(1, "file", f"is longer than {MAX_BYTES} bytes")]
+        return [TOO_LONG]
     problems: list[Problem] = []
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
@@ -126,13 +134,13 @@ def _refuse_events(text: str) -> list[Problem]:
 
 def _refuse_event(event: Event) -> str | None:
     if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-        return "% directives are not read; a policy is YAML 1.2"
+        return "a directive (%) is not read; a policy is YAML 1.2"
     if isinstance(event, AliasEvent):
-        return f"the alias *{event.anchor} is not read; write the value again"
+        return "an alias (*) is not read; write the value again"
     if isinstance(event, NodeEvent) and event.anchor is not None:
-        return f"the anchor &{event.anchor} is not read; write the value again where it is needed"
+        return "an anchor (&) is not read; write the value again where it is needed"
     if getattr(event, "tag", None) is not None:
-        return "tags (!...) are not read; write the plain value"
+        return "a tag (!) is not read; write the plain value"
     return None
 
 
@@ -212,5 +220,5 @@ def _refuse_key(node: Node) -> str | None:
     if node.tag == _MERGE and node.style is None:
         return "the merge key << is not read; write the keys out"
     if node.tag not in _PLAIN_TEXT:
-        return f"the key {node.value} must be text; write '{node.value}' in quotes"
+        return f"the key {node.value[:64]} must be text; put it in quotes"
     return None

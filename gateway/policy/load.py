@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ruamel.yaml import YAML
 
 from gateway.errors import PolicyError
 from gateway.policy.checks import check
-from gateway.policy.document import MAX_BYTES, Document, Problem, read_document
+from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, read_document
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
 from gateway.policy.rules import Conditions
 from gateway.policy.wording import problems_of
@@ -32,12 +33,14 @@ def load_policy(path: Path) -> Policy:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise PolicyError([_whole(name, f"cannot be read: {error.strerror}")]) from None
+        raise _refused([Problem(1, "file", f"cannot be read: {error.strerror}")], name) from None
+    if len(content) > MAX_BYTES:
+        raise _refused([TOO_LONG], name)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise PolicyError([Problem(line, "file", "is not UTF-8").render(name)]) from None
+        raise _refused([Problem(line, "file", "is not UTF-8")], name) from None
     return parse_policy(text, name=name)
 
 
@@ -55,11 +58,7 @@ def parse_policy(text: str, *, name: str) -> Policy:
     return _policy_of(_with_derived_defaults(file))
 
 
-def _whole(name: str, message: str) -> str:
-    return Problem(1, "file", message).render(name)
-
-
-def _refused(problems: list[Problem] | tuple[Problem, ...], name: str) -> PolicyError:
+def _refused(problems: Iterable[Problem], name: str) -> PolicyError:
     return PolicyError([problem.render(name) for problem in sorted(set(problems))])
 
 

@@ -33,9 +33,14 @@ _TYPES: Final[Mapping[str, cel.Type]] = {
     "map(string, string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
 }
 _ERROR = re.compile(r"^(?:[A-Z_]+: )?ERROR: <input>:(\d+):(\d+): (.*?)(?: \[[A-Z_]+\])?$", re.MULTILINE)
+_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
-_OVERLOAD = re.compile(r"found no matching overload for '_?([^_']+)_?' applied to '\((\w+), (\w+)\)'")
+_OVERLOAD = re.compile(r"found no matching overload for '[_@]([^_']+)_?' applied to '\((\w+), ([\w(), ]+)\)'")
 _FINDING = re.compile(r"""(['"])(\w*)\1\s+in\s+findings\b""")
+_FUNCTIONS = (
+    "all", "bool", "contains", "double", "endsWith", "exists", "exists_one", "filter", "has", "int", "map",
+    "matches", "size", "startsWith", "string",
+)  # fmt: skip
 _KINDS: Final[Mapping[str, str]] = {
     "NOT_FOUND": "a key is missing in a map (ask has(labels.key) first)",
     "INVALID_ARGUMENT": "an argument that its function or operator does not take",
@@ -139,7 +144,7 @@ def _data(facts: Facts) -> dict[str, object]:
 def _mistakes(report: str, when: str) -> Iterator[Mistake]:
     found = list(_ERROR.finditer(report))
     if not found:
-        yield Mistake(1, 1, report.partition("\n")[0])
+        yield Mistake(1, 1, _STATUS.sub("", report.partition("\n")[0]))
     lines = when.split("\n")
     for match in found:
         line, column = int(match[1]), int(match[2])
@@ -151,7 +156,7 @@ def _reworded(message: str, text: str, column: int) -> str:
     """Return the library's message in the words of a policy."""
     if match := _UNDECLARED.search(message):
         if text[column - 1 : column] == "(":
-            return f"unknown function '{match[1]}'"
+            return f"unknown function '{match[1]}'{did_you_mean(match[1], _FUNCTIONS)}"
         known = (*VARIABLES, *(each.name for each in PrivacyClass))
         return f"unknown variable '{match[1]}'{did_you_mean(match[1], known)}"
     if match := _OVERLOAD.search(message):
@@ -168,7 +173,7 @@ def _reworded(message: str, text: str, column: int) -> str:
 def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
     """Return how to make a comparison of int and double fit, by the literal or name beside the operator."""
     before = re.search(r"([\w.]+)\s*$", text[: column - 1])
-    after = re.match(r"\s*(-?[\w.]+)(?!\s*\()", text[column - 1 + len(operator) :])
+    after = re.match(r"\s*(-?[\w.]++)(?!\s*\()", text[column - 1 + len(operator) :])
     left, right = before[1] if before else "", after[1] if after else ""
     integer, double = (left, right) if is_left_int else (right, left)
     if re.fullmatch(r"-?\d+", integer):
@@ -177,7 +182,7 @@ def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
         return f"(write {match[1]})"
     if re.fullmatch(r"[A-Za-z_]\w*", integer):
         return f"(write double({integer}))"
-    return "(write double(...) around the int)"
+    return "(write double(...))"
 
 
 def _unknown_findings(when: str) -> Iterator[Mistake]:

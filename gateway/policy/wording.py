@@ -47,6 +47,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{by_folded[near[0]]}'?)" if near else ""
 
 
+def quoted(word: str) -> str:
+    """Return ` 'word'` where the word may be shown: a short name, and no text that got into its place."""
+    return f" '{word}'" if _WORD.fullmatch(word) else ""
+
+
 def unknown(value: object, known: Iterable[str]) -> str:
     """Return what to say of a value that is none of the words that may stand there."""
     words = tuple(known)
@@ -54,7 +59,7 @@ def unknown(value: object, known: Iterable[str]) -> str:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         return f"must be {choice}"
     near = did_you_mean(value, words)
-    return f"unknown value '{value}'{near}" if near else f"unknown value '{value}'; {choice}"
+    return f"unknown value{quoted(value)}{near}" if near else f"unknown value{quoted(value)}; {choice}"
 
 
 def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:

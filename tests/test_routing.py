@@ -1,0 +1,337 @@
+"""Which models may answer: rules put them in order, filters remove them, and nothing gets round a filter."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.policy.load import parse_policy
+from gateway.policy.model import Policy, privacy_class
+from gateway.routing import (
+    MAX_SCHEMA_BYTES,
+    MAX_SCHEMA_DEPTH,
+    View,
+    decide,
+    estimate_prompt_tokens,
+)
+from gateway.types import (
+    Decision,
+    Finding,
+    GenerationConfig,
+    Hints,
+    Message,
+    Privacy,
+    PrivacyClass,
+    Reason,
+    Refusal,
+    Request,
+    Role,
+    Scores,
+)
+
+POLICY = """\
+version: 1
+models:
+  edge:   {kind: llama_cpp, path: "builtin:demo", clearance: restricted, context: 4096}
+  small:  {kind: llama_cpp, path: /small.gguf, clearance: confidential, context: 64}
+  cloud:  {kind: openai, model: a, clearance: internal, price_per_million_usd: {input: 1, output: 1}}
+  backup: {kind: openai, model: b, clearance: public, price_per_million_usd: {input: 1, output: 1}}
+rules:
+  - {name: stays-home,   when: 'privacy_class >= CONFIDENTIAL', route: [edge, small]}
+  - {name: team,         when: "labels.team == 'red'", route: [cloud]}
+  - {name: nearly-spent, when: 'budget >= 0.9 && complexity < 0.8', route: [edge, small]}
+  - {name: hard,         when: 'complexity >= 0.6', route: [cloud, backup, edge]}
+  - {name: long,         when: 'prompt_tokens > 100', route: [backup, small, cloud]}
+  - {name: default,      route: [small, edge, cloud]}
+replies:
+  - {id: sorry, text: x}
+"""
+NO_TEAM = ("team: a key is missing in a map (ask has(labels.key) first)",)
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    """A policy with a model for every clearance."""
+    return parse_policy(POLICY, name="p")
+
+
+def request_of(
+    *contents: str, json_schema: str | None = None, labels: Mapping[str, str] | None = None
+) -> Request:
+    """Return a request with these contents."""
+    return Request(
+        request_id="r",
+        tenant="acme",
+        messages=tuple(Message(role=Role.USER, content=content) for content in contents or ("hello",)),
+        config=GenerationConfig(json_schema=json_schema),
+        labels=labels or {},
+    )
+
+
+def decided(
+    policy: Policy,
+    *,
+    request: Request | None = None,
+    complexity: float = 0.1,
+    budget: float = 0.0,
+    privacy: PrivacyClass = PrivacyClass.PUBLIC,
+    view: View | None = None,
+) -> Decision:
+    """Decide on a request of which only what matters is said."""
+    return decide(
+        request or request_of(),
+        scores=Scores(complexity=complexity, privacy=0.0, budget=budget),
+        privacy=Privacy(score=0.0, privacy_class=privacy, reason="test"),
+        policy=policy,
+        view=view or View(deadline_s=60.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("complexity", "budget", "privacy", "rule", "chain"),
+    [
+        (0.1, 0.0, PrivacyClass.PUBLIC, "default", ("small", "edge", "cloud")),
+        (0.6, 0.0, PrivacyClass.PUBLIC, "hard", ("cloud", "backup", "edge")),
+        (0.6, 0.0, PrivacyClass.INTERNAL, "hard", ("cloud", "edge")),
+        (0.6, 0.95, PrivacyClass.PUBLIC, "nearly-spent", ("edge", "small")),
+        (0.8, 0.95, PrivacyClass.PUBLIC, "hard", ("cloud", "backup", "edge")),
+        (0.9, 0.0, PrivacyClass.CONFIDENTIAL, "stays-home", ("edge", "small")),
+        (0.9, 0.0, PrivacyClass.RESTRICTED, "stays-home", ("edge",)),
+    ],
+)
+def test_the_first_rule_that_holds_orders_the_models(
+    policy: Policy, complexity: float, budget: float, privacy: PrivacyClass, rule: str, chain: tuple[str, ...]
+) -> None:
+    """Rules are asked in the order of the file, and the route's order is the chain's."""
+    decision = decided(policy, complexity=complexity, budget=budget, privacy=privacy)
+    assert (decision.rule, decision.chain) == (rule, chain)
+
+
+@pytest.mark.parametrize(
+    ("request_", "view", "refused", "why"),
+    [
+        (request_of("x" * 512), View(deadline_s=9), (), "128 tokens by the estimate may still be 64"),
+        (
+            request_of("x" * 513),
+            View(deadline_s=9),
+            (("small", Reason.CONTEXT_LENGTH_EXCEEDED),),
+            "even half of the estimate is over 64",
+        ),
+        (
+            request_of("x" * 4096 * 8, "x"),
+            View(deadline_s=9),
+            (("small", Reason.CONTEXT_LENGTH_EXCEEDED), ("edge", Reason.CONTEXT_LENGTH_EXCEEDED)),
+            "all messages count",
+        ),
+        (
+            request_of(json_schema='{"a": "' + "x" * MAX_SCHEMA_BYTES + '"}'),
+            View(deadline_s=9),
+            (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
+            "a schema too long for a grammar stops llama.cpp, not the cloud",
+        ),
+        (
+            request_of(json_schema="[" * (MAX_SCHEMA_DEPTH + 1) + "]" * (MAX_SCHEMA_DEPTH + 1)),
+            View(deadline_s=9),
+            (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
+            "a schema too deep for a grammar",
+        ),
+        (request_of(json_schema="{}"), View(deadline_s=9), (), "a small schema stops nobody"),
+        (
+            request_of(),
+            View(deadline_s=2.0, first_token_s={"small": 2.5, "edge": 2.0, "backup": 99.0}),
+            (("small", Reason.DEADLINE),),
+            "only what is measured to be slower than the deadline; as slow as it is not",
+        ),
+        (
+            request_of("x" * 513, json_schema="[" * 99),
+            View(deadline_s=1.0, first_token_s={"small": 9.0, "edge": 9.0}),
+            (("small", Reason.CONTEXT_LENGTH_EXCEEDED), ("edge", Reason.CAPABILITY)),
+            "the first reason counts: context, capability, deadline",
+        ),
+    ],
+)  # fmt: skip
+def test_filters_remove_models_and_say_why(
+    policy: Policy,
+    request_: Request,
+    view: View,
+    refused: tuple[tuple[str, Reason], ...],
+    why: str,
+) -> None:
+    """A model that may not or cannot answer is left out with its first reason; the others keep order."""
+    if estimate_prompt_tokens(request_) > 100:
+        policy = parse_policy(POLICY.replace("prompt_tokens > 100", "false"), name="p")
+    decision = decided(policy, request=request_, view=view)
+    expected = tuple(Refusal(model=model, reason=reason) for model, reason in refused)
+    assert (decision.rule, decision.refused) == ("default", expected), why
+    gone = {model for model, _ in refused}
+    assert decision.chain == tuple(name for name in ("small", "edge", "cloud") if name not in gone)
+
+
+def test_clearance_is_the_first_reason(policy: Policy) -> None:
+    """A model that may not see the request is refused for that, whatever else is wrong with it."""
+    decision = decided(
+        policy,
+        request=request_of("x" * 4096, json_schema="[" * 99),
+        privacy=PrivacyClass.RESTRICTED,
+        view=View(deadline_s=0.1, first_token_s={"small": 9.0}),
+    )
+    assert Refusal(model="small", reason=Reason.CLEARANCE) in decision.refused
+
+
+def test_only_models_of_the_rule_s_route_are_refused(policy: Policy) -> None:
+    """A model that the rule does not name was not removed by a filter, and is not reported."""
+    decision = decided(policy, privacy=PrivacyClass.RESTRICTED)
+    assert decision.rule == "stays-home"
+    assert [refusal.model for refusal in decision.refused] == ["small"]
+
+
+def test_a_chain_may_be_empty(policy: Policy) -> None:
+    """Where filters leave nothing, the decision says so; dispatch answers with a canned reply."""
+    only_cloud = parse_policy(POLICY.replace("[edge, small]}", "[cloud, backup]}"), name="p")
+    decision = decided(only_cloud, privacy=PrivacyClass.CONFIDENTIAL)
+    assert decision.chain == ()
+    assert {refusal.reason for refusal in decision.refused} == {Reason.CLEARANCE}
+
+
+def test_a_rule_without_a_value_does_not_hold_and_is_reported(policy: Policy) -> None:
+    """A missing label key is an error in its rule: the next rule is asked, and the decision tells."""
+    assert decided(policy).rule_errors == NO_TEAM
+    with_team = decided(policy, request=request_of(labels={"team": "red"}))
+    assert (with_team.rule, with_team.rule_errors) == ("team", ())
+
+
+def test_rules_after_the_one_that_holds_are_not_asked(policy: Policy) -> None:
+    """An error in a rule further down is not met, so not reported."""
+    assert decided(policy, privacy=PrivacyClass.CONFIDENTIAL).rule_errors == ()
+
+
+def test_the_decision_explains_itself(policy: Policy) -> None:
+    """Scores, class with its reason, findings and the policy's hash are what they were."""
+    findings = (
+        Finding(type="PHONE", start=0, end=3, confidence=0.9),
+        Finding(type="EMAIL", start=5, end=9, confidence=0.9),
+    )
+    scores = Scores(complexity=0.1, privacy=0.4, budget=0.2)
+    privacy = Privacy(score=0.4, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=findings)
+    decision = decide(request_of(), scores=scores, privacy=privacy, policy=policy, view=View(deadline_s=1.0))
+    assert (decision.scores, decision.privacy_class) == (scores, PrivacyClass.INTERNAL)
+    assert (decision.privacy_reason, decision.findings) == ("score", findings)
+    assert decision.policy_hash == policy.hash
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"),
+    [
+        ("findings == ['EMAIL', 'PHONE']", True),  # Each type once, in order of the alphabet.
+        ("tenant == 'acme' && labels == {'a': 'b'}", True),
+        ("prompt_tokens == 2 && deadline_s == 60.0", True),
+        ("complexity == 0.5 && privacy == 0.25 && budget == 0.125", True),
+        ("privacy_class == INTERNAL", True),
+        ("privacy_class == PUBLIC", False),
+    ],
+)
+def test_a_rule_sees_the_request_as_it_is(when: str, holds: bool) -> None:
+    """Every variable of a condition comes from the request, its scores and the view."""
+    rules = f'rules:\n  - {{name: seen, when: "{when}", route: [edge]}}\n'
+    found = tuple(Finding(type=kind, start=0, end=1, confidence=1.0) for kind in ("PHONE", "EMAIL", "PHONE"))
+    decision = decide(
+        request_of("hello", labels={"a": "b"}),
+        scores=Scores(complexity=0.5, privacy=0.25, budget=0.125),
+        privacy=Privacy(score=0.25, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=found),
+        policy=parse_policy(POLICY.replace("rules:\n", rules), name="p"),
+        view=View(deadline_s=60.0),
+    )
+    assert (decision.rule == "seen") is holds
+
+
+@pytest.mark.parametrize(
+    ("contents", "tokens"),
+    [(("",), 0), (("a",), 1), (("abcd",), 1), (("abcde",), 2), (("ab", "cd", "e"), 2), (("äöü€",), 3)],
+)
+def test_the_estimate_is_a_quarter_of_the_bytes(contents: tuple[str, ...], tokens: int) -> None:
+    """UTF-8 bytes of all contents / 4, rounded up once."""
+    assert estimate_prompt_tokens(request_of(*contents)) == tokens
+
+
+@given(depth=st.integers(1, 2 * MAX_SCHEMA_DEPTH), noise=st.text(max_size=20))
+def test_brackets_in_strings_do_not_make_a_schema_deep(depth: int, noise: str) -> None:
+    """Only nesting counts, not what stands in strings."""
+    policy = parse_policy(POLICY, name="p")
+    nested: object = noise + '["{' + "{" * 99
+    for _ in range(depth):
+        nested = {noise: [], "x": nested}
+    decision = decided(policy, request=request_of(json_schema=json.dumps(nested)))
+    assert ("edge" in decision.chain) is (depth + (depth == MAX_SCHEMA_DEPTH) <= MAX_SCHEMA_DEPTH)
+
+
+CLEARANCES = ("public", "internal", "confidential", "restricted")
+
+
+def policy_with(*, clearances: tuple[str, ...], when: str, route: list[int]) -> Policy:
+    """Return a policy with one model per clearance, of both kinds in turn, and one rule besides the last."""
+    kinds = (
+        "kind: llama_cpp, path: x",
+        "kind: openai, model: m, price_per_million_usd: {input: 0, output: 0}",
+    )
+    models = [
+        f"  m{index}: {{{kinds[index % 2]}, clearance: {clearance}}}"
+        for index, clearance in enumerate(clearances)
+    ]
+    everything = ", ".join(f"m{index}" for index in range(len(clearances)))
+    text = "\n".join([
+        "version: 1", "models:", *models, "rules:",
+        f"  - {{name: one, when: '{when}', route: [{', '.join(f'm{index}' for index in route)}]}}",
+        f"  - {{name: last, route: [{everything}]}}",
+        "replies: [{id: sorry, text: x}]",
+    ])  # fmt: skip
+    return parse_policy(text, name="p")
+
+
+@pytest.mark.parametrize("when", ["true", "privacy_class == RESTRICTED", "1 / 0 == 1"])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
+def test_no_rule_sends_a_request_to_a_model_below_its_class(when: str, order: list[int]) -> None:
+    """For every class and clearance, even by a rule that is always true, the chain is cleared."""
+    policy = policy_with(clearances=CLEARANCES, when=when, route=order)
+    for class_ in PrivacyClass:
+        decision = decided(policy, privacy=class_)
+        cleared = [name for name, spec in policy.models.items() if privacy_class(spec.clearance) >= class_]
+        assert sorted(decision.chain) == cleared
+        assert {refusal.reason for refusal in decision.refused} <= {Reason.CLEARANCE}
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObject) -> None:
+    """A model is in the chain or refused, never both; no one in the chain is cleared below the class."""
+    clearances = tuple(data.draw(st.lists(st.sampled_from(CLEARANCES), min_size=1, max_size=5)))
+    route = data.draw(st.lists(st.sampled_from(range(len(clearances))), min_size=1, unique=True))
+    policy = policy_with(clearances=clearances, route=route, when=data.draw(st.sampled_from(
+        ["true", "false", "complexity > 0.5", "budget < 0.5 || privacy > 0.5", "privacy_class < RESTRICTED",
+         "labels.a == tenant", "findings.exists(f, f == labels.a)", "prompt_tokens > 8000 && deadline_s > 1.0"]
+    )))  # fmt: skip
+    share = st.floats(0, 1)
+    class_ = data.draw(st.sampled_from(PrivacyClass))
+    decision = decide(
+        Request(
+            request_id="r", tenant="t",
+            messages=request_of("x" * data.draw(st.sampled_from([0, 9, 30_000, 70_000]))).messages,
+            config=GenerationConfig(json_schema=data.draw(st.sampled_from([None, "{}", "[" * 40]))),
+            hints=Hints(privacy_class=data.draw(st.sampled_from([None, *PrivacyClass]))),
+            labels=data.draw(st.dictionaries(st.just("a"), st.just("t"))),
+        ),
+        scores=Scores(complexity=data.draw(share), privacy=data.draw(share), budget=data.draw(share)),
+        privacy=Privacy(score=data.draw(share), privacy_class=class_, reason="drawn"),
+        policy=policy,
+        view=View(
+            deadline_s=data.draw(st.sampled_from([0.0, 1.0, 60.0, float("inf")])),
+            first_token_s=data.draw(st.dictionaries(st.sampled_from(["m0", "m1"]), st.floats(0, 100))),
+        ),
+    )  # fmt: skip
+    rule = next(rule for rule in policy.rules if rule.name == decision.rule)
+    gone = tuple(refusal.model for refusal in decision.refused)
+    assert all(privacy_class(policy.models[name].clearance) >= class_ for name in decision.chain)
+    assert sorted((*decision.chain, *gone)) == sorted(rule.route)
+    assert [name for name in rule.route if name in decision.chain] == list(decision.chain)
+    assert [name for name in rule.route if name in gone] == list(gone)
