@@ -6,13 +6,16 @@ from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, context, stands_alone
 
 _NUMBER = Pattern(r"\b\d{2}-\d{2}-\d{2}\b|\b\d{8,17}\b")
-_ROUTING = Pattern(r"\b(?:routing|aba|rtn|transit)\b", ignore_case=True)
-_SORT_CODE = Pattern(r"\bsort[ -]?code\b", ignore_case=True)
-_ACCOUNT = Pattern(
+_ROUTING_WORD = r"\b(?:routing|aba|rtn|transit)\b"
+_SORT_CODE_WORD = r"\bsort[ -]?code\b"
+_ACCOUNT_WORD = (
     r"\b(?:(?:bank(?:ing)?|checking|savings?|deposit|giro)[ -]?(?:account|acct|a/c)|kontonummer|numer konta"
-    r"|(?:account|acct|a/c)\.? ?(?:number|no|num|nr|#))",
-    ignore_case=True,
+    r"|(?:account|acct|a/c)\.? ?(?:number|no|num|nr|#))"
 )
+_ROUTING = Pattern(_ROUTING_WORD, ignore_case=True)
+_SORT_CODE = Pattern(_SORT_CODE_WORD, ignore_case=True)
+_ACCOUNT = Pattern(_ACCOUNT_WORD, ignore_case=True)
+_CALLED = Pattern(f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}", ignore_case=True)
 _BANK = Pattern(
     r"\b(?:bank(?:ing|s)?|deposit|wire|transfer|ach|direct debit|routing|sort[ -]?code|swift|bic)\b",
     ignore_case=True,
@@ -26,6 +29,8 @@ class BankDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that their paragraph calls by name."""
+        if not _CALLED.is_in(text):
+            return
         for span in _NUMBER.find(text):
             if not stands_alone(text, span.start, span.end):
                 continue

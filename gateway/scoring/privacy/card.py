@@ -40,7 +40,6 @@ _BRANDS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (4, 4, frozenset({13, 16, 19})),  # Visa
 )
 _MAESTRO = ("50", "56", "57", "58", "6")
-_MAESTRO_LENGTHS = range(12, 20)
 
 
 class CardDetector:
@@ -66,14 +65,14 @@ def _ends(text: str, start: int, end: int) -> tuple[int, ...]:
 
 def _confidence(digits: str, text: str, start: int, end: int) -> float:
     """Return 0 for what is no card number."""
-    if len(set(digits)) < 3 or not stands_alone(text, start, end) or not luhn.is_valid(digits):
+    if len(set(digits)) < 2 or not stands_alone(text, start, end) or not luhn.is_valid(digits):
         return 0.0
     has_word = _WORD.is_in(context(text, (start, end), before=80, after=30))
     if is_of_known_brand(digits):
         return CHECKED if has_word or len(digits) in (15, 16) else LIKELY
-    if digits.startswith(_MAESTRO) and len(digits) in _MAESTRO_LENGTHS:
-        return CHECKED if has_word else POSSIBLE
-    return 0.0
+    if has_word:
+        return LIKELY
+    return POSSIBLE if digits.startswith(_MAESTRO) else 0.0
 
 
 def is_of_known_brand(digits: str) -> bool:

@@ -46,12 +46,25 @@ def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) ->
     """Return up to `before` characters in front of a place and `after` behind it, from its paragraph only."""
     start, end = span
     head = text[max(0, start - before) : start]
-    for blank in _BLANK_LINE.find(head) if "\n" in head else ():
-        head = " " * blank.end + head[blank.end :]
-    tail = text[end : end + after]
-    for blank in _BLANK_LINE.find(tail) if "\n" in tail else ():
-        tail = tail[: blank.start]
-    return f"{head} {tail}" if after else head
+    if "\n" in head:
+        head = head[max((blank.end for blank in _BLANK_LINE.find(head)), default=0) :]
+    if not after:
+        return head
+    return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"
+
+
+def end_of_paragraph(text: str, start: int, limit: int) -> int:
+    """Return where the blank line after `start` begins, or `limit` where there is none before it."""
+    limit = min(limit, len(text))
+    at = text.find("\n", start, limit)
+    while at >= 0:
+        follows = at + 1
+        while follows < len(text) and text[follows] in " \t\r\f\v":
+            follows += 1
+        if text.startswith("\n", follows):
+            return at
+        at = text.find("\n", follows, limit)
+    return limit
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:

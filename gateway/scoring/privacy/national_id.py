@@ -6,9 +6,11 @@ from gateway.scoring.pattern import Pattern, PatternSet
 from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, context, stands_alone
 from gateway.scoring.privacy.national_id_rules import RULES
 
+_WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
 _SHAPES = PatternSet([rf"\b(?:{rule.shape})" for rule in RULES], ignore_case=True)
+_ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
 _PATTERNS = [Pattern(rf"\b(?:{rule.shape})", ignore_case=True) for rule in RULES]
-_WORDS = [Pattern(rf"\b(?:{rule.words})\b", ignore_case=True) for rule in RULES]
+_WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
 _OF = r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
 _PASSPORT_OR_LICENCE = Pattern(
@@ -33,8 +35,11 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those that a label right before them names."""
-        for index in _SHAPES.matching(text):
-            yield from _by_rule(text, index)
+        shaped = _SHAPES.matching(text)
+        named = set(_ALL_WORDS.matching(text)) if shaped else set()
+        for index in shaped:
+            if RULES[index].alone or index in named:
+                yield from _by_rule(text, index)
         for pattern, confidence in ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE)):
             for span in pattern.find(text):
                 start, end = span.groups[0]
@@ -46,11 +51,11 @@ def _by_rule(text: str, index: int) -> Iterator[Match]:
     rule = RULES[index]
     for span in _PATTERNS[index].find(text):
         start, end = span.start, span.end
-        if not stands_alone(text, start, end) or not rule.is_valid(text[start:end]):
+        if not stands_alone(text, start, end):
             continue
         has_word = _WORDS[index].is_in(context(text, (start, end), before=80, after=30))
         confidence = max(rule.alone, LIKELY) if has_word else rule.alone
-        if confidence:
+        if confidence and rule.is_valid(text[start:end]):
             yield _match(start, end, confidence)
 
 

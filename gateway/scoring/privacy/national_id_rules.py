@@ -32,6 +32,7 @@ from stdnum.in_ import aadhaar, epic, pan
 from stdnum.is_ import kennitala
 from stdnum.it import codicefiscale, iva
 from stdnum.jp import in_ as jp_in
+from stdnum.kr import rrn
 from stdnum.lt import asmens
 from stdnum.mx import curp, rfc
 from stdnum.my import nric as my_nric
@@ -79,7 +80,7 @@ def is_nric(written: str) -> bool:
     total = sum(weight * int(digit) for weight, digit in zip((2, 7, 6, 5, 4, 3, 2), digits, strict=True))
     total += {"T": 4, "G": 4, "M": 3}.get(prefix, 0)
     letters = "JZIHGFEDCBA" if prefix in "ST" else "XWUTRQPNMLK" if prefix in "FG" else "XWUTRQPNJLK"
-    return letters[total % 11 if prefix != "M" else 10 - total % 11] == letter
+    return letters[total % 11] == letter
 
 
 def is_dated(written: str) -> bool:
@@ -178,8 +179,8 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]", is_valid=is_upper_pan, words="pan", alone=PROBABLE),
     IdRule(shape=r"[A-Z]{3}\d{7}", is_valid=epic.is_valid, words="vot(?:e|er|ing)|epic"),
     IdRule(shape=r"\d{17}[\dX]", is_valid=ric.is_valid, words="resident identity|id card|identity", alone=LIKELY),
-    IdRule(shape=r"\d{6}-[1-8]\d{6}", is_valid=is_dated, words="rrn|frn|resident registration", alone=LIKELY),
-    IdRule(shape=r"\d{6}[1-8]\d{6}", is_valid=is_dated, words="rrn|frn|resident registration|korean"),
+    IdRule(shape=r"\d{6}-[1-8]\d{6}", is_valid=rrn.is_valid, words="rrn", alone=LIKELY),
+    IdRule(shape=r"\d{6}-?[1-8]\d{6}", is_valid=is_dated, words="rrn|frn|resident registration|korean"),
     IdRule(shape=r"\d-\d{4}-\d{5}-\d{2}-\d", is_valid=pin.is_valid, words="thai", alone=LIKELY),
     IdRule(shape=r"[STFGM]\d{7}[A-Z]", is_valid=is_nric, words="nric|fin", alone=LIKELY),
     IdRule(shape=r"\d{8,9}[A-Z]|[A-Z]\d{2}[A-Z]{2}\d{4}[A-Z]", is_valid=uen.is_valid, words="uen"),

@@ -24,6 +24,7 @@ _IP_WORD = Pattern(
 _VERSION_WORD = Pattern(
     r"\b(?:v|ver|versions?|release|firmware|build|driver|section|chapter)\b[ .:]{0,3}$", ignore_case=True
 )
+_COLONS = 7
 _MAC = Pattern(
     r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
     r"|\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b"
@@ -61,6 +62,8 @@ def _ipv6(text: str) -> Iterator[Match]:
         if text[end - 1] == ":" and not text.endswith("::", start, end):
             end -= 1
         written = text[start:end]
+        if "::" not in written and written.count(":") != _COLONS:
+            continue
         if not _is_ip(written) or not stands_alone(text, start, end):
             continue
         digits = sum(char not in ":./%" for char in written)

@@ -16,8 +16,9 @@ from gateway.scoring.privacy.detector import (
 )
 
 _EXTENSION = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
+_JOINT = r"(?:\)?(?:[ ./-]| - )\(?|\)\(?|\()"
 _CANDIDATE = Pattern(
-    r"(?:\+ ?|\()?\d{1,15}\)?(?:(?:[ .-]|/| - | ?\()\(?\d{1,12}\)?){0,7}" + _EXTENSION, ignore_case=True
+    rf"(?:\+ ?)?\(?(?:\d{{1,15}}(?:{_JOINT}\d{{1,12}}){{1,7}}|\d{{6,15}}){_EXTENSION}", ignore_case=True
 )
 _NORTH_AMERICAN = Pattern(
     r"^(?:(?:\+|00)?1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]|[2-9]\d\d )[2-9]\d\d[.-]\d{4}"
@@ -28,7 +29,7 @@ _NORTH_AMERICAN = Pattern(
 _TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,4}[ /-][\d ./-]{5,12}|0\d{9,10})$")
 _SOMETHING_ELSE = Pattern(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[ T]\d{1,2})?$"
-    r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^\d+\.\d+$"
+    r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 )
 _WORDS = (
     r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|mobiles?|mob|m[oó]vil|mobil"
@@ -43,8 +44,13 @@ _LABEL = Pattern(
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
-# Where a national number is looked up when a word says that it is one; by number of speakers who may write it bare.
-_REGIONS = ("US", "GB", "IN", "DE", "FR", "BR", "AU", "PH", "CN", "IT", "ES", "PL", "NL", "ZA", "JP", "SE")
+_LEAST_DIGITS = 6
+_MOST_DIGITS = 21
+"""Fifteen (ITU-T E.164) and an extension."""
+
+# Where a national number is looked up: regions that write a trunk zero, and regions that do not.
+_TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
+_OTHER_REGIONS = ("US", "IN", "BR", "CN", "ES", "PL")
 
 
 class PhoneDetector:
@@ -55,8 +61,7 @@ class PhoneDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
         for span in _CANDIDATE.find(text):
-            digits = sum(map(str.isdigit, text[span.start : span.end]))
-            if digits < 6 or not stands_alone(text, span.start, span.end):
+            if span.end - span.start < _LEAST_DIGITS or not stands_alone(text, span.start, span.end):
                 continue
             for end in _ends(text, span.start, span.end):
                 confidence = _confidence(text, span.start, end)
@@ -77,8 +82,10 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
 def _confidence(text: str, start: int, end: int) -> float:
     """Return 0 for what is no telephone number."""
     written = text[start:end]
+    if written.replace(".", "", 1).isdigit() and "." in written:
+        return 0.0
     digits = "".join(filter(str.isdigit, written))
-    if not 6 <= len(digits) <= 21 or _SOMETHING_ELSE.is_in(written):
+    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or _SOMETHING_ELSE.is_in(written):
         return 0.0
     if written.startswith("+") or (digits.startswith("00") and len(digits) >= 10):
         return _international(written, text, start)
@@ -87,7 +94,7 @@ def _confidence(text: str, start: int, end: int) -> float:
     before = context(text, (start, end), before=40)
     if len(digits) <= 15 and _LABEL.is_in(before):
         return LIKELY
-    return _national(written, digits, text, start, end)
+    return _national(text, start, end) if 7 <= len(digits) <= 11 else 0.0
 
 
 def _international(written: str, text: str, start: int) -> float:
@@ -101,23 +108,23 @@ def _international(written: str, text: str, start: int) -> float:
     return 0.0
 
 
-def _national(written: str, digits: str, text: str, start: int, end: int) -> float:
+def _national(text: str, start: int, end: int) -> float:
     """Judge a number without country code or label."""
-    if not 7 <= len(digits) <= 11:
-        return 0.0
+    written = text[start:end]
     has_word = _WORD.is_in(context(text, (start, end), before=100, after=40))
-    if _TRUNK.is_in(written) and _is_valid_somewhere(written):
-        return LIKELY if has_word else 0.5
-    if has_word and _is_valid_somewhere(written):
-        return PROBABLE
-    return 0.0
+    has_trunk = _TRUNK.is_in(written)
+    if not (has_word or has_trunk) or not _is_valid_somewhere(written):
+        return 0.0
+    if has_word:
+        return LIKELY if has_trunk else PROBABLE
+    # Ten bare digits with a zero in front may be any identifier; eleven, or groups, seldom are.
+    return POSSIBLE if written.isdigit() and len(written) < 11 else 0.5
 
 
 def _is_valid_somewhere(written: str) -> bool:
-    return any(
-        number is not None and phonenumbers.is_valid_number(number)
-        for number in (_parsed(written, region) for region in _REGIONS)
-    )
+    regions = _TRUNK_REGIONS if written.lstrip("(").startswith("0") else _OTHER_REGIONS
+    numbers = (_parsed(written, region) for region in regions)
+    return any(number is not None and phonenumbers.is_valid_number(number) for number in numbers)
 
 
 def _parsed(written: str, region: str | None) -> phonenumbers.PhoneNumber | None:

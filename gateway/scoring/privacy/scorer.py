@@ -175,6 +175,8 @@ def _found(detector: Detector, normal: NormalText, index: int) -> list[_Located]
         matches = [_checked(match, detector, normal.text) for match in detector.find(normal.text)]
     except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
         raise _Unjudged(f"detector {_name(detector)} failed") from None
+    if not matches:
+        return []
     located = []
     for match in _without_overlaps(matches):
         start, end = normal.span(match.start, match.end)
@@ -198,16 +200,17 @@ def _checked(match: Match, detector: Detector, text: str) -> Match:
 def _without_overlaps(matches: Sequence[Match]) -> list[Match]:
     """Keep the surest of those that overlap with one of their type, then the longest, then the first."""
     kept: list[Match] = []
-    last_end: dict[str, Match] = {}
     for match in sorted(matches, key=lambda m: (m.type, m.start, -m.end)):
-        before = last_end.get(match.type)
-        if before is not None and match.start < before.end:
-            if (match.confidence, match.end - match.start) <= (before.confidence, before.end - before.start):
+        if kept and kept[-1].type == match.type and match.start < kept[-1].end:
+            if _strength(match) <= _strength(kept[-1]):
                 continue
-            kept.remove(before)
+            kept.pop()
         kept.append(match)
-        last_end[match.type] = match
     return kept
+
+
+def _strength(match: Match) -> tuple[float, int]:
+    return match.confidence, match.end - match.start
 
 
 def _value(text: str) -> str:

@@ -12,12 +12,12 @@ from gateway.scoring.privacy.detector import (
     stands_alone,
 )
 
-_NUMBER = Pattern(r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}|\d{9}")
+_GROUPED = r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}"
+_NUMBER = Pattern(_GROUPED + ")")
+_NUMBER_OR_RUN = Pattern(_GROUPED + r"|\d{9})\b")
 _WORD = Pattern(
     r"\b(?:ssns?|ss#|ss number|social[ -]?security|social (?:number|no)|socials?)\b", ignore_case=True
 )
-# Printed on sample cards and in advertisements: nobody's.
-_NOBODYS = frozenset({"078051120", "219099999", "123456789"})
 
 
 class UsSsnDetector:
@@ -27,7 +27,7 @@ class UsSsnDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
-        for span in _NUMBER.find(text):
+        for span in (_NUMBER_OR_RUN if _WORD.is_in(text) else _NUMBER).find(text):
             digits = "".join(filter(str.isdigit, text[span.start : span.end]))
             if not is_issuable(digits) or not stands_alone(text, span.start, span.end):
                 continue
