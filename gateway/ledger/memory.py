@@ -4,14 +4,9 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from gateway.clock import Clock, SystemClock
-from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, check_room
-from gateway.ledger.states import KEPT_S, NEXT, News, State, charged_usd_nanos
-
-_log = structlog.get_logger(__name__)
+from gateway.ledger.states import KEPT_S, News, State, change, warn_of_excess
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,30 +104,22 @@ class MemoryLedger:
         reservation = self._reservations.get(reservation_id)
         if reservation is None:
             raise LookupError(f"no reservation {reservation_id} is open")
-        before = reservation.state
-        after = NEXT.get((before, news))
-        if after is None:
-            if (before, news) == (State.RELEASED, News.DIAL):
-                raise LedgerUnavailable(reservation.model, "its reservation expired before the call")
-            raise LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
-        amount = reservation.amount_usd_nanos
-        if after is State.SETTLED and cost_usd_nanos > amount:
-            _log.warning(
-                "reservation_exceeded",
-                model=reservation.model,
-                reserved_usd_nanos=amount,
-                cost_usd_nanos=cost_usd_nanos,
-            )
-        delta = charged_usd_nanos(
-            after, amount_usd_nanos=amount, cost_usd_nanos=cost_usd_nanos
-        ) - charged_usd_nanos(before, amount_usd_nanos=amount, cost_usd_nanos=0)
+        done = change(
+            reservation_id,
+            reservation.model,
+            reservation.state,
+            news,
+            amount_usd_nanos=reservation.amount_usd_nanos,
+            cost_usd_nanos=cost_usd_nanos,
+        )
+        warn_of_excess(reservation.model, done.excess_usd_nanos)
         for key in reservation.keys:
             if key in self._charged:
-                self._charged[key] += delta
-        self._unknown_usd_nanos += amount * ((after is State.UNKNOWN) - (before is State.UNKNOWN))
-        self._settled_usd_nanos += cost_usd_nanos if after is State.SETTLED else 0
-        reservation.state = after
-        if news is not News.EXPIRE and after in (State.SETTLED, State.RELEASED, State.UNKNOWN):
+                self._charged[key] += done.charged_usd_nanos
+        self._settled_usd_nanos += done.settled_usd_nanos
+        self._unknown_usd_nanos += done.unknown_usd_nanos
+        reservation.state = done.state
+        if done.is_forgotten:
             del self._reservations[reservation_id]
 
     def _expire(self) -> None:

@@ -1,12 +1,38 @@
 """A ledger from the URL that an operator gives."""
 
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
 from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.ledger.memory import MemoryLedger
+from gateway.ledger.sqlite import SqliteLedger, connect
+
+SQLITE = "sqlite://"
 
 
-def open_ledger(url: str, *, clock: Clock | None = None) -> MemoryLedger:
-    """Open the ledger at `url`; raises StartupError when it is not one or cannot be written."""
+def default_ledger_url(environ: Mapping[str, str]) -> str:
+    """Return where the ledger is if nobody says: a file under XDG_STATE_HOME, else ~/.local/state."""
+    state_home = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return f"{SQLITE}{state_home / 'gateway' / 'ledger.db'}"
+
+
+def open_ledger(url: str, *, clock: Clock | None = None) -> MemoryLedger | SqliteLedger:
+    """Open the ledger at `memory:` or `sqlite:///absolute/path`, made if it is not there.
+
+    Raises StartupError, in one line, for any other URL and for a file that cannot be written or is no ledger.
+    """
     if url == "memory:":
         return MemoryLedger(clock=clock)
-    raise StartupError(f"--state {url}: not memory: or sqlite:///absolute/path")
+    path = Path(url.removeprefix(SQLITE))
+    if not url.startswith(SQLITE) or not path.is_absolute():
+        raise StartupError(f"state {url!r}: write memory: or sqlite:///absolute/path")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StartupError(
+            f"state {url!r}: cannot be used as a ledger ({error}); name a file that can be written"
+        ) from error
+    return SqliteLedger(connection, clock=clock)

@@ -1,6 +1,13 @@
 """The life of a reservation: which news about it is possible when, and where it leads."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+import structlog
+
+from gateway.errors import LedgerUnavailable
+
+_log = structlog.get_logger(__name__)
 
 
 class State(StrEnum):
@@ -52,12 +59,51 @@ KEPT_S = 86_400.0
 """How long after its deadline a reservation that expired is remembered, so that late news finds it."""
 
 
-def charged_usd_nanos(state: State, *, amount_usd_nanos: int, cost_usd_nanos: int) -> int:
-    """Return what a reservation in `state` takes from its accounts."""
-    match state:
-        case State.RELEASED:
-            return 0
-        case State.SETTLED:
-            return cost_usd_nanos
-        case _:
-            return amount_usd_nanos
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a piece of news does to a ledger; the same for every store."""
+
+    state: State
+    charged_usd_nanos: int
+    """To add to each of the reservation's accounts."""
+    settled_usd_nanos: int
+    """To add to the total of what was settled."""
+    unknown_usd_nanos: int
+    """To add to the total of what is unknown."""
+    excess_usd_nanos: int
+    """By how much the cost is above the reservation; above 0 only if a bound was none."""
+    is_forgotten: bool
+    """Whether the reservation is over for good, so that no more news can come."""
+
+
+def change(
+    reservation_id: str,
+    model: str,
+    before: State,
+    news: News,
+    *,
+    amount_usd_nanos: int,
+    cost_usd_nanos: int = 0,
+) -> Change:
+    """Return what `news` does to a reservation; LedgerUnavailable if it expired, LookupError for a defect."""
+    after = NEXT.get((before, news))
+    if after is None:
+        if (before, news) == (State.RELEASED, News.DIAL):
+            raise LedgerUnavailable(model, "its reservation expired before the call")
+        raise LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
+    takes = {State.RELEASED: 0, State.SETTLED: cost_usd_nanos}
+    is_settled = after is State.SETTLED
+    return Change(
+        state=after,
+        charged_usd_nanos=takes.get(after, amount_usd_nanos) - takes.get(before, amount_usd_nanos),
+        settled_usd_nanos=cost_usd_nanos if is_settled else 0,
+        unknown_usd_nanos=amount_usd_nanos * ((after is State.UNKNOWN) - (before is State.UNKNOWN)),
+        excess_usd_nanos=max(0, cost_usd_nanos - amount_usd_nanos) if is_settled else 0,
+        is_forgotten=news not in (News.DIAL, News.EXPIRE),
+    )
+
+
+def warn_of_excess(model: str, excess_usd_nanos: int) -> None:
+    """Log that a call cost more than its worst case; the true cost is in the books all the same."""
+    if excess_usd_nanos > 0:
+        _log.warning("reservation_exceeded", model=model, excess_usd_nanos=excess_usd_nanos)

@@ -1,0 +1,110 @@
+"""One thread that owns a SQLite connection and commits, at once, all operations that wait for it."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.errors import GatewayError
+
+T = TypeVar("T")
+
+LARGEST_GROUP = 256
+"""Operations in one transaction, so that none waits long for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    operation: Callable[[sqlite3.Connection], object]
+    future: "asyncio.Future[object]"
+
+    def attempt(self, connection: sqlite3.Connection) -> object:
+        """Return what the operation gives, or the error by which it declines before it writes anything."""
+        try:
+            return self.operation(connection)
+        except (GatewayError, LookupError) as error:
+            return error
+
+    def deliver(self, outcome: object) -> None:
+        if self.future.cancelled():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+class GroupCommit:
+    """Runs operations in order of arrival; what arrives during a transaction is in the next one.
+
+    An operation gets the connection and decides before it writes: a GatewayError or LookupError is its own
+    result and undoes nothing. Any other error undoes the whole group, and everyone in it gets it. Results
+    are given out after the commit, to an event loop in one call.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the result of `operation` once it is committed; raises sqlite3.Error if it cannot be."""
+        if self._is_closed:
+            raise sqlite3.ProgrammingError("the ledger is closed")
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Waiting(operation, future))
+        return await future  # type: ignore[return-value]  # The queue holds operations of all types.
+
+    async def aclose(self) -> None:
+        """Finish what waits, then close the connection."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            group: list[_Waiting] = []
+            waiting = self._queue.get()
+            while waiting is not None:
+                group.append(waiting)
+                if len(group) == LARGEST_GROUP or self._queue.empty():
+                    break
+                waiting = self._queue.get()
+            is_open = waiting is not None
+            _give_out(group, self._commit(group))
+        self._connection.close()
+
+    def _commit(self, group: Sequence[_Waiting]) -> Sequence[object]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [waiting.attempt(self._connection) for waiting in group]
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - it is not lost: everyone who waits is handed it.
+            # If even this fails, the next group cannot begin, and fails as well: nothing is spent.
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+            return [error] * len(group)
+        return outcomes
+
+
+def _give_out(group: Sequence[_Waiting], outcomes: Sequence[object]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, object]]] = {}
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        by_loop.setdefault(waiting.future.get_loop(), []).append((waiting, outcome))
+    for loop, results in by_loop.items():
+        # A loop that was closed has nobody who waits; what was committed stays committed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver, results)
+
+
+def _deliver(results: Sequence[tuple[_Waiting, object]]) -> None:
+    for waiting, outcome in results:
+        waiting.deliver(outcome)

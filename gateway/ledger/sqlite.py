@@ -1,0 +1,224 @@
+"""A ledger in a SQLite file: shared by the processes of one host, and whole after a kill -9."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.group_commit import GroupCommit
+from gateway.ledger.states import KEPT_S, News, State, change, warn_of_excess
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 2.0
+"""How long a transaction waits for those of other processes."""
+
+SCHEMA_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE account (
+        key TEXT PRIMARY KEY, charged_usd_nanos INTEGER NOT NULL, resets_at_unix_s REAL NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX account_by_reset ON account (resets_at_unix_s)",
+    """CREATE TABLE reservation (
+        id TEXT PRIMARY KEY, model TEXT NOT NULL, account_keys TEXT NOT NULL,
+        amount_usd_nanos INTEGER NOT NULL, expires_unix_s REAL NOT NULL, state TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    # Reservations that are over are rare here, so each index holds only the rows that it is asked for.
+    "CREATE INDEX open_by_expiry ON reservation (expires_unix_s) WHERE state IN ('held', 'dialled')",
+    "CREATE INDEX over_by_expiry ON reservation (expires_unix_s) WHERE state IN ('released', 'unknown')",
+    "CREATE TABLE total (state TEXT PRIMARY KEY, usd_nanos INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO total VALUES ('settled', 0), ('unknown', 0)",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or make the ledger in `path`; raises sqlite3.Error if that is not possible."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+    try:
+        # WAL with NORMAL: a commit outlives the process; a loss of power may take the last moments.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        elif version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it has version {version}, this program writes {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+class SqliteLedger:
+    """The ledger over one connection, which belongs to a thread of its own from here on."""
+
+    def __init__(self, connection: sqlite3.Connection, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._store = GroupCommit(connection)
+
+    async def reserve(
+        self,
+        *,
+        reservation_id: str,
+        model: str,
+        accounts: Sequence[Account],
+        amount_usd_nanos: int,
+        expires_unix_s: float,
+    ) -> None:
+        """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
+        await self._run(
+            partial(
+                _reserve,
+                reservation_id=reservation_id,
+                model=model,
+                accounts=tuple(accounts),
+                amount_usd_nanos=amount_usd_nanos,
+                expires_unix_s=expires_unix_s,
+                now_s=self._clock.unix_s(),
+            ),
+            model=model,
+        )
+
+    async def dial(self, reservation_id: str) -> None:
+        """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
+        await self._run(partial(_apply, reservation_id=reservation_id, news=News.DIAL))
+
+    async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
+        """Charge what it cost and give back the rest; raises LedgerUnavailable."""
+        await self._run(
+            partial(_apply, reservation_id=reservation_id, news=News.SETTLE, cost_usd_nanos=cost_usd_nanos)
+        )
+
+    async def release(self, reservation_id: str) -> None:
+        """Give all of it back; raises LedgerUnavailable."""
+        await self._run(partial(_apply, reservation_id=reservation_id, news=News.RELEASE))
+
+    async def charge_unknown(self, reservation_id: str) -> None:
+        """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
+        await self._run(partial(_apply, reservation_id=reservation_id, news=News.CHARGE_UNKNOWN))
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return what is charged or reserved on each account; raises LedgerUnavailable."""
+        return await self._run(partial(_spent, accounts=tuple(accounts), now_s=self._clock.unix_s()))
+
+    async def totals(self) -> Totals:
+        """Return the sums over all accounts and windows since the file was made."""
+        return await self._run(partial(_totals, now_s=self._clock.unix_s()))
+
+    async def aclose(self) -> None:
+        """Finish what waits and close the file."""
+        await self._store.aclose()
+
+    async def _run(self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger") -> T:
+        try:
+            return await self._store.run(operation)
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise LedgerUnavailable(model, f"the ledger's file cannot be used ({name})") from error
+
+
+def _reserve(
+    connection: sqlite3.Connection,
+    *,
+    reservation_id: str,
+    model: str,
+    accounts: Sequence[Account],
+    amount_usd_nanos: int,
+    expires_unix_s: float,
+    now_s: float,
+) -> None:
+    charged = _spent(connection, accounts=accounts, now_s=now_s)
+    if connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation_id,)).fetchone():
+        raise LookupError(f"reservation {reservation_id} exists")
+    check_room(accounts, charged, model=model, amount_usd_nanos=amount_usd_nanos, unix_s=now_s)
+    connection.executemany(
+        "INSERT INTO account VALUES (?, ?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET charged_usd_nanos = charged_usd_nanos + excluded.charged_usd_nanos",
+        [(account.key, amount_usd_nanos, account.resets_at_unix_s) for account in accounts],
+    )
+    keys = json.dumps([account.key for account in accounts])
+    connection.execute(
+        "INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?)",
+        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, State.HELD),
+    )
+
+
+def _apply(
+    connection: sqlite3.Connection, *, reservation_id: str, news: News, cost_usd_nanos: int = 0
+) -> None:
+    row = connection.execute(
+        "SELECT model, account_keys, amount_usd_nanos, state FROM reservation WHERE id = ?", (reservation_id,)
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"no reservation {reservation_id} is open")
+    model, keys, amount_usd_nanos, state = row
+    done = change(
+        reservation_id,
+        model,
+        State(state),
+        news,
+        amount_usd_nanos=amount_usd_nanos,
+        cost_usd_nanos=cost_usd_nanos,
+    )
+    warn_of_excess(model, done.excess_usd_nanos)
+    if done.charged_usd_nanos:
+        connection.executemany(
+            "UPDATE account SET charged_usd_nanos = charged_usd_nanos + ? WHERE key = ?",
+            [(done.charged_usd_nanos, key) for key in json.loads(keys)],
+        )
+    for total, usd_nanos in (("settled", done.settled_usd_nanos), ("unknown", done.unknown_usd_nanos)):
+        if usd_nanos:
+            connection.execute(
+                "UPDATE total SET usd_nanos = usd_nanos + ? WHERE state = ?", (usd_nanos, total)
+            )
+    if done.is_forgotten:
+        connection.execute("DELETE FROM reservation WHERE id = ?", (reservation_id,))
+    else:
+        connection.execute("UPDATE reservation SET state = ? WHERE id = ?", (done.state, reservation_id))
+
+
+def _spent(connection: sqlite3.Connection, *, accounts: Sequence[Account], now_s: float) -> list[int]:
+    _expire(connection, now_s)
+    charged = []
+    for account in accounts:
+        row = connection.execute(
+            "SELECT charged_usd_nanos FROM account WHERE key = ?", (account.key,)
+        ).fetchone()
+        charged.append(row[0] if row else 0)
+    return charged
+
+
+def _totals(connection: sqlite3.Connection, *, now_s: float) -> Totals:
+    _expire(connection, now_s)
+    totals = dict(connection.execute("SELECT state, usd_nanos FROM total").fetchall())
+    (held,) = connection.execute(
+        "SELECT COALESCE(SUM(amount_usd_nanos), 0) FROM reservation WHERE state IN ('held', 'dialled')"
+    ).fetchone()
+    return Totals(
+        settled_usd_nanos=totals["settled"], unknown_usd_nanos=totals["unknown"], held_usd_nanos=held
+    )
+
+
+def _expire(connection: sqlite3.Connection, now_s: float) -> None:
+    """Give back or charge what is past its deadline, and forget what is long past."""
+    expired = connection.execute(
+        "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
+    ).fetchall()
+    for (reservation_id,) in expired:
+        _apply(connection, reservation_id=reservation_id, news=News.EXPIRE)
+    connection.execute(
+        "DELETE FROM reservation WHERE state IN ('released', 'unknown') AND expires_unix_s < ?",
+        (now_s - KEPT_S,),
+    )
+    connection.execute("DELETE FROM account WHERE resets_at_unix_s < ?", (now_s - KEPT_S,))

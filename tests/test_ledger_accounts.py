@@ -1,0 +1,201 @@
+"""Which accounts a call counts against, what it costs, and what routing sees of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account, accounts_for
+from gateway.ledger.money import (
+    cost_usd_nanos,
+    nanos_of_usd,
+    nanos_per_token,
+    prompt_tokens_bound,
+    worst_case_usd_nanos,
+)
+from gateway.ledger.view import BudgetView
+from gateway.policy.model import Budget, OpenAIModel, Price
+from gateway.types import GenerationConfig, Message, Request, Role, Usage
+from tests.fakes import FakeClock
+
+
+def unix_s(text: str) -> float:
+    """Return a moment in UTC as seconds since 1970."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def budget(**fields: object) -> Budget:
+    """Return a budget, by default a tenant's of one dollar a day."""
+    return Budget.model_validate(
+        {"name": "b", "per": "tenant", "limit_usd": Decimal(1), "window": "day"} | fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "moment", "start", "end"),
+    [
+        ("minute", "2027-03-04T05:06:07.9", "2027-03-04T05:06Z", "2027-03-04T05:07"),
+        ("hour", "2027-03-04T05:06:07", "2027-03-04T05:00Z", "2027-03-04T06:00"),
+        ("day", "2027-03-04T23:59:59.999", "2027-03-04T00:00Z", "2027-03-05T00:00"),
+        ("week", "2027-03-07T23:00:00", "2027-03-01T00:00Z", "2027-03-08T00:00"),  # A Sunday.
+        ("week", "2027-03-08T00:00:00", "2027-03-08T00:00Z", "2027-03-15T00:00"),  # A Monday.
+        ("month", "2028-02-29T12:00:00", "2028-02-01T00:00Z", "2028-03-01T00:00"),  # A leap year.
+        ("month", "2027-12-31T23:59:59", "2027-12-01T00:00Z", "2028-01-01T00:00"),
+    ],
+)
+def test_window(window: str, moment: str, start: str, end: str) -> None:
+    """A window begins and ends on the clock of UTC; a week on Monday."""
+    (account,) = accounts_for([budget(window=window)], tenant="acme", model="m", unix_s=unix_s(moment))
+    assert account.key.endswith(f"/{window}:{start}")
+    assert account.resets_at_unix_s == unix_s(end)
+
+
+@pytest.mark.parametrize(
+    ("per", "same_tenant_other_model", "other_tenant_same_model"),
+    [("tenant", True, False), ("model", False, True), ("all", True, True)],
+)
+def test_subject(per: str, same_tenant_other_model: bool, other_tenant_same_model: bool) -> None:
+    """Calls share an account exactly when they share the subject of the budget."""
+
+    def key(tenant: str, model: str) -> str:
+        (account,) = accounts_for([budget(per=per)], tenant=tenant, model=model, unix_s=1.8e9)
+        return account.key
+
+    assert (key("acme", "big") == key("acme", "small")) is same_tenant_other_model
+    assert (key("acme", "big") == key("other", "big")) is other_tenant_same_model
+
+
+def test_accounts_of_all_budgets() -> None:
+    """Every budget gives one account, with its limit in nano-dollars."""
+    accounts = accounts_for(
+        [budget(name="a", limit_usd=Decimal("0.000000001")), budget(name="b", limit_usd=Decimal(5))],
+        tenant="t",
+        model="m",
+        unix_s=1.8e9,
+    )
+    assert [(account.budget, account.limit_usd_nanos) for account in accounts] == [
+        ("a", 1),
+        ("b", 5_000_000_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "nanos"), [("0", 0), ("0.25", 250), ("0.001", 1), ("2.00", 2000), ("15", 15_000)]
+)
+def test_nanos_per_token(price: str, nanos: int) -> None:
+    """A price of at most three decimals is whole nano-dollars a token."""
+    assert nanos_per_token(Decimal(price)) == nanos
+
+
+def test_fraction_is_refused() -> None:
+    """What is not whole is refused, never rounded."""
+    with pytest.raises(ValueError, match="three decimals"):
+        nanos_per_token(Decimal("0.0005"))
+    with pytest.raises(ValueError, match="nine decimals"):
+        nanos_of_usd(Decimal("0.0000000001"))
+
+
+SPEC = OpenAIModel(
+    kind="openai",
+    model="big",
+    clearance="internal",
+    price_per_million_usd=Price(input=Decimal("0.25"), output=Decimal("2")),
+)
+
+
+def a_request(text: str, **config: object) -> Request:
+    """Return a request of one message."""
+    return Request(
+        request_id="r",
+        tenant="t",
+        messages=(Message(role=Role.USER, content=text),),
+        config=GenerationConfig(**config),  # type: ignore[arg-type]  # The table below has each by its type.
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "tokens"),
+    [
+        (a_request("abc"), 3 + 16 + 64),
+        (a_request("é€"), 5 + 16 + 64),  # Bytes of UTF-8, not characters.
+        (a_request("abc", stop=("END", "ß")), 3 + 3 + 2 + 16 + 64),
+        (a_request("abc", json_schema='{"a":1}'), 3 + 7 + 16 + 64),
+    ],
+)
+def test_prompt_bound(request_: Request, tokens: int) -> None:
+    """The bound counts every string that is sent, in bytes."""
+    assert prompt_tokens_bound(request_) == tokens
+
+
+def test_cost() -> None:
+    """A usage costs its tokens times their prices; the worst case is that of the bounds."""
+    assert cost_usd_nanos(SPEC, Usage(prompt_tokens=10, completion_tokens=3)) == 10 * 250 + 3 * 2000
+    assert worst_case_usd_nanos(SPEC, a_request("abc"), 7) == 83 * 250 + 7 * 2000
+    free = SPEC.model_copy(update={"price_per_million_usd": None})
+    assert cost_usd_nanos(free, Usage(prompt_tokens=10, completion_tokens=3)) == 0
+
+
+@given(st.text(max_size=200), st.integers(0, 1000), st.integers(0, 100))
+def test_worst_case_is_a_bound(text: str, completion_tokens: int, overhead: int) -> None:
+    """No usage within the bounds costs more than the worst case."""
+    request = a_request(text)
+    usage = Usage(prompt_tokens=len(text.encode()) + min(overhead, 80), completion_tokens=completion_tokens)
+    assert cost_usd_nanos(SPEC, usage) <= worst_case_usd_nanos(SPEC, request, 1000)
+
+
+class CountingReader:
+    """A ledger that counts how often it is read, and can be down."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.is_down = False
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return 7 for each account."""
+        self.reads += 1
+        if self.is_down:
+            raise LedgerUnavailable("ledger", "down")
+        return [7] * len(accounts)
+
+
+ACCOUNTS = (
+    Account(key="a", budget="a", limit_usd_nanos=10, resets_at_unix_s=0.0),
+    Account(key="b", budget="b", limit_usd_nanos=20, resets_at_unix_s=0.0),
+)
+
+
+async def test_view_reads_once_a_second() -> None:
+    """The view reads each account at most once a second."""
+    clock, reader = FakeClock(), CountingReader()
+    view = BudgetView(reader, clock=clock)
+    assert await view.spent_and_limits(ACCOUNTS[:1]) == ((7, 10),)
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+    assert reader.reads == 2
+    clock.advance(1.0)
+    await view.spent_and_limits(ACCOUNTS)
+    assert reader.reads == 3
+
+
+async def test_view_without_store() -> None:
+    """When the store cannot be read everything counts as spent, and it is not asked again at once."""
+    clock, reader = FakeClock(), CountingReader()
+    reader.is_down = True
+    view = BudgetView(reader, clock=clock)
+    assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
+    assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
+    assert reader.reads == 1
+    reader.is_down = False
+    clock.advance(1.0)
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+
+
+async def test_view_without_accounts() -> None:
+    """Where no budget applies nothing is read."""
+    reader = CountingReader()
+    assert await BudgetView(reader, clock=FakeClock()).spent_and_limits(()) == ()
+    assert reader.reads == 0

@@ -1,0 +1,226 @@
+"""The file: durable before dial, whole after kill -9, shared by processes, refused when it is no ledger."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BudgetExhausted, LedgerUnavailable, StartupError
+from gateway.ledger.accounts import Account, Totals
+from gateway.ledger.group_commit import GroupCommit
+from gateway.ledger.open import default_ledger_url, open_ledger
+from gateway.ledger.sqlite import connect
+from tests.fakes import FakeClock
+
+NOW_S = 1_800_000_000.0
+LIMIT = 1_000
+ACCOUNT = Account(key="daily", budget="daily", limit_usd_nanos=LIMIT, resets_at_unix_s=NOW_S + 1_000.0)
+
+OWNER = """
+import asyncio, sys, time
+from gateway.ledger.accounts import Account
+from gateway.ledger.open import open_ledger
+from tests.test_ledger_sqlite import ACCOUNT, NOW_S
+from tests.fakes import FakeClock
+
+async def main():
+    ledger = open_ledger(sys.argv[1], clock=FakeClock(unix_s=NOW_S))
+    for name in ("held", "dialled"):
+        await ledger.reserve(reservation_id=name, model="m", accounts=[ACCOUNT], amount_usd_nanos=100,
+                             expires_unix_s=NOW_S + 10)
+    await ledger.dial("dialled")
+    print("ready", flush=True)
+    time.sleep(60)
+
+asyncio.run(main())
+"""
+
+SPENDER = """
+import asyncio, sys
+from gateway.errors import BudgetExhausted
+from gateway.ledger.open import open_ledger
+from tests.test_ledger_sqlite import ACCOUNT, NOW_S
+from tests.fakes import FakeClock
+
+async def spend(ledger, name):
+    try:
+        await ledger.reserve(reservation_id=name, model="m", accounts=[ACCOUNT], amount_usd_nanos=30,
+                             expires_unix_s=NOW_S + 10)
+    except BudgetExhausted:
+        return 0
+    await ledger.dial(name)
+    await ledger.settle(name, 30)
+    return 30
+
+async def main():
+    ledger = open_ledger(sys.argv[1], clock=FakeClock(unix_s=NOW_S))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    spent = await asyncio.gather(*(spend(ledger, f"{sys.argv[2]}-{n}") for n in range(40)))
+    print(sum(spent), flush=True)
+    await ledger.aclose()
+
+asyncio.run(main())
+"""
+
+
+def start(script: str, *arguments: str) -> "subprocess.Popen[str]":
+    """Run a script in a process of its own and wait until it says that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The URL of a ledger that is not there yet."""
+    return f"sqlite://{tmp_path / 'state' / 'ledger.db'}"
+
+
+async def test_killed_owner(url: str) -> None:
+    """After kill -9 what was dialled stays charged in full, and what was only held is given back in time."""
+    owner = start(OWNER, url)
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.communicate()
+    clock = FakeClock(unix_s=NOW_S + 1)
+    ledger = open_ledger(url, clock=clock)
+    assert await ledger.spent([ACCOUNT]) == [200]
+    clock.advance(10)
+    assert await ledger.spent([ACCOUNT]) == [100]
+    assert await ledger.totals() == Totals(settled_usd_nanos=0, unknown_usd_nanos=100, held_usd_nanos=0)
+    await ledger.aclose()
+
+
+async def test_two_processes_never_overshoot(url: str) -> None:
+    """Two processes with many requests at once spend exactly what fits under the cap."""
+    spenders = [start(SPENDER, url, name) for name in "ab"]
+    for spender in spenders:
+        assert spender.stdin is not None
+        spender.stdin.write("go\n")
+        spender.stdin.flush()
+    spent = sum(int(spender.communicate(timeout=30)[0]) for spender in spenders)
+    ledger = open_ledger(url, clock=FakeClock(unix_s=NOW_S))
+    assert spent == LIMIT // 30 * 30
+    assert await ledger.spent([ACCOUNT]) == [spent]
+    await ledger.aclose()
+
+
+@pytest.mark.parametrize("open_url", ["memory:", None], ids=["memory", "sqlite"])
+async def test_concurrent_reservations_stop_at_the_cap(open_url: str | None, url: str) -> None:
+    """Of many reservations at once exactly those that fit succeed."""
+    ledger = open_ledger(open_url or url, clock=FakeClock(unix_s=NOW_S))
+
+    async def reserve(number: int) -> None:
+        await ledger.reserve(
+            reservation_id=str(number),
+            model="m",
+            accounts=[ACCOUNT],
+            amount_usd_nanos=30,
+            expires_unix_s=NOW_S + 10,
+        )
+
+    outcomes = await asyncio.gather(*(reserve(number) for number in range(100)), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == LIMIT // 30
+    assert all(isinstance(outcome, BudgetExhausted) for outcome in outcomes if outcome is not None)
+    await ledger.aclose()
+
+
+async def test_waiting_operations_share_a_transaction(tmp_path: Path) -> None:
+    """Operations that wait while one runs are committed together, in order."""
+    connection = connect(tmp_path / "ledger.db")
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    store = GroupCommit(connection)
+
+    def operation(number: int) -> Callable[[sqlite3.Connection], int]:
+        return lambda c: int(c.execute(f"SELECT {number}").fetchone()[0])
+
+    results = await asyncio.gather(*(store.run(operation(number)) for number in range(50)))
+    assert results == list(range(50))
+    assert statements.count("COMMIT") < 25
+    await store.aclose()
+
+
+async def test_error_of_the_store_undoes_the_group(tmp_path: Path) -> None:
+    """An error of the store reaches everyone in its transaction, and nothing of it stays."""
+    store = GroupCommit(connect(tmp_path / "ledger.db"))
+    insert = "INSERT INTO total VALUES ('test', 1)"
+
+    def write_then_fail(connection: sqlite3.Connection) -> None:
+        connection.execute(insert)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError):
+        await store.run(write_then_fail)
+    rows = await store.run(lambda c: c.execute("SELECT * FROM total WHERE state = 'test'").fetchall())
+    assert rows == []
+    await store.aclose()
+
+
+async def test_closed_ledger_is_unavailable(url: str) -> None:
+    """A ledger that was closed refuses to reserve, by the error that dispatch knows."""
+    ledger = open_ledger(url)
+    await ledger.aclose()
+    with pytest.raises(LedgerUnavailable):
+        await ledger.spent([ACCOUNT])
+
+
+async def test_late_news(url: str) -> None:
+    """News that makes no sense is a defect, and says so."""
+    ledger = open_ledger(url)
+    with pytest.raises(LookupError, match="no reservation"):
+        await ledger.settle("nobody", 1)
+    await ledger.aclose()
+
+
+@pytest.mark.parametrize(
+    "bad", ["redis://x", "sqlite://relative.db", "sqlite:///proc/none/ledger.db", "sqlite:////dev/null"]
+)
+def test_bad_url(bad: str) -> None:
+    """A URL that is no ledger is refused at start, in one line that names it."""
+    with pytest.raises(StartupError) as caught:
+        open_ledger(bad)
+    assert repr(bad) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough to be looked at" * 4, None])
+def test_foreign_file(tmp_path: Path, content: bytes | None) -> None:
+    """A file that is no ledger, or one of another version, is refused and left alone."""
+    path = tmp_path / "ledger.db"
+    if content is None:
+        other = sqlite3.connect(path)
+        other.execute("PRAGMA user_version = 99")
+        other.close()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(StartupError):
+        open_ledger(f"sqlite://{path}")
+    if content is not None:
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"XDG_STATE_HOME": "/state"}, "sqlite:///state/gateway/ledger.db"),
+        ({"XDG_STATE_HOME": ""}, f"sqlite://{Path.home()}/.local/state/gateway/ledger.db"),
+    ],
+)
+def test_default_url(environ: dict[str, str], url: str) -> None:
+    """Without a URL the ledger is where the XDG rules put state."""
+    assert default_ledger_url(environ) == url

@@ -1,0 +1,201 @@
+"""Both stores against a model in plain Python: the same books after any history."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from gateway.errors import BudgetExhausted, LedgerUnavailable
+from gateway.ledger.accounts import Account, Totals
+from gateway.ledger.memory import MemoryLedger
+from gateway.ledger.open import open_ledger
+from gateway.ledger.sqlite import SqliteLedger
+from tests.fakes import FakeClock
+
+NOW_S = 1_800_000_000.0
+ACCOUNTS = tuple(
+    Account(key=name, budget=name, limit_usd_nanos=limit, resets_at_unix_s=NOW_S + 10_000.0)
+    for name, limit in (("narrow", 100), ("wide", 150))
+)
+LIFE_S = 60.0
+
+
+@dataclass
+class Books:
+    """What the books must say: one entry for each reservation, the sums made anew each time."""
+
+    entries: dict[str, tuple[tuple[str, ...], str, int, float]] = field(default_factory=dict)
+    costs: dict[str, int] = field(default_factory=dict)
+
+    def taken(self, reservation_id: str) -> int:
+        """What a reservation takes from its accounts."""
+        _, state, amount, _ = self.entries[reservation_id]
+        return {"released": 0, "settled": self.costs.get(reservation_id, 0)}.get(state, amount)
+
+    def spent(self, key: str) -> int:
+        """What is charged or reserved on an account."""
+        return sum(self.taken(name) for name, (keys, *_) in self.entries.items() if key in keys)
+
+    def total(self, *states: str) -> int:
+        """What reservations in these states take."""
+        return sum(self.taken(name) for name, (_, state, *_) in self.entries.items() if state in states)
+
+    def move(self, reservation_id: str, state: str) -> None:
+        """Put a reservation into a state."""
+        keys, _, amount, expires_s = self.entries[reservation_id]
+        self.entries[reservation_id] = (keys, state, amount, expires_s)
+
+    def expire(self, now_s: float) -> None:
+        """Held and past its deadline: given back; dialled: charged in full."""
+        for name, (_, state, _, expires_s) in list(self.entries.items()):
+            if expires_s < now_s and state in ("held", "dialled"):
+                self.move(name, "released" if state == "held" else "unknown")
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Any history of reservations, in any order, with time passing."""
+
+    held = Bundle("held")
+    dialled = Bundle("dialled")
+
+    def open(self) -> MemoryLedger | SqliteLedger:
+        """Return the store under test."""
+        return MemoryLedger(clock=self.clock)
+
+    @initialize()
+    def begin(self) -> None:
+        """Start with an empty ledger."""
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock(unix_s=NOW_S)
+        self.ledger = self.open()
+        self.books = Books()
+        self.count = 0
+
+    def teardown(self) -> None:
+        """Close the store."""
+        if hasattr(self, "runner"):
+            self.runner.run(self.ledger.aclose())
+            self.runner.close()
+
+    @rule(target=held, amount=st.integers(0, 60), places=st.sampled_from([(0,), (1,), (0, 1)]))
+    def reserve(self, amount: int, places: tuple[int, ...]) -> str:
+        """Succeed exactly if every account has room, else change nothing."""
+        self.count += 1
+        name = f"r{self.count}"
+        accounts = [ACCOUNTS[place] for place in places]
+        now_s = self.clock.unix_s()
+        self.books.expire(now_s)
+        has_room = all(
+            self.books.spent(account.key) + amount <= account.limit_usd_nanos for account in accounts
+        )
+        reserving = self.ledger.reserve(
+            reservation_id=name,
+            model="m",
+            accounts=accounts,
+            amount_usd_nanos=amount,
+            expires_unix_s=now_s + LIFE_S,
+        )
+        if not has_room:
+            with pytest.raises(BudgetExhausted) as refused:
+                self.runner.run(reserving)
+            until_reset_s = ACCOUNTS[0].resets_at_unix_s - now_s
+            assert refused.value.retry_after_s == pytest.approx(max(0.0, until_reset_s))
+            return ""
+        self.runner.run(reserving)
+        keys = tuple(account.key for account in accounts)
+        self.books.entries[name] = (keys, "held", amount, now_s + LIFE_S)
+        return name
+
+    @rule(target=dialled, name=consumes(held))
+    def dial(self, name: str) -> str:
+        """Succeed unless the reservation expired."""
+        if not name:
+            return ""
+        if self.books.entries[name][1] == "released":
+            with pytest.raises(LedgerUnavailable):
+                self.runner.run(self.ledger.dial(name))
+            return ""
+        self.runner.run(self.ledger.dial(name))
+        self.books.move(name, "dialled")
+        return name
+
+    @rule(name=consumes(held))
+    def give_up(self, name: str) -> None:
+        """Release what was never dialled."""
+        if name:
+            self.runner.run(self.ledger.release(name))
+            self.books.move(name, "released")
+
+    @rule(name=consumes(dialled), cost=st.integers(0, 70))
+    def settle(self, name: str, cost: int) -> None:
+        """Charge the true cost, even above the reservation, even after it expired."""
+        if name:
+            self.runner.run(self.ledger.settle(name, cost))
+            self.books.costs[name] = cost
+            self.books.move(name, "settled")
+
+    @rule(name=consumes(dialled))
+    def release(self, name: str) -> None:
+        """Give back what the provider refused."""
+        if name:
+            self.runner.run(self.ledger.release(name))
+            self.books.move(name, "released")
+
+    @rule(name=consumes(dialled))
+    def charge_unknown(self, name: str) -> None:
+        """Charge in full what nobody knows."""
+        if name:
+            self.runner.run(self.ledger.charge_unknown(name))
+            self.books.move(name, "unknown")
+
+    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1]))
+    def pass_time(self, seconds: float) -> None:
+        """Let reservations expire."""
+        self.clock.advance(seconds)
+
+    @invariant()
+    def agree(self) -> None:
+        """The store says what the books say."""
+        if not hasattr(self, "runner"):
+            return
+        self.books.expire(self.clock.unix_s())
+        spent = self.runner.run(self.ledger.spent(ACCOUNTS))
+        assert list(spent) == [self.books.spent(account.key) for account in ACCOUNTS]
+        assert self.runner.run(self.ledger.totals()) == Totals(
+            settled_usd_nanos=self.books.total("settled"),
+            unknown_usd_nanos=self.books.total("unknown"),
+            held_usd_nanos=self.books.total("held", "dialled"),
+        )
+
+
+class SqliteMachine(StoreMachine):
+    """The same histories on a file, with the process coming back in between."""
+
+    def open(self) -> MemoryLedger | SqliteLedger:
+        """Return a ledger in a new file."""
+        if not hasattr(self, "folder"):
+            self.folder = tempfile.TemporaryDirectory()
+        return open_ledger(f"sqlite://{Path(self.folder.name) / 'ledger.db'}", clock=self.clock)
+
+    @rule()
+    def reopen(self) -> None:
+        """Close and open the file: nothing changes."""
+        self.runner.run(self.ledger.aclose())
+        self.ledger = self.open()
+
+    def teardown(self) -> None:
+        """Remove the file."""
+        super().teardown()
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+
+TestMemory = StoreMachine.TestCase
+TestMemory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSqlite = SqliteMachine.TestCase
+TestSqlite.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
