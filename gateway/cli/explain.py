@@ -6,8 +6,6 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import (
     Json,
     Labels,
-    MaxCost,
-    MaxTokens,
     PolicyFile,
     PrivacyClassName,
     SystemText,
@@ -38,9 +36,7 @@ def explain(
     as_json: Json = False,
     policy: PolicyFile = None,
     system: SystemText = None,
-    max_tokens: MaxTokens = None,
     privacy_class: PrivacyClassName = None,
-    max_cost_usd: MaxCost = None,
     label: Labels = None,
 ) -> None:
     """Show how a text would be scored and routed; no server needed.
@@ -53,9 +49,7 @@ def explain(
     message = prompt(
         read_text(text),
         system=system,
-        max_tokens=max_tokens,
         privacy_class=PrivacyClass[privacy_class.upper()] if privacy_class else None,
-        max_cost_usd=max_cost_usd,
         labels=read_labels(label),
     )
     try:
