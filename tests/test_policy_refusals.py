@@ -349,6 +349,15 @@ def test_all_mistakes_are_reported_at_once_in_the_order_of_lines() -> None:
     ]
 
 
+def test_a_list_of_wrong_items_is_not_called_empty() -> None:
+    """A list whose only item is wrong has one problem: the item's."""
+    only = GOOD[: GOOD.index("replies:")] + "replies: [{id: sorry, txt: y}]\n"
+    assert problems_of(only) == (
+        "p.yaml:16: replies[0].text: is missing",
+        "p.yaml:16: replies[0].txt: unknown key (did you mean 'text'?)",
+    )
+
+
 def test_a_condition_over_several_lines_is_refused_on_its_own_line() -> None:
     """A mistake on the second line of a block is reported on that line of the file."""
     block = """rules:

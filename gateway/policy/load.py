@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -73,7 +74,7 @@ def _policy_of(file: PolicyFile) -> Policy:
     conditions = Conditions()
     effective = _plain(file.model_dump(mode="python", exclude_none=True))
     return Policy(
-        models=file.models,
+        models=MappingProxyType(file.models),
         privacy=file.privacy,
         budgets=file.budgets,
         rules=tuple(

@@ -65,7 +65,9 @@ def unknown(value: object, known: Iterable[str]) -> str:
 def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
     """Yield what pydantic found, each at its line."""
     for details in error.errors(include_url=False, include_context=True):
-        yield _problem(details, document)
+        # A list whose items are all wrong is called empty too.
+        if details["type"] != "too_short" or not details["input"]:
+            yield _problem(details, document)
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
