@@ -25,8 +25,8 @@ from gateway.cli.exits import CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
+from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
-from gateway.ledger.states import Totals
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
@@ -58,7 +58,7 @@ def demo(
     for problem in problems:
         console.print(f"not as expected: {problem}", style="red", markup=False)
     if problems:
-        raise CommandFailed(f"{len(problems)} things did not come out as expected")
+        raise CommandFailed(f"not as expected: {len(problems)} of the facts above")
     console.print("Every row came out as expected, and bill and ledger agree.", style="green")
 
 

@@ -1,17 +1,19 @@
 """What `gateway demo` prints: a row for each case, then the provider's bill beside the ledger."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.demo_cases import Case, Result, attempt_words
-from gateway.ledger.states import Totals
+from gateway.ledger.accounts import Totals
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
-MIN_WIDTH = 140
+WIDTH = 120
 """Where output is no terminal; on one, the terminal's own width is taken."""
 NANOS = 1_000_000_000
 
@@ -21,52 +23,56 @@ _ROUTE_STYLES = {"LOCAL": "green", "CLOUD": "cyan", "CANNED": "yellow"}
 def demo_console() -> Console:
     """Return a console that colours on a terminal only and does not squeeze the table elsewhere."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=MIN_WIDTH)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def result_table(rows: Sequence[tuple[Case, Result, Sequence[str]]]) -> Table:
-    """Return the table of all cases; the last part of a row says whether it came out as expected."""
-    table = Table(show_lines=True, expand=True, title="Every route, one request each", title_justify="left")
-    for heading, ratio in (("case, prompt", 5), ("scores", 3), ("rule, chain", 3), ("attempts", 4)):
-        table.add_column(heading, ratio=ratio)
-    table.add_column("route, model", ratio=3)
-    table.add_column("tokens", justify="right")
-    table.add_column("cost, USD", justify="right")
-    table.add_column("ms", justify="right")
-    table.add_column("")
+    """Return the table of all cases; each row says whether it came out as expected."""
+    table = Table(
+        box=box.HORIZONTALS, show_lines=True, title="Every route, one request each", title_justify="left"
+    )
+    table.add_column("case\nprompt", min_width=24)
+    table.add_column("complexity\nprivacy, class\nbudget", no_wrap=True)
+    table.add_column("rule\n> chain\nx refused", no_wrap=True)
+    table.add_column("attempts", no_wrap=True)
+    table.add_column("route\nmodel", no_wrap=True)
+    table.add_column("tokens\nUSD\nms", justify="right", no_wrap=True)
     for number, (case, result, problems) in enumerate(rows, start=1):
-        table.add_row(*_cells(number, case, result), _verdict(problems))
+        table.add_row(*_cells(number, case, result, _verdict(problems)))
     return table
 
 
-def _cells(number: int, case: Case, result: Result) -> Sequence[RenderableType]:
+def _cells(number: int, case: Case, result: Result, verdict: Text) -> Sequence[RenderableType]:
     response = result.response
+    tokens = f"{response.usage.prompt_tokens}+{response.usage.completion_tokens}" if response.model else "-"
     return (
-        Text.assemble((f"{number}. {case.title}", "bold"), "\n", (_shortened(case.text), "dim")),
+        Text.assemble((f"{number}. {case.title}: ", "bold"), verdict, "\n", (_shortened(case.text), "dim")),
         _scores(response),
         _chain(response.decision),
-        "\n".join(attempt_words(response)),
+        _attempts(response),
         _route(result),
-        f"{response.usage.prompt_tokens}+{response.usage.completion_tokens}" if response.model else "-",
-        f"{response.cost_usd:.6f}",
-        f"{result.duration_ms:.0f}",
+        f"{tokens}\n{response.cost_usd:.6f}\n{result.duration_ms:.0f}",
     )
 
 
 def _scores(response: pb.GenerateResponse) -> str:
     scores = response.decision.scores
     klass = pb.PrivacyClass.Name(response.decision.privacy_class).removeprefix("PRIVACY_CLASS_").lower()
-    privacy = f"privacy {scores.privacy:.2f} {klass}"
-    return f"complexity {scores.complexity:.2f}\n{privacy}\nbudget {scores.budget:.2f}"
+    return f"{scores.complexity:.2f}\n{scores.privacy:.2f} {klass}\n{scores.budget:.2f}"
 
 
 def _chain(decision: pb.Decision) -> Text:
-    lines = [(f"{decision.rule}\n", "bold"), *((f"> {name}\n", "") for name in decision.chain)]
+    lines = [(decision.rule, "bold"), *((f"\n> {name}", "") for name in decision.chain)]
     for refusal in decision.refused:
-        lines.append((f"x {refusal.model} {pb.Reason.Name(refusal.reason).removeprefix('REASON_')}\n", "dim"))
-    text = Text.assemble(*lines)
-    text.rstrip()
-    return text
+        reason = pb.Reason.Name(refusal.reason).removeprefix("REASON_")
+        lines.append((f"\nx {refusal.model} {reason}", "dim"))
+    return Text.assemble(*lines)
+
+
+def _attempts(response: pb.GenerateResponse) -> str:
+    """Return a line an attempt; the same thing several times in a row is one line with its count."""
+    groups = [(words, len(list(same))) for words, same in groupby(attempt_words(response))]
+    return "\n".join(words if count == 1 else f"{words} x{count}" for words, count in groups)
 
 
 def _route(result: Result) -> Text:
@@ -81,7 +87,7 @@ def _route(result: Result) -> Text:
 
 
 def _verdict(problems: Sequence[str]) -> Text:
-    return Text("ok", "green") if not problems else Text("NOT AS EXPECTED", "bold red")
+    return Text("ok", "green") if not problems else Text("NOT OK", "bold red")
 
 
 def _shortened(text: str, length: int = 72) -> str:
@@ -103,7 +109,9 @@ def answers(rows: Sequence[tuple[Case, Result, Sequence[str]]]) -> Group:
 
 def accounts_table(bill: Bill, totals: Totals) -> Table:
     """Return the provider's own count beside the gateway's ledger."""
-    table = Table(title="The provider's bill and the gateway's ledger", title_justify="left")
+    table = Table(
+        box=box.HORIZONTALS, title="The provider's bill and the gateway's ledger", title_justify="left"
+    )
     table.add_column("")
     for heading in ("requests", "bytes", "tokens in", "tokens out", "USD"):
         table.add_column(heading, justify="right")

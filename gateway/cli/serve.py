@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.assembly import running_gateway
 from gateway.errors import StartupError
-from gateway.ledger.open import default_state_url
+from gateway.ledger.open import default_ledger_url
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.server.listen import parse_address
@@ -85,7 +85,7 @@ def serve(
         grace_s=grace_s,
     )
     path = policy or default_policy_path()
-    asyncio.run(_serve(load_policy(path), path, options=options, state_url=state or default_state_url()))
+    asyncio.run(_serve(load_policy(path), path, options=options, state_url=state or default_ledger_url(os.environ)))
 
 
 async def _serve(policy: Policy, path: Path, *, options: ServerOptions, state_url: str) -> None:
