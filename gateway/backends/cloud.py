@@ -10,13 +10,12 @@ import contextlib
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
 
 import aiohttp
 import httpx2
 import openai
-from typing_extensions import override
 
 from gateway.backends.base import Call
 from gateway.backends.cloud_answers import ErrorEvent, StreamReader, UnreadableAnswer, read_reply
@@ -40,7 +39,7 @@ _NO_KEY = "none"
 
 
 class CloudBackend:
-    """One model at one provider. `api_key` None sends no key; `close` it before the loop ends.
+    """One model at one provider. `api_key` None sends no key; `aclose` it before its loop ends.
 
     Raises StartupError for a URL, key or header that cannot be sent. The deadline of a call becomes
     the SDK's timeouts, which bound each wait for bytes; the caller bounds the whole.
@@ -68,7 +67,7 @@ class CloudBackend:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
             raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
 
-    async def stream(self, call: Call) -> AsyncIterator[Chunk]:
+    async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the answer in pieces; raises BackendError.
 
         Before the first text a failure is what it is; after it, it is StreamTruncated, and so is an
@@ -158,7 +157,6 @@ class _Client(openai.AsyncOpenAI):
     sent_headers: Mapping[str, str] = {}
 
     @property
-    @override
     def default_headers(self) -> dict[str, str | openai.Omit]:
         return dict(self.sent_headers)
 

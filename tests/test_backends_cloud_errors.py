@@ -1,0 +1,183 @@
+"""What a provider's refusal means to us: status, code, and when to come back."""
+
+import email.utils
+import json
+import traceback
+
+import openai
+import pytest
+
+from gateway.backends.cloud import SDK_ERRORS
+from gateway.backends.cloud_errors import CODES, STATUSES, error_event, refused, retry_after_s
+from gateway.errors import (
+    BackendConflict,
+    BackendCredentials,
+    BackendError,
+    BackendFailed,
+    BackendInvalid,
+    BackendModelMissing,
+    BackendOverloaded,
+    BackendProtocol,
+    BackendQuotaUsedUp,
+    BackendRateLimited,
+    Charge,
+    ContentFiltered,
+    ContextTooLong,
+)
+from tests.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
+from tests.fakes import FakeClock
+
+NOW_S = 1_800_000_000.0
+
+
+def test_every_exception_of_the_sdk_has_an_entry() -> None:
+    """A new version of the SDK with a new exception fails here, not in production."""
+    exported = {
+        thing
+        for name, thing in list(vars(openai).items())
+        # By type(): isinstance() would make the SDK's lazy proxies load all of it.
+        if issubclass(type(thing), type) and issubclass(thing, BaseException) and not name.startswith("_")
+    }
+    assert len(exported) > 15
+    assert exported == set(SDK_ERRORS)
+
+
+TABLE = [
+    (301, None, BackendModelMissing, "a redirect is not followed: it would take the prompt elsewhere"),
+    (307, None, BackendModelMissing, "nor is one that keeps the method"),
+    (400, None, BackendInvalid, "the caller's mistake"),
+    (400, "context_length_exceeded", ContextTooLong, "a larger model may take it"),
+    (400, "exceed_context_size_error", ContextTooLong, "llama-server's word for it"),
+    (413, "context_length_exceeded", ContextTooLong, "the code says more than the status"),
+    (400, "content_filter", ContentFiltered, "not routed around"),
+    (400, "content_policy_violation", ContentFiltered, "the same by another name"),
+    (400, "unheard_of", BackendInvalid, "an unknown code says nothing"),
+    (401, None, BackendCredentials, "our key"),
+    (402, None, BackendQuotaUsedUp, "an empty account at other providers"),
+    (403, None, BackendCredentials, "our key"),
+    (404, None, BackendModelMissing, "the policy's model"),
+    (405, None, BackendModelMissing, "no chat completions at this address"),
+    (407, None, BackendCredentials, "the proxy's"),
+    (408, None, BackendFailed, "may heal"),
+    (409, None, BackendConflict, "may heal"),
+    (413, None, BackendInvalid, "too large everywhere"),
+    (422, None, BackendInvalid, "the caller's mistake"),
+    (429, None, BackendRateLimited, "may heal"),
+    (429, "rate_limit_exceeded", BackendRateLimited, "may heal"),
+    (429, "slow_down", BackendRateLimited, "may heal"),
+    (429, "insufficient_quota", BackendQuotaUsedUp, "no waiting heals it"),
+    (429, "credit_balance_exhausted", BackendQuotaUsedUp, "no waiting heals it"),
+    (500, None, BackendFailed, "may heal"),
+    (500, "context_length_exceeded", BackendFailed, "a broken server's words are not believed"),
+    (502, None, BackendFailed, "may heal"),
+    (503, None, BackendOverloaded, "may heal, more slowly"),
+    (504, None, BackendFailed, "may heal"),
+    (529, None, BackendOverloaded, "503 at other providers"),
+    (599, None, BackendFailed, "an unknown 5xx"),
+]
+
+
+@pytest.mark.parametrize("key", ["code", "type"])
+@pytest.mark.parametrize(("status", "code", "ours", "why"), TABLE)
+def test_a_refusal_becomes_the_right_error(
+    status: int, code: str | None, ours: type[BackendError], why: str, key: str
+) -> None:
+    """By status and code as in the table; and whatever a provider refused it does not bill."""
+    error = refused("cloud", status=status, error={key: code}, headers={}, unix_s=NOW_S)
+    assert type(error) is ours, why
+    assert error.charge is Charge.NONE
+
+
+def test_the_table_of_the_test_has_every_entry_of_the_tables() -> None:
+    """No entry is untested but one that the names above stand for."""
+    assert set(STATUSES) <= {status for status, *_ in TABLE}
+    assert set(CODES) - {code for _, code, *_ in TABLE} == {"billing_hard_limit_reached"}
+
+
+def test_a_prompt_that_is_too_long_for_vllm_is_known_by_its_phrase() -> None:
+    """It has no code for it, and answers a plain 400."""
+    error = {
+        "message": "This model's maximum context length is 4096 tokens.",
+        "type": "BadRequestError",
+        "code": 400,
+    }
+    assert type(refused("cloud", status=400, error=error, headers={}, unix_s=NOW_S)) is ContextTooLong
+
+
+@pytest.mark.parametrize("error", [None, "text", [], {"code": 7}, {"code": ["x"]}, {"message": None}])
+def test_any_body_can_be_met(error: object) -> None:
+    """A body of another shape says no more than the status."""
+    assert type(refused("cloud", status=400, error=error, headers={}, unix_s=NOW_S)) is BackendInvalid
+    assert type(error_event("cloud", error)) is BackendProtocol
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after": email.utils.formatdate(NOW_S + 30, usegmt=True)}, 30.0),
+        ({"retry-after": email.utils.formatdate(NOW_S + 30)}, 30.0),
+        ({"retry-after": email.utils.formatdate(NOW_S - 30, usegmt=True)}, 0.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": ""}, None),
+    ],
+)
+def test_the_time_to_come_back_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, milliseconds or an HTTP date; what cannot be read counts as absent."""
+    assert retry_after_s(headers, unix_s=NOW_S) == seconds
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize("date", [False, True])
+async def test_the_time_to_come_back_is_in_the_error(ask: Ask, date: bool) -> None:
+    """It comes through the SDK, whatever the case of the header."""
+    clock = FakeClock(unix_s=NOW_S)
+    value = email.utils.formatdate(NOW_S + 7, usegmt=True) if date else "7"
+    reply = http(429, b"{}", f"ReTrY-AfTeR: {value}")
+    async with RawServer(reply).serve() as server, backend_at(server.base_url, clock=clock) as backend:
+        with pytest.raises(BackendRateLimited) as raised:
+            await ask(backend, call_of(clock=clock))
+    assert raised.value.retry_after_s == pytest.approx(7.0)
+
+
+SECRET = "S3CRET"  # Stands for a prompt, an answer, or the key, quoted by a provider.
+SECRET_ERROR = json.dumps({"error": {"message": SECRET, "code": SECRET, "type": SECRET}}).encode()
+SECRET_FINISH = json.dumps({"choices": [{"message": {"content": SECRET}, "finish_reason": SECRET}]}).encode()
+QUOTING = {
+    "an error with a message": http(400, SECRET_ERROR),
+    "an error that is no JSON": http(500, SECRET.encode()),
+    "a redirect": http(302, b"", f"Location: http://127.0.0.1:1/{SECRET}"),
+    "an answer that is no JSON": http(200, SECRET.encode()),
+    "an answer with an unknown finish reason": http(200, SECRET_FINISH),
+    "a status line that is none": f"HTTP/{SECRET}\r\n\r\n".encode(),
+    "a header that is none": f"HTTP/1.1 200 OK\r\n\x00{SECRET}\r\n\r\n".encode(),
+    "a stream of garbage": event_stream(f'{{"{SECRET}'.encode()),
+    "a stream with an error event": event_stream(SECRET_ERROR),
+    "a stream that is no UTF-8": event_stream(SECRET.encode() + b"\xff"),
+    "a body that is not compressed as it says": http(200, SECRET.encode(), "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize("reply", QUOTING.values(), ids=QUOTING.keys())
+async def test_no_error_holds_a_word_of_the_provider_or_the_key(ask: Ask, reply: bytes) -> None:
+    """Neither the message nor the traceback that a log would show."""
+    async with (
+        RawServer(reply, then="close").serve() as server,
+        backend_at(server.base_url, api_key=SECRET) as backend,
+    ):
+        with pytest.raises(BackendError) as raised:
+            await ask(backend, call_of(SECRET))
+    error = raised.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
+    assert SECRET not in shown
+    assert str(error).startswith("cloud: ")
