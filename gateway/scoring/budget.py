@@ -6,8 +6,8 @@ from collections.abc import Iterable
 def score_budget(spent_and_limits: Iterable[tuple[int, int]]) -> float:
     """Return the largest share that is spent or reserved, in [0, 1], of budgets in nano-dollars.
 
-    Each pair is (spent and reserved, limit) of one budget that applies. A limit of 0 leaves nothing (1.0); where no
-    budget applies nothing is gone (0.0).
+    Each pair is (spent and reserved, limit) of one budget that applies. A limit of 0 leaves nothing (1.0);
+    where no budget applies nothing is gone (0.0).
     """
     return max((_share(spent, limit) for spent, limit in spent_and_limits), default=0.0)
 

@@ -12,7 +12,8 @@ _DATE = (
     rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})\b"
 )
 _LABELLED = Pattern(
-    r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day)|d\.?o\.?b\.?|geburtsdatum|geb\.|fecha de nacimiento|date de naissance"
+    r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day)|d\.?o\.?b\.?|geburtsdatum|geb\."
+    r"|fecha de nacimiento|date de naissance"
     r"|data urodzenia|data di nascita)[\"']?(?: is| was)?[ \t]*[:=(-]?[ \t\"']*" + _DATE,
     ignore_case=True,
 )

@@ -14,8 +14,8 @@ _NUMBER = Pattern(
     r"|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{1,3}"
 )
 _WORD = Pattern(
-    r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte|carte"
-    r"|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
+    r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte"
+    r"|carte|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
     ignore_case=True,
 )
 

@@ -10,7 +10,8 @@ _ADDRESS = Pattern(
     rf"([{_LETTER}._%+'-]+)@((?:[{_LETTER}][{_LETTER}-]*\.)+(?:[A-Za-z\xc0-\xff?]{{2,24}}|xn--[A-Za-z0-9-]+))"
 )
 _DISGUISED = Pattern(
-    r"[A-Za-z0-9._+-]+ ?[\[({] ?(?:at|@) ?[\])}] ?[A-Za-z0-9-]+(?:(?:\.| ?[\[({] ?(?:dot|\.) ?[\])}] ?)[A-Za-z0-9-]+)+",
+    r"[A-Za-z0-9._+-]+ ?[\[({] ?(?:at|@) ?[\])}] ?"
+    r"[A-Za-z0-9-]+(?:(?:\.| ?[\[({] ?(?:dot|\.) ?[\])}] ?)[A-Za-z0-9-]+)+",
     ignore_case=True,
 )
 _FILE_ENDINGS = frozenset(

@@ -12,15 +12,20 @@ _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
 _PATTERNS = [Pattern(rf"\b(?:{rule.shape})", ignore_case=True) for rule in RULES]
 _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
-_OF = r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
+_OF = (
+    r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
+    r"(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
+)
 _PASSPORT_OR_LICENCE = Pattern(
-    r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein|reisepass|paszport"
-    r"|prawo jazdy|permis de conduire|voter[ -]?id)" + _OF + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})",
+    r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein"
+    r"|reisepass|paszport|prawo jazdy|permis de conduire|voter[ -]?id)"
+    + _OF
+    + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})",
     ignore_case=True,
 )
 _NAMED = Pattern(
-    r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity|id[ -]card|tax(?:payer)?[ -]?id"
-    r"(?:entification)?|tin|itin|resident registration|social insurance)"
+    r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity"
+    r"|id[ -]card|tax(?:payer)?[ -]?id(?:entification)?|tin|itin|resident registration|social insurance)"
     + _OF
     + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)",
     ignore_case=True,

@@ -84,7 +84,7 @@ def is_nric(written: str) -> bool:
 
 
 def is_dated(written: str) -> bool:
-    """Whether it begins with a day in the form YYMMDD, as the Korean numbers do (their check digit was given up)."""
+    """Whether it begins with a day as YYMMDD, as Korean numbers do, whose check digit was given up."""
     return 1 <= int(written[2:4]) <= 12 and 1 <= int(written[4:6]) <= 31
 
 
@@ -97,6 +97,7 @@ def _always(_: str) -> bool:
     return True
 
 
+_UNION = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK"
 _NINO_START = "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
 
 RULES: tuple[IdRule, ...] = (
@@ -107,13 +108,16 @@ RULES: tuple[IdRule, ...] = (
     ),
     IdRule(shape=r"\d{3}[ -]?\d{3}[ -]?\d{4}", is_valid=nhs.is_valid, words="nhs"),
     IdRule(shape=r"\d{10}", is_valid=utr.is_valid, words="utr|unique taxpayer"),
-    IdRule(shape=r"\d{7}[A-W][A-IW]?", is_valid=pps.is_valid, words="ppsn?|personal public service", alone=PROBABLE),
+    IdRule(
+        shape=r"\d{7}[A-W][A-IW]?", is_valid=pps.is_valid,
+        words="ppsn?|personal public service", alone=PROBABLE,
+    ),
     IdRule(
         shape=r"\d{2} ?\d{3} ?\d{3} ?\d{3}", is_valid=de_idnr.is_valid,
         words="steuer[a-z-]*|idnr|tin|tax id(?:entification)?(?: number)?",
     ),
     IdRule(
-        shape=r"(?:AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)U?[0-9A-Z]{8,12}",
+        shape=rf"(?:{_UNION})U?[0-9A-Z]{{8,12}}",
         is_valid=vat.is_valid, words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*|tax",
     ),
     IdRule(shape=r"\d{8}[ -]?[A-Z]", is_valid=dni.is_valid, words="dni|nif", alone=LIKELY),
@@ -128,26 +132,38 @@ RULES: tuple[IdRule, ...] = (
     ),
     IdRule(shape=r"\d{11}", is_valid=iva.is_valid, words=r"partita iva|p\.? ?iva|vat"),
     IdRule(shape=r"\d{9}", is_valid=nif.is_valid, words="nif|contribuinte"),
-    IdRule(shape=r"\d{9}|\d{4}\.\d{2}\.\d{3}", is_valid=bsn.is_valid, words="bsn|burgerservicenummer|sofi(?:nummer)?"),
     IdRule(
-        shape=r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}", is_valid=nn.is_valid, words="rijksregister[a-z]*|registre national",
+        shape=r"\d{9}|\d{4}\.\d{2}\.\d{3}", is_valid=bsn.is_valid,
+        words="bsn|burgerservicenummer|sofi(?:nummer)?",
+    ),
+    IdRule(
+        shape=r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}",
+        is_valid=nn.is_valid, words="rijksregister[a-z]*|registre national",
         alone=LIKELY,
     ),
     IdRule(shape=r"756\.\d{4}\.\d{4}\.\d{2}", is_valid=ch_ssn.is_valid, words="ahv|avs", alone=CHECKED),
-    IdRule(shape=r"\d{4} ?\d{6}", is_valid=vnr.is_valid, words="svnr|sozialversicherung[a-z]*|versicherungsnummer"),
     IdRule(
-        shape=r"(?:\d{2})?\d{6}[+-]\d{4}", is_valid=personnummer.is_valid, words="personnummer|personal number",
+        shape=r"\d{4} ?\d{6}", is_valid=vnr.is_valid,
+        words="svnr|sozialversicherung[a-z]*|versicherungsnummer",
+    ),
+    IdRule(
+        shape=r"(?:\d{2})?\d{6}[+-]\d{4}",
+        is_valid=personnummer.is_valid, words="personnummer|personal number",
         alone=PROBABLE,
     ),
     IdRule(shape=r"\d{6}-?\d{4}", is_valid=cpr.is_valid, words="cpr|personnummer"),
-    IdRule(shape=r"\d{6}[+A-FU-Y-]\d{3}[0-9A-Y]", is_valid=hetu.is_valid, words="henkil[oö]tunnus|hetu", alone=LIKELY),
+    IdRule(
+        shape=r"\d{6}[+A-FU-Y-]\d{3}[0-9A-Y]", is_valid=hetu.is_valid,
+        words="henkil[oö]tunnus|hetu", alone=LIKELY,
+    ),
     IdRule(shape=r"\d{6} ?\d{5}", is_valid=fodselsnummer.is_valid, words="f[oø]dselsnummer|personnummer"),
     IdRule(shape=r"\d{6}-?\d{4}", is_valid=kennitala.is_valid, words="kennitala"),
     IdRule(shape=r"[1-8]\d{10}", is_valid=ik.is_valid, words="isikukood|personal (?:id )?code"),
     IdRule(shape=r"[1-9]\d{10}", is_valid=asmens.is_valid, words="asmens kodas|personal code"),
     IdRule(shape=r"\d{11}", is_valid=pesel.is_valid, words="pesel[a-z]*"),
     IdRule(
-        shape=r"\d{3}-?\d{3}-?\d{2}-?\d{2}|\d{3}-\d{2}-\d{2}-\d{3}", is_valid=nip.is_valid, words="nip(?:-?u|em)?",
+        shape=r"\d{3}-?\d{3}-?\d{2}-?\d{2}|\d{3}-\d{2}-\d{2}-\d{3}",
+        is_valid=nip.is_valid, words="nip(?:-?u|em)?",
     ),
     IdRule(shape=r"\d{9}(?:\d{5})?", is_valid=regon.is_valid, words="regon[a-z]*"),
     IdRule(shape=r"[A-Z]{3} ?\d{6}", is_valid=_always, words="dow[oó]d[a-z]*|dowodu osobistego"),
@@ -165,7 +181,10 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{3}\.\d{3}\.\d{3}-\d{2}", is_valid=cpf.is_valid, words="cpf", alone=CHECKED),
     IdRule(shape=r"\d{11}", is_valid=cpf.is_valid, words="cpf"),
     IdRule(shape=r"\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}", is_valid=cnpj.is_valid, words="cnpj", alone=LIKELY),
-    IdRule(shape=r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[A-Z0-9]\d", is_valid=curp.is_valid, words="curp", alone=CHECKED),
+    IdRule(
+        shape=r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[A-Z0-9]\d", is_valid=curp.is_valid,
+        words="curp", alone=CHECKED,
+    ),
     IdRule(shape=r"[A-Z&]{3,4}\d{6}[A-Z0-9]{3}", is_valid=rfc.is_valid, words="rfc"),
     IdRule(shape=r"\d{2}-\d{8}-\d", is_valid=cuit.is_valid, words="cui[tl]", alone=LIKELY),
     IdRule(shape=r"\d{1,2}\.\d{3}\.\d{3}-[\dK]", is_valid=rut.is_valid, words="ru[tn]", alone=LIKELY),
@@ -173,12 +192,16 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{10}", is_valid=ci.is_valid, words="c[eé]dula"),
     # Asia, Africa, Oceania
     IdRule(
-        shape=r"[2-9]\d{3}[ -]\d{4}[ -]\d{4}", is_valid=aadhaar.is_valid, words="a+dhaa?r|uidai|uid", alone=PROBABLE,
+        shape=r"[2-9]\d{3}[ -]\d{4}[ -]\d{4}",
+        is_valid=aadhaar.is_valid, words="a+dhaa?r|uidai|uid", alone=PROBABLE,
     ),
     IdRule(shape=r"[2-9]\d{11}", is_valid=aadhaar.is_valid, words="a+dhaa?r|uidai|uid"),
     IdRule(shape=r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]", is_valid=is_upper_pan, words="pan", alone=PROBABLE),
     IdRule(shape=r"[A-Z]{3}\d{7}", is_valid=epic.is_valid, words="vot(?:e|er|ing)|epic"),
-    IdRule(shape=r"\d{17}[\dX]", is_valid=ric.is_valid, words="resident identity|id card|identity", alone=LIKELY),
+    IdRule(
+        shape=r"\d{17}[\dX]", is_valid=ric.is_valid,
+        words="resident identity|id card|identity", alone=LIKELY,
+    ),
     IdRule(shape=r"\d{6}-[1-8]\d{6}", is_valid=rrn.is_valid, words="rrn", alone=LIKELY),
     IdRule(shape=r"\d{6}-?[1-8]\d{6}", is_valid=is_dated, words="rrn|frn|resident registration|korean"),
     IdRule(shape=r"\d-\d{4}-\d{5}-\d{2}-\d", is_valid=pin.is_valid, words="thai", alone=LIKELY),

@@ -15,7 +15,8 @@ from gateway.scoring.privacy.detector import (
 
 _IPV4 = Pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?:/\d{1,2}\b)?")
 _IPV6 = Pattern(
-    r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
+    r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?"
+    r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
 )
 _IP_WORD = Pattern(
     r"\b(?:ips?|ipv[46]|host|server|address|subnet|localhost|loopback|ssh|ping|dns)\b|connect",

@@ -1,19 +1,22 @@
-"""Text as detectors see it: the disguises of ordinary characters undone, and the way back to the original offsets."""
+"""Text as detectors see it: disguises of ordinary characters undone, with the way back to the original."""
 
 import sys
 import unicodedata
 from dataclasses import dataclass, field
 
+_SPACES = [0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000]
+_DASHES = [*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63]
+_APOSTROPHES = [0x2018, 0x2019, 0x201B, 0x2032]
+_QUOTES = [0x201C, 0x201D, 0x201F, 0x2033]
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_INVISIBLE_CODES = [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+
 
 def _foldings() -> dict[int, str]:
-    table = {
-        ord(space): " "
-        for space in "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    }
-    table |= {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"}
-    table |= {ord(quote): "'" for quote in "\u2018\u2019\u201b\u2032"}
-    table |= {ord(quote): '"' for quote in "\u201c\u201d\u201f\u2033"}
-    table |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    """Return what each look-alike stands for: one character for one, so that no offset moves."""
+    table = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DASHES, "-")
+    table |= dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTES, '"')
+    table |= {code: chr(code - 0xFEE0) for code in _FULL_WIDTH}
     for code in range(0x80, sys.maxunicode + 1):
         digit = unicodedata.decimal(chr(code), None)
         if digit is not None:
@@ -22,11 +25,9 @@ def _foldings() -> dict[int, str]:
 
 
 _FOLDED = _foldings()
-_INVISIBLE = frozenset(
-    "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
-)
+_INVISIBLE = frozenset(map(chr, _INVISIBLE_CODES))
 _TOUCHED = _INVISIBLE | frozenset(map(chr, _FOLDED))
-_TABLE: dict[int, str | None] = {**_FOLDED, **{ord(char): None for char in _INVISIBLE}}
+_TABLE: dict[int, str | None] = {**_FOLDED, **dict.fromkeys(_INVISIBLE_CODES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class NormalText:
 
 
 def normalise(text: str) -> NormalText:
-    """Undo disguises: full-width and other scripts' digits, odd spaces, dashes, quotes, characters without width.
+    """Undo disguises: full-width forms, other scripts' digits, odd spaces, dashes, quotes, invisible marks.
 
     Raises UnicodeEncodeError where the text holds what is no character, such as a lone surrogate.
     """

@@ -1,4 +1,4 @@
-"""Telephone numbers: international ones as they stand, national ones by their format or a word beside them."""
+"""Telephone numbers: international ones as they stand, national ones by format or a word beside them."""
 
 from collections.abc import Iterator
 
@@ -32,10 +32,10 @@ _SOMETHING_ELSE = Pattern(
     r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 )
 _WORDS = (
-    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|mobiles?|mob|m[oó]vil|mobil"
-    r"|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline|dial(?:led|ing)?|pager|telepono"
-    r"|call(?:ed|ing)?|ring|text(?:ed)? (?:me|him|her|them|us)|reach(?:ed)? (?:me|him|her|them|us)"
-    r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
+    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|mobiles?|mob"
+    r"|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline|dial(?:led|ing)?"
+    r"|pager|telepono|call(?:ed|ing)?|ring|text(?:ed)? (?:me|him|her|them|us)"
+    r"|reach(?:ed)? (?:me|him|her|them|us)|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
 )
 _LABEL = Pattern(
     r"\b" + _WORDS + r"\b(?: ?(?:number|numbers|no|nr|num|line))?\.?(?: (?:me|him|her|us|them|back))?"
@@ -71,7 +71,7 @@ class PhoneDetector:
 
 
 def _ends(text: str, start: int, end: int) -> Iterator[int]:
-    """Yield where the number may end: at the last group, or, as another number may follow it, up to two before."""
+    """Yield where it may end: at the last group, or up to two before, as another number may follow it."""
     for _ in range(3):
         yield end
         end = max(text.rfind(" ", start, end), text.rfind("/", start, end))

@@ -75,7 +75,7 @@ class PrivacyScorer:
         self._clock = clock
         self._detectors = tuple(detectors)
         self._weights: dict[str, float] = dict(WEIGHTS)
-        self._weights.update(policy.weights)
+        self._weights.update((str(kind), weight) for kind, weight in policy.weights.items())
         self._floors: dict[str, PrivacyClass] = dict(FLOORS)
         self._floors.update((kind, privacy_class(name)) for kind, name in policy.floors.items())
 
@@ -170,7 +170,7 @@ def _readable(text: str) -> NormalText:
 
 
 def _found(detector: Detector, normal: NormalText, index: int) -> list[_Located]:
-    """Return what one detector finds in one text, in the offsets of the original and without overlaps of a type."""
+    """Return what one detector finds in one text, with the original's offsets, without overlaps of a type."""
     try:
         matches = [_checked(match, detector, normal.text) for match in detector.find(normal.text)]
     except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.

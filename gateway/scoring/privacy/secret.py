@@ -10,10 +10,12 @@ from gateway.scoring.privacy.secret_formats import FORMATS
 
 _KNOWN = Pattern(r"\b(?:" + "|".join(FORMATS) + ")")
 _PRIVATE_KEY = Pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_LOGIN = Pattern(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/\"'<>]{0,64}:([^\s@/\"'<>]{1,128})@[A-Za-z0-9\[]")
-_PASSWORD = r"pass(?:word|wd|phrase|code)?|pwd|passwort|contrase[n\xf1]a|mot de passe|has[l?]o"
+_LOGIN_URL = Pattern(
+    r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/\"'<>]{0,64}:([^\s@/\"'<>]{1,128})@[A-Za-z0-9\[]"
+)
+_LOGIN_WORDS = r"pass(?:word|wd|phrase|code)?|pwd|passwort|contrase[n\xf1]a|mot de passe|has[l?]o"
 _NAME = (
-    rf"(?:{_PASSWORD}|secret|token|credentials?|bearer|api[ _-]?key|app[ _-]?key|access[ _-]?key"
+    rf"(?:{_LOGIN_WORDS}|secret|token|credentials?|bearer|api[ _-]?key|app[ _-]?key|access[ _-]?key"
     r"|auth(?:entication)?[ _-]?key|private[ _-]?key|secret[ _-]?key|account[ _-]?key|encryption[ _-]?key"
     r"|signing[ _-]?key|shared[ _-]?key|master[ _-]?key|license[ _-]?key|[_-]key)"
 )
@@ -28,17 +30,20 @@ _ELEMENT = Pattern(
     ignore_case=True,
 )
 _HEADER = Pattern(
-    r"\b(?:authorization|x-api-key|x-auth-token)[\"']?[ \t]*[:=][ \t]*[\"']?(?:(?:bearer|basic|token|apikey)[ \t]+)?"
-    r"([A-Za-z0-9._~+/=-]{12,})|\bbearer[ \t]+([A-Za-z0-9._~+/=-]{20,})",
+    r"\b(?:authorization|x-api-key|x-auth-token)[\"']?[ \t]*[:=][ \t]*[\"']?"
+    r"(?:(?:bearer|basic|token|apikey)[ \t]+)?([A-Za-z0-9._~+/=-]{12,})"
+    r"|\bbearer[ \t]+([A-Za-z0-9._~+/=-]{20,})",
     ignore_case=True,
 )
 _COMMAND = Pattern(
     r"\bcurl\b[^\n]{0,400}?[ \t](?:-u|--user)[ =]?[ \t]*[\"']?[^\s:\"']{1,64}:([^\s\"'@]{4,128})"
 )
 _PLACEHOLDER = Pattern(
-    r"^(?:<.*>|[\[$%{#].*|your.*|my[-_ ].*|example.*|change[-_]?me.*|placeholder.*|todo|none|null|nil|undefined|true|false"
-    r"|string|required|optional|secret|password|passwd|token|testing?|redacted|hidden|foo|bar|dummy.*|sample.*"
-    r"|(?:os|process|env|config|settings|self|this|args|request|var|data|local)\..*)$|x{6}|\*{3}|\.{3}|(?:put|insert)_your",
+    r"^(?:<.*>|[\[$%{#].*|your.*|my[-_ ].*|example.*|change[-_]?me.*|placeholder.*|todo|none|null|nil"
+    r"|undefined|true|false|string|required|optional|secret|password|passwd|token|testing?|redacted|hidden"
+    r"|foo|bar|dummy.*|sample.*"
+    r"|(?:os|process|env|config|settings|self|this|args|request|var|data|local)\..*)$"
+    r"|x{6}|\*{3}|\.{3}|(?:put|insert)_your",
     ignore_case=True,
 )
 _WORDS = Pattern(r"^[A-Za-z]+(?:[._/-][A-Za-z]+)*$")
@@ -79,7 +84,7 @@ def _private_keys(text: str) -> Iterator[Match]:
 
 
 def _logins(text: str) -> Iterator[Match]:
-    for span in _LOGIN.find(text):
+    for span in _LOGIN_URL.find(text):
         start, end = span.groups[0]
         if not is_placeholder(text[start:end]):
             yield _match(start, end, CHECKED)
@@ -103,7 +108,7 @@ def _sent(text: str) -> Iterator[Match]:
                 yield _match(start, end, LIKELY)
 
 
-# What a text must contain for a kind to be looked for, and how it is looked for: one pass decides for all kinds.
+# What a text must contain for a kind to be looked for, and how that is done: one pass decides for all.
 _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r"(?-i:\b(?:" + "|".join(FORMATS) + "))", _known),
     (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", _private_keys),
@@ -112,7 +117,7 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r"authorization|x-api-key|x-auth-token|bearer|curl", _sent),
 )
 _SIGNS = PatternSet([sign for sign, _ in _KINDS], ignore_case=True)
-_PASSWORD_NAME = Pattern(_PASSWORD, ignore_case=True)
+_LOGIN_NAME = Pattern(_LOGIN_WORDS, ignore_case=True)
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -120,7 +125,7 @@ def is_secret(name: str, value: str) -> bool:
     if len(value) < 6 or is_placeholder(value):
         return False
     has_digit = any(map(str.isdigit, value))
-    if _PASSWORD_NAME.is_in(name):
+    if _LOGIN_NAME.is_in(name):
         has_mark = any(not char.isalnum() and char not in "._/-" for char in value)
         return (has_digit or has_mark) and entropy_bits(value) >= _PASSWORD_BITS
     least = 16 if name.lower().endswith(("_key", "-key")) else _LEAST_KEY

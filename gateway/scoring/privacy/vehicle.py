@@ -8,8 +8,10 @@ from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context
 _VIN = Pattern(r"\b[A-HJ-NPR-Z0-9]{17}\b", ignore_case=True)
 _VIN_WORD = Pattern(r"\b(?:vins?|vehicle identification|chassis|fahrgestellnummer|fin)\b", ignore_case=True)
 _PLATE = Pattern(
-    r"\b(?:(?:number|licen[cs]e|registration) plates?|plate (?:number|no)|car reg(?:istration)?|vehicle reg(?:istration)?|kennzeichen)"
-    r"(?: (?:number|no))?\.?(?: is| was)?[ \t]*[:=#]?[ \t]*([A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,4}){1,2}|[A-Z]{1,4}\d[A-Z0-9]{1,5}|\d[A-Z0-9]{3,7})\b",
+    r"\b(?:(?:number|licen[cs]e|registration) plates?|plate (?:number|no)|car reg(?:istration)?"
+    r"|vehicle reg(?:istration)?|kennzeichen)"
+    r"(?: (?:number|no))?\.?(?: is| was)?[ \t]*[:=#]?[ \t]*"
+    r"([A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,4}){1,2}|[A-Z]{1,4}\d[A-Z0-9]{1,5}|\d[A-Z0-9]{3,7})\b",
     ignore_case=True,
 )
 _VALUES = dict(
