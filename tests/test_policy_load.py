@@ -111,6 +111,14 @@ def test_the_hash_is_of_what_the_policy_means(old: str, new: str, is_same: bool)
     assert len(first.hash) == 64
 
 
+def test_the_order_in_which_models_are_named_means_nothing() -> None:
+    """Models are asked in the order of a route, so that of their names is not part of the hash."""
+    edge = next(line for line in POLICY.splitlines(keepends=True) if line.startswith("  edge:"))
+    swapped = POLICY.replace(edge, "").replace("privacy: {", f"{edge}privacy: {{", 1)
+    assert list(parse_policy(swapped, name="p").models) == ["cloud", "edge"]
+    assert parse_policy(swapped, name="p").hash == parse_policy(POLICY, name="p").hash
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("policies/*.yaml")), ids=lambda path: path.name)
 def test_the_effective_policy_loads_again_to_the_same_hash(path: Path) -> None:
     """What `policy show` prints is a policy, and the same one."""
