@@ -72,11 +72,13 @@ async def _run(folder: Path, console: Console) -> Sequence[str]:
                 result = await _play(stage, case)
                 rows.append((case, result, case.expected.problems(result)))
         bill = stage.cloud.bill()
+    gateway_status = stage.gateway.exit_status
     totals = await _totals(folder)
     console.print(result_table(rows), answers(rows), "", accounts_table(bill, totals))
     return [
         *(f"{case.title}: {problem}" for case, _, problems in rows for problem in problems),
         *_account_problems(bill, totals),
+        *([f"the gateway ended with status {gateway_status}"] if gateway_status != 0 else []),
     ]
 
 

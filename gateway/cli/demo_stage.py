@@ -63,6 +63,16 @@ class GatewayProcess:
         if not self.target:
             raise StartupError(f"the demo's gateway did not start: {self._last_line}")
 
+    @property
+    def pid(self) -> int:
+        """The process id of the gateway."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.returncode
+
     async def end(self) -> None:
         """Send SIGTERM and wait until it has drained."""
         if self._process.returncode is None:

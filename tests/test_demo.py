@@ -1,0 +1,61 @@
+"""`gateway demo` as a newcomer runs it, and what makes it fail."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gateway.cli.demo_cases import CASES, Expected, Result
+from gateway.v1 import gateway_pb2 as pb
+
+
+def test_the_demo_shows_every_case_and_succeeds() -> None:
+    """Every case has its row, bill and ledger are shown, and the exit status is 0."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo"], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for number, case in enumerate(CASES, start=1):
+        assert f"{number}. {case.title.split()[0]}" in ended.stdout
+    assert "ledger: settled" in ended.stdout
+    assert ended.stderr == ""
+
+
+RIGHT = Result(
+    response=pb.GenerateResponse(
+        route=pb.ROUTE_LOCAL,
+        model="edge",
+        decision=pb.Decision(rule="default"),
+        attempts=[pb.Attempt(model="edge", outcome=pb.OUTCOME_ANSWERED)],
+    ),
+    deltas=0,
+    provider_bytes=0,
+    duration_ms=1.0,
+)
+WANTED = {
+    "route": pb.ROUTE_LOCAL,
+    "model": "edge",
+    "rule": "default",
+    "attempts": ("edge",),
+    "is_provider_silent": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("route", pb.ROUTE_CLOUD),
+        ("model", "cloud"),
+        ("rule", "hard"),
+        ("attempts", ("edge ENGINE_DOWN", "edge")),
+        ("refused", ("cloud",)),
+        ("degraded", pb.REASON_CLEARANCE),
+        ("is_provider_silent", False),
+        ("is_streamed", True),
+    ],
+)
+def test_a_row_that_differs_in_anything_is_a_problem(name: str, wrong: object) -> None:
+    """Each fact that a case expects can fail, and none does when all is right."""
+    assert Expected(**WANTED).problems(RIGHT) == []  # type: ignore[arg-type]  # A table of several types.
+    assert len(Expected(**{**WANTED, name: wrong}).problems(RIGHT)) == 1  # type: ignore[arg-type]
