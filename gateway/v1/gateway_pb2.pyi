@@ -334,7 +334,7 @@ class GenerationConfig(_message.Message):
     seed: _builtins.int
     """Optional. Seed for sampling."""
     json_schema: _builtins.str
-    """Optional. A JSON schema (draft 2020-12, an object, at most 64 KiB) that
+    """Optional. A JSON schema (draft 2020-12, an object, at most 128 KiB) that
     the answer has to follow.
     """
     @_builtins.property
