@@ -19,6 +19,9 @@ _LABELLED = Pattern(
 )
 _BORN = Pattern(r"\b(?:born|geboren|n[eé]e?|urodzon[ya])\b[^\n\d]{0,40}?" + _DATE, ignore_case=True)
 
+_LONG_AGO = Pattern(r"\b1[0-8]\d\d\b")
+"""Years in which nobody was born who lives."""
+
 
 class BirthDetector:
     """Finds dates of birth."""
@@ -30,4 +33,6 @@ class BirthDetector:
         for pattern, confidence in ((_LABELLED, CHECKED), (_BORN, LIKELY)):
             for span in pattern.find(text):
                 start, end = span.groups[0]
+                if _LONG_AGO.is_in(text[start:end]):
+                    continue
                 yield Match(type="DOB", start=start, end=end, confidence=confidence)

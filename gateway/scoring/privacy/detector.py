@@ -6,8 +6,10 @@ from typing import Protocol
 
 from gateway.scoring.pattern import Pattern
 
+CERTAIN = 1.0
+"""A format that means nothing else."""
 CHECKED = 0.95
-"""A check digit or an unmistakable format, or a label before a plausible value."""
+"""A check digit that is right, or a value right behind the words that name it."""
 LIKELY = 0.75
 """A format that seldom means anything else."""
 PROBABLE = 0.6

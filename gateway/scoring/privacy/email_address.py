@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match
+from gateway.scoring.privacy.detector import CERTAIN, LIKELY, Match
 
 _LETTER = r"A-Za-z0-9\xc0-\xff?"
 _ADDRESS = Pattern(
@@ -44,7 +44,7 @@ def _plain(text: str) -> Iterator[Match]:
             start += 1
         if start == at or "." not in text[at:end] or _is_something_else(text, start, end):
             continue
-        yield Match(type="EMAIL", start=start, end=end, confidence=CHECKED)
+        yield Match(type="EMAIL", start=start, end=end, confidence=CERTAIN)
 
 
 def _is_something_else(text: str, start: int, end: int) -> bool:

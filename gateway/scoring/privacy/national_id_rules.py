@@ -110,7 +110,7 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{10}", is_valid=utr.is_valid, words="utr|unique taxpayer"),
     IdRule(
         shape=r"\d{7}[A-W][A-IW]?", is_valid=pps.is_valid,
-        words="ppsn?|personal public service", alone=PROBABLE,
+        words="ppsn?|personal public service",
     ),
     IdRule(
         shape=r"\d{2} ?\d{3} ?\d{3} ?\d{3}", is_valid=de_idnr.is_valid,
@@ -120,7 +120,7 @@ RULES: tuple[IdRule, ...] = (
         shape=rf"(?:{_UNION})U?[0-9A-Z]{{8,12}}",
         is_valid=vat.is_valid, words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*|tax",
     ),
-    IdRule(shape=r"\d{8}[ -]?[A-Z]", is_valid=dni.is_valid, words="dni|nif", alone=LIKELY),
+    IdRule(shape=r"\d{8}-?[A-Z]", is_valid=dni.is_valid, words="dni|nif", alone=LIKELY),
     IdRule(shape=r"[XYZ][ -]?\d{7}[ -]?[A-Z]", is_valid=nie.is_valid, words="nie", alone=LIKELY),
     IdRule(
         shape=r"[12] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}", is_valid=nir.is_valid,

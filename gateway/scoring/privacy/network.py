@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import (
-    CHECKED,
+    CERTAIN,
     LIKELY,
     POSSIBLE,
     Match,
@@ -53,7 +53,7 @@ def _ipv4(text: str) -> Iterator[Match]:
         if not _is_ip(text[span.start : span.end]) or not stands_alone(text, span.start, span.end):
             continue
         is_version = _VERSION_WORD.is_in(context(text, (span.start, span.end), before=16))
-        confidence = POSSIBLE if is_version else CHECKED
+        confidence = POSSIBLE if is_version else CERTAIN
         yield Match(type="IP", start=span.start, end=span.end, confidence=confidence)
 
 
@@ -69,7 +69,7 @@ def _ipv6(text: str) -> Iterator[Match]:
             continue
         digits = sum(char not in ":./%" for char in written)
         has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
-        confidence = CHECKED if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
+        confidence = CERTAIN if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
         yield Match(type="IP", start=start, end=end, confidence=confidence)
 
 
@@ -91,7 +91,7 @@ class MacDetector:
         for span in _MAC.find(text):
             digits = set(text[span.start : span.end].lower()) - set(":-.")
             if len(digits) > 1 and stands_alone(text, span.start, span.end):
-                confidence = LIKELY if text[span.start + 4] == "." else CHECKED
+                confidence = LIKELY if text[span.start + 4] == "." else CERTAIN
                 yield Match(type="MAC", start=span.start, end=span.end, confidence=confidence)
 
 
@@ -108,7 +108,7 @@ class UrlDetector:
                 text[end - 1] in ")]" and not _opens(text, span.start, end)
             ):
                 end -= 1
-            yield Match(type="URL", start=span.start, end=end, confidence=CHECKED)
+            yield Match(type="URL", start=span.start, end=end, confidence=CERTAIN)
 
 
 def _opens(text: str, start: int, end: int) -> bool:

@@ -32,10 +32,10 @@ _SOMETHING_ELSE = Pattern(
     r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 )
 _WORDS = (
-    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|mobiles?|mob"
-    r"|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline|dial(?:led|ing)?"
-    r"|pager|telepono|call(?:ed|ing)?|ring|text(?:ed)? (?:me|him|her|them|us)"
-    r"|reach(?:ed)? (?:me|him|her|them|us)|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
+    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|telepono"
+    r"|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline"
+    r"|dial(?:led|ing)?|pager|call(?:ed|ing)?|ring|(?:text(?:ed)?|reach(?:ed)?) (?:me|him|her|them|us)"
+    r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
 )
 _LABEL = Pattern(
     r"\b" + _WORDS + r"\b(?: ?(?:number|numbers|no|nr|num|line))?\.?(?: (?:me|him|her|us|them|back))?"

@@ -46,6 +46,8 @@ MANY = 20
 """From this many distinct values of a type on a text is a list of people, not a mention of one."""
 _CHARS_PER_MS = 2048
 _OUTSIDE_MESSAGES = -1
+_DECIMALS = 9
+"""So that a weight of 0.2 alone scores 0.2, and reaches a class that begins there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class PrivacyScorer:
         innocent = 1.0
         for kind in sorted(highest):
             innocent *= 1.0 - self._weights[kind] * highest[kind]
-        return min(1.0, max(0.0, 1.0 - innocent))
+        return round(1.0 - innocent, _DECIMALS)
 
     def _classify(
         self, score: float, located: Sequence[_Located], hint: PrivacyClass | None

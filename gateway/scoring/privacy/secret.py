@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gateway.scoring.pattern import Pattern, PatternSet
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, end_of_paragraph
+from gateway.scoring.privacy.detector import CERTAIN, CHECKED, LIKELY, PROBABLE, Match, end_of_paragraph
 from gateway.scoring.privacy.secret_formats import FORMATS
 
 _KNOWN = Pattern(r"\b(?:" + "|".join(FORMATS) + ")")
@@ -70,7 +70,7 @@ def _known(text: str) -> Iterator[Match]:
     for span in _KNOWN.find(text):
         written = text[span.start : span.end]
         if not is_placeholder(written) and (any(map(str.isdigit, written)) or not written.startswith("sk-")):
-            yield _match(span.start, span.end, CHECKED)
+            yield _match(span.start, span.end, CERTAIN)
 
 
 def _private_keys(text: str) -> Iterator[Match]:
@@ -80,7 +80,7 @@ def _private_keys(text: str) -> Iterator[Match]:
         if 0 <= armour < span.end + _LEAST_BODY:
             continue
         dashes = text.find("-----", armour + 8, limit) if armour >= 0 else -1
-        yield _match(span.start, dashes + 5 if dashes >= 0 else limit, CHECKED)
+        yield _match(span.start, dashes + 5 if dashes >= 0 else limit, CERTAIN)
 
 
 def _logins(text: str) -> Iterator[Match]:
