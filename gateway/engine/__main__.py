@@ -8,6 +8,7 @@ lives: at its end the process ends, at once and in any state. One line of JSON o
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import os
 import resource
@@ -129,9 +130,9 @@ def decode(scheduler: Scheduler) -> None:
             os._exit(EXIT_DECODE)
 
 
-def watch_owner(socket: Path) -> None:
-    """End the process when standard input ends: nobody would stop it after a kill of the gateway."""
-    while sys.stdin.buffer.read(1024):
+def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
+    """End the process when its owner's pipe ends: nobody would stop it after a kill of the gateway."""
+    while owner.read(1024):
         pass
     with contextlib.suppress(OSError):  # A killed owner leaves the socket and its folder behind.
         socket.unlink(missing_ok=True)
@@ -155,8 +156,11 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Ctrl-C in a terminal reaches the whole group; the owner decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    spec = LlamaCppModel.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=watch_owner, args=(arguments.socket,), name="watch-owner", daemon=True).start()
+    # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at its end.
+    owner = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115  lives as long as we
+    spec = LlamaCppModel.model_validate_json(owner.readline())
+    watcher = threading.Thread(target=watch_owner, args=(owner, arguments.socket), daemon=True)
+    watcher.start()
     try:
         asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
     except StartupError as error:

@@ -6,6 +6,7 @@ vocabulary alone may be called from any thread. An assertion that fails in here 
 
 import ctypes
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from llama_cpp import llama_cpp as lib
 from gateway.engine.steps import BatchToken, DecodeFailed, GrammarRefused, KvCacheFull, Sampling
 from gateway.errors import StartupError
 
-_WARNING = 3
-"""ggml_log_level: from here on llama.cpp reports problems."""
+_ERROR = 4
+"""ggml_log_level of what went wrong; above it stands only the continuation of a line."""
 _RANDOM_SEED = 0xFFFFFFFF
 """LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""
 
@@ -39,22 +40,18 @@ class LlamaSettings:
 
 @dataclass(slots=True)
 class _Log:
-    """The last problems that llama.cpp reported; it would print them on stderr otherwise."""
+    """The latest errors that llama.cpp reported; it would print them on stderr otherwise."""
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=8))
 
     def take(self, level: int, text: bytes | None, _data: object) -> None:
-        line = (text or b"").decode("utf-8", "replace").strip()
-        if level >= _WARNING and line:
-            self.lines.append(line)
+        if level == _ERROR and text is not None:
+            self.lines.append(text.decode("utf-8", "replace").strip())
 
     def reason(self) -> str:
-        """Return the line that says most about why loading failed."""
-        errors = [
-            line for line in self.lines if "error loading model" in line or "unable to allocate" in line
-        ]
-        said = (errors or list(self.lines) or ["llama.cpp gave no reason"])[0]
-        return said.rpartition("error loading model: ")[2]
+        """Return the first error, without the names of the functions that passed it on."""
+        first = self.lines[0] if self.lines else "llama.cpp gave no reason"
+        return re.sub(r"^\w+: (error loading model: )?", "", first)
 
 
 _log = _Log()

@@ -88,7 +88,8 @@ class Scheduler:
         with self._changed:
             if self._is_closed:
                 raise errors.EngineDown(self._name, "the engine is stopping")
-            if len(self._waiting) >= self._queue_limit:
+            # Whoever finds a free slot in the next step does not count as waiting.
+            if len(self._waiting) >= self._queue_limit + len(self._free_slots):
                 raise errors.EngineQueueFull(
                     self._name, f"{len(self._waiting)} requests wait already", retry_after_s=self._wait_s()
                 )
@@ -210,10 +211,11 @@ class Scheduler:
 
     def _sample(self, sequence: Sequence, row: int) -> Emission:
         token = sequence.sampler.sample(row)
+        is_end = self._model.is_end(token)
         emission = sequence.take(
             token,
-            piece=self._model.piece(token),
-            is_end=self._model.is_end(token),
+            piece=b"" if is_end else self._model.piece(token),
+            is_end=is_end,
             context_tokens=self._model.context_tokens,
         )
         if emission.is_last:

@@ -86,7 +86,7 @@ class Sequence:
         """Take the sampled token; return what to show of it and whether it is the last."""
         self.completion_tokens += 1
         self.pending.append(token)
-        shown = self.text.push(b"" if is_end else piece)
+        shown = self.text.push(piece)
         reason = self._finish_reason(is_end, context_tokens)
         if reason is None:
             return Emission(ticket=self.ticket, text=shown)

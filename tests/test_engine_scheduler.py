@@ -1,0 +1,384 @@
+"""The loop of schedule, decode, sample, emit, with a model that follows a script."""
+
+import threading
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import errors
+from gateway.clock import Deadline
+from gateway.engine.scheduler import Scheduler, share_batch
+from gateway.engine.sequence import Emission, Job
+from gateway.engine.steps import BatchToken, DecodeFailed, GrammarRefused, KvCacheFull, Sampling
+from gateway.types import FinishReason, Usage
+from tests.fakes import FakeClock
+
+END = 256
+"""The scripted model's only token that ends generation; all others are bytes."""
+GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=None)
+
+
+@dataclass
+class ScriptedSampler:
+    """Picks the tokens of the script of the slot whose row it is given."""
+
+    model: "ScriptedModel"
+    script: list[int]
+    is_closed: bool = False
+
+    def sample(self, row: int) -> int:
+        assert self.model.rows[row].wants_logits
+        return self.script.pop(0) if self.script else END
+
+    def close(self) -> None:
+        assert not self.is_closed
+        self.is_closed = True
+
+
+@dataclass
+class ScriptedModel:
+    """Checks that every sequence is decoded in order, and answers each with the next script."""
+
+    context_tokens: int = 32
+    slots: int = 2
+    kv_cells: int = 64
+    batch_tokens: int = 8
+    scripts: list[bytes] = field(default_factory=list)
+    full_at: set[int] = field(default_factory=set)
+    rows: list[BatchToken] = field(default_factory=list)
+    cells: dict[int, list[int]] = field(default_factory=dict)
+    samplers: list[ScriptedSampler] = field(default_factory=list)
+    steps: int = 0
+
+    def decode(self, tokens: Seq[BatchToken]) -> None:
+        self.steps += 1
+        if self.steps in self.full_at:
+            raise KvCacheFull
+        assert 0 < len(tokens) <= self.batch_tokens
+        self.rows = list(tokens)
+        for row in tokens:
+            cells = self.cells.setdefault(row.slot, [])
+            assert row.position == len(cells)
+            cells.append(row.token)
+            assert len(cells) <= self.context_tokens
+        assert sum(map(len, self.cells.values())) <= self.kv_cells
+
+    def forget(self, slot: int) -> None:
+        self.cells.pop(slot, None)
+
+    def sampler(self, sampling: Sampling) -> ScriptedSampler:
+        if sampling.grammar == "broken":
+            raise GrammarRefused
+        script = self.scripts.pop(0) if self.scripts else b"x" * 1000
+        self.samplers.append(ScriptedSampler(self, [END if b == 0 else b for b in script]))
+        return self.samplers[-1]
+
+    def piece(self, token: int) -> bytes:
+        return bytes([token])
+
+    def is_end(self, token: int) -> bool:
+        return token == END
+
+
+class Bench:
+    """A scheduler that is stepped by hand, and what it gave to whom."""
+
+    def __init__(self, model: ScriptedModel, *, queue_limit: int = 32) -> None:
+        self.model = model
+        self.clock = FakeClock()
+        self.given: list[Emission] = []
+        self.scheduler = Scheduler(
+            model, name="edge", clock=self.clock, deliver=self.given.extend, queue_limit=queue_limit
+        )
+
+    def submit(
+        self,
+        prompt: int = 3,
+        *,
+        max_tokens: int = 8,
+        stop: tuple[str, ...] = (),
+        deadline: Deadline | None = None,
+        sampling: Sampling = GREEDY,
+    ) -> int:
+        job = Job(
+            request_id="r",
+            tenant="t",
+            prompt=tuple(range(prompt)),
+            max_tokens=max_tokens,
+            stop=stop,
+            sampling=sampling,
+            deadline=deadline or Deadline.never(),
+        )
+        return self.scheduler.submit(job)
+
+    def step(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.given.extend(self.scheduler.step())
+
+    def finish(self) -> None:
+        for _ in range(1000):
+            if not self.scheduler.load.slots_busy and not self.scheduler.load.queued:
+                return
+            self.step()
+        pytest.fail("the scheduler does not come to an end")
+
+    def text(self, ticket: int) -> str:
+        return "".join(e.text for e in self.given if e.ticket == ticket)
+
+    def last(self, ticket: int) -> Emission:
+        return [e for e in self.given if e.ticket == ticket][-1]
+
+    def is_clean(self) -> bool:
+        """Whether nothing is held for any request."""
+        load = self.scheduler.load
+        all_closed = all(sampler.is_closed for sampler in self.model.samplers)
+        return not self.model.cells and all_closed and (load.slots_busy, load.queued) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "max_tokens", "stop", "text", "reason", "completion_tokens"),
+    [
+        (b"hello\0", 8, (), "hello", FinishReason.STOP, 6),
+        (b"\0", 8, (), "", FinishReason.STOP, 1),
+        (b"hello world", 5, (), "hello", FinishReason.LENGTH, 5),
+        (b"hello", 1, (), "h", FinishReason.LENGTH, 1),
+        (b"hello world", 20, (" w",), "hello", FinishReason.STOP_SEQUENCE, 7),
+        (b"hello\0", 20, ("ox",), "hello", FinishReason.STOP, 6),
+        (b"hello", 5, ("lo",), "hel", FinishReason.STOP_SEQUENCE, 5),
+        (b"hello", 4, ("lo",), "hell", FinishReason.LENGTH, 4),
+        ("né\0".encode(), 8, (), "né", FinishReason.STOP, 4),
+        ("né".encode(), 2, (), "n\ufffd", FinishReason.LENGTH, 2),
+        (b"x" * 99, 1000, (), "x" * 29, FinishReason.LENGTH, 29),
+    ],
+    ids=[
+        "end token", "end at once", "max_tokens", "one token", "stop string", "held back, then ended",
+        "stop string with the last token", "held back at max_tokens", "a character in two tokens",
+        "max_tokens inside a character", "end of the context",
+    ],
+)  # fmt: skip
+def test_ends(
+    script: bytes,
+    max_tokens: int,
+    stop: tuple[str, ...],
+    text: str,
+    reason: FinishReason,
+    completion_tokens: int,
+) -> None:
+    """Every way to end gives its own reason, all of the text, and the exact number of tokens."""
+    bench = Bench(ScriptedModel(scripts=[script]))
+
+    ticket = bench.submit(prompt=3, max_tokens=max_tokens, stop=stop)
+    bench.step()
+    bench.finish()
+
+    assert bench.text(ticket) == text
+    assert bench.last(ticket).finish_reason is reason
+    assert bench.last(ticket).usage == Usage(prompt_tokens=3, completion_tokens=completion_tokens)
+    assert bench.is_clean()
+
+
+def test_a_prompt_that_does_not_fit_is_refused_before_any_decoding() -> None:
+    """A prompt that fills the context is refused with both numbers; one token less gets one token."""
+    bench = Bench(ScriptedModel(context_tokens=32))
+
+    with pytest.raises(errors.ContextTooLong, match="prompt of 32 tokens does not fit the context of 32"):
+        bench.submit(prompt=32)
+    ticket = bench.submit(prompt=31)
+    assert bench.model.steps == 0
+    bench.step()
+    bench.finish()
+
+    assert bench.last(ticket).usage == Usage(prompt_tokens=31, completion_tokens=1)
+    assert bench.last(ticket).finish_reason is FinishReason.LENGTH
+
+
+def test_several_sequences_are_decoded_in_one_step() -> None:
+    """Two requests that have slots advance in the same step, each by one token."""
+    bench = Bench(ScriptedModel(scripts=[b"ab\0", b"cd\0"]))
+
+    first, second = bench.submit(), bench.submit()
+    bench.step(2)
+
+    assert {row.slot for row in bench.model.rows} == {0, 1}
+    assert (bench.text(first), bench.text(second)) == ("ab", "cd")
+
+
+def test_a_full_queue_refuses_with_a_time() -> None:
+    """What the queue cannot hold is refused at once, with a time after which to come back."""
+    bench = Bench(ScriptedModel(slots=1), queue_limit=2)
+    bench.submit()
+    bench.step()
+    bench.submit()
+    bench.submit()
+
+    with pytest.raises(errors.EngineQueueFull, match="2 requests wait already") as refusal:
+        bench.submit()
+
+    assert refusal.value.retry_after_s is not None
+    assert refusal.value.retry_after_s > 0
+
+
+def test_requests_are_admitted_in_the_order_in_which_they_came() -> None:
+    """A short request does not overtake a long one that came before it."""
+    bench = Bench(ScriptedModel(slots=1, scripts=[b"a\0", b"b\0", b"c\0"]))
+    tickets = [bench.submit(prompt=n) for n in (3, 20, 1)]
+
+    bench.step()
+    bench.finish()
+
+    assert [e.ticket for e in bench.given if e.is_last] == tickets
+
+
+def test_admission_waits_for_free_cells() -> None:
+    """A free slot is not enough: a request begins when the cache has cells for all it may become."""
+    bench = Bench(ScriptedModel(context_tokens=32, kv_cells=40, slots=2, scripts=[b"a" * 7 + b"\0", b"b\0"]))
+    first = bench.submit(prompt=20, max_tokens=8)
+    second = bench.submit(prompt=5, max_tokens=8)
+
+    bench.step(3)
+    assert bench.scheduler.load.slots_busy == 1
+    assert bench.scheduler.load.queued == 1
+    bench.finish()
+
+    assert [e.ticket for e in bench.given if e.is_last] == [first, second]
+
+
+def test_a_cache_that_is_full_all_the_same_costs_the_youngest() -> None:
+    """When a step finds no cells, the latest arrival is refused and the others go on unharmed."""
+    bench = Bench(ScriptedModel(scripts=[b"abc\0", b"def\0"], full_at={2}))
+    first, second = bench.submit(), bench.submit()
+
+    bench.step()
+    bench.finish()
+
+    assert isinstance(bench.last(second).failure, errors.EngineQueueFull)
+    assert bench.text(first) == "abc"
+    assert bench.is_clean()
+
+
+@pytest.mark.parametrize(
+    "steps", [0, 1, 2, 5], ids=["queued", "in its prompt", "before its text", "in its text"]
+)
+def test_cancel_frees_the_slot_within_one_step(steps: int) -> None:
+    """A request that is cancelled, in whatever phase, holds nothing after the next step and says no more."""
+    bench = Bench(ScriptedModel(slots=1, batch_tokens=8))
+    ticket = bench.submit(prompt=16, max_tokens=16)
+    bench.step(steps)
+    before = len(bench.given)
+
+    bench.scheduler.cancel(ticket)
+    bench.step()
+
+    assert len(bench.given) == before
+    assert bench.is_clean()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5], ids=["queued", "in its prompt", "in its text"])
+def test_a_deadline_ends_a_request_in_every_phase(steps: int) -> None:
+    """A request whose deadline has passed is ended by the next step, and told so."""
+    bench = Bench(ScriptedModel(slots=1, batch_tokens=8))
+    ticket = bench.submit(prompt=16, max_tokens=16, deadline=Deadline.after(5.0, bench.clock))
+    bench.step(steps)
+
+    bench.clock.advance(6.0)
+    bench.step()
+
+    assert isinstance(bench.last(ticket).failure, errors.DeadlinePassed)
+    assert bench.is_clean()
+
+
+def test_cancel_of_what_has_ended_is_nothing() -> None:
+    """A cancel that comes after the end disturbs nobody."""
+    bench = Bench(ScriptedModel(scripts=[b"a\0", b"b\0"]))
+    first = bench.submit()
+    bench.step()
+    bench.finish()
+
+    bench.scheduler.cancel(first)
+    second = bench.submit()
+    bench.step()
+    bench.finish()
+
+    assert bench.text(second) == "b"
+
+
+def test_a_grammar_that_does_not_compile_costs_its_own_request_only() -> None:
+    """A request whose grammar is refused fails alone, and takes no slot."""
+    bench = Bench(ScriptedModel(scripts=[b"a\0"]))
+    broken = bench.submit(sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="broken"))
+    good = bench.submit()
+
+    bench.step()
+    bench.finish()
+
+    assert isinstance(bench.last(broken).failure, errors.NotCapable)
+    assert bench.text(good) == "a"
+    assert bench.is_clean()
+
+
+def test_a_long_prompt_does_not_stop_those_that_answer() -> None:
+    """While a long prompt is read in pieces, a sequence that answers gets a token in every step."""
+    bench = Bench(ScriptedModel(context_tokens=64, kv_cells=128, batch_tokens=8, scripts=[b"a" * 50, b"b\0"]))
+    answering = bench.submit(prompt=1, max_tokens=50)
+    bench.step()
+    bench.submit(prompt=40)
+
+    bench.step(5)
+
+    assert bench.text(answering) == "a" * 6
+
+
+@given(pending=st.lists(st.integers(1, 600), min_size=1, max_size=16), budget=st.integers(16, 512))
+def test_share_batch(pending: list[int], budget: int) -> None:
+    """A step is never overfull, never idle, gives every sequence a token, and favours no prompt."""
+    shares = share_batch(pending, budget)
+
+    assert sum(shares) == min(budget, sum(pending))
+    assert all(1 <= share <= wanted for share, wanted in zip(shares, pending, strict=True))
+    cut_short = [share for share, wanted in zip(shares, pending, strict=True) if share < wanted]
+    assert max(cut_short, default=0) - min(cut_short, default=0) <= 1
+    assert all(share <= max(shares) for share in cut_short)
+
+
+def test_run_sleeps_until_there_is_work_and_ends_when_closed() -> None:
+    """The thread of a scheduler answers what is submitted meanwhile, and ends on close."""
+    done = threading.Event()
+    given: list[Emission] = []
+
+    def deliver(emissions: list[Emission]) -> None:
+        given.extend(emissions)
+        if given[-1].is_last:
+            done.set()
+
+    bench = Bench(ScriptedModel(scripts=[b"hello\0"]))
+    scheduler = Scheduler(bench.model, name="edge", clock=bench.clock, deliver=deliver)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    bench.scheduler = scheduler
+    bench.submit()
+    finished = done.wait(5.0)
+    scheduler.close()
+    thread.join(5.0)
+
+    assert finished
+    assert not thread.is_alive()
+    assert "".join(e.text for e in given) == "hello"
+    with pytest.raises(errors.EngineDown):
+        bench.submit()
+
+
+def test_a_model_that_fails_ends_the_loop() -> None:
+    """DecodeFailed passes through: the process has to end, since the context is unusable."""
+
+    class Failing(ScriptedModel):
+        def decode(self, tokens: Seq[BatchToken]) -> None:
+            raise DecodeFailed("llama_decode returned -3")
+
+    bench = Bench(Failing())
+    bench.submit()
+
+    with pytest.raises(DecodeFailed, match="-3"):
+        bench.scheduler.run()
