@@ -36,15 +36,13 @@ class Patience:
 
 
 def patience(turn: Turn, clock: Clock) -> Patience:
-    """Return how long a try that begins now may take; half of what is left while another model follows."""
+    """Return how long a try that begins now may take, and how much of that the policy grants."""
     resilience = turn.policy.resilience
     granted_s = resilience.attempt_s
     if turn.is_streamed:
         granted_s = turn.spec.first_token_s or resilience.first_token_s
     now_s = clock.monotonic_s()
-    left_s = turn.deadline.at_s - now_s
-    share = turn.deadline if turn.is_last else Deadline(now_s + left_s / 2)
-    until = Deadline(min(share.at_s, now_s + granted_s))
+    until = turn.share(clock).at_most(granted_s, clock)
     return Patience(now_s=now_s, until=until, granted_s=granted_s)
 
 

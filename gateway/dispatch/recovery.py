@@ -25,8 +25,8 @@ class Told:
         return Delta(text=text, attempt=self.attempt)
 
     def cut(self, reason: Reason) -> None:
-        """Note that whoever spoke failed; what it said is void."""
-        if self.parts:
+        """Note that a model failed; what was said is void, for the reason of the first that did."""
+        if self.parts and self.void_reason is None:
             self.void_reason = reason
 
     def restart(self, model: str) -> Restart | None:

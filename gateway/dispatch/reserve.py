@@ -163,12 +163,12 @@ class Reserve:
 
         opening = self._start(reserve_and_dial())
         try:
-            await asyncio.wait({opening}, timeout=seconds_left(turn.deadline, self._clock))
+            await asyncio.wait({opening}, timeout=seconds_left(turn.share(self._clock), self._clock))
         finally:
             if not opening.done():
                 self._start(self._undo(opening, reservation_id, turn.model))
         if not opening.done():
-            raise LedgerUnavailable(turn.model, "the ledger did not answer before the deadline")
+            raise LedgerUnavailable(turn.model, "the ledger did not answer in time")
         opening.result()
         return reservation_id
 

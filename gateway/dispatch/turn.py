@@ -36,6 +36,13 @@ class Turn:
         wanted = self.request.config.max_tokens
         return self.spec.max_tokens if wanted is None else wanted
 
+    def share(self, clock: Clock) -> Deadline:
+        """Return how long this model may keep the caller waiting: half of what is left if another follows."""
+        if self.is_last:
+            return self.deadline
+        now_s = clock.monotonic_s()
+        return Deadline(now_s + (self.deadline.at_s - now_s) / 2)
+
 
 @dataclass(slots=True, kw_only=True)
 class Try:

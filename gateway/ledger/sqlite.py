@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 2.0
 """How long a transaction waits for those of other processes."""
+
+WAL_TRIES = 100
 
 SCHEMA_VERSION = 1
 _SCHEMA = (
@@ -44,7 +47,7 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     try:
         # WAL with NORMAL: a commit outlives the process; a loss of power may take the last moments.
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -58,6 +61,18 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite itself does not wait here when another process does the same just now."""
+    for remaining in reversed(range(WAL_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not remaining:
+                raise
+        time.sleep(BUSY_TIMEOUT_S / WAL_TRIES)
 
 
 class SqliteLedger:
