@@ -11,8 +11,8 @@ MAX_SCHEMA_BYTES = 64 * 1024
 MAX_SCHEMA_DEPTH = 32
 MAX_REPEATS = 1000
 """The largest bound on lengths that is honoured; llama.cpp refuses grammars with more than 2,000."""
-MAX_RULES = 4000
-"""Rules of one grammar; a schema with more would slow every token down."""
+MAX_RULES = 1000
+"""Rules of one grammar, two for a property: llama.cpp follows all that may come next at every token."""
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 _Schema = dict[str, JsonValue]
