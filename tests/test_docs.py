@@ -34,10 +34,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def _commands(page: Path) -> Iterator[str]:
-    """Yield the lines `gateway ...` of a page's shell blocks, without what comes after a pipe or `>`."""
-    for block in re.findall(r"^```(?:sh|)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.S | re.M):
+    """Yield the lines `gateway ...` of a page's shell blocks, without what comes after a pipe or `>`.
+
+    A block without a language counts where it names a command: others are pictures and output.
+    """
+    blocks = re.findall(r"^```(sh|)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.S | re.M)
+    for language, block in blocks:
         for line in re.findall(r"^(?:\$ )?gateway (.*)$", block.replace("\\\n", " "), re.M):
-            yield re.split(r" [|>&]", line, maxsplit=1)[0]
+            if language or line.split()[0] in COMMANDS:
+                yield re.split(r" [|>&]", line, maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
