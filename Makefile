@@ -32,5 +32,15 @@ unit: setup
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
+schema: setup  ## Generate policies/schema.json from the policy's model.
+	@$(BIN)/python -m gateway.policy.schema > policies/schema.json
+
+model: setup  ## Generate the embedded model; the same bytes each time.
+	@$(BIN)/python tools/make_demo_model.py
+
+lock: setup  ## Write the versions that are installed now to constraints.txt.
+	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \
+	  $(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools; } > constraints.txt
+
 clean:  ## Remove the environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
