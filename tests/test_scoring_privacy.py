@@ -225,7 +225,7 @@ def match(start: int = 0, end: int = 1, confidence: float = 1.0, kind: str = "PH
     ],
 )
 def test_a_detector_that_fails_restricts_the_request(detector: Raises | Gives, reason: str, why: str) -> None:
-    """Whatever a detector does wrong, the class is restricted, and the reason names it without its message."""
+    """Whatever a detector does wrong, the class is restricted, and the reason is its name alone."""
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[detector])
     assert verdict(scores.score_text("some text")) == (1.0, PrivacyClass.RESTRICTED, reason), why
 

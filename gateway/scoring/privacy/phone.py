@@ -26,6 +26,7 @@ _NORTH_AMERICAN = Pattern(
     + "$",
     ignore_case=True,
 )
+_LIKE_NORTH_AMERICAN = Pattern(r"^(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}$")
 _TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,4}[ /-][\d ./-]{5,12}|0\d{9,10})$")
 _SOMETHING_ELSE = Pattern(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[ T]\d{1,2})?$"
@@ -94,6 +95,8 @@ def _confidence(text: str, start: int, end: int) -> float:
     before = context(text, (start, end), before=40)
     if len(digits) <= 15 and _LABEL.is_in(before):
         return LIKELY
+    if _LIKE_NORTH_AMERICAN.is_in(written):
+        return PROBABLE
     return _national(text, start, end) if 7 <= len(digits) <= 11 else 0.0
 
 

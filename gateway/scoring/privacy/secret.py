@@ -13,7 +13,7 @@ _PRIVATE_KEY = Pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _LOGIN_URL = Pattern(
     r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/\"'<>]{0,64}:([^\s@/\"'<>]{1,128})@[A-Za-z0-9\[]"
 )
-_LOGIN_WORDS = r"pass(?:word|wd|phrase|code)?|pwd|passwort|contrase[n\xf1]a|mot de passe|has[l?]o"
+_LOGIN_WORDS = r"pass(?:word|wd|phrase|code|\b)|pwd|passwort|contrase[n\xf1]a|mot de passe|has[l?]o"
 _NAME = (
     rf"(?:{_LOGIN_WORDS}|secret|token|credentials?|bearer|api[ _-]?key|app[ _-]?key|access[ _-]?key"
     r"|auth(?:entication)?[ _-]?key|private[ _-]?key|secret[ _-]?key|account[ _-]?key|encryption[ _-]?key"

@@ -1,0 +1,36 @@
+"""docs/scoring.md says what the code does."""
+
+import re
+from pathlib import Path
+
+from gateway.policy.model import Classes, PrivacyPolicy
+from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
+from gateway.scoring.privacy.scorer import MANY, SURE
+
+PAGE = (Path(__file__).parent.parent / "docs" / "scoring.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| `([A-Z_]+)` \| ([\d.]+) \| (\w+|-) \| (.+) \|$", re.MULTILINE)
+
+
+def test_the_table_holds_every_type_with_its_weight_and_floor() -> None:
+    """Each type has one row, with the default weight and floor that the code has."""
+    rows = {kind: (float(weight), floor) for kind, weight, floor, _ in ROW.findall(PAGE)}
+    assert rows == {
+        kind: (weight, FLOORS[kind].name.lower() if kind in FLOORS else "-")
+        for kind, weight in WEIGHTS.items()
+    }
+
+
+def test_the_table_says_which_types_are_looked_for() -> None:
+    """A row says "not detected" for exactly the types that no default detector has."""
+    told = {kind for kind, _, _, what in ROW.findall(PAGE) if what != "not detected"}
+    assert told == {kind for detector in DEFAULT_DETECTORS for kind in detector.types}
+
+
+def test_the_numbers_in_the_text_are_the_defaults() -> None:
+    """Limits and thresholds that the page names are those of the code."""
+    classes, policy = Classes(), PrivacyPolicy()
+    assert f"internal from {classes.internal}, confidential from {classes.confidential}" in PAGE
+    assert f"restricted from {classes.restricted}" in PAGE
+    assert f"confidence of {SURE} or more" in PAGE
+    assert f"{MANY} or more distinct values" in PAGE
+    assert f"{policy.limit_ms:.0f} ms" in PAGE
