@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gateway.cli.demo_cases import CASES, Expected, Result
+from gateway.cli.demo.cases import CASES, Expected, Result
 from gateway.v1 import gateway_pb2 as pb
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.demo_stage import CLOUD, Stage, running_stage, state_url
+from gateway.cli.demo.stage import CLOUD, Stage, running_stage, state_url
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.ledger.open import open_ledger

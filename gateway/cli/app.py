@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (
-        "gateway.cli.demo:demo",
+        "gateway.cli.demo.command:demo",
         "Show every route once, on real parts, without an account or a download.",
     ),
 }

@@ -85,7 +85,9 @@ def serve(
         grace_s=grace_s,
     )
     path = policy or default_policy_path()
-    asyncio.run(_serve(load_policy(path), path, options=options, state_url=state or default_ledger_url(os.environ)))
+    asyncio.run(
+        _serve(load_policy(path), path, options=options, state_url=state or default_ledger_url(os.environ))
+    )
 
 
 async def _serve(policy: Policy, path: Path, *, options: ServerOptions, state_url: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.cli.demo_stage import BACKUP, CLOUD, Stage
+from gateway.cli.demo.stage import BACKUP, CLOUD, Stage
 from gateway.ledger.view import FRESH_S
 from gateway.v1 import gateway_pb2 as pb
 

@@ -25,7 +25,7 @@ PRICES = {
     CLOUD: Price(input=Decimal("0.25"), output=Decimal("2.00")),
     BACKUP: Price(input=Decimal("0.50"), output=Decimal("4.00")),
 }
-"""What the provider charges; the policy in demo.yaml says the same, as an operator's has to."""
+"""What the provider charges; the policy in simulated.yaml says the same, as an operator's has to."""
 MAX_TOKENS = 128
 START_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 30.0
@@ -126,7 +126,7 @@ async def running_stage(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         cloud = await stack.enter_async_context(SimulatedCloud(PRICES).serve())
         path = folder / "demo.yaml"
-        template = files("gateway.cli").joinpath("demo.yaml").read_text(encoding="utf-8")
+        template = files("gateway.cli.demo").joinpath("simulated.yaml").read_text(encoding="utf-8")
         path.write_text(template.replace("{provider}", cloud.base_url), encoding="utf-8")
         gateway = await stack.enter_async_context(running_process(path, state_url=state_url(folder)))
         yield Stage(cloud=cloud, gateway=gateway)

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.cli.demo_cases import CASES, HARD, Case, Result, attempt_words
-from gateway.cli.demo_stage import (
+from gateway.cli.demo.cases import CASES, HARD, Case, Result, attempt_words
+from gateway.cli.demo.stage import (
     CALL_TIMEOUT_S,
     MAX_TOKENS,
     Stage,
@@ -20,7 +20,7 @@ from gateway.cli.demo_stage import (
     running_stage,
     state_url,
 )
-from gateway.cli.demo_table import accounts_table, answers, demo_console, result_table
+from gateway.cli.demo.table import accounts_table, answers, demo_console, result_table
 from gateway.cli.exits import CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
@@ -104,7 +104,7 @@ async def _play(stage: Stage, case: Case) -> Result:
 
 async def _run_live(folder: Path, console: Console) -> Sequence[str]:
     console.print("Live: one hard prompt to the real API ...")
-    path = Path(str(files("gateway.cli").joinpath("demo_live.yaml")))
+    path = Path(str(files("gateway.cli.demo").joinpath("live.yaml")))
     async with (
         running_process(path, state_url="memory:") as gateway,
         GatewayClient(gateway.target) as client,

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.demo_cases import Case, Result, attempt_words
+from gateway.cli.demo.cases import Case, Result, attempt_words
 from gateway.ledger.accounts import Totals
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb

@@ -1,0 +1,1 @@
+"""`gateway demo`: every route once, on real parts."""
