@@ -12,11 +12,13 @@ import grpc.aio
 import jsonschema
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.backends.base import Backend, Call
-from gateway.backends.local import LocalBackend
+from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
+from gateway.engine.server import to_rpc_status
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.policy.model import LlamaCppModel
@@ -25,8 +27,11 @@ from gateway.types import FinishReason, GenerationConfig, Message, Request, Role
 Stub: TypeAlias = "engine_pb2_grpc.EngineServiceAsyncStub"  # It exists in the generated types only.
 CLOCK = SystemClock()
 GREEDY = GenerationConfig(temperature=0.0)
-WORDY = GenerationConfig(temperature=0.0, json_schema='{"type": "string", "minLength": 1000}')
-"""An answer of at least 1,000 characters: long enough to be met in the middle."""
+WORDY = GenerationConfig(
+    temperature=0.0,
+    json_schema='{"type": "array", "items": {"type": "string", "minLength": 1000}, "minItems": 1000}',
+)
+"""An answer that ends at max_tokens only: long enough to be met in the middle."""
 
 
 def call(
@@ -253,6 +258,8 @@ class TestEnds:
 
     async def test_the_deadline_reaches_the_decoder(self, backend: LocalBackend, stub: Stub) -> None:
         """A call whose time is up fails as silent, and its slot is free."""
+        await backend.generate(call("Hello"))  # Connects.
+
         with pytest.raises(errors.BackendSilent):
             await backend.generate(call("x", WORDY, max_tokens=1500, timeout_s=0.1))
 
@@ -294,6 +301,41 @@ class TestEnds:
         with pytest.raises(errors.EngineDown, match="does not accept connections"):
             await backend.generate(call("Hello"))
         await backend.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "retry_after_s"),
+    [
+        (errors.ContextTooLong("edge", "9 and 8"), errors.ContextTooLong, None),
+        (errors.NotCapable("edge", "no"), errors.NotCapable, None),
+        (errors.EngineQueueFull("edge", "32", retry_after_s=1.5), errors.EngineQueueFull, 1.5),
+        (errors.EngineDown("edge", "stopping"), errors.EngineDown, None),
+        (errors.DeadlinePassed("edge: in the queue"), errors.BackendSilent, None),
+        (errors.BackendInvalid("edge", "no messages"), errors.BackendInvalid, None),
+        (errors.GatewayError("edge: broken"), errors.BackendFailed, None),
+        (grpc.StatusCode.UNAVAILABLE, errors.EngineDied, None),
+        (grpc.StatusCode.CANCELLED, errors.EngineDied, None),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, errors.BackendSilent, None),
+        (grpc.StatusCode.UNKNOWN, errors.BackendFailed, None),
+    ],
+    ids=str,
+)
+def test_translate(
+    said: errors.GatewayError | grpc.StatusCode, kind: type[errors.BackendError], retry_after_s: float | None
+) -> None:
+    """What the engine says, or gRPC in its place, becomes one error of ours, named once for its model."""
+    if isinstance(said, grpc.StatusCode):
+        error = grpc.aio.AioRpcError(said, grpc.aio.Metadata(), grpc.aio.Metadata(), "Socket closed")
+    else:
+        status = rpc_status.to_status(to_rpc_status(said))
+        metadata = grpc.aio.Metadata(*status.trailing_metadata)
+        error = grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), metadata, status.details)
+
+    translated = translate("edge", error)
+
+    assert type(translated) is kind
+    assert translated.retry_after_s == retry_after_s
+    assert str(translated).count("edge: ") == 1
 
 
 async def test_health(supervisor: EngineSupervisor) -> None:

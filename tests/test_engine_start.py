@@ -1,12 +1,15 @@
 """What an engine decides before it serves: its threads, its cells, its file."""
 
 import hashlib
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from gateway.engine.__main__ import settings_of
+from gateway.engine.__main__ import EXIT_DECODE, decode, settings_of
 from gateway.engine.models import check_model_file, resolve_model_path
+from gateway.engine.steps import DecodeFailed
 from gateway.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
@@ -73,6 +76,47 @@ def test_a_file_with_the_right_hash_is_taken() -> None:
     path = resolve_model_path("builtin:demo")
 
     check_model_file(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+class Ending:
+    """A scheduler whose model cannot go on."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def run(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_model_that_cannot_go_on_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fatal return code of the decoder is said, and ends the process with a status of its own."""
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+
+    decode(Ending(None))
+    decode(Ending(DecodeFailed("llama_decode returned -3")))
+
+    assert statuses == [EXIT_DECODE]
+    assert json.loads(capsys.readouterr().out) == {"event": "failed", "message": "llama_decode returned -3"}
+
+
+def test_a_fault_of_our_own_ends_the_process_without_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other error in the decoding thread is said by type and place: its text may quote a request."""
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+
+    with pytest.raises(ValueError, match="secret"):
+        decode(Ending(ValueError("secret")))
+
+    said = capsys.readouterr().out
+    assert statuses == [EXIT_DECODE]
+    assert "ValueError at test_engine_start.py:" in said
+    assert "secret" not in said
 
 
 def test_there_is_one_built_in_model() -> None:

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from pathlib import Path
 
@@ -247,6 +248,20 @@ async def test_a_process_ends_with_status_0_when_asked() -> None:
     await supervisor.stop()
 
     assert (ended.status, ended.cause) == (0, None)
+
+
+async def test_of_what_a_dying_engine_prints_an_assertion_alone_is_kept() -> None:
+    """Standard error may quote a caller; the failed assertion is kept, and nothing else of it."""
+    script = (
+        "import sys; print('secret ' * 20000, file=sys.stderr);"
+        "print('/src/ggml.c:123: GGML_ASSERT(n > 0) failed', file=sys.stderr);"
+        "print('what():  unexpected piece: secret', file=sys.stderr); sys.exit(6)"
+    )
+    victim = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=PIPE, stderr=PIPE)
+
+    ended = await EngineProcess(victim, model="edge", spec=spec()).exit()
+
+    assert (ended.status, ended.cause) == (6, "/src/ggml.c:123: GGML_ASSERT(n > 0) failed")
 
 
 async def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
 from gateway.engine.llama import LlamaModel, LlamaSettings
@@ -41,6 +42,14 @@ BATCH_TOKENS = 512
 """Tokens of one step: it bounds how long a prompt makes others wait, and a cancel takes effect."""
 GRACE_S = 3600.0
 """How long running requests may take after SIGTERM: longer than any supervisor waits, who kills then."""
+
+
+class Runnable(Protocol):
+    """What the decoding thread runs."""
+
+    def run(self) -> None:
+        """Return when closed; DecodeFailed when the model cannot go on."""
+        ...
 
 
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
@@ -111,7 +120,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         model.close()
 
 
-def decode(scheduler: Scheduler) -> None:
+def decode(scheduler: Runnable) -> None:
     """Run the scheduler; when it cannot go on, end the process: its supervisor starts another."""
     cause = "the decoding thread ended"
     try:

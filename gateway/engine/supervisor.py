@@ -1,6 +1,7 @@
 """Keeps the engine process of one local model alive; runs in the gateway's event loop."""
 
 import asyncio
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -32,8 +33,7 @@ class EngineSupervisor:
         self._spec = spec
         self._clock = clock
         self._on_status = on_status
-        # mkdtemp gives mode 0700: nobody else on this host can connect.
-        self._folder = Path(tempfile.mkdtemp(prefix="gateway-engine-"))
+        self._folder = Path(tempfile.gettempdir()) / f"gateway-engine-{secrets.token_hex(8)}"
         self._process: EngineProcess | None = None
         self._watch: asyncio.Task[None] | None = None
         self.is_serving = False
@@ -53,6 +53,8 @@ class EngineSupervisor:
 
     async def start(self) -> None:
         """Return when the model is loaded; raises StartupError when it cannot be."""
+        # Fails if somebody else made it; with this mode nobody else on this host can connect.
+        self._folder.mkdir(mode=0o700)
         try:
             process = await self._start_process()
         except BaseException:
