@@ -19,10 +19,10 @@ _NAME = (
     r"|auth(?:entication)?[ _-]?key|private[ _-]?key|secret[ _-]?key|account[ _-]?key|encryption[ _-]?key"
     r"|signing[ _-]?key|shared[ _-]?key|master[ _-]?key|license[ _-]?key|[_-]key)"
 )
-_OPERATOR = r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|:|<=|,|\bis\b)[ \t]{0,8}"
+_OPERATOR = r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|:|<=|\bis\b)[ \t]{0,8}"
 _ASSIGNED = Pattern(
-    rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)[\"'\]]{{0,2}}{_OPERATOR}"
-    r"(?:[\"'`]|\\\")?([^\s\"'`\\,;<>(){}]{6,200})",
+    rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
+    rf"(?:[\"'\]]{{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,8}}[\"'])([^\s\"'`\\,;<>(){{}}]{{6,200}})",
     ignore_case=True,
 )
 _ELEMENT = Pattern(
@@ -95,8 +95,8 @@ def _assigned(text: str) -> Iterator[Match]:
         for span in pattern.find(text):
             (name_start, name_end), (start, end) = span.groups
             value = text[start:end].rstrip(".:!?")
-            is_call = text[end : end + 1] == "("
-            if not is_call and is_secret(text[name_start:name_end], value):
+            is_expression = text[end : end + 1] == "(" or value.endswith("[")
+            if not is_expression and is_secret(text[name_start:name_end], value):
                 yield _match(start, start + len(value), PROBABLE if len(value) < 16 else LIKELY)
 
 
