@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 
 from gateway.backends.scripted import Script, ScriptedBackend
@@ -143,16 +144,26 @@ class Bench:
         )
 
     async def stream(
-        self, *chain: str, request: Request | None = None, timeout_s: float = 60.0
+        self,
+        *chain: str,
+        request: Request | None = None,
+        timeout_s: float = 60.0,
+        leave_after: int | None = None,
     ) -> list[StreamEvent]:
-        """Dispatch a streamed request along `chain` and return all events."""
-        events = self.dispatcher.stream(
+        """Dispatch a streamed request along `chain` and return its events, all or the first few."""
+        stream = self.dispatcher.stream(
             request or a_request(),
             a_decision(*chain),
             policy=self.policy,
             deadline=Deadline.after(timeout_s, self.clock),
         )
-        return [event async for event in events]
+        events: list[StreamEvent] = []
+        async with aclosing(stream):
+            async for event in stream:
+                events.append(event)
+                if len(events) == leave_after:
+                    break
+        return events
 
     def called(self, model: str) -> int:
         """Return how often a model was called."""

@@ -66,12 +66,14 @@ async def test_outcome(act: Act, totals: Totals) -> None:
         ((Chunk(text="a"), BackendFailed("cloud", "500")), sums(unknown=WORST)),  # It had begun.
         ((Chunk(text="a", usage=USAGE), StreamTruncated("cloud", "cut")), sums(settled=COST)),
         ((Chunk(text="a"), Delay(1e6)), sums(unknown=WORST)),  # A stall.
+        ((Chunk(), BackendFailed("cloud", "500")), sums(unknown=WORST)),  # An empty piece is output, too.
+        ((Chunk(text="a"), Chunk(usage=USAGE), Delay(1e6)), sums(settled=COST)),
     ],
 )
 @virtual_time
 async def test_streamed_outcome(acts: Sequence[Act], totals: Totals) -> None:
     """A stream is charged by its usage if it came, in full if it had begun without one."""
-    bench = Bench({"cloud": [acts]}, budgets=AMPLE)
+    bench = Bench({"cloud": [acts]}, budgets=AMPLE, resilience=ONCE)
     await bench.stream("cloud")
     assert await bench.ledger.totals() == totals
 

@@ -37,6 +37,7 @@ HALF = Chunk(text="half ")
 BACKUP = [reply("whole", usage=USAGE)]
 STOP = Chunk(finish_reason=FinishReason.STOP, usage=USAGE)
 FAIL = Resilience(recovery="fail")
+SLOW: tuple[Act, ...] = (HALF, Delay(4.0))
 
 CUTS: dict[str, tuple[Sequence[Act], Reason]] = {
     "cut": ((HALF, StreamTruncated("cloud", "cut")), Reason.STREAM_TRUNCATED),
@@ -195,7 +196,7 @@ async def test_first_text_has_its_time() -> None:
 @virtual_time
 async def test_speaking_stream_may_use_all_time() -> None:
     """A stream that speaks is not cut at the half that is kept for other models."""
-    acts: list[Act] = [*[HALF, Delay(4.0)] * 5, STOP]
+    acts = [*SLOW, *SLOW, *SLOW, *SLOW, *SLOW, STOP]
     bench = Bench({"cloud": [acts], "backup": BACKUP})
     events = await bench.stream("cloud", "backup", timeout_s=25.0)
     assert told(events)[-1] == "answer " + "half " * 5
@@ -205,7 +206,7 @@ async def test_speaking_stream_may_use_all_time() -> None:
 @virtual_time
 async def test_deadline_in_the_middle() -> None:
     """A stream that speaks ends at the caller's deadline, which is no fault of the model."""
-    acts: list[Act] = [*[HALF, Delay(4.0)] * 5, STOP]
+    acts = [*SLOW, *SLOW, *SLOW, *SLOW, *SLOW, STOP]
     bench = Bench({"cloud": [acts], "backup": BACKUP})
     for _ in range(5):
         with pytest.raises(DeadlinePassed) as caught:

@@ -73,11 +73,10 @@ class Within:
 
     def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
         """Yield chunks with text, and the last one; nothing after it."""
-        if attempt.turn.is_streamed:
-            return self._stream(attempt.turn)
-        return self._whole(attempt.turn)
+        return self._stream(attempt) if attempt.turn.is_streamed else self._whole(attempt)
 
-    async def _whole(self, turn: Turn) -> AsyncGenerator[Chunk, None]:
+    async def _whole(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+        turn = attempt.turn
         allowed = patience(turn, self._clock)
         call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=allowed.until)
         try:
@@ -87,25 +86,27 @@ class Within:
             if not limit.expired():
                 raise
             raise silence(turn, allowed) from None
-        yield Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage)
+        yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
 
-    async def _stream(self, turn: Turn) -> AsyncGenerator[Chunk, None]:
+    async def _stream(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+        turn = attempt.turn
         allowed = patience(turn, self._clock)
         call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=turn.deadline)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
-            chunk = await self._first(chunks, turn, allowed)
+            chunk = await self._first(chunks, attempt, allowed)
             self._first_token_times.observe(turn.model, self._clock.monotonic_s() - allowed.now_s)
             yield chunk
             while chunk.finish_reason is None:
-                chunk = await self._next(chunks, turn)
+                chunk = attempt.note(await self._next(chunks, turn))
                 if chunk.text or chunk.finish_reason is not None:
                     yield chunk
 
-    async def _first(self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience) -> Chunk:
+    async def _first(self, chunks: AsyncIterator[Chunk], attempt: Try, allowed: Patience) -> Chunk:
+        turn = attempt.turn
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:
-                    if chunk.text or chunk.finish_reason is not None:
+                    if attempt.note(chunk).text or chunk.finish_reason is not None:
                         return chunk
         except TimeoutError:
             if not limit.expired():

@@ -114,12 +114,9 @@ class Reserve:
         _check_callers_limit(turn, worst_usd_nanos)
         reservation_id = await self._open(turn, worst_usd_nanos)
         failure: BaseException | None = None
-        has_output = False
         try:
             async with aclosing(self._inner(attempt)) as chunks:
                 async for chunk in chunks:
-                    has_output = True
-                    attempt.usage = chunk.usage or attempt.usage
                     yield chunk
         except BaseException as error:
             failure = error
@@ -130,7 +127,7 @@ class Reserve:
                 worst_usd_nanos=worst_usd_nanos,
                 usage=attempt.usage,
                 failure=failure,
-                has_output=has_output,
+                has_output=attempt.has_output,
             )
             attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
             if reservation_id is not None:

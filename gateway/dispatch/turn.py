@@ -49,10 +49,18 @@ class Try:
     """One try of a turn; a layer writes into it what only that layer knows."""
 
     turn: Turn
+    has_output: bool = False
+    """Written by the innermost layer: whether the model sent anything, be it an empty piece."""
     usage: Usage | None = None
-    """Written as soon as the model reports it."""
+    """Written by the innermost layer, as soon as the model reports it."""
     cost_usd_nanos: int = 0
     """Written by the layer that reserves: what was charged."""
+
+    def note(self, chunk: Chunk) -> Chunk:
+        """Take down what a piece says about the try, and return it."""
+        self.has_output = True
+        self.usage = chunk.usage or self.usage
+        return chunk
 
 
 class Layer(Protocol):
