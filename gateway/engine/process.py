@@ -60,6 +60,8 @@ class EngineProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
+            # A signal to the gateway's process group is the gateway's: it decides when the engine ends.
+            start_new_session=True,
         )
         return cls(process, model=model, spec=spec)
 
