@@ -338,7 +338,9 @@ STEPS = st.one_of(
         st.just("cut"),
         st.tuples(
             st.lists(PIECES, min_size=1, max_size=3),
-            st.sampled_from([(), (Delay(1e4),), (StreamTruncated("x", "cut"),), (FAILED,)]),
+            st.sampled_from(
+                [(), (Delay(1e4),), (StreamTruncated("x", "cut"),), (BackendReset("x", "reset"),)]
+            ),
         ),
     ),
     st.tuples(st.just("slow"), st.sampled_from([0.5, 3.0, 20.0, 1e4])),
