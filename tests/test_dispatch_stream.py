@@ -182,6 +182,13 @@ async def test_nothing_is_read_after_the_finish() -> None:
 
 
 @virtual_time
+async def test_empty_pieces_end_nothing() -> None:
+    """A piece without text is no delta, and no end."""
+    bench = Bench({"cloud": [(Chunk(), HALF, Chunk(), HALF, STOP)]})
+    assert told(await bench.stream("cloud")) == ["0:half ", "0:half ", "answer half half "]
+
+
+@virtual_time
 async def test_first_text_has_its_time() -> None:
     """A stream that does not begin in first_token_s, which a model may override, is given up."""
     slow = CLOUD.model_copy(update={"first_token_s": 12.0})
