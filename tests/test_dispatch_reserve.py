@@ -19,7 +19,7 @@ from gateway.errors import (
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Budget, Resilience
-from gateway.types import Chunk, FinishReason, Outcome, Reason, Route, Usage
+from gateway.types import Answer, Chunk, FinishReason, Outcome, Reason, Route, Usage
 from tests.dispatch_doubles import CLOUD, WORST, Bench, a_budget, a_decision, a_request
 from tests.virtual_time import LoopClock, virtual_time
 
@@ -258,6 +258,30 @@ async def test_cancel_while_reserving(broken: str) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await bench.dispatcher.drained()
+    assert await ledger.totals() == sums()
+    assert bench.called("cloud") == 0
+
+
+class CancellingLedger(MemoryLedger):
+    """A ledger whose caller leaves at the very moment when the reservation is complete."""
+
+    caller: "asyncio.Task[Answer]"
+
+    async def dial(self, reservation_id: str) -> None:
+        """Note it, and cancel the caller."""
+        await super().dial(reservation_id)
+        self.caller.cancel()
+
+
+@virtual_time
+async def test_cancel_at_the_last_moment() -> None:
+    """A caller who leaves between the reservation and the call leaves nothing behind, either."""
+    ledger = CancellingLedger(clock=LoopClock())
+    bench = Bench({"cloud": [OK]}, budgets=AMPLE, ledger=ledger)
+    ledger.caller = asyncio.ensure_future(bench.generate("cloud"))
+    with pytest.raises(asyncio.CancelledError):
+        await ledger.caller
     await bench.dispatcher.drained()
     assert await ledger.totals() == sums()
     assert bench.called("cloud") == 0

@@ -161,10 +161,11 @@ class Reserve:
         opening = self._start(reserve_and_dial())
         try:
             await asyncio.wait({opening}, timeout=seconds_left(turn.share(self._clock), self._clock))
-        finally:
-            if not opening.done():
-                self._start(self._undo(opening, reservation_id, turn.model))
+        except asyncio.CancelledError:
+            self._start(self._undo(opening, reservation_id, turn.model))
+            raise
         if not opening.done():
+            self._start(self._undo(opening, reservation_id, turn.model))
             raise LedgerUnavailable(turn.model, "the ledger did not answer in time")
         opening.result()
         return reservation_id
