@@ -1,37 +1,38 @@
 """Every error that may cross a room's border, and what to do about it.
 
 GatewayError
-├── InvalidRequest            INVALID_ARGUMENT      the caller's mistake, with the field
-├── DeadlinePassed            DEADLINE_EXCEEDED     the caller's time is up
-├── NotDegraded               (by its reason)       nothing answered and the caller declined a canned reply
-└── AttemptError              one attempt at one model did not give the answer
-    ├── NotTried              the model was not called
-    │   ├── BudgetExhausted   RESOURCE_EXHAUSTED
-    │   ├── LedgerUnavailable UNAVAILABLE
-    │   ├── BreakerOpen       UNAVAILABLE
-    │   └── ModelPaused       RESOURCE_EXHAUSTED   it asked for a pause that is not over
-    └── BackendError          the model was called and failed
-        ├── BackendUnreachable    UNAVAILABLE          retry    no connection
-        ├── BackendSilent         UNAVAILABLE                   accepted, then nothing in time
-        │   └── BackendCutShort   UNAVAILABLE                   the caller's time was too short for it
-        ├── BackendFailed         UNAVAILABLE          retry    408, 5xx
-        ├── BackendOverloaded     UNAVAILABLE          retry    503 with or without a time to come back
-        ├── BackendConflict       ABORTED              retry    409
-        ├── BackendRateLimited    RESOURCE_EXHAUSTED   retry    429, perhaps with a time to come back
-        ├── BackendQuotaUsedUp    RESOURCE_EXHAUSTED            429 that no waiting heals
-        ├── BackendCredentials    FAILED_PRECONDITION           401, 403: our own key
-        ├── BackendModelMissing   FAILED_PRECONDITION           404
-        ├── BackendProtocol       UNAVAILABLE          retry    an answer that cannot be read
-        ├── StreamTruncated       ABORTED                       cut after it began
-        ├── ContextTooLong        INVALID_ARGUMENT              does not fit this model
-        ├── NotCapable            INVALID_ARGUMENT              this model cannot do that
-        ├── ContentFiltered       FAILED_PRECONDITION  stop     the provider's filter
-        ├── BackendInvalid        INVALID_ARGUMENT     stop     400, 413, 422: the caller's mistake
-        ├── EngineDown            UNAVAILABLE                   no engine process
-        ├── EngineDied            UNAVAILABLE                   it ended with the request inside
-        └── EngineQueueFull       RESOURCE_EXHAUSTED            too many wait
-PolicyError(ValueError)       the operator's mistake, with file, line and key
-StartupError(Exception)       the gateway cannot start; one line, exit status 2
+├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
+├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
+├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
+└── AttemptError                (by its kind)         one attempt at one model did not give the answer
+    ├── NotTried                (by its kind)         the model was not called
+    │   ├── BudgetExhausted     RESOURCE_EXHAUSTED    a budget has no room for the worst case
+    │   ├── LedgerUnavailable   UNAVAILABLE           nothing may be spent
+    │   ├── BreakerOpen         UNAVAILABLE           it failed too often lately
+    │   └── ModelPaused         RESOURCE_EXHAUSTED    it asked for a pause that is not over
+    └── BackendError            (by its kind)         the model was called and failed
+        ├── BackendUnreachable  UNAVAILABLE           retry: no connection
+        │   └── BackendReset    UNAVAILABLE           retry: the connection broke before an answer
+        ├── BackendSilent       UNAVAILABLE           accepted, then nothing in time
+        │   └── BackendCutShort UNAVAILABLE           the caller's time was too short for it
+        ├── BackendFailed       UNAVAILABLE           retry: 408, 5xx
+        │   └── BackendOverloaded UNAVAILABLE         retry: 503, with or without a time to come back
+        ├── BackendConflict     ABORTED               retry: 409
+        ├── BackendRateLimited  RESOURCE_EXHAUSTED    retry: 429, perhaps with a time to come back
+        ├── BackendQuotaUsedUp  RESOURCE_EXHAUSTED    429 that no waiting heals
+        ├── BackendCredentials  FAILED_PRECONDITION   401, 403: our own key
+        ├── BackendModelMissing FAILED_PRECONDITION   404
+        ├── BackendProtocol     UNAVAILABLE           retry: an answer that cannot be read
+        ├── StreamTruncated     ABORTED               cut after it began
+        ├── ContextTooLong      INVALID_ARGUMENT      does not fit this model
+        ├── NotCapable          INVALID_ARGUMENT      this model cannot do that
+        ├── ContentFiltered     FAILED_PRECONDITION   stop: the provider's filter
+        ├── BackendInvalid      INVALID_ARGUMENT      stop: 400, 413, 422, the caller's mistake
+        ├── EngineDown          UNAVAILABLE           no engine process
+        │   └── EngineDied      UNAVAILABLE           it ended with the request inside
+        └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
+PolicyError(ValueError)         the operator's mistake, with file, line and key
+StartupError(Exception)         the gateway cannot start; one line, exit status 2
 
 An error knows what to do about itself: retry asks `retryable`, the chain asks `fallback`, the
 breaker asks `breaker`, the ledger asks `charge`, and the interceptor reads `reason` and `code`.
