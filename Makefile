@@ -29,6 +29,9 @@ check: setup  ## Format, lint and types.
 unit: setup
 	@echo "== tests";      $(BIN)/pytest
 
+bench: setup  ## Measure what a request costs the gateway itself.
+	@$(BIN)/python benchmarks/hot_path.py
+
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
