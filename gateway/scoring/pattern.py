@@ -1,7 +1,7 @@
 """Regular expressions for text of strangers: linear time, offsets in characters."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import re2
 
@@ -9,8 +9,7 @@ _MEMORY_BYTES = 64 << 20
 """What the states of one pattern or set may take; RE2's default is an eighth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A place where a pattern matched, with the places of its groups."""
 
     start: int
@@ -31,8 +30,10 @@ class Pattern:
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield the leftmost places that do not overlap, in order."""
+        groups = self._groups
         for match in self._regexp.finditer(_bytes(text)):
-            yield Span(match.start(), match.end(), tuple(match.span(group) for group in self._groups))
+            start, end = match.span()
+            yield Span(start, end, tuple([match.span(group) for group in groups]) if groups else ())
 
     def is_in(self, text: str) -> bool:
         """Whether it matches anywhere."""

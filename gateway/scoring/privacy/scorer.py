@@ -16,6 +16,7 @@ from gateway.scoring.privacy.iban import IbanDetector
 from gateway.scoring.privacy.national_id import NationalIdDetector
 from gateway.scoring.privacy.network import IpDetector, MacDetector, UrlDetector
 from gateway.scoring.privacy.normal import NormalText, normalise
+from gateway.scoring.privacy.person import PersonDetector
 from gateway.scoring.privacy.phone import PhoneDetector
 from gateway.scoring.privacy.secret import SecretDetector
 from gateway.scoring.privacy.us_ssn import UsSsnDetector
@@ -37,6 +38,7 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
     IpDetector(),
     MacDetector(),
     UrlDetector(),
+    PersonDetector(),
 )
 """Every detector that needs no model."""
 
