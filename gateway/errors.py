@@ -33,6 +33,7 @@ GatewayError
         └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
 PolicyError(ValueError)         the operator's mistake, with file, line and key
 StartupError(Exception)         the gateway cannot start; one line, exit status 2
+NotPermitted(Exception)         a defect: a request was about to leave without a permit; it did not
 
 An error knows what to do about itself: retry asks `retryable`, the chain asks `fallback`, the
 breaker asks `breaker`, the ledger asks `charge`, and the interceptor reads `reason` and `code`.
@@ -341,3 +342,11 @@ class PolicyError(ValueError):
 
 class StartupError(Exception):
     """The gateway cannot start; the message is one line that names the thing and the way out."""
+
+
+class NotPermitted(Exception):
+    """A cloud model was called without a permit that fits, which is a defect; nothing was sent.
+
+    No GatewayError, so that nothing retries it, falls back from it or stands in for it: it is logged as a
+    defect, and the caller gets INTERNAL.
+    """

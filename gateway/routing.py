@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.policy.model import CompiledRule, Facts, LlamaCppModel, OpenAIModel, Policy, privacy_class
-from gateway.types import Decision, Privacy, Reason, Refusal, Request, Scores
+from gateway.types import _ROUTING_SEAL, Decision, EgressPermit, Privacy, Reason, Refusal, Request, Scores
 
 MAX_SCHEMA_BYTES = 65_536
 """The largest JSON schema, in UTF-8, that a llama.cpp model takes: its grammar grows with it."""
@@ -73,6 +73,23 @@ def decide(request: Request, *, scores: Scores, privacy: Privacy, policy: Policy
         chain=tuple(chain),
         refused=tuple(refused),
         policy_hash=policy.hash,
+        permits={
+            name: _permit(name, request, privacy=privacy, policy=policy)
+            for name in chain
+            if isinstance(policy.models[name], OpenAIModel)
+        },
+    )
+
+
+def _permit(model: str, request: Request, *, privacy: Privacy, policy: Policy) -> EgressPermit:
+    return EgressPermit(
+        request_id=request.request_id,
+        model=model,
+        privacy_class=privacy.privacy_class,
+        clearance=privacy_class(policy.models[model].clearance),
+        policy_hash=policy.hash,
+        request=request,
+        seal=_ROUTING_SEAL,
     )
 
 

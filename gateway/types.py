@@ -4,8 +4,9 @@ Nothing here imports anything of the package; every room imports this one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -162,6 +163,35 @@ class Refusal:
     reason: Reason
 
 
+_ROUTING_SEAL: Final = object()
+"""What routing shows when it mints a permit; a test holds that no other module names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressPermit:
+    """Leave for one request to go to one cloud model; only `gateway.routing` mints one.
+
+    A cloud backend sends nothing without it, and of it nothing but `request`. Raises TypeError for
+    whoever has no seal; `dataclasses.replace` has none, so a permit cannot be altered into another.
+    """
+
+    request_id: str
+    model: str
+    privacy_class: PrivacyClass
+    """The class of `request`."""
+    clearance: PrivacyClass
+    """The highest class that the policy lets this model see."""
+    policy_hash: str
+    request: Request = field(repr=False)
+    """Exactly what was judged and may be sent."""
+    seal: InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        """Refuse whoever is not routing."""
+        if seal is not _ROUTING_SEAL:
+            raise TypeError("an egress permit is minted by gateway.routing alone")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Where a request may go and why; dispatch may only walk `chain`, in order."""
@@ -175,6 +205,8 @@ class Decision:
     chain: tuple[str, ...]
     refused: tuple[Refusal, ...]
     policy_hash: str
+    permits: Mapping[str, EgressPermit] = field(default_factory=dict)
+    """For each cloud model of the chain, and no other; a local model's text stays on this host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

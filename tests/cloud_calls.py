@@ -11,6 +11,7 @@ from gateway.backends.cloud import CloudBackend
 from gateway.clock import Clock, Deadline, SystemClock
 from gateway.policy.model import OpenAIModel
 from gateway.types import Chunk, GenerationConfig, Message, Reply, Request, Role
+from tests.permits import permit_for
 
 
 def call_of(
@@ -30,7 +31,7 @@ def call_of(
         labels={"team": "label-1"},
     )
     deadline = Deadline.after(timeout_s, clock or SystemClock())
-    return Call(request=request, max_tokens=max_tokens, deadline=deadline)
+    return Call(request=request, max_tokens=max_tokens, deadline=deadline, permit=permit_for(request))
 
 
 @contextlib.asynccontextmanager

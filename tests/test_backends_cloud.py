@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.backends.base import Call
 from gateway.backends.cloud import CloudBackend, chat_body
 from gateway.errors import BackendInvalid, StartupError
 from gateway.policy.model import OpenAIModel
@@ -34,10 +35,16 @@ EVERYTHING = GenerationConfig(
 )
 
 
+def body_of(call: Call, model: OpenAIModel, *, is_stream: bool = False) -> dict[str, object]:
+    """Return what is sent of a call."""
+    assert call.permit is not None
+    return chat_body("cloud", model, call.permit, call.max_tokens, is_stream=is_stream)
+
+
 def test_everything_that_is_set_is_sent_and_nothing_else() -> None:
     """The body holds the caller's words and numbers; no label, tenant, request id or user."""
     call = call_of("Hi", config=EVERYTHING, max_tokens=50)
-    assert chat_body("cloud", spec(), call, is_stream=False) == {
+    assert body_of(call, spec()) == {
         "model": "gpt",
         "messages": [{"role": "user", "content": "Hi"}],
         "max_completion_tokens": 50,
@@ -54,13 +61,13 @@ def test_everything_that_is_set_is_sent_and_nothing_else() -> None:
 
 def test_what_is_unset_is_left_to_the_provider() -> None:
     """An empty config sends the messages and the bound that was reserved."""
-    body = chat_body("cloud", spec(), call_of(), is_stream=False)
+    body = body_of(call_of(), spec())
     assert set(body) == {"model", "messages", "max_completion_tokens"}
 
 
 def test_a_stream_asks_for_its_token_counts() -> None:
     """Without them the ledger would charge the whole reservation."""
-    body = chat_body("cloud", spec(), call_of(), is_stream=True)
+    body = body_of(call_of(), spec(), is_stream=True)
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
 
 
@@ -78,15 +85,13 @@ def test_a_stream_asks_for_its_token_counts() -> None:
 )
 def test_the_bound_goes_by_the_name_that_the_provider_knows(fields: dict[str, object], sent: str) -> None:
     """OpenAI takes max_completion_tokens, most others max_tokens; the policy may say."""
-    body = chat_body("cloud", spec(**fields), call_of(max_tokens=9), is_stream=False)
+    body = body_of(call_of(max_tokens=9), spec(**fields))
     assert {key: value for key, value in body.items() if "tokens" in key} == {sent: 9}
 
 
 def test_what_a_model_refuses_is_dropped() -> None:
     """Parameters under `drop` are not sent, even when the caller set them."""
-    body = chat_body(
-        "cloud", spec(drop=["temperature", "top_p", "seed"]), call_of(config=EVERYTHING), is_stream=False
-    )
+    body = body_of(call_of(config=EVERYTHING), spec(drop=["temperature", "top_p", "seed"]))
     assert not {"temperature", "top_p", "seed"} & set(body)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.clock import Deadline
-from gateway.types import Chunk, Reply, Request
+from gateway.types import Chunk, EgressPermit, Reply, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,8 @@ class Call:
     """The bound that was reserved; always sent."""
     deadline: Deadline
     """When this attempt must be over; never later than the caller's deadline."""
+    permit: EgressPermit | None = None
+    """Routing's leave to send `request` to a cloud model; a local model needs none."""
 
 
 class Backend(Protocol):

@@ -20,10 +20,11 @@ import openai
 from gateway.backends.base import Call
 from gateway.backends.cloud_answers import ErrorEvent, StreamReader, UnreadableAnswer, read_reply
 from gateway.backends.cloud_errors import error_event, refused, unanswered, unreadable
+from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
 from gateway.errors import BackendError, BackendInvalid, StartupError, StreamTruncated
-from gateway.policy.model import OpenAIModel
-from gateway.types import Chunk, Reply
+from gateway.policy.model import OpenAIModel, privacy_class
+from gateway.types import Chunk, EgressPermit, Reply
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -42,7 +43,8 @@ class CloudBackend:
     """One model at one provider. `api_key` None sends no key; `aclose` it before its loop ends.
 
     Raises StartupError for a URL, key or header that cannot be sent. The deadline of a call becomes
-    the SDK's timeouts, which bound each wait for bytes; the caller bounds the whole.
+    the SDK's timeouts, which bound each wait for bytes; the caller bounds the whole. A call without
+    routing's permit is a defect: NotPermitted, before anything is sent.
     """
 
     def __init__(self, name: str, spec: OpenAIModel, *, api_key: str | None, clock: Clock) -> None:
@@ -54,7 +56,7 @@ class CloudBackend:
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; raises BackendError."""
-        body = chat_body(self.name, self._spec, call, is_stream=False)
+        body = chat_body(self.name, self._spec, self._permitted(call), call.max_tokens, is_stream=False)
         try:
             response = await self._client.post(
                 _PATH,
@@ -74,7 +76,7 @@ class CloudBackend:
         end without a finish reason. Once the finish reason was read the answer is complete, and
         nothing that happens afterwards but the loss of its token counts can spoil it.
         """
-        body = chat_body(self.name, self._spec, call, is_stream=True)
+        body = chat_body(self.name, self._spec, self._permitted(call), call.max_tokens, is_stream=True)
         reader = StreamReader()
         try:
             async with await self._client.post(
@@ -104,6 +106,9 @@ class CloudBackend:
         """Close the connections."""
         await self._client.close()
 
+    def _permitted(self, call: Call) -> EgressPermit:
+        return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
+
     def _timeout(self, deadline: Deadline) -> httpx2.Timeout:
         left_s = deadline.remaining_s(self._clock)
         if math.isinf(left_s):
@@ -112,14 +117,19 @@ class CloudBackend:
         return httpx2.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S))
 
 
-def chat_body(name: str, spec: OpenAIModel, call: Call, *, is_stream: bool) -> dict[str, object]:
-    """Return all that is sent of a call; raises BackendInvalid for a schema that is not JSON."""
-    config = call.request.config
+def chat_body(
+    name: str, spec: OpenAIModel, permit: EgressPermit, max_tokens: int, *, is_stream: bool
+) -> dict[str, object]:
+    """Return all that is sent of a call: of what the permit names, so that there is nothing to send without.
+
+    Raises BackendInvalid for a schema that is not JSON.
+    """
+    config = permit.request.config
     tokens_field = spec.max_tokens_field or ("max_tokens" if spec.base_url else "max_completion_tokens")
     body: dict[str, object] = {
         "model": spec.model,
-        "messages": [{"role": m.role.value, "content": m.content} for m in call.request.messages],
-        tokens_field: call.max_tokens,
+        "messages": [{"role": m.role.value, "content": m.content} for m in permit.request.messages],
+        tokens_field: max_tokens,
     }
     sampling = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
     body |= {key: value for key, value in sampling.items() if value is not None and key not in spec.drop}

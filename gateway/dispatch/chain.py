@@ -77,8 +77,10 @@ class Chain:
             if self._is_shut_out(model, walk):
                 walk.trail.refuse(model, Reason.ENGINE_DOWN)
                 continue
+            permit = order.decision.permits.get(model)
             yield Turn(
-                request=order.request,
+                request=order.request if permit is None else permit.request,
+                permit=permit,
                 policy=order.policy,
                 model=model,
                 is_last=all(self._is_shut_out(name, walk) for name in chain[index + 1 :]),

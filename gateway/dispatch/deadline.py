@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend, Call
+from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.first_token import FirstTokenTimes
 from gateway.dispatch.turn import Try, Turn, seconds_left
@@ -78,7 +78,7 @@ class Within:
     async def _whole(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
-        call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=allowed.until)
+        call = turn.call(allowed.until)
         try:
             async with self._limit(allowed.until) as limit:
                 reply = await self._backends[turn.model].generate(call)
@@ -91,7 +91,7 @@ class Within:
     async def _stream(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
-        call = Call(request=turn.request, max_tokens=turn.max_tokens, deadline=turn.deadline)
+        call = turn.call(turn.deadline)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
             chunk = await self._first(chunks, attempt, allowed)
             self._first_token_times.observe(turn.model, self._clock.monotonic_s() - allowed.now_s)

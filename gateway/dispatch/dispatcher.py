@@ -31,6 +31,7 @@ from gateway.dispatch.record import Recorded
 from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
+from gateway.errors import NotPermitted
 from gateway.policy.model import Policy
 from gateway.types import Answer, Decision, Request, StreamEvent
 
@@ -100,6 +101,8 @@ class Dispatcher:
     async def _dispatch(
         self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, is_streamed: bool
     ) -> AsyncGenerator[StreamEvent, None]:
+        if decision.policy_hash != policy.hash:
+            raise NotPermitted("a request goes on under the policy that it was decided under")
         order = Order(
             request=request,
             decision=decision,

@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
-from gateway.types import Chunk, Request, Usage
+from gateway.types import Chunk, EgressPermit, Request, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Turn:
     """One model's turn at one request; it may take several tries."""
 
     request: Request
+    """What this model is sent."""
     policy: Policy
     model: str
     is_last: bool
@@ -24,6 +26,8 @@ class Turn:
     deadline: Deadline
     """When dispatch must be over: the caller's deadline less the reserve for the reply."""
     trail: Trail
+    permit: EgressPermit | None = None
+    """Routing's leave for a cloud model; handed on, never made here."""
 
     @property
     def spec(self) -> LlamaCppModel | OpenAIModel:
@@ -35,6 +39,10 @@ class Turn:
         """The bound that is reserved and sent."""
         wanted = self.request.config.max_tokens
         return self.spec.max_tokens if wanted is None else wanted
+
+    def call(self, deadline: Deadline) -> Call:
+        """Return what the backend is given."""
+        return Call(request=self.request, max_tokens=self.max_tokens, deadline=deadline, permit=self.permit)
 
     def share(self, clock: Clock) -> Deadline:
         """Return how long this model may keep the caller waiting: half of what is left if another follows."""
