@@ -2,6 +2,7 @@
 
 GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
+├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
 └── AttemptError                (by its kind)         one attempt at one model did not give the answer
@@ -91,6 +92,13 @@ class InvalidRequest(GatewayError):
         super().__init__(f"{field}: {description}")
         self.field = field
         self.description = description
+
+
+class Unauthenticated(GatewayError):
+    """No valid API key or client certificate came with the call."""
+
+    reason = Reason.UNAUTHENTICATED
+    code = "UNAUTHENTICATED"
 
 
 class DeadlinePassed(GatewayError):

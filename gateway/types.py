@@ -69,6 +69,7 @@ class Reason(StrEnum):
     ALL_FAILED = "ALL_FAILED"
     INVALID_REQUEST = "INVALID_REQUEST"
     INTERNAL = "INTERNAL"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
 
 
 class Outcome(StrEnum):

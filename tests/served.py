@@ -9,8 +9,10 @@ import grpc
 from gateway.backends.base import Backend
 from gateway.cli.assembly import running_gateway
 from gateway.policy.load import parse_policy
+from gateway.server.access import TenantRule, anyone
 from gateway.server.listen import Address
 from gateway.server.serving import GatewayServer, ServerOptions
+from gateway.server.tls import ServerTls
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 
@@ -45,14 +47,16 @@ async def served(
     backends: Mapping[str, Backend],
     *,
     policy: str = POLICY,
-    trust_tenant_header: bool = False,
+    tenant_of: TenantRule = anyone,
+    tls: ServerTls | None = None,
     max_request_bytes: int = 1024 * 1024,
     grace_s: float = 5.0,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
         address=Address("127.0.0.1", 0),
-        trust_tenant_header=trust_tenant_header,
+        tenant_of=tenant_of,
+        tls=tls,
         max_request_bytes=max_request_bytes,
         drain_s=0.0,
         grace_s=grace_s,

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Backend
 from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, StreamTruncated
+from gateway.server.access import anyone, by_header
 from gateway.server.service import SERVICE
 from gateway.types import Chunk, Usage
 from gateway.v1 import gateway_pb2 as pb
@@ -253,7 +254,7 @@ async def test_a_hint_raises_the_class() -> None:
 async def test_the_tenant_header_counts_only_where_it_is_trusted(is_trusted: bool, tenant: str) -> None:
     """x-tenant is taken with --trust-tenant-header alone."""
     with capture_logs() as logs:
-        async with served(_both(), trust_tenant_header=is_trusted) as gateway:
+        async with served(_both(), tenant_of=by_header if is_trusted else anyone) as gateway:
             await gateway.stub.Generate(ask(), metadata=(("x-tenant", "acme"),))
 
     assert [line["tenant"] for line in logs if line["event"] == "request"] == [tenant]
@@ -261,7 +262,7 @@ async def test_the_tenant_header_counts_only_where_it_is_trusted(is_trusted: boo
 
 async def test_a_tenant_header_outside_its_pattern_is_refused() -> None:
     """A trusted x-tenant is checked like every name that reaches logs."""
-    async with served(_both(), trust_tenant_header=True) as gateway:
+    async with served(_both(), tenant_of=by_header) as gateway:
         error = await _failure(gateway.stub.Generate(ask(), metadata=(("x-tenant", "a b"),)))
 
     assert _detail(error, details.BadRequest).field_violations[0].field == "x-tenant"

@@ -31,28 +31,32 @@ class Printer(Protocol):
         ...
 
 
-async def ask_once(server: str, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer) -> int:
+async def ask_once(
+    client: GatewayClient, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer
+) -> int:
     """Print the answer; return the exit status. Raises CommandFailed."""
-    async with GatewayClient(server) as client:
+    async with client:
         try:
             response = await client.generate(request, timeout_s=timeout_s)
         except CallFailed as error:
-            raise command_failed(error, server) from error
+            raise command_failed(error, client.target) from error
     printer.answer(response)
     return _status(response)
 
 
-async def ask_stream(server: str, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer) -> int:
+async def ask_stream(
+    client: GatewayClient, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer
+) -> int:
     """Print the answer as it is made; return the exit status. Raises CommandFailed."""
     completed = None
-    async with GatewayClient(server) as client:
+    async with client:
         try:
             async for event in client.stream(request, timeout_s=timeout_s):
                 printer.event(event)
                 if event.HasField("completed"):
                     completed = event.completed
         except CallFailed as error:
-            raise command_failed(error, server) from error
+            raise command_failed(error, client.target) from error
     if completed is None:
         raise CommandFailed("the stream ended without its last message: the answer is not complete")
     return _status(completed)

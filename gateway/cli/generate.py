@@ -1,11 +1,13 @@
 """`gateway generate`: one request to a running gateway."""
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
 
 from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
 from gateway.cli.options import (
     DEFAULT_SERVER,
     Json,
@@ -44,10 +46,15 @@ def generate(
     ] = False,
     timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
     server: Server = DEFAULT_SERVER,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Ask a running gateway and print the answer.
 
     The answer goes to standard output; on a terminal, the decision and every attempt go to standard error.
+
+    An API key is taken from the variable GATEWAY_API_KEY.
 
     Exit status: 0 a model answered, 1 an error, 2 wrong usage, 3 a canned reply stands in for an answer.
 
@@ -67,4 +74,9 @@ def generate(
     )
     printer = JsonPrinter() if as_json else TextPrinter(verbose=verbose)
     ask = ask_stream if stream else ask_once
-    raise typer.Exit(asyncio.run(ask(server, request, timeout_s=timeout_s, printer=printer)))
+
+    async def run() -> int:
+        client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+        return await ask(client, request, timeout_s=timeout_s, printer=printer)
+
+    raise typer.Exit(asyncio.run(run()))

@@ -1,14 +1,15 @@
 """`gateway health`: whether a gateway can take requests, as an exit status."""
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
 
 from gateway.cli.asking import command_failed
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
 from gateway.cli.exits import FAILED
 from gateway.cli.options import DEFAULT_SERVER, Server
-from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 
 
@@ -22,6 +23,9 @@ def health(
     ] = "",
     timeout_s: Annotated[float, typer.Option(min=0.001, help="How long to wait.")] = 5.0,
     server: Server = DEFAULT_SERVER,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Say whether a gateway can take requests.
 
@@ -33,7 +37,9 @@ def health(
     """
 
     async def check() -> str:
-        async with GatewayClient(server) as client:
+        async with connect(
+            server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ
+        ) as client:
             return await client.health(service, timeout_s=timeout_s)
 
     try:

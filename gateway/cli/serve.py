@@ -3,13 +3,16 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 
+from gateway.cli.access import access_of
 from gateway.cli.assembly import running_gateway
+from gateway.clock import SystemClock
 from gateway.errors import StartupError
 from gateway.ledger.open import default_ledger_url
 from gateway.policy.load import default_policy_path, load_policy
@@ -38,7 +41,8 @@ def serve(
         ),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without encryption.")
+        bool,
+        typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."),
     ] = False,
     trust_tenant_header: Annotated[
         bool,
@@ -47,6 +51,31 @@ def serve(
             help="Take the tenant from the metadata x-tenant; only behind a proxy that sets it.",
         ),
     ] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_KEYS",
+            metavar="FILE",
+            help="Callers need an API key of this file; see gateway keys new. SIGHUP reads it again.",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_TLS_CERT", metavar="FILE", help="PEM chain; read again when it changes."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="GATEWAY_TLS_KEY", metavar="FILE", help="PEM key of the chain.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_TLS_CLIENT_CA",
+            metavar="FILE",
+            help="Callers need a certificate of this authority; its common name is the tenant.",
+        ),
+    ] = None,
     max_request_bytes: Annotated[
         int, typer.Option(envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, help="A larger request is refused.")
     ] = 1024 * 1024,
@@ -70,9 +99,18 @@ def serve(
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
     """
     address = parse_address(listen)
-    if not address.is_loopback and not insecure:
+    access = access_of(
+        keys=keys,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        trust_tenant_header=trust_tenant_header,
+        clock=SystemClock(),
+    )
+    if not address.is_loopback and not access.is_guarded and not insecure:
         raise StartupError(
-            f"--listen {listen}: reaches beyond this host without encryption; say --insecure if that is meant"
+            f"--listen {listen}: reaches beyond this host without TLS and keys (or client certificates);"
+            " say --insecure if that is meant"
         )
     if log_format not in (None, "json", "text"):
         raise StartupError(f"--log-format {log_format}: must be json or text")
@@ -80,17 +118,25 @@ def serve(
     options = ServerOptions(
         address=address,
         max_request_bytes=max_request_bytes,
-        trust_tenant_header=trust_tenant_header,
+        tenant_of=access.tenant_of,
+        tls=access.tls,
         drain_s=drain_s,
         grace_s=grace_s,
     )
     path = policy or default_policy_path()
-    asyncio.run(
-        _serve(load_policy(path), path, options=options, state_url=state or default_ledger_url(os.environ))
+    running = _serve(
+        load_policy(path),
+        path,
+        options=options,
+        state_url=state or default_ledger_url(os.environ),
+        on_hangup=access.reload,
     )
+    asyncio.run(running)
 
 
-async def _serve(policy: Policy, path: Path, *, options: ServerOptions, state_url: str) -> None:
+async def _serve(
+    policy: Policy, path: Path, *, options: ServerOptions, state_url: str, on_hangup: Callable[[], None]
+) -> None:
     ended = asyncio.Event()
     at_once = False
 
@@ -104,6 +150,7 @@ async def _serve(policy: Policy, path: Path, *, options: ServerOptions, state_ur
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     async with running_gateway(policy, options=options, state_url=state_url, environ=os.environ) as server:
         _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
         await ended.wait()

@@ -1,6 +1,7 @@
 """The gateway as Python methods: deadlines always, retries as recommended, errors decoded."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from importlib.resources import files
 from types import TracebackType
 from typing import Self
@@ -20,23 +21,34 @@ def service_config() -> str:
     return files("gateway.client").joinpath("service_config.json").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTls:
+    """PEM contents: whom to trust (None: the system's authorities), and our own certificate, if any."""
+
+    ca: bytes | None = None
+    cert: bytes | None = field(default=None, repr=False)
+    key: bytes | None = field(default=None, repr=False)
+
+
 class GatewayClient:
     """A connection to one gateway, for use as `async with`; every method raises CallFailed only.
 
     All three calls take a GenerateRequest: the requests of the service have the same fields.
     """
 
-    def __init__(self, target: str, *, tenant: str | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        tenant: str | None = None,
+        api_key: str | None = None,
+        tls: ClientTls | None = None,
+    ) -> None:
         self.target = target
-        self._metadata = (("x-tenant", tenant),) if tenant is not None else ()
-        self._channel = grpc.aio.insecure_channel(
-            target,
-            options=(
-                ("grpc.service_config", service_config()),
-                # A prompt goes to the server that the caller named, whatever http_proxy says.
-                ("grpc.enable_http_proxy", 0),
-            ),
-        )
+        tenant_header = (("x-tenant", tenant),) if tenant is not None else ()
+        key_header = (("authorization", f"Bearer {api_key}"),) if api_key is not None else ()
+        self._metadata = (*tenant_header, *key_header)
+        self._channel = _channel(target, tls)
         self._gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
@@ -94,3 +106,15 @@ class GatewayClient:
             raise CallFailed.of(error) from error
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
         return name
+
+
+def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
+    options = (
+        ("grpc.service_config", service_config()),
+        # A prompt goes to the server that the caller named, whatever http_proxy says.
+        ("grpc.enable_http_proxy", 0),
+    )
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    credentials = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.cert)
+    return grpc.aio.secure_channel(target, credentials, options=options)

@@ -10,24 +10,21 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
-from gateway.server.wire import AnyRequest, parse_tenant
+from gateway.server.wire import AnyRequest
 from gateway.telemetry.logs import attempt_names
 from gateway.types import Attempt
 
-DEFAULT_TENANT = "default"
-
 _Request = TypeVar("_Request", bound=AnyRequest)
 _Response = TypeVar("_Response")
-Context = grpc.aio.ServicerContext[Any, Any]
 
 _log = structlog.get_logger()
 
@@ -60,9 +57,9 @@ def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]
 class Boundary:
     """Wraps handlers, and counts what is in flight for a graceful end."""
 
-    def __init__(self, *, clock: Clock, trust_tenant_header: bool) -> None:
+    def __init__(self, *, clock: Clock, tenant_of: TenantRule) -> None:
         self._clock = clock
-        self._trust_tenant_header = trust_tenant_header
+        self._tenant_of = tenant_of
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -105,7 +102,7 @@ class Boundary:
         self._in_flight += 1
         self._idle.clear()
         try:
-            scope.tenant = self._tenant(context)
+            scope.tenant = self._tenant_of(context)
             yield scope
         except GatewayError as error:
             code = error.code
@@ -132,14 +129,6 @@ class Boundary:
                 duration_ms=round(duration_ms, 2),
                 **scope.line,
             )
-
-    def _tenant(self, context: Context) -> str:
-        if not self._trust_tenant_header:
-            return DEFAULT_TENANT
-        for key, value in context.invocation_metadata() or ():
-            if key == "x-tenant":
-                return parse_tenant(value if isinstance(value, str) else "")
-        return DEFAULT_TENANT
 
 
 def _decoded(message: _Request | None) -> _Request:

@@ -9,11 +9,13 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
+from gateway.server.access import TenantRule, anyone
 from gateway.server.boundary import Boundary
 from gateway.server.health import Health
 from gateway.server.listen import Address, claim
 from gateway.server.pipeline import Pipeline
 from gateway.server.service import SERVICE, GatewayService, add_service
+from gateway.server.tls import ServerTls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,10 @@ class ServerOptions:
 
     address: Address
     max_request_bytes: int = 1024 * 1024
-    trust_tenant_header: bool = False
+    tenant_of: TenantRule = anyone
+    """Who is calling."""
+    tls: ServerTls | None = None
+    """None: not encrypted."""
     drain_s: float = 5.0
     """How long health says NOT_SERVING before the port closes, so that load balancers notice."""
     grace_s: float = 30.0
@@ -39,7 +44,7 @@ class GatewayServer:
         self._models = tuple(pipeline.policy.models)
         self._options = options
         self._clock = clock
-        self._boundary = Boundary(clock=clock, trust_tenant_header=options.trust_tenant_header)
+        self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 0),
@@ -57,13 +62,18 @@ class GatewayServer:
         await self.health.begin(self._models)
         claim(address)
         try:
-            port = self._server.add_insecure_port(address.target)
+            port = self._bind(address)
         except RuntimeError:
             raise StartupError(
                 f"--listen {address.target}: cannot be bound; choose another address"
             ) from None
         self.target = Address(address.host, port).target
         await self._server.start()
+
+    def _bind(self, address: Address) -> int:
+        if self._options.tls is None:
+            return self._server.add_insecure_port(address.target)
+        return self._server.add_secure_port(address.target, self._options.tls.credentials())
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End gracefully: health first, then no new work, then calls in flight to their end.

@@ -201,6 +201,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The request itself is wrong; `BadRequest` names the field."""
     REASON_INTERNAL: _Reason.ValueType  # 21
     """A defect of the gateway; its log has the request id."""
+    REASON_UNAUTHENTICATED: _Reason.ValueType  # 22
+    """No valid API key or client certificate came with the call."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
@@ -251,6 +253,8 @@ REASON_INVALID_REQUEST: Reason.ValueType  # 20
 """The request itself is wrong; `BadRequest` names the field."""
 REASON_INTERNAL: Reason.ValueType  # 21
 """A defect of the gateway; its log has the request id."""
+REASON_UNAUTHENTICATED: Reason.ValueType  # 22
+"""No valid API key or client certificate came with the call."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -1,0 +1,47 @@
+"""How a command reaches a gateway: address, encryption, API key."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.client.channel import ClientTls, GatewayClient
+
+API_KEY_VARIABLE = "GATEWAY_API_KEY"
+"""Holds the API key; no flag does, since arguments show in the process list."""
+
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(envvar="GATEWAY_TLS_CA", metavar="FILE", help="Encrypt; trust this authority (PEM)."),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Our certificate chain (PEM), with --tls-key."),
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of our certificate.")]
+
+
+def connect(
+    server: str,
+    *,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    environ: Mapping[str, str],
+) -> GatewayClient:
+    """Return a client; raises CommandFailed for files that cannot be read or do not go together."""
+    if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
+        raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
+    tls = None
+    if tls_ca is not None:
+        tls = ClientTls(ca=_read(tls_ca), cert=_read(tls_cert), key=_read(tls_key))
+    return GatewayClient(server, tls=tls, api_key=environ.get(API_KEY_VARIABLE) or None)
+
+
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{path}: {error.strerror}", status=MISUSED) from None

@@ -1,0 +1,37 @@
+"""`gateway keys`: API keys for callers."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.server.access import new_key
+
+app = typer.Typer(no_args_is_help=True, help="Make API keys for callers.")
+
+
+@app.callback()
+def keys() -> None:
+    """Make API keys for callers.
+
+    Example: gateway keys new acme >> keys.txt
+    """
+
+
+@app.command()
+def new(
+    tenant: Annotated[str, typer.Argument(help="Whose key it is: letters, digits and . _ : -")],
+    expires: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day (UTC) on which it is valid.")
+    ] = None,
+) -> None:
+    """Print a new key on standard error, once, and its line for the file on standard output.
+
+    The file holds only the SHA-256 of the key. Hand the key to the caller, who sends it as metadata
+    `authorization: Bearer KEY`.
+
+    Example: gateway keys new acme --expires 2027-12-31 >> keys.txt
+    """
+    key, line = new_key(tenant, expires=expires)
+    print(key, file=sys.stderr)
+    print(line)
