@@ -27,6 +27,8 @@ class View:
     """Seconds that the caller's deadline leaves."""
     first_token_s: Mapping[str, float] = field(default_factory=dict)
     """Measured seconds to a first token, by model; a model without a measurement is not held back."""
+    budget_plan: float = 0.0
+    """How far spending is ahead of its plan (above 0) or behind it; see `scoring.budget.score_plan`."""
 
 
 def estimate_prompt_tokens(request: Request) -> int:
@@ -41,6 +43,7 @@ def decide(request: Request, *, scores: Scores, privacy: Privacy, policy: Policy
         complexity=scores.complexity,
         privacy=scores.privacy,
         budget=scores.budget,
+        budget_plan=view.budget_plan,
         privacy_class=privacy.privacy_class,
         findings=tuple(sorted({finding.type for finding in privacy.findings})),
         tenant=request.tenant,

@@ -49,7 +49,9 @@ def budget(**fields: object) -> Budget:
 )
 def test_window(window: str, moment: str, start: str, end: str) -> None:
     """A window begins and ends on the clock of UTC; a week on Monday."""
-    (account,) = accounts_for([budget(window=window)], tenant="acme", model="m", unix_s=unix_s(moment))
+    (account,) = accounts_for(
+        [budget(window=window)], tenant="acme", labels={}, model="m", unix_s=unix_s(moment)
+    )
     assert account.key.endswith(f"/{window}:{start}")
     assert account.resets_at_unix_s == unix_s(end)
 
@@ -62,11 +64,77 @@ def test_subject(per: str, same_tenant_other_model: bool, other_tenant_same_mode
     """Calls share an account exactly when they share the subject of the budget."""
 
     def key(tenant: str, model: str) -> str:
-        (account,) = accounts_for([budget(per=per)], tenant=tenant, model=model, unix_s=1.8e9)
+        (account,) = accounts_for([budget(per=per)], tenant=tenant, labels={}, model=model, unix_s=1.8e9)
         return account.key
 
     assert (key("acme", "big") == key("acme", "small")) is same_tenant_other_model
     assert (key("acme", "big") == key("other", "big")) is other_tenant_same_model
+
+
+def label_key(tenant: str, **labels: str) -> str:
+    """Return the key of a budget per team for a call with these labels."""
+    per_team = budget(per="label", label="team")
+    (account,) = accounts_for([per_team], tenant=tenant, labels=labels, model="m", unix_s=1.8e9)
+    return account.key
+
+
+def test_label_binds_inside_its_tenant() -> None:
+    """A label's value has an account of its own in each tenant, whatever the other labels are."""
+    assert label_key("acme", team="a") == label_key("acme", team="a", app="x")
+    assert len({label_key("acme", team="a"), label_key("acme", team="b"), label_key("other", team="a")}) == 3
+
+
+def test_calls_without_the_label_share_an_account() -> None:
+    """Leaving the label out is no way around the cap: those calls count against one account."""
+    assert label_key("acme") == label_key("acme", app="x") != label_key("acme", team="a")
+
+
+@pytest.mark.parametrize(
+    ("zone", "window", "moment", "start", "end"),
+    [
+        # Summer time in Warsaw is two hours ahead of UTC, winter time one.
+        ("Europe/Warsaw", "day", "2027-07-01T21:59:59", "2027-06-30T22:00Z", "2027-07-01T22:00"),
+        ("Europe/Warsaw", "day", "2027-01-15T12:00:00", "2027-01-14T23:00Z", "2027-01-15T23:00"),
+        # The day on which clocks go forward has 23 hours, the one on which they go back has 25.
+        ("Europe/Warsaw", "day", "2027-03-28T12:00:00", "2027-03-27T23:00Z", "2027-03-28T22:00"),
+        ("Europe/Warsaw", "day", "2027-10-31T12:00:00", "2027-10-30T22:00Z", "2027-10-31T23:00"),
+        ("Europe/Warsaw", "week", "2027-03-28T12:00:00", "2027-03-21T23:00Z", "2027-03-28T22:00"),
+        ("Europe/Warsaw", "month", "2027-10-10T12:00:00", "2027-09-30T22:00Z", "2027-10-31T23:00"),
+        # An hour that comes twice is two hours.
+        ("Europe/Warsaw", "hour", "2027-10-31T00:30:00", "2027-10-31T00:00Z", "2027-10-31T01:00"),
+        ("Europe/Warsaw", "hour", "2027-10-31T01:30:00", "2027-10-31T01:00Z", "2027-10-31T02:00"),
+        # An hour begins on the clock of the zone.
+        ("Asia/Kolkata", "hour", "2027-07-01T12:10:00", "2027-07-01T11:30Z", "2027-07-01T12:30"),
+        # In Cairo clocks go forward at midnight: the day begins at one.
+        ("Africa/Cairo", "day", "2027-04-30T12:00:00", "2027-04-29T22:00Z", "2027-04-30T21:00"),
+    ],
+)
+def test_window_in_a_time_zone(zone: str, window: str, moment: str, start: str, end: str) -> None:
+    """A window goes by the clock of its time zone, changes of that clock included."""
+    one = budget(window=window, time_zone=zone)
+    (account,) = accounts_for([one], tenant="acme", labels={}, model="m", unix_s=unix_s(moment))
+    assert account.key.endswith(f"/{window}:{start}")
+    assert account.begins_at_unix_s == unix_s(start.removesuffix("Z"))
+    assert account.resets_at_unix_s == unix_s(end)
+
+
+@given(
+    st.sampled_from(["UTC", "Europe/Warsaw", "America/Havana", "America/Santiago", "Pacific/Apia"]),
+    st.sampled_from(["minute", "hour", "day", "week", "month"]),
+    st.floats(1.6e9, 2.0e9),
+)
+def test_windows_follow_one_another(zone: str, window: str, moment: float) -> None:
+    """A moment lies in its window, and where one window ends the next one begins."""
+    one = budget(window=window, time_zone=zone)
+
+    def at(unix_s: float) -> Account:
+        (account,) = accounts_for([one], tenant="acme", labels={}, model="m", unix_s=unix_s)
+        return account
+
+    account = at(moment)
+    assert account.begins_at_unix_s <= moment < account.resets_at_unix_s
+    assert at(account.resets_at_unix_s).begins_at_unix_s == account.resets_at_unix_s
+    assert 0.0 <= account.passed(moment) <= 1.0
 
 
 def test_accounts_of_all_budgets() -> None:
@@ -74,6 +142,7 @@ def test_accounts_of_all_budgets() -> None:
     accounts = accounts_for(
         [budget(name="a", limit_usd=Decimal("0.000000001")), budget(name="b", limit_usd=Decimal(5))],
         tenant="t",
+        labels={},
         model="m",
         unix_s=1.8e9,
     )
@@ -163,8 +232,8 @@ class CountingReader:
 
 
 ACCOUNTS = (
-    Account(key="a", budget="a", limit_usd_nanos=10, resets_at_unix_s=0.0),
-    Account(key="b", budget="b", limit_usd_nanos=20, resets_at_unix_s=0.0),
+    Account(key="a", budget="a", limit_usd_nanos=10, begins_at_unix_s=0.0, resets_at_unix_s=60.0),
+    Account(key="b", budget="b", limit_usd_nanos=20, begins_at_unix_s=0.0, resets_at_unix_s=60.0),
 )
 
 
@@ -179,6 +248,24 @@ async def test_view_reads_once_a_second() -> None:
     clock.advance(1.0)
     await view.spent_and_limits(ACCOUNTS)
     assert reader.reads == 3
+
+
+async def test_view_counts_against_the_soft_limit() -> None:
+    """A soft limit is what the score counts against; what cannot be read counts as all of it."""
+    clock, reader = FakeClock(), CountingReader()
+    soft = Account(
+        key="s",
+        budget="s",
+        limit_usd_nanos=10,
+        soft_limit_usd_nanos=8,
+        begins_at_unix_s=0,
+        resets_at_unix_s=1,
+    )
+    view = BudgetView(reader, clock=clock)
+    assert await view.spent_and_limits([soft]) == ((7, 8),)
+    reader.is_down = True
+    clock.advance(1.0)
+    assert await view.spent_and_limits([soft]) == ((8, 8),)
 
 
 async def test_view_without_store() -> None:

@@ -20,7 +20,13 @@ from tests.fakes import FakeClock
 
 NOW_S = 1_800_000_000.0
 LIMIT = 1_000
-ACCOUNT = Account(key="daily", budget="daily", limit_usd_nanos=LIMIT, resets_at_unix_s=NOW_S + 1_000.0)
+ACCOUNT = Account(
+    key="daily",
+    budget="daily",
+    limit_usd_nanos=LIMIT,
+    begins_at_unix_s=NOW_S,
+    resets_at_unix_s=NOW_S + 1_000.0,
+)
 
 OWNER = """
 import asyncio, sys, time
@@ -187,7 +193,7 @@ async def test_late_news(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["redis://x", "sqlite://relative.db", "sqlite:///proc/none/ledger.db", "sqlite:////dev/null"]
+    "bad", ["mysql://x", "sqlite://relative.db", "sqlite:///proc/none/ledger.db", "sqlite:////dev/null"]
 )
 def test_bad_url(bad: str) -> None:
     """A URL that is no ledger is refused at start, in one line that names it."""

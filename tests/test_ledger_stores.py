@@ -1,28 +1,48 @@
-"""Both stores against a model in plain Python: the same books after any history."""
+"""All stores against a model in plain Python: the same books after any history."""
 
 import asyncio
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import redis
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from gateway.dispatch.reserve import Ledger
 from gateway.errors import BudgetExhausted, LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals
+from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
-from gateway.ledger.sqlite import SqliteLedger
+from gateway.policy.model import Budget
 from tests.fakes import FakeClock
+from tests.redis_server import RedisServer, running_redis
 
 NOW_S = 1_800_000_000.0
-ACCOUNTS = tuple(
-    Account(key=name, budget=name, limit_usd_nanos=limit, resets_at_unix_s=NOW_S + 10_000.0)
-    for name, limit in (("narrow", 100), ("wide", 150))
+BUDGETS = tuple(
+    Budget.model_validate({"name": name, "per": "all", "limit_usd": Decimal(limit) / 10**9, "window": window})
+    for name, limit, window in (("narrow", 100, "minute"), ("wide", 150, "hour"))
 )
 LIFE_S = 60.0
+SERVER: list[RedisServer] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _redis() -> Iterator[None]:
+    """One Redis server for the histories of this file."""
+    with running_redis() as server:
+        SERVER.append(server)
+        yield
+        SERVER.clear()
+
+
+def accounts_at(unix_s: float) -> Sequence[Account]:
+    """The accounts of a moment: those of its minute and of its hour."""
+    return accounts_for(BUDGETS, tenant="t", labels={}, model="m", unix_s=unix_s)
 
 
 @dataclass
@@ -63,7 +83,7 @@ class StoreMachine(RuleBasedStateMachine):
     held = Bundle("held")
     dialled = Bundle("dialled")
 
-    def open(self) -> MemoryLedger | SqliteLedger:
+    def open(self) -> Ledger:
         """Return the store under test."""
         return MemoryLedger(clock=self.clock)
 
@@ -75,6 +95,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.ledger = self.open()
         self.books = Books()
         self.count = 0
+        self.seen: dict[str, Account] = {}
 
     def teardown(self) -> None:
         """Close the store."""
@@ -87,12 +108,14 @@ class StoreMachine(RuleBasedStateMachine):
         """Succeed exactly if every account has room, else change nothing."""
         self.count += 1
         name = f"r{self.count}"
-        accounts = [ACCOUNTS[place] for place in places]
         now_s = self.clock.unix_s()
+        accounts = [accounts_at(now_s)[place] for place in places]
         self.books.expire(now_s)
-        has_room = all(
-            self.books.spent(account.key) + amount <= account.limit_usd_nanos for account in accounts
-        )
+        full = [
+            account
+            for account in accounts
+            if self.books.spent(account.key) + amount > account.limit_usd_nanos
+        ]
         reserving = self.ledger.reserve(
             reservation_id=name,
             model="m",
@@ -100,11 +123,12 @@ class StoreMachine(RuleBasedStateMachine):
             amount_usd_nanos=amount,
             expires_unix_s=now_s + LIFE_S,
         )
-        if not has_room:
+        if full:
             with pytest.raises(BudgetExhausted) as refused:
                 self.runner.run(reserving)
-            until_reset_s = ACCOUNTS[0].resets_at_unix_s - now_s
-            assert refused.value.retry_after_s == pytest.approx(max(0.0, until_reset_s))
+            until_reset_s = max(account.resets_at_unix_s for account in full) - now_s
+            assert refused.value.retry_after_s == pytest.approx(until_reset_s)
+            assert refused.value.budget == full[-1].budget
             return ""
         self.runner.run(reserving)
         keys = tuple(account.key for account in accounts)
@@ -153,9 +177,9 @@ class StoreMachine(RuleBasedStateMachine):
             self.runner.run(self.ledger.charge_unknown(name))
             self.books.move(name, "unknown")
 
-    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1]))
+    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1, 3600.0]))
     def pass_time(self, seconds: float) -> None:
-        """Let reservations expire."""
+        """Let reservations expire and windows roll: what is open stays in the window that it began in."""
         self.clock.advance(seconds)
 
     @invariant()
@@ -164,8 +188,10 @@ class StoreMachine(RuleBasedStateMachine):
         if not hasattr(self, "runner"):
             return
         self.books.expire(self.clock.unix_s())
-        spent = self.runner.run(self.ledger.spent(ACCOUNTS))
-        assert list(spent) == [self.books.spent(account.key) for account in ACCOUNTS]
+        self.seen |= {account.key: account for account in accounts_at(self.clock.unix_s())}
+        accounts = list(self.seen.values())
+        spent = self.runner.run(self.ledger.spent(accounts))
+        assert list(spent) == [self.books.spent(account.key) for account in accounts]
         assert self.runner.run(self.ledger.totals()) == Totals(
             settled_usd_nanos=self.books.total("settled"),
             unknown_usd_nanos=self.books.total("unknown"),
@@ -173,20 +199,46 @@ class StoreMachine(RuleBasedStateMachine):
         )
 
 
-class SqliteMachine(StoreMachine):
-    """The same histories on a file, with the process coming back in between."""
+class SharedMachine(StoreMachine):
+    """The same histories on a store that outlives its process."""
 
-    def open(self) -> MemoryLedger | SqliteLedger:
+    def open(self) -> Ledger:
+        """Return a ledger at the same place each time."""
+        raise NotImplementedError
+
+    def begin_crashes(self) -> list[Ledger]:
+        """Return those that crashed, which only the test still holds."""
+        if not hasattr(self, "crashed"):
+            self.crashed: list[Ledger] = []
+        return self.crashed
+
+    @rule()
+    def crash(self) -> None:
+        """Lose the process without a word: nothing changes for the next one."""
+        self.begin_crashes().append(self.ledger)
+        self.ledger = self.open()
+
+    @rule()
+    def reopen(self) -> None:
+        """Close and open the store: nothing changes."""
+        self.runner.run(self.ledger.aclose())
+        self.ledger = self.open()
+
+    def teardown(self) -> None:
+        """Close what crashed, too."""
+        for ledger in self.begin_crashes():
+            self.runner.run(ledger.aclose())
+        super().teardown()
+
+
+class SqliteMachine(SharedMachine):
+    """On a file."""
+
+    def open(self) -> Ledger:
         """Return a ledger in a new file."""
         if not hasattr(self, "folder"):
             self.folder = tempfile.TemporaryDirectory()
         return open_ledger(f"sqlite://{Path(self.folder.name) / 'ledger.db'}", clock=self.clock)
-
-    @rule()
-    def reopen(self) -> None:
-        """Close and open the file: nothing changes."""
-        self.runner.run(self.ledger.aclose())
-        self.ledger = self.open()
 
     def teardown(self) -> None:
         """Remove the file."""
@@ -195,7 +247,21 @@ class SqliteMachine(StoreMachine):
             self.folder.cleanup()
 
 
+class RedisMachine(SharedMachine):
+    """On a server."""
+
+    def open(self) -> Ledger:
+        """Return a ledger on a server that is empty at first."""
+        if not hasattr(self, "is_clean"):
+            with redis.Redis.from_url(SERVER[0].url) as client:
+                client.flushall()
+            self.is_clean = True
+        return open_ledger(SERVER[0].url, clock=self.clock)
+
+
 TestMemory = StoreMachine.TestCase
 TestMemory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestSqlite = SqliteMachine.TestCase
-TestSqlite.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestSqlite.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestRedis = RedisMachine.TestCase
+TestRedis.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)

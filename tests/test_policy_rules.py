@@ -22,6 +22,7 @@ def facts(
         complexity=complexity,
         privacy=0.25,
         budget=0.75,
+        budget_plan=-0.25,
         privacy_class=privacy_class,
         findings=findings,
         tenant=tenant,
@@ -61,7 +62,7 @@ def test_a_condition_reads_every_variable(when: str, expected: bool) -> None:
 
 def test_facts_and_variables_have_the_same_names() -> None:
     """What a condition may read is what the facts hold, no more and no less."""
-    assert set(VARIABLES) == set(Facts.__dataclass_fields__)
+    assert {name.replace(".", "_") for name in VARIABLES} == set(Facts.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.budget import score_budget
+from gateway.scoring.budget import score_budget, score_plan
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,22 @@ def test_score_never_falls_when_more_is_spent(budgets: list[tuple[int, int]], mo
     before = score_budget(budgets)
     after = score_budget((spent + more, limit) for spent, limit in budgets)
     assert 0.0 <= before <= after <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("budgets", "plan", "why"),
+    [
+        ([], 0.0, "no budget applies"),
+        ([(25, 100, 0.25)], 0.0, "on plan"),
+        ([(75, 100, 0.25)], 0.5, "ahead of the plan"),
+        ([(25, 100, 0.75)], -0.5, "behind the plan"),
+        ([(25, 100, 0.75), (50, 100, 0.25)], 0.25, "the one that is furthest ahead counts"),
+        ([(0, 0, 0.25)], 0.75, "a limit of nothing is all gone"),
+        ([(50, 100, 1.5)], -0.5, "a clock that is late does not pass the end of the window"),
+    ],
+)
+def test_plan_is_spent_share_less_passed_share(
+    budgets: list[tuple[int, int, float]], plan: float, why: str
+) -> None:
+    """The plan is to spend evenly over the window."""
+    assert score_plan(budgets) == pytest.approx(plan), why

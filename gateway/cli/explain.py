@@ -82,4 +82,7 @@ def _budget_unspent(policy: Policy) -> float:
         isinstance(spec, OpenAIModel) and spec.price_per_million_usd for spec in policy.models.values()
     ):
         return 0.0
-    return score_budget((0, nanos_of_usd(budget.limit_usd)) for budget in policy.budgets)
+    return score_budget(
+        (0, nanos_of_usd(budget.limit_usd if budget.soft_limit_usd is None else budget.soft_limit_usd))
+        for budget in policy.budgets
+    )

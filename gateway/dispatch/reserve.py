@@ -142,7 +142,11 @@ class Reserve:
         """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
         now_s = self._clock.unix_s()
         accounts = accounts_for(
-            turn.policy.budgets, tenant=turn.request.tenant, model=turn.model, unix_s=now_s
+            turn.policy.budgets,
+            tenant=turn.request.tenant,
+            labels=turn.request.labels,
+            model=turn.model,
+            unix_s=now_s,
         )
         if not accounts or not _has_price(turn.spec):
             return None

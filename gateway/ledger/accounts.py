@@ -1,8 +1,9 @@
 """Which budgets a request counts against: a pure step from the policy to the rows of a ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
@@ -18,8 +19,16 @@ class Account:
     budget: str
     """The budget's name in the policy."""
     limit_usd_nanos: int
+    begins_at_unix_s: float
+    """The start of the window."""
     resets_at_unix_s: float
     """The end of the window, when the account begins anew."""
+    soft_limit_usd_nanos: int | None = None
+    """What routing takes for the limit, if the policy says so; no reservation is refused by it."""
+
+    def passed(self, unix_s: float) -> float:
+        """Return the share of the window that has passed at `unix_s`."""
+        return (unix_s - self.begins_at_unix_s) / (self.resets_at_unix_s - self.begins_at_unix_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +43,33 @@ class Totals:
     """Reserved by calls that are not over."""
 
 
-def accounts_for(budgets: Sequence[Budget], *, tenant: str, model: str, unix_s: float) -> tuple[Account, ...]:
-    """Return the accounts that a call of `tenant` to `model` counts against at `unix_s`."""
-    subjects = {"tenant": tenant, "model": model, "all": "*"}
+def accounts_for(
+    budgets: Sequence[Budget], *, tenant: str, labels: Mapping[str, str], model: str, unix_s: float
+) -> tuple[Account, ...]:
+    """Return the accounts that a call of `tenant`, with `labels`, to `model` counts against at `unix_s`.
+
+    A label is a claim, so a budget per label binds inside the tenant only; calls without the label share
+    one account, or leaving it out would be a way around the cap.
+    """
     accounts = []
     for budget in budgets:
-        start, end = _window(budget.window, datetime.fromtimestamp(unix_s, UTC))
+        subject = {
+            "tenant": tenant,
+            "label": f"{tenant}/{budget.label}={labels.get(budget.label or '', '')}",
+            "model": model,
+            "all": "*",
+        }[budget.per]
+        begins_s, ends_s = _window(budget.window, datetime.fromtimestamp(unix_s, ZoneInfo(budget.time_zone)))
+        begins = datetime.fromtimestamp(begins_s, UTC)
+        soft = budget.soft_limit_usd
         accounts.append(
             Account(
-                key=f"{budget.name}/{budget.per}:{subjects[budget.per]}/{budget.window}:{start:%Y-%m-%dT%H:%MZ}",
+                key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins:%Y-%m-%dT%H:%MZ}",
                 budget=budget.name,
                 limit_usd_nanos=nanos_of_usd(budget.limit_usd),
-                resets_at_unix_s=end.timestamp(),
+                soft_limit_usd_nanos=None if soft is None else nanos_of_usd(soft),
+                begins_at_unix_s=begins_s,
+                resets_at_unix_s=ends_s,
             )
         )
     return tuple(accounts)
@@ -59,35 +83,40 @@ def check_room(
     amount_usd_nanos: int,
     unix_s: float,
 ) -> None:
-    """Raise BudgetExhausted, with the seconds until the last of them resets, if any account lacks room."""
+    """Raise BudgetExhausted if any account lacks room for the amount."""
     full = [
         account
         for account, charged in zip(accounts, charged_usd_nanos, strict=True)
         if charged + amount_usd_nanos > account.limit_usd_nanos
     ]
     if full:
-        last = max(full, key=lambda account: account.resets_at_unix_s)
-        raise BudgetExhausted(
-            model, budget=last.budget, retry_after_s=max(0.0, last.resets_at_unix_s - unix_s)
-        )
+        raise no_room(full, model=model, unix_s=unix_s)
 
 
-def _window(kind: str, moment: datetime) -> tuple[datetime, datetime]:
-    minute = moment.replace(second=0, microsecond=0)
-    hour = minute.replace(minute=0)
-    day = hour.replace(hour=0)
-    month = day.replace(day=1)
-    match kind:
-        case "minute":
-            return minute, minute + timedelta(minutes=1)
-        case "hour":
-            return hour, hour + timedelta(hours=1)
-        case "day":
-            return day, day + timedelta(days=1)
-        case "week":
-            monday = day - timedelta(days=day.weekday())
-            return monday, monday + timedelta(weeks=1)
-        case "month":
-            # Day 32 of any month lies in the next one.
-            return month, (month + timedelta(days=31)).replace(day=1)
-    raise ValueError(f"window {kind!r} is none of minute, hour, day, week, month")
+def no_room(full: Sequence[Account], *, model: str, unix_s: float) -> BudgetExhausted:
+    """Return the error for accounts without room: it names the one that is the last to begin anew."""
+    last = max(full, key=lambda account: account.resets_at_unix_s)
+    return BudgetExhausted(model, budget=last.budget, retry_after_s=max(0.0, last.resets_at_unix_s - unix_s))
+
+
+def _window(kind: str, moment: datetime) -> tuple[float, float]:
+    """Return start and end, in seconds since 1970, of the window around a moment in its time zone.
+
+    Minutes and hours are lengths of time that begin on the zone's clock. Days and longer go from midnight
+    to midnight, so that one with a change of clocks is shorter or longer; a midnight that there is not is
+    the moment of the change.
+    """
+    second_s = moment.timestamp() - moment.second - moment.microsecond / 1e6
+    if kind == "minute":
+        return second_s, second_s + 60
+    if kind == "hour":
+        return second_s - moment.minute * 60, second_s - moment.minute * 60 + 3600
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    first, days = {
+        "day": (midnight, 1),
+        "week": (midnight - timedelta(days=midnight.weekday()), 7),
+        # Day 32 of any month lies in the next one.
+        "month": (midnight.replace(day=1), 31),
+    }[kind]
+    after = first + timedelta(days=days)
+    return first.timestamp(), (after.replace(day=1) if kind == "month" else after).timestamp()

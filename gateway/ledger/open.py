@@ -3,13 +3,18 @@
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.sqlite import SqliteLedger, connect
 
+if TYPE_CHECKING:
+    from gateway.ledger.redis import RedisLedger
+
 SQLITE = "sqlite://"
+REDIS = ("redis://", "rediss://", "unix://")
 
 
 def default_ledger_url(environ: Mapping[str, str]) -> str:
@@ -18,16 +23,19 @@ def default_ledger_url(environ: Mapping[str, str]) -> str:
     return f"{SQLITE}{state_home / 'gateway' / 'ledger.db'}"
 
 
-def open_ledger(url: str, *, clock: Clock | None = None) -> MemoryLedger | SqliteLedger:
-    """Open the ledger at `memory:` or `sqlite:///absolute/path`, made if it is not there.
+def open_ledger(url: str, *, clock: Clock | None = None) -> "MemoryLedger | SqliteLedger | RedisLedger":
+    """Open the ledger at `memory:`, `sqlite:///absolute/path`, made if it is not there, or `redis://HOST`.
 
     Raises StartupError, in one line, for any other URL and for a file that cannot be written or is no ledger.
+    A Redis that cannot be reached is no reason not to start: local models need none.
     """
     if url == "memory:":
         return MemoryLedger(clock=clock)
+    if url.startswith(REDIS):
+        return _open_redis(url, clock)
     path = Path(url.removeprefix(SQLITE))
     if not url.startswith(SQLITE) or not path.is_absolute():
-        raise StartupError(f"state {url!r}: write memory: or sqlite:///absolute/path")
+        raise StartupError(f"state {url!r}: write memory:, sqlite:///absolute/path or redis://HOST")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = connect(path)
@@ -36,3 +44,17 @@ def open_ledger(url: str, *, clock: Clock | None = None) -> MemoryLedger | Sqlit
             f"state {url!r}: cannot be used as a ledger ({error}); name a file that can be written"
         ) from error
     return SqliteLedger(connection, clock=clock)
+
+
+def _open_redis(url: str, clock: Clock | None) -> "RedisLedger":
+    # The URL may hold a password, so no message shows it.
+    try:
+        from gateway.ledger.redis import RedisLedger
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            "state redis: its client is not installed; pip install 'edge-cloud-gateway[redis]'"
+        ) from error
+    try:
+        return RedisLedger(url, clock=clock)
+    except ValueError:
+        raise StartupError("state redis: not a URL; write redis://HOST:PORT/DATABASE") from None

@@ -88,9 +88,7 @@ def change(
     """Return what `news` does to a reservation; LedgerUnavailable if it expired, LookupError for a defect."""
     after = NEXT.get((before, news))
     if after is None:
-        if (before, news) == (State.RELEASED, News.DIAL):
-            raise LedgerUnavailable(model, "its reservation expired before the call")
-        raise LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
+        raise impossible(reservation_id, model, before, news)
     takes = {State.RELEASED: 0, State.SETTLED: cost_usd_nanos}
     is_settled = after is State.SETTLED
     return Change(
@@ -101,6 +99,13 @@ def change(
         excess_usd_nanos=max(0, cost_usd_nanos - amount_usd_nanos) if is_settled else 0,
         is_forgotten=news not in (News.DIAL, News.EXPIRE),
     )
+
+
+def impossible(reservation_id: str, model: str, before: State, news: News) -> LedgerUnavailable | LookupError:
+    """Return the error of a step that there is not: the reservation expired, or the caller has a defect."""
+    if (before, news) == (State.RELEASED, News.DIAL):
+        return LedgerUnavailable(model, "its reservation expired before the call")
+    return LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
 
 
 def warn_of_excess(model: str, excess_usd_nanos: int) -> None:

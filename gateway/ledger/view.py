@@ -28,7 +28,7 @@ class BudgetView:
         self._seen: dict[str, tuple[float, int | None]] = {}
 
     async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
-        """Return (spent and reserved, limit) of each account, in nano-dollars.
+        """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit comes first.
 
         What cannot be read counts as fully spent.
         """
@@ -42,8 +42,8 @@ class BudgetView:
                 known[account.key] = spent
                 self._seen[account.key] = (now_s, spent)
         return tuple(
-            (account.limit_usd_nanos if spent is None else spent, account.limit_usd_nanos)
-            for account, spent in ((account, known[account.key]) for account in accounts)
+            (limit if spent is None else spent, limit)
+            for spent, limit in ((known[account.key], _scored_limit(account)) for account in accounts)
         )
 
     async def _read(self, accounts: Sequence[Account]) -> Sequence[int | None]:
@@ -51,3 +51,8 @@ class BudgetView:
             return await self._ledger.spent(accounts)
         except LedgerUnavailable:
             return [None] * len(accounts)
+
+
+def _scored_limit(account: Account) -> int:
+    soft = account.soft_limit_usd_nanos
+    return account.limit_usd_nanos if soft is None else soft

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -55,7 +56,7 @@ def check(document: Document) -> list[Problem]:
     """Return everything that is wrong between the parts of a policy."""
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
-        _check_models, _check_urls, _check_privacy, _check_names, _check_rules, _check_routes,
+        _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
         _check_resilience, _check_replies,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
@@ -138,6 +139,27 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
     classes = parts.privacy.classes
     if not classes.internal < classes.confidential < classes.restricted:
         yield ("privacy", "classes"), "must ascend: internal < confidential < restricted"
+
+
+def _check_budgets(parts: Parts) -> Iterator[Finding]:
+    for index, budget in parts.budgets.items():
+        if budget.per == "label" and budget.label is None:
+            yield ("budgets", index, "label"), "is missing; with per: label it names the label"
+        if budget.per != "label" and budget.label is not None:
+            yield ("budgets", index, "label"), f"needs per: label, and this budget is per: {budget.per}"
+        if budget.soft_limit_usd is not None and budget.soft_limit_usd > budget.limit_usd:
+            yield ("budgets", index, "soft_limit_usd"), f"must be at most limit_usd ({budget.limit_usd})"
+        if not _is_time_zone(budget.time_zone):
+            near = did_you_mean(budget.time_zone, sorted(available_timezones()))
+            yield ("budgets", index, "time_zone"), f"unknown time zone{quoted(budget.time_zone)}{near}"
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError):  # No name, no such zone, or a folder of zones.
+        return False
+    return True
 
 
 def _check_names(parts: Parts) -> Iterator[Finding]:

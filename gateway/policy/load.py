@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from gateway.errors import PolicyError
+from gateway.policy.air_gap import check_air_gap
 from gateway.policy.checks import check
 from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, read_document
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
@@ -27,8 +28,11 @@ def default_policy_path() -> Path:
     return Path(__file__).with_name("default.yaml")
 
 
-def load_policy(path: Path) -> Policy:
-    """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem."""
+def load_policy(path: Path, *, air_gap: bool = False) -> Policy:
+    """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem.
+
+    With `air_gap` an address that is not on this host is one.
+    """
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -42,10 +46,10 @@ def load_policy(path: Path) -> Policy:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _refused([Problem(line, "file", "is not UTF-8")], name) from None
-    return parse_policy(text, name=name)
+    return parse_policy(text, name=name, air_gap=air_gap)
 
 
-def parse_policy(text: str, *, name: str) -> Policy:
+def parse_policy(text: str, *, name: str, air_gap: bool = False) -> Policy:
     """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file."""
     document = read_document(text)
     if document.value is None and document.problems:
@@ -54,6 +58,8 @@ def parse_policy(text: str, *, name: str) -> Policy:
         raise _refused([document.problem((), "must be a mapping of keys to values")], name)
     file, problems = _validate(document)
     problems = [*document.problems, *problems, *check(document)]
+    if air_gap:
+        problems += check_air_gap(document)
     if file is None or problems:
         raise _refused(problems, name)
     return _policy_of(_with_derived_defaults(file))

@@ -96,14 +96,27 @@ class Budget(Strict):
     """A cap on spend in a window of time."""
 
     name: Name = Field(description="The budget's name in errors, logs and metrics.")
-    per: Literal["tenant", "model", "all"] = Field(
-        description="What has a cap of its own: each tenant, each model, or all spend together."
+    per: Literal["tenant", "label", "model", "all"] = Field(
+        description="What has a cap of its own: each tenant, each value of a label inside its tenant, "
+        "each model, or all spend together."
+    )
+    label: Name | None = Field(
+        None,
+        description="The key of the label, required with per: label. Requests without it share one cap.",
     )
     limit_usd: Annotated[Usd, Field(decimal_places=9)] = Field(
         description="The cap in US dollars; spend and open reservations together never pass it."
     )
+    soft_limit_usd: Annotated[Usd, Field(decimal_places=9)] | None = Field(
+        None,
+        description="What the budget score counts against in place of limit_usd, so that rules hold back "
+        "sooner; refuses nothing. At most limit_usd.",
+    )
     window: Literal["minute", "hour", "day", "week", "month"] = Field(
-        description="After which the cap is whole again, in UTC; a week begins on Monday."
+        description="After which the cap is whole again; a week begins on Monday."
+    )
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        "UTC", description="Whose clock the window goes by: a name like Europe/Warsaw."
     )
 
 
@@ -115,7 +128,7 @@ class Rule(Strict):
         None,
         min_length=1,
         max_length=4096,
-        description="A CEL expression of type bool over complexity, privacy, budget, privacy_class, "
+        description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, privacy_class, "
         "findings, tenant, labels, prompt_tokens and deadline_s. The last rule, and only it, has none.",
     )
     route: tuple[str, ...] = Field(
@@ -197,6 +210,8 @@ class Facts:
     complexity: float
     privacy: float
     budget: float
+    budget_plan: float
+    """The variable `budget.plan`: CEL takes a name with a dot for one name where it is declared."""
     privacy_class: PrivacyClass
     findings: tuple[str, ...]
     tenant: str

@@ -1,4 +1,4 @@
-"""How much of the tightest budget is gone, as the number that rules see as `budget`."""
+"""How much of the tightest budget is gone, and whether that is too soon: `budget` and `budget.plan`."""
 
 from collections.abc import Iterable
 
@@ -10,6 +10,22 @@ def score_budget(spent_and_limits: Iterable[tuple[int, int]]) -> float:
     where no budget applies nothing is gone (0.0).
     """
     return max((_share(spent, limit) for spent, limit in spent_and_limits), default=0.0)
+
+
+def score_plan(spent_limits_and_passed: Iterable[tuple[int, int, float]]) -> float:
+    """Return how far the budget that is furthest ahead of its plan is ahead of it, in [-1, 1].
+
+    Each triple is (spent and reserved, limit) in nano-dollars and the share of the window that has passed.
+    The plan is to spend evenly: above 0 the allowance would end before its window, below 0 some would be
+    left. Where no budget applies it is 0.0.
+    """
+    return max(
+        (
+            _share(spent, limit) - min(1.0, max(0.0, passed))
+            for spent, limit, passed in spent_limits_and_passed
+        ),
+        default=0.0,
+    )
 
 
 def _share(spent_usd_nanos: int, limit_usd_nanos: int) -> float:

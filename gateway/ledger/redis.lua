@@ -1,0 +1,112 @@
+-- One operation on the ledger. Redis runs it whole, so nobody sees or makes half of it.
+--
+-- ARGV[1] is a JSON object: op, now, kept_s, next (the steps of a reservation: "held dial" -> "dialled"), and
+-- what the operation needs. Amounts are whole nano-dollars below 2^53, so Lua's doubles hold them exactly;
+-- sums that may grow beyond are left to INCRBY, which counts in 64 bits.
+--
+-- All keys begin with {gateway}, which puts them into one slot of a cluster:
+--   {gateway}:account:KEY       what is charged or reserved; Redis forgets it a day after its window
+--   {gateway}:reservation:ID    hash of model, keys (JSON), amount, expires_at, state
+--   {gateway}:open              the reservations that are held or dialled, by when they expire
+--   {gateway}:total             hash of settled, unknown, held
+
+local told = cjson.decode(ARGV[1])
+local OPEN, TOTAL = '{gateway}:open', '{gateway}:total'
+
+local function account_key(key) return '{gateway}:account:' .. key end
+local function reservation_key(id) return '{gateway}:reservation:' .. id end
+-- Lua writes a large number as 1e+15, which Redis does not read as an integer.
+local function whole(number) return string.format('%.0f', number) end
+local function is_open(state) return state == 'held' or state == 'dialled' end
+
+local function add(total, amount)
+  if amount ~= 0 then redis.call('HINCRBY', TOTAL, total, whole(amount)) end
+end
+
+-- Tells a reservation some news; answers {'ok', model, excess}, {'impossible', model, state} or {'missing'}.
+local function apply(id, news, cost)
+  local key = reservation_key(id)
+  local model, keys, amount, expires_at, before = unpack(
+    redis.call('HMGET', key, 'model', 'keys', 'amount', 'expires_at', 'state'))
+  if not before then return {'missing'} end
+  local after = told.next[before .. ' ' .. news]
+  if not after then return {'impossible', model, before} end
+  amount = tonumber(amount)
+
+  local function takes(state)
+    if state == 'released' then return 0 end
+    if state == 'settled' then return cost end
+    return amount
+  end
+  local more = takes(after) - takes(before)
+  if more ~= 0 then
+    for _, each in ipairs(cjson.decode(keys)) do
+      -- An account that was forgotten stays so: without a time to end it would stay for ever.
+      if redis.call('EXISTS', account_key(each)) == 1 then
+        redis.call('INCRBY', account_key(each), whole(more))
+      end
+    end
+  end
+  if is_open(before) and not is_open(after) then
+    add('held', -amount)
+    redis.call('ZREM', OPEN, id)
+  end
+  if before == 'unknown' then add('unknown', -amount) end
+  if after == 'unknown' then add('unknown', amount) end
+
+  local excess = 0
+  if after == 'settled' then
+    add('settled', cost)
+    excess = math.max(0, cost - amount)
+  end
+  if news == 'dial' or news == 'expire' then
+    redis.call('HSET', key, 'state', after)
+    -- What expired is remembered for late news; what is open is never forgotten.
+    if news == 'expire' then redis.call('EXPIREAT', key, whole(math.ceil(expires_at + told.kept_s))) end
+  else
+    redis.call('DEL', key)
+  end
+  return {'ok', model, excess}
+end
+
+local function expire()
+  local past = redis.call('ZRANGEBYSCORE', OPEN, '-inf', '(' .. string.format('%.6f', told.now))
+  for _, id in ipairs(past) do apply(id, 'expire', 0) end
+end
+
+local function spent(accounts)
+  local sums = {}
+  for place, account in ipairs(accounts) do
+    sums[place] = tonumber(redis.call('GET', account_key(account.key)) or '0')
+  end
+  return sums
+end
+
+-- Answers {'ok'}, {'exists'}, or {'full', place, ...} with the places of the accounts without room.
+local function reserve()
+  local key = reservation_key(told.id)
+  if redis.call('EXISTS', key) == 1 then return {'exists'} end
+  local answer = {'full'}
+  for place, sum in ipairs(spent(told.accounts)) do
+    if sum + told.amount > told.accounts[place].limit then table.insert(answer, place) end
+  end
+  if #answer > 1 then return answer end
+  local keys = {}
+  for place, account in ipairs(told.accounts) do
+    keys[place] = account.key
+    redis.call('INCRBY', account_key(account.key), whole(told.amount))
+    redis.call('EXPIREAT', account_key(account.key), whole(account.forget_at))
+  end
+  redis.call('HSET', key, 'model', told.reservation_model, 'keys', cjson.encode(keys), 'amount',
+    whole(told.amount), 'expires_at', string.format('%.6f', told.expires_at), 'state', 'held')
+  redis.call('ZADD', OPEN, string.format('%.6f', told.expires_at), told.id)
+  add('held', told.amount)
+  return {'ok'}
+end
+
+if told.op == 'apply' then return apply(told.id, told.news, told.cost) end
+expire()
+if told.op == 'reserve' then return reserve() end
+if told.op == 'spent' then return spent(told.accounts) end
+local sums = redis.call('HMGET', TOTAL, 'settled', 'unknown', 'held')
+return {sums[1] or '0', sums[2] or '0', sums[3] or '0'}

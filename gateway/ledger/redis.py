@@ -1,0 +1,129 @@
+"""A ledger in Redis: shared by many hosts, each operation one script that Redis runs without interruption."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from gateway.clock import Clock, SystemClock
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account, Totals, no_room
+from gateway.ledger.states import KEPT_S, NEXT, News, State, impossible, warn_of_excess
+
+TIMEOUT_S: Final = 2.0
+"""For a connection, a place in the pool and an answer, each; then the store counts as unreachable."""
+CONNECTIONS: Final = 16
+"""Of one process; whoever finds none free waits for one."""
+_SCRIPT: Final = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
+_STEPS: Final = {f"{before} {news}": str(after) for (before, news), after in NEXT.items()}
+
+
+class RedisLedger:
+    """The ledger at a Redis URL; connects when it is first asked.
+
+    Nothing is sent twice: a reservation whose answer was lost is one that was not made, and expires. What
+    the server forgets in a restart is not in the books any more, so it needs `appendonly yes`.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = redis.asyncio.Redis(connection_pool=pool)
+        self._script = self._redis.register_script(_SCRIPT)
+
+    async def reserve(
+        self,
+        *,
+        reservation_id: str,
+        model: str,
+        accounts: Sequence[Account],
+        amount_usd_nanos: int,
+        expires_unix_s: float,
+    ) -> None:
+        """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
+        outcome, *places = await self._run(
+            "reserve",
+            model=model,
+            id=reservation_id,
+            reservation_model=model,
+            accounts=[
+                {
+                    "key": account.key,
+                    "limit": account.limit_usd_nanos,
+                    "forget_at": math.ceil(account.resets_at_unix_s + KEPT_S),
+                }
+                for account in accounts
+            ],
+            amount=amount_usd_nanos,
+            expires_at=expires_unix_s,
+        )
+        if outcome == b"exists":
+            raise LookupError(f"reservation {reservation_id} exists")
+        if outcome == b"full":
+            full = [accounts[place - 1] for place in places]
+            raise no_room(full, model=model, unix_s=self._clock.unix_s())
+
+    async def dial(self, reservation_id: str) -> None:
+        """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
+        await self._apply(reservation_id, News.DIAL)
+
+    async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
+        """Charge what it cost and give back the rest; raises LedgerUnavailable."""
+        await self._apply(reservation_id, News.SETTLE, cost_usd_nanos)
+
+    async def release(self, reservation_id: str) -> None:
+        """Give all of it back; raises LedgerUnavailable."""
+        await self._apply(reservation_id, News.RELEASE)
+
+    async def charge_unknown(self, reservation_id: str) -> None:
+        """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
+        await self._apply(reservation_id, News.CHARGE_UNKNOWN)
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return what is charged or reserved on each account; raises LedgerUnavailable."""
+        answer = await self._run("spent", accounts=[{"key": account.key} for account in accounts])
+        return [int(each) for each in answer]
+
+    async def totals(self) -> Totals:
+        """Return the sums over all accounts and windows since the store was empty."""
+        settled, unknown, held = await self._run("totals")
+        return Totals(
+            settled_usd_nanos=int(settled), unknown_usd_nanos=int(unknown), held_usd_nanos=int(held)
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose(close_connection_pool=True)
+
+    async def _apply(self, reservation_id: str, news: News, cost_usd_nanos: int = 0) -> None:
+        outcome, *details = await self._run("apply", id=reservation_id, news=news, cost=cost_usd_nanos)
+        if outcome == b"missing":
+            raise LookupError(f"no reservation {reservation_id} is open")
+        model = details[0].decode()
+        if outcome == b"impossible":
+            raise impossible(reservation_id, model, State(details[1].decode()), news)
+        warn_of_excess(model, int(details[1]))
+
+    async def _run(self, operation: str, *, model: str = "ledger", **fields: object) -> list[Any]:
+        """Run one operation; what its answer looks like stands in the script."""
+        told = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS, **fields}
+        try:
+            answer: list[Any] = await self._script(keys=[], args=[json.dumps(told)])
+        except (RedisError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable(
+                model, f"the ledger's store cannot be used ({type(error).__name__})"
+            ) from error
+        return answer
