@@ -11,6 +11,7 @@ import structlog
 import typer
 
 from gateway.cli.access import access_of
+from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
 from gateway.clock import SystemClock
 from gateway.errors import StartupError
@@ -43,6 +44,13 @@ def serve(
     insecure: Annotated[
         bool,
         typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."),
+    ] = False,
+    air_gap: Annotated[
+        bool,
+        typer.Option(
+            envvar="GATEWAY_AIR_GAP",
+            help="Let no connection leave this host: any other address in the policy or a flag is refused.",
+        ),
     ] = False,
     trust_tenant_header: Annotated[
         bool,
@@ -99,6 +107,9 @@ def serve(
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
     """
     address = parse_address(listen)
+    state_url = state or default_ledger_url(os.environ)
+    if air_gap:
+        refuse_beyond_this_host(hosts={"--listen": address.host}, state_url=state_url)
     access = access_of(
         keys=keys,
         tls_cert=tls_cert,
@@ -125,10 +136,10 @@ def serve(
     )
     path = policy or default_policy_path()
     running = _serve(
-        load_policy(path),
+        load_policy(path, air_gap=air_gap),
         path,
         options=options,
-        state_url=state or default_ledger_url(os.environ),
+        state_url=state_url,
         on_hangup=access.reload,
     )
     asyncio.run(running)
