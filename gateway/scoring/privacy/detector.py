@@ -1,6 +1,6 @@
 """What a detector is, and what most of them need: how sure to be, and the words around a place."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,16 @@ def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) ->
     if not after:
         return head
     return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"
+
+
+def paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the paragraphs of a text, each with where it starts."""
+    start = 0
+    if "\n" in text:
+        for blank in _BLANK_LINE.find(text):
+            yield start, text[start : blank.start]
+            start = blank.end
+    yield start, text[start:]
 
 
 def end_of_paragraph(text: str, start: int, limit: int) -> int:

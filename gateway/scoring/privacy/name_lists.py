@@ -25,9 +25,14 @@ FAMILY = _listed("family") | GIVEN
 FAMILY_ENDINGS = (
     "ski", "ska", "cki", "cka", "wicz", "czyk", "ova", "ovich", "evich", "enko", "chuk", "yev", "yeva", "escu",
     "poulos", "idis", "akis", "shvili", "adze", "yan", "oglu", "sson", "sdottir", "dottir", "stad", "gaard",
-    "nen", "berg", "stein", "mann", "feld", "ez", "inho", "eiro",
+    "skiej", "skiego", "skim", "skiemu", "ckiej", "ckiego", "vic", "nen", "berg", "stein", "mann", "feld", "ez", "inho", "eiro",
 )  # fmt: skip
 """How surnames end in languages that form them so: Slavic, Greek, Georgian, Turkish, Nordic, German, Iberian."""
+CERTAIN_ENDINGS = (
+    "owski", "owska", "ewski", "ewska", "inski", "inska", "ovic", "evic", "ovich", "evich", "enko", "shvili",
+    "sdottir", "sson", "opoulos", "iewicz", "czyk",
+)  # fmt: skip
+"""Those of them that nothing but a surname has."""
 
 
 def plain(word: str) -> str:

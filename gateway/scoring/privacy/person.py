@@ -4,8 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Match
-from gateway.scoring.privacy.name_lists import DOUBTFUL, FAMILY, FAMILY_ENDINGS, GIVEN, plain
+from gateway.scoring.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Match, paragraphs
+from gateway.scoring.privacy.name_lists import (
+    CERTAIN_ENDINGS,
+    DOUBTFUL,
+    FAMILY,
+    FAMILY_ENDINGS,
+    GIVEN,
+    plain,
+)
 
 _TITLES = frozenset(
     """
@@ -15,7 +22,9 @@ _TITLES = frozenset(
     col lieutenant lt sergeant sgt general gen mayor governor
     """.split()
 )
-_CUES = frozenset("name names named called dear regards sincerely cheers thanks signed i'm im am is it's".split())
+_CUES = frozenset(
+    "name names named called dear regards sincerely cheers thanks signed i'm im am is it's".split()
+)
 """Words of which one is in front of a name that is given as such, see _INTRODUCED."""
 _INTRODUCED = Pattern(
     r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient|employee)"
@@ -27,8 +36,10 @@ _INTRODUCED_REACH = 40
 
 # A name that is written with capitals; a question mark stands for a letter outside Latin-1.
 _WORD = r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*"
-_PARTICLE = r"(?:(?:van|von|de|der|den|del|della|di|da|do|dos|du|la|le|el|al|bin|ibn|ten|ter|zu|af|av|y) ){1,2}"
-_RUN = Pattern(rf"{_WORD}(?:\.? (?:{_PARTICLE})?{_WORD}){{0,5}}")
+_PARTICLE = (
+    r"(?:(?:van|von|de|der|den|del|della|di|da|do|dos|du|la|le|el|al|bin|ibn|ten|ter|zu|af|av|y) ){1,2}"
+)
+_RUN = Pattern(rf"{_WORD}(?:\.? (?:{_PARTICLE})?{_WORD})*")
 
 _NO_NAMES = frozenset(
     """
@@ -60,9 +71,16 @@ _INSTITUTIONS = frozenset(
     """.split()
 )
 """What ends the name of something that is called after a person and is none."""
-_MOST_WORDS = 4
+_STREETS = frozenset(
+    """
+    rua via viale piazza corso calle avenida avda paseo plaza carrer camino rue boulevard chemin quai ulica
+    aleja strada straat laan apt suite
+    """.split()
+)
+"""What begins the name of a street that is called after a person."""
+_MOST_WORDS = 5
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
-_SIGNS = GIVEN | DOUBTFUL | _TITLES | _CUES
+_SIGNS = GIVEN | DOUBTFUL | FAMILY | _TITLES | _CUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,8 @@ class _Word:
     start: int
     end: int
     plain: str
-    is_initial: bool
+    is_last: bool
+    """Whether a full stop behind it ends a sentence."""
 
 
 class PersonDetector:
@@ -82,80 +101,110 @@ class PersonDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the names, without titles before them."""
-        if not has_sign(text):
-            return
-        # Apart from a letter that a pattern cannot see, which is a question mark to it too.
-        for span in _RUN.find(text.replace("?", ";")):
-            yield from _in_run(text, _words(text, span.start, span.end))
+        for offset, paragraph in paragraphs(text):
+            for start, end, confidence in _in_paragraph(paragraph):
+                yield Match(type="PERSON", start=offset + start, end=offset + end, confidence=confidence)
+
+
+def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
+    has_case = not text.islower()
+    shown = text if has_case else text.title()
+    if len(shown) != len(text) or not has_sign(shown):
+        return
+    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    for span in _RUN.find(shown.replace("?", ";")):
+        yield from _in_run(text, _words(shown, span.start, span.end), has_case=has_case)
 
 
 def has_sign(text: str) -> bool:
     """Whether a word is there without which no name is found; quick, for the many texts without any."""
-    words = text.translate(_BREAKS).split()
-    return any(word[0].isupper() and plain(word) in _SIGNS for word in words) 
+    for word in text.translate(_BREAKS).split():
+        if word in _CUES:
+            return True
+        if word[0].isupper():
+            written = plain(word)
+            if written in _SIGNS or written.endswith(FAMILY_ENDINGS):
+                return True
+    return False
 
 
 def _words(text: str, start: int, end: int) -> list[_Word]:
     words = []
-    at = start
     for piece in text[start:end].split(" "):
-        stop = at + len(piece)
         bare = piece.rstrip(".")
         if bare.endswith(("'s", "'S")):
             bare = bare[:-2]
-        words.append(_Word(at, at + len(bare), plain(bare), is_initial=len(bare) == 1))
-        at = stop + 1
+        written = plain(bare)
+        is_last = piece[-1:] == "." and len(bare) > 1 and written not in _TITLES
+        words.append(_Word(start, start + len(bare), written, is_last))
+        start += len(piece) + 1
     return words
 
 
-def _in_run(text: str, words: Sequence[_Word]) -> Iterator[Match]:
+def _in_run(text: str, words: Sequence[_Word], *, has_case: bool) -> Iterator[tuple[int, int, float]]:
     at = 0
     while at < len(words):
-        found = _name_at(text, words, at)
-        if found is None:
+        stop = _end(words, at, has_case=has_case)
+        confidence, stop = _judge(text, words, at, stop)
+        if confidence:
+            yield words[at].start, words[stop - 1].end, confidence
+            at = stop
+        else:
             at += 1
-            continue
-        stop, confidence = found
-        yield Match(
-            type="PERSON", start=words[at].start, end=words[stop - 1].end, confidence=confidence
-        )
-        at = stop
 
 
-def _name_at(text: str, words: Sequence[_Word], at: int) -> tuple[int, float] | None:
-    """Return where a name that begins at a word ends, and how sure it is; None where there is none."""
-    word = words[at]
-    before = text[word.start - 1 : word.start]
-    if word.plain in _NO_NAMES or word.plain in _TITLES or before.isalnum() or before in ("_", "@", "#", "/"):
-        return None
-    stop = _end(words, at)
-    last = words[stop - 1]
-    if last.plain in _INSTITUTIONS or text[last.end : last.end + 2] == " &":
-        return None
+def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
+    """Return where the words that may belong to one name end; without capitals only what is listed does."""
+    stop = at + 1
+    while stop < min(len(words), at + _MOST_WORDS) and not words[stop - 1].is_last:
+        word = words[stop]
+        if word.plain in _NO_NAMES or not (has_case or len(word.plain) == 1 or _is_family(word)):
+            break
+        stop += 1
+    return stop
+
+
+def _judge(text: str, words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
+    """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""
+    word, last = words[at], words[stop - 1]
+    if word.plain in _NO_NAMES or word.plain in _TITLES or text[word.start - 1 : word.start] in _JOINTS:
+        return 0.0, stop
+    if any(each.plain in _INSTITUTIONS for each in words[at + 1 : stop]) or text[last.end :][:2] == " &":
+        return 0.0, stop
     if at and words[at - 1].plain in _TITLES or _is_introduced(text, word.start):
-        return stop, LIKELY
+        return LIKELY, stop
+    if at and words[at - 1].plain in _STREETS or word.plain in _STREETS or _is_street(text, word, last):
+        return 0.0, stop
     return _listed(words, at, stop)
 
 
-def _listed(words: Sequence[_Word], at: int, stop: int) -> tuple[int, float] | None:
+_JOINTS = frozenset("_@#/\\.-0123456789")
+
+
+def _listed(words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
     word, last = words[at], words[stop - 1]
-    is_full = stop - at > 1 and not last.is_initial
-    is_family = last.plain in FAMILY or last.plain.endswith(FAMILY_ENDINGS)
+    is_full = stop - at > 1 and len(last.plain) > 1
     if word.plain in GIVEN:
-        return (stop, LIKELY) if is_full else (at + 1, PROBABLE)
+        return (LIKELY, stop) if is_full else (PROBABLE, at + 1)
     if word.plain in DOUBTFUL:
-        return (stop, LIKELY) if is_full and is_family else (at + 1, POSSIBLE)
-    if is_full and is_family and at == 0 and stop == len(words):
-        return stop, PROBABLE
-    return None
+        return (LIKELY, stop) if is_full and _is_family(last) else (POSSIBLE, at + 1)
+    if is_full and _is_family(last) and at == 0 and stop == len(words):
+        return PROBABLE, stop
+    return (PROBABLE, at + 1) if word.plain.endswith(CERTAIN_ENDINGS) else (0.0, stop)
 
 
-def _end(words: Sequence[_Word], at: int) -> int:
-    """Return where the words that may belong to one name end."""
-    stop = at + 1
-    while stop < len(words) and stop - at < _MOST_WORDS + 1 and words[stop].plain not in _NO_NAMES:
-        stop += 1
-    return stop
+def _is_family(word: _Word) -> bool:
+    return word.plain in FAMILY or word.plain.endswith(FAMILY_ENDINGS)
+
+
+def _is_street(text: str, first: _Word, last: _Word) -> bool:
+    """Whether a number stands before or behind a name of several words, as with streets called after people."""
+    if first is last:
+        return False
+    return (
+        text[max(0, first.start - 2) : first.start - 1].isdigit()
+        or text[last.end + 1 : last.end + 2].isdigit()
+    )
 
 
 def _is_introduced(text: str, start: int) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy, privacy_class
+from gateway.scoring.privacy.address import AddressDetector
 from gateway.scoring.privacy.bank import BankDetector
 from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
@@ -39,6 +40,7 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
     MacDetector(),
     UrlDetector(),
     PersonDetector(),
+    AddressDetector(),
 )
 """Every detector that needs no model."""
 
