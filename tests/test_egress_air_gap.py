@@ -14,8 +14,8 @@ import pytest
 
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.app import run
-from gateway.cli.demo.cases import EASY, HARD, PRIVATE
-from gateway.cli.demo.stage import BACKUP, CLOUD, PRICES, GatewayProcess, Stage, state_url
+from gateway.cli.demo.cases import CASES, EASY
+from gateway.cli.demo.stage import MAX_TOKENS, PRICES, GatewayProcess, Stage, state_url
 from gateway.client.prompt import prompt
 from gateway.errors import PolicyError, StartupError
 from gateway.policy.load import load_policy, parse_policy
@@ -205,24 +205,13 @@ async def test_no_connection_leaves_while_the_demos_traffic_runs(tmp_path: Path)
                     await asyncio.sleep(0.005)
 
             sampling = asyncio.create_task(sample())
-            routes = []
-            async with stage.client("demo") as client:
-                for text, broken in (
-                    (EASY, ()),
-                    (HARD, ()),
-                    (HARD, (CLOUD,)),
-                    (PRIVATE, ()),
-                    (HARD, (CLOUD, BACKUP)),
-                ):
-                    for model in broken:
-                        cloud.set_fault(model, "status", value=503)
-                    routes.append((await client.generate(prompt(text), timeout_s=30)).route)
-                await stage.kill_engine()
-                routes.append((await client.generate(prompt(PRIVATE), timeout_s=30)).route)
+            for case in CASES:
+                cloud.clear_faults()
+                await case.prepare(stage)
+                async with stage.client(case.tenant) as client:
+                    response = await client.generate(prompt(case.text, max_tokens=MAX_TOKENS), timeout_s=30)
+                assert response.route == case.expected.route, case.title
             sampling.cancel()
-    assert routes == [
-        pb.ROUTE_LOCAL, pb.ROUTE_CLOUD, pb.ROUTE_CLOUD, pb.ROUTE_LOCAL, pb.ROUTE_LOCAL, pb.ROUTE_CANNED,
-    ]  # fmt: skip
     watched = (tmp_path / "watched").read_text().splitlines()
     assert "inet 127.0.0.1" in watched, "the watch sees the calls to the provider on loopback"
     assert [said for said in watched if not is_local(said)] == []
