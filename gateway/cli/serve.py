@@ -38,7 +38,7 @@ def serve(
         typer.Option(
             envvar="GATEWAY_STATE",
             metavar="URL",
-            help="Where spend is kept: memory: or sqlite:///PATH; default: a file under XDG_STATE_HOME.",
+            help="Where spend is kept: memory:, sqlite:///PATH or redis://HOST; default: a file under XDG_STATE_HOME.",
         ),
     ] = None,
     insecure: Annotated[
