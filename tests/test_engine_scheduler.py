@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -10,132 +9,12 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.scheduler import Scheduler, share_batch
-from gateway.engine.sequence import Emission, Job
-from gateway.engine.steps import BatchToken, DecodeFailed, GrammarRefused, KvCacheFull, Sampling
+from gateway.engine.batch import share_prompts
+from gateway.engine.scheduler import Scheduler
+from gateway.engine.sequence import Emission
+from gateway.engine.steps import BatchToken, DecodeFailed, Sampling
 from gateway.types import FinishReason, Usage
-from tests.fakes import FakeClock
-
-END = 256
-"""The scripted model's only token that ends generation; all others are bytes."""
-GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=None)
-
-
-@dataclass
-class ScriptedSampler:
-    """Picks the tokens of the script of the slot whose row it is given."""
-
-    model: "ScriptedModel"
-    script: list[int]
-    is_closed: bool = False
-
-    def sample(self, row: int) -> int:
-        assert self.model.rows[row].wants_logits
-        return self.script.pop(0) if self.script else END
-
-    def close(self) -> None:
-        assert not self.is_closed
-        self.is_closed = True
-
-
-@dataclass
-class ScriptedModel:
-    """Checks that every sequence is decoded in order, and answers each with the next script."""
-
-    context_tokens: int = 32
-    slots: int = 2
-    kv_cells: int = 64
-    batch_tokens: int = 8
-    scripts: list[bytes] = field(default_factory=list)
-    full_at: set[int] = field(default_factory=set)
-    rows: list[BatchToken] = field(default_factory=list)
-    cells: dict[int, list[int]] = field(default_factory=dict)
-    samplers: list[ScriptedSampler] = field(default_factory=list)
-    steps: int = 0
-
-    def decode(self, tokens: Seq[BatchToken]) -> None:
-        self.steps += 1
-        if self.steps in self.full_at:
-            raise KvCacheFull
-        assert 0 < len(tokens) <= self.batch_tokens
-        self.rows = list(tokens)
-        for row in tokens:
-            cells = self.cells.setdefault(row.slot, [])
-            assert row.position == len(cells)
-            cells.append(row.token)
-            assert len(cells) <= self.context_tokens
-        assert sum(map(len, self.cells.values())) <= self.kv_cells
-
-    def forget(self, slot: int) -> None:
-        self.cells.pop(slot, None)
-
-    def sampler(self, sampling: Sampling) -> ScriptedSampler:
-        if sampling.grammar == "broken":
-            raise GrammarRefused
-        script = self.scripts.pop(0) if self.scripts else b"x" * 1000
-        self.samplers.append(ScriptedSampler(self, [END if b == 0 else b for b in script]))
-        return self.samplers[-1]
-
-    def piece(self, token: int) -> bytes:
-        return bytes([token])
-
-    def is_end(self, token: int) -> bool:
-        return token == END
-
-
-class Bench:
-    """A scheduler that is stepped by hand, and what it gave to whom."""
-
-    def __init__(self, model: ScriptedModel, *, queue_limit: int = 32) -> None:
-        self.model = model
-        self.clock = FakeClock()
-        self.given: list[Emission] = []
-        self.scheduler = Scheduler(
-            model, name="edge", clock=self.clock, deliver=self.given.extend, queue_limit=queue_limit
-        )
-
-    def submit(
-        self,
-        prompt: int = 3,
-        *,
-        max_tokens: int = 8,
-        stop: tuple[str, ...] = (),
-        deadline: Deadline | None = None,
-        sampling: Sampling = GREEDY,
-    ) -> int:
-        job = Job(
-            request_id="r",
-            tenant="t",
-            prompt=tuple(range(prompt)),
-            max_tokens=max_tokens,
-            stop=stop,
-            sampling=sampling,
-            deadline=deadline or Deadline.never(),
-        )
-        return self.scheduler.submit(job)
-
-    def step(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.given.extend(self.scheduler.step())
-
-    def finish(self) -> None:
-        for _ in range(1000):
-            if not self.scheduler.load.slots_busy and not self.scheduler.load.queued:
-                return
-            self.step()
-        pytest.fail("the scheduler does not come to an end")
-
-    def text(self, ticket: int) -> str:
-        return "".join(e.text for e in self.given if e.ticket == ticket)
-
-    def last(self, ticket: int) -> Emission:
-        return [e for e in self.given if e.ticket == ticket][-1]
-
-    def is_clean(self) -> bool:
-        """Whether nothing is held for any request."""
-        load = self.scheduler.load
-        all_closed = all(sampler.is_closed for sampler in self.model.samplers)
-        return not self.model.cells and all_closed and (load.slots_busy, load.queued) == (0, 0)
+from tests.scripted_model import Bench, ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -202,7 +81,7 @@ def test_several_sequences_are_decoded_in_one_step() -> None:
     first, second = bench.submit(), bench.submit()
     bench.step(2)
 
-    assert {row.slot for row in bench.model.rows} == {0, 1}
+    assert len({row.sequence for row in bench.model.rows}) == 2
     assert (bench.text(first), bench.text(second)) == ("ab", "cd")
 
 
@@ -236,7 +115,7 @@ def test_admission_waits_for_free_cells() -> None:
     """A free slot is not enough: a request begins when the cache has cells for all it may become."""
     bench = Bench(ScriptedModel(context_tokens=32, kv_cells=40, slots=2, scripts=[b"a" * 7 + b"\0", b"b\0"]))
     first = bench.submit(prompt=20, max_tokens=8)
-    second = bench.submit(prompt=5, max_tokens=8)
+    second = bench.submit(prompt=range(50, 55), max_tokens=8)
 
     bench.step(3)
     assert bench.scheduler.load.slots_busy == 1
@@ -331,16 +210,16 @@ def test_a_long_prompt_does_not_stop_those_that_answer() -> None:
     assert bench.text(answering) == "a" * 6
 
 
-@given(pending=st.lists(st.integers(1, 600), min_size=1, max_size=16), budget=st.integers(16, 512))
-def test_share_batch(pending: list[int], budget: int) -> None:
-    """A step is never overfull, never idle, gives every sequence a token, and favours no prompt."""
-    shares = share_batch(pending, budget)
+@given(pending=st.lists(st.integers(1, 600), max_size=16), budget=st.integers(1, 512))
+def test_share_prompts(pending: list[int], budget: int) -> None:
+    """A step is never overfull and never idle, and half of it, or all it needs, is the oldest prompt's."""
+    shares = share_prompts(pending, budget)
 
     assert sum(shares) == min(budget, sum(pending))
-    assert all(1 <= share <= wanted for share, wanted in zip(shares, pending, strict=True))
-    cut_short = [share for share, wanted in zip(shares, pending, strict=True) if share < wanted]
-    assert max(cut_short, default=0) - min(cut_short, default=0) <= 1
-    assert all(share <= max(shares) for share in cut_short)
+    assert all(0 <= share <= wanted for share, wanted in zip(shares, pending, strict=True))
+    assert not pending or shares[0] >= min(pending[0], budget / 2)
+    rest = [(wanted, share) for share, wanted in list(zip(shares, pending, strict=True))[1:]]
+    assert all(share == 0 for wanted, share in rest if any(w < wanted and s < w for w, s in rest))
 
 
 def test_run_sleeps_until_there_is_work_and_ends_when_closed() -> None:

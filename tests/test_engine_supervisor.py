@@ -100,9 +100,9 @@ class TestStart:
         """An engine that ends without a word while it loads is a StartupError with its status."""
         ready = EngineProcess.ready
 
-        async def ready_of_a_victim(process: EngineProcess) -> object:
+        async def ready_of_a_victim(process: EngineProcess, *on_progress: Callable[..., None]) -> object:
             os.kill(process.pid, signal.SIGKILL)
-            return await ready(process)
+            return await ready(process, *on_progress)
 
         monkeypatch.setattr(EngineProcess, "ready", ready_of_a_victim)
         supervisor, _ = supervise(spec())

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
 from gateway.engine.llama import LlamaModel, LlamaSettings
-from gateway.engine.models import check_model_file, resolve_model_path
+from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import Answers, EngineService, make_private, serve
@@ -39,9 +39,16 @@ EXIT_DECODE = 4
 """The decoding thread cannot go on; standard output says why."""
 
 BATCH_TOKENS = 512
-"""Tokens of one step: it bounds how long a prompt makes others wait, and a cancel takes effect."""
+"""Tokens of one step at most; the measured pace makes it less while others answer."""
+SWITCH_S = 0.0005
+"""How long the event loop may keep the decoding thread waiting for the interpreter."""
+BEATS = 4
+"""How many signs of life fit into the time after which an engine counts as hung."""
 GRACE_S = 3600.0
 """How long running requests may take after SIGTERM: longer than any supervisor waits, who kills then."""
+
+
+_saying = threading.Lock()
 
 
 class Runnable(Protocol):
@@ -68,14 +75,21 @@ def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
         prefill_threads=spec.prefill_threads or threads,
         gpu_layers=spec.gpu_layers,
         flash_attention=spec.flash_attention,
+        lora=tuple((Path(adapter.path).expanduser(), adapter.scale) for adapter in spec.lora),
+        numa=spec.numa,
+        mlock=spec.mlock,
     )
 
 
-def load(spec: LlamaCppModel) -> tuple[LlamaModel, ChatTemplate]:
+def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate]:
     """Check and load the model's file and template; raises StartupError."""
     path = resolve_model_path(spec.path)
-    check_model_file(path, sha256=spec.sha256)
-    model = LlamaModel(settings_of(spec, path))
+    checking = Progress("check", say_progress, clock=clock)
+    check_model_file(path, sha256=spec.sha256, on_progress=checking.note)
+    for adapter in spec.lora:
+        check_model_file(Path(adapter.path).expanduser(), sha256=None)
+    loading = Progress("load", say_progress, clock=clock)
+    model = LlamaModel(settings_of(spec, path), on_progress=loading.note)
     source = spec.template or model.chat_template or PLAIN_TEMPLATE
     try:
         return model, ChatTemplate(source, bos=model.bos_text, eos=model.eos_text)
@@ -87,12 +101,12 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     """Load, and serve until SIGTERM; raises StartupError."""
     start_s = clock.monotonic_s()
     make_private(socket)
-    model, template = load(spec)
+    model, template = load(spec, clock)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     answers = Answers(loop)
-    scheduler = Scheduler(model, name=name, clock=clock, deliver=answers.deliver)
+    scheduler = Scheduler(model, name=name, clock=clock, deliver=answers.deliver, queue_limit=spec.queue)
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
     decoder.start()
     service = EngineService(
@@ -105,12 +119,14 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     )
 
     def ready() -> None:
+        pulse = threading.Thread(target=beat, args=(scheduler, spec.hang_s / BEATS), daemon=True)
         say(
             event="ready",
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
             has_template=(spec.template or model.chat_template) is not None,
         )
+        pulse.start()
 
     try:
         await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
@@ -139,6 +155,19 @@ def decode(scheduler: Runnable) -> None:
             os._exit(EXIT_DECODE)
 
 
+def beat(scheduler: Scheduler, pause_s: float) -> None:
+    """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent.
+
+    An engine is well when it has nothing to do, or made a step since the last beat.
+    """
+    seen = -1
+    while True:
+        if scheduler.is_idle or scheduler.turns != seen:
+            seen = scheduler.turns
+            say(event="alive")
+        threading.Event().wait(pause_s)
+
+
 def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
     """End the process when its owner's pipe ends: nobody would stop it after a kill of the gateway."""
     while owner.read(1024):
@@ -150,9 +179,15 @@ def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
 
 
 def say(**event: str | int | bool) -> None:
-    """Write one line for the supervisor."""
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+    """Write one line for the supervisor; called from several threads."""
+    with _saying:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+
+def say_progress(phase: str, percent: int) -> None:
+    """Tell the supervisor how far loading is."""
+    say(event="progress", phase=phase, percent=percent)
 
 
 def main() -> int:
@@ -170,6 +205,7 @@ def main() -> int:
     spec = LlamaCppModel.model_validate_json(owner.readline())
     watcher = threading.Thread(target=watch_owner, args=(owner, arguments.socket), daemon=True)
     watcher.start()
+    sys.setswitchinterval(SWITCH_S)
     try:
         asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
     except StartupError as error:

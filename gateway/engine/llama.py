@@ -1,26 +1,30 @@
-"""The only owner of llama.cpp: a loaded model with its context, in typed calls.
+"""The owner of llama.cpp: a loaded model with its context, in typed calls; samplers are next door.
 
-One thread at a time may call `decode`, `forget` and `sample`; `tokenize` and what else reads the
-vocabulary alone may be called from any thread. An assertion that fails in here ends the process.
+One thread at a time may call `decode`, `share`, `truncate` and samplers; `interrupt`, `tokenize` and what
+else reads the vocabulary alone may be called from any thread. An assertion that fails ends the process.
 """
 
 import ctypes
 import os
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cpp import llama_cpp as lib
 
-from gateway.engine.steps import BatchToken, DecodeFailed, GrammarRefused, KvCacheFull, Sampling
+from gateway.engine.llama_sampler import LlamaSampler
+from gateway.engine.steps import BatchToken, DecodeFailed, DecodeInterrupted, KvCacheFull, Sampling
 from gateway.errors import StartupError
 
 _ERROR = 4
 """ggml_log_level of what went wrong; above it stands only the continuation of a line."""
-_RANDOM_SEED = 0xFFFFFFFF
-"""LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""
+_GO_ON, _ABORT = b"\0", b"\1"
+_MOST_KEPT = 64
+"""Past sequences that stay in the cache at most; each costs llama.cpp a little in every step."""
+_NUMA_DISTRIBUTE = 1
+"""GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,10 @@ class LlamaSettings:
     prefill_threads: int
     gpu_layers: int = 0
     flash_attention: bool | None = None
+    lora: tuple[tuple[Path, float], ...] = ()
+    """Adapters with their scales, applied to every request."""
+    numa: bool = False
+    mlock: bool = False
 
 
 @dataclass(slots=True)
@@ -61,29 +69,74 @@ _log_callback = lib.llama_log_callback(_log.take)
 class LlamaModel:
     """A GGUF file in memory, its KV cache, and what can be asked of both."""
 
-    def __init__(self, settings: LlamaSettings) -> None:
+    def __init__(
+        self, settings: LlamaSettings, *, on_progress: Callable[[float], None] = lambda share: None
+    ) -> None:
         lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
         _log.lines.clear()
         lib.llama_backend_init()
-        self._model = self._load(settings)
+        if settings.numa:
+            lib.llama_numa_init(_NUMA_DISTRIBUTE)
+        self._model = self._load(settings, on_progress)
         self._vocab = lib.llama_model_get_vocab(self._model)
         self.trained_context_tokens: int = lib.llama_model_n_ctx_train(self._model)
         self.context_tokens = min(
             settings.context_tokens, self.trained_context_tokens or settings.context_tokens
         )
         self.slots = settings.slots
+        self.sequences = settings.slots + min(
+            max(4, settings.slots), _MOST_KEPT, lib.llama_max_parallel_sequences() - settings.slots
+        )
+        self.can_share = not (
+            lib.llama_model_is_recurrent(self._model)
+            or lib.llama_model_is_hybrid(self._model)
+            or lib.llama_model_n_swa(self._model) > 0
+        )
         self.kv_cells = settings.kv_cells
         self.batch_tokens = settings.batch_tokens
         self._context = self._open_context(settings)
+        self._adapters = self._apply_lora(settings.lora)
         self._memory = lib.llama_get_memory(self._context)
+        self._stop = ctypes.create_string_buffer(2)
+        if self.can_share:
+            self._watch_for_interrupt()
         self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
 
-    def _load(self, settings: LlamaSettings) -> int:
+    def _watch_for_interrupt(self) -> None:
+        """Let llama.cpp ask at every operation whether to abort; only its CPU code does.
+
+        A Python function would cost the interpreter's lock a thousand times a step. strlen of a buffer is
+        0 as long as its first byte is, and 1 after, which is what llama.cpp wants to hear: go on, abort.
+        """
+        ask = ctypes.cast(ctypes.CDLL(None).strlen, lib.ggml_abort_callback)
+        lib.llama_set_abort_callback(self._context, ask, ctypes.cast(self._stop, ctypes.c_void_p))
+
+    def _apply_lora(self, lora: tuple[tuple[Path, float], ...]) -> list[int]:
+        adapters = []
+        for path, _ in lora:
+            adapter = lib.llama_adapter_lora_init(self._model, os.fsencode(path))
+            if not adapter:
+                raise StartupError(f"{path}: does not load: {_log.reason()}; is it an adapter of this model?")
+            adapters.append(adapter)
+        if adapters:
+            array = (lib.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
+            scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in lora))
+            lib.llama_set_adapters_lora(self._context, array, len(adapters), scales)
+        return adapters
+
+    def _load(self, settings: LlamaSettings, on_progress: Callable[[float], None]) -> int:
+        def progress(share: float, _data: object) -> bool:
+            on_progress(share)
+            return True
+
         params = lib.llama_model_default_params()
+        params.use_mlock = settings.mlock
+        params.progress_callback = callback = lib.llama_progress_callback(progress)
         params.n_gpu_layers = settings.gpu_layers
         model = lib.llama_model_load_from_file(os.fsencode(settings.path), params)
+        del callback  # Alive until here, where llama.cpp has called it for the last time.
         if not model:
             raise StartupError(
                 f"{settings.path}: does not load: {_log.reason()}; fetch the file again or choose another"
@@ -97,7 +150,7 @@ class LlamaModel:
     def _open_context(self, settings: LlamaSettings) -> int:
         params = lib.llama_context_default_params()
         params.n_ctx = settings.kv_cells
-        params.n_seq_max = settings.slots
+        params.n_seq_max = self.sequences
         params.n_batch = params.n_ubatch = settings.batch_tokens
         params.n_threads = settings.threads
         params.n_threads_batch = settings.prefill_threads
@@ -183,63 +236,40 @@ class LlamaModel:
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
-        """Run one step over tokens of any slots; KvCacheFull changes nothing, DecodeFailed is the end."""
+        """Run one step over tokens of any sequences; KvCacheFull changes nothing, DecodeFailed is the end."""
         batch = self._batch
         batch.n_tokens = len(tokens)
         for row, item in enumerate(tokens):
             batch.token[row] = item.token
             batch.pos[row] = item.position
             batch.n_seq_id[row] = 1
-            batch.seq_id[row][0] = item.slot
+            batch.seq_id[row][0] = item.sequence
             batch.logits[row] = item.wants_logits
         code = lib.llama_decode(self._context, batch)
         if code == 1:
             raise KvCacheFull
+        if code == 2:
+            raise DecodeInterrupted
         if code != 0:
             raise DecodeFailed(f"llama_decode returned {code}")
 
-    def forget(self, slot: int) -> None:
-        """Free all cells of a slot."""
-        lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
+    def interrupt(self) -> None:
+        """End the decode that runs, or the next one, early; without effect where the model cannot go back."""
+        self._stop[0] = _ABORT
+
+    def resume(self) -> None:
+        """Take back an interrupt."""
+        self._stop[0] = _GO_ON
+
+    def share(self, source: int, target: int, count: int) -> None:
+        """Let an empty sequence begin with the first `count` tokens of another; nothing is copied."""
+        lib.llama_memory_seq_cp(self._memory, source, target, 0, count)
+
+    def truncate(self, sequence: int, count: int) -> None:
+        """Keep the first `count` tokens of a sequence."""
+        if not lib.llama_memory_seq_rm(self._memory, sequence, count if count else -1, -1):
+            raise DecodeFailed("llama.cpp cannot cut a sequence back")
 
     def sampler(self, sampling: Sampling) -> "LlamaSampler":
         """Return a sampler for one request; GrammarRefused if its grammar does not compile."""
         return LlamaSampler(self._context, self._vocab, sampling)
-
-
-class LlamaSampler:
-    """How one request picks its tokens: grammar, then temperature, nucleus and dice; or the likeliest."""
-
-    def __init__(self, context: int, vocab: int, sampling: Sampling) -> None:
-        self._context = context
-        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        if sampling.grammar is not None:
-            grammar = lib.llama_sampler_init_grammar(vocab, sampling.grammar.encode(), b"root")
-            if not grammar:
-                self.close()
-                raise GrammarRefused
-            self._add(grammar)
-        if sampling.temperature == 0.0:
-            self._add(lib.llama_sampler_init_greedy())
-            return
-        self._add(lib.llama_sampler_init_temp(sampling.temperature))
-        if sampling.top_p < 1.0:
-            self._add(lib.llama_sampler_init_top_p(sampling.top_p, 1))
-        self._add(lib.llama_sampler_init_dist(_dice(sampling.seed)))
-
-    def _add(self, sampler: int) -> None:
-        lib.llama_sampler_chain_add(self._chain, sampler)
-
-    def sample(self, row: int) -> int:
-        """Pick a token from the logits of a row of the last batch."""
-        return int(lib.llama_sampler_sample(self._chain, self._context, row))
-
-    def close(self) -> None:
-        """Free the sampler."""
-        lib.llama_sampler_free(self._chain)
-
-
-def _dice(seed: int | None) -> int:
-    if seed is None:
-        return _RANDOM_SEED
-    return seed % _RANDOM_SEED

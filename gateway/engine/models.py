@@ -1,9 +1,11 @@
 """Where a model's file is, and whether it is the file that the policy means."""
 
 import hashlib
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+from gateway.clock import Clock
 from gateway.errors import StartupError
 
 DEMO_PATH = "builtin:demo"
@@ -11,6 +13,25 @@ DEMO_PATH = "builtin:demo"
 
 _MAGIC = b"GGUF"
 _BLOCK_BYTES = 4 << 20
+
+
+class Progress:
+    """Hands on how much is done, each tenth of it once and not in the first second: for lines in a log."""
+
+    def __init__(self, phase: str, report: Callable[[str, int], None], *, clock: Clock) -> None:
+        self._phase = phase
+        self._report = report
+        self._clock = clock
+        self._next_percent = 10
+        self._next_s = clock.monotonic_s() + 1.0
+
+    def note(self, share: float) -> None:
+        """Take how much is done, from 0 to 1."""
+        percent, now_s = int(share * 100), self._clock.monotonic_s()
+        if percent >= self._next_percent and now_s >= self._next_s:
+            self._next_percent = percent - percent % 10 + 10
+            self._next_s = now_s + 1.0
+            self._report(self._phase, percent)
 
 
 def resolve_model_path(path: str) -> Path:
@@ -22,14 +43,21 @@ def resolve_model_path(path: str) -> Path:
     return Path(str(files("gateway.engine").joinpath("demo.gguf")))
 
 
-def check_model_file(path: Path, *, sha256: str | None) -> None:
-    """Raise StartupError unless `path` is a readable GGUF file with this hash (None: any)."""
+def check_model_file(
+    path: Path, *, sha256: str | None, on_progress: Callable[[float], None] = lambda share: None
+) -> None:
+    """Raise StartupError unless `path` is a readable GGUF file with this hash (None: any).
+
+    Reading for the hash fills the page cache, from which the file is mapped right after.
+    """
     try:
         with path.open("rb") as file:
+            size = max(1, path.stat().st_size)
             magic = file.read(len(_MAGIC))
             digest = hashlib.sha256(magic)
             while sha256 is not None and (block := file.read(_BLOCK_BYTES)):
                 digest.update(block)
+                on_progress(file.tell() / size)
     except FileNotFoundError:
         raise StartupError(f"{path}: no such file; correct the model's path") from None
     except OSError as error:

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
 _ASSERTION = re.compile(rb"^\S+:\d+: GGML_ASSERT\(.*\) failed$", re.MULTILINE)
+_SECOND_LOOK_S = 1.0
+"""How long a silent engine is listened to once more: perhaps it was we who were held up."""
 _TAIL_BYTES = 16 * 1024
 """How much of the end of standard error is searched for a failed assertion."""
 
@@ -70,11 +73,14 @@ class EngineProcess:
         """Its process id."""
         return self._process.pid
 
-    async def ready(self) -> Ready:
+    async def ready(self, on_progress: Callable[[str, int], None] = lambda phase, percent: None) -> Ready:
         """Hand over the spec and return when the model is loaded; StartupError when it cannot be."""
         if self._process.stdin is not None:
             self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
         said = await self._said()
+        while said is not None and said["event"] == "progress":
+            on_progress(said["phase"], said["percent"])
+            said = await self._said()
         if said is None:
             status = await self._process.wait()
             raise StartupError(
@@ -90,10 +96,29 @@ class EngineProcess:
         )
 
     async def exit(self) -> Exit:
-        """Return when it has ended."""
+        """Return when it has ended; one that gives no sign of life for `hang_s` is killed."""
+        cause = None
+        try:
+            while (said := await self._heard()) is not None:
+                if said["event"] == "failed":
+                    cause = said["message"]
+        except TimeoutError:
+            cause = f"no step for {self._spec.hang_s:g} s"
+            self._process.kill()
         status = await self._process.wait()
-        said = await self._said()
-        return Exit(status=status, cause=await self._tail if said is None else said["message"])
+        return Exit(status=status, cause=cause or await self._tail)
+
+    async def _heard(self) -> dict[str, Any] | None:
+        """Return what it says next, None at its end; TimeoutError if it says nothing for too long."""
+        listening = asyncio.ensure_future(self._said())
+        try:
+            for patience_s in (self._spec.hang_s, _SECOND_LOOK_S):
+                done, _ = await asyncio.wait({listening}, timeout=patience_s)
+                if done:
+                    return listening.result()
+        finally:
+            listening.cancel()
+        raise TimeoutError
 
     async def end(self, grace_s: float) -> None:
         """Ask it to end what it does; kill it after `grace_s`."""

@@ -1,52 +1,39 @@
 """Which tokens are decoded when: one loop of schedule, decode, sample, emit.
 
 One thread owns the model and calls `run`; any thread may call `submit` and `cancel`. Every step looks
-at cancellations and deadlines first, so a slot is free again within one step. A request gets a slot
-only when the KV cache has cells for all that it may become (prompt and `max_tokens`, at most the
-context), so nothing that was begun is ever thrown out for want of cells. Requests are admitted in
-the order in which they came.
+at cancellations and deadlines first, and a cancel interrupts a step that reads its prompt, so a slot is
+free again within one step. A request gets a slot only when the KV cache has cells for all that it may become
+(prompt and `max_tokens`, at most the context), so nothing that was begun is thrown out for want of cells.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 
 from gateway import errors
 from gateway.clock import Clock
-from gateway.engine.sequence import Emission, Job, Sequence
-from gateway.engine.steps import BatchToken, GrammarRefused, KvCacheFull, Model
+from gateway.engine.batch import share_prompts
+from gateway.engine.cache import Branch, Cache
+from gateway.engine.job import Job
+from gateway.engine.meters import Meters
+from gateway.engine.pace import Pace, Work
+from gateway.engine.queue import LEAST_RETRY_S, Queue, Waiting
+from gateway.engine.sequence import Emission, Sequence
+from gateway.engine.steps import DecodeInterrupted, GrammarRefused, KvCacheFull, Model
+from gateway.types import FinishReason, Reason
 
 QUEUE_LIMIT = 32
 """Requests that may wait; one more is refused, since what waits longer is better answered elsewhere."""
-_MEAN_WEIGHT = 0.2
-"""Weight of the latest request in the moving mean of how long one takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy the engine is; `steps` counts since the model was loaded."""
+    """How busy the engine is after a step."""
 
     slots_busy: int = 0
     queued: int = 0
-    steps: int = 0
     kv_cells_used: int = 0
-
-
-def share_batch(pending: Seq[int], budget: int) -> list[int]:
-    """Divide the tokens of one step among sequences that have `pending` tokens each.
-
-    Sequences that answer have one token and always get it; the rest goes in equal shares to
-    prompts, and what a short prompt leaves goes to the longer ones.
-    """
-    shares = [0] * len(pending)
-    left = budget
-    order = sorted(range(len(pending)), key=lambda i: pending[i])
-    for rank, i in enumerate(order):
-        shares[i] = min(pending[i], left // (len(order) - rank))
-        left -= shares[i]
-    return shares
+    kv_cells_kept: int = 0
 
 
 class Scheduler:
@@ -60,26 +47,32 @@ class Scheduler:
         clock: Clock,
         deliver: Callable[[list[Emission]], None],
         queue_limit: int = QUEUE_LIMIT,
+        kept_cells: int | None = None,
     ) -> None:
         self._model = model
         self._name = name
         self._clock = clock
         self._deliver = deliver
-        self._queue_limit = queue_limit
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[int, Job]] = deque()
         self._cancelled: set[int] = set()
+        self._reading: frozenset[int] = frozenset()
+        """Tickets whose prompts are in the step that runs."""
         self._is_closed = False
         self._tickets = 0
         self._running: list[Sequence] = []
-        self._free_slots = list(range(model.slots))
-        self._mean_request_s = 1.0
+        self._cache = Cache(model, kept_cells=model.kv_cells if kept_cells is None else kept_cells)
+        self.pace = Pace(model.slots)
+        self.meters = Meters()
+        self._queue = Queue(name=name, limit=queue_limit, slots=model.slots, pace=self.pace)
+        self.turns = 0
+        """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
         self.load = Load()
         """The state after the latest step; replaced whole, so any thread may read it."""
 
     def submit(self, job: Job) -> int:
         """Queue a job and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
         if len(job.prompt) >= self._model.context_tokens:
+            self.meters.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
             raise errors.ContextTooLong(
                 self._name,
                 f"the prompt of {len(job.prompt)} tokens does not fit "
@@ -88,13 +81,13 @@ class Scheduler:
         with self._changed:
             if self._is_closed:
                 raise errors.EngineDown(self._name, "the engine is stopping")
-            # Whoever finds a free slot in the next step does not count as waiting.
-            if len(self._waiting) >= self._queue_limit + len(self._free_slots):
-                raise errors.EngineQueueFull(
-                    self._name, f"{len(self._waiting)} requests wait already", retry_after_s=self._wait_s()
-                )
             self._tickets += 1
-            self._waiting.append((self._tickets, job))
+            busy = [sequence.work_left for sequence in self._running]
+            try:
+                self._queue.add(self._tickets, job, now_s=self._clock.monotonic_s(), busy=busy)
+            except errors.EngineQueueFull:
+                self.meters.requests[Reason.QUEUE_FULL] += 1
+                raise
             self._changed.notify()
             return self._tickets
 
@@ -102,6 +95,8 @@ class Scheduler:
         """Give up a request: its slot is free before the next step, and nothing more is emitted for it."""
         with self._changed:
             self._cancelled.add(ticket)
+            if ticket in self._reading:
+                self._model.interrupt()
             self._changed.notify()
 
     def close(self) -> None:
@@ -110,101 +105,139 @@ class Scheduler:
             self._is_closed = True
             self._changed.notify()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self._running or len(self._queue) or self._cancelled)
+
     def run(self) -> None:
         """Step until closed, asleep while there is nothing to do; DecodeFailed passes through."""
         while self._wait_for_work():
+            start_s, steps = self._clock.monotonic_s(), self.meters.steps
             emissions = self.step()
             if emissions:
                 self._deliver(emissions)
+            self.turns += 1
+            if self.meters.steps > steps:
+                self.meters.step_s += self._clock.monotonic_s() - start_s
 
     def step(self) -> list[Emission]:
-        """Do one step and return what it gives, in the order of slots."""
+        """Do one step: schedule, decode, sample; return what is to be emitted."""
         emissions = [*self._drop_ended(), *self._admit()]
-        rows, shares = self._plan()
-        if rows:
-            emissions += self._decode(rows, shares)
-        self._note_load(stepped=bool(rows))
+        shares = self._plan()
+        if shares:
+            emissions += self._decode(shares)
+        self._note_load()
         return emissions
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            while not (self._is_closed or self._running or self._waiting or self._cancelled):
+            while self.is_idle and not self._is_closed:
                 self._changed.wait()
             return not self._is_closed
 
-    def _wait_s(self) -> float:
-        """Predict seconds until a place in the queue is free: one finishing request frees one."""
-        return max(0.1, self._mean_request_s / self._model.slots)
-
     def _drop_ended(self) -> list[Emission]:
         """Free what was cancelled or is out of time, waiting or running."""
+        now_s = self._clock.monotonic_s()
         with self._changed:
+            self._model.resume()
+            self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
-            entries = [entry for entry in self._waiting if entry[0] not in cancelled]
-            late = [entry for entry in entries if entry[1].deadline.has_passed(self._clock)]
-            self._waiting = deque(entry for entry in entries if entry not in late)
-        emissions = [self._deadline_passed(ticket, "in the queue") for ticket, _ in late]
+            gone = self._queue.remove(lambda w: w.ticket in cancelled or w.job.deadline.at_s <= now_s)
+        self.meters.requests["CANCELLED"] += sum(entry.ticket in cancelled for entry in gone)
+        late = [entry.ticket for entry in gone if entry.ticket not in cancelled]
+        emissions = [self._deadline_passed(ticket, "in the queue") for ticket in late]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
-                self._release(sequence)
-            elif sequence.job.deadline.has_passed(self._clock):
-                self._release(sequence)
+                self.meters.requests["CANCELLED"] += 1
+                self._release(sequence, keep=False)
+            elif sequence.job.deadline.at_s <= now_s:
+                self._release(sequence, keep=False)
                 done = f"after {sequence.completion_tokens} tokens"
                 emissions.append(self._deadline_passed(sequence.ticket, done))
         return emissions
 
     def _deadline_passed(self, ticket: int, where: str) -> Emission:
-        failure = errors.DeadlinePassed(f"{self._name}: the deadline passed {where}")
+        return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
+
+    def _failed(self, ticket: int, failure: errors.GatewayError) -> Emission:
+        self.meters.requests[failure.reason] += 1
         return Emission(ticket=ticket, failure=failure)
 
     def _admit(self) -> list[Emission]:
-        """Give slots to those that waited longest, while there are slots and cells."""
+        """Give slots to those that are due first, while there are slots and cells."""
         emissions = []
-        while self._free_slots:
-            with self._changed:
-                if not self._waiting or self._cells_for(self._waiting[0][1]) > self._free_cells():
-                    break
-                ticket, job = self._waiting.popleft()
+        while len(self._running) < self._model.slots and (entry := self._pop()) is not None:
+            branch = self._cache.begin(entry.job.tenant, entry.job.prompt, self._cells_for(entry.job))
+            if branch is None:
+                self._put_back(entry)
+                break
             try:
-                self._start(ticket, job)
-            except GrammarRefused:
-                failure = errors.NotCapable(self._name, "config.json_schema: llama.cpp refuses its grammar")
-                emissions.append(Emission(ticket=ticket, failure=failure))
+                self._running.append(self._start(entry, branch))
+            except errors.GatewayError as failure:
+                self._cache.end(branch, keep=False)
+                emissions.append(self._failed(entry.ticket, failure))
         return emissions
 
-    def _start(self, ticket: int, job: Job) -> None:
-        sampler = self._model.sampler(job.sampling)
-        self._running.append(
-            Sequence(
-                ticket=ticket,
-                job=job,
-                slot=self._free_slots.pop(0),
-                sampler=sampler,
-                cells=self._cells_for(job),
-                start_s=self._clock.monotonic_s(),
-            )
-        )
+    def _pop(self) -> Waiting | None:
+        with self._changed:
+            return self._queue.pop()
+
+    def _put_back(self, entry: Waiting) -> None:
+        with self._changed:
+            self._queue.put_back(entry)
 
     def _cells_for(self, job: Job) -> int:
         return min(len(job.prompt) + job.max_tokens, self._model.context_tokens)
 
-    def _free_cells(self) -> int:
-        return self._model.kv_cells - sum(sequence.cells for sequence in self._running)
-
-    def _plan(self) -> tuple[list[BatchToken], list[tuple[Sequence, int]]]:
-        counts = share_batch([len(s.pending) for s in self._running], self._model.batch_tokens)
-        shares = [(s, count) for s, count in zip(self._running, counts, strict=True) if count]
-        return [row for s, count in shares for row in s.next_tokens(count)], shares
-
-    def _decode(self, rows: list[BatchToken], shares: list[tuple[Sequence, int]]) -> list[Emission]:
+    def _start(self, entry: Waiting, branch: Branch) -> Sequence:
+        """Return a job as a sequence; raises EngineQueueFull if it would be late, or NotCapable."""
+        now_s, job = self._clock.monotonic_s(), entry.job
+        work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
+        taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
+        if now_s + taken_s > job.deadline.at_s:
+            late = f"it would take {taken_s:.1f} s and has {job.deadline.at_s - now_s:.1f} s left"
+            raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
         try:
-            self._model.decode(rows)
+            sampler = self._model.sampler(job.sampling)
+        except GrammarRefused:
+            message = f"{job.sampling.grammar_field}: llama.cpp refuses its grammar"
+            raise errors.NotCapable(self._name, message) from None
+        self.meters.queue_s.add(now_s - entry.submitted_s)
+        self.meters.prompt_tokens_reused += len(branch.tokens)
+        return Sequence(entry, branch=branch, sampler=sampler)
+
+    def _plan(self) -> list[tuple[Sequence, int]]:
+        """Return who is in the next step, with how many tokens: one for an answer, a part of a prompt."""
+        answering = [sequence for sequence in self._running if sequence.is_answering]
+        reading = [sequence for sequence in self._running if not sequence.is_answering]
+        most = self._model.batch_tokens - len(answering)
+        budget = self.pace.prompt_budget(answering=len(answering), most=most)
+        counts = share_prompts([len(sequence.pending) for sequence in reading], budget)
+        parts = [(sequence, count) for sequence, count in zip(reading, counts, strict=True) if count]
+        with self._changed:
+            self._reading = frozenset(sequence.ticket for sequence, _ in parts)
+            if self._reading & self._cancelled:
+                self._model.interrupt()
+        return [*((sequence, 1) for sequence in answering), *parts]
+
+    def _decode(self, shares: list[tuple[Sequence, int]]) -> list[Emission]:
+        """Decode one batch and sample for each sequence whose prompt is done."""
+        start_s = self._clock.monotonic_s()
+        try:
+            self._model.decode([row for sequence, count in shares for row in sequence.next_tokens(count)])
         except KvCacheFull:
-            return [self._evict_youngest()]
+            return [self._give_up_youngest()]
+        except DecodeInterrupted:
+            for sequence, _ in shares:
+                self._cache.restore(sequence.branch)
+            return []
+        self._note_step(shares, self._clock.monotonic_s() - start_s)
         emissions = []
         row = -1
         for sequence, count in shares:
             row += count
+            self._cache.extend(sequence.branch, sequence.pending[:count])
             if sequence.decoded(count):
                 emissions.append(self._sample(sequence, row))
         return emissions
@@ -217,32 +250,48 @@ class Scheduler:
             piece=b"" if is_end else self._model.piece(token),
             is_end=is_end,
             context_tokens=self._model.context_tokens,
+            logprob=sequence.sampler.logprob(row, token),
         )
-        if emission.is_last:
-            self._release(sequence)
-            taken_s = self._clock.monotonic_s() - sequence.start_s
-            self._mean_request_s += _MEAN_WEIGHT * (taken_s - self._mean_request_s)
+        self.meters.completion_tokens += 1
+        if sequence.completion_tokens == 1:
+            sequence.first_token_s = self._clock.monotonic_s()
+            self.meters.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
+        if emission.finish_reason is not None:
+            self._note_answer(sequence, emission.finish_reason)
+            self._release(sequence, keep=True)
         return emission
 
-    def _evict_youngest(self) -> Emission:
+    def _give_up_youngest(self) -> Emission:
         """Give up the latest arrival so that the others go on; admission makes this the exception."""
         youngest = max(self._running, key=lambda sequence: sequence.ticket)
-        self._release(youngest)
+        self._release(youngest, keep=False)
         failure = errors.EngineQueueFull(
-            self._name, "the KV cache has no free cells", retry_after_s=self._wait_s()
+            self._name, "the KV cache has no free cells", retry_after_s=LEAST_RETRY_S
         )
-        return Emission(ticket=youngest.ticket, failure=failure)
+        return self._failed(youngest.ticket, failure)
 
-    def _release(self, sequence: Sequence) -> None:
+    def _release(self, sequence: Sequence, *, keep: bool) -> None:
         self._running.remove(sequence)
-        self._model.forget(sequence.slot)
+        self._cache.end(sequence.branch, keep=keep)
         sequence.sampler.close()
-        self._free_slots.append(sequence.slot)
 
-    def _note_load(self, *, stepped: bool) -> None:
+    def _note_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
+        answering = sum(sequence.is_answering for sequence, _ in shares)
+        prompt_tokens = sum(count for sequence, count in shares if not sequence.is_answering)
+        self.pace.note_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
+        self.meters.note_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
+
+    def _note_answer(self, sequence: Sequence, reason: FinishReason) -> None:
+        self.meters.requests[reason] += 1
+        self.pace.note_answer(sequence.completion_tokens, sequence.job.max_tokens)
+        if sequence.completion_tokens > 1:
+            taken_s = self._clock.monotonic_s() - sequence.first_token_s
+            self.meters.per_token_s.add(taken_s / (sequence.completion_tokens - 1))
+
+    def _note_load(self) -> None:
         self.load = Load(
             slots_busy=len(self._running),
-            queued=len(self._waiting),
-            steps=self.load.steps + stepped,
-            kv_cells_used=sum(sequence.position for sequence in self._running),
+            queued=len(self._queue),
+            kv_cells_used=self._cache.cells_used,
+            kv_cells_kept=self._cache.cells_kept,
         )

@@ -1,25 +1,15 @@
 """One request on its way through the engine."""
 
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
-from gateway.clock import Deadline
-from gateway.engine.steps import BatchToken, Sampler, Sampling
+from gateway.engine.cache import Branch
+from gateway.engine.pace import Work
+from gateway.engine.queue import Waiting
+from gateway.engine.steps import BatchToken, Sampler, TokenLogprob
 from gateway.engine.text import TextStream
 from gateway.errors import GatewayError
 from gateway.types import FinishReason, Usage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What to generate: made by the server, which has tokenized the prompt."""
-
-    request_id: str
-    tenant: str
-    prompt: tuple[int, ...] = field(repr=False)
-    max_tokens: int
-    stop: tuple[str, ...] = field(default=(), repr=False)
-    sampling: Sampling
-    deadline: Deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +20,9 @@ class Emission:
     text: str = field(default="", repr=False)
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    reused_tokens: int = 0
+    """With the last one: prompt tokens that were in memory already."""
+    logprob: TokenLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
 
     @property
@@ -41,59 +34,79 @@ class Emission:
 class Sequence:
     """A job that has a slot: what of it is decoded, and what comes next."""
 
-    def __init__(
-        self, *, ticket: int, job: Job, slot: int, sampler: Sampler, cells: int, start_s: float
-    ) -> None:
-        self.ticket = ticket
-        self.job = job
-        self.slot = slot
+    def __init__(self, entry: Waiting, *, branch: Branch, sampler: Sampler) -> None:
+        self.ticket = entry.ticket
+        self.job = entry.job
+        self.submitted_s = entry.submitted_s
+        self.branch = branch
         self.sampler = sampler
-        self.cells = cells
-        """Cells of the KV cache that are set aside for it."""
-        self.start_s = start_s
-        self.position = 0
-        """Tokens that are in the KV cache."""
-        self.pending = list(job.prompt)
+        self.first_token_s = 0.0
+        """When the first token was sampled."""
+        self.reused_tokens = len(branch.tokens)
+        self.pending: Seq[int] = self.job.prompt[self.reused_tokens :]
         """Tokens that are to be decoded next."""
         self.completion_tokens = 0
-        self.text = TextStream(job.stop)
+        self.text = TextStream(self.job.stop)
 
     @property
-    def is_prefilling(self) -> bool:
-        """Whether no token has been sampled yet."""
-        return self.completion_tokens == 0
+    def is_answering(self) -> bool:
+        """Whether its prompt is read, so that every step gives it a token."""
+        return self.completion_tokens > 0
 
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
         return Usage(prompt_tokens=len(self.job.prompt), completion_tokens=self.completion_tokens)
 
+    @property
+    def work_left(self) -> Work:
+        """What it still costs at most."""
+        return Work(
+            prompt_tokens=0 if self.is_answering else len(self.pending),
+            max_tokens=self.job.max_tokens,
+            sampled_tokens=self.completion_tokens,
+        )
+
     def next_tokens(self, count: int) -> list[BatchToken]:
         """Return the next `count` pending tokens as rows of a batch; the last pending one wants logits."""
         last = len(self.pending) - 1
+        position, number = len(self.branch.tokens), self.branch.sequence
         return [
-            BatchToken(token, self.position + i, self.slot, i == last)
-            for i, token in enumerate(self.pending[:count])
+            BatchToken(token, position + i, number, i == last) for i, token in enumerate(self.pending[:count])
         ]
 
     def decoded(self, count: int) -> bool:
         """Note that `count` pending tokens are decoded; return whether a token can be sampled now."""
-        del self.pending[:count]
-        self.position += count
+        self.pending = self.pending[count:]
         return not self.pending
 
-    def take(self, token: int, *, piece: bytes, is_end: bool, context_tokens: int) -> Emission:
+    def take(
+        self,
+        token: int,
+        *,
+        piece: bytes,
+        is_end: bool,
+        context_tokens: int,
+        logprob: TokenLogprob | None = None,
+    ) -> Emission:
         """Take the sampled token; return what to show of it and whether it is the last."""
         self.completion_tokens += 1
-        self.pending.append(token)
+        self.pending = (token,)
         shown = self.text.push(piece)
         reason = self._finish_reason(is_end, context_tokens)
         if reason is None:
-            return Emission(ticket=self.ticket, text=shown)
+            return Emission(ticket=self.ticket, text=shown, logprob=logprob)
         shown += self.text.finish()
         if self.text.is_stopped:
             reason = FinishReason.STOP_SEQUENCE
-        return Emission(ticket=self.ticket, text=shown, finish_reason=reason, usage=self.usage)
+        return Emission(
+            ticket=self.ticket,
+            text=shown,
+            finish_reason=reason,
+            usage=self.usage,
+            reused_tokens=self.reused_tokens,
+            logprob=logprob,
+        )
 
     def _finish_reason(self, is_end: bool, context_tokens: int) -> FinishReason | None:
         if self.text.is_stopped:

@@ -19,21 +19,18 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.clock import Clock, Deadline
-from gateway.engine.grammar import SchemaRefused, grammar_of
+from gateway.engine.job import Job
 from gateway.engine.prompt import PromptMaker
+from gateway.engine.requests import job_of
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.sequence import Emission, Job
-from gateway.engine.steps import Model, Sampling
-from gateway.engine.template import TemplateBroken
+from gateway.engine.sequence import Emission
+from gateway.engine.status import status_of
+from gateway.engine.steps import Model, TokenLogprob
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.errors import StartupError
 from gateway.types import FinishReason
 
 ERROR_DOMAIN = "engine.gateway.v1"
-DEFAULT_TEMPERATURE = 0.8
-"""llama.cpp's default."""
-DEFAULT_TOP_P = 0.95
-"""llama.cpp's default."""
 
 _TOKENIZER_THREADS = 2
 _FINISH_REASONS = {
@@ -102,7 +99,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             loop = asyncio.get_running_loop()
             job = await loop.run_in_executor(self._pool, self._job, request, deadline)
             async for emission in self._run(job):
-                yield _response(emission)
+                yield _response(self._model, emission)
         except errors.GatewayError as error:
             await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
 
@@ -112,42 +109,15 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         context: grpc.aio.ServicerContext[engine_pb2.GetStatusRequest, engine_pb2.GetStatusResponse],
     ) -> engine_pb2.GetStatusResponse:
         """Say what is loaded and how busy it is."""
-        load = self._scheduler.load
-        return engine_pb2.GetStatusResponse(
-            model=self._name,
-            context_tokens=self._model.context_tokens,
-            slots=self._model.slots,
-            slots_busy=load.slots_busy,
-            queued=load.queued,
-            steps=load.steps,
-            kv_cells=self._model.kv_cells,
-            kv_cells_used=load.kv_cells_used,
-        )
+        return status_of(self._name, self._model, self._scheduler)
 
     def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Job:
         """Check, render and tokenize; runs in the pool."""
-        if request.max_tokens < 1 or not request.messages:
-            raise errors.BackendInvalid(self._name, "messages and max_tokens of at least 1 are required")
-        try:
-            prompt = self._prompts.tokens([(m.role, m.content) for m in request.messages])
-            grammar = grammar_of(request.json_schema) if request.HasField("json_schema") else None
-        except TemplateBroken as error:
-            raise errors.NotCapable(self._name, f"the chat template {error}") from None
-        except SchemaRefused as error:
-            raise errors.NotCapable(self._name, f"config.json_schema: {error}") from None
-        sampling = Sampling(
-            temperature=request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE,
-            top_p=request.top_p if request.HasField("top_p") else DEFAULT_TOP_P,
-            seed=request.seed if request.HasField("seed") else None,
-            grammar=grammar,
-        )
-        return Job(
-            request_id=request.request_id,
-            tenant=request.tenant,
-            prompt=prompt,
-            max_tokens=request.max_tokens,
-            stop=tuple(request.stop),
-            sampling=sampling,
+        return job_of(
+            request,
+            name=self._name,
+            prompts=self._prompts,
+            vocabulary_size=self._model.vocabulary_size,
             deadline=deadline,
         )
 
@@ -161,7 +131,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 is_over = emission.is_last
                 if emission.failure is not None:
                     raise emission.failure
-                if emission.text or is_over:
+                if emission.text or emission.logprob or is_over:
                     yield emission
         finally:
             self._answers.forget(ticket)
@@ -169,13 +139,27 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 self._scheduler.cancel(ticket)
 
 
-def _response(emission: Emission) -> engine_pb2.GenerateResponse:
+def _response(model: Model, emission: Emission) -> engine_pb2.GenerateResponse:
     response = engine_pb2.GenerateResponse(text=emission.text)
+    if emission.logprob is not None:
+        response.logprobs.append(_logprob(model, emission.logprob))
     if emission.finish_reason is not None and emission.usage is not None:
         response.finished.reason = _FINISH_REASONS[emission.finish_reason]
         response.finished.prompt_tokens = emission.usage.prompt_tokens
         response.finished.completion_tokens = emission.usage.completion_tokens
+        response.finished.reused_tokens = emission.reused_tokens
     return response
+
+
+def _logprob(model: Model, reported: TokenLogprob) -> engine_pb2.TokenLogprob:
+    def alternative(token: int, logprob: float) -> engine_pb2.Alternative:
+        return engine_pb2.Alternative(token=token, logprob=logprob, piece=model.piece(token))
+
+    return engine_pb2.TokenLogprob(
+        sampled=alternative(reported.token, reported.logprob),
+        margin=reported.margin,
+        likeliest=[alternative(*each) for each in reported.likeliest],
+    )
 
 
 def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:

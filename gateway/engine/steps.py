@@ -1,6 +1,6 @@
 """What the scheduler and a model say to each other; the scheduler knows no llama.cpp."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,18 +13,40 @@ class DecodeFailed(Exception):
     """The model cannot go on; its process has to end."""
 
 
+class DecodeInterrupted(Exception):
+    """`interrupt` ended a step early; what of it reached the cache has to be truncated."""
+
+
 class GrammarRefused(Exception):
     """A grammar does not compile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to pick tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF."""
+    """How to pick tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF.
+
+    The defaults change nothing: no cut, no penalty, no bias, no report.
+    """
 
     temperature: float
     top_p: float
     seed: int | None
+    top_k: int = 0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict, repr=False)
     grammar: str | None = field(default=None, repr=False)
+    grammar_field: str = "config.json_schema"
+    """The field of the request that the grammar comes from, for refusals."""
+    logprobs: int | None = None
+    """How many likeliest tokens to report beside each sampled one; None reports nothing."""
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the latest tokens change what comes next."""
+        return (self.repeat_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +55,20 @@ class BatchToken:
 
     token: int
     position: int
-    slot: int
+    sequence: int
     wants_logits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """How sure the model was of a token, before any sampler; all values are natural logarithms."""
+
+    token: int
+    logprob: float
+    margin: float
+    """Of the likeliest token over the second."""
+    likeliest: tuple[tuple[int, float], ...]
+    """(token, logprob), the likeliest first."""
 
 
 class Sampler(Protocol):
@@ -44,29 +78,51 @@ class Sampler(Protocol):
         """Pick from the logits of a row of the last batch."""
         ...
 
+    def logprob(self, row: int, token: int) -> TokenLogprob | None:
+        """Report on a token that was picked from a row; None where nobody asked."""
+        ...
+
     def close(self) -> None:
         """Free it."""
         ...
 
 
 class Model(Protocol):
-    """What the scheduler needs of a model; called by its one thread only."""
+    """What the scheduler needs of a model; called by its one thread only, except `interrupt`."""
 
     context_tokens: int
     """The most tokens of one sequence, prompt and answer together."""
     slots: int
-    """Sequences that can be decoded at once."""
+    """Sequences that are decoded at once."""
+    sequences: int
+    """Sequences that the cache can tell apart: more than `slots`, so that past ones can stay."""
     kv_cells: int
     """Tokens that all sequences can hold together; at least `context_tokens`."""
     batch_tokens: int
     """Tokens of one step; at least `slots`."""
+    vocabulary_size: int
+    """How many tokens there are."""
+    can_share: bool
+    """Whether sequences can share cells and be cut back: not so where the model keeps a running state."""
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
-        """Run one step; KvCacheFull changes nothing, DecodeFailed is the end."""
+        """Run one step; KvCacheFull changes nothing, DecodeFailed is the end; raises DecodeInterrupted."""
         ...
 
-    def forget(self, slot: int) -> None:
-        """Free all cells of a slot."""
+    def interrupt(self) -> None:
+        """Make the decode that runs, or the next one, raise DecodeInterrupted, where the hardware can."""
+        ...
+
+    def resume(self) -> None:
+        """Take back an interrupt."""
+        ...
+
+    def share(self, source: int, target: int, count: int) -> None:
+        """Let an empty sequence begin with the first `count` tokens of another, in the same cells."""
+        ...
+
+    def truncate(self, sequence: int, count: int) -> None:
+        """Keep the first `count` tokens of a sequence, and free the cells of the others."""
         ...
 
     def sampler(self, sampling: Sampling) -> Sampler:

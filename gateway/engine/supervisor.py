@@ -87,7 +87,7 @@ class EngineSupervisor:
         self.generation += 1
         self._process = await EngineProcess.spawn(self.model, self._spec, self._folder / "engine.sock")
         try:
-            ready = await self._process.ready()
+            ready = await self._process.ready(self._log_progress)
         except BaseException:
             await self._process.end(0.0)
             self._process = None
@@ -95,6 +95,9 @@ class EngineSupervisor:
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)
         return self._process
+
+    def _log_progress(self, phase: str, percent: int) -> None:
+        _log.info("engine.loading", model=self.model, phase=phase, percent=percent)
 
     def _log_ready(self, pid: int, ready: Ready) -> None:
         _log.info("engine.started", model=self.model, pid=pid, load_ms=ready.load_ms)

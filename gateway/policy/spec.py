@@ -64,6 +64,15 @@ class _Model(Strict):
     )
 
 
+class Adapter(Strict):
+    """A LoRA adapter that is applied to a model for every request."""
+
+    path: str = Field(min_length=1, description="The adapter, a GGUF file made for this model.")
+    scale: float = Field(
+        1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="How strongly it is applied."
+    )
+
+
 class LlamaCppModel(_Model):
     """A GGUF file, answered by an engine process on this host."""
 
@@ -92,6 +101,18 @@ class LlamaCppModel(_Model):
     gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that are put on a GPU; -1 means all.")
     flash_attention: bool | None = Field(
         None, description="Whether to use flash attention. Default: llama.cpp decides."
+    )
+    numa: bool = Field(False, description="Spread memory and threads over the nodes of a NUMA machine.")
+    mlock: bool = Field(False, description="Lock the model in memory, so that it is never swapped out.")
+    lora: tuple[Adapter, ...] = Field(
+        (), strict=False, description="LoRA adapters, applied to every request in this order."
+    )
+    queue: int = Field(
+        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused at once."
+    )
+    hang_s: Seconds = Field(
+        30.0,
+        description="An engine that makes no step for this long, in seconds, is killed and started again.",
     )
     template: str | None = Field(
         None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."

@@ -1,0 +1,19 @@
+"""What an engine is asked for."""
+
+from dataclasses import dataclass, field
+
+from gateway.clock import Deadline
+from gateway.engine.steps import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to generate: made by the server, which has tokenized the prompt."""
+
+    request_id: str
+    tenant: str
+    prompt: tuple[int, ...] = field(repr=False)
+    max_tokens: int
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    sampling: Sampling
+    deadline: Deadline

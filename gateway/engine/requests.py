@@ -1,0 +1,104 @@
+"""From the message of a caller to a job: checked, rendered, tokenized."""
+
+import math
+
+from gateway import errors
+from gateway.clock import Deadline
+from gateway.engine.gbnf import GrammarTooLarge, check_grammar
+from gateway.engine.grammar import SchemaRefused, grammar_of
+from gateway.engine.job import Job
+from gateway.engine.prompt import PromptMaker
+from gateway.engine.steps import Sampling
+from gateway.engine.template import TemplateBroken
+from gateway.engine.v1 import engine_pb2
+
+DEFAULT_TEMPERATURE = 0.8
+DEFAULT_TOP_K = 40
+DEFAULT_TOP_P = 0.95
+DEFAULT_MIN_P = 0.05
+"""What holds where a request sets nothing: llama.cpp's own defaults."""
+MOST_BIASES = 1024
+MOST_LOGPROBS = 20
+_RANGES = {
+    "temperature": (0.0, 100.0),
+    "top_p": (0.0, 1.0),
+    "top_k": (0, 1_000_000),
+    "min_p": (0.0, 1.0),
+    "repeat_penalty": (0.01, 100.0),
+    "frequency_penalty": (-100.0, 100.0),
+    "presence_penalty": (-100.0, 100.0),
+    "logprobs": (0, MOST_LOGPROBS),
+}
+
+
+def job_of(
+    request: engine_pb2.GenerateRequest,
+    *,
+    name: str,
+    prompts: PromptMaker,
+    vocabulary_size: int,
+    deadline: Deadline,
+) -> Job:
+    """Return the job that a request asks for; raises BackendInvalid or NotCapable with the field."""
+    problem = _problem(request, vocabulary_size)
+    if problem is not None:
+        raise errors.BackendInvalid(name, problem)
+    try:
+        prompt = prompts.tokens([(m.role, m.content) for m in request.messages])
+        sampling = sampling_of(request)
+    except TemplateBroken as error:
+        raise errors.NotCapable(name, f"the chat template {error}") from None
+    except SchemaRefused as error:
+        raise errors.NotCapable(name, f"config.json_schema: {error}") from None
+    except GrammarTooLarge as error:
+        raise errors.NotCapable(name, f"grammar: {error}") from None
+    return Job(
+        request_id=request.request_id,
+        tenant=request.tenant,
+        prompt=prompt,
+        max_tokens=request.max_tokens,
+        stop=tuple(request.stop),
+        sampling=sampling,
+        deadline=deadline,
+    )
+
+
+def sampling_of(request: engine_pb2.GenerateRequest) -> Sampling:
+    """Return how to sample; raises SchemaRefused or GrammarTooLarge."""
+    grammar = None
+    if request.HasField("json_schema"):
+        grammar = grammar_of(request.json_schema)
+    elif request.HasField("grammar"):
+        grammar = check_grammar(request.grammar)
+    return Sampling(
+        temperature=request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE,
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
+        top_p=request.top_p if request.HasField("top_p") else DEFAULT_TOP_P,
+        min_p=request.min_p if request.HasField("min_p") else DEFAULT_MIN_P,
+        repeat_penalty=request.repeat_penalty if request.HasField("repeat_penalty") else 1.0,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
+        logit_bias=dict(request.logit_bias),
+        seed=request.seed if request.HasField("seed") else None,
+        grammar=grammar,
+        grammar_field="config.json_schema" if request.HasField("json_schema") else "grammar",
+        logprobs=request.logprobs if request.HasField("logprobs") else None,
+    )
+
+
+def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str | None:
+    """Say what is wrong with a request's fields."""
+    if request.max_tokens < 1 or not request.messages:
+        return "messages and max_tokens of at least 1 are required"
+    if request.HasField("json_schema") and request.HasField("grammar"):
+        return "grammar: not together with json_schema"
+    for field, (least, most) in _RANGES.items():
+        if request.HasField(field) and not least <= getattr(request, field) <= most:  # type: ignore[arg-type]  # A name.
+            return f"{field}: must be from {least} to {most}"
+    if len(request.logit_bias) > MOST_BIASES:
+        return f"logit_bias: must have at most {MOST_BIASES} tokens"
+    if not all(0 <= token < vocabulary_size for token in request.logit_bias):
+        return f"logit_bias: tokens must be from 0 to {vocabulary_size - 1}"
+    if any(math.isnan(bias) for bias in request.logit_bias.values()):
+        return "logit_bias: values must be numbers"
+    return None

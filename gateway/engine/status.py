@@ -1,0 +1,38 @@
+"""The state and the numbers of an engine as the message that operators' tools read."""
+
+from gateway.engine.meters import Histogram
+from gateway.engine.scheduler import Scheduler
+from gateway.engine.steps import Model
+from gateway.engine.v1 import engine_pb2
+
+
+def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetStatusResponse:
+    """Return what is loaded, how busy it is, and what was counted."""
+    load, meters, pace = scheduler.load, scheduler.meters, scheduler.pace
+    return engine_pb2.GetStatusResponse(
+        model=name,
+        context_tokens=model.context_tokens,
+        slots=model.slots,
+        slots_busy=load.slots_busy,
+        queued=load.queued,
+        steps=meters.steps,
+        kv_cells=model.kv_cells,
+        kv_cells_used=load.kv_cells_used,
+        kv_cells_kept=load.kv_cells_kept,
+        step_s=meters.step_s,
+        decode_s=meters.decode_s,
+        prompt_tokens=meters.prompt_tokens,
+        prompt_tokens_reused=meters.prompt_tokens_reused,
+        completion_tokens=meters.completion_tokens,
+        requests=dict(meters.requests),
+        first_token_s=_histogram(meters.first_token_s),
+        per_token_s=_histogram(meters.per_token_s),
+        queue_s=_histogram(meters.queue_s),
+        batch_sequences=_histogram(meters.batch_sequences),
+        prompt_tokens_per_s=1.0 / pace.prompt_token_s if pace.prompt_token_s else 0.0,
+        token_s=pace.token_s(max(1, load.slots_busy)) or 0.0,
+    )
+
+
+def _histogram(histogram: Histogram) -> engine_pb2.Histogram:
+    return engine_pb2.Histogram(bounds=histogram.bounds, counts=histogram.counts, sum=histogram.sum)
