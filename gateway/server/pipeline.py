@@ -9,7 +9,7 @@ from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.view import BudgetView
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.routing import View, decide
-from gateway.scoring.budget import score_budget
+from gateway.scoring.budget import score_budget, score_plan
 from gateway.scoring.complexity import score_complexity
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.types import Answer, Decision, Privacy, Request, Scores, StreamEvent
@@ -54,13 +54,12 @@ class Pipeline:
             complexity, privacy = await asyncio.to_thread(self._score, request)
         else:
             complexity, privacy = self._score(request)
-        scores = Scores(
-            complexity=complexity,
-            privacy=privacy.score,
-            budget=score_budget(await self._budgets.spent_and_limits(self._accounts(request.tenant))),
-        )
+        budget, budget_plan = await self._score_budgets(request)
+        scores = Scores(complexity=complexity, privacy=privacy.score, budget=budget)
         view = View(
-            deadline_s=deadline.remaining_s(self._clock), first_token_s=self._dispatcher.first_token_s()
+            deadline_s=deadline.remaining_s(self._clock),
+            first_token_s=self._dispatcher.first_token_s(),
+            budget_plan=budget_plan,
         )
         return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view)
 
@@ -77,11 +76,22 @@ class Pipeline:
     def _score(self, request: Request) -> tuple[float, Privacy]:
         return score_complexity(request.messages), self._scorer.score(request)
 
-    def _accounts(self, tenant: str) -> tuple[Account, ...]:
+    async def _score_budgets(self, request: Request) -> tuple[float, float]:
+        """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""
         unix_s = self._clock.unix_s()
+        accounts = self._accounts(request, unix_s)
+        spent = await self._budgets.spent_and_limits(accounts)
+        plan = score_plan(
+            (*each, account.passed(unix_s)) for each, account in zip(spent, accounts, strict=True)
+        )
+        return score_budget(spent), plan
+
+    def _accounts(self, request: Request, unix_s: float) -> tuple[Account, ...]:
         found = {
             account.key: account
             for model in self._priced
-            for account in accounts_for(self.policy.budgets, tenant=tenant, model=model, unix_s=unix_s)
+            for account in accounts_for(
+                self.policy.budgets, tenant=request.tenant, labels=request.labels, model=model, unix_s=unix_s
+            )
         }
         return tuple(found.values())

@@ -114,7 +114,20 @@ def _json_schema(text: str) -> str:
     problem = schema_problem(text)
     if problem:
         raise InvalidRequest("config.json_schema", problem)
-    return text
+    # Without the escapes that JSON does not need: behind them private data would pass the detectors, and
+    # a provider is sent the schema without them.
+    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    if not plain.isascii() and not _is_unicode(plain):
+        raise InvalidRequest("config.json_schema", "has half of a surrogate pair")
+    return plain
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
