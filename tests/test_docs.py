@@ -91,14 +91,19 @@ def test_the_promises_name_tests_that_exist() -> None:
 
 def _declared() -> dict[str, set[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    groups = {"To run": project["dependencies"], "To develop": project["optional-dependencies"]["dev"]}
+    extras = project["optional-dependencies"]
+    groups = {
+        "To run": project["dependencies"],
+        "To develop": extras.pop("dev"),
+        "Extras": [requirement for extra in extras.values() for requirement in extra],
+    }
     return {
         group: {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in requirements}
         for group, requirements in groups.items()
     }
 
 
-@pytest.mark.parametrize("group", ["To run", "To develop"])
+@pytest.mark.parametrize("group", ["To run", "To develop", "Extras"])
 def test_every_dependency_has_its_reason(group: str) -> None:
     """docs/dependencies.md lists what pyproject.toml declares, each with a reason and a licence."""
     section = DEPENDENCIES.read_text(encoding="utf-8").partition(f"## {group}\n")[2].partition("\n## ")[0]
