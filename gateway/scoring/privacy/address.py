@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern, PatternSet
-from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, paragraphs
+from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, digits_in, paragraphs
 
 # A question mark stands for a letter outside Latin-1.
 _LETTER = r"[A-Za-z\xc0-\xff?]"
@@ -87,6 +87,8 @@ class AddressDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses, as far as their parts follow each other."""
+        if not digits_in(text):
+            return
         for offset, paragraph in paragraphs(text):
             for match in _in_paragraph(paragraph):
                 yield Match(

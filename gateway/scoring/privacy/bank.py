@@ -15,7 +15,6 @@ _ACCOUNT_WORD = (
 _ROUTING = Pattern(_ROUTING_WORD, ignore_case=True)
 _SORT_CODE = Pattern(_SORT_CODE_WORD, ignore_case=True)
 _ACCOUNT = Pattern(_ACCOUNT_WORD, ignore_case=True)
-_CALLED = Pattern(f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}", ignore_case=True)
 _BANK = Pattern(
     r"\b(?:bank(?:ing|s)?|deposit|wire|transfer|ach|direct debit|routing|sort[ -]?code|swift|bic)\b",
     ignore_case=True,
@@ -26,11 +25,10 @@ class BankDetector:
     """Finds routing numbers (ABA check digit), sort codes and account numbers, each in its context."""
 
     types = ("BANK_ACCOUNT",)
+    sign = f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that their paragraph calls by name."""
-        if not _CALLED.is_in(text):
-            return
         for span in _NUMBER.find(text):
             if not stands_alone(text, span.start, span.end):
                 continue

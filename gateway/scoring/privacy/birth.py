@@ -17,7 +17,10 @@ _LABELLED = Pattern(
     r"|data urodzenia|data di nascita)[\"']?(?: is| was)?[ \t]*[:=(-]?[ \t\"']*" + _DATE,
     ignore_case=True,
 )
-_BORN = Pattern(r"\b(?:born|geboren|n[eé]e?|urodzon[ya])\b[^\n\d]{0,40}?" + _DATE, ignore_case=True)
+_BORN = Pattern(
+    r"\b(?:born|geboren|n[e\xe9]e?|urodzon[ya]|urodzon[a?]|urodzonym|urodzonej)\b[^\n\d]{0,40}?" + _DATE,
+    ignore_case=True,
+)
 
 _LONG_AGO = Pattern(r"\b1[0-8]\d\d\b")
 """Years in which nobody was born who lives."""
@@ -27,6 +30,7 @@ class BirthDetector:
     """Finds dates of birth."""
 
     types = ("DOB",)
+    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nacim|naiss|nascita|urodz"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""

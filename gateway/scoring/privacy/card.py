@@ -46,6 +46,7 @@ class CardDetector:
     """Finds payment card numbers, plain or in their usual groups."""
 
     types = ("CREDIT_CARD",)
+    sign = r"\d{4}[ .-]?\d{4}[ .-]?\d{2}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""

@@ -1,8 +1,7 @@
 """What a detector is, and what most of them need: how sure to be, and the words around a place."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from gateway.scoring.pattern import Pattern
 
@@ -18,8 +17,7 @@ POSSIBLE = 0.3
 """A plausible value and nothing that says so; below what counts for floors, classes of many, and reports."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(NamedTuple):
     """A place in a text, [start, end) in characters, that looks like a datum of a type."""
 
     type: str
@@ -41,6 +39,26 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class NumberDetector(Detector, Protocol):
+    """A detector that need not look at most texts, because one pass over each says for all where to look."""
+
+    @property
+    def sign(self) -> str:
+        """A pattern (whatever the case): without an ASCII digit and a match of it, there is nothing to find."""
+        ...
+
+
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+
+
+def digits_in(text: str) -> int:
+    """Return how many ASCII digits a text has."""
+    return len(text.encode("latin-1", "replace").translate(None, _NO_DIGITS))
+
+
+_LONGEST = 24
+"""Characters of a number with its separators."""
 _BLANK_LINE = Pattern(r"\n[ \t\r\f\v]*\n")
 
 
@@ -63,6 +81,16 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
             yield start, text[start : blank.start]
             start = blank.end
     yield start, text[start:]
+
+
+def sole_paragraph(text: str) -> tuple[int, int] | None:
+    """Return where the first paragraph stands, if it is no longer than a number; what follows changes nothing."""
+    start, paragraph = next(paragraphs(text))
+    bare = paragraph.strip()
+    if not bare or len(bare) > _LONGEST:
+        return None
+    at = start + paragraph.index(bare[0])
+    return at, at + len(bare)
 
 
 def end_of_paragraph(text: str, start: int, limit: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stdnum.iso7064 import mod_97_10
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, Match
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match, stands_alone
 
 # Country and total length, from the IBAN registry of SWIFT.
 _REGISTRY = """
@@ -17,6 +17,7 @@ SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
 """
 _LENGTHS = {entry[:2]: int(entry[2:]) for entry in _REGISTRY.split()}
 _LONGEST = 34
+_POLISH = Pattern(r"\b\d{2}(?:[ -]?\d{4}){6}\b")
 _START = Pattern(r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]", ignore_case=True)
 
 
@@ -24,14 +25,29 @@ class IbanDetector:
     """Finds IBANs, together or in groups."""
 
     types = ("IBAN",)
+    sign = r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose country, length and check digits are right."""
         for span in _START.find(text):
             length = _LENGTHS.get(text[span.start : span.start + 2].upper())
             end = _end(text, span.start, length) if length else None
-            if length and end and mod_97_10.is_valid(_rotated(text[span.start : end])):
+            if length and end and is_iban(text[span.start : end]):
                 yield Match(type="IBAN", start=span.start, end=end, confidence=CHECKED)
+        yield from _polish(text)
+
+
+def _polish(text: str) -> Iterator[Match]:
+    """Yield accounts of Poland as they are written there: the IBAN without its country."""
+    for span in _POLISH.find(text):
+        if stands_alone(text, span.start, span.end) and is_iban("PL" + text[span.start : span.end]):
+            yield Match(type="IBAN", start=span.start, end=span.end, confidence=LIKELY)
+
+
+def is_iban(written: str) -> bool:
+    """Whether the check digits are right, whatever stands between the groups."""
+    compact = "".join(filter(str.isalnum, written)).upper()
+    return bool(mod_97_10.is_valid(compact[4:] + compact[:4]))
 
 
 def _end(text: str, start: int, length: int) -> int | None:
@@ -49,8 +65,3 @@ def _end(text: str, start: int, length: int) -> int | None:
             follows = text[at + 1 : at + 2]
             return None if follows.isalnum() or follows == "_" else at + 1
     return None
-
-
-def _rotated(written: str) -> str:
-    compact = "".join(filter(str.isalnum, written)).upper()
-    return compact[4:] + compact[:4]

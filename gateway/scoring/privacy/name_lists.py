@@ -4,11 +4,15 @@ import unicodedata
 from importlib.resources import files
 
 _LATIN = str.maketrans(
-    {
-        "ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "œ": "oe", "ə": "a",
-        "'": "",
-    }
-)  # fmt: skip
+    dict(
+        zip(
+            "\xdf\xe6\xf8\u0142\u0111\xf0\xfe\u0131\u0153\u0259",
+            "ss ae o l d d th i oe a".split(" "),
+            strict=True,
+        )
+    )
+)
+"""Letters that are no ASCII letter with an accent."""
 
 
 def _listed(name: str) -> frozenset[str]:
@@ -23,11 +27,12 @@ DOUBTFUL = _listed("doubtful")
 FAMILY = _listed("family") | GIVEN
 """Surnames that are seldom anything else, and given names, which serve as surnames."""
 FAMILY_ENDINGS = (
-    "ski", "ska", "cki", "cka", "wicz", "czyk", "ova", "ovich", "evich", "enko", "chuk", "yev", "yeva", "escu",
-    "poulos", "idis", "akis", "shvili", "adze", "yan", "oglu", "sson", "sdottir", "dottir", "stad", "gaard",
-    "skiej", "skiego", "skim", "skiemu", "ckiej", "ckiego", "vic", "nen", "berg", "stein", "mann", "feld", "ez", "inho", "eiro",
+    "ski", "ska", "cki", "cka", "skiej", "skiego", "skim", "skiemu", "ckiej", "ckiego", "wicz", "czyk", "ova",
+    "ovich", "evich", "vic", "enko", "chuk", "yev", "yeva", "escu", "poulos", "idis", "akis", "shvili", "adze",
+    "yan", "oglu", "sson", "dottir", "stad", "gaard", "nen", "berg", "stein", "mann", "feld", "ez", "inho",
+    "eiro",
 )  # fmt: skip
-"""How surnames end in languages that form them so: Slavic, Greek, Georgian, Turkish, Nordic, German, Iberian."""
+"""How surnames end: Slavic, Romanian, Greek, Georgian, Armenian, Turkish, Nordic, German, Iberian ones."""
 CERTAIN_ENDINGS = (
     "owski", "owska", "ewski", "ewska", "inski", "inska", "ovic", "evic", "ovich", "evich", "enko", "shvili",
     "sdottir", "sson", "opoulos", "iewicz", "czyk",

@@ -3,11 +3,18 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern, PatternSet
-from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, context, stands_alone
+from gateway.scoring.privacy.detector import (
+    LIKELY,
+    PROBABLE,
+    Match,
+    context,
+    digits_in,
+    sole_paragraph,
+    stands_alone,
+)
 from gateway.scoring.privacy.national_id_rules import RULES
 
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
-_SHAPES = PatternSet([rf"\b(?:{rule.shape})" for rule in RULES], ignore_case=True)
 _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
 _PATTERNS = [Pattern(rf"\b(?:{rule.shape})", ignore_case=True) for rule in RULES]
 _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
@@ -16,19 +23,22 @@ _OF = (
     r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
     r"(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
 )
-_PASSPORT_OR_LICENCE = Pattern(
+_PASSPORT_OR_LICENCE = (
     r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein"
     r"|reisepass|paszport|prawo jazdy|permis de conduire|voter[ -]?id)"
     + _OF
-    + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})",
-    ignore_case=True,
+    + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})"
 )
-_NAMED = Pattern(
+_NAMED = (
     r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity"
-    r"|id[ -]card|tax(?:payer)?[ -]?id(?:entification)?|tin|itin|resident registration|social insurance)"
+    r"|id[ -]card|tax(?:payer)?[ -]?id(?:entification)?|resident registration|social insurance)"
     + _OF
-    + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)",
-    ignore_case=True,
+    + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)"
+)
+_LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE))
+_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
+_SHAPES = PatternSet(
+    [rf"\b(?:{rule.shape})" for rule in RULES] + [source for source, _ in _LABELLED], ignore_case=True
 )
 _LEAST_DIGITS = 5
 
@@ -40,27 +50,39 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those that a label right before them names."""
-        shaped = _SHAPES.matching(text)
-        named = set(_ALL_WORDS.matching(text)) if shaped else set()
+        shaped = _SHAPES.matching(text) if digits_in(text) >= _LEAST_DIGITS else []
+        if not shaped:
+            return
+        named = set(_ALL_WORDS.matching(text))
+        sole = sole_paragraph(text)
         for index in shaped:
-            if RULES[index].alone or index in named:
-                yield from _by_rule(text, index)
-        for pattern, confidence in ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE)):
-            for span in pattern.find(text):
-                start, end = span.groups[0]
-                if sum(map(str.isdigit, text[start:end])) >= _LEAST_DIGITS and stands_alone(text, start, end):
-                    yield _match(start, end, confidence)
+            if index >= len(RULES):
+                yield from _by_label(text, index - len(RULES))
+            elif RULES[index].alone or index in named or sole:
+                yield from _by_rule(text, index, sole)
 
 
-def _by_rule(text: str, index: int) -> Iterator[Match]:
+def _by_label(text: str, index: int) -> Iterator[Match]:
+    pattern, confidence = _LABEL_PATTERNS[index]
+    for span in pattern.find(text):
+        start, end = span.groups[0]
+        if digits_in(text[start:end]) >= _LEAST_DIGITS and stands_alone(text, start, end):
+            yield _match(start, end, confidence)
+
+
+def _by_rule(text: str, index: int, sole: tuple[int, int] | None) -> Iterator[Match]:
     rule = RULES[index]
     for span in _PATTERNS[index].find(text):
         start, end = span.start, span.end
         if not stands_alone(text, start, end):
             continue
-        has_word = _WORDS[index].is_in(context(text, (start, end), before=80, after=30))
-        confidence = max(rule.alone, LIKELY) if has_word else rule.alone
-        if confidence and rule.is_valid(text[start:end]):
+        written = text[start:end]
+        if _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
+            if (rule.named or rule.is_valid)(written) or rule.is_valid(written):
+                yield _match(start, end, max(rule.alone, LIKELY))
+            continue
+        confidence = max(rule.alone, rule.whole) if (start, end) == sole else rule.alone
+        if confidence and rule.is_valid(written):
             yield _match(start, end, confidence)
 
 

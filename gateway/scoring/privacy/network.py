@@ -13,7 +13,8 @@ from gateway.scoring.privacy.detector import (
     stands_alone,
 )
 
-_IPV4 = Pattern(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b(?:/\d{1,2}\b)?")
+_IPV4 = Pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:\.\d{1,3})*\b(?:/\d{1,2}\b)?")
+"""With more parts than four it is no address, and need not be looked at piece by piece."""
 _IPV6 = Pattern(
     r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?"
     r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
@@ -42,15 +43,15 @@ class IpDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses that the standard library accepts."""
-        if "." in text:
+        if text.count(".") >= 3:
             yield from _ipv4(text)
-        if ":" in text:
+        if text.count(":") >= 2:
             yield from _ipv6(text)
 
 
 def _ipv4(text: str) -> Iterator[Match]:
     for span in _IPV4.find(text):
-        if not _is_ip(text[span.start : span.end]) or not stands_alone(text, span.start, span.end):
+        if not stands_alone(text, span.start, span.end) or not _is_ip(text[span.start : span.end]):
             continue
         is_version = _VERSION_WORD.is_in(context(text, (span.start, span.end), before=16))
         confidence = POSSIBLE if is_version else CERTAIN
@@ -65,7 +66,7 @@ def _ipv6(text: str) -> Iterator[Match]:
         written = text[start:end]
         if "::" not in written and written.count(":") != _COLONS:
             continue
-        if not _is_ip(written) or not stands_alone(text, start, end):
+        if not stands_alone(text, start, end) or not _is_ip(written):
             continue
         digits = sum(char not in ":./%" for char in written)
         has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
@@ -88,6 +89,8 @@ class MacDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses, save those of all zeros or all ones."""
+        if text.count(":") < 5 and text.count("-") < 5 and text.count(".") < 2:
+            return
         for span in _MAC.find(text):
             digits = set(text[span.start : span.end].lower()) - set(":-.")
             if len(digits) > 1 and stands_alone(text, span.start, span.end):
@@ -102,6 +105,8 @@ class UrlDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses, without the punctuation of the sentence around them."""
+        if "://" not in text and "w." not in text and "W." not in text:
+            return
         for span in _URL.find(text):
             end = span.end
             while text[end - 1] in ".,;:!?'*_" or (

@@ -4,6 +4,9 @@ import sys
 import unicodedata
 from dataclasses import dataclass, field
 
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import digits_in, paragraphs
+
 _SPACES = [0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000]
 _DASHES = [*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63]
 _APOSTROPHES = [0x2018, 0x2019, 0x201B, 0x2032]
@@ -42,6 +45,30 @@ class NormalText:
         if self.offsets is None:
             return start, end
         return self.offsets[start], self.offsets[end - 1] + 1
+
+
+_LEAST_SPELLED = 9
+_SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")
+"""Digits one by one, as they are dictated; as many as the shortest of numbers has, and as the longest."""
+
+
+def spelled(normal: NormalText) -> NormalText | None:
+    """Return the text with digits that were written one by one put together; None where there are none."""
+    if digits_in(normal.text) < _LEAST_SPELLED:
+        return None
+    pieces: list[str] = []
+    kept: list[int] = []
+    for start, paragraph in paragraphs(normal.text):
+        runs = [(run.start, run.end) for run in _SPELLED.find(paragraph)]
+        if runs:
+            gaps = {at for run in runs for at in range(*run) if paragraph[at] in " .-"}
+            places = [at for at in range(len(paragraph)) if at not in gaps]
+            pieces.append("".join([paragraph[at] for at in places]))
+            # Between two paragraphs stand two line ends, which no match holds.
+            kept += [*([start, start] if kept else []), *(start + at for at in places)]
+    if not kept:
+        return None
+    return NormalText("\n\n".join(pieces), tuple(normal.span(at, at + 1)[0] for at in kept))
 
 
 def normalise(text: str) -> NormalText:

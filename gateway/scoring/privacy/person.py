@@ -1,7 +1,7 @@
-"""Names of people: from lists of names, titles before them, words that introduce them, and how surnames end."""
+"""Names of people: by lists of names, titles and words before them, and by how surnames end."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Match, paragraphs
@@ -13,85 +13,34 @@ from gateway.scoring.privacy.name_lists import (
     GIVEN,
     plain,
 )
+from gateway.scoring.privacy.person_words import INSTITUTIONS, NO_NAMES, PARTICLES, STREETS, TITLES
 
-_TITLES = frozenset(
-    """
-    mr mrs ms miss mx dr prof professor doctor sir madam madame mme mlle monsieur herr frau senor senora
-    senorita don dona signor signora pan pani panie panem pana lord lady dame rev reverend fr father sister
-    brother uncle aunt auntie judge justice senator congressman president chancellor captain capt major colonel
-    col lieutenant lt sergeant sgt general gen mayor governor
-    """.split()
-)
-_CUES = frozenset(
-    "name names named called dear regards sincerely cheers thanks signed i'm im am is it's".split()
-)
-"""Words of which one is in front of a name that is given as such, see _INTRODUCED."""
 _INTRODUCED = Pattern(
-    r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient|employee)"
-    r"[ _-]?name(?: is|'s| was)?|name(?:d| is)?|(?:i am|i'm|it's|this is) called|signed(?: by)?"
+    r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient"
+    r"|employee)[ _-]?name(?: is|'s| was)?|name(?:d| is)?|(?:i am|i'm|it's|this is) called|signed(?: by)?"
     r"|dear|(?:kind |best |warm )?regards|sincerely|cheers)[ \t]*[:=,]?[ \t\n]*[\"']?)$",
     ignore_case=True,
 )
+_CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
+"""One of these is in everything that `_INTRODUCED` matches."""
 _INTRODUCED_REACH = 40
 
-# A name that is written with capitals; a question mark stands for a letter outside Latin-1.
-_WORD = r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*"
-_PARTICLE = (
-    r"(?:(?:van|von|de|der|den|del|della|di|da|do|dos|du|la|le|el|al|bin|ibn|ten|ter|zu|af|av|y) ){1,2}"
-)
-_RUN = Pattern(rf"{_WORD}(?:\.? (?:{_PARTICLE})?{_WORD})*")
-
-_NO_NAMES = frozenset(
-    """
-    the a an and or but if in on at by for from to of with as is are was were be it its he she they we you i
-    this that these those there here what which who whom whose when where why how not no yes all any each
-    every some one two three four five first second third last next new old our your his her their my mine
-    do does did has have had can could will would shall should may might must let lets please thanks thank hi
-    hello hey dear so then than now also however because while after before during until since although
-    though given suppose assume consider find calculate according question answer note use see say says said
-    today tomorrow yesterday monday tuesday wednesday thursday friday saturday sunday january february march
-    april may june july august september october november december mr mrs ms dr prof sir lord lady king queen
-    prince princess president senator general captain doctor professor saint st god jesus christ
-    date time name phone mobile email address fax desk website user bot regards sincerely subject
-    """.split()
-)
-"""Capitalised words that begin sentences, forms or titles, and no names."""
-_INSTITUTIONS = frozenset(
-    """
-    inc ltd llc llp plc gmbh ag corp corporation company co group holdings partners associates bros sons
-    university college school academy institute hospital clinic church cathedral foundation museum orchestra
-    hall house theatre theater stadium square tower center centre hotel island islands republic kingdom states
-    party war street st avenue ave road rd lane drive boulevard park bridge airport county city town lake mount
-    mountain river bay beach bank act law laws theorem theory principle effect equation constant prize award
-    cup league club team band studios records pictures press times post journal review magazine award awards
-    day week month year court commission committee council agency department ministry office union association
-    society organization organisation federation conference industries systems solutions technologies services
-    international global news network media airlines motors energy insurance capital trust fund method test
-    scale disease syndrome number numbers model algorithm distribution series transform function space
-    """.split()
-)
-"""What ends the name of something that is called after a person and is none."""
-_STREETS = frozenset(
-    """
-    rua via viale piazza corso calle avenida avda paseo plaza carrer camino rue boulevard chemin quai ulica
-    aleja strada straat laan apt suite
-    """.split()
-)
-"""What begins the name of a street that is called after a person."""
+# A question mark stands for a letter outside Latin-1.
+_WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
+_OPENING = "\"'([{<*>-"
+_CLOSING = "\"'.,;:!?)]}>*"
+_JOINTS = frozenset("_@#/\\.-0123456789")
 _MOST_WORDS = 5
-_BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
-_SIGNS = GIVEN | DOUBTFUL | FAMILY | _TITLES | _CUES
+_KNOWN = GIVEN | DOUBTFUL | FAMILY
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A word of a run of capitalised ones."""
+class _Word(NamedTuple):
+    """A word of a run of capitalised ones, and whether a mark behind it ends the run."""
 
     start: int
     end: int
     plain: str
     is_last: bool
-    """Whether a full stop behind it ends a sentence."""
 
 
 class PersonDetector:
@@ -103,42 +52,80 @@ class PersonDetector:
         """Yield the names, without titles before them."""
         for offset, paragraph in paragraphs(text):
             for start, end, confidence in _in_paragraph(paragraph):
-                yield Match(type="PERSON", start=offset + start, end=offset + end, confidence=confidence)
+                yield Match("PERSON", offset + start, offset + end, confidence)
 
 
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     has_case = not text.islower()
     shown = text if has_case else text.title()
-    if len(shown) != len(text) or not has_sign(shown):
+    if len(shown) != len(text):
         return
-    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
-    for span in _RUN.find(shown.replace("?", ";")):
-        yield from _in_run(text, _words(shown, span.start, span.end), has_case=has_case)
+    lowered = text.lower()
+    has_cue = any(cue in lowered for cue in _CUES)
+    start = 0
+    for line in shown.split("\n"):
+        for run in _runs(line, start):
+            if has_cue or any(_is_sign(word) for word in run):
+                yield from _in_run(text, run, has_case=has_case)
+        start += len(line) + 1
 
 
-def has_sign(text: str) -> bool:
-    """Whether a word is there without which no name is found; quick, for the many texts without any."""
-    for word in text.translate(_BREAKS).split():
-        if word in _CUES:
-            return True
-        if word[0].isupper():
-            written = plain(word)
-            if written in _SIGNS or written.endswith(FAMILY_ENDINGS):
-                return True
-    return False
+def _is_sign(word: _Word) -> bool:
+    return word.plain in _KNOWN or word.plain in TITLES or word.plain.endswith(FAMILY_ENDINGS)
 
 
-def _words(text: str, start: int, end: int) -> list[_Word]:
-    words = []
-    for piece in text[start:end].split(" "):
-        bare = piece.rstrip(".")
-        if bare.endswith(("'s", "'S")):
-            bare = bare[:-2]
-        written = plain(bare)
-        is_last = piece[-1:] == "." and len(bare) > 1 and written not in _TITLES
-        words.append(_Word(start, start + len(bare), written, is_last))
+def _runs(line: str, start: int) -> Iterator[list[_Word]]:
+    """Yield the capitalised words of a line that follow each other, with small words between them at most."""
+    run: list[_Word] = []
+    for piece in line.split(" "):
+        words = _words(piece, start)
+        if len(words) == 1:
+            run += words
+        if run and (run[-1].is_last or len(words) != 1) and piece not in PARTICLES:
+            yield run
+            run = []
+        if len(words) > 1:
+            yield from ([word] for word in words)
         start += len(piece) + 1
-    return words
+    if run:
+        yield run
+
+
+def _words(piece: str, start: int) -> list[_Word]:
+    """Return the capitalised words of what stands between two spaces: none, one, or more with marks between."""
+    if piece[:1].islower() and piece.isalpha():
+        return []
+    bare = piece.lstrip(_OPENING)
+    start += len(piece) - len(bare)
+    bare = bare.rstrip(_CLOSING)
+    if bare.endswith(("'s", "'S")):
+        bare = bare[:-2]
+    if not bare.isalpha():
+        return _among_marks(piece, start, bare)
+    if not bare[0].isupper():
+        return []
+    written = plain(bare)
+    return [_Word(start, start + len(bare), written, _is_end(piece, bare, written))]
+
+
+def _is_end(piece: str, bare: str, written: str) -> bool:
+    """Whether marks behind a word end the run: all but the full stop of an initial or a title."""
+    if piece.endswith(bare):
+        return False
+    return not (piece.endswith(bare + ".") and (len(bare) == 1 or written in TITLES))
+
+
+def _among_marks(piece: str, start: int, bare: str) -> list[_Word]:
+    found = []
+    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    for span in _WORD.find(bare.replace("?", ";")) if bare else ():
+        before = bare[span.start - 1 : span.start]
+        if not (before.isalnum() or before in _JOINTS) or not before:
+            written = plain(bare[span.start : span.end])
+            is_whole = span.end - span.start == len(bare)
+            is_last = not is_whole or _is_end(piece, bare, written)
+            found.append(_Word(start + span.start, start + span.end, written, is_last))
+    return found
 
 
 def _in_run(text: str, words: Sequence[_Word], *, has_case: bool) -> Iterator[tuple[int, int, float]]:
@@ -156,9 +143,9 @@ def _in_run(text: str, words: Sequence[_Word], *, has_case: bool) -> Iterator[tu
 def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
     """Return where the words that may belong to one name end; without capitals only what is listed does."""
     stop = at + 1
-    while stop < min(len(words), at + _MOST_WORDS) and not words[stop - 1].is_last:
+    while stop < min(len(words), at + _MOST_WORDS):
         word = words[stop]
-        if word.plain in _NO_NAMES or not (has_case or len(word.plain) == 1 or _is_family(word)):
+        if word.plain in NO_NAMES or not (has_case or len(word.plain) == 1 or _is_family(word)):
             break
         stop += 1
     return stop
@@ -167,18 +154,16 @@ def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
 def _judge(text: str, words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
     """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""
     word, last = words[at], words[stop - 1]
-    if word.plain in _NO_NAMES or word.plain in _TITLES or text[word.start - 1 : word.start] in _JOINTS:
+    if word.plain in NO_NAMES or word.plain in TITLES:
         return 0.0, stop
-    if any(each.plain in _INSTITUTIONS for each in words[at + 1 : stop]) or text[last.end :][:2] == " &":
+    if any(each.plain in INSTITUTIONS for each in words[at + 1 : stop]) or text.startswith(" &", last.end):
         return 0.0, stop
-    if at and words[at - 1].plain in _TITLES or _is_introduced(text, word.start):
+    before = words[at - 1].plain if at else ""
+    if before in TITLES or _is_introduced(text, word.start):
         return LIKELY, stop
-    if at and words[at - 1].plain in _STREETS or word.plain in _STREETS or _is_street(text, word, last):
+    if before in STREETS or word.plain in STREETS or _is_street(text, word, last):
         return 0.0, stop
     return _listed(words, at, stop)
-
-
-_JOINTS = frozenset("_@#/\\.-0123456789")
 
 
 def _listed(words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
@@ -198,14 +183,13 @@ def _is_family(word: _Word) -> bool:
 
 
 def _is_street(text: str, first: _Word, last: _Word) -> bool:
-    """Whether a number stands before or behind a name of several words, as with streets called after people."""
+    """Whether a number stands beside a name of several words, as with streets that are called after people."""
     if first is last:
         return False
-    return (
-        text[max(0, first.start - 2) : first.start - 1].isdigit()
-        or text[last.end + 1 : last.end + 2].isdigit()
-    )
+    before, after = text[max(0, first.start - 2) : first.start - 1], text[last.end + 1 : last.end + 2]
+    return before.isdigit() or after.isdigit()
 
 
 def _is_introduced(text: str, start: int) -> bool:
-    return _INTRODUCED.is_in(text[max(0, start - _INTRODUCED_REACH) : start])
+    before = text[max(0, start - _INTRODUCED_REACH) : start].lower()
+    return any(cue in before for cue in _CUES) and _INTRODUCED.is_in(before)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import phonenumbers
-
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import (
     CHECKED,
@@ -14,6 +12,7 @@ from gateway.scoring.privacy.detector import (
     context,
     stands_alone,
 )
+from gateway.scoring.privacy.phone_numbers import is_international, is_national, preload
 
 _EXTENSION = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
 _JOINT = r"(?:\)?(?:[ ./-]| - )\(?|\)\(?|\()"
@@ -58,6 +57,7 @@ class PhoneDetector:
     """Finds telephone and fax numbers."""
 
     types = ("PHONE",)
+    sign = r"\d(?:[^0-9A-Z\n]{0,3}\d){5}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
@@ -101,14 +101,15 @@ def _confidence(text: str, start: int, end: int) -> float:
 
 
 def _international(written: str, text: str, start: int) -> float:
-    number = _parsed("+" + written.lstrip("+0") if not written.startswith("+") else written, None)
-    if number is not None and phonenumbers.is_valid_number(number):
+    digits = _digits(written)
+    is_number = is_international(digits if written.startswith("+") else digits[2:])
+    if is_number:
         return CHECKED
     if _LABEL.is_in(context(text, (start, start), before=40)):
         return LIKELY
-    if number is not None and phonenumbers.is_possible_number(number):
-        return PROBABLE if written.startswith("+") else POSSIBLE
-    return 0.0
+    if is_number is None:
+        return 0.0
+    return PROBABLE if written.startswith("+") else POSSIBLE
 
 
 def _national(text: str, start: int, end: int) -> float:
@@ -126,12 +127,15 @@ def _national(text: str, start: int, end: int) -> float:
 
 def _is_valid_somewhere(written: str) -> bool:
     regions = _TRUNK_REGIONS if written.lstrip("(").startswith("0") else _OTHER_REGIONS
-    numbers = (_parsed(written, region) for region in regions)
-    return any(number is not None and phonenumbers.is_valid_number(number) for number in numbers)
+    digits = _digits(written)
+    return any(is_national((digits,), region) for region in regions)
 
 
-def _parsed(written: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    try:
-        return phonenumbers.parse(written, region)
-    except phonenumbers.NumberParseException:
-        return None
+def _digits(written: str) -> str:
+    """Return the digits of a number, without an extension and a trunk zero in brackets."""
+    extension = written.lower().find("x")
+    main = (written if extension < 0 else written[:extension]).replace("(0)", "")
+    return "".join(filter(str.isdigit, main))
+
+
+preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

@@ -1,22 +1,23 @@
 """From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy, privacy_class
+from gateway.scoring.pattern import PatternSet
 from gateway.scoring.privacy.address import AddressDetector
 from gateway.scoring.privacy.bank import BankDetector
 from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
 from gateway.scoring.privacy.crypto import CryptoDetector
 from gateway.scoring.privacy.defaults import FLOORS, WEIGHTS
-from gateway.scoring.privacy.detector import Detector, Match
+from gateway.scoring.privacy.detector import Detector, Match, NumberDetector, digits_in
 from gateway.scoring.privacy.email_address import EmailDetector
 from gateway.scoring.privacy.iban import IbanDetector
 from gateway.scoring.privacy.national_id import NationalIdDetector
 from gateway.scoring.privacy.network import IpDetector, MacDetector, UrlDetector
-from gateway.scoring.privacy.normal import NormalText, normalise
+from gateway.scoring.privacy.normal import NormalText, normalise, spelled
 from gateway.scoring.privacy.person import PersonDetector
 from gateway.scoring.privacy.phone import PhoneDetector
 from gateway.scoring.privacy.secret import SecretDetector
@@ -54,13 +55,12 @@ _DECIMALS = 9
 """So that a weight of 0.2 alone scores 0.2, and reaches a class that begins there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Located:
-    """A match and the text it is in."""
+class _Located(NamedTuple):
+    """A match in the original text, which text that is, and what tells its value from others."""
 
     index: int
     match: Match
-    value: str = field(repr=False)
+    value: str
 
 
 class _Unjudged(Exception):
@@ -80,6 +80,9 @@ class PrivacyScorer:
         self._policy = policy
         self._clock = clock
         self._detectors = tuple(detectors)
+        signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
+        self._signed = {id(each): place for place, each in enumerate(signed)}
+        self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
         self._weights: dict[str, float] = dict(WEIGHTS)
         self._weights.update((str(kind), weight) for kind, weight in policy.weights.items())
         self._floors: dict[str, PrivacyClass] = dict(FLOORS)
@@ -111,12 +114,24 @@ class PrivacyScorer:
         deadline = Deadline.after(limit_s, self._clock)
         located: list[_Located] = []
         for index, text in texts:
-            normal = _readable(text)
-            for detector in self._detectors:
-                located += _found(detector, normal, index)
+            readings = _readings(text)
+            for detector in self._worth_running(readings):
+                located += _found(detector, readings, index)
                 if deadline.has_passed(self._clock):
                     raise _Unjudged("detectors over time")
         return located
+
+    def _worth_running(self, readings: Sequence[NormalText]) -> list[Detector]:
+        """Return the detectors without those of numbers of which no reading of a text has a sign."""
+        seen: set[int] = set()
+        for reading in readings:
+            if digits_in(reading.text):
+                try:
+                    seen.update(self._signs.matching(reading.text))
+                except MemoryError:
+                    raise _Unjudged("signs of numbers could not be looked for") from None
+        places = self._signed
+        return [each for each in self._detectors if id(each) not in places or places[id(each)] in seen]
 
     def _combine(self, located: Iterable[_Located]) -> float:
         highest: dict[str, float] = {}
@@ -168,51 +183,55 @@ class PrivacyScorer:
         return tuple(sorted(found, key=lambda f: (f.message_index, f.start, f.end, f.type)))
 
 
-def _readable(text: str) -> NormalText:
+def _readings(text: str) -> tuple[NormalText, ...]:
+    """Return a text as detectors see it, and once more where digits stand one by one; the one adds to the other."""
     try:
-        return normalise(text)
+        normal = normalise(text)
     except UnicodeEncodeError:
         raise _Unjudged("text cannot be read") from None
+    again = spelled(normal)
+    return (normal,) if again is None else (normal, again)
 
 
-def _found(detector: Detector, normal: NormalText, index: int) -> list[_Located]:
+def _found(detector: Detector, readings: Sequence[NormalText], index: int) -> list[_Located]:
     """Return what one detector finds in one text, with the original's offsets, without overlaps of a type."""
+    located: list[_Located] = []
     try:
-        matches = [_checked(match, detector, normal.text) for match in detector.find(normal.text)]
+        for normal in readings:
+            for match in detector.find(normal.text):
+                _check(match, detector, normal.text)
+                start, end = normal.span(match.start, match.end)
+                at = Match(match.type, start, end, match.confidence)
+                located.append(_Located(index, at, _value(normal.text[match.start : match.end])))
     except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
         raise _Unjudged(f"detector {_name(detector)} failed") from None
-    if not matches:
-        return []
-    located = []
-    for match in _without_overlaps(matches):
-        start, end = normal.span(match.start, match.end)
-        at = Match(type=match.type, start=start, end=end, confidence=match.confidence)
-        located.append(_Located(index, at, _value(normal.text[match.start : match.end])))
-    return located
+    return _without_overlaps(located) if len(located) > 1 else located
 
 
-def _checked(match: Match, detector: Detector, text: str) -> Match:
-    right = (
+def _check(match: Match, detector: Detector, text: str) -> None:
+    if not (
         isinstance(match, Match)
         and match.type in detector.types
         and 0 <= match.start < match.end <= len(text)
         and 0.0 <= match.confidence <= 1.0
-    )
-    if not right:
+    ):
         raise TypeError("not a match of this detector in this text")
-    return match
 
 
-def _without_overlaps(matches: Sequence[Match]) -> list[Match]:
+def _without_overlaps(located: Sequence[_Located]) -> list[_Located]:
     """Keep the surest of those that overlap with one of their type, then the longest, then the first."""
-    kept: list[Match] = []
-    for match in sorted(matches, key=lambda m: (m.type, m.start, -m.end)):
-        if kept and kept[-1].type == match.type and match.start < kept[-1].end:
-            if _strength(match) <= _strength(kept[-1]):
+    kept: list[_Located] = []
+    for one in sorted(located, key=_place):
+        if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
+            if _strength(one.match) <= _strength(kept[-1].match):
                 continue
             kept.pop()
-        kept.append(match)
+        kept.append(one)
     return kept
+
+
+def _place(located: _Located) -> tuple[str, int, int]:
+    return located.match.type, located.match.start, -located.match.end
 
 
 def _strength(match: Match) -> tuple[float, int]:
@@ -221,7 +240,7 @@ def _strength(match: Match) -> tuple[float, int]:
 
 def _value(text: str) -> str:
     """Return what tells one datum from another, whatever separators it is written with."""
-    return "".join(char for char in text if char.isalnum()).casefold()
+    return text.casefold() if text.isalnum() else "".join(filter(str.isalnum, text)).casefold()
 
 
 def _name(detector: Detector) -> str:

@@ -24,6 +24,7 @@ class UsSsnDetector:
     """Finds social security numbers: grouped, or plain where the paragraph says so."""
 
     types = ("US_SSN",)
+    sign = r"\d{3}[-. ]?\d{2}[-. ]?\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""

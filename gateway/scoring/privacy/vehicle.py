@@ -3,15 +3,34 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context
+from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context, sole_paragraph, stands_alone
 
 _VIN = Pattern(r"\b[A-HJ-NPR-Z0-9]{17}\b", ignore_case=True)
 _VIN_WORD = Pattern(r"\b(?:vins?|vehicle identification|chassis|fahrgestellnummer|fin)\b", ignore_case=True)
-_PLATE = Pattern(
+_PLATE_WORD = (
     r"\b(?:(?:number|licen[cs]e|registration) plates?|plate (?:number|no)|car reg(?:istration)?"
     r"|vehicle reg(?:istration)?|kennzeichen)"
-    r"(?: (?:number|no))?\.?(?: is| was)?[ \t]*[:=#]?[ \t]*"
+)
+_PLATE = Pattern(
+    _PLATE_WORD + r"(?: (?:number|no))?\.?(?: is| was)?[ \t]*[:=#]?[ \t]*"
     r"([A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,4}){1,2}|[A-Z]{1,4}\d[A-Z0-9]{1,5}|\d[A-Z0-9]{3,7})\b",
+    ignore_case=True,
+)
+# How plates are written, by the form that each authority gave them. Two forms are nothing else's.
+_BRITISH = r"[A-HK-PRSVWY][A-HJ-PR-Y](?:0[2-9]|[1267]\d|5[1-9])"
+_DISTINCT = rf"[A-Z]{{3}}-\d{{3}}[A-Z]{{2}}|{_BRITISH} [A-HJ-PR-Z]{{3}}"
+_FORM = (
+    rf"{_DISTINCT}|[A-Z]{{3}} ?\d{{3}}[A-Z]{{2}}|{_BRITISH}-?[A-HJ-PR-Z]{{3}}"  # Nigeria, Great Britain
+    r"|[A-HJ-NPR-TV-Y]\d{1,3} ?[A-Z]{3}|[A-Z]{3} ?\d{1,3}[A-HJ-NPR-TV-Y]"  # Great Britain, before 2001
+    r"|[A-Z\xc4\xd6\xdc]{1,3}[ -][A-Z]{1,2}[ -]\d{1,4}[EH]?"  # Germany
+    r"|[A-Z]{2}[ -]?\d{1,2}[ -]?[A-Z]{1,2}[ -]?\d{4}"  # India
+)
+_FORMS = Pattern(rf"\b(?:{_FORM})\b")
+_BY_FORM = Pattern(rf"^(?:{_DISTINCT})$")
+_SOLE = Pattern(rf"^(?:{_FORM})$", ignore_case=True)
+_VEHICLE_WORD = Pattern(
+    r"\b(?:plates?|vehicles?|cars?|vans?|lorry|truck|motorcycle|taxi|reg(?:istration)?|kennzeichen|auto|kfz"
+    r"|parked|speeding|dvla|mot)\b",
     ignore_case=True,
 )
 _VALUES = dict(
@@ -28,9 +47,11 @@ class VehicleDetector:
     """Finds vehicle identification numbers and labelled number plates."""
 
     types = ("VEHICLE",)
+    sign = rf"\b[A-HJ-NPR-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATE_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
+        yield from _plates(text)
         for span in _VIN.find(text):
             vin = text[span.start : span.end].upper()
             if vin.isdigit() or vin.isalpha():
@@ -43,6 +64,19 @@ class VehicleDetector:
             start, end = span.groups[0]
             if any(char.isdigit() for char in text[start:end]):
                 yield Match(type="VEHICLE", start=start, end=end, confidence=PROBABLE)
+
+
+def _plates(text: str) -> Iterator[Match]:
+    sole = sole_paragraph(text)
+    if sole and _SOLE.is_in(text[slice(*sole)]):
+        yield Match(type="VEHICLE", start=sole[0], end=sole[1], confidence=PROBABLE)
+    for span in _FORMS.find(text):
+        start, end = span.start, span.end
+        if not stands_alone(text, start, end):
+            continue
+        is_named = _VEHICLE_WORD.is_in(context(text, (start, end), before=60, after=30))
+        if is_named or _BY_FORM.is_in(text[start:end]):
+            yield Match(type="VEHICLE", start=start, end=end, confidence=PROBABLE)
 
 
 def has_check_digit(vin: str) -> bool:
