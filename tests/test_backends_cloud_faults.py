@@ -65,6 +65,8 @@ FAULTS: list[tuple[str, type[BackendError] | FinishReason, type[BackendError] | 
     ("filtered=2", FinishReason.CONTENT_FILTER, FinishReason.CONTENT_FILTER),
     ("no-finish", BackendProtocol, StreamTruncated),
     ("no-done", FinishReason.STOP, FinishReason.STOP),
+    ("open-end", FinishReason.STOP, FinishReason.STOP),
+    ("no-prefill", FinishReason.STOP, FinishReason.STOP),
     ("no-usage", FinishReason.STOP, FinishReason.STOP),
     ("length=40", FinishReason.STOP, FinishReason.STOP),
 ]

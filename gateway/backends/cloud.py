@@ -33,6 +33,8 @@ LEAST_TIMEOUT_S: Final = 0.001
 """For a deadline that has passed: aiohttp takes 0 for no limit at all."""
 USAGE_WAIT_S: Final = 2.0
 """How long a streamed answer that is complete waits for its token counts."""
+END_WAIT_S: Final = 0.05
+"""How long it then waits for the end of the stream."""
 
 _PATH = "/chat/completions"
 _NO_KEY = "none"
@@ -155,9 +157,13 @@ async def _read_usage(events: openai.AsyncStream[object], reader: StreamReader) 
     if not reader.is_finished:
         return
     with contextlib.suppress(*_FAILURES):
-        async with asyncio.timeout(USAGE_WAIT_S):
+        async with asyncio.timeout(USAGE_WAIT_S) as limit:
             async for event in events:
                 reader.feed(event)
+                if reader.has_usage:
+                    # Only [DONE] can follow. Its end lets the connection be used again, so it is worth a
+                    # moment; a provider that leaves the stream open is not waited for.
+                    limit.reschedule(asyncio.get_running_loop().time() + END_WAIT_S)
 
 
 class _Client(openai.AsyncOpenAI):

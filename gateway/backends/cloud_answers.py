@@ -78,6 +78,11 @@ class StreamReader:
         self.has_text = self.has_text or bool(text)
         return text
 
+    @property
+    def has_usage(self) -> bool:
+        """Whether the token counts were read."""
+        return self._usage is not None
+
     def last_chunk(self) -> Chunk:
         """Return the chunk that ends the answer; raises UnreadableAnswer when it has not ended."""
         if self._finish_reason is None:

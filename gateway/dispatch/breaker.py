@@ -16,7 +16,10 @@ LEAST_CALLS = 5
 """Calls in the window below which no share of failures opens the breaker."""
 SHARE = 0.5
 FIRST_OPEN_S = 5.0
-LONGEST_OPEN_S = 300.0
+LONGEST_OPEN_S = 20.0
+"""So a provider that is up again is found within 30 s of the next request, however long it was down."""
+HOPELESS_OPEN_S = 300.0
+"""For what only an operator can heal."""
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ class _Second:
 class Breaker:
     """The state of one model; time is an argument, so it needs no clock.
 
-    Closed, it lets everything through. Open, nothing, for 5 s that double up to 300 s with every probe
+    Closed, it lets everything through. Open, nothing, for 5 s that double up to 20 s with every probe
     that fails. Half open, one probe. News of calls that were admitted before the state last changed is void.
     """
 
@@ -63,7 +66,7 @@ class Breaker:
         if verdict is BreakerVerdict.IGNORE:
             return
         if verdict is BreakerVerdict.OPEN_LONG:
-            self._open(now_s, LONGEST_OPEN_S)
+            self._open(now_s, HOPELESS_OPEN_S)
         elif verdict is None and was_probe:
             self._close()
         elif was_probe:

@@ -14,7 +14,14 @@ from gateway.dispatch.ending import degraded_reason, not_degraded
 from gateway.dispatch.recovery import Told
 from gateway.dispatch.trail import Trail
 from gateway.dispatch.turn import Turn
-from gateway.errors import AttemptError, DeadlinePassed, EngineDied, StreamTruncated
+from gateway.errors import (
+    AttemptError,
+    BackendInvalid,
+    ContentFiltered,
+    DeadlinePassed,
+    EngineDied,
+    StreamTruncated,
+)
 from gateway.policy.model import Policy, route_of
 from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
 
@@ -41,6 +48,8 @@ class _Walk:
     trail: Trail
     told: Told = field(default_factory=Told)
     engine_died: bool = False
+    was_begun: bool = False
+    """Whether a model began to answer, and so took the request for a valid one."""
     heals_s: dict[str, float] = field(default_factory=dict)
     """By model, the seconds after which its last error says that another try makes sense."""
 
@@ -122,17 +131,26 @@ class Chain:
 
     def _consider(self, error: AttemptError, walk: _Walk) -> None:
         """Raise what ends the request; return if the next model may be tried."""
+        walk.was_begun = walk.was_begun or bool(walk.told.parts)
         walk.told.cut(error.reason)
         walk.engine_died = walk.engine_died or isinstance(error, EngineDied)
         if error.retry_after_s is not None:
             walk.heals_s[error.model] = error.retry_after_s
-        if not error.fallback:
+        if not self._may_go_on(error, walk):
             error.attempts = walk.trail.attempts
             raise error
         if is_over(walk.order.deadline, self._clock):
             return
         if walk.told.void_reason is not None and walk.order.policy.resilience.recovery == "fail":
             raise self._truncated(error.model, walk) from error
+
+    def _may_go_on(self, error: AttemptError, walk: _Walk) -> bool:
+        """Say whether the next model may be tried after this error."""
+        if isinstance(error, ContentFiltered):
+            return walk.order.policy.resilience.content_filter == "next"
+        # What one model began to answer is no bad request: a refusal by the next one is that one's own
+        # limit, and must not hide the fault that came before.
+        return error.fallback or (isinstance(error, BackendInvalid) and walk.was_begun)
 
     def _canned(self, walk: _Walk) -> Iterator[StreamEvent]:
         """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it."""

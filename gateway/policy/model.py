@@ -170,6 +170,11 @@ class Resilience(Strict):
         description="What happens when a stream is cut after it began: restart sends the next model's "
         "whole answer, fail ends the stream with an error.",
     )
+    content_filter: Literal["stop", "next"] = Field(
+        "stop",
+        description="What happens when a provider's content filter refuses a request: stop ends it with an "
+        "error that says so, next tries the next model.",
+    )
 
 
 class CannedReply(Strict):

@@ -34,9 +34,11 @@ KINDS: Mapping[str, FaultKind] = {
     "stall": FaultKind(value="count", default=3, help="says nothing more after so many tokens"),
     "stall-at-end": FaultKind(value="none", help="streams to the finish_reason, then says nothing more"),
     "garbage": FaultKind(value="count", default=3, help="sends one unreadable chunk after so many tokens"),
+    "no-prefill": FaultKind(value="none", help="400 for messages that end with one of the assistant"),
     "filtered": FaultKind(value="count", default=3, help="finish_reason content_filter after so many tokens"),
     "no-finish": FaultKind(value="none", help="ends cleanly without a finish_reason"),
     "no-done": FaultKind(value="none", help="ends a stream without [DONE]"),
+    "open-end": FaultKind(value="none", help="ends a stream without [DONE] and leaves it open"),
     "no-usage": FaultKind(value="none", help="leaves out the usage"),
     "length": FaultKind(value="count", default=200, help="no fault: an answer of so many tokens"),
 }

@@ -26,10 +26,12 @@ _REFUSALS = {
 }
 
 
-def refusal_of(fault: Fault | None) -> ChatError | None:
-    """Return the HTTP error that `fault` stands for, if it is one."""
+def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
+    """Return the HTTP error that `fault` stands for, if it is one; `last_role` is that of the last message."""
     if fault is None:
         return None
+    if fault.kind == "no-prefill" and last_role == "assistant":
+        return ChatError(400, "the last message must not be the assistant's", param="messages")
     if fault.kind == "status":
         return ChatError(int(fault.amount()), "a simulated fault")
     status_code = _REFUSALS.get(fault.kind)
@@ -124,6 +126,8 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
         if exchange.wants_usage and not exchange.has("no-usage"):
             sent = len(exchange.completion.tokens[:ends_at])
             await _send(response, exchange.voice.usage_chunk(usage_of(exchange.prompt_tokens, sent)))
+    if exchange.has("open-end"):
+        await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
         await response.write(b"data: [DONE]\n\n")
     await response.write_eof()

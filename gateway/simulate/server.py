@@ -190,7 +190,7 @@ class SimulatedCloud:
         except ValueError as error:
             raise ChatError(400, str(error), param="model") from None
         self._meter.count(name, requests=1)
-        refusal = refusal_of(fault)
+        refusal = refusal_of(fault, last_role=chat.messages[-1][0])
         if fault is not None and refusal is not None:
             headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
             return web.json_response(refusal.body(), status=refusal.status, headers=headers)

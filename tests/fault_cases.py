@@ -1,0 +1,360 @@
+"""The faults of a provider, what a caller must get all the same, and a whole gateway to try them on."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import grpc
+from google.rpc import error_details_pb2 as details
+from grpc_status import rpc_status
+
+from gateway.cli.assembly import running_gateway
+from gateway.clock import Clock
+from gateway.ledger.accounts import Totals
+from gateway.ledger.open import open_ledger
+from gateway.policy.load import parse_policy
+from gateway.server.listen import Address
+from gateway.server.serving import ServerOptions
+from gateway.simulate.billing import Price
+from gateway.simulate.faults import parse_fault
+from gateway.simulate.server import SimulatedCloud
+from gateway.v1 import gateway_pb2 as pb
+from gateway.v1 import gateway_pb2_grpc as pb_grpc
+
+POLICY = """
+version: 1
+models:
+  strong: {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+           price_per_million_usd: {{input: 0.25, output: 2.00}}}}
+  backup: {{kind: openai, model: backup, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+           price_per_million_usd: {{input: 0.50, output: 4.00}}}}
+budgets:
+  - {{name: all-spend, per: all, limit_usd: 1, window: month}}
+rules:
+  - {{name: default, route: {route}}}
+resilience:
+  attempts: 3
+  backoff_s: {{first: 0.05, max: 1.5}}
+  first_token_s: 0.6
+  stall_s: 0.6
+  attempt_s: 0.6
+  {more}
+replies:
+  - {{id: sorry, text: "Sorry."}}
+"""
+PATIENCE_S = 0.6
+"""How long the policy waits for a first text, between pieces, and for a whole answer."""
+PRICES = {
+    "strong": Price(input=Decimal("0.25"), output=Decimal("2.00")),
+    "backup": Price(input=Decimal("0.50"), output=Decimal("4.00")),
+}
+OK = ""
+RATE, ERROR, RESET = "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE"
+SILENT, CUT, GARBLED = "UPSTREAM_SILENT", "STREAM_TRUNCATED", "UPSTREAM_PROTOCOL"
+
+
+def tries(model: str, *reasons: str) -> tuple[tuple[str, str], ...]:
+    """Return tries of one model, each with its reason; OK for one that answered."""
+    return tuple((model, reason) for reason in reasons)
+
+
+BACKUP = tries("backup", OK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a caller gets: which tries, in order; how many requests the provider saw; how long it takes."""
+
+    attempts: tuple[tuple[str, str], ...]
+    code: grpc.StatusCode = grpc.StatusCode.OK
+    reason: str = ""
+    route: pb.Route.ValueType = pb.ROUTE_CLOUD
+    at_least_s: float = 0.0
+    at_most_s: float = 0.5
+
+    @property
+    def model(self) -> str:
+        """The model that must have answered; empty if none did."""
+        return next((model for model, reason in self.attempts if reason == OK), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One fault: what is set at the provider, `MODEL:FAULT`, and what comes of it."""
+
+    name: str
+    faults: Sequence[tuple[str, str]]
+    unary: Expected
+    streamed: Expected
+    route: str = "[strong, backup]"
+    more: str = ""
+    """Keys for the policy's `resilience`."""
+    allow_degraded: bool = True
+
+
+def both(
+    name: str,
+    faults: Sequence[tuple[str, str]],
+    expected: Expected,
+    *,
+    more: str = "",
+    route: str = "[strong, backup]",
+) -> Case:
+    """Return a case that is the same for unary and streamed calls."""
+    return Case(name=name, faults=faults, unary=expected, streamed=expected, more=more, route=route)
+
+
+CASES = (
+    both(
+        "429 once, Retry-After 1 s",
+        [("strong", "status=429,retry_after_s=1,times=1")],
+        Expected(attempts=tries("strong", RATE, OK), at_least_s=1.0, at_most_s=1.5),
+    ),
+    both(
+        "429, Retry-After beyond the longest wait",
+        [("strong", "status=429,retry_after_s=30,times=1")],
+        Expected(attempts=tries("strong", RATE) + BACKUP),
+    ),
+    both(
+        "429 for ever, no Retry-After",
+        [("strong", "status=429")],
+        Expected(attempts=tries("strong", RATE, RATE, RATE) + BACKUP, at_least_s=0.1, at_most_s=0.7),
+    ),
+    both("500 once", [("strong", "status=500,times=1")], Expected(attempts=tries("strong", ERROR, OK))),
+    both(
+        "503 for ever",
+        [("strong", "status=503")],
+        Expected(attempts=tries("strong", ERROR, ERROR, ERROR) + BACKUP, at_most_s=0.7),
+    ),
+    both(
+        "reset before headers", [("strong", "reset,times=1")], Expected(attempts=tries("strong", RESET, OK))
+    ),
+    both(
+        "silence after accepting",
+        [("strong", "silence")],
+        Expected(
+            attempts=tries("strong", SILENT) + BACKUP, at_least_s=PATIENCE_S, at_most_s=PATIENCE_S + 0.5
+        ),
+    ),
+    both(
+        "slow first token",
+        [("strong", "slow=5")],
+        Expected(
+            attempts=tries("strong", SILENT) + BACKUP, at_least_s=PATIENCE_S, at_most_s=PATIENCE_S + 0.5
+        ),
+    ),
+    Case(
+        name="cut in the middle",
+        faults=[("strong", "cut=3,times=1")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + BACKUP),
+    ),
+    Case(
+        name="stall in the middle",
+        faults=[("strong", "stall=3,times=1")],
+        unary=Expected(
+            attempts=tries("strong", SILENT) + BACKUP, at_least_s=PATIENCE_S, at_most_s=PATIENCE_S + 0.5
+        ),
+        streamed=Expected(
+            attempts=tries("strong", CUT) + BACKUP, at_least_s=PATIENCE_S, at_most_s=PATIENCE_S + 0.5
+        ),
+    ),
+    Case(
+        name="one garbage chunk",
+        faults=[("strong", "garbage=3,times=1")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + BACKUP),
+    ),
+    both("complete, without [DONE]", [("strong", "no-done")], Expected(attempts=tries("strong", OK))),
+    both(
+        "complete, without [DONE], left open",
+        [("strong", "open-end")],
+        Expected(attempts=tries("strong", OK)),
+    ),
+    both(
+        "context too long",
+        [("strong", "context-too-long")],
+        Expected(attempts=tries("strong", "CONTEXT_LENGTH_EXCEEDED") + BACKUP),
+    ),
+    both(
+        "content filter",
+        [("strong", "content-filter")],
+        Expected(
+            attempts=tries("strong", "CONTENT_FILTERED"),
+            code=grpc.StatusCode.FAILED_PRECONDITION,
+            reason="CONTENT_FILTERED",
+        ),
+    ),
+    both(
+        "content filter, policy goes on",
+        [("strong", "content-filter")],
+        Expected(attempts=tries("strong", "CONTENT_FILTERED") + BACKUP),
+        more="content_filter: next",
+    ),
+    Case(
+        name="backup refuses to continue a partial answer",
+        faults=[("strong", "cut=3,times=1"), ("backup", "no-prefill")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + BACKUP),
+    ),
+    Case(
+        name="backup answers 400 after a cut",
+        faults=[("strong", "cut=3,times=1"), ("backup", "status=400")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(
+            attempts=tries("strong", CUT) + tries("backup", "INVALID_REQUEST"),
+            code=grpc.StatusCode.ABORTED,
+            reason="STREAM_TRUNCATED",
+        ),
+        allow_degraded=False,
+    ),
+    both(
+        "everything is down",
+        [("*", "status=503")],
+        Expected(
+            attempts=tries("strong", ERROR, ERROR, ERROR) + tries("backup", ERROR, ERROR, ERROR),
+            route=pb.ROUTE_CANNED,
+            at_most_s=1.0,
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one caller saw."""
+
+    code: grpc.StatusCode
+    reason: str
+    seconds: float
+    completed: pb.GenerateResponse | None
+    attempts: tuple[tuple[str, str], ...]
+    spoken: str = ""
+    """The text of the last attempt that spoke in a stream."""
+    voided: tuple[str, ...] = ()
+    """Texts that a Restart took back."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A gateway, its provider and its books."""
+
+    cloud: SimulatedCloud
+    stub: "pb_grpc.GatewayServiceAsyncStub"
+    ledger_url: str
+
+    def requests(self, model: str) -> int:
+        """Return how many requests the provider saw for a model."""
+        models = self.cloud.bill().models
+        return models[model].requests if model in models else 0
+
+    async def ask(
+        self, *, is_streamed: bool, allow_degraded: bool = True, timeout_s: float = 10.0, text: str = "hello"
+    ) -> Seen:
+        """Send one request and return what came of it."""
+        fields = pb.GenerateRequest(
+            messages=[pb.Message(role=pb.ROLE_USER, content=text)],
+            hints=pb.Hints(allow_degraded=allow_degraded),
+        )
+        began_s = time.monotonic()
+        told: list[list[str]] = [[]]
+        response: pb.GenerateResponse | None = None
+        try:
+            if is_streamed:
+                request = pb.StreamGenerateRequest.FromString(fields.SerializeToString())
+                async for event in self.stub.StreamGenerate(request, timeout=timeout_s):
+                    kind = event.WhichOneof("event")
+                    if kind == "delta":
+                        told[-1].append(event.delta.text)
+                    elif kind == "restart":
+                        told.append([])
+                    elif kind == "completed":
+                        response = event.completed
+            else:
+                response = await self.stub.Generate(fields, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return _failed(error, time.monotonic() - began_s)
+        if response is None:
+            raise AssertionError("a stream ended well without `completed`")
+        return Seen(
+            code=grpc.StatusCode.OK,
+            reason="",
+            seconds=time.monotonic() - began_s,
+            completed=response,
+            attempts=tuple(
+                (
+                    attempt.model,
+                    pb.Reason.Name(attempt.reason).removeprefix("REASON_") if attempt.reason else OK,
+                )
+                for attempt in response.attempts
+            ),
+            spoken="".join(told[-1]),
+            voided=tuple("".join(parts) for parts in told[:-1]),
+        )
+
+
+def _failed(error: grpc.aio.AioRpcError, seconds: float) -> Seen:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # It takes what has the trailers.
+    info = details.ErrorInfo()
+    for detail in status.details if status is not None else ():
+        if detail.Is(details.ErrorInfo.DESCRIPTOR):
+            detail.Unpack(info)
+    listed = [entry.partition("=") for entry in info.metadata.get("attempts", "").split(",") if entry]
+    return Seen(
+        code=error.code(),
+        reason=info.reason,
+        seconds=seconds,
+        completed=None,
+        attempts=tuple((model, reason) for model, _, reason in listed),
+    )
+
+
+@asynccontextmanager
+async def trial(
+    folder: Path, *, route: str = "[strong, backup]", more: str = "", clock: Clock | None = None
+) -> AsyncIterator[Trial]:
+    """Run provider and gateway, with a ledger in a file, while the block runs."""
+    ledger_url = f"sqlite://{folder / 'ledger.db'}"
+    async with SimulatedCloud(PRICES, clock=clock).serve() as cloud:
+        policy = parse_policy(
+            POLICY.format(base_url=cloud.base_url, route=route, more=more), name="faults.yaml"
+        )
+        async with (
+            running_gateway(
+                policy,
+                options=ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0),
+                state_url=ledger_url,
+                environ={},
+                clock=clock,
+            ) as server,
+            grpc.aio.insecure_channel(server.target) as channel,
+        ):
+            yield Trial(cloud, pb_grpc.GatewayServiceStub(channel), ledger_url)
+
+
+async def play(case: Case, folder: Path, *, is_streamed: bool) -> tuple[Seen, Trial, Totals]:
+    """Set a case's faults, send one request, and return what was seen and booked when all is over."""
+    async with trial(folder, route=case.route, more=case.more) as running:
+        warm = await running.ask(is_streamed=is_streamed)
+        assert warm.code is grpc.StatusCode.OK
+        running.cloud.reset()
+        for model, fault in case.faults:
+            running.cloud.add_fault(model, parse_fault(fault))
+        seen = await running.ask(is_streamed=is_streamed, allow_degraded=case.allow_degraded)
+    ledger = open_ledger(running.ledger_url)
+    totals = await ledger.totals()
+    await ledger.aclose()
+    assert warm.completed is not None
+    spent = round(warm.completed.cost_usd * 1e9)
+    return (
+        seen,
+        running,
+        Totals(
+            settled_usd_nanos=totals.settled_usd_nanos - spent,
+            unknown_usd_nanos=totals.unknown_usd_nanos,
+            held_usd_nanos=totals.held_usd_nanos,
+        ),
+    )
