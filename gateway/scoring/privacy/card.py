@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from stdnum import luhn
-
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import CHECKED, LIKELY, POSSIBLE, Match, context, stands_alone
 
@@ -50,10 +48,11 @@ class CardDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""
+        has_word = _WORD.is_in(text)
         for span in _NUMBER.find(text):
             for end in _ends(text, span.start, span.end):
                 digits = "".join(filter(str.isdigit, text[span.start : end]))
-                confidence = _confidence(digits, text, span.start, end)
+                confidence = _confidence(digits, text, span.start, end, has_word=has_word)
                 if confidence:
                     yield Match(type="CREDIT_CARD", start=span.start, end=end, confidence=confidence)
                     break
@@ -64,11 +63,11 @@ def _ends(text: str, start: int, end: int) -> tuple[int, ...]:
     return (end, end - 4) if end - start > 19 and not text[end - 4].isdigit() else (end,)
 
 
-def _confidence(digits: str, text: str, start: int, end: int) -> float:
+def _confidence(digits: str, text: str, start: int, end: int, *, has_word: bool) -> float:
     """Return 0 for what is no card number."""
-    if len(set(digits)) < 2 or not stands_alone(text, start, end) or not luhn.is_valid(digits):
+    if len(set(digits)) < 2 or not stands_alone(text, start, end) or not has_luhn_digit(digits):
         return 0.0
-    has_word = _WORD.is_in(context(text, (start, end), before=80, after=30))
+    has_word = has_word and _WORD.is_in(context(text, (start, end), before=80, after=30))
     if is_of_known_brand(digits):
         return CHECKED if has_word or len(digits) in (15, 16) else LIKELY
     if has_word:
@@ -76,9 +75,25 @@ def _confidence(digits: str, text: str, start: int, end: int) -> float:
     return POSSIBLE if digits.startswith(_MAESTRO) else 0.0
 
 
+def _lengths_by_head() -> dict[int, frozenset[int]]:
+    """Return the lengths that the first four digits allow, so that a number needs one look-up."""
+    lengths: dict[int, frozenset[int]] = {}
+    for first, last, allowed in _BRANDS:
+        rest = 10 ** (4 - len(str(first)))
+        for head in range(first * rest, (last + 1) * rest):
+            lengths[head] = lengths.get(head, frozenset()) | allowed
+    return lengths
+
+
+_LENGTHS = _lengths_by_head()
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
 def is_of_known_brand(digits: str) -> bool:
     """Whether prefix and length are those of a card scheme other than Maestro."""
-    return any(
-        first <= int(digits[: len(str(first))]) <= last and len(digits) in lengths
-        for first, last, lengths in _BRANDS
-    )
+    return len(digits) in _LENGTHS.get(int(digits[:4]), ())
+
+
+def has_luhn_digit(digits: str) -> bool:
+    """Whether the last digit checks the others (ISO/IEC 7812-1, annex B)."""
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(_DOUBLED))) % 10 == 0

@@ -176,7 +176,7 @@ RULES: tuple[IdRule, ...] = (
         named=is_mod_11_10, words="steuer[a-z-]*|idnr|tin|tax id(?:entification)?(?: number)?",
     ),
     IdRule(
-        shape=rf"(?:{_UNION})U?[0-9A-Z]{{8,12}}",
+        shape=rf"(?:{_UNION})U?[0-9A-Z]{{0,2}}\d{{6,12}}[0-9A-Z]{{0,3}}",
         is_valid=vat.is_valid, named=is_any, words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*",
         alone=PROBABLE,
     ),

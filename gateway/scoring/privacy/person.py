@@ -32,6 +32,9 @@ _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
 _MOST_WORDS = 5
 _KNOWN = GIVEN | DOUBTFUL | FAMILY
+_WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
+"""One of these is in a text without capitals that names somebody."""
+_BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
 
 
 class _Word(NamedTuple):
@@ -57,6 +60,8 @@ class PersonDetector:
 
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     has_case = not text.islower()
+    if not has_case and _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split()):
+        return
     shown = text if has_case else text.title()
     if len(shown) != len(text):
         return
@@ -78,14 +83,17 @@ def _runs(line: str, start: int) -> Iterator[list[_Word]]:
     """Yield the capitalised words of a line that follow each other, with small words between them at most."""
     run: list[_Word] = []
     for piece in line.split(" "):
-        words = _words(piece, start)
-        if len(words) == 1:
-            run += words
-        if run and (run[-1].is_last or len(words) != 1) and piece not in PARTICLES:
+        first = piece[:1]
+        if first.isupper() or (first in _OPENING and piece):
+            words = _words(piece, start)
+            run += words[:1]
+            if run and (len(words) != 1 or run[-1].is_last):
+                yield run
+                yield from ([word] for word in words[1:])
+                run = []
+        elif run and piece not in PARTICLES:
             yield run
             run = []
-        if len(words) > 1:
-            yield from ([word] for word in words)
         start += len(piece) + 1
     if run:
         yield run
@@ -93,7 +101,7 @@ def _runs(line: str, start: int) -> Iterator[list[_Word]]:
 
 def _words(piece: str, start: int) -> list[_Word]:
     """Return the capitalised words of what stands between two spaces: none, one, or more with marks between."""
-    if piece[:1].islower() and piece.isalpha():
+    if "@" in piece or "/" in piece:
         return []
     bare = piece.lstrip(_OPENING)
     start += len(piece) - len(bare)

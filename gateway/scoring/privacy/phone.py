@@ -32,7 +32,7 @@ _SOMETHING_ELSE = Pattern(
     r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 )
 _WORDS = (
-    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[oes]?|t[eé]l[eé]phone|t[eé]l[eé]fono|telepono"
+    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[a-z]{0,3}|t[eé]l[eé]phone|t[eé]l[eé]fono|telepono"
     r"|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline"
     r"|dial(?:led|ing)?|pager|call(?:ed|ing)?|ring|(?:text(?:ed)?|reach(?:ed)?) (?:me|him|her|them|us)"
     r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
@@ -61,11 +61,12 @@ class PhoneDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
+        has_word = _WORD.is_in(text)
         for span in _CANDIDATE.find(text):
             if span.end - span.start < _LEAST_DIGITS or not stands_alone(text, span.start, span.end):
                 continue
             for end in _ends(text, span.start, span.end):
-                confidence = _confidence(text, span.start, end)
+                confidence = _confidence(text, span.start, end, has_word=has_word)
                 if confidence:
                     yield Match(type="PHONE", start=span.start, end=end, confidence=confidence)
                     break
@@ -80,42 +81,40 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
             return
 
 
-def _confidence(text: str, start: int, end: int) -> float:
+def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
     """Return 0 for what is no telephone number."""
     written = text[start:end]
-    if written.replace(".", "", 1).isdigit() and "." in written:
-        return 0.0
     digits = "".join(filter(str.isdigit, written))
-    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or _SOMETHING_ELSE.is_in(written):
+    is_decimal = len(digits) + 1 == len(written) and "." in written
+    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or is_decimal or _SOMETHING_ELSE.is_in(written):
         return 0.0
     if written.startswith("+") or (digits.startswith("00") and len(digits) >= 10):
-        return _international(written, text, start)
+        return _international(written, text, start, has_word=has_word)
     if _NORTH_AMERICAN.is_in(written):
         return LIKELY
-    before = context(text, (start, end), before=40)
-    if len(digits) <= 15 and _LABEL.is_in(before):
+    if has_word and len(digits) <= 15 and _LABEL.is_in(context(text, (start, end), before=40)):
         return LIKELY
     if _LIKE_NORTH_AMERICAN.is_in(written):
         return PROBABLE
-    return _national(text, start, end) if 7 <= len(digits) <= 11 else 0.0
+    return _national(text, start, end, has_word=has_word) if 7 <= len(digits) <= 11 else 0.0
 
 
-def _international(written: str, text: str, start: int) -> float:
+def _international(written: str, text: str, start: int, *, has_word: bool) -> float:
     digits = _digits(written)
     is_number = is_international(digits if written.startswith("+") else digits[2:])
     if is_number:
         return CHECKED
-    if _LABEL.is_in(context(text, (start, start), before=40)):
+    if has_word and _LABEL.is_in(context(text, (start, start), before=40)):
         return LIKELY
     if is_number is None:
         return 0.0
     return PROBABLE if written.startswith("+") else POSSIBLE
 
 
-def _national(text: str, start: int, end: int) -> float:
+def _national(text: str, start: int, end: int, *, has_word: bool) -> float:
     """Judge a number without country code or label."""
     written = text[start:end]
-    has_word = _WORD.is_in(context(text, (start, end), before=100, after=40))
+    has_word = has_word and _WORD.is_in(context(text, (start, end), before=100, after=40))
     has_trunk = _TRUNK.is_in(written)
     if not (has_word or has_trunk) or not _is_valid_somewhere(written):
         return 0.0

@@ -28,11 +28,12 @@ class UsSsnDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
-        for span in (_NUMBER_OR_RUN if _WORD.is_in(text) else _NUMBER).find(text):
+        has_word = _WORD.is_in(text)
+        for span in (_NUMBER_OR_RUN if has_word else _NUMBER).find(text):
             digits = "".join(filter(str.isdigit, text[span.start : span.end]))
             if not is_issuable(digits) or not stands_alone(text, span.start, span.end):
                 continue
-            if _WORD.is_in(context(text, (span.start, span.end), before=80, after=30)):
+            if has_word and _WORD.is_in(context(text, (span.start, span.end), before=80, after=30)):
                 confidence = CHECKED
             elif text[span.start + 3] == "-":
                 confidence = LIKELY
