@@ -68,9 +68,6 @@ class ScriptedModel:
     is_interrupted: bool = False
     next_cell: int = 0
 
-    def __post_init__(self) -> None:
-        self.sequences = self.slots + 3
-
     @property
     def cells(self) -> set[int]:
         """All cells that somebody holds."""
@@ -85,7 +82,7 @@ class ScriptedModel:
         self.during_decode()
         done = len(tokens) // 2 if self.is_interrupted else len(tokens)
         for row in tokens[:done]:
-            assert 0 <= row.sequence < self.sequences
+            assert 0 <= row.sequence < self.slots
             cells = self.held.setdefault(row.sequence, [])
             assert row.position == len(cells)
             cells.append((self.next_cell, row.token))
@@ -113,6 +110,18 @@ class ScriptedModel:
         if not count:
             del self.held[sequence]
 
+    def state_bytes(self, sequence: int) -> int:
+        return len(self.held[sequence])
+
+    def save(self, sequence: int) -> bytearray:
+        return bytearray(token % 256 for _, token in self.held[sequence])
+
+    def load(self, sequence: int, state: bytearray) -> None:
+        assert not self.held.get(sequence)
+        self.held[sequence] = [(self.next_cell + i, token) for i, token in enumerate(state)]
+        self.next_cell += len(state)
+        assert len(self.cells) <= self.kv_cells
+
     def sampler(self, sampling: Sampling) -> ScriptedSampler:
         if sampling.grammar == "broken":
             raise GrammarRefused
@@ -130,7 +139,7 @@ class ScriptedModel:
 class Bench:
     """A scheduler that is stepped by hand, and what it gave to whom."""
 
-    def __init__(self, model: ScriptedModel, *, queue_limit: int = 32, kept_cells: int | None = None) -> None:
+    def __init__(self, model: ScriptedModel, *, queue_limit: int = 32, kept_bytes: int = 0) -> None:
         self.model = model
         self.clock = FakeClock()
         self.given: list[Emission] = []
@@ -140,7 +149,7 @@ class Bench:
             clock=self.clock,
             deliver=self.given.extend,
             queue_limit=queue_limit,
-            kept_cells=kept_cells,
+            kept_bytes=kept_bytes,
         )
 
     def submit(
@@ -182,8 +191,8 @@ class Bench:
         return [e for e in self.given if e.ticket == ticket][-1]
 
     def is_clean(self) -> bool:
-        """Whether nothing is held for any request, past ones that were kept apart."""
+        """Whether nothing is held for any request."""
         load = self.scheduler.load
         all_closed = all(sampler.is_closed for sampler in self.model.samplers)
-        kept = len(self.model.cells) == load.kv_cells_kept
-        return kept and all_closed and (load.slots_busy, load.queued, load.kv_cells_used) == (0, 0, 0)
+        nothing = (load.slots_busy, load.queued, load.kv_cells_used) == (0, 0, 0)
+        return not self.model.cells and all_closed and nothing

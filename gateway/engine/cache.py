@@ -1,8 +1,10 @@
-"""Which cells of the KV cache hold what: room for those that run, and past ones to begin from.
+"""Which cells of the KV cache hold what, and what of the past is kept beside it to begin from.
 
-A branch is one sequence in the cache. When it ends well it is kept, until its cells or its number are
-wanted: a prompt that begins with the same tokens then shares those cells instead of decoding them again.
-The longest match wins, the one that was used longest ago goes first, and no branch serves another tenant.
+A branch is one running sequence in the cache. When it ends well, its state is copied into ordinary memory
+and its cells are free: llama.cpp passes over every cell in every step, so what only may be wanted again must
+not lie there. A prompt that begins with the same tokens copies the state back, or, where a running
+sequence has it, shares its cells. The longest match wins, what was used longest ago goes first, and nothing
+that one tenant left serves another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,72 +47,81 @@ class _Holders:
             else:
                 self._count[cell] -= 1
 
-    def count_new(self, cells: Iterable[int]) -> int:
-        """Return how many of `cells` nobody holds."""
-        return sum(cell not in self._count for cell in cells)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kept:
+    """A sequence of the past: its tokens, and the state that the model saved of it."""
+
+    tenant: str
+    tokens: tuple[int, ...] = field(repr=False)
+    state: bytearray = field(repr=False)
 
 
 class Cache:
     """The branches of one model; used by the scheduler's thread only."""
 
-    def __init__(self, model: Model, *, kept_cells: int) -> None:
+    def __init__(self, model: Model, *, kept_bytes: int) -> None:
         self._model = model
-        self._kept_limit = kept_cells if model.can_share else 0
-        self._free = list(range(model.sequences))
+        self._most_bytes = kept_bytes if model.can_share else 0
+        self._free = list(range(model.slots))
         self._running: list[Branch] = []
-        self._kept: list[Branch] = []
+        self._kept: list[Kept] = []
         """The one that was used longest ago comes first."""
         self._held = _Holders()
-        self._held_by_running = _Holders()
         self._next_cell = 0
+        self.kept_bytes = 0
 
     @property
     def cells_used(self) -> int:
-        """Cells that running branches hold."""
-        return len(self._held_by_running)
+        """Cells that branches hold; one that several share counts once."""
+        return len(self._held)
 
     @property
-    def cells_kept(self) -> int:
-        """Cells that only past branches hold."""
-        return len(self._held) - len(self._held_by_running)
+    def kept_tokens(self) -> int:
+        """Tokens of the past that prompts may begin with."""
+        return sum(len(kept.tokens) for kept in self._kept)
 
     def begin(self, tenant: str, prompt: Sequence[int], room: int) -> Branch | None:
-        """Return a branch that holds what is there of the prompt, its last token excepted.
+        """Return a branch that holds what is known of the prompt, its last token excepted.
 
         None when running branches may come to need the cells: what has begun never runs out of them.
         """
         source, count = self.longest_match(tenant, prompt)
-        cells = [] if source is None else source.cells[:count]
+        cells = source.cells[:count] if isinstance(source, Branch) else []
         reserved = sum(branch.room - len(branch.tokens) for branch in self._running)
-        wanted = self._held_by_running.count_new(cells) + room - count
-        if len(self._held_by_running) + reserved + wanted > self._model.kv_cells:
+        if len(self._held) + reserved + room - len(cells) > self._model.kv_cells:
             return None
-        branch = Branch(sequence=self._take_number(source), tenant=tenant, room=room)
-        if source is not None:
-            self._model.share(source.sequence, branch.sequence, count)
-            self._touch(source)
+        branch = Branch(sequence=self._free.pop(), tenant=tenant, room=room)
         self._running.append(branch)
-        self._add(branch, prompt[:count], cells)
-        self._shrink(self._model.kv_cells - reserved - (room - count))
+        if isinstance(source, Branch):
+            self._model.share(source.sequence, branch.sequence, count)
+            self._add(branch, prompt[:count], cells)
+        elif source is not None and len(source.tokens) <= self._model.kv_cells - len(self._held):
+            self._model.load(branch.sequence, source.state)
+            self._model.truncate(branch.sequence, count)
+            self.extend(branch, prompt[:count])
+            self._kept.remove(source)
+            self._kept.append(source)
         return branch
 
-    def longest_match(self, tenant: str, prompt: Sequence[int]) -> tuple[Branch | None, int]:
-        """Return the branch of this tenant that begins with the most tokens of the prompt, and how many.
+    def longest_match(self, tenant: str, prompt: Sequence[int]) -> tuple[Branch | Kept | None, int]:
+        """Return what this tenant has that begins with the most tokens of the prompt, and how many.
 
         The last token of a prompt is never counted: its logits are needed, so it is decoded.
         """
-        best: Branch | None = None
+        best: Branch | Kept | None = None
         most = 0
         if self._model.can_share:
-            for branch in (*self._running, *self._kept):
-                if branch.tenant == tenant:
-                    count = common_length(branch.tokens, prompt[:-1])
+            everything: list[Branch | Kept] = [*self._running, *self._kept]
+            for known in everything:
+                if known.tenant == tenant:
+                    count = common_length(known.tokens, prompt[:-1])
                     if count > most:
-                        best, most = branch, count
+                        best, most = known, count
         return best, most
 
     def extend(self, branch: Branch, tokens: Sequence[int]) -> None:
-        """Note that tokens were decoded at the end of a branch."""
+        """Note that tokens are in new cells at the end of a branch."""
         first, self._next_cell = self._next_cell, self._next_cell + len(tokens)
         self._add(branch, tokens, range(first, self._next_cell))
 
@@ -119,52 +130,41 @@ class Cache:
         self._model.truncate(branch.sequence, len(branch.tokens))
 
     def end(self, branch: Branch, *, keep: bool) -> None:
-        """Free a running branch, or keep it for prompts to come."""
+        """Free a branch; with `keep` its state stays for prompts to come."""
+        if keep and not any(_begins_with(kept, branch) for kept in self._kept):
+            self._keep(branch)
         self._running.remove(branch)
-        self._held_by_running.drop(branch.cells)
-        if not keep or self._kept_limit == 0 or any(begins_with(k, branch) for k in self._kept):
-            self._forget(branch)
+        self._model.truncate(branch.sequence, 0)
+        self._held.drop(branch.cells)
+        self._free.append(branch.sequence)
+
+    def _keep(self, branch: Branch) -> None:
+        size = self._model.state_bytes(branch.sequence) if self._most_bytes else 0
+        if not 0 < size <= self._most_bytes:
             return
-        for redundant in [k for k in self._kept if begins_with(branch, k)]:
-            self._kept.remove(redundant)
-            self._forget(redundant)
-        self._kept.append(branch)
-        while self.cells_kept > self._kept_limit:
-            self._forget(self._kept.pop(0))
+        for redundant in [kept for kept in self._kept if _begins_with(branch, kept)]:
+            self._drop(redundant)
+        while self.kept_bytes + size > self._most_bytes:
+            self._drop(self._kept[0])
+        state = self._model.save(branch.sequence)
+        self._kept.append(Kept(tenant=branch.tenant, tokens=tuple(branch.tokens), state=state))
+        self.kept_bytes += len(state)
+
+    def _drop(self, kept: Kept) -> None:
+        self._kept.remove(kept)
+        self.kept_bytes -= len(kept.state)
 
     def _add(self, branch: Branch, tokens: Sequence[int], cells: Sequence[int]) -> None:
         branch.tokens.extend(tokens)
         branch.cells.extend(cells)
         self._held.hold(cells)
-        self._held_by_running.hold(cells)
-
-    def _take_number(self, source: Branch | None) -> int:
-        """Return a free number; where there is none, the oldest kept branch that is not the source goes."""
-        if not self._free:
-            oldest = next(branch for branch in self._kept if branch is not source)
-            self._kept.remove(oldest)
-            self._forget(oldest)
-        return self._free.pop()
-
-    def _touch(self, source: Branch) -> None:
-        if source in self._kept:
-            self._kept.remove(source)
-            self._kept.append(source)
-
-    def _shrink(self, most: int) -> None:
-        """Forget kept branches until at most so many cells are held."""
-        while self._kept and len(self._held) > most:
-            self._forget(self._kept.pop(0))
-
-    def _forget(self, branch: Branch) -> None:
-        self._model.truncate(branch.sequence, 0)
-        self._held.drop(branch.cells)
-        self._free.append(branch.sequence)
 
 
-def begins_with(branch: Branch, other: Branch) -> bool:
-    """Whether a branch holds all that another of the same tenant holds."""
-    return branch.tenant == other.tenant and branch.tokens[: len(other.tokens)] == other.tokens
+def _begins_with(known: Branch | Kept, other: Branch | Kept) -> bool:
+    """Whether one holds all that another of the same tenant holds."""
+    is_longer = len(known.tokens) >= len(other.tokens)
+    same = common_length(known.tokens, other.tokens) == len(other.tokens)
+    return known.tenant == other.tenant and is_longer and same
 
 
 def common_length(left: Sequence[int], right: Sequence[int]) -> int:

@@ -21,8 +21,6 @@ from gateway.errors import StartupError
 _ERROR = 4
 """ggml_log_level of what went wrong; above it stands only the continuation of a line."""
 _GO_ON, _ABORT = b"\0", b"\1"
-_MOST_KEPT = 64
-"""Past sequences that stay in the cache at most; each costs llama.cpp a little in every step."""
 _NUMA_DISTRIBUTE = 1
 """GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
 
@@ -84,9 +82,6 @@ class LlamaModel:
             settings.context_tokens, self.trained_context_tokens or settings.context_tokens
         )
         self.slots = settings.slots
-        self.sequences = settings.slots + min(
-            max(4, settings.slots), _MOST_KEPT, lib.llama_max_parallel_sequences() - settings.slots
-        )
         self.can_share = not (
             lib.llama_model_is_recurrent(self._model)
             or lib.llama_model_is_hybrid(self._model)
@@ -150,7 +145,7 @@ class LlamaModel:
     def _open_context(self, settings: LlamaSettings) -> int:
         params = lib.llama_context_default_params()
         params.n_ctx = settings.kv_cells
-        params.n_seq_max = self.sequences
+        params.n_seq_max = settings.slots
         params.n_batch = params.n_ubatch = settings.batch_tokens
         params.n_threads = settings.threads
         params.n_threads_batch = settings.prefill_threads
@@ -269,6 +264,24 @@ class LlamaModel:
         """Keep the first `count` tokens of a sequence."""
         if not lib.llama_memory_seq_rm(self._memory, sequence, count if count else -1, -1):
             raise DecodeFailed("llama.cpp cannot cut a sequence back")
+
+    def state_bytes(self, sequence: int) -> int:
+        """Return how large the saved state of a sequence would be."""
+        return int(lib.llama_state_seq_get_size(self._context, sequence))
+
+    def save(self, sequence: int) -> bytearray:
+        """Return a copy of all that the cache holds of a sequence."""
+        state = bytearray(self.state_bytes(sequence))
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
+        if lib.llama_state_seq_get_data(self._context, buffer, len(state), sequence) != len(state):
+            raise DecodeFailed("llama.cpp cannot save a sequence")
+        return state
+
+    def load(self, sequence: int, state: bytearray) -> None:
+        """Fill an empty sequence with what `save` returned."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
+        if lib.llama_state_seq_set_data(self._context, buffer, len(state), sequence) == 0:
+            raise DecodeFailed("llama.cpp cannot load a sequence")
 
     def sampler(self, sampling: Sampling) -> "LlamaSampler":
         """Return a sampler for one request; GrammarRefused if its grammar does not compile."""

@@ -33,7 +33,8 @@ class Load:
     slots_busy: int = 0
     queued: int = 0
     kv_cells_used: int = 0
-    kv_cells_kept: int = 0
+    kept_tokens: int = 0
+    kept_bytes: int = 0
 
 
 class Scheduler:
@@ -47,7 +48,7 @@ class Scheduler:
         clock: Clock,
         deliver: Callable[[list[Emission]], None],
         queue_limit: int = QUEUE_LIMIT,
-        kept_cells: int | None = None,
+        kept_bytes: int = 0,
     ) -> None:
         self._model = model
         self._name = name
@@ -60,7 +61,7 @@ class Scheduler:
         self._is_closed = False
         self._tickets = 0
         self._running: list[Sequence] = []
-        self._cache = Cache(model, kept_cells=model.kv_cells if kept_cells is None else kept_cells)
+        self._cache = Cache(model, kept_bytes=kept_bytes)
         self.pace = Pace(model.slots)
         self.meters = Meters()
         self._queue = Queue(name=name, limit=queue_limit, slots=model.slots, pace=self.pace)
@@ -213,7 +214,7 @@ class Scheduler:
         reading = [sequence for sequence in self._running if not sequence.is_answering]
         most = self._model.batch_tokens - len(answering)
         budget = self.pace.prompt_budget(answering=len(answering), most=most)
-        counts = share_prompts([len(sequence.pending) for sequence in reading], budget)
+        counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
         parts = [(sequence, count) for sequence, count in zip(reading, counts, strict=True) if count]
         with self._changed:
             self._reading = frozenset(sequence.ticket for sequence, _ in parts)
@@ -293,5 +294,6 @@ class Scheduler:
             slots_busy=len(self._running),
             queued=len(self._queue),
             kv_cells_used=self._cache.cells_used,
-            kv_cells_kept=self._cache.cells_kept,
+            kept_tokens=self._cache.kept_tokens,
+            kept_bytes=self._cache.kept_bytes,
         )

@@ -94,8 +94,6 @@ class Model(Protocol):
     """The most tokens of one sequence, prompt and answer together."""
     slots: int
     """Sequences that are decoded at once."""
-    sequences: int
-    """Sequences that the cache can tell apart: more than `slots`, so that past ones can stay."""
     kv_cells: int
     """Tokens that all sequences can hold together; at least `context_tokens`."""
     batch_tokens: int
@@ -123,6 +121,18 @@ class Model(Protocol):
 
     def truncate(self, sequence: int, count: int) -> None:
         """Keep the first `count` tokens of a sequence, and free the cells of the others."""
+        ...
+
+    def state_bytes(self, sequence: int) -> int:
+        """Return how large the saved state of a sequence would be."""
+        ...
+
+    def save(self, sequence: int) -> bytearray:
+        """Return a copy of all that the cache holds of a sequence."""
+        ...
+
+    def load(self, sequence: int, state: bytearray) -> None:
+        """Fill an empty sequence with what `save` returned; there are cells enough."""
         ...
 
     def sampler(self, sampling: Sampling) -> Sampler:

@@ -28,6 +28,13 @@ Usd = Annotated[
 """A sum in US dollars; exact, because a YAML number of up to 15 digits is."""
 
 
+MaskableType = Literal[
+    "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS", "DOB",
+    "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "HANDLE",
+]  # fmt: skip
+"""What may be masked; of a secret nobody knows where it ends."""
+
+
 class Strict(BaseModel):
     """A part of the policy: frozen, and an unknown key is an error."""
 
@@ -91,6 +98,12 @@ class LlamaCppModel(_Model):
         le=1_000_000_000,
         description="Cells of the KV cache that the slots share, at least context. "
         "Default: slots x context / 2, at least context.",
+    )
+    kept_mb: int = Field(
+        512,
+        ge=0,
+        le=1_000_000,
+        description="Megabytes of memory for past prompts and answers, for requests that begin alike.",
     )
     threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
@@ -156,6 +169,12 @@ class OpenAIModel(_Model):
     )
     drop: tuple[Literal["temperature", "top_p", "seed"], ...] = Field(
         (), strict=False, description="Parameters that this model refuses and that are not sent."
+    )
+    mask: tuple[MaskableType, ...] = Field(
+        (),
+        strict=False,
+        description="Types of findings that are replaced by placeholders in a request that exceeds the "
+        "clearance only because of them; the answer gets them back.",
     )
 
 

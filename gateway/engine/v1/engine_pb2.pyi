@@ -447,7 +447,7 @@ class GetStatusResponse(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     KV_CELLS_FIELD_NUMBER: _builtins.int
     KV_CELLS_USED_FIELD_NUMBER: _builtins.int
-    KV_CELLS_KEPT_FIELD_NUMBER: _builtins.int
+    KEPT_TOKENS_FIELD_NUMBER: _builtins.int
     STEP_S_FIELD_NUMBER: _builtins.int
     DECODE_S_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
@@ -460,6 +460,7 @@ class GetStatusResponse(_message.Message):
     BATCH_SEQUENCES_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_PER_S_FIELD_NUMBER: _builtins.int
     TOKEN_S_FIELD_NUMBER: _builtins.int
+    KEPT_BYTES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     context_tokens: _builtins.int
@@ -476,8 +477,8 @@ class GetStatusResponse(_message.Message):
     """Output only. Cells of the KV cache in all."""
     kv_cells_used: _builtins.int
     """Output only. Cells of the KV cache in use."""
-    kv_cells_kept: _builtins.int
-    """Output only. Cells that hold prompts and answers of the past, for reuse; freed when wanted."""
+    kept_tokens: _builtins.int
+    """Output only. Tokens of prompts and answers of the past that are kept for reuse."""
     step_s: _builtins.float
     """Output only. Seconds in steps that decoded something, since the model was loaded."""
     decode_s: _builtins.float
@@ -492,6 +493,8 @@ class GetStatusResponse(_message.Message):
     """Output only. Measured prompt tokens in a second, lately; 0 before the first."""
     token_s: _builtins.float
     """Output only. Measured seconds from one token of a stream to the next, lately; 0 before the first."""
+    kept_bytes: _builtins.int
+    """Output only. Bytes of memory that what is kept takes, beside the KV cache."""
     @_builtins.property
     def requests(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Output only. Requests by how they ended: "STOP", "LENGTH", "STOP_SEQUENCE", "CANCELLED", "DEADLINE",
@@ -525,7 +528,7 @@ class GetStatusResponse(_message.Message):
         steps: _builtins.int = ...,
         kv_cells: _builtins.int = ...,
         kv_cells_used: _builtins.int = ...,
-        kv_cells_kept: _builtins.int = ...,
+        kept_tokens: _builtins.int = ...,
         step_s: _builtins.float = ...,
         decode_s: _builtins.float = ...,
         prompt_tokens: _builtins.int = ...,
@@ -538,10 +541,11 @@ class GetStatusResponse(_message.Message):
         batch_sequences: Global___Histogram | None = ...,
         prompt_tokens_per_s: _builtins.float = ...,
         token_s: _builtins.float = ...,
+        kept_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "first_token_s", b"first_token_s", "per_token_s", b"per_token_s", "queue_s", b"queue_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "kv_cells", b"kv_cells", "kv_cells_kept", b"kv_cells_kept", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "token_s", b"token_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "kept_bytes", b"kept_bytes", "kept_tokens", b"kept_tokens", "kv_cells", b"kv_cells", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "token_s", b"token_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
