@@ -5,11 +5,23 @@ models, whatever a rule says. What needs state (budgets, breakers) is dispatch's
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from gateway.masking.judge import Masked
 from gateway.policy.model import CompiledRule, Facts, LlamaCppModel, OpenAIModel, Policy, privacy_class
-from gateway.types import _ROUTING_SEAL, Decision, EgressPermit, Privacy, Reason, Refusal, Request, Scores
+from gateway.types import (
+    _ROUTING_SEAL,
+    Decision,
+    EgressPermit,
+    Privacy,
+    PrivacyClass,
+    Reason,
+    Refusal,
+    Request,
+    Scores,
+)
 
 MAX_SCHEMA_BYTES = 65_536
 """The largest JSON schema, in UTF-8, that a llama.cpp model takes: its grammar grows with it."""
@@ -36,8 +48,20 @@ def estimate_prompt_tokens(request: Request) -> int:
     return -(-sum(_utf8_bytes(message.content) for message in request.messages) // 4)
 
 
-def decide(request: Request, *, scores: Scores, privacy: Privacy, policy: Policy, view: View) -> Decision:
-    """Choose the chain: the first rule that holds puts models in order, filters remove those that may not."""
+def decide(
+    request: Request,
+    *,
+    scores: Scores,
+    privacy: Privacy,
+    policy: Policy,
+    view: View,
+    masked: Mapping[str, Masked] = MappingProxyType({}),
+) -> Decision:
+    """Choose the chain: the first rule that holds puts models in order, filters remove those that may not.
+
+    A model whose clearance is below the request's class may get its request of `masked`, if that one's
+    class is not above it.
+    """
     prompt_tokens = estimate_prompt_tokens(request)
     facts = Facts(
         complexity=scores.complexity,
@@ -55,17 +79,23 @@ def decide(request: Request, *, scores: Scores, privacy: Privacy, policy: Policy
     is_schema_bounded = request.config.json_schema is None or _is_bounded(request.config.json_schema)
     chain: list[str] = []
     refused: list[Refusal] = []
+    permits: dict[str, EgressPermit] = {}
     for name in rule.route:
+        spec = policy.models[name]
+        class_, mask = _class_for(spec, privacy, masked.get(name))
         reason = _refuse(
-            policy.models[name],
+            spec,
+            class_=class_,
             facts=facts,
             is_schema_bounded=is_schema_bounded,
             first_token_s=view.first_token_s.get(name, 0.0),
         )
-        if reason is None:
-            chain.append(name)
-        else:
+        if reason is not None:
             refused.append(Refusal(model=name, reason=reason))
+            continue
+        chain.append(name)
+        if isinstance(spec, OpenAIModel):
+            permits[name] = _permit(name, request, mask, class_=class_, policy=policy)
     return Decision(
         scores=scores,
         privacy_class=privacy.privacy_class,
@@ -76,24 +106,42 @@ def decide(request: Request, *, scores: Scores, privacy: Privacy, policy: Policy
         chain=tuple(chain),
         refused=tuple(refused),
         policy_hash=policy.hash,
-        permits={
-            name: _permit(name, request, privacy=privacy, policy=policy)
-            for name in chain
-            if isinstance(policy.models[name], OpenAIModel)
-        },
+        permits=permits,
+        masked=_most_masked(masked[name] for name in permits if permits[name].values),
     )
 
 
-def _permit(model: str, request: Request, *, privacy: Privacy, policy: Policy) -> EgressPermit:
+def _class_for(
+    spec: LlamaCppModel | OpenAIModel, privacy: Privacy, masked: Masked | None
+) -> tuple[PrivacyClass, Masked | None]:
+    """Return the class of what the model would be sent, and the mask if it is sent that."""
+    if masked is None or privacy_class(spec.clearance) >= privacy.privacy_class:
+        return privacy.privacy_class, None
+    return masked.privacy_class, masked
+
+
+def _permit(
+    model: str, request: Request, mask: Masked | None, *, class_: PrivacyClass, policy: Policy
+) -> EgressPermit:
     return EgressPermit(
         request_id=request.request_id,
         model=model,
-        privacy_class=privacy.privacy_class,
+        privacy_class=class_,
         clearance=privacy_class(policy.models[model].clearance),
         policy_hash=policy.hash,
-        request=request,
+        request=request if mask is None else mask.request,
+        values={} if mask is None else mask.values,
         seal=_ROUTING_SEAL,
     )
+
+
+def _most_masked(masks: Iterable[Masked]) -> Mapping[str, int]:
+    """Return the counts by type, the highest where models have different masks."""
+    most: dict[str, int] = {}
+    for mask in masks:
+        for kind, count in mask.counts.items():
+            most[kind] = max(count, most.get(kind, 0))
+    return most
 
 
 def _first_that_holds(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[CompiledRule, tuple[str, ...]]:
@@ -109,10 +157,15 @@ def _first_that_holds(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[Co
 
 
 def _refuse(
-    spec: LlamaCppModel | OpenAIModel, *, facts: Facts, is_schema_bounded: bool, first_token_s: float
+    spec: LlamaCppModel | OpenAIModel,
+    *,
+    class_: PrivacyClass,
+    facts: Facts,
+    is_schema_bounded: bool,
+    first_token_s: float,
 ) -> Reason | None:
-    """Return the first law that keeps a model from answering."""
-    if privacy_class(spec.clearance) < facts.privacy_class:
+    """Return the first law that keeps a model from answering a request of `class_`."""
+    if privacy_class(spec.clearance) < class_:
         return Reason.CLEARANCE
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
     # surely does not fit; what may not fit is counted by the backend, exactly.

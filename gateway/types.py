@@ -184,7 +184,9 @@ class EgressPermit:
     """The highest class that the policy lets this model see."""
     policy_hash: str
     request: Request = field(repr=False)
-    """Exactly what was judged and may be sent."""
+    """Exactly what was judged and may be sent; masked, where the caller's own may not."""
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What each placeholder in `request` stands for; in memory for this request alone."""
     seal: InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -208,6 +210,8 @@ class Decision:
     policy_hash: str
     permits: Mapping[str, EgressPermit] = field(default_factory=dict)
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
+    masked: Mapping[str, int] = field(default_factory=dict)
+    """How many values, by type, are replaced for models of the chain that may only see them so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

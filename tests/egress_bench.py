@@ -21,6 +21,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
+from gateway.masking.judge import Masker
 from gateway.policy.load import parse_policy
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.scoring.privacy import PrivacyScorer
@@ -40,7 +41,8 @@ models:
   edge:    {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
   cloud:   {kind: openai, model: a, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1}}
   backup:  {kind: openai, model: b, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1}}
-  masking: {kind: openai, model: c, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1}}
+  masking: {kind: openai, model: c, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1},
+            mask: [EMAIL, PHONE]}
 budgets: [{name: all, per: all, limit_usd: 100, window: day}]
 rules:
   - {name: a, when: 'labels.path == "cloud-first"', route: [cloud, backup, edge]}
@@ -117,6 +119,7 @@ class EgressBench:
         return Pipeline(
             policy=policy,
             scorer=PrivacyScorer(policy.privacy, clock=detour, detectors=detectors),
+            masker=Masker(policy, clock=detour, detectors=detectors),
             dispatcher=self._dispatcher,
             budgets=self._budgets,
             clock=self.clock,
@@ -184,6 +187,7 @@ class EgressBench:
         kind = "private" if case.is_private else "public"
         self.counts[f"{kind} requests"] += 1
         self.counts[f"{kind} calls at providers"] += len(self.wire)
+        self.counts["requests that went masked"] += bool(decision.masked) and bool(self.wire)
         if case.is_private and decision.privacy_class < PrivacyClass.CONFIDENTIAL:
             self.leaks.append(f"class: private, and judged {decision.privacy_class.name}")
         for model, body in self.wire:

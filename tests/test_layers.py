@@ -11,7 +11,7 @@ PACKAGE = ROOT / "gateway"
 
 LAYERS = (
     ("gateway", "gateway.types", "gateway.errors", "gateway.clock", "gateway.v1", "gateway.engine.v1"),
-    ("gateway.telemetry", "gateway.policy", "gateway.scoring"),
+    ("gateway.telemetry", "gateway.policy", "gateway.scoring", "gateway.masking"),
     ("gateway.routing", "gateway.ledger", "gateway.backends"),
     ("gateway.dispatch",),
     ("gateway.engine", "gateway.server", "gateway.client", "gateway.simulate"),

@@ -13,6 +13,7 @@ from gateway.engine.supervisor import EngineSupervisor
 from gateway.errors import StartupError
 from gateway.ledger.open import open_ledger
 from gateway.ledger.view import BudgetView
+from gateway.masking.judge import Masker
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.pipeline import Pipeline
@@ -86,6 +87,7 @@ async def running_gateway(
         pipeline = Pipeline(
             policy=policy,
             scorer=PrivacyScorer(policy.privacy, clock=clock),
+            masker=Masker(policy, clock=clock),
             dispatcher=dispatcher,
             budgets=BudgetView(ledger, clock=clock),
             clock=clock,

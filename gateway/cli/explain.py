@@ -19,6 +19,7 @@ from gateway.client.prompt import prompt
 from gateway.clock import Clock, SystemClock
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import nanos_of_usd
+from gateway.masking.judge import Masker
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.routing import View, decide
@@ -73,7 +74,8 @@ def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decisio
         complexity=score_complexity(request.messages), privacy=privacy.score, budget=_budget_unspent(policy)
     )
     view = View(deadline_s=policy.resilience.deadline_s.default)
-    return decide(request, scores=scores, privacy=privacy, policy=policy, view=view)
+    masked = Masker(policy, clock=clock).masked(request, privacy)
+    return decide(request, scores=scores, privacy=privacy, policy=policy, view=view, masked=masked)
 
 
 def _budget_unspent(policy: Policy) -> float:

@@ -49,12 +49,14 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
     scores = decision.scores
     klass = pb.PrivacyClass.Name(decision.privacy_class).removeprefix("PRIVACY_CLASS_")
     findings = ", ".join(f"{item.count} {item.type}" for item in decision.findings)
+    masked = ", ".join(f"{item.count} {item.type}" for item in decision.masked)
     refused = ", ".join(f"{item.model} ({reason_name(item.reason)})" for item in decision.refused)
     rows = [
         ("complexity", f"{scores.complexity:.3f}"),
         ("privacy", f"{scores.privacy:.3f}, class {klass} ({decision.privacy_reason})"),
         ("budget", f"{scores.budget:.3f}"),
         ("found", findings),
+        ("masked", masked),
         ("rule", decision.rule),
         *(("rule error", error) for error in decision.rule_errors),
         ("chain", ", ".join(decision.chain) or "no model may answer: a canned reply"),

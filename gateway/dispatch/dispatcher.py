@@ -31,6 +31,7 @@ from gateway.dispatch.record import Recorded
 from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
+from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
 from gateway.policy.model import Policy
 from gateway.types import Answer, Decision, Request, StreamEvent
@@ -64,7 +65,7 @@ class Dispatcher:
             clock=clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
         )
-        self._chain = Chain(retry, clock=clock)
+        self._chain = Chain(Unmasked(retry), clock=clock)
 
     async def generate(
         self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline

@@ -1,12 +1,13 @@
 """The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.view import BudgetView
+from gateway.masking.judge import Masked, Masker
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
@@ -26,12 +27,14 @@ class Pipeline:
         *,
         policy: Policy,
         scorer: PrivacyScorer,
+        masker: Masker,
         dispatcher: Dispatcher,
         budgets: BudgetView,
         clock: Clock,
     ) -> None:
         self.policy = policy
         self._scorer = scorer
+        self._masker = masker
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
@@ -51,9 +54,9 @@ class Pipeline:
         """Score the request and say where it may go; calls no model and spends nothing."""
         chars = sum(len(message.content) for message in request.messages)
         if chars > OFF_LOOP_CHARS:
-            complexity, privacy = await asyncio.to_thread(self._score, request)
+            complexity, privacy, masked = await asyncio.to_thread(self._score, request)
         else:
-            complexity, privacy = self._score(request)
+            complexity, privacy, masked = self._score(request)
         budget, budget_plan = await self._score_budgets(request)
         scores = Scores(complexity=complexity, privacy=privacy.score, budget=budget)
         view = View(
@@ -61,7 +64,7 @@ class Pipeline:
             first_token_s=self._dispatcher.first_token_s(),
             budget_plan=budget_plan,
         )
-        return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view)
+        return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view, masked=masked)
 
     async def generate(self, request: Request, decision: Decision, deadline: Deadline) -> Answer:
         """Return the answer, or the canned reply; raises GatewayError."""
@@ -73,8 +76,9 @@ class Pipeline:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline)
 
-    def _score(self, request: Request) -> tuple[float, Privacy]:
-        return score_complexity(request.messages), self._scorer.score(request)
+    def _score(self, request: Request) -> tuple[float, Privacy, Mapping[str, Masked]]:
+        privacy = self._scorer.score(request)
+        return score_complexity(request.messages), privacy, self._masker.masked(request, privacy)
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:
         """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""

@@ -54,6 +54,7 @@ def render_decision(decision: Decision) -> pb.Decision:
         chain=decision.chain,
         refused=[pb.Refusal(model=item.model, reason=_REASONS[item.reason]) for item in decision.refused],
         policy_hash=decision.policy_hash,
+        masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
     )
 
 

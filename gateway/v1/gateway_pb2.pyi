@@ -778,6 +778,7 @@ class Decision(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     POLICY_HASH_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     privacy_class: Global___PrivacyClass.ValueType
     """Output only. The class that filters apply."""
     privacy_reason: _builtins.str
@@ -808,6 +809,12 @@ class Decision(_message.Message):
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
         """Output only. The models of the rule's route that a filter removed."""
 
+    @_builtins.property
+    def masked(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingCount]:
+        """Output only. What is replaced by placeholders before the request goes to a
+        model of the chain that may see it only so, by type; unset when nothing is.
+        """
+
     def __init__(
         self,
         *,
@@ -820,10 +827,11 @@ class Decision(_message.Message):
         chain: _abc.Iterable[_builtins.str] | None = ...,
         refused: _abc.Iterable[Global___Refusal] | None = ...,
         policy_hash: _builtins.str = ...,
+        masked: _abc.Iterable[Global___FindingCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
