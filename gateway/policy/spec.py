@@ -35,13 +35,6 @@ MaskableType = Literal[
 """What may be masked; of a secret nobody knows where it ends."""
 
 
-MaskableType = Literal[
-    "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS", "DOB",
-    "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "HANDLE",
-]  # fmt: skip
-"""What may be masked; of a secret nobody knows where it ends."""
-
-
 class Strict(BaseModel):
     """A part of the policy: frozen, and an unknown key is an error."""
 
