@@ -82,7 +82,7 @@ class _Counts:
 
 
 def measure(rows: Iterable[Row], detect: Detect) -> dict[str, Figure]:
-    """Return a figure for each type that is labelled, for core6, for texts, and for each source of secrets."""
+    """Return a figure for each type that is labelled, for core6, for texts, and each source of secrets."""
     counts = _Counts()
     secrets: set[str] = set()
     for row in rows:

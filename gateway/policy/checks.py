@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.policy.detection import check_detection
 from gateway.policy.document import Document, Path, Problem
 from gateway.policy.model import (
     Budget,
@@ -139,6 +140,7 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
     classes = parts.privacy.classes
     if not classes.internal < classes.confidential < classes.restricted:
         yield ("privacy", "classes"), "must ascend: internal < confidential < restricted"
+    yield from check_detection(parts.privacy)
 
 
 def _check_budgets(parts: Parts) -> Iterator[Finding]:
@@ -218,7 +220,9 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:
-    conditions = Conditions()
+    conditions = Conditions(
+        own_findings=[each.name for each in parts.privacy.patterns] if parts.privacy else ()
+    )
     for index, rule in parts.rules.items():
         if rule.when is None:
             continue

@@ -77,7 +77,7 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
 
 
 def _policy_of(file: PolicyFile) -> Policy:
-    conditions = Conditions()
+    conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
     effective = _plain(file.model_dump(mode="python", exclude_none=True))
     return Policy(
         models=MappingProxyType(file.models),

@@ -29,6 +29,7 @@ __all__ = [
     "ClassName",
     "CompiledRule",
     "Condition",
+    "ExtraPattern",
     "Facts",
     "FindingType",
     "LlamaCppModel",
@@ -69,6 +70,38 @@ class Classes(Strict):
     )
 
 
+PrivateValue = Annotated[str, Field(min_length=3, max_length=200)]
+ContextWord = Annotated[str, Field(min_length=2, max_length=60)]
+
+
+class ExtraPattern(Strict):
+    """Something that an operator's own detector looks for, such as the number of an employee."""
+
+    name: str = Field(
+        pattern="^[A-Z][A-Z0-9_]{1,39}$",
+        description="The type of its findings: one of the fixed list, or a name of your own.",
+    )
+    regex: str = Field(
+        min_length=1,
+        max_length=500,
+        description="What it looks like, in RE2's syntax, which runs in linear time; letters beyond Latin-1 "
+        "cannot be written.",
+    )
+    confidence: Share = Field(0.9, description="How sure a match is; from 0.5 on it counts for the floor.")
+    context: tuple[ContextWord, ...] = Field(
+        (),
+        strict=False,
+        max_length=50,
+        description="Words of which one is near, in the same paragraph; without one a match is half as sure.",
+    )
+    weight: Share | None = Field(
+        None, description="As in weights, for a name of your own. Default: 0.5, as for an e-mail address."
+    )
+    floor: ClassName | None = Field(
+        None, description="As in floors, for a name of your own. Default: confidential."
+    )
+
+
 class PrivacyPolicy(Strict):
     """What makes a request private."""
 
@@ -80,6 +113,24 @@ class PrivacyPolicy(Strict):
     )
     floors: dict[FindingType, ClassName] = Field(
         {}, description="The least class that a finding of a type makes, where it differs from the defaults."
+    )
+    allow: tuple[PrivateValue, ...] = Field(
+        (),
+        strict=False,
+        max_length=1000,
+        description="Values that are no findings, exactly as written: the address of your own helpdesk.",
+    )
+    deny: tuple[PrivateValue, ...] = Field(
+        (),
+        strict=False,
+        max_length=200,
+        description="Words and phrases that are a SECRET wherever they stand, in capitals or not.",
+    )
+    patterns: tuple[ExtraPattern, ...] = Field(
+        (),
+        strict=False,
+        max_length=50,
+        description="What else is private; adds findings to those of the detectors and removes none.",
     )
     report_at: Share = Field(0.5, description="The least confidence of a finding that is reported.")
     limit_ms: float = Field(

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -69,7 +69,8 @@ class ConditionRefused(ValueError):
 class Conditions:
     """Compiles the conditions of one policy, which share what one request's facts cost to hand over."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_findings: Collection[str] = ()) -> None:
+        self._findings = (*get_args(FindingType), *own_findings)
         self._last: tuple[Facts, cel.Activation] | None = None
 
     def compile(self, when: str) -> Condition:
@@ -81,7 +82,7 @@ class Conditions:
         if expression.return_type() != cel.Type.BOOL:
             kind = expression.return_type().name().lower()
             raise ConditionRefused((Mistake(1, 1, f"must be of type bool, and is {kind}"),))
-        if unknown := tuple(_unknown_findings(when)):
+        if unknown := tuple(_unknown_findings(when, self._findings)):
             raise ConditionRefused(unknown)
         return _Condition(expression, self)
 
@@ -187,9 +188,8 @@ def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
     return "(write double(...))"
 
 
-def _unknown_findings(when: str) -> Iterator[Mistake]:
+def _unknown_findings(when: str, known: Collection[str]) -> Iterator[Mistake]:
     """Yield the finding types that no detector reports: the rule would never hold, and nobody would know."""
-    known = get_args(FindingType)
     for match in _FINDING.finditer(when):
         if match[2] not in known:
             before = when[: match.start()]

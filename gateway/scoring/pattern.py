@@ -44,6 +44,28 @@ def _bytes(text: str) -> bytes:
     return text.encode("latin-1", "replace")
 
 
+def refuse_pattern(source: str, *, most_instructions: int) -> str | None:
+    """Return what is wrong with a pattern that an operator wrote, in words for after its name; or None."""
+    try:
+        encoded = source.encode("latin-1")
+    except UnicodeEncodeError:
+        return "has letters beyond Latin-1, which a pattern cannot see"
+    options = _options(ignore_case=False)
+    options.log_errors = False
+    try:
+        regexp = re2.compile(encoded, options)
+    except re2.error as error:
+        return f"is no regular expression of RE2: {_said(error)}"
+    if regexp.programsize > most_instructions:
+        return f"is too large: {regexp.programsize} instructions of at most {most_instructions}"
+    return "matches the empty text" if regexp.search(b"") is not None else None
+
+
+def _said(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    return said.decode("latin-1") if isinstance(said, bytes) else str(said)
+
+
 class PatternSet:
     """Many patterns looked for in one pass, for the question which of them are worth running."""
 

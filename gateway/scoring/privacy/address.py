@@ -1,4 +1,4 @@
-"""Postal addresses: how streets are written in several languages, boxes, units, and words that introduce them."""
+"""Postal addresses: streets as several languages write them, boxes, units, and words that introduce them."""
 
 from collections.abc import Iterator
 
@@ -64,7 +64,8 @@ _SHAPES: tuple[tuple[str, float], ...] = (
 _MONTHS = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _NUMBERED = rf"(?:the corner of )?(?:{_HOUSE} (?:\d{{1,5}} )?{_ONWARDS}(?: {_HOUSE})?|{_ONWARDS} {_HOUSE})"
 _INTRODUCED = (
-    r"(?i:\baddress(?:es)?(?: is|:)|\b(?:adresse?|direcci[\xf3o]n|indirizzo|endere[\xe7c]o|anschrift|adres)[:,]"
+    r"(?i:\baddress(?:es)?(?: is|:)"
+    r"|\b(?:adresse?|direcci[\xf3o]n|indirizzo|endere[\xe7c]o|anschrift|adres)[:,]"
     r"|\b(?:lives?|lived|living|resid(?:es?|ed|ing)|located|based) (?:at|on|in)"
     r"|\b(?:moved|deliver(?:ed|y)?|ship(?:ped)?|sen[dt]|mail(?:ed)?|return(?:ed)?|arrived)"
     r"(?: it| them| this)? (?:to|at)"

@@ -45,7 +45,7 @@ class NumberDetector(Detector, Protocol):
 
     @property
     def sign(self) -> str:
-        """A pattern (whatever the case): without an ASCII digit and a match of it, there is nothing to find."""
+        """A pattern, whatever the case: without an ASCII digit and a match of it there is nothing to find."""
         ...
 
 
@@ -84,7 +84,7 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
 
 
 def sole_paragraph(text: str) -> tuple[int, int] | None:
-    """Return where the first paragraph stands, if it is no longer than a number; what follows changes nothing."""
+    """Return where the first paragraph stands, if it is as short as a number; later ones change nothing."""
     start, paragraph = next(paragraphs(text))
     bare = paragraph.strip()
     if not bare or len(bare) > _LONGEST:

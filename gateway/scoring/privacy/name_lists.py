@@ -7,7 +7,7 @@ _LATIN = str.maketrans(
     dict(
         zip(
             "\xdf\xe6\xf8\u0142\u0111\xf0\xfe\u0131\u0153\u0259",
-            "ss ae o l d d th i oe a".split(" "),
+            ["ss", "ae", "o", "l", "d", "d", "th", "i", "oe", "a"],
             strict=True,
         )
     )
@@ -28,9 +28,9 @@ FAMILY = _listed("family") | GIVEN
 """Surnames that are seldom anything else, and given names, which serve as surnames."""
 FAMILY_ENDINGS = (
     "ski", "ska", "cki", "cka", "skiej", "skiego", "skim", "skiemu", "ckiej", "ckiego", "wicz", "czyk", "ova",
-    "ovich", "evich", "vic", "enko", "chuk", "yev", "yeva", "escu", "poulos", "idis", "akis", "shvili", "adze",
-    "yan", "oglu", "sson", "dottir", "stad", "gaard", "nen", "berg", "stein", "mann", "feld", "ez", "inho",
-    "eiro",
+    "ovich", "evich", "vic", "enko", "chuk", "yev", "yeva", "escu", "poulos", "idis", "akis", "shvili",
+    "adze", "yan", "oglu", "sson", "dottir", "stad", "gaard", "nen", "berg", "stein", "mann", "feld", "ez",
+    "inho", "eiro",
 )  # fmt: skip
 """How surnames end: Slavic, Romanian, Greek, Georgian, Armenian, Turkish, Nordic, German, Iberian ones."""
 CERTAIN_ENDINGS = (

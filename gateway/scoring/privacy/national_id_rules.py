@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stdnum import verhoeff
 from stdnum.ar import cuit
 from stdnum.at import vnr
-from stdnum import luhn, verhoeff
 from stdnum.au import abn, acn, tfn
 from stdnum.be import nn
 from stdnum.bg import egn
@@ -19,7 +19,7 @@ from stdnum.de import idnr as de_idnr
 from stdnum.dk import cpr
 from stdnum.ec import ci
 from stdnum.ee import ik
-from stdnum.es import dni, nie
+from stdnum.es import nie
 from stdnum.eu import vat
 from stdnum.fi import hetu
 from stdnum.fr import nir
@@ -29,8 +29,7 @@ from stdnum.hr import oib
 from stdnum.id import nik
 from stdnum.ie import pps
 from stdnum.il import idnr as il_idnr
-from stdnum.in_ import aadhaar, epic, gstin, pan
-from stdnum.iso7064 import mod_11_10
+from stdnum.in_ import epic, gstin
 from stdnum.is_ import kennitala
 from stdnum.it import codicefiscale, iva
 from stdnum.jp import in_ as jp_in
@@ -52,6 +51,22 @@ from stdnum.tr import tckimlik
 from stdnum.za import idnr as za_idnr
 
 from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE
+from gateway.scoring.privacy.national_id_checks import (
+    is_aadhaar,
+    is_any,
+    is_australian_medicare,
+    is_dated,
+    is_dea,
+    is_itin,
+    is_mod_11_10,
+    is_nino,
+    is_npi,
+    is_nric,
+    is_philippine_tin,
+    is_plain_nino,
+    is_spanish,
+    is_upper_pan,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,91 +84,7 @@ class IdRule:
     whole: float = PROBABLE
     """How sure it is where the paragraph holds nothing else: what is sent by itself is a datum, no count."""
     named: Callable[[str], bool] | None = None
-    """What is asked of its digits beside such a word, where that is less: a mistyped number is private too."""
-
-
-def is_nino(written: str) -> bool:
-    """Whether it may be a national insurance number of the United Kingdom (HMRC manual NIM39110)."""
-    return written[:2].upper() not in ("BG", "GB", "NK", "KN", "TN", "NT", "ZZ")
-
-
-def is_plain_nino(written: str) -> bool:
-    """Whether it may be one in prose, where small letters and spaces are words."""
-    return is_nino(written) and (written == written.upper() or " " not in written)
-
-
-def is_nric(written: str) -> bool:
-    """Whether it is an identity number of Singapore, by its check letter."""
-    prefix, digits, letter = written[0].upper(), written[1:8], written[8].upper()
-    total = sum(weight * int(digit) for weight, digit in zip((2, 7, 6, 5, 4, 3, 2), digits, strict=True))
-    total += {"T": 4, "G": 4, "M": 3}.get(prefix, 0)
-    letters = "JZIHGFEDCBA" if prefix in "ST" else "XWUTRQPNMLK" if prefix in "FG" else "XWUTRQPNJLK"
-    return letters[total % 11] == letter
-
-
-def is_dated(written: str) -> bool:
-    """Whether it begins with a day as YYMMDD, as Korean numbers do, whose check digit was given up."""
-    return 1 <= int(written[2:4]) <= 12 and 1 <= int(written[4:6]) <= 31
-
-
-def is_upper_pan(written: str) -> bool:
-    """Whether it is a permanent account number of India, in capitals as it is issued."""
-    return written.isupper() and bool(pan.is_valid(written))
-
-
-def is_itin(written: str) -> bool:
-    """Whether the middle digits are those of taxpayer numbers of the United States (IRS, since 2011)."""
-    group = int(_digits(written)[3:5])
-    return 50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99
-
-
-def is_ph_tin(written: str) -> bool:
-    """Whether the ninth digit checks the eight before it, as in taxpayer numbers of the Philippines."""
-    digits = [int(digit) for digit in _digits(written)]
-    total = sum(weight * digit for weight, digit in zip((9, 8, 7, 6, 5, 4, 3, 2), digits, strict=False))
-    return any(digits) and total % 11 == digits[8]
-
-
-def is_au_medicare(written: str) -> bool:
-    """Whether the ninth digit checks the eight before it, as on Medicare cards of Australia."""
-    digits = [int(digit) for digit in _digits(written)]
-    total = sum(weight * digit for weight, digit in zip((1, 3, 7, 9, 1, 3, 7, 9), digits, strict=False))
-    return 2 <= digits[0] <= 6 and total % 10 == digits[8]
-
-
-def is_dea(written: str) -> bool:
-    """Whether the last digit checks the others, as in registrations of prescribers in the United States."""
-    digits = [int(digit) for digit in written[2:]]
-    return (sum(digits[0:5:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
-
-
-def is_npi(written: str) -> bool:
-    """Whether it is a number of a health provider of the United States: Luhn, with the prefix of its issuer."""
-    return bool(luhn.is_valid("80840" + written))
-
-
-def is_spanish(written: str) -> bool:
-    """Whether the letter checks the digits, which may lack their leading zero."""
-    return bool(dni.is_valid(written.replace("-", "").zfill(9)))
-
-
-def is_aadhaar(written: str) -> bool:
-    """Whether it is a number of India's residents, whatever stands between its groups."""
-    return bool(aadhaar.is_valid(_digits(written)))
-
-
-def is_mod_11_10(written: str) -> bool:
-    """Whether the last digit checks the others by ISO 7064, mod 11, 10."""
-    return bool(mod_11_10.is_valid(_digits(written)))
-
-
-def is_any(_: str) -> bool:
-    """Say yes: the shape is all that is known."""
-    return True
-
-
-def _digits(written: str) -> str:
-    return "".join(filter(str.isdigit, written))
+    """What is asked of its digits beside such a word, where that is less: a mistyped one is private too."""
 
 
 _UNION = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK"
@@ -163,7 +94,8 @@ RULES: tuple[IdRule, ...] = (
     # Europe
     IdRule(
         shape=rf"{_NINO_START} ?(?:\d{{2}} ?\d{{2}} ?\d{{2}}|\d{{3}} ?\d{{3}}) ?[A-D]",
-        is_valid=is_plain_nino, named=is_nino, words="nino|national insurance|ni(?: number)?", alone=LIKELY, whole=LIKELY,
+        is_valid=is_plain_nino, named=is_nino,
+        words="nino|national insurance|ni(?: number)?", alone=LIKELY, whole=LIKELY,
     ),
     IdRule(shape=r"\d{3}[ -]?\d{3}[ -]?\d{4}", is_valid=nhs.is_valid, words="nhs"),
     IdRule(shape=r"\d{10}", is_valid=utr.is_valid, words="utr|unique taxpayer"),
@@ -235,7 +167,8 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{11}", is_valid=amka.is_valid, words="amka"),
     IdRule(shape=r"[1-9]\d{10}", is_valid=tckimlik.is_valid, words=r"kimlik|tckn|t\.?c\.?"),
     IdRule(
-        shape=r"[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}[0-9A-Z][A-Z]{2}", is_valid=is_any, words="licen[cs]e|dvla",
+        shape=r"[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}[0-9A-Z][A-Z]{2}", is_valid=is_any,
+        words="licen[cs]e|dvla",
         alone=LIKELY,
     ),
     IdRule(
@@ -246,13 +179,17 @@ RULES: tuple[IdRule, ...] = (
         shape=r"[A-Z]{2}\d{5}[0-9A-Z]{2}|[A-Z]{2}\d{7}[A-Z]|[A-Z]\d{8}", is_valid=is_any,
         words="passaporto|carta d'identit[a\xe0]|patente|ausweis[a-z]*|personalausweis[a-z]*", whole=0.0,
     ),
-    IdRule(shape=r"\d{6}-\d{4}", is_valid=orgnr.is_valid, words="org(?:anisations)?(?:nummer|nr)?", alone=PROBABLE),
+    IdRule(
+        shape=r"\d{6}-\d{4}",
+        is_valid=orgnr.is_valid, words="org(?:anisations)?(?:nummer|nr)?", alone=PROBABLE,
+    ),
     IdRule(
         shape=r"[A-Z]{1,3}[ -]?\d{6,8}|\d{9}|[A-Z]\d{3}[A-Z]\d{4}|[A-Z]{2}\d[ -]?\d{6}", is_valid=is_any,
         words="passports?|passport[a-z]*|paszport[a-z]*|reisepass|pasaporte|passeport", whole=0.0,
     ),
     IdRule(
-        shape=r"\d{5}/\d{2}/\d{4}|\d{2}[ -]?\d{7}", is_valid=is_any, words="praw[oa] jazdy|prawem jazdy", whole=0.0
+        shape=r"\d{5}/\d{2}/\d{4}|\d{2}[ -]?\d{7}", is_valid=is_any,
+        words="praw[oa] jazdy|prawem jazdy", whole=0.0
     ),
     # America
     IdRule(
@@ -283,8 +220,14 @@ RULES: tuple[IdRule, ...] = (
         is_valid=is_aadhaar, words="a+dhaa?r|uidai|uid", alone=PROBABLE,
     ),
     IdRule(shape=r"[2-9]\d{11}", is_valid=is_aadhaar, words="a+dhaa?r|uidai|uid"),
-    IdRule(shape=r"[A-Z]{5}\d{4}[A-Z]", is_valid=is_upper_pan, named=is_any, words="pan|permanent account", alone=PROBABLE),
-    IdRule(shape=r"[A-Z]{3}\d{7}", is_valid=epic.is_valid, named=is_any, words="vot(?:e|er|ing)|epic|elector"),
+    IdRule(
+        shape=r"[A-Z]{5}\d{4}[A-Z]",
+        is_valid=is_upper_pan, named=is_any, words="pan|permanent account", alone=PROBABLE,
+    ),
+    IdRule(
+        shape=r"[A-Z]{3}\d{7}",
+        is_valid=epic.is_valid, named=is_any, words="vot(?:e|er|ing)|epic|elector",
+    ),
     IdRule(
         shape=r"\d{17}[\dX]", is_valid=ric.is_valid,
         words="resident identity|id card|identity", alone=LIKELY,
@@ -293,7 +236,10 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{6}-?[1-8]\d{6}", is_valid=is_dated, words="rrn|frn|resident registration|korean"),
     IdRule(shape=r"\d-\d{4}-\d{5}-\d{2}-\d", is_valid=pin.is_valid, words="thai", alone=LIKELY),
     IdRule(shape=r"[STFGM]\d{7}[A-Z]", is_valid=is_nric, words="nric|fin", alone=LIKELY),
-    IdRule(shape=r"\d{8,9}[A-Z]|[A-Z]\d{2}[A-Z]{2}\d{4}[A-Z]", is_valid=uen.is_valid, words="uen", alone=PROBABLE),
+    IdRule(
+        shape=r"\d{8,9}[A-Z]|[A-Z]\d{2}[A-Z]{2}\d{4}[A-Z]",
+        is_valid=uen.is_valid, words="uen", alone=PROBABLE,
+    ),
     IdRule(shape=r"\d{6}-\d{2}-\d{4}", is_valid=my_nric.is_valid, words="nric|mykad|ic", alone=PROBABLE),
     IdRule(shape=r"\d{16}", is_valid=nik.is_valid, words="nik|ktp"),
     IdRule(shape=r"\d{4} ?\d{4} ?\d{4}", is_valid=jp_in.is_valid, words="my number|individual number"),
@@ -301,18 +247,25 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{2,3}-?\d{3}-?\d{3}", is_valid=ird.is_valid, words="ird"),
     IdRule(shape=r"\d{9}", is_valid=il_idnr.is_valid, words="teudat zehut|israeli id"),
     IdRule(shape=r"\d{13}", is_valid=za_idnr.is_valid, words="id(?: number| no)?|identity|south african?"),
-    IdRule(shape=r"\d{3}-\d{3}-\d{3}(?:-\d{3,5})?", is_valid=is_ph_tin, words="tin|tax(?:payer)? id[a-z]*", alone=PROBABLE),
-    IdRule(shape=r"\d{4} ?\d{5} ?\d", is_valid=is_au_medicare, words="medicare"),
+    IdRule(
+        shape=r"\d{3}-\d{3}-\d{3}(?:-\d{3,5})?",
+        is_valid=is_philippine_tin, words="tin|tax(?:payer)? id[a-z]*", alone=PROBABLE,
+    ),
+    IdRule(shape=r"\d{4} ?\d{5} ?\d", is_valid=is_australian_medicare, words="medicare"),
     IdRule(shape=r"\d{2} ?\d{3} ?\d{3} ?\d{3}", is_valid=abn.is_valid, words="abn|australian business"),
     IdRule(shape=r"\d{3} ?\d{3} ?\d{3}", is_valid=acn.is_valid, words="acn|australian company"),
     IdRule(
         shape=r"\d{2}[A-Z]{5}\d{4}[A-Z][0-9A-Z]Z[0-9A-Z]", is_valid=gstin.is_valid, named=is_any,
         words="gst(?:in)?", alone=LIKELY,
     ),
-    IdRule(shape=r"\d{3}-\d{2}-\d{5}", is_valid=brn.is_valid, words="brn|business registration", alone=LIKELY),
+    IdRule(
+        shape=r"\d{3}-\d{2}-\d{5}",
+        is_valid=brn.is_valid, words="brn|business registration", alone=LIKELY,
+    ),
     IdRule(shape=r"(?:1[1-9]|2[0-8])-\d{2}-\d{6}-\d{2}", is_valid=is_any, words="licen[cs]e", alone=LIKELY),
     IdRule(
-        shape=r"(?:1[1-9]|2[0-8])[ -]?\d{2}[ -]?\d{6}[ -]?\d{2}", is_valid=is_any, words="driv[a-z']* licen[cs]e",
+        shape=r"(?:1[1-9]|2[0-8])[ -]?\d{2}[ -]?\d{6}[ -]?\d{2}", is_valid=is_any,
+        words="driv[a-z']* licen[cs]e",
         whole=0.0,
     ),
     IdRule(shape=r"\d{11}", is_valid=verhoeff.is_valid, words="nin|national identi[a-z]*", whole=0.0),

@@ -100,7 +100,7 @@ def _runs(line: str, start: int) -> Iterator[list[_Word]]:
 
 
 def _words(piece: str, start: int) -> list[_Word]:
-    """Return the capitalised words of what stands between two spaces: none, one, or more with marks between."""
+    """Return the capitalised words of what stands between two spaces; more than one with marks between."""
     if "@" in piece or "/" in piece:
         return []
     bare = piece.lstrip(_OPENING)
@@ -191,11 +191,11 @@ def _is_family(word: _Word) -> bool:
 
 
 def _is_street(text: str, first: _Word, last: _Word) -> bool:
-    """Whether a number stands beside a name of several words, as with streets that are called after people."""
+    """Whether a number stands beside a name of several words, as with streets called after people."""
     if first is last:
         return False
-    before, after = text[max(0, first.start - 2) : first.start - 1], text[last.end + 1 : last.end + 2]
-    return before.isdigit() or after.isdigit()
+    before = text[max(0, first.start - 2) : first.start - 1]
+    return before.isdigit() or text[last.end + 1 : last.end + 2].isdigit()
 
 
 def _is_introduced(text: str, start: int) -> bool:

@@ -1,7 +1,7 @@
 """Which digits are a telephone number of some country, by the tables of `phonenumbers`.
 
-The tables are read here and matched by RE2: the library's own functions compile a pattern anew for most numbers,
-since it has more of them than Python's cache of patterns holds.
+The tables are read here and matched by RE2: the library's own functions compile a pattern anew for most
+numbers, since it has more of them than Python's cache of patterns holds.
 """
 
 from functools import cache
@@ -13,8 +13,8 @@ from phonenumbers.phonemetadata import PhoneNumberDesc
 from gateway.scoring.pattern import Pattern
 
 _KINDS = (
-    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
-    "voicemail",
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager",
+    "uan", "voicemail",
 )  # fmt: skip
 _LONGEST_CODE = 3
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 15
@@ -54,14 +54,14 @@ def preload(*regions: str) -> None:
 
 
 def is_national(written: tuple[str, ...], region: str) -> bool:
-    """Whether any of these digits is a number of a region, with or without the prefix that is dialled there."""
+    """Whether any of these digits is a number of a region, with the prefix that is dialled there or not."""
     code = _CODES.get(region, 0)
     found = _region(region, code)
     return found is not None and any(_is_of(found, digits) for digits in written)
 
 
 def is_international(digits: str) -> bool | None:
-    """Whether digits that begin with a country's code are a number there; None: of no known length or code."""
+    """Whether digits that begin with a country's code are a number there; None: no known length or code."""
     if not _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
         return None
     for size in range(1, _LONGEST_CODE + 1):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy, privacy_class
 from gateway.scoring.pattern import PatternSet
+from gateway.scoring.privacy.added import OWN_FLOOR, OWN_WEIGHT, added_detectors
 from gateway.scoring.privacy.address import AddressDetector
 from gateway.scoring.privacy.bank import BankDetector
 from gateway.scoring.privacy.birth import BirthDetector
@@ -58,7 +59,7 @@ _DECIMALS = 9
 class _Located(NamedTuple):
     """A match in the original text, which text that is, and what tells its value from others."""
 
-    index: int
+    message_index: int
     match: Match
     value: str
 
@@ -79,7 +80,8 @@ class PrivacyScorer:
                     raise ValueError(f"detector {_name(detector)}: {kind} is no type of finding")
         self._policy = policy
         self._clock = clock
-        self._detectors = tuple(detectors)
+        self._allowed = frozenset(policy.allow)
+        self._detectors = (*detectors, *added_detectors(policy))
         signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
         self._signed = {id(each): place for place, each in enumerate(signed)}
         self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
@@ -87,6 +89,10 @@ class PrivacyScorer:
         self._weights.update((str(kind), weight) for kind, weight in policy.weights.items())
         self._floors: dict[str, PrivacyClass] = dict(FLOORS)
         self._floors.update((kind, privacy_class(name)) for kind, name in policy.floors.items())
+        for own in policy.patterns:
+            if own.name not in WEIGHTS:
+                self._weights[own.name] = OWN_WEIGHT if own.weight is None else own.weight
+                self._floors[own.name] = privacy_class(own.floor or OWN_FLOOR)
 
     def score(self, request: Request) -> Privacy:
         """Score every string of `request` that a backend is sent; raises nothing."""
@@ -116,10 +122,16 @@ class PrivacyScorer:
         for index, text in texts:
             readings = _readings(text)
             for detector in self._worth_running(readings):
-                located += _found(detector, readings, index)
+                located += self._but_allowed(_found(detector, readings, index), text)
                 if deadline.has_passed(self._clock):
                     raise _Unjudged("detectors over time")
         return located
+
+    def _but_allowed(self, located: list[_Located], text: str) -> list[_Located]:
+        """Leave out the values that the policy allows, exactly as they are written there."""
+        if not self._allowed or not located:
+            return located
+        return [one for one in located if text[one.match.start : one.match.end] not in self._allowed]
 
     def _worth_running(self, readings: Sequence[NormalText]) -> list[Detector]:
         """Return the detectors without those of numbers of which no reading of a text has a sign."""
@@ -175,7 +187,7 @@ class PrivacyScorer:
                 start=one.match.start,
                 end=one.match.end,
                 confidence=one.match.confidence,
-                message_index=one.index,
+                message_index=one.message_index,
             )
             for one in located
             if one.match.confidence >= self._policy.report_at
@@ -184,7 +196,7 @@ class PrivacyScorer:
 
 
 def _readings(text: str) -> tuple[NormalText, ...]:
-    """Return a text as detectors see it, and once more where digits stand one by one; the one adds to the other."""
+    """Return a text as detectors see it, and once more where digits stand one by one: that adds to it."""
     try:
         normal = normalise(text)
     except UnicodeEncodeError:

@@ -29,7 +29,8 @@ _NAME = (
 _OPERATOR = r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|:|<=|\bis\b)[ \t]{0,8}"
 _ASSIGNED = Pattern(
     rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
-    rf"(?:[\"'\]]{{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])([^\s\"'`\\,;<>(){{}}]{{5,200}})",
+    rf"(?:[\"'\]]{{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
+    r"([^\s\"'`\\,;<>(){}]{5,200})",
     ignore_case=True,
 )
 _QUOTED = Pattern(
@@ -38,17 +39,19 @@ _QUOTED = Pattern(
     ignore_case=True,
 )
 _LINE = Pattern(
-    rf"(?m)^[ \t]*(?:export )?([a-z0-9_.-]{{0,40}}(?:{_LOGIN_WORDS}))[ \t]*[:=][ \t]*([^\s\"'<>(){{}}\[\]$%]{{5,64}})$",
+    rf"(?m)^[ \t]*(?:export )?([a-z0-9_.-]{{0,40}}(?:{_LOGIN_WORDS}))[ \t]*[:=][ \t]*"
+    r"([^\s\"'<>(){}\[\]$%]{5,64})$",
     ignore_case=True,
 )
 _ELEMENT = Pattern(
-    rf"<([a-z0-9._-]*{_NAME}[a-z0-9._-]*)(?: [^<>\n]{{0,60}})?>[ \t]*\n?[ \t]*([^\s<>]{{5,200}})[ \t]*\n?[ \t]*</",
+    rf"<([a-z0-9._-]*{_NAME}[a-z0-9._-]*)(?: [^<>\n]{{0,60}})?>[ \t]*\n?[ \t]*"
+    r"([^\s<>]{5,200})[ \t]*\n?[ \t]*</",
     ignore_case=True,
 )
 _MAKER = Pattern(
     r"\b(?:sourcegraph|cloudflare|datadog|discord|dropbox|github|gitlab|heroku|linear|mailchimp|mailgun|netlify"
-    r"|okta|openai|sendgrid|sentry|shopify|slack|snyk|stripe|telegram|twilio|vercel|zendesk)[ \t\"']*[:=][ \t\"']*"
-    r"([A-Za-z0-9_-]{32,128})\b",
+    r"|okta|openai|sendgrid|sentry|shopify|slack|snyk|stripe|telegram|twilio|vercel|zendesk)"
+    r"[ \t\"']*[:=][ \t\"']*([A-Za-z0-9_-]{32,128})\b",
     ignore_case=True,
 )
 _HEADER = Pattern(

@@ -29,22 +29,22 @@ FORMATS: tuple[str, ...] = (
     r"NR(?:AK|II|JS|RA)-[A-Za-z0-9-]{19,42}",  # New Relic
     r"sgp_(?:(?:[a-fA-F0-9]{16}|local)_)?[a-fA-F0-9]{40}|slk_[a-f0-9]{64}",  # Sourcegraph
     r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,}|sntry[su]_[A-Za-z0-9+/=_]{40,}",  # PlanetScale, Sentry
-    r"tskey-[a-z]+-[A-Za-z0-9-]{20,}|fo1_[A-Za-z0-9_-]{43}|fm[12][ar]?_[A-Za-z0-9+/]{80,}",  # Tailscale, Fly.io
-    r"sq0(?:csp|atp|idp)-[A-Za-z0-9_-]{22,}|EAAA[A-Za-z0-9_-]{60}|sq[upa]_[A-Za-z0-9_=-]{40}",  # Square, Sonar
+    r"tskey-[a-z]+-[A-Za-z0-9-]{20,}|fo1_[A-Za-z0-9_-]{43}|fm[12][ar]?_[A-Za-z0-9+/]{80,}",  # Tailscale, Fly
+    r"sq0(?:csp|atp|idp)-[A-Za-z0-9_-]{22,}|EAAA[A-Za-z0-9_-]{60}|sq[upa]_[A-Za-z0-9_=-]{40}",
     r"EAA[MC][A-Za-z0-9]{20,}|\d{15,16}\|[A-Za-z0-9_-]{27}|A{20,}[A-Za-z0-9%]{60,}",  # Meta, X
     r"ATATT3[A-Za-z0-9_=-]{180,}|ATCTT3[A-Za-z0-9_=-]{60,}|fig[dou]_[A-Za-z0-9_-]{40,}",  # Atlassian, Figma
     r"EZ[AT]K[A-Za-z0-9]{54}|FLW(?:SEC|PUB)K?_TEST-[A-Za-z0-9-]{12,}|duffel_(?:test|live)_[A-Za-z0-9_=-]{43}",
-    r"AGE-SECRET-KEY-1[A-Z0-9]{58}|ops_eyJ[A-Za-z0-9+/=]{50,}|A3-[A-Z0-9]{6}-[A-Z0-9-]{20,}",  # age, 1Password
+    r"AGE-SECRET-KEY-1[A-Z0-9]{58}|ops_eyJ[A-Za-z0-9+/=]{50,}|A3-[A-Z0-9]{6}-[A-Z0-9-]{20,}",  # 1Password
     r"\d{8,10}:AA[A-Za-z0-9_-]{33}",  # Telegram
     r"[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}",  # Discord
     r"SK[0-9a-f]{32}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{43}",  # Twilio, Notion
     r"sha256~[A-Za-z0-9_-]{43}|API-[A-Z0-9]{26}|p8e-[a-z0-9]{32}",  # OpenShift, Octopus Deploy, Adobe
     r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}|AKCp[A-Za-z0-9]{69}|cmVmd[A-Za-z0-9]{59}",  # Airtable, Artifactory
-    r"(?:pat|sat)\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}|ico-[A-Za-z0-9]{32}",  # Harness, Infracost
+    r"(?:pat|sat)\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}|ico-[A-Za-z0-9]{32}",  # Harness
     r"(?:sc|ext|scauth|authress)_[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,}",
     r"dnkey-[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}|4b1d[A-Za-z0-9]{38}",  # Defined Networking, ClickHouse
-    r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}|fio-u-[A-Za-z0-9_=-]{64}|tfp_[A-Za-z0-9_.=-]{59}",  # Cloudflare, Frame.io
-    r"[pst]k\.eyJ[A-Za-z0-9_-]{50,}\.[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",  # Mapbox, MaxMind
+    r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}|fio-u-[A-Za-z0-9_=-]{64}|tfp_[A-Za-z0-9_.=-]{59}",  # Cloudflare
+    r"[pst]k\.eyJ[A-Za-z0-9_-]{50,}\.[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk",  # Mapbox
     r"sm_(?:aat|pat|sat)_[A-Za-z0-9]{16}|tk-us-[A-Za-z0-9_-]{48}|s-s4t2(?:ud|af)-[a-f0-9]{64}",
     r"access-(?:sandbox|development|production)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",  # Plaid
     r"AQVN[A-Za-z0-9_-]{35,38}|t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{86}={0,2}",  # Yandex
@@ -58,4 +58,4 @@ HASHES = (
     r"|\$[56y7]\$(?:rounds=\d+\$)?[./A-Za-z0-9$]{1,60}\$[./A-Za-z0-9]{43,86}|\$argon2(?:id|i|d)\$[^\s\"']{20,}"
     r"|\$[PH]\$[./A-Za-z0-9]{31}|\{S?SHA(?:256|512)?\}[A-Za-z0-9+/=]{28,}|pbkdf2[_:-]sha\d+[$:][^\s\"']{30,}"
 )
-"""How passwords are stored, by crypt(5), PHC strings, LDAP and others: what is short is guessed from these."""
+"""How passwords are stored, by crypt(5), PHC strings, LDAP and others: the short ones can be guessed."""
