@@ -20,7 +20,7 @@ from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.server.listen import parse_address
 from gateway.server.serving import ServerOptions
-from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.logs import LogFormat, configure_logs
 
 _log = structlog.get_logger()
 
@@ -95,8 +95,8 @@ def serve(
         float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
     ] = 30.0,
     log_format: Annotated[
-        str | None,
-        typer.Option(envvar="GATEWAY_LOG_FORMAT", metavar="json|text", help="Default: text on a terminal."),
+        LogFormat | None,
+        typer.Option(envvar="GATEWAY_LOG_FORMAT", help="Default: text on a terminal, else json."),
     ] = None,
 ) -> None:
     """Run the gateway.
@@ -123,9 +123,6 @@ def serve(
             f"--listen {listen}: reaches beyond this host without TLS and keys (or client certificates);"
             " say --insecure if that is meant"
         )
-    if log_format not in (None, "json", "text"):
-        raise StartupError(f"--log-format {log_format}: must be json or text")
-    configure_logs("json" if log_format == "json" else "text" if log_format == "text" else None)
     options = ServerOptions(
         address=address,
         max_request_bytes=max_request_bytes,
@@ -135,14 +132,9 @@ def serve(
         grace_s=grace_s,
     )
     path = policy or default_policy_path()
-    running = _serve(
-        load_policy(path, air_gap=air_gap),
-        path,
-        options=options,
-        state_url=state_url,
-        on_hangup=access.reload,
-    )
-    asyncio.run(running)
+    loaded = load_policy(path, air_gap=air_gap)
+    configure_logs(log_format)
+    asyncio.run(_serve(loaded, path, options=options, state_url=state_url, on_hangup=access.reload))
 
 
 async def _serve(
