@@ -37,8 +37,9 @@ class View:
 
     deadline_s: float
     """Seconds that the caller's deadline leaves."""
-    first_token_s: Mapping[str, float] = field(default_factory=dict)
-    """Measured seconds to a first token, by model; a model without a measurement is not held back."""
+    finish_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds within which each model is expected to finish this answer, by what was measured lately; one
+    without a measurement is not held back."""
     budget_plan: float = 0.0
     """How far spending is ahead of its plan (above 0) or behind it; see `scoring.budget.score_plan`."""
 
@@ -88,7 +89,7 @@ def decide(
             class_=class_,
             facts=facts,
             is_schema_bounded=is_schema_bounded,
-            first_token_s=view.first_token_s.get(name, 0.0),
+            finish_s=view.finish_s.get(name, 0.0),
         )
         if reason is not None:
             refused.append(Refusal(model=name, reason=reason))
@@ -162,7 +163,7 @@ def _refuse(
     class_: PrivacyClass,
     facts: Facts,
     is_schema_bounded: bool,
-    first_token_s: float,
+    finish_s: float,
 ) -> Reason | None:
     """Return the first law that keeps a model from answering a request of `class_`."""
     if privacy_class(spec.clearance) < class_:
@@ -173,7 +174,7 @@ def _refuse(
         return Reason.CONTEXT_LENGTH_EXCEEDED
     if isinstance(spec, LlamaCppModel) and not is_schema_bounded:
         return Reason.CAPABILITY
-    if first_token_s > facts.deadline_s:
+    if finish_s > facts.deadline_s:
         return Reason.DEADLINE
     return None
 

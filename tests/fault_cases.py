@@ -297,7 +297,7 @@ class Trial:
 
 
 def _failed(error: grpc.aio.AioRpcError, seconds: float) -> Seen:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # It takes what has the trailers.
+    status = rpc_status.from_call(error)
     info = details.ErrorInfo()
     for detail in status.details if status is not None else ():
         if detail.Is(details.ErrorInfo.DESCRIPTOR):

@@ -262,16 +262,6 @@ async def test_cancelled_caller(delays: int) -> None:
     assert bench.called("backup") == 0
 
 
-@virtual_time
-async def test_first_token_times_come_from_streams() -> None:
-    """A model's time to first text is learned from streams, and not from unary answers."""
-    bench = Bench({"cloud": [(Delay(2.0), BACKUP[0])]})
-    await bench.generate("cloud")
-    assert bench.dispatcher.first_token_s() == {}
-    await bench.stream("cloud")
-    assert bench.dispatcher.first_token_s() == {"cloud": pytest.approx(2.0)}
-
-
 def test_every_error_is_in_the_table() -> None:
     """A new kind of backend error must say here what dispatch does about it."""
 

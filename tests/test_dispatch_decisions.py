@@ -11,7 +11,6 @@ from gateway.backends.canned import choose_reply
 from gateway.clock import Deadline
 from gateway.dispatch.deadline import patience, silence
 from gateway.dispatch.ending import code_of, degraded_reason
-from gateway.dispatch.first_token import FirstTokenTimes
 from gateway.dispatch.pauses import LONGEST_PAUSE_S, Pauses
 from gateway.dispatch.recovery import Told
 from gateway.dispatch.reserve import charge_for
@@ -135,15 +134,6 @@ def test_pauses() -> None:
     assert pauses.remaining_s("other") == 0.0
     pauses.extend("m", 1e9)
     assert pauses.remaining_s("m") == LONGEST_PAUSE_S
-
-
-def test_first_token_times() -> None:
-    """The mean follows new values slowly."""
-    times = FirstTokenTimes()
-    assert times.snapshot() == {}
-    times.observe("m", 1.0)
-    times.observe("m", 2.0)
-    assert times.snapshot() == {"m": pytest.approx(1.2)}
 
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)

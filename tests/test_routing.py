@@ -140,13 +140,13 @@ def test_the_first_rule_that_holds_orders_the_models(
         (request_of(json_schema="{}"), View(deadline_s=9), (), "a small schema stops nobody"),
         (
             request_of(),
-            View(deadline_s=2.0, first_token_s={"small": 2.5, "edge": 2.0, "backup": 99.0}),
+            View(deadline_s=2.0, finish_s={"small": 2.5, "edge": 2.0, "backup": 99.0}),
             (("small", Reason.DEADLINE),),
             "only what is measured to be slower than the deadline; as slow as it is not",
         ),
         (
             request_of("x" * 513, json_schema="[" * 99),
-            View(deadline_s=1.0, first_token_s={"small": 9.0, "edge": 9.0}),
+            View(deadline_s=1.0, finish_s={"small": 9.0, "edge": 9.0}),
             (("small", Reason.CONTEXT_LENGTH_EXCEEDED), ("edge", Reason.CAPABILITY)),
             "the first reason counts: context, capability, deadline",
         ),
@@ -175,7 +175,7 @@ def test_clearance_is_the_first_reason(policy: Policy) -> None:
         policy,
         request=request_of("x" * 4096, json_schema="[" * 99),
         privacy=PrivacyClass.RESTRICTED,
-        view=View(deadline_s=0.1, first_token_s={"small": 9.0}),
+        view=View(deadline_s=0.1, finish_s={"small": 9.0}),
     )
     assert Refusal(model="small", reason=Reason.CLEARANCE) in decision.refused
 
@@ -332,7 +332,7 @@ def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObj
         policy=policy,
         view=View(
             deadline_s=data.draw(st.sampled_from([0.0, 1.0, 60.0, float("inf")])),
-            first_token_s=data.draw(st.dictionaries(st.sampled_from(["m0", "m1"]), st.floats(0, 100))),
+            finish_s=data.draw(st.dictionaries(st.sampled_from(["m0", "m1"]), st.floats(0, 100))),
         ),
     )  # fmt: skip
     rule = next(rule for rule in policy.rules if rule.name == decision.rule)

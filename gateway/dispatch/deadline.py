@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.first_token import FirstTokenTimes
+from gateway.dispatch.pace import Paces
 from gateway.dispatch.turn import Try, Turn, seconds_left
 from gateway.errors import BackendCutShort, BackendSilent, StreamTruncated
-from gateway.types import Chunk, Reason
+from gateway.types import Chunk, FinishReason, Reason
 
 LEAST_S = 0.001
 """Less time than this is none: a timer may fire a little early."""
@@ -64,12 +64,10 @@ class Within:
     go on until the caller's deadline, as long as it never pauses for more than `stall_s`.
     """
 
-    def __init__(
-        self, backends: Mapping[str, Backend], *, clock: Clock, first_token_times: FirstTokenTimes
-    ) -> None:
+    def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, paces: Paces) -> None:
         self._backends = backends
         self._clock = clock
-        self._first_token_times = first_token_times
+        self._paces = paces
 
     def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
         """Yield chunks with text, and the last one; nothing after it."""
@@ -85,7 +83,13 @@ class Within:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise silence(turn, allowed) from None
+            raise self._give_up(turn, allowed) from None
+        self._paces.note_whole(
+            turn.model,
+            self._clock.monotonic_s() - allowed.now_s,
+            tokens=reply.usage.completion_tokens if reply.usage is not None else 0,
+            hit_limit=reply.finish_reason is FinishReason.LENGTH,
+        )
         yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
 
     async def _stream(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
@@ -94,11 +98,19 @@ class Within:
         call = turn.call(turn.deadline)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
             chunk = await self._first(chunks, attempt, allowed)
-            self._first_token_times.observe(turn.model, self._clock.monotonic_s() - allowed.now_s)
+            begin_s = self._clock.monotonic_s() - allowed.now_s
+            pieces = 1
+            # Time in which the reader keeps us waiting is not the model's.
+            model_s = begin_s
             yield chunk
             while chunk.finish_reason is None:
-                chunk = attempt.note(await self._next(chunks, turn))
+                asked_s = self._clock.monotonic_s()
+                chunk = attempt.note(await self._next(chunks, turn, allowed))
+                model_s += self._clock.monotonic_s() - asked_s
+                if chunk.finish_reason is not None:
+                    self._note_stream(attempt, chunk, begin_s=begin_s, seconds=model_s, pieces=pieces)
                 if chunk.text or chunk.finish_reason is not None:
+                    pieces += 1
                     yield chunk
 
     async def _first(self, chunks: AsyncIterator[Chunk], attempt: Try, allowed: Patience) -> Chunk:
@@ -111,10 +123,10 @@ class Within:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise silence(turn, allowed) from None
+            raise self._give_up(turn, allowed) from None
         raise StreamTruncated(turn.model, "the stream ended before it began")
 
-    async def _next(self, chunks: AsyncIterator[Chunk], turn: Turn) -> Chunk:
+    async def _next(self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience) -> Chunk:
         stall_s = turn.policy.resilience.stall_s
         until = turn.deadline.at_most(stall_s, self._clock)
         try:
@@ -125,11 +137,26 @@ class Within:
         except TimeoutError:
             if not limit.expired():
                 raise
+        self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
         if until == turn.deadline:
             raise BackendCutShort(
                 turn.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
             )
         raise StreamTruncated(turn.model, f"the stream paused for more than {stall_s:g} s")
+
+    def _give_up(self, turn: Turn, allowed: Patience) -> BackendSilent:
+        self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
+        return silence(turn, allowed)
+
+    def _note_stream(self, attempt: Try, last: Chunk, *, begin_s: float, seconds: float, pieces: int) -> None:
+        usage = attempt.usage
+        self._paces.note_stream(
+            attempt.turn.model,
+            begin_s=begin_s,
+            seconds=seconds,
+            tokens=usage.completion_tokens if usage is not None else pieces,
+            hit_limit=last.finish_reason is FinishReason.LENGTH,
+        )
 
     def _limit(self, until: Deadline) -> asyncio.Timeout:
         return asyncio.timeout(seconds_left(until, self._clock))

@@ -25,7 +25,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
 from gateway.dispatch.chain import Chain, Order
 from gateway.dispatch.deadline import Within
-from gateway.dispatch.first_token import FirstTokenTimes
+from gateway.dispatch.pace import Paces
 from gateway.dispatch.pauses import Pauses
 from gateway.dispatch.record import Recorded
 from gateway.dispatch.reserve import Ledger, Reserve
@@ -52,9 +52,9 @@ class Dispatcher:
         rng: random.Random | None = None,
     ) -> None:
         breakers = Breakers(clock)
-        self._first_token_times = FirstTokenTimes()
+        self._paces = Paces(clock)
         self._retry_budget = RetryBudget()
-        within = Within(backends, clock=clock, first_token_times=self._first_token_times)
+        within = Within(backends, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
         retry = Retry(
@@ -91,9 +91,12 @@ class Dispatcher:
         """
         return self._dispatch(request, decision, policy=policy, deadline=deadline, is_streamed=True)
 
-    def first_token_s(self) -> Mapping[str, float]:
-        """Return the moving mean of seconds to the first text by model, from streamed answers only."""
-        return self._first_token_times.snapshot()
+    def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
+        """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
+        wanted = request.config.max_tokens
+        return self._paces.finish_times(
+            {name: spec.max_tokens if wanted is None else wanted for name, spec in policy.models.items()}
+        )
 
     async def drained(self) -> None:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""

@@ -61,7 +61,7 @@ class Pipeline:
         scores = Scores(complexity=complexity, privacy=privacy.score, budget=budget)
         view = View(
             deadline_s=deadline.remaining_s(self._clock),
-            first_token_s=self._dispatcher.first_token_s(),
+            finish_s=self._dispatcher.finish_s(request, policy=self.policy),
             budget_plan=budget_plan,
         )
         return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view, masked=masked)

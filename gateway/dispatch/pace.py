@@ -1,0 +1,92 @@
+"""How fast each model has been lately, and how long it will take for one answer more."""
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+
+QUANTILE = 0.95
+"""An answer is predicted to take as long as all but one in twenty did: what is let through shall finish."""
+KEPT = 16
+"""Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
+FRESH_S = 60.0
+"""A model of which nothing was heard for longer is predicted to be faster and faster, by half each time: one
+that was slow and is left out for it gets another chance."""
+UNFINISHED = 2.0
+"""How many times the time that it was given a call that was given up is taken to have needed, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """How long one answer took: until its first text, then for each token."""
+
+    at_s: float
+    begin_s: float
+    token_s: float
+    tokens: int
+    hit_limit: bool = False
+    """Whether the bound ended it, so that it says nothing about how long answers are."""
+
+    def seconds(self, max_tokens: int) -> float:
+        """Return what an answer like this one would take if it had at most `max_tokens`."""
+        tokens = max_tokens if self.hit_limit else min(self.tokens, max_tokens)
+        return self.begin_s + self.token_s * tokens
+
+
+def quantile(seconds: Sequence[float]) -> float:
+    """Return what all but one in twenty are at most; 0.0 of nothing."""
+    return sorted(seconds)[math.ceil(QUANTILE * len(seconds)) - 1] if seconds else 0.0
+
+
+class Paces:
+    """Moving samples by model. A queue at the model is in them: they count from the moment of the call."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._samples: dict[str, deque[Sample]] = {}
+
+    def note_whole(self, model: str, seconds: float, *, tokens: int, hit_limit: bool) -> None:
+        """Note an answer in one piece, which shows no first token."""
+        if hit_limit and tokens:
+            self._add(model, begin_s=0.0, token_s=seconds / tokens, tokens=tokens, hit_limit=True)
+        else:
+            self._add(model, begin_s=seconds, token_s=0.0, tokens=tokens, hit_limit=False)
+
+    def note_stream(
+        self, model: str, *, begin_s: float, seconds: float, tokens: int, hit_limit: bool
+    ) -> None:
+        """Note a streamed answer: its first text came after `begin_s`, its end after `seconds`."""
+        token_s = (seconds - begin_s) / max(1, tokens)
+        self._add(model, begin_s=begin_s, token_s=token_s, tokens=tokens, hit_limit=hit_limit)
+
+    def note_unfinished(self, model: str, seconds: float) -> None:
+        """Note a call that was given up after `seconds`: it would have taken longer, and is no faster now."""
+        known = [sample.seconds(sample.tokens) for sample in self._samples.get(model, ())]
+        needed_s = max(UNFINISHED * seconds, quantile(known))
+        self._add(model, begin_s=needed_s, token_s=0.0, tokens=0, hit_limit=False)
+
+    def finish_s(self, model: str, max_tokens: int) -> float:
+        """Return the seconds within which an answer is expected; 0.0 where nothing is known lately."""
+        samples = self._samples.get(model)
+        if not samples:
+            return 0.0
+        silent_s = self._clock.monotonic_s() - samples[-1].at_s
+        halvings = max(0.0, silent_s / FRESH_S - 1.0)
+        return quantile([sample.seconds(max_tokens) for sample in samples]) * math.pow(0.5, halvings)
+
+    def finish_times(self, max_tokens: Mapping[str, int]) -> Mapping[str, float]:
+        """Return the same for each model, by the bound that its answer would have."""
+        return {model: self.finish_s(model, bound) for model, bound in max_tokens.items()}
+
+    def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
+        self._samples.setdefault(model, deque(maxlen=KEPT)).append(
+            Sample(
+                at_s=self._clock.monotonic_s(),
+                begin_s=begin_s,
+                token_s=token_s,
+                tokens=tokens,
+                hit_limit=hit_limit,
+            )
+        )

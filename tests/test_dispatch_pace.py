@@ -1,0 +1,209 @@
+"""Deadline-aware routing: what cannot finish is not started, and what is started finishes."""
+
+import random
+import time
+from dataclasses import replace
+
+import pytest
+
+from gateway.backends.base import Call
+from gateway.backends.scripted import Delay, Step
+from gateway.clock import Deadline
+from gateway.dispatch.pace import FRESH_S, KEPT, Paces
+from gateway.errors import DeadlinePassed, NotDegraded
+from gateway.policy.model import CompiledRule
+from gateway.routing import View, decide
+from gateway.types import (
+    Answer,
+    Chunk,
+    FinishReason,
+    Privacy,
+    PrivacyClass,
+    Reason,
+    Route,
+    Scores,
+    Usage,
+)
+from tests.dispatch_doubles import Bench, a_request
+from tests.fakes import FakeClock
+from tests.virtual_time import virtual_time
+
+
+def test_nothing_is_known_at_first() -> None:
+    """A model without a measurement is not held back."""
+    assert Paces(FakeClock()).finish_s("m", 1000) == 0.0
+
+
+def test_stream_is_its_beginning_and_its_tokens() -> None:
+    """An answer that would be shorter takes less, one that may be longer takes what answers take."""
+    paces = Paces(FakeClock())
+    paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
+    assert paces.finish_s("m", 10) == pytest.approx(2.0)
+    assert paces.finish_s("m", 20) == paces.finish_s("m", 1000) == pytest.approx(3.0)
+
+
+def test_bounded_answer_grows_with_the_bound() -> None:
+    """An answer that its bound ended says nothing about how long a longer one would be but its pace."""
+    paces = Paces(FakeClock())
+    paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=True)
+    assert paces.finish_s("m", 40) == pytest.approx(5.0)
+    paces.note_whole("unary", 2.0, tokens=20, hit_limit=True)
+    assert paces.finish_s("unary", 40) == pytest.approx(4.0)
+
+
+def test_one_in_twenty_is_slower() -> None:
+    """The estimate is the time that all but one in twenty took, of the last few."""
+    paces = Paces(FakeClock())
+    for taken in range(1, KEPT + 1):
+        paces.note_whole("m", float(taken), tokens=5, hit_limit=False)
+    assert paces.finish_s("m", 5) == KEPT
+    for _ in range(KEPT):
+        paces.note_whole("m", 1.0, tokens=5, hit_limit=False)
+    assert paces.finish_s("m", 5) == 1.0
+
+
+def test_given_up_is_slow() -> None:
+    """A call that was given up took at least so long, or a model that never answers would look fast."""
+    paces = Paces(FakeClock())
+    paces.note_unfinished("m", 4.0)
+    assert paces.finish_s("m", 5) == 8.0
+    paces.note_unfinished("m", 1.0)
+    assert paces.finish_s("m", 5) == 8.0, "that it was given little time makes it no faster"
+
+
+def test_old_news_is_forgotten() -> None:
+    """A model that was slow and is not called any more gets another chance, in time."""
+    clock = FakeClock()
+    paces = Paces(clock)
+    paces.note_whole("m", 8.0, tokens=5, hit_limit=False)
+    clock.advance(FRESH_S)
+    assert paces.finish_s("m", 5) == 8.0
+    clock.advance(2 * FRESH_S)
+    assert paces.finish_s("m", 5) == 2.0
+
+
+@virtual_time
+async def test_dispatch_learns_from_both_kinds() -> None:
+    """Whole answers, streams and silences are all measured, without the time that the reader takes."""
+    usage = Usage(prompt_tokens=1, completion_tokens=2)
+    acts = (
+        Delay(2.0),
+        Chunk(text="a"),
+        Delay(1.0),
+        Chunk(text="b"),
+        Chunk(finish_reason=FinishReason.STOP, usage=usage),
+    )
+    bench = Bench({"cloud": [acts], "silent": [Delay(1e6)]})
+    await bench.generate("cloud")
+    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["cloud"] == pytest.approx(3.0)
+    await bench.stream("cloud")
+    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["cloud"] == pytest.approx(3.0)
+    with pytest.raises(DeadlinePassed):
+        await bench.stream("silent", timeout_s=5.0)
+    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["silent"] == pytest.approx(9.9)
+
+
+RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
+
+
+class Provider:
+    """A model whose speed changes: a lognormal beginning, a pace, and from time to time a bad spell."""
+
+    def __init__(self, bench: "list[Bench]", *, begin_s: float, token_s: float, seed: int) -> None:
+        self._bench = bench
+        self._begin_s, self._token_s = begin_s, token_s
+        self._rng = random.Random(seed)
+
+    def __call__(self, call: Call) -> Step:
+        """Return the pieces of one answer."""
+        now_s = self._bench[0].clock.monotonic_s()
+        spell = 4.0 if now_s % 900.0 > 780.0 else 1.0
+        tokens = min(call.max_tokens, self._rng.randint(20, 100))
+        usage = Usage(prompt_tokens=5, completion_tokens=tokens)
+        begin_s = self._begin_s * spell * self._rng.lognormvariate(0.0, 0.4)
+        rest_s = self._token_s * spell * tokens * self._rng.uniform(0.9, 1.1)
+        return (
+            Delay(begin_s),
+            Chunk(text="a"),
+            Delay(rest_s),
+            Chunk(text="b", finish_reason=FinishReason.STOP, usage=usage),
+        )
+
+
+async def simulate(*, is_aware: bool, seed: int) -> tuple[int, int, int]:
+    """Return how many requests came, were let through, and finished, in two hours of mixed deadlines."""
+    rng = random.Random(seed)
+    cell: list[Bench] = []
+    bench = Bench(
+        {
+            "fast": Provider(cell, begin_s=0.3, token_s=0.01, seed=seed),
+            "slow": Provider(cell, begin_s=1.0, token_s=0.03, seed=seed + 1),
+        }
+    )
+    cell.append(bench)
+    bench.policy = replace(bench.policy, rules=(RULE,))
+    came = let_through = finished = 0
+    began_s = bench.clock.monotonic_s()
+    while bench.clock.monotonic_s() - began_s < 7_200.0:
+        await bench.clock.sleep(rng.expovariate(1 / 4.0))
+        request, timeout_s = a_request(), rng.choice([0.5, 1.0, 2.0, 4.0, 8.0, 30.0])
+        finish_s = bench.dispatcher.finish_s(request, policy=bench.policy) if is_aware else {}
+        decision = decide(
+            request,
+            scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
+            privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
+            policy=bench.policy,
+            view=View(deadline_s=timeout_s, finish_s=finish_s),
+        )
+        came += 1
+        let_through += bool(decision.chain)
+        stream = bench.dispatcher.stream(
+            request, decision, policy=bench.policy, deadline=Deadline.after(timeout_s, bench.clock)
+        )
+        try:
+            events = [event async for event in stream]
+        except DeadlinePassed:
+            continue
+        assert isinstance(events[-1], Answer)
+        finished += events[-1].route is not Route.CANNED
+    return came, let_through, finished
+
+
+@virtual_time
+async def test_what_is_let_through_finishes() -> None:
+    """Of the requests that are let through at least 95 % finish, at mixed deadlines and in bad spells."""
+    came, let_through, finished = await simulate(is_aware=True, seed=1)
+    assert finished / let_through >= 0.95
+    all_came, all_let_through, all_finished = await simulate(is_aware=False, seed=1)
+    assert all_finished / all_let_through < 0.95, "without estimates it must fail, or the test shows nothing"
+    share, all_share = finished / came, all_finished / all_came
+    assert share >= 0.8 * all_share, "too much of what could have finished is kept away"
+    assert let_through < came
+
+
+async def test_none_can_finish() -> None:
+    """A request that no model can finish in time is told so at once: canned, or DEADLINE_EXCEEDED."""
+    bench = Bench({"fast": [Delay(1e6)], "slow": [Delay(1e6)]}, clock=FakeClock())
+    bench.policy = replace(bench.policy, rules=(RULE,))
+    decision = decide(
+        a_request(),
+        scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
+        privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
+        policy=bench.policy,
+        view=View(deadline_s=1.0, finish_s={"fast": 2.0, "slow": 3.0}),
+    )
+    deadline = Deadline.after(1.0, bench.clock)
+    began_s = time.perf_counter()
+    for _ in range(50):
+        answer = await bench.dispatcher.generate(
+            a_request(), decision, policy=bench.policy, deadline=deadline
+        )
+    assert (time.perf_counter() - began_s) / 50 < 0.005
+    assert answer.degraded is not None
+    assert answer.degraded.reason is Reason.DEADLINE
+    with pytest.raises(NotDegraded) as caught:
+        await bench.dispatcher.generate(
+            a_request(allow_degraded=False), decision, policy=bench.policy, deadline=deadline
+        )
+    assert caught.value.code == "DEADLINE_EXCEEDED"
+    assert bench.called("fast") == bench.called("slow") == 0
