@@ -25,16 +25,34 @@ END = 256
 GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=None)
 
 
+def letter_after(tokens: Seq[int]) -> int:
+    """Return what the scripted model says after these tokens."""
+    total = 0
+    for token in tokens:
+        total = (31 * total + token) % 1_000_003
+    return ord("a") + total % 26
+
+
+def answer_to(prompt: Seq[int], count: int) -> bytes:
+    """Return what the scripted model says to a prompt, in `count` tokens."""
+    tokens = list(prompt)
+    for _ in range(count):
+        tokens.append(letter_after(tokens))
+    return bytes(tokens[len(prompt) :])
+
+
 @dataclass
 class ScriptedSampler:
-    """Picks the tokens of a script, when the row that it is given wants logits."""
+    """Picks the tokens of a script; without one, a letter that depends on all tokens of the sequence."""
 
     model: "ScriptedModel"
-    script: list[int]
+    script: list[int] | None
     is_closed: bool = False
 
     def sample(self, row: int) -> int:
         assert self.model.rows[row].wants_logits
+        if self.script is None:
+            return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
 
     def logprob(self, row: int, token: int) -> TokenLogprob | None:
@@ -125,8 +143,8 @@ class ScriptedModel:
     def sampler(self, sampling: Sampling) -> ScriptedSampler:
         if sampling.grammar == "broken":
             raise GrammarRefused
-        script = self.scripts.pop(0) if self.scripts else b"x" * 1000
-        self.samplers.append(ScriptedSampler(self, [END if b == 0 else b for b in script]))
+        script = [END if b == 0 else b for b in self.scripts.pop(0)] if self.scripts else None
+        self.samplers.append(ScriptedSampler(self, script))
         return self.samplers[-1]
 
     def piece(self, token: int) -> bytes:

@@ -106,7 +106,14 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     answers = Answers(loop)
-    scheduler = Scheduler(model, name=name, clock=clock, deliver=answers.deliver, queue_limit=spec.queue)
+    scheduler = Scheduler(
+        model,
+        name=name,
+        clock=clock,
+        deliver=answers.deliver,
+        queue_limit=spec.queue,
+        kept_bytes=spec.kept_mb * 1_000_000,
+    )
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
     decoder.start()
     service = EngineService(

@@ -135,6 +135,7 @@ def _samplers(vocabulary_size: int, sampling: Sampling) -> list[object]:
     if sampling.has_penalties:
         found.append(
             lib.llama_sampler_init_penalties(
+                vocabulary_size,
                 _PENALTY_TOKENS,
                 sampling.repeat_penalty,
                 sampling.frequency_penalty,

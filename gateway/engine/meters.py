@@ -11,6 +11,17 @@ TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 
 SEQUENCES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How busy the engine is after a step."""
+
+    slots_busy: int = 0
+    queued: int = 0
+    kv_cells_used: int = 0
+    kept_tokens: int = 0
+    kept_bytes: int = 0
+
+
 class Histogram:
     """Counts of values in buckets, and their sum."""
 

@@ -8,33 +8,21 @@ free again within one step. A request gets a slot only when the KV cache has cel
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gateway import errors
 from gateway.clock import Clock
 from gateway.engine.batch import share_prompts
 from gateway.engine.cache import Branch, Cache
 from gateway.engine.job import Job
-from gateway.engine.meters import Meters
+from gateway.engine.meters import Load, Meters
 from gateway.engine.pace import Pace, Work
 from gateway.engine.queue import LEAST_RETRY_S, Queue, Waiting
 from gateway.engine.sequence import Emission, Sequence
 from gateway.engine.steps import DecodeInterrupted, GrammarRefused, KvCacheFull, Model
-from gateway.types import FinishReason, Reason
+from gateway.types import FinishReason, Outcome, Reason
 
 QUEUE_LIMIT = 32
 """Requests that may wait; one more is refused, since what waits longer is better answered elsewhere."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """How busy the engine is after a step."""
-
-    slots_busy: int = 0
-    queued: int = 0
-    kv_cells_used: int = 0
-    kept_tokens: int = 0
-    kept_bytes: int = 0
 
 
 class Scheduler:
@@ -145,12 +133,15 @@ class Scheduler:
             self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
             gone = self._queue.remove(lambda w: w.ticket in cancelled or w.job.deadline.at_s <= now_s)
-        self.meters.requests["CANCELLED"] += sum(entry.ticket in cancelled for entry in gone)
-        late = [entry.ticket for entry in gone if entry.ticket not in cancelled]
-        emissions = [self._deadline_passed(ticket, "in the queue") for ticket in late]
+        emissions: list[Emission] = []
+        for entry in gone:
+            if entry.ticket in cancelled:
+                self.meters.requests[Outcome.CANCELLED] += 1
+            else:
+                emissions.append(self._deadline_passed(entry.ticket, "in the queue"))
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
-                self.meters.requests["CANCELLED"] += 1
+                self.meters.requests[Outcome.CANCELLED] += 1
                 self._release(sequence, keep=False)
             elif sequence.job.deadline.at_s <= now_s:
                 self._release(sequence, keep=False)

@@ -1,0 +1,162 @@
+"""Who gets a slot when, and who is told at once that the time will not suffice."""
+
+import random
+
+import pytest
+
+from gateway import errors
+from gateway.clock import Deadline
+from gateway.engine.pace import LEAST_CHUNK, Pace, Work, starts
+from tests.scripted_model import Bench, ScriptedModel
+
+STEP_S = 0.1
+
+
+def busy_bench(*, slots: int = 2, queue_limit: int = 32, stay: bool = True) -> Bench:
+    """Return a scheduler whose steps take 0.1 s, and that has measured it."""
+    bench = Bench(ScriptedModel(slots=slots, context_tokens=256, kv_cells=2048), queue_limit=queue_limit)
+    bench.model.during_decode = lambda: bench.clock.advance(STEP_S)
+    for _ in range(slots):
+        bench.submit(1, max_tokens=8)
+    bench.finish()
+    if stay:
+        for _ in range(slots):
+            bench.submit(1, max_tokens=50)
+        bench.step()
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "queue_s", "found"),
+    [
+        ((), (1.0, 1.0), [0.0, 0.0]),
+        ((), (1.0, 2.0, 3.0), [0.0, 0.0, 1.0]),
+        ((5.0, 1.0), (1.0, 1.0), [1.0, 2.0]),
+        ((5.0,), (9.0, 1.0), [0.0, 5.0]),
+    ],
+)
+def test_starts(busy_s: tuple[float, ...], queue_s: tuple[float, ...], found: list[float]) -> None:
+    """A queue is served in order, each by the slot that is free first."""
+    assert starts(busy_s, queue_s, 2) == found
+
+
+def test_a_request_that_cannot_finish_is_refused_at_once_with_the_wait() -> None:
+    """When slots are taken for 4.9 s, a deadline in 3 s is refused, and the wait is said."""
+    bench = busy_bench()
+
+    with pytest.raises(
+        errors.EngineQueueFull, match=r"it would take .* s of them waiting, and has 3.0 s"
+    ) as late:
+        bench.submit(1, max_tokens=10, deadline=Deadline.after(3.0, bench.clock))
+
+    assert late.value.retry_after_s == pytest.approx(4.9, abs=0.2)
+
+
+def test_a_request_that_can_finish_is_taken_and_does() -> None:
+    """A deadline behind the predicted end is accepted, and met."""
+    bench = busy_bench()
+    ticket = bench.submit(1, max_tokens=10, deadline=Deadline.after(7.0, bench.clock))
+
+    bench.finish()
+
+    assert bench.last(ticket).failure is None
+
+
+def test_nobody_is_taken_at_the_cost_of_one_who_was_promised() -> None:
+    """A newcomer with an earlier deadline is refused if the one it would overtake came too late for it."""
+    bench = busy_bench(slots=1)
+    promised = bench.submit(1, max_tokens=10, deadline=Deadline.after(6.5, bench.clock))
+
+    with pytest.raises(errors.EngineQueueFull, match="a request that was accepted before would miss"):
+        bench.submit(1, max_tokens=10, deadline=Deadline.after(6.4, bench.clock))
+    bench.finish()
+
+    assert bench.last(promised).failure is None
+
+
+def test_the_queue_is_ordered_by_deadline() -> None:
+    """Who is due first is served first, whoever came first."""
+    bench = Bench(ScriptedModel(slots=1, scripts=[b"a\0", b"b\0", b"c\0", b"d\0"]))
+    times = (40.0, 20.0, 30.0)
+    far, near, middle = (bench.submit(1, deadline=Deadline.after(s, bench.clock)) for s in times)
+
+    bench.finish()
+
+    assert [e.ticket for e in bench.given if e.is_last] == [near, middle, far]
+
+
+def test_a_far_deadline_does_not_starve() -> None:
+    """A request without a deadline is due a minute after its arrival, before what comes later than that."""
+    bench = Bench(ScriptedModel(slots=1, scripts=[b"a" * 8, b"b\0", b"c\0"]))
+    bench.submit(1)
+    bench.step()
+    patient = bench.submit(1)
+    bench.clock.advance(30.0)
+    later = bench.submit(1, deadline=Deadline.after(40.0, bench.clock))
+
+    bench.finish()
+
+    assert [e.ticket for e in bench.given if e.is_last][1:] == [patient, later]
+
+
+def test_nothing_is_refused_before_anything_was_measured() -> None:
+    """Without a measurement there is no prediction, so a short deadline is taken."""
+    bench = Bench(ScriptedModel())
+
+    assert bench.submit(20, max_tokens=8, deadline=Deadline.after(0.001, bench.clock)) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_four_times_too_much(seed: int) -> None:
+    """Under 4x overload at least 90 % of all tokens belong to answers in time, and every tenant has some."""
+    dice = random.Random(seed)
+    bench = busy_bench(slots=4, stay=False)
+    tokens, asked, met = {}, 0, {"a": 0, "b": 0, "c": 0}
+    owner = {}
+    start_s, before = bench.clock.monotonic_s(), bench.scheduler.meters.completion_tokens
+    while bench.clock.monotonic_s() - start_s < 120.0:
+        while asked < 4 * 40.0 * (bench.clock.monotonic_s() - start_s) / 20:
+            asked += 1
+            size, tenant = dice.randint(10, 30), dice.choice("abc")
+            deadline = Deadline.after(dice.uniform(2.0, 15.0), bench.clock)
+            try:
+                ticket = bench.submit(1, max_tokens=size, deadline=deadline, tenant=tenant)
+            except errors.EngineQueueFull:
+                continue
+            tokens[ticket], owner[ticket] = size, tenant
+        if bench.scheduler.is_idle:
+            bench.clock.advance(STEP_S)
+        bench.step()
+    for each in bench.given:
+        if each.finish_reason is not None and each.ticket in tokens:
+            met[owner[each.ticket]] += tokens[each.ticket]
+    sampled = bench.scheduler.meters.completion_tokens - before
+
+    assert sum(met.values()) >= 0.9 * 40.0 * 120.0
+    assert sum(met.values()) >= 0.9 * sampled
+    assert min(met.values()) >= 0.2 * sum(met.values())
+
+
+def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
+    """Beside others a step may take 2.5 times what it takes without prompts; alone it may take a second."""
+    pace = Pace(8)
+    assert pace.prompt_budget(answering=0, most=512) == 64
+    pace.note_step(answering=8, prompt_tokens=0, taken_s=0.04)
+    pace.note_step(answering=0, prompt_tokens=100, taken_s=0.1)
+
+    assert pace.prompt_budget(answering=8, most=504) == 48
+    assert pace.prompt_budget(answering=0, most=512) == 512
+    pace.note_step(answering=0, prompt_tokens=100, taken_s=1000.0)
+    assert pace.prompt_budget(answering=8, most=504) == LEAST_CHUNK
+
+
+def test_predictions_follow_what_was_measured() -> None:
+    """The time of an answer is that of its prompt and of the tokens that answers usually have."""
+    pace = Pace(2)
+    work = Work(prompt_tokens=100, max_tokens=100)
+    assert pace.predict_s(work, sequences=1) == 0.0
+    pace.note_step(answering=0, prompt_tokens=100, taken_s=1.0)
+    pace.note_step(answering=1, prompt_tokens=0, taken_s=0.1)
+    pace.note_answer(50, 100)
+
+    assert pace.predict_s(work, sequences=1) == pytest.approx(1.0 + 50 * 0.1)

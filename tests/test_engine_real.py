@@ -1,0 +1,300 @@
+"""The scheduler on llama.cpp with the embedded model: what no script can show."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.clock import SystemClock
+from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.policy.model import LlamaCppModel
+
+Stub: TypeAlias = "engine_pb2_grpc.EngineServiceAsyncStub"  # It exists in the generated types only.
+WORDS = ("why?", "hello", "the time", "Grüße", "a list", "東京", "more words", "and then?", "stop")
+
+
+def spec(**keys: object) -> LlamaCppModel:
+    """Return the policy's entry for the embedded model."""
+    entry = {
+        "kind": "llama_cpp",
+        "path": "builtin:demo",
+        "clearance": "restricted",
+        "slots": 4,
+        "context": 2048,
+    }
+    return LlamaCppModel.model_validate(entry | keys)
+
+
+@pytest.fixture
+async def supervisor() -> AsyncIterator[EngineSupervisor]:
+    """An engine with four slots."""
+    supervisor = EngineSupervisor("edge", spec(), clock=SystemClock(), on_status=lambda *_: None)
+    await supervisor.start()
+    yield supervisor
+    await supervisor.stop()
+
+
+@pytest.fixture
+async def stub(supervisor: EngineSupervisor) -> AsyncIterator[Stub]:
+    """A connection to it."""
+    async with grpc.aio.insecure_channel(supervisor.target) as channel:
+        yield engine_pb2_grpc.EngineServiceStub(channel)
+
+
+def request(text: str, *, max_tokens: int = 40, **fields: Any) -> engine_pb2.GenerateRequest:
+    """Return a greedy request, unless fields say otherwise."""
+    message = engine_pb2.GenerateRequest(
+        request_id="r", tenant="t", max_tokens=max_tokens, temperature=0.0,
+        messages=[engine_pb2.Message(role="user", content=text)],
+    )  # fmt: skip
+    message.MergeFrom(engine_pb2.GenerateRequest(**fields))
+    return message
+
+
+async def ask(stub: Stub, message: engine_pb2.GenerateRequest) -> list[engine_pb2.GenerateResponse]:
+    """Return all responses."""
+    return [response async for response in stub.Generate(message)]
+
+
+def text_of(responses: list[engine_pb2.GenerateResponse]) -> str:
+    """Return the answer."""
+    return "".join(response.text for response in responses)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; TimeoutError after 20 seconds."""
+    async with asyncio.timeout(20.0):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def until_idle(stub: Stub) -> engine_pb2.GetStatusResponse:
+    """Return the status of an engine that has nothing to do."""
+    async with asyncio.timeout(20.0):
+        while True:
+            status = await stub.GetStatus(engine_pb2.GetStatusRequest())
+            if (status.slots_busy, status.queued) == (0, 0):
+                return status
+            await asyncio.sleep(0.01)
+
+
+async def test_200_random_requests_in_random_interleavings(stub: Stub) -> None:
+    """Whatever they are decoded with, and whatever of their prompt was in memory: as alone, greedily."""
+    dice = random.Random(5)
+    asked = [(" ".join(dice.choices(WORDS, k=dice.randint(1, 60))), dice.randint(1, 40)) for _ in range(200)]
+    alone = {each: text_of(await ask(stub, request(each[0], max_tokens=each[1]))) for each in set(asked)}
+
+    async def one(each: tuple[str, int]) -> str:
+        await asyncio.sleep(dice.uniform(0.0, 2.0))
+        while True:
+            try:
+                return text_of(await ask(stub, request(each[0], max_tokens=each[1])))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                await asyncio.sleep(0.05)
+
+    together = await asyncio.gather(*(one(each) for each in asked))
+
+    assert list(together) == [alone[each] for each in asked]
+    status = await until_idle(stub)
+    assert status.kv_cells_used == 0
+    assert status.prompt_tokens_reused > 0
+
+
+async def test_1000_random_cancels_lose_no_cell(stub: Stub) -> None:
+    """After a thousand cancels in any phase the cache is empty, and a greedy answer is as before."""
+    dice = random.Random(7)
+    fresh = text_of(await ask(stub, request("Why?")))
+
+    async def cancelled() -> None:
+        call = stub.Generate(request(" ".join(dice.choices(WORDS, k=dice.randint(1, 300))), max_tokens=500))
+        await asyncio.sleep(dice.expovariate(50.0))
+        call.cancel()
+        await asyncio.gather(call.wait_for_connection(), return_exceptions=True)
+
+    for _ in range(50):
+        await asyncio.gather(*(cancelled() for _ in range(20)))
+
+    status = await until_idle(stub)
+    assert status.kv_cells_used == 0
+    assert text_of(await ask(stub, request("Why?"))) == fresh
+
+
+async def test_a_prefix_is_read_once(stub: Stub) -> None:
+    """The second request with the same beginning decodes only the rest of it; another tenant's, all."""
+    system = "the " * 500
+    first = await ask(stub, request(f"{system}one"))
+    second = await ask(stub, request(f"{system}two"))
+    other = await ask(stub, request(f"{system}two", tenant="somebody else"))
+
+    assert first[-1].finished.reused_tokens == 0
+    assert second[-1].finished.reused_tokens > 500
+    assert other[-1].finished.reused_tokens == 0
+    assert text_of(second) == text_of(other)
+
+
+class TestSampling:
+    """What a caller of the engine may ask for beyond the public contract."""
+
+    async def test_logprobs(self, stub: Stub) -> None:
+        """Each token comes with its log-probability, the margin of the first, and the likeliest ones."""
+        responses = await ask(stub, request("Hello", logprobs=3))
+
+        reported = [each for response in responses for each in response.logprobs]
+        assert len(reported) == responses[-1].finished.completion_tokens
+        assert b"".join(each.sampled.piece for each in reported).decode() == text_of(responses)
+        for each in reported:
+            assert len(each.likeliest) == 3
+            assert each.likeliest[0].token == each.sampled.token
+            assert each.margin == pytest.approx(each.likeliest[0].logprob - each.likeliest[1].logprob)
+            assert each.sampled.logprob < 0.0
+
+    async def test_no_logprobs_unless_asked(self, stub: Stub) -> None:
+        """Who asks for none gets none."""
+        assert not any(response.logprobs for response in await ask(stub, request("Hello")))
+
+    async def test_logit_bias(self, stub: Stub) -> None:
+        """A token that is biased away is not sampled."""
+        first = (await ask(stub, request("Hello", logprobs=1)))[0].logprobs[0].sampled
+        banned = await ask(stub, request("Hello", logprobs=1, logit_bias={first.token: -100.0}))
+
+        assert banned[0].logprobs[0].sampled.token != first.token
+
+    async def test_a_presence_penalty_forbids_what_was_said(self, stub: Stub) -> None:
+        """With a large penalty no token of an answer comes twice."""
+        responses = await ask(stub, request("Hello", logprobs=1, presence_penalty=100.0, max_tokens=30))
+
+        tokens = [each.sampled.token for response in responses for each in response.logprobs]
+        assert len(set(tokens)) == len(tokens)
+
+    @pytest.mark.parametrize("field", [{"top_k": 1}, {"min_p": 1.0}, {"top_p": 0.0}])
+    async def test_a_cut_to_one_token_is_greedy(self, stub: Stub, field: dict[str, Any]) -> None:
+        """top-k of one, and min-p or top-p at its end, leave the likeliest token at any temperature."""
+        greedy = text_of(await ask(stub, request("Hello")))
+
+        assert text_of(await ask(stub, request("Hello", temperature=2.0, **field))) == greedy
+
+    async def test_grammar(self, stub: Stub) -> None:
+        """An answer follows a grammar of the caller's."""
+        grammar = 'root ::= "yes" | "no" more\nmore ::= "!" "!"'
+        text = text_of(await ask(stub, request("Hello", grammar=grammar)))
+
+        assert text in {"yes", "no!!"}
+
+    async def test_grammar_with_dice_is_reproducible(self, stub: Stub) -> None:
+        """A seed gives the same answer under a grammar, too."""
+        wanted = request("Hello", grammar="root ::= [a-z]{20}", temperature=1.5, seed=3, top_k=0)
+
+        texts = {text_of(await ask(stub, wanted)) for _ in range(2)}
+
+        assert len(texts) == 1
+        assert texts.pop().isalpha()
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            ({"grammar": "root ::= " + "(" * 40 + '"a"' + ")" * 40}, "grammar: is nested deeper than 32"),
+            ({"grammar": 'root ::= "' + "a" * 70_000 + '"'}, "grammar: is longer than 65536 bytes"),
+            ({"grammar": "root ::= root"}, "grammar: llama.cpp refuses its grammar"),
+            ({"grammar": 'root ::= "a"', "json_schema": "{}"}, "grammar: not together with json_schema"),
+            ({"top_k": -1}, "top_k: must be from 0"),
+            ({"temperature": float("nan")}, "temperature: must be from 0"),
+            ({"logprobs": 21}, "logprobs: must be from 0 to 20"),
+            ({"logit_bias": {1_000_000: 1.0}}, "logit_bias: tokens must be from 0 to"),
+            ({"logit_bias": {1: float("nan")}}, "logit_bias: values must be numbers"),
+        ],
+    )
+    async def test_refused(self, stub: Stub, fields: dict[str, Any], said: str) -> None:
+        """What cannot be done is refused with the field, and none of its text."""
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ask(stub, request("Hello", **fields))
+
+        assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert said in (refusal.value.details() or "")
+
+    async def test_deltas_are_whole_characters(self, stub: Stub) -> None:
+        """Under dice that pick single bytes, every delta is valid text and they add up."""
+        responses = await ask(stub, request("Hello", temperature=50.0, seed=1, top_k=0, top_p=1.0, min_p=0.0))
+
+        assert len(responses) > 1
+        assert all(response.text.encode().decode() == response.text for response in responses)
+
+
+async def test_the_numbers_of_an_engine(stub: Stub) -> None:
+    """What was asked, sampled and reused is counted, and each histogram holds one value for each request."""
+    for _ in range(3):
+        await ask(stub, request("Hello there", max_tokens=5))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await ask(stub, request("!?" * 2000))
+    status = await until_idle(stub)
+
+    assert status.requests == {"LENGTH": 3, "CONTEXT_LENGTH_EXCEEDED": 1}
+    assert status.completion_tokens == 15
+    assert (
+        sum(status.first_token_s.counts) == sum(status.per_token_s.counts) == sum(status.queue_s.counts) == 3
+    )
+    assert sum(status.batch_sequences.counts) == status.steps
+    assert 0.0 < status.decode_s <= status.step_s
+    assert status.prompt_tokens_reused == 2 * (status.prompt_tokens - 3)
+    assert status.token_s > 0.0
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "cause"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, None),
+        (signal.SIGABRT, -signal.SIGABRT, None),
+        (signal.SIGSEGV, -signal.SIGSEGV, None),
+        (signal.SIGSTOP, -signal.SIGKILL, "no step for 1 s"),
+    ],
+    ids=["kill -9", "an assertion", "a wild pointer", "a hang"],
+)
+async def test_every_way_to_die_is_noticed_and_healed(number: int, status: int, cause: str | None) -> None:
+    """The call inside ends with UNAVAILABLE, the cause is logged, and the next engine answers."""
+    supervisor = EngineSupervisor("edge", spec(hang_s=1.0), clock=SystemClock(), on_status=lambda *_: None)
+    with capture_logs() as logs:
+        await supervisor.start()
+        async with grpc.aio.insecure_channel(supervisor.target) as channel:
+            stub = engine_pb2_grpc.EngineServiceStub(channel)
+            call = aiter(stub.Generate(request("Hello", max_tokens=1900, grammar="root ::= [a-z]{1900}")))
+            await anext(call)
+            pid = supervisor.pid
+            assert pid is not None
+            os.kill(pid, number)
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                async for _ in call:
+                    pass
+        await until(lambda: supervisor.generation == 2 and supervisor.is_serving)
+        async with grpc.aio.insecure_channel(supervisor.target) as channel:
+            answer = await ask(engine_pb2_grpc.EngineServiceStub(channel), request("Hello"))
+        await supervisor.stop()
+
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert text_of(answer).startswith("Hello!")
+    (exited,) = [entry for entry in logs if entry["event"] == "engine.exited"]
+    assert (exited["status"], exited["cause"]) == (status, cause)
+
+
+async def test_an_idle_engine_is_not_taken_for_a_hung_one() -> None:
+    """An engine that has nothing to do for longer than `hang_s` lives on."""
+    supervisor = EngineSupervisor("edge", spec(hang_s=0.2), clock=SystemClock(), on_status=lambda *_: None)
+    await supervisor.start()
+    start_s = time.perf_counter()
+    await asyncio.sleep(1.5)
+    generation, waited_s = supervisor.generation, time.perf_counter() - start_s
+    await supervisor.stop()
+
+    assert waited_s > 1.0
+    assert generation == 1
