@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, POSSIBLE, Match, context, stands_alone
+from gateway.scoring.privacy.detector import (
+    CHECKED,
+    LIKELY,
+    POSSIBLE,
+    Match,
+    context,
+    digits_of,
+    stands_alone,
+)
 
 _NUMBER = Pattern(
     r"\d{12,19}"
@@ -51,7 +59,7 @@ class CardDetector:
         has_word = _WORD.is_in(text)
         for span in _NUMBER.find(text):
             for end in _ends(text, span.start, span.end):
-                digits = "".join(filter(str.isdigit, text[span.start : end]))
+                digits = digits_of(text[span.start : end])
                 confidence = _confidence(digits, text, span.start, end, has_word=has_word)
                 if confidence:
                     yield Match(type="CREDIT_CARD", start=span.start, end=end, confidence=confidence)

@@ -52,6 +52,11 @@ class NumberDetector(Detector, Protocol):
 _NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 
 
+def digits_of(text: str) -> str:
+    """Return the ASCII digits of a text."""
+    return text.encode("latin-1", "replace").translate(None, _NO_DIGITS).decode("ascii")
+
+
 def digits_in(text: str) -> int:
     """Return how many ASCII digits a text has."""
     return len(text.encode("latin-1", "replace").translate(None, _NO_DIGITS))

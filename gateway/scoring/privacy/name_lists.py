@@ -1,4 +1,4 @@
-"""Which words are names of people: lists that ship with the package, see names/SOURCES.md."""
+"""Which words are names of people: lists that ship with the package, see names/SOURCES.txt."""
 
 import unicodedata
 from importlib.resources import files

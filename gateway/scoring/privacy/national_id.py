@@ -59,7 +59,7 @@ class NationalIdDetector:
             if index >= len(RULES):
                 yield from _by_label(text, index - len(RULES))
             elif RULES[index].alone or index in named or sole:
-                yield from _by_rule(text, index, sole)
+                yield from _by_rule(text, index, sole, is_named=index in named)
 
 
 def _by_label(text: str, index: int) -> Iterator[Match]:
@@ -70,14 +70,14 @@ def _by_label(text: str, index: int) -> Iterator[Match]:
             yield _match(start, end, confidence)
 
 
-def _by_rule(text: str, index: int, sole: tuple[int, int] | None) -> Iterator[Match]:
+def _by_rule(text: str, index: int, sole: tuple[int, int] | None, *, is_named: bool) -> Iterator[Match]:
     rule = RULES[index]
     for span in _PATTERNS[index].find(text):
         start, end = span.start, span.end
         if not stands_alone(text, start, end):
             continue
         written = text[start:end]
-        if _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
+        if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
             if (rule.named or rule.is_valid)(written) or rule.is_valid(written):
                 yield _match(start, end, max(rule.alone, LIKELY))
             continue

@@ -5,6 +5,8 @@ from stdnum.es import dni
 from stdnum.in_ import aadhaar, pan
 from stdnum.iso7064 import mod_11_10
 
+from gateway.scoring.privacy.detector import digits_of
+
 
 def is_nino(written: str) -> bool:
     """Whether it may be a national insurance number of the United Kingdom (HMRC manual NIM39110)."""
@@ -37,20 +39,20 @@ def is_upper_pan(written: str) -> bool:
 
 def is_itin(written: str) -> bool:
     """Whether the middle digits are those of taxpayer numbers of the United States (IRS, since 2011)."""
-    group = int(_digits(written)[3:5])
+    group = int(digits_of(written)[3:5])
     return 50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99
 
 
 def is_philippine_tin(written: str) -> bool:
     """Whether the ninth digit checks the eight before it, as in taxpayer numbers of the Philippines."""
-    digits = [int(digit) for digit in _digits(written)]
+    digits = [int(digit) for digit in digits_of(written)]
     total = sum(weight * digit for weight, digit in zip((9, 8, 7, 6, 5, 4, 3, 2), digits, strict=False))
     return any(digits) and total % 11 == digits[8]
 
 
 def is_australian_medicare(written: str) -> bool:
     """Whether the ninth digit checks the eight before it, as on Medicare cards of Australia."""
-    digits = [int(digit) for digit in _digits(written)]
+    digits = [int(digit) for digit in digits_of(written)]
     total = sum(weight * digit for weight, digit in zip((1, 3, 7, 9, 1, 3, 7, 9), digits, strict=False))
     return 2 <= digits[0] <= 6 and total % 10 == digits[8]
 
@@ -73,18 +75,14 @@ def is_spanish(written: str) -> bool:
 
 def is_aadhaar(written: str) -> bool:
     """Whether it is a number of India's residents, whatever stands between its groups."""
-    return bool(aadhaar.is_valid(_digits(written)))
+    return bool(aadhaar.is_valid(digits_of(written)))
 
 
 def is_mod_11_10(written: str) -> bool:
     """Whether the last digit checks the others by ISO 7064, mod 11, 10."""
-    return bool(mod_11_10.is_valid(_digits(written)))
+    return bool(mod_11_10.is_valid(digits_of(written)))
 
 
 def is_any(_: str) -> bool:
     """Say yes: the shape is all that is known."""
     return True
-
-
-def _digits(written: str) -> str:
-    return "".join(filter(str.isdigit, written))

@@ -53,6 +53,8 @@ class PersonDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the names, without titles before them."""
+        if text.islower() and _names_nobody(text):
+            return
         for offset, paragraph in paragraphs(text):
             for start, end, confidence in _in_paragraph(paragraph):
                 yield Match("PERSON", offset + start, offset + end, confidence)
@@ -60,7 +62,7 @@ class PersonDetector:
 
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     has_case = not text.islower()
-    if not has_case and _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split()):
+    if not has_case and _names_nobody(text):
         return
     shown = text if has_case else text.title()
     if len(shown) != len(text):
@@ -73,6 +75,11 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
             if has_cue or any(_is_sign(word) for word in run):
                 yield from _in_run(text, run, has_case=has_case)
         start += len(line) + 1
+
+
+def _names_nobody(text: str) -> bool:
+    """Whether a text without capitals has no word without which it names nobody."""
+    return _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split())
 
 
 def _is_sign(word: _Word) -> bool:
@@ -109,7 +116,7 @@ def _words(piece: str, start: int) -> list[_Word]:
     if bare.endswith(("'s", "'S")):
         bare = bare[:-2]
     if not bare.isalpha():
-        return _among_marks(piece, start, bare)
+        return [] if bare.isalnum() else _among_marks(piece, start, bare)
     if not bare[0].isupper():
         return []
     written = plain(bare)

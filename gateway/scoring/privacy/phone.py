@@ -10,6 +10,7 @@ from gateway.scoring.privacy.detector import (
     PROBABLE,
     Match,
     context,
+    digits_of,
     stands_alone,
 )
 from gateway.scoring.privacy.phone_numbers import is_international, is_national, preload
@@ -44,6 +45,9 @@ _LABEL = Pattern(
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
+_MARKS = frozenset("-/.")
+_NATIONAL_DIGITS = 10
+"""Of a North American number."""
 _LEAST_DIGITS = 6
 _MOST_DIGITS = 21
 """Fifteen (ITU-T E.164) and an extension."""
@@ -84,17 +88,20 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
 def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
     """Return 0 for what is no telephone number."""
     written = text[start:end]
-    digits = "".join(filter(str.isdigit, written))
+    digits = digits_of(written)
     is_decimal = len(digits) + 1 == len(written) and "." in written
-    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or is_decimal or _SOMETHING_ELSE.is_in(written):
+    is_spelled = len(written) >= 2 * len(digits) - 1
+    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or is_decimal or is_spelled:
+        return 0.0
+    if not _MARKS.isdisjoint(written) and _SOMETHING_ELSE.is_in(written):
         return 0.0
     if written.startswith("+") or (digits.startswith("00") and len(digits) >= 10):
         return _international(written, text, start, has_word=has_word)
-    if _NORTH_AMERICAN.is_in(written):
+    if len(digits) >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):
         return LIKELY
     if has_word and len(digits) <= 15 and _LABEL.is_in(context(text, (start, end), before=40)):
         return LIKELY
-    if _LIKE_NORTH_AMERICAN.is_in(written):
+    if len(digits) == _NATIONAL_DIGITS and _LIKE_NORTH_AMERICAN.is_in(written):
         return PROBABLE
     return _national(text, start, end, has_word=has_word) if 7 <= len(digits) <= 11 else 0.0
 
@@ -134,7 +141,7 @@ def _digits(written: str) -> str:
     """Return the digits of a number, without an extension and a trunk zero in brackets."""
     extension = written.lower().find("x")
     main = (written if extension < 0 else written[:extension]).replace("(0)", "")
-    return "".join(filter(str.isdigit, main))
+    return digits_of(main)
 
 
 preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

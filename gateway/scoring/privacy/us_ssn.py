@@ -9,6 +9,7 @@ from gateway.scoring.privacy.detector import (
     POSSIBLE,
     Match,
     context,
+    digits_of,
     stands_alone,
 )
 
@@ -30,7 +31,7 @@ class UsSsnDetector:
         """Yield the numbers that could have been issued."""
         has_word = _WORD.is_in(text)
         for span in (_NUMBER_OR_RUN if has_word else _NUMBER).find(text):
-            digits = "".join(filter(str.isdigit, text[span.start : span.end]))
+            digits = digits_of(text[span.start : span.end])
             if not is_issuable(digits) or not stands_alone(text, span.start, span.end):
                 continue
             if has_word and _WORD.is_in(context(text, (span.start, span.end), before=80, after=30)):
