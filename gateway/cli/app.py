@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
     "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
     "keys": ("gateway.cli.keys:app", "Make API keys for callers."),
+    "models": ("gateway.cli.models:app", "List, verify and fetch the files of local models."),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (

@@ -1,0 +1,115 @@
+"""A file from the network onto the disk: with resume, progress and hash; it is there whole or not at all."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from gateway.cli.exits import CommandFailed
+
+HUGGING_FACE = "https://huggingface.co"
+_BLOCK_BYTES = 1 << 20
+_SILENCE_S = 60.0
+"""How long a server may say nothing before the download is given up; what is there stays for a resume."""
+_WHOLE_ALREADY = 416
+"""Range not satisfiable: nothing is left to fetch."""
+
+Report = Callable[[int, int | None], None]
+"""Called with the bytes that are there, and how many there will be, where that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a model is to be had, and what it is called."""
+
+    url: str
+    file_name: str
+
+
+def source_of(text: str) -> Source:
+    """Return what a URL, or `OWNER/REPO/FILE.gguf` at Hugging Face, names; raises CommandFailed."""
+    if text.startswith(("https://", "http://")):
+        return Source(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
+    owner, _, rest = text.removeprefix("hf:").partition("/")
+    repository, _, file = rest.partition("/")
+    if not (owner and repository and file):
+        raise CommandFailed(f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face")
+    return Source(url=f"{HUGGING_FACE}/{owner}/{repository}/resolve/main/{file}", file_name=Path(file).name)
+
+
+async def download(url: str, path: Path, *, sha256: str | None, report: Report) -> str:
+    """Fetch `url` to `path`, going on where an earlier try ended, and return its SHA-256.
+
+    Raises CommandFailed, in one line: no connection, an error of the server, another hash than wanted.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        said = await _fetch(url, part, have=_size(part), report=report)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise CommandFailed(_no_connection(url, path, error)) from error
+    found = await asyncio.to_thread(file_hash, part)
+    wanted = sha256 or said
+    if wanted is not None and found != wanted:
+        part.unlink()
+        raise CommandFailed(f"{url}: its sha256 is {found}, not {wanted}; nothing was kept")
+    part.replace(path)
+    return found
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _fetch(url: str, part: Path, *, have: int, report: Report) -> str | None:
+    """Append what is missing to `part`; return the hash that the server promises, if it does."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)
+    # Without compression, so that a range counts bytes of the file.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    async with (
+        aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+        session.get(url, headers=headers) as answer,
+    ):
+        promised = _promised_hash(answer)
+        if answer.status == _WHOLE_ALREADY and have:
+            return promised
+        if answer.status not in (200, 206):
+            raise CommandFailed(f"{url}: the server says {answer.status} {answer.reason}; check the name")
+        if answer.status == 200:
+            have = 0
+        total = None if answer.content_length is None else have + answer.content_length
+        with part.open("ab" if have else "wb") as file:
+            async for block in answer.content.iter_chunked(_BLOCK_BYTES):
+                file.write(block)
+                have += len(block)
+                report(have, total)
+            file.flush()
+            os.fsync(file.fileno())
+        return promised
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _promised_hash(answer: aiohttp.ClientResponse) -> str | None:
+    """Return the hash that Hugging Face states for a large file, in its own answer or before a redirect."""
+    for each in (*answer.history, answer):
+        tag = each.headers.get("X-Linked-ETag", "").strip('"')
+        if len(tag) == 64:
+            return tag
+    return None
+
+
+def _no_connection(url: str, path: Path, error: Exception) -> str:
+    host = urlsplit(url).netloc
+    return (
+        f"{host}: no connection or a broken one ({type(error).__name__}); try again to go on where it ended, "
+        f"or copy the file to {path} by other means"
+    )

@@ -1,0 +1,159 @@
+"""`gateway models`: the files of local models, and how one is fetched."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from gateway.cli.app import run
+from gateway.cli.download import source_of
+from gateway.cli.exits import CommandFailed
+
+CONTENT = b"GGUF" + bytes(range(256)) * 4096
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+POLICY = """
+version: 1
+models:
+  edge: {{kind: llama_cpp, path: "{path}", clearance: restricted, sha256: {sha256}}}
+rules: [{{name: default, route: [edge]}}]
+replies: [{{id: sorry, text: "Sorry."}}]
+"""
+
+
+class Shelf(BaseHTTPRequestHandler):
+    """Serves one file, ranges too."""
+
+    ranges: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.ranges.append(asked)
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        if self.path != "/model.gguf" or start > len(CONTENT):
+            self.send_error(404)
+            return
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start:])
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the library's
+        """Say nothing."""
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server with one file."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    Shelf.ranges = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/model.gguf"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_pull(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file is fetched whole, and its hash is printed for the policy."""
+    path = tmp_path / "m.gguf"
+
+    assert run(["models", "pull", url, "--output", str(path), "--sha256", DIGEST]) == 0
+
+    assert path.read_bytes() == CONTENT
+    assert capsys.readouterr().out == f"{path}: sha256 {DIGEST}\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.gguf"]
+
+
+def test_pull_goes_on_where_it_ended(url: str, tmp_path: Path) -> None:
+    """What an earlier try left is not fetched again."""
+    path = tmp_path / "m.gguf"
+    (tmp_path / "m.gguf.part").write_bytes(CONTENT[:1000])
+
+    assert run(["models", "pull", url, "--output", str(path)]) == 0
+
+    assert Shelf.ranges == ["bytes=1000-"]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "said"),
+    [
+        ("{url}", ["--sha256", "0" * 64], f"its sha256 is {DIGEST}, not {'0' * 64}; nothing was kept"),
+        ("{url}x", [], "the server says 404 Not Found; check the name"),
+        ("http://127.0.0.1:9/m.gguf", [], "127.0.0.1:9: no connection or a broken one"),
+        ("model.gguf", [], "must be a URL or OWNER/REPO/FILE.gguf of Hugging Face"),
+    ],
+)
+def test_pull_fails_in_one_line(
+    url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    arguments: list[str],
+    said: str,
+) -> None:
+    """Whatever goes wrong is one line, and no file appears."""
+    path = tmp_path / "m.gguf"
+
+    status = run(["models", "pull", address.format(url=url), "--output", str(path), *arguments])
+
+    err = capsys.readouterr().err
+    assert status == 1
+    assert said in err
+    assert err.strip().count("\n") == 0
+    assert not path.exists()
+
+
+def test_pull_overwrites_nothing(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is there stays as it is."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"mine")
+
+    assert run(["models", "pull", url, "--output", str(path)]) == 1
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("text", ["hf:owner/repo/sub/m.gguf", "owner/repo/sub/m.gguf"])
+def test_sources(text: str) -> None:
+    """A repository and a file of Hugging Face make an address and a name."""
+    source = source_of(text)
+
+    assert source.url == "https://huggingface.co/owner/repo/resolve/main/sub/m.gguf"
+    assert source.file_name == "m.gguf"
+
+
+def test_a_source_without_a_file_is_refused() -> None:
+    """A repository alone is not a model."""
+    with pytest.raises(CommandFailed, match=r"OWNER/REPO/FILE\.gguf"):
+        source_of("owner/repo")
+
+
+def test_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file with its hash is 0, a file that was changed is 1 and a line with both hashes."""
+    model, policy = tmp_path / "m.gguf", tmp_path / "policy.yaml"
+    policy.write_text(POLICY.format(path=model, sha256=DIGEST))
+    model.write_bytes(CONTENT)
+    assert run(["models", "verify", "--policy", str(policy)]) == 0
+    assert f"edge: {model}: ok, sha256 {DIGEST}" in capsys.readouterr().out
+
+    model.write_bytes(CONTENT + b"!")
+    assert run(["models", "verify", "--policy", str(policy)]) == 1
+    assert f"but the policy says {DIGEST}" in capsys.readouterr().err
+
+
+def test_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each local model stands in a line, a file that is missing too."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY.format(path=tmp_path / "none.gguf", sha256=DIGEST))
+
+    assert run(["models", "list", "--policy", str(policy)]) == 0
+
+    out = capsys.readouterr().out
+    assert "not there" in out
+    assert "pinned" in out
