@@ -4,13 +4,13 @@ Pure: no I/O, no clock, no log. Rules express wishes and order models; filters e
 models, whatever a rule says. What needs state (budgets, breakers) is dispatch's.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gateway.masking.judge import Masked
 from gateway.policy.model import CompiledRule, Facts, LlamaCppModel, OpenAIModel, Policy, privacy_class
+from gateway.schema_bounds import AT_THE_EDGE
 from gateway.types import (
     _ROUTING_SEAL,
     Decision,
@@ -22,13 +22,6 @@ from gateway.types import (
     Request,
     Scores,
 )
-
-MAX_SCHEMA_BYTES = 65_536
-"""The largest JSON schema, in UTF-8, that a llama.cpp model takes: its grammar grows with it."""
-MAX_SCHEMA_DEPTH = 32
-"""The deepest nesting of brackets in a JSON schema that a llama.cpp model takes."""
-
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +70,7 @@ def decide(
         deadline_s=view.deadline_s,
     )
     rule, rule_errors = _first_that_holds(policy.rules, facts)
-    is_schema_bounded = request.config.json_schema is None or _is_bounded(request.config.json_schema)
+    is_schema_bounded = not AT_THE_EDGE.problem(request.config.json_schema or "")
     chain: list[str] = []
     refused: list[Refusal] = []
     permits: dict[str, EgressPermit] = {}
@@ -177,17 +170,6 @@ def _refuse(
     if finish_s > facts.deadline_s:
         return Reason.DEADLINE
     return None
-
-
-def _is_bounded(json_schema: str) -> bool:
-    if _utf8_bytes(json_schema) > MAX_SCHEMA_BYTES:
-        return False
-    depth = 0
-    for match in _STRING_OR_BRACKET.finditer(json_schema):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
-        if depth > MAX_SCHEMA_DEPTH:
-            return False
-    return True
 
 
 def _utf8_bytes(text: str) -> int:

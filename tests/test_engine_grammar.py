@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gateway.engine.grammar import MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, SchemaRefused, grammar_of
+from gateway.engine.grammar import SchemaRefused, grammar_of
+from gateway.schema_bounds import AT_THE_EDGE
 
 
 def nested(depth: int) -> str:
@@ -74,11 +75,11 @@ def test_optional_members_have_commas_between_them_only() -> None:
     ("schema", "said"),
     [
         ("{", "is not JSON"),
-        ("[" * 60_000, "is not JSON"),
+        ("[" * 60_000, "is nested deeper than 32"),
         ("1", "has to be an object or true"),
         ("false", "has to be an object or true"),
-        ('"' + "a" * MAX_SCHEMA_BYTES + '"', "is longer than 65536 bytes"),
-        (nested(MAX_SCHEMA_DEPTH + 1), "is nested deeper than 32"),
+        ('"' + "a" * AT_THE_EDGE.max_bytes + '"', "is longer than 65536 bytes"),
+        (nested(AT_THE_EDGE.max_depth + 1), "is nested deeper than 32"),
         ('{"type": "text"}', "type is none that JSON has"),
         ('{"type": {}}', "type is none that JSON has"),
         ('{"type": "ws"}', "type is none that JSON has"),

@@ -10,7 +10,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gateway"
 
 LAYERS = (
-    ("gateway", "gateway.types", "gateway.errors", "gateway.clock", "gateway.v1", "gateway.engine.v1"),
+    (
+        "gateway",
+        "gateway.types",
+        "gateway.errors",
+        "gateway.clock",
+        "gateway.schema_bounds",
+        "gateway.v1",
+        "gateway.engine.v1",
+    ),
     ("gateway.telemetry", "gateway.policy", "gateway.scoring", "gateway.masking"),
     ("gateway.routing", "gateway.ledger", "gateway.backends"),
     ("gateway.dispatch",),

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from gateway.policy.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
 from gateway.routing import (
-    MAX_SCHEMA_BYTES,
-    MAX_SCHEMA_DEPTH,
     View,
     decide,
     estimate_prompt_tokens,
 )
+from gateway.schema_bounds import AT_THE_EDGE
 from gateway.types import (
     Decision,
     Finding,
@@ -126,13 +125,13 @@ def test_the_first_rule_that_holds_orders_the_models(
             "all messages count",
         ),
         (
-            request_of(json_schema='{"a": "' + "x" * MAX_SCHEMA_BYTES + '"}'),
+            request_of(json_schema='{"a": "' + "x" * AT_THE_EDGE.max_bytes + '"}'),
             View(deadline_s=9),
             (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
             "a schema too long for a grammar stops llama.cpp, not the cloud",
         ),
         (
-            request_of(json_schema="[" * (MAX_SCHEMA_DEPTH + 1) + "]" * (MAX_SCHEMA_DEPTH + 1)),
+            request_of(json_schema="[" * (AT_THE_EDGE.max_depth + 1) + "]" * (AT_THE_EDGE.max_depth + 1)),
             View(deadline_s=9),
             (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
             "a schema too deep for a grammar",
@@ -255,14 +254,14 @@ def test_the_estimate_is_a_quarter_of_the_bytes(contents: tuple[str, ...], token
     assert estimate_prompt_tokens(request_of(*contents)) == tokens
 
 
-@given(depth=st.integers(1, 2 * MAX_SCHEMA_DEPTH), noise=st.text(alphabet='[]{}\\"ab', max_size=20))
+@given(depth=st.integers(1, 2 * AT_THE_EDGE.max_depth), noise=st.text(alphabet='[]{}\\"ab', max_size=20))
 def test_brackets_in_strings_do_not_make_a_schema_deep(policy: Policy, depth: int, noise: str) -> None:
     """Only nesting counts, not what stands in strings."""
-    nested: object = noise + "[{" * MAX_SCHEMA_DEPTH
+    nested: object = noise + "[{" * AT_THE_EDGE.max_depth
     for _ in range(depth):
         nested = {noise: nested}
     decision = decided(policy, request=request_of(json_schema=json.dumps(nested)))
-    assert ("edge" in decision.chain) is (depth <= MAX_SCHEMA_DEPTH)
+    assert ("edge" in decision.chain) is (depth <= AT_THE_EDGE.max_depth)
 
 
 CONDITIONS = (

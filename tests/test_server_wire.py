@@ -1,5 +1,6 @@
 """What the wire takes and what it refuses, field by field."""
 
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
-from gateway.server.wire import MAX_SCHEMA_DEPTH, parse_request, schema_problem
+from gateway.schema_bounds import ON_THE_WIRE
+from gateway.server.wire import parse_request, schema_problem
 from gateway.types import Hints, PrivacyClass, Role
 from gateway.v1 import gateway_pb2 as pb
 
@@ -48,7 +50,7 @@ def _named(request_id: str) -> pb.GenerateRequest:
     return pb.GenerateRequest(messages=_ask().messages, request_id=request_id)
 
 
-DEEP = json.dumps({"not": {}}).replace("{}", '{"not": ' * MAX_SCHEMA_DEPTH + "{}" + "}" * MAX_SCHEMA_DEPTH)
+DEEP = '{"not": ' * (ON_THE_WIRE.max_depth + 1) + "{}" + "}" * (ON_THE_WIRE.max_depth + 1)
 
 REFUSED: list[tuple[str, Callable[[], pb.GenerateRequest], str]] = [
     ("no messages", _with_messages, "messages"),
@@ -78,6 +80,9 @@ REFUSED: list[tuple[str, Callable[[], pb.GenerateRequest], str]] = [
     ("schema empty", _config(json_schema=""), "config.json_schema"),
     ("schema deep", _config(json_schema=DEEP), "config.json_schema"),
     ("schema long", _config(json_schema='{"title": "%s"}' % ("x" * 140_000)), "config.json_schema"),
+    ("schema with NaN", _config(json_schema='{"const": NaN}'), "config.json_schema"),
+    ("schema with a number beyond a double", _config(json_schema='{"const": 1e400}'), "config.json_schema"),
+    ("cost beyond all bounds", _hints(max_cost_usd=1e300), "hints.max_cost_usd"),
     ("cost NaN", _hints(max_cost_usd=math.nan), "hints.max_cost_usd"),
     ("cost negative", _hints(max_cost_usd=-1.0), "hints.max_cost_usd"),
     ("cost infinite", _hints(max_cost_usd=math.inf), "hints.max_cost_usd"),
@@ -100,6 +105,14 @@ def test_a_wrong_field_is_refused_by_name(build: Callable[[], pb.GenerateRequest
 
     assert caught.value.field == field
     assert "\n" not in str(caught.value)
+
+
+@given(st.floats())
+def test_any_double_is_taken_or_refused(value: float) -> None:
+    """Whatever number is sent, it is taken or refused by name; nothing else is raised."""
+    for build in (_config(temperature=value), _config(top_p=value), _hints(max_cost_usd=value)):
+        with contextlib.suppress(InvalidRequest):
+            parse_request(build(), tenant="t", new_id="n")
 
 
 def test_what_is_unset_stays_unset() -> None:

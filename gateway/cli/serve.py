@@ -38,7 +38,7 @@ def serve(
         typer.Option(
             envvar="GATEWAY_STATE",
             metavar="URL",
-            help="Where spend is kept: memory:, sqlite:///PATH or redis://HOST; default: a file under XDG_STATE_HOME.",
+            help="Where spend is kept: memory:, sqlite:///PATH, redis://HOST; default: under XDG_STATE_HOME.",
         ),
     ] = None,
     insecure: Annotated[
@@ -85,7 +85,10 @@ def serve(
         ),
     ] = None,
     max_request_bytes: Annotated[
-        int, typer.Option(envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, help="A larger request is refused.")
+        int,
+        typer.Option(
+            envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, max=2**31 - 1, help="A larger request is refused."
+        ),
     ] = 1024 * 1024,
     drain_s: Annotated[
         float,

@@ -7,8 +7,8 @@ is: properties come in the schema's order, unlisted ones do not come, and number
 import json
 from typing import cast
 
-MAX_SCHEMA_BYTES = 64 * 1024
-MAX_SCHEMA_DEPTH = 32
+from gateway.schema_bounds import AT_THE_EDGE, strict_json
+
 MAX_REPEATS = 1000
 """The largest bound on lengths that is honoured; llama.cpp refuses grammars with more than 2,000."""
 MAX_RULES = 1000
@@ -46,10 +46,11 @@ class SchemaRefused(Exception):
 
 def grammar_of(schema: str) -> str:
     """Return the GBNF grammar whose texts are valid under a JSON schema; raises SchemaRefused."""
-    if len(schema.encode()) > MAX_SCHEMA_BYTES:
-        raise SchemaRefused(f"is longer than {MAX_SCHEMA_BYTES} bytes")
+    problem = AT_THE_EDGE.problem(schema)
+    if problem:
+        raise SchemaRefused(problem)
     try:
-        parsed = json.loads(schema)
+        parsed = cast(JsonValue, strict_json(schema))
     except (ValueError, RecursionError):
         raise SchemaRefused("is not JSON") from None
     grammar = _Grammar(parsed)
@@ -85,8 +86,8 @@ class _Grammar:
 
     def _visit(self, schema: JsonValue, *, depth: int) -> str:
         """Return an expression for a schema."""
-        if depth > MAX_SCHEMA_DEPTH:
-            raise SchemaRefused(f"is nested deeper than {MAX_SCHEMA_DEPTH}")
+        if depth > AT_THE_EDGE.max_depth:  # References nest deeper than the text does.
+            raise SchemaRefused(f"is nested deeper than {AT_THE_EDGE.max_depth}")
         if schema is True:
             return "value"
         if not isinstance(schema, dict):

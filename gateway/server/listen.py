@@ -34,7 +34,7 @@ def parse_address(text: str, *, flag: str = "--listen") -> Address:
     """Return the address that `text` names; raises StartupError with the flag's name."""
     host, separator, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
+    if not separator or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise StartupError(f"{flag} {text}: must be HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051")
     return Address(host, int(port))
 

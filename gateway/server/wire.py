@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from gateway.errors import InvalidRequest
+from gateway.schema_bounds import ON_THE_WIRE, strict_json
 from gateway.types import GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
@@ -21,10 +22,13 @@ MAX_MESSAGES = 1024
 MAX_LABELS = 16
 MAX_STOPS = 4
 MAX_STOP_BYTES = 256
-MAX_SCHEMA_BYTES = 128 * 1024
-MAX_SCHEMA_DEPTH = 64
 MAX_TOKENS = 1_000_000
+MAX_COST_USD = 1_000_000
 NANOS = 1_000_000_000
+
+MAX_LANGUAGES = 8
+MAX_LANGUAGE_CHARS = 256
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
 
 _ROLES: Mapping[int, Role] = {
     pb.ROLE_SYSTEM: Role.SYSTEM,
@@ -44,6 +48,17 @@ def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
         hints=_hints(message.hints) if message.HasField("hints") else Hints(),
         labels=_labels(message.labels),
     )
+
+
+def parse_languages(value: str) -> tuple[str, ...]:
+    """Return the tags of the metadata `accept-language`, the dearest first, without what makes no sense."""
+    weighed = []
+    for part in value[:MAX_LANGUAGE_CHARS].split(","):
+        if match := _LANGUAGE.fullmatch(part.strip()):
+            weight = float(match[2] or 1)
+            if weight > 0:
+                weighed.append((-weight, match[1]))
+    return tuple(tag for _, tag in sorted(weighed, key=lambda each: each[0]))[:MAX_LANGUAGES]
 
 
 def parse_tenant(value: str) -> str:
@@ -116,7 +131,7 @@ def _json_schema(text: str) -> str:
         raise InvalidRequest("config.json_schema", problem)
     # Without the escapes that JSON does not need: behind them private data would pass the detectors, and
     # a provider is sent the schema without them.
-    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    plain = json.dumps(strict_json(text), ensure_ascii=False)
     if not plain.isascii() and not _is_unicode(plain):
         raise InvalidRequest("config.json_schema", "has half of a surrogate pair")
     return plain
@@ -136,12 +151,11 @@ def schema_problem(text: str) -> str:
 
     Applications send the same few schemas again and again, and a check costs milliseconds: hence the cache.
     """
-    if len(text.encode()) > MAX_SCHEMA_BYTES:
-        return f"must have at most {MAX_SCHEMA_BYTES} bytes"
-    if _depth_bound(text) > MAX_SCHEMA_DEPTH:
-        return f"must be nested at most {MAX_SCHEMA_DEPTH} deep"
+    problem = ON_THE_WIRE.problem(text)
+    if problem:
+        return problem
     try:
-        schema = json.loads(text)
+        schema = strict_json(text)
     except ValueError:
         return "is not JSON"
     if not isinstance(schema, dict):
@@ -155,28 +169,6 @@ def schema_problem(text: str) -> str:
             f"is not a JSON schema: the value of {keyword!r} is wrong" if keyword else "is not a JSON schema"
         )
     return ""
-
-
-def _depth_bound(text: str) -> int:
-    """Return how deep brackets outside strings nest, without recursion."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
 
 
 def _hints(hints: pb.Hints) -> Hints:
@@ -200,8 +192,8 @@ def _privacy_class(value: int) -> PrivacyClass | None:
 
 
 def _max_cost(value: float) -> int:
-    if math.isnan(value) or math.isinf(value) or value < 0.0:
-        raise InvalidRequest("hints.max_cost_usd", f"must be a finite number of at least 0, is {value:g}")
+    if not 0.0 <= value <= MAX_COST_USD:  # False for NaN too.
+        raise InvalidRequest("hints.max_cost_usd", f"must be 0 to {MAX_COST_USD}, is {value:g}")
     return math.floor(value * NANOS)
 
 

@@ -1,0 +1,51 @@
+"""JSON schemas as text: how large they may be, and how they are read; for wire, routing and engine alike."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaBounds:
+    """How many bytes of UTF-8, and how deeply nested brackets, are taken."""
+
+    max_bytes: int
+    max_depth: int
+
+    def problem(self, text: str) -> str:
+        """Say which bound a schema exceeds, or "" when it keeps both; without recursion."""
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if size > self.max_bytes:
+            return f"is longer than {self.max_bytes} bytes"
+        depth = 0
+        for match in _STRING_OR_BRACKET.finditer(text):
+            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+            if depth > self.max_depth:
+                return f"is nested deeper than {self.max_depth}"
+        return ""
+
+
+ON_THE_WIRE = SchemaBounds(max_bytes=128 * 1024, max_depth=64)
+"""What the gateway takes from a caller."""
+AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_depth=32)
+"""What a llama.cpp model takes: its grammar grows with the schema."""
+
+
+def strict_json(text: str) -> object:
+    """Read JSON as the standard has it; raises ValueError.
+
+    Python's own reader also takes NaN, Infinity and numbers beyond a double, which no provider reads.
+    """
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _refuse(_: str) -> float:
+    raise ValueError("not a number of JSON")
