@@ -62,7 +62,10 @@ MAIL, PHONE = "jane.roe@example.org", "+44 20 7946 0958"
 
 
 class Marked:
-    """Finds what a test marks: `[PERSON:Jane Roe]` surely, `(PERSON:Jane Roe)` not surely."""
+    """Finds what a test marks: `[PERSON:Jane Roe]` surely, `(PERSON:Jane Roe)` not surely.
+
+    Of `{PERSON:Jane Roe}` only the first; and `[IP:x]` surely only where a person named host is near.
+    """
 
     types = ("PERSON", "NATIONAL_ID", "IP")
 
@@ -74,8 +77,16 @@ class Marked:
                 at = text.find(f"{opening}{kind}:")
                 while at >= 0:
                     end = text.index(closing, at)
-                    found.append(Match(type=kind, start=at, end=end + 1, confidence=confidence))
+                    is_near = kind != "IP" or "[PERSON: host" in text
+                    sure = confidence if is_near else 0.1
+                    found.append(Match(type=kind, start=at, end=end + 1, confidence=sure))
                     at = text.find(f"{opening}{kind}:", end)
+        if "PERSONBEGIN" in text:
+            span = text.index("PERSONBEGIN"), text.index("PERSONEND") + len("PERSONEND")
+            found.append(Match(type="PERSON", start=span[0], end=span[1], confidence=0.9))
+        at = text.find("{PERSON:")
+        if at >= 0:
+            found.append(Match(type="PERSON", start=at, end=text.index("}", at) + 1, confidence=0.5))
         return found
 
 
@@ -154,19 +165,23 @@ class TestWhatGoes:
 LIST = " ".join(f"user{n}@example.org" for n in range(20))
 STAYS: dict[str, Request] = {
     "another type": request_of(f"{MAIL} and card 4111 1111 1111 1111"),
-    "the hint": request_of(f"Write to {MAIL}.", hint=PrivacyClass.CONFIDENTIAL),
-    "in stop": request_of(f"Write to {MAIL}.", config=GenerationConfig(stop=(MAIL,))),
-    "in the schema": request_of(f"To {MAIL}", config=GenerationConfig(json_schema=f'{{"title": "{MAIL}"}}')),
-    "stop cuts placeholders": request_of(f"Write to {MAIL}.", config=GenerationConfig(stop=("_",))),
-    "full-width digits": request_of("Call \uff0b44 20 7946 0958."),
-    "an invisible mark inside": request_of("Write to jane.roe\u200b@example.org."),
-    "the value stands elsewhere": request_of("Greet [PERSON:Zed Qu], in short [person:zed qu]."),
-    "unsure": request_of("Greet [PERSON:Jane Roe] and (PERSON:Al Li)."),
-    "a word of the name stands elsewhere": request_of("Greet [PERSON:Jane Roe]. Jane likes tea."),
-    "overlaps": request_of("Greet [PERSON:Jane (NATIONAL_ID:77] 123)."),
-    "is something else as well": request_of("Greet [PERSON:Jane [NATIONAL_ID:77 123] Roe]."),
-    "more than is looked for": request_of(" ".join(f"[PERSON:A{n}]" for n in range(MAX_VALUES + 1))),
-    "a quote inside JSON": request_of('[PERSON:J"R]', config=GenerationConfig(json_schema="{}")),
+    "the hint": request_of(f"write to {MAIL}.", hint=PrivacyClass.CONFIDENTIAL),
+    "in stop": request_of(f"write to {MAIL}.", config=GenerationConfig(stop=(PHONE,))),
+    "in the schema": request_of(f"to {MAIL}", config=GenerationConfig(json_schema=f'{{"title": "{PHONE}"}}')),
+    "stop cuts placeholders": request_of(f"write to {MAIL}.", config=GenerationConfig(stop=("_",))),
+    "full-width digits": request_of("call \uff0b44 20 7946 0958."),
+    "an invisible mark inside": request_of("write to jane.roe\u200b@example.org."),
+    "the value stands elsewhere": request_of("greet [PERSON:zed qu], in short [person:zed qu]."),
+    "unsure": request_of("greet [PERSON: jane roe ] and (PERSON: al li )."),
+    "a word of the name stands elsewhere": request_of("greet [PERSON: jane roe ], for jane likes tea."),
+    "overlaps": request_of("greet PERSONBEGIN al jane.PERSONENDroe@example.org."),
+    "is something else as well": request_of("greet [PERSON: jane [NATIONAL_ID:77 123] roe ]."),
+    "found only after the first was masked": request_of(
+        f"write to {MAIL} for {{PERSON:zed}} and {{PERSON:qux}}."
+    ),
+    "context for something else": request_of("greet [PERSON: host al ] on [IP:x]."),
+    "more than is looked for": request_of(" ".join(f"[PERSON: a{n}]" for n in range(MAX_VALUES + 1))),
+    "a quote inside JSON": request_of('[PERSON: j"r ]', config=GenerationConfig(json_schema="{}")),
     "a lone surrogate": request_of(f"{MAIL} \ud800"),
 }  # fmt: skip
 

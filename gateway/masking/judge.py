@@ -84,7 +84,7 @@ class Masker:
         )
         verdict = self._scorer.score(left)
         if (
-            any(finding.type in types for finding in verdict.findings)
+            _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
             or _stands_elsewhere(values, left)
             or not _comes_back(values, request)
@@ -143,6 +143,11 @@ def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
 
 def _outside(others: Sequence[Finding], ours: Sequence[Finding]) -> list[Finding]:
     return [other for other in others if not _is_inside(other, ours)]
+
+
+def _finds_more(findings: Iterable[Finding], types: frozenset[str]) -> bool:
+    """Say whether something that should have been masked is still there."""
+    return any(finding.type in types for finding in findings)
 
 
 def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool:
