@@ -7,7 +7,7 @@ FOLDER holds *.jsonl.gz files of one JSON object a line:
     spans             [{"start", "end", "type"}, ...], in characters
     annotated_types   "all", or the types for which no span means that there is none
     lang, group       its language, and the template or file that it came from
-    doc_label         in place of spans: whether the text holds a secret (then `source` names whose text it is)
+    doc_label         in place of spans: whether the text holds a secret (`source` names whose text it is)
 The folder of --benign has rows with a `prompt` (or `text`) that holds nothing private.
 
 Where `presidio-analyzer` is installed, its pattern recognizers are measured on the same rows (threshold 0.4).

@@ -1,4 +1,4 @@
-"""docs/scoring.md says what the code does."""
+"""docs/privacy.md says what the code does."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
 from gateway.scoring.privacy.scorer import MANY, SURE
 
-PAGE = (Path(__file__).parent.parent / "docs" / "scoring.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z_]+)` \| ([\d.]+) \| (\w+|-) \| (.+) \|$", re.MULTILINE)
 
 

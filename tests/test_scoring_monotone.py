@@ -22,6 +22,9 @@ PIECES = st.sampled_from(
         "1990-05-03", "passport number", "AB1234567", "tax id", "44051401359", "pesel", "routing number",
         "021000021", "account number", "12345678", "10.1.2.3", "fe80::1", "version",
         "https://u:pw9x@h.example/", "https://h.example/", "1HGCM82633A004352", "vin", "plate number",
+        "John", "Smith", "maria", "Mr.", "my name is", "Kowalska", "12 Main Street", "Springfield, IL 62704",
+        "address:", "lives at", "Apt. 5", "7 Anything Street", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "9.4.3",
+        "AB51 ABC", "plate", "DE136695976", "vat", "nip", "526 000 12 46",
         "<token>", "</token>", "Bearer", "curl -u", "x:y7z8w9", "the", "and", "of", ".", ",", ":", "-", "1",
         "42",
     ]

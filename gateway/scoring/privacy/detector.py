@@ -64,7 +64,7 @@ def digits_in(text: str) -> int:
 
 _LONGEST = 24
 """Characters of a number with its separators."""
-_BLANK_LINE = Pattern(r"\n[ \t\r\f\v]*\n")
+_BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
 
 
 def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:

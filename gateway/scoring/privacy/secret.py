@@ -131,13 +131,17 @@ def _hashes(text: str) -> Iterator[Match]:
 
 
 def _private_keys(text: str) -> Iterator[Match]:
+    found_to = 0
     for span in _PRIVATE_KEY.find(text):
+        if span.start < found_to:
+            continue
         limit = end_of_paragraph(text, span.end, span.end + _LONGEST_BODY)
         armour = text.find("-----END", span.end, limit)
         if 0 <= armour < span.end + _LEAST_BODY:
             continue
         dashes = text.find("-----", armour + 8, limit) if armour >= 0 else -1
-        yield _match(span.start, dashes + 5 if dashes >= 0 else limit, CERTAIN)
+        found_to = dashes + 5 if dashes >= 0 else limit
+        yield _match(span.start, found_to, CERTAIN)
 
 
 def _logins(text: str) -> Iterator[Match]:
