@@ -1,11 +1,14 @@
 """`gateway demo` as a newcomer runs it, and what makes it fail."""
 
+import io
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from gateway.cli.demo.cases import CASES, Expected, Result
+from gateway.cli.demo.table import results
 from gateway.v1 import gateway_pb2 as pb
 
 
@@ -59,3 +62,35 @@ def test_a_row_that_differs_in_anything_is_a_problem(name: str, wrong: object) -
     """Each fact that a case expects can fail, and none does when all is right."""
     assert Expected(**WANTED).problems(RIGHT) == []  # type: ignore[arg-type]  # A table of several types.
     assert len(Expected(**{**WANTED, name: wrong}).problems(RIGHT)) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_nothing_is_cut_away_on_a_narrow_terminal(width: int) -> None:
+    """Every title, score, reason, refusal, cost and verdict can be read at any width."""
+    response = pb.GenerateResponse()
+    response.CopyFrom(RIGHT.response)
+    response.cost_usd = 0.000121
+    response.usage.prompt_tokens, response.usage.completion_tokens = 117, 128
+    response.decision.privacy_class = pb.PRIVACY_CLASS_RESTRICTED
+    response.decision.refused.add(model="backup", reason=pb.REASON_CLEARANCE)
+    response.attempts.add(model="backup", outcome=pb.OUTCOME_FAILED, reason=pb.REASON_BUDGET_EXHAUSTED)
+    result = Result(response=response, deltas=0, provider_bytes=0, duration_ms=425.0)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results([(case, result, ["wrong"]) for case in CASES], width=width))
+    assert isinstance(console.file, io.StringIO)
+    shown = " ".join(console.file.getvalue().split())
+
+    for case in CASES:
+        assert case.title.split()[-1] in shown
+    for number in range(1, len(CASES) + 1):
+        assert f"{number}. " in shown
+    for words in (
+        "0.000121",
+        "117+128",
+        "restricted",
+        "x backup CLEARANCE",
+        "backup BUDGET_EXHAUSTED",
+        "425",
+    ):
+        assert shown.count(words) >= len(CASES), words
+    assert shown.count("NOT") >= len(CASES)

@@ -1,9 +1,12 @@
 """A gateway that cannot start says why in one line, with exit status 2 and no traceback."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +141,35 @@ def test_a_taken_port_is_refused(shared: bool, tmp_path: Path) -> None:
     assert ended.returncode == 2, ended.stderr
     assert ended.stderr.count("\n") == 1
     assert f"--listen {address}" in ended.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_model_loads_ends_it(stop: signal.Signals, tmp_path: Path) -> None:
+    """A gateway whose engine takes for ever to load still ends at once when it is told to."""
+    os.mkfifo(tmp_path / "slow.gguf")  # Opening it waits for a writer that never comes.
+    (tmp_path / "policy.yaml").write_text(EDGE % (tmp_path / "slow.gguf", ""))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = free.getsockname()
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gateway", "serve", "--policy", str(tmp_path / "policy.yaml")),
+            *("--listen", f"127.0.0.1:{address[1]}", "--state", "memory:"),
+        ],
+        stderr=subprocess.PIPE,
+    ) as process:
+        _wait_until_listening(address)
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert b"Traceback" not in errors
+
+
+def _wait_until_listening(address: tuple[str, int]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(address, timeout=5):
+            return
+        time.sleep(0.05)
+    raise AssertionError("it does not listen")

@@ -88,11 +88,6 @@ def gateway(
     """
 
 
-def main() -> None:
-    """Run the command line and end the process with its exit status."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command; a failure is a line on standard error, never a traceback."""
     try:

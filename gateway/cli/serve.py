@@ -1,6 +1,7 @@
 """`gateway serve`: run the gateway until a signal ends it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -143,23 +144,43 @@ def serve(
 async def _serve(
     policy: Policy, path: Path, *, options: ServerOptions, state_url: str, on_hangup: Callable[[], None]
 ) -> None:
-    ended = asyncio.Event()
-    at_once = False
-
-    def interrupt() -> None:
-        nonlocal at_once
-        if ended.is_set():
-            raise KeyboardInterrupt
-        at_once = True
-        ended.set()
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    async with running_gateway(policy, options=options, state_url=state_url, environ=os.environ) as server:
-        _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
-        await ended.wait()
-        _log.info("gateway.draining", at_once=at_once)
-        await server.stop(at_once=at_once)
+    ending = _Ending(on_hangup=on_hangup)
+    with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
+        async with running_gateway(
+            policy, options=options, state_url=state_url, environ=os.environ
+        ) as server:
+            _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
+            await ending.wait()
+            _log.info("gateway.draining", at_once=ending.is_urgent)
+            await server.stop(at_once=ending.is_urgent)
     _log.info("gateway.stopped")
+
+
+class _Ending:
+    """What signals ask of the task that made it: to end, to end without waiting, to read files again."""
+
+    def __init__(self, *, on_hangup: Callable[[], None]) -> None:
+        self.is_urgent = False
+        self._is_starting = True
+        self._asked = asyncio.Event()
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._end)
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+
+    async def wait(self) -> None:
+        """Return when a signal asks for the end; until this is called, it cancels the task instead."""
+        self._is_starting = False
+        await self._asked.wait()
+
+    def _end(self) -> None:
+        self._asked.set()
+        if self._is_starting and self._task is not None:
+            self._task.cancel()
+
+    def _interrupt(self) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        self.is_urgent = True
+        self._end()

@@ -149,7 +149,7 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
-        title="the tenant's budget is spent",
+        title="the tenant's budget is spent: no room for the worst case",
         text=HARD,
         tenant=SPENDER,
         prepare=_spend,
@@ -212,7 +212,7 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
-        title="everything down, not private",
+        title="everything down, not private (cloud's breaker opens on the way)",
         text=HARD,
         prepare=_everything_down,
         expected=Expected(

@@ -20,7 +20,7 @@ from gateway.cli.demo.stage import (
     running_stage,
     state_url,
 )
-from gateway.cli.demo.table import accounts_table, answers, demo_console, result_table
+from gateway.cli.demo.table import accounts_table, answers, demo_console, results
 from gateway.cli.exits import CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
@@ -74,7 +74,12 @@ async def _run(folder: Path, console: Console) -> Sequence[str]:
         bill = stage.cloud.bill()
     gateway_status = stage.gateway.exit_status
     totals = await _totals(folder)
-    console.print(result_table(rows), answers(rows), "", accounts_table(bill, totals))
+    console.print(
+        results(rows, width=console.width),
+        answers(rows, width=console.width),
+        "",
+        accounts_table(bill, totals),
+    )
     return [
         *(f"{case.title}: {problem}" for case, _, problems in rows for problem in problems),
         *_account_problems(bill, totals),

@@ -14,8 +14,19 @@ from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
 WIDTH = 120
-"""Where output is no terminal; on one, the terminal's own width is taken."""
+"""What the table needs; also taken where output is no terminal."""
+HEADINGS = (
+    "case\nprompt",
+    "complexity\nprivacy, class\nbudget",
+    "rule\n> chain\nx refused",
+    "attempts",
+    "route\nmodel",
+    "tokens\nUSD\nms",
+)
 NANOS = 1_000_000_000
+
+Row = tuple[Case, Result, Sequence[str]]
+"""A case, what came of it, and in what that differs from what was expected."""
 
 _ROUTE_STYLES = {"LOCAL": "green", "CLOUD": "cyan", "CANNED": "yellow"}
 
@@ -26,20 +37,34 @@ def demo_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def result_table(rows: Sequence[tuple[Case, Result, Sequence[str]]]) -> Table:
-    """Return the table of all cases; each row says whether it came out as expected."""
+def results(rows: Sequence[Row], *, width: int) -> RenderableType:
+    """Return all cases with their verdicts: a table, or where that is too wide, one under the other."""
+    cells = [
+        _cells(number, case, result, _verdict(problems))
+        for number, (case, result, problems) in enumerate(rows, start=1)
+    ]
+    return _table(cells) if width >= WIDTH else Group(*(_block(row) for row in cells))
+
+
+def _table(rows: Sequence[Sequence[RenderableType]]) -> Table:
     table = Table(
         box=box.HORIZONTALS, show_lines=True, title="Every route, one request each", title_justify="left"
     )
-    table.add_column("case\nprompt", min_width=24)
-    table.add_column("complexity\nprivacy, class\nbudget", no_wrap=True)
-    table.add_column("rule\n> chain\nx refused", no_wrap=True)
-    table.add_column("attempts", no_wrap=True)
-    table.add_column("route\nmodel", no_wrap=True)
-    table.add_column("tokens\nUSD\nms", justify="right", no_wrap=True)
-    for number, (case, result, problems) in enumerate(rows, start=1):
-        table.add_row(*_cells(number, case, result, _verdict(problems)))
+    for number, heading in enumerate(HEADINGS):
+        is_last = number == len(HEADINGS) - 1
+        table.add_column(heading, no_wrap=number > 0, justify="right" if is_last else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _block(row: Sequence[RenderableType]) -> Group:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for heading, cell in zip(HEADINGS[1:], row[1:], strict=True):
+        grid.add_row(heading, cell)
+    return Group(row[0], grid, "")
 
 
 def _cells(number: int, case: Case, result: Result, verdict: Text) -> Sequence[RenderableType]:
@@ -49,7 +74,7 @@ def _cells(number: int, case: Case, result: Result, verdict: Text) -> Sequence[R
         Text.assemble((f"{number}. {case.title}: ", "bold"), verdict, "\n", (_shortened(case.text), "dim")),
         _scores(response),
         _chain(response.decision),
-        _attempts(response),
+        _attempts(case, result),
         _route(result),
         f"{tokens}\n{response.cost_usd:.6f}\n{result.duration_ms:.0f}",
     )
@@ -69,10 +94,13 @@ def _chain(decision: pb.Decision) -> Text:
     return Text.assemble(*lines)
 
 
-def _attempts(response: pb.GenerateResponse) -> str:
+def _attempts(case: Case, result: Result) -> Text:
     """Return a line an attempt; the same thing several times in a row is one line with its count."""
-    groups = [(words, len(list(same))) for words, same in groupby(attempt_words(response))]
-    return "\n".join(words if count == 1 else f"{words} x{count}" for words, count in groups)
+    groups = [(words, len(list(same))) for words, same in groupby(attempt_words(result.response))]
+    text = Text("\n".join(words if count == 1 else f"{words} x{count}" for words, count in groups))
+    if case.expected.is_provider_silent:
+        text.append(f"\nprovider got {result.provider_bytes} bytes", style="dim")
+    return text
 
 
 def _route(result: Result) -> Text:
@@ -94,17 +122,15 @@ def _shortened(text: str, length: int = 72) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def answers(rows: Sequence[tuple[Case, Result, Sequence[str]]]) -> Group:
-    """Return the first words of some answers, so that one sees who speaks."""
+def answers(rows: Sequence[Row], *, width: int) -> Group:
+    """Return the first words of everyone who answered."""
     seen: dict[str, str] = {}
     for _, result, _ in rows:
         response = result.response
         who = response.model or f"canned reply {response.degraded.canned_id}"
         seen.setdefault(who, response.text)
-    return Group(
-        Text("What they answered", "bold italic"),
-        *(Text.assemble(f"  {who}: ", (_shortened(text, 110), "dim")) for who, text in seen.items()),
-    )
+    lines = [_shortened(f"  {who}: {text}", width) for who, text in seen.items()]
+    return Group(Text("What they answered", "bold italic"), *map(Text, lines))
 
 
 def accounts_table(bill: Bill, totals: Totals) -> Table:
@@ -124,6 +150,8 @@ def accounts_table(bill: Bill, totals: Totals) -> Table:
     table.add_row("ledger: settled", "", "", "", "", _usd(totals.settled_usd_nanos))
     table.add_row("ledger: outcome unknown", "", "", "", "", _usd(totals.unknown_usd_nanos))
     table.add_row("ledger: still reserved", "", "", "", "", _usd(totals.held_usd_nanos))
+    table.caption = "with the calls that spent the budget of case 4, and those that failed"
+    table.caption_justify = "left"
     return table
 
 
