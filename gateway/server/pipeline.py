@@ -15,8 +15,8 @@ from gateway.scoring.complexity import score_complexity
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.types import Answer, Decision, Privacy, Request, Scores, StreamEvent
 
-OFF_LOOP_CHARS = 64 * 1024
-"""Longer texts are scored in a thread, so that the event loop goes on."""
+OFF_LOOP_BYTES = 64 * 1024
+"""More text than this is scored in a thread, so that the event loop goes on."""
 
 
 class Pipeline:
@@ -52,8 +52,7 @@ class Pipeline:
 
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; calls no model and spends nothing."""
-        chars = sum(len(message.content) for message in request.messages)
-        if chars > OFF_LOOP_CHARS:
+        if _scanned_bytes(request) > OFF_LOOP_BYTES:
             complexity, privacy, masked = await asyncio.to_thread(self._score, request)
         else:
             complexity, privacy, masked = self._score(request)
@@ -99,3 +98,10 @@ class Pipeline:
             )
         }
         return tuple(found.values())
+
+
+def _scanned_bytes(request: Request) -> int:
+    """Return how much text the scorers read: everything that a backend is sent."""
+    config = request.config
+    texts = (*(message.content for message in request.messages), *config.stop, config.json_schema or "")
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
