@@ -12,7 +12,7 @@ from gateway.scoring.privacy.detector import (
     sole_paragraph,
     stands_alone,
 )
-from gateway.scoring.privacy.national_id_rules import RULES
+from gateway.scoring.privacy.national_id_rules import RULES, IdRule
 
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
 _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
@@ -41,6 +41,8 @@ _SHAPES = PatternSet(
     [rf"\b(?:{rule.shape})" for rule in RULES] + [source for source, _ in _LABELLED], ignore_case=True
 )
 _LEAST_DIGITS = 5
+_FEW_SIGNS = 2
+"""A number of so few different characters is given to nobody."""
 
 
 class NationalIdDetector:
@@ -81,9 +83,15 @@ def _by_rule(text: str, index: int, sole: tuple[int, int] | None, *, is_named: b
             if (rule.named or rule.is_valid)(written) or rule.is_valid(written):
                 yield _match(start, end, max(rule.alone, LIKELY))
             continue
-        confidence = max(rule.alone, rule.whole) if (start, end) == sole else rule.alone
-        if confidence and rule.is_valid(written):
-            yield _match(start, end, confidence)
+        if rule.alone and rule.is_valid(written):
+            yield _match(start, end, rule.alone)
+        elif (start, end) == sole and rule.whole and _is_whole(rule, written):
+            yield _match(start, end, rule.whole)
+
+
+def _is_whole(rule: IdRule, written: str) -> bool:
+    """Whether a number that stands by itself may be one of a kind."""
+    return len(set(written)) > _FEW_SIGNS and (rule.sole or rule.is_valid)(written)
 
 
 def _match(start: int, end: int, confidence: float) -> Match:

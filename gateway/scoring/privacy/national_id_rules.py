@@ -83,6 +83,8 @@ class IdRule:
     """How sure it is without such a word in its paragraph; 0: it needs one."""
     whole: float = PROBABLE
     """How sure it is where the paragraph holds nothing else: what is sent by itself is a datum, no count."""
+    sole: Callable[[str], bool] | None = None
+    """What is asked of it there, where that is less than `is_valid`."""
     named: Callable[[str], bool] | None = None
     """What is asked of its digits beside such a word, where that is less: a mistyped one is private too."""
 
@@ -94,7 +96,7 @@ RULES: tuple[IdRule, ...] = (
     # Europe
     IdRule(
         shape=rf"{_NINO_START} ?(?:\d{{2}} ?\d{{2}} ?\d{{2}}|\d{{3}} ?\d{{3}}) ?[A-D]",
-        is_valid=is_plain_nino, named=is_nino,
+        is_valid=is_plain_nino, named=is_nino, sole=is_nino,
         words="nino|national insurance|ni(?: number)?", alone=LIKELY, whole=LIKELY,
     ),
     IdRule(shape=r"\d{3}[ -]?\d{3}[ -]?\d{4}", is_valid=nhs.is_valid, words="nhs"),
@@ -109,7 +111,8 @@ RULES: tuple[IdRule, ...] = (
     ),
     IdRule(
         shape=rf"(?:{_UNION})U?[0-9A-Z]{{0,2}}\d{{6,12}}[0-9A-Z]{{0,3}}",
-        is_valid=vat.is_valid, named=is_any, words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*",
+        is_valid=vat.is_valid, named=is_any, sole=is_any,
+        words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*",
         alone=PROBABLE,
     ),
     IdRule(shape=r"\d{7,8}-?[A-Z]", is_valid=is_spanish, words="dni|nif", alone=LIKELY),
@@ -158,7 +161,7 @@ RULES: tuple[IdRule, ...] = (
         is_valid=nip.is_valid, words="nip(?:-?u|em)?",
     ),
     IdRule(shape=r"\d{9}(?:\d{5})?", is_valid=regon.is_valid, words="regon[a-z]*"),
-    IdRule(shape=r"[A-Z]{3} ?\d{6}", is_valid=is_any, words="dow[oó]d[a-z]*|dowodu osobistego"),
+    IdRule(shape=r"[A-Z]{3} ?\d{6}", is_valid=is_any, words="dow[oó]d[a-z]*|dowodu osobistego", whole=0.0),
     IdRule(shape=r"\d{6}/\d{3,4}", is_valid=rc.is_valid, words="rodn[eé] .[ií]slo", alone=PROBABLE),
     IdRule(shape=r"[1-9]\d{12}", is_valid=cnp.is_valid, words="cnp|cod numeric personal"),
     IdRule(shape=r"\d{10}", is_valid=egn.is_valid, words="egn"),
@@ -222,7 +225,7 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"[2-9]\d{11}", is_valid=is_aadhaar, words="a+dhaa?r|uidai|uid"),
     IdRule(
         shape=r"[A-Z]{5}\d{4}[A-Z]",
-        is_valid=is_upper_pan, named=is_any, words="pan|permanent account", alone=PROBABLE,
+        is_valid=is_upper_pan, named=is_any, sole=str.isupper, words="pan|permanent account", alone=PROBABLE,
     ),
     IdRule(
         shape=r"[A-Z]{3}\d{7}",
@@ -251,6 +254,7 @@ RULES: tuple[IdRule, ...] = (
         shape=r"\d{3}-\d{3}-\d{3}(?:-\d{3,5})?",
         is_valid=is_philippine_tin, words="tin|tax(?:payer)? id[a-z]*", alone=PROBABLE,
     ),
+    IdRule(shape=r"\d{9}(?:\d{3}|\d{5})?", is_valid=is_philippine_tin, words="tin|bir", whole=0.0),
     IdRule(shape=r"\d{4} ?\d{5} ?\d", is_valid=is_australian_medicare, words="medicare"),
     IdRule(shape=r"\d{2} ?\d{3} ?\d{3} ?\d{3}", is_valid=abn.is_valid, words="abn|australian business"),
     IdRule(shape=r"\d{3} ?\d{3} ?\d{3}", is_valid=acn.is_valid, words="acn|australian company"),
