@@ -322,10 +322,11 @@ class BackendInvalid(BackendError):
 
 
 class EngineDown(BackendError):
-    """No engine process is there to take the request."""
+    """No engine process takes the request; its supervisor knows when it is back, so no breaker guesses."""
 
     reason = Reason.ENGINE_DOWN
     code = "UNAVAILABLE"
+    breaker = BreakerVerdict.IGNORE
 
 
 class EngineDied(EngineDown):

@@ -338,6 +338,15 @@ def test_translate(
     assert str(translated).count("edge: ") == 1
 
 
+def test_a_status_whose_message_grpc_replaced_is_still_read() -> None:
+    """When both ends see the deadline, gRPC puts its own message beside the engine's details."""
+    status = rpc_status.to_status(to_rpc_status(errors.DeadlinePassed("edge: in the queue")))
+    metadata = grpc.aio.Metadata(*status.trailing_metadata)
+    error = grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), metadata, "Stream removed")
+
+    assert type(translate("edge", error)) is errors.BackendSilent
+
+
 async def test_health(supervisor: EngineSupervisor) -> None:
     """The engine serves grpc.health.v1 beside its own service."""
     async with grpc.aio.insecure_channel(supervisor.target) as channel:

@@ -31,8 +31,9 @@ CONNECT_TIMEOUT_S: Final = 5.0
 """The SDK's own default; a provider that is there takes a connection within it."""
 LEAST_TIMEOUT_S: Final = 0.001
 """For a deadline that has passed: aiohttp takes 0 for no limit at all."""
-USAGE_WAIT_S: Final = 2.0
-"""How long a streamed answer that is complete waits for its token counts."""
+USAGE_WAIT_S: Final = 0.5
+"""How long a streamed answer that is complete waits for its token counts: they follow at once or not at
+all, and half of what is left of the deadline is the most that it may cost."""
 END_WAIT_S: Final = 0.05
 """How long it then waits for the end of the stream."""
 
@@ -95,7 +96,7 @@ class CloudBackend:
                         yield Chunk(text=text)
                     if reader.is_finished:
                         break
-                await _read_usage(events, reader)
+                await _read_usage(events, reader, left_s=call.deadline.remaining_s(self._clock))
             last_chunk = reader.last_chunk()
         except _FAILURES as error:
             failure = translate(self.name, error, unix_s=self._clock.unix_s())
@@ -152,12 +153,12 @@ def _response_format(name: str, json_schema: str) -> dict[str, object]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
-async def _read_usage(events: openai.AsyncStream[object], reader: StreamReader) -> None:
+async def _read_usage(events: openai.AsyncStream[object], reader: StreamReader, *, left_s: float) -> None:
     """Read what follows the finish reason; a complete answer whose token counts do not come has none."""
     if not reader.is_finished:
         return
     with contextlib.suppress(*_FAILURES):
-        async with asyncio.timeout(USAGE_WAIT_S) as limit:
+        async with asyncio.timeout(min(USAGE_WAIT_S, left_s / 2)) as limit:
             async for event in events:
                 reader.feed(event)
                 if reader.has_usage:

@@ -7,14 +7,15 @@ from typing import Protocol
 
 import grpc
 import grpc.aio
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
 from gateway.backends.base import Call
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.types import Chunk, FinishReason, Reason, Reply, Usage
+
+_STATUS_KEY = "grpc-status-details-bin"
 
 _FINISH_REASONS = {
     engine_pb2.FINISH_REASON_STOP: FinishReason.STOP,
@@ -159,16 +160,27 @@ def to_chunk(response: engine_pb2.GenerateResponse) -> Chunk:
     )
 
 
+def _rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    """Return the engine's own status; empty when the call ended without one.
+
+    `rpc_status.from_call` raises where gRPC's message differs, as it does when both ends see the deadline.
+    """
+    for key, value in error.trailing_metadata() or ():
+        if key == _STATUS_KEY and isinstance(value, bytes):
+            return status_pb2.Status.FromString(value)
+    return status_pb2.Status()
+
+
 def translate(name: str, error: grpc.aio.AioRpcError) -> errors.BackendError:
     """Return the gateway's error for a failed call: by the engine's ErrorInfo, else by gRPC's code."""
-    status = rpc_status.from_call(error)
+    status = _rich_status(error)
     info = error_details_pb2.ErrorInfo()
     retry = error_details_pb2.RetryInfo()
-    for detail in () if status is None else status.details:
+    for detail in status.details:
         detail.Unpack(info)
         detail.Unpack(retry)
     if info.reason in _ERRORS:
-        message = (error.details() or "").removeprefix(f"{name}: ")
+        message = status.message.removeprefix(f"{name}: ")
         return _ERRORS[info.reason](name, message, retry_after_s=_seconds(retry))
     code = error.code()
     kind = _CODES.get(code, errors.BackendFailed)
