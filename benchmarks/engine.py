@@ -25,8 +25,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from engine_contestants import Child, Contestant, LlamaServer, Ours, Settings, Timing
 from engine_questions import prefix_reuse, step_overhead, stream_stall
@@ -34,6 +33,7 @@ from make_demo_model import WORDS
 
 from gateway.engine.threads import default_threads
 
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
 console = Console(width=140)
 
 
@@ -129,7 +129,16 @@ def ratios(samples: dict[str, Sample]) -> dict[str, dict[str, float]]:
 def show(load: Load, samples: dict[str, Sample], ratio: dict[str, dict[str, float]]) -> None:
     """Print one load as a table."""
     table = Table(title=load.label, title_justify="left")
-    for heading in ("", "tokens/s", "spread", "first ms p50", "p99", "per token ms p50", "p99", "ours / this"):
+    for heading in (
+        "",
+        "tokens/s",
+        "spread",
+        "first ms p50",
+        "p99",
+        "per token ms p50",
+        "p99",
+        "ours / this",
+    ):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, sample in samples.items():
         s, r = sample.summary(), ratio[name]
@@ -186,7 +195,9 @@ async def run(arguments: argparse.Namespace, model: Path) -> dict[str, object]:
             await contestant.stop()
     report["load_after"] = os.getloadavg()[0]
     console.print(f"memory, MB resident: {report['memory_mb']}")
-    console.print(f"threads {settings.threads}; load average {report['load']:.2f} -> {report['load_after']:.2f}")
+    console.print(
+        f"threads {settings.threads}; load average {report['load']:.2f} -> {report['load_after']:.2f}"
+    )
     return report
 
 
@@ -202,7 +213,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or Path(folder) / "synthetic.gguf"
         if not arguments.model:
-            subprocess.run([sys.executable, ROOT / "tools" / "make_synthetic_model.py", model], check=True)
+            subprocess.run([sys.executable, TOOLS / "make_synthetic_model.py", model], check=True)
         report = asyncio.run(run(arguments, model))
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -74,7 +74,10 @@ async def stream_stall(ours: Ours, dice: random.Random, *, rounds: int) -> dict[
 def gaps(timings: list[Timing], from_s: float, until_s: float) -> list[float]:
     """Return the times between pieces that came within a span."""
     return [
-        b - a for t in timings for a, b in zip(t.at_s, t.at_s[1:], strict=False) if from_s <= a and b <= until_s
+        b - a
+        for t in timings
+        for a, b in zip(t.at_s, t.at_s[1:], strict=False)
+        if from_s <= a and b <= until_s
     ]
 
 

@@ -1,7 +1,7 @@
 """Contestants without a socket, for `benchmarks/engine.py`: `engine_worker.py bare|lock MODEL THREADS ...`.
 
-`bare` is the least that batching costs: one `llama_decode` for all sequences, the likeliest token by numpy, no
-text. `lock` is llama-cpp-python's `Llama`, one request at a time. One line of JSON in, one line out.
+`bare` is the least that batching costs: one `llama_decode` for all sequences, the likeliest token by numpy,
+no text. `lock` is llama-cpp-python's `Llama`, one request at a time. One line of JSON in, one line out.
 """
 
 import ctypes

@@ -144,7 +144,7 @@ def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
     pace.note_step(answering=8, prompt_tokens=0, taken_s=0.04)
     pace.note_step(answering=0, prompt_tokens=100, taken_s=0.1)
 
-    assert pace.prompt_budget(answering=8, most=504) == 48
+    assert pace.prompt_budget(answering=8, most=504) == 60
     assert pace.prompt_budget(answering=0, most=512) == 512
     pace.note_step(answering=0, prompt_tokens=100, taken_s=1000.0)
     assert pace.prompt_budget(answering=8, most=504) == LEAST_CHUNK

@@ -79,9 +79,7 @@ def write(path: Path, shape: Shape, *, seed: int = 1) -> None:
     write_metadata(writer, shape, tokens, merges)
     quantized = gguf.GGMLQuantizationType.Q8_0
     for name, weights in tensors(shape, seed).items():
-        writer.add_tensor(
-            f"{name}.weight", gguf.quants.quantize(weights, quantized), raw_dtype=quantized
-        )
+        writer.add_tensor(f"{name}.weight", gguf.quants.quantize(weights, quantized), raw_dtype=quantized)
     norms = [f"blk.{i}.{kind}" for i in range(shape.layers) for kind in ("attn_norm", "ffn_norm")]
     for name in [*norms, "output_norm"]:
         writer.add_tensor(f"{name}.weight", np.ones(shape.embedding, dtype=np.float32))

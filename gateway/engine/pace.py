@@ -14,8 +14,8 @@ MOST_STEP_S = 1.0
 """How long a step of prompts alone may take: a cancel that the hardware cannot act upon waits for it."""
 FIRST_CHUNK = 64
 """Prompt tokens of a step before anything was measured."""
-LEAST_CHUNK = 16
-"""Prompt tokens of a step at least: fewer cost the same, since every step reads all weights."""
+LEAST_CHUNK = 4
+"""Prompt tokens of a step at least, and what their number is a multiple of."""
 MARGIN = 1.1
 """How much longer than predicted an answer is taken to take, when it is asked for."""
 
