@@ -120,6 +120,8 @@ class Request:
     config: GenerationConfig = GenerationConfig()
     hints: Hints = Hints()
     labels: Mapping[str, str] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    """What the caller reads, as tags like `pl` or `de-AT`, the dearest first; for canned replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,8 @@ class Degraded:
 
     reason: Reason
     canned_id: str
+    retry_after_s: float | None = None
+    """Seconds after which another try makes sense, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

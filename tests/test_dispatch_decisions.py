@@ -1,5 +1,6 @@
 """The pure parts of dispatch: each decides one thing, and each has its table."""
 
+import contextlib
 import random
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.canned import choose_reply
+from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Deadline
 from gateway.dispatch.deadline import patience, silence
 from gateway.dispatch.ending import code_of, degraded_reason
@@ -15,7 +16,7 @@ from gateway.dispatch.pauses import LONGEST_PAUSE_S, Pauses
 from gateway.dispatch.recovery import Told
 from gateway.dispatch.reserve import charge_for
 from gateway.dispatch.retry import backoff_s
-from gateway.dispatch.retry_budget import RetryBudget
+from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget
 from gateway.dispatch.trail import Trail
 from gateway.dispatch.turn import Turn
 from gateway.errors import (
@@ -90,14 +91,58 @@ def test_code(reason: Reason, chain: tuple[str, ...], code: str) -> None:
 )
 def test_choose_reply(reason: Reason, chosen: str) -> None:
     """The reply that names the reason, else the catch-all."""
-    assert choose_reply(REPLIES, reason).id == chosen
+    assert choose_reply(REPLIES, Occasion(reason=reason)).id == chosen
+
+
+CHOICE = (
+    CannedReply(id="later", when_reason=(Reason.BUDGET_EXHAUSTED,), text="Try again in {retry_after_s} s."),
+    CannedReply(id="spent", when_reason=(Reason.BUDGET_EXHAUSTED,), text="Used up."),
+    CannedReply(id="spent-pl", when_reason=(Reason.BUDGET_EXHAUSTED,), language="pl", text="Wyczerpane."),
+    CannedReply(id="red", when_label={"team": "red"}, text="Ask Kim."),
+    CannedReply(id="sorry-pl", language="pl", text="Przepraszamy."),
+    CannedReply(id="sorry-de", language="de", text="Leider."),
+    CannedReply(id="sorry-de-at", language="de-AT", text="Leider nicht."),
+    CannedReply(id="sorry", text="Sorry."),
+)
+SPENT, DOWN = Reason.BUDGET_EXHAUSTED, Reason.ALL_FAILED
+
+
+@pytest.mark.parametrize(
+    ("occasion", "chosen"),
+    [
+        (Occasion(reason=DOWN), "sorry"),
+        (Occasion(reason=DOWN, languages=("pl",)), "sorry-pl"),
+        (Occasion(reason=DOWN, languages=("pl-PL",)), "sorry-pl"),
+        (Occasion(reason=DOWN, languages=("PL",)), "sorry-pl"),
+        (Occasion(reason=DOWN, languages=("plx",)), "sorry"),  # Another language, not a kind of Polish.
+        (Occasion(reason=DOWN, languages=("fr",)), "sorry"),
+        (Occasion(reason=DOWN, languages=("de-AT",)), "sorry-de"),  # Both serve; the policy's order decides.
+        (Occasion(reason=DOWN, languages=("fr", "de", "pl")), "sorry-de"),  # The dearest that there is.
+        (Occasion(reason=DOWN, labels={"team": "red"}), "red"),
+        (Occasion(reason=DOWN, labels={"team": "blue"}), "sorry"),
+        (Occasion(reason=DOWN, labels={"team": "red"}, languages=("pl",)), "red"),  # Labels before language.
+        (Occasion(reason=SPENT), "spent"),  # When is not known, so it is not said.
+        (Occasion(reason=SPENT, retry_after_s=61.2), "later"),
+        (Occasion(reason=SPENT, languages=("pl",), retry_after_s=61.2), "spent-pl"),
+        (Occasion(reason=SPENT, languages=("de",)), "spent"),  # The reason before the language.
+        (Occasion(reason=SPENT, labels={"team": "red"}), "spent"),  # The reason before the labels.
+    ],
+)
+def test_choose_reply_by_who_asks(occasion: Occasion, chosen: str) -> None:
+    """The reason counts first, then labels, then the caller's languages, then the order of the policy."""
+    assert choose_reply(CHOICE, occasion).id == chosen
+
+
+def test_time_to_try_again_in_the_text() -> None:
+    """Seconds are whole and never too few."""
+    assert text_of(CHOICE[0], Occasion(reason=SPENT, retry_after_s=61.2)) == "Try again in 62 s."
 
 
 def test_choose_reply_without_catch_all() -> None:
     """A list without a catch-all, which no checked policy has, is a defect and not silence."""
     only = CannedReply(id="x", when_reason=(Reason.BUDGET_EXHAUSTED,), text="x")
     with pytest.raises(LookupError):
-        choose_reply((only,), Reason.ALL_FAILED)
+        choose_reply((only,), Occasion(reason=Reason.ALL_FAILED))
 
 
 @given(st.integers(1, 12), st.integers())
@@ -110,16 +155,32 @@ def test_backoff(retry: int, seed: int) -> None:
 
 def test_retry_budget() -> None:
     """A fifth of the requests in flight may retry, and three always may."""
-    budget = RetryBudget()
-    budget.in_flight = 10
-    with budget.ticket() as first, budget.ticket() as second, budget.ticket() as third:
+    with contextlib.ExitStack() as stack:
+        budget = RetryBudget(FakeClock())
+        for _ in range(15):
+            stack.enter_context(budget.request())
+        first, second, third, fourth = (stack.enter_context(budget.ticket()) for _ in range(4))
         assert [ticket.take() for ticket in (first, second, third)] == [True, True, True]
         assert first.take(), "a turn that retries may retry again"
-        with budget.ticket() as fourth:
-            assert not fourth.take()
-            budget.in_flight = 20
-            assert fourth.take()
-    assert budget.retrying == 0
+        assert not fourth.take()
+        for _ in range(15):
+            stack.enter_context(budget.request())
+        assert fourth.take()
+    assert (budget.retrying, budget.in_flight) == (0, 0)
+
+
+def test_retry_budget_of_the_last_seconds() -> None:
+    """Retries are a fifth of the requests that came lately, too, however many requests wait."""
+    clock = FakeClock()
+    with contextlib.ExitStack() as stack:
+        budget = RetryBudget(clock)
+        for _ in range(200):
+            stack.enter_context(budget.request())
+        tickets = [stack.enter_context(budget.ticket()) for _ in range(4)]
+        assert sum(ticket.take() for ticket in tickets * 20) == 40, "a fifth of 200"
+        assert not tickets[0].take(), "a turn that retries already has to ask as well"
+        clock.advance(LATELY_S + 1)
+        assert sum(ticket.take() for ticket in tickets * 20) == FLOOR * LATELY_S, "no request came lately"
 
 
 def test_pauses() -> None:

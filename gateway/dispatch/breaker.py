@@ -120,6 +120,10 @@ class Breakers:
         """Say whether a call to the model would be refused now."""
         return self.of(model).retry_after_s(self._clock.monotonic_s()) is not None
 
+    def heals_after_s(self, model: str) -> float | None:
+        """Return the seconds after which an open breaker lets a call through; None: nobody knows."""
+        return self.of(model).retry_after_s(self._clock.monotonic_s()) or None
+
 
 class Guarded:
     """The layer that asks the breaker first and tells it how the call ended."""

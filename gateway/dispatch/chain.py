@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from gateway.backends.canned import choose_reply
+from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.deadline import is_over
 from gateway.dispatch.ending import degraded_reason, not_degraded
@@ -57,8 +57,11 @@ class _Walk:
 class Chain:
     """Tries each model's turn; what one error means for the others is decided here."""
 
-    def __init__(self, turn_layer: TurnLayer, *, clock: Clock) -> None:
+    def __init__(
+        self, turn_layer: TurnLayer, *, clock: Clock, heals_after_s: Callable[[str], float | None]
+    ) -> None:
         self._turn_layer = turn_layer
+        self._heals_after_s = heals_after_s
         self._clock = clock
 
     async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
@@ -134,8 +137,10 @@ class Chain:
         walk.was_begun = walk.was_begun or bool(walk.told.parts)
         walk.told.cut(error.reason)
         walk.engine_died = walk.engine_died or isinstance(error, EngineDied)
-        if error.retry_after_s is not None:
-            walk.heals_s[error.model] = error.retry_after_s
+        # What the error does not tell, the model's breaker or pause may know: it may be its doing.
+        heals_s = self._heals_after_s(error.model) if error.retry_after_s is None else error.retry_after_s
+        if heals_s is not None:
+            walk.heals_s[error.model] = heals_s
         if not self._may_go_on(error, walk):
             error.attempts = walk.trail.attempts
             raise error
@@ -156,6 +161,7 @@ class Chain:
         """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it."""
         order = walk.order
         reason = degraded_reason(walk.trail.attempts, order.decision.refused)
+        retry_after_s = min(walk.heals_s.values(), default=None)
         if not order.request.hints.allow_degraded:
             if walk.told.void_reason is not None:
                 raise self._truncated(walk.trail.attempts[-1].model, walk)
@@ -163,18 +169,24 @@ class Chain:
                 reason,
                 order.decision,
                 walk.trail.attempts,
-                retry_after_s=min(walk.heals_s.values(), default=None),
+                retry_after_s=retry_after_s,
             )
         if restart := walk.told.restart(""):
             yield restart
-        reply = choose_reply(order.policy.replies, reason)
+        occasion = Occasion(
+            reason=reason,
+            labels=order.request.labels,
+            languages=order.request.languages,
+            retry_after_s=retry_after_s,
+        )
+        reply = choose_reply(order.policy.replies, occasion)
         yield Answer(
-            text=reply.text,
+            text=text_of(reply, occasion),
             finish_reason=None,
             usage=None,
             route=Route.CANNED,
             model="",
-            degraded=Degraded(reason=reason, canned_id=reply.id),
+            degraded=Degraded(reason=reason, canned_id=reply.id, retry_after_s=retry_after_s),
             cost_usd_nanos=walk.trail.cost_usd_nanos,
             attempts=walk.trail.attempts,
         )

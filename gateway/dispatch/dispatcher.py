@@ -51,21 +51,25 @@ class Dispatcher:
         clock: Clock,
         rng: random.Random | None = None,
     ) -> None:
-        breakers = Breakers(clock)
+        breakers, pauses = Breakers(clock), Pauses(clock)
+
+        def heals_after_s(model: str) -> float | None:
+            return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
+
         self._paces = Paces(clock)
-        self._retry_budget = RetryBudget()
+        self._retry_budget = RetryBudget(clock)
         within = Within(backends, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
         retry = Retry(
             Recorded(guarded, clock=clock),
             breakers=breakers,
-            pauses=Pauses(clock),
+            pauses=pauses,
             retry_budget=self._retry_budget,
             clock=clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
         )
-        self._chain = Chain(Unmasked(retry), clock=clock)
+        self._chain = Chain(Unmasked(retry), clock=clock, heals_after_s=heals_after_s)
 
     async def generate(
         self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline

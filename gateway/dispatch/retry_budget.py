@@ -1,27 +1,43 @@
 """Keeps retries from multiplying the load of a provider that is down."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.clock import Clock
 
 SHARE = 0.2
-"""Of the requests in flight in this process, how many may be retrying at once."""
+"""Of the requests in flight in this process, how many may be retrying at once; and of those that came lately,
+how many retries there may be."""
 FLOOR = 3
-"""How many always may."""
+"""How many may be retrying at once, and how many retries a second there may be, if few requests come."""
+LATELY_S = 10
+"""What is lately, in seconds."""
+
+
+@dataclass(slots=True)
+class _Second:
+    at: int
+    requests: int = 0
+    retries: int = 0
 
 
 class RetryTicket:
-    """The right of one turn to retry; taken once, for all its retries."""
+    """The right of one turn to retry, asked for before each retry."""
 
     def __init__(self, budget: "RetryBudget") -> None:
         self._budget = budget
         self._is_taken = False
 
     def take(self) -> bool:
-        """Say whether the turn may retry, and from then on count it."""
-        if not self._is_taken and self._budget.has_room():
-            self._is_taken = True
-            self._budget.retrying += 1
-        return self._is_taken
+        """Say whether the turn may retry once more, and from then on count it."""
+        if not self._budget.has_room(besides=int(self._is_taken)):
+            return False
+        self._budget.retrying += not self._is_taken
+        self._is_taken = True
+        self._budget.note_retry()
+        return True
 
     def give_back(self) -> None:
         """Stop counting the turn."""
@@ -31,19 +47,33 @@ class RetryTicket:
 
 
 class RetryBudget:
-    """Counts the requests and the retrying turns of this process."""
+    """Counts the requests and the retries of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.in_flight = 0
         self.retrying = 0
+        self._clock = clock
+        self._lately: deque[_Second] = deque()
 
-    def has_room(self) -> bool:
-        """Say whether one turn more may retry."""
-        return self.retrying < max(FLOOR, int(SHARE * self.in_flight))
+    def has_room(self, *, besides: int = 0) -> bool:
+        """Say whether one turn may retry, `besides` of those that are counted."""
+        # A share of what is in flight alone is no share of all: requests that wait long, for a model that
+        # asked for a pause say, make room for many short retries.
+        self._now()
+        requests = sum(second.requests for second in self._lately)
+        retries = sum(second.retries for second in self._lately)
+        return self.retrying - besides < max(FLOOR, int(SHARE * self.in_flight)) and retries < max(
+            FLOOR * LATELY_S, int(SHARE * requests)
+        )
+
+    def note_retry(self) -> None:
+        """Count a retry."""
+        self._now().retries += 1
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """Count a request for as long as the block runs."""
+        self._now().requests += 1
         self.in_flight += 1
         try:
             yield
@@ -58,3 +88,11 @@ class RetryBudget:
             yield ticket
         finally:
             ticket.give_back()
+
+    def _now(self) -> _Second:
+        second = int(self._clock.monotonic_s())
+        while self._lately and self._lately[0].at <= second - LATELY_S:
+            self._lately.popleft()
+        if not self._lately or self._lately[-1].at != second:
+            self._lately.append(_Second(second))
+        return self._lately[-1]

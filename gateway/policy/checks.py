@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.policy.detection import check_detection
 from gateway.policy.document import Document, Path, Problem
 from gateway.policy.model import (
+    RETRY_AFTER,
     Budget,
     CannedReply,
     LlamaCppModel,
@@ -212,11 +213,15 @@ def _check_resilience(parts: Parts) -> Iterator[Finding]:
 
 def _check_replies(parts: Parts) -> Iterator[Finding]:
     for index, reply in parts.replies.items():
-        path = ("replies", index, "when_reason")
-        if index == parts.last_reply and reply.when_reason:
-            yield path, "the last reply must have none: it is the catch-all"
-        if index != parts.last_reply and not reply.when_reason:
-            yield path, "is missing; only the last reply is the catch-all"
+        asked = {"when_reason": reply.when_reason, "when_label": reply.when_label, "language": reply.language}
+        if index == parts.last_reply:
+            for key in (key for key, value in asked.items() if value):
+                yield ("replies", index, key), "the last reply must have none: it is the catch-all"
+            if RETRY_AFTER in reply.text:
+                said = f"the last reply must not say {RETRY_AFTER}: it is for when that is not known, too"
+                yield ("replies", index, "text"), said
+        elif not any(asked.values()) and RETRY_AFTER not in reply.text:
+            yield ("replies", index, "when_reason"), "is missing; only the last reply is the catch-all"
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ from gateway.policy.spec import (
 from gateway.types import PrivacyClass, Reason
 
 __all__ = [
+    "RETRY_AFTER",
     "Budget",
     "CannedReply",
     "ClassName",
@@ -179,8 +180,9 @@ class Rule(Strict):
         None,
         min_length=1,
         max_length=4096,
-        description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, privacy_class, "
-        "findings, tenant, labels, prompt_tokens and deadline_s. The last rule, and only it, has none.",
+        description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, "
+        "privacy_class, findings, tenant, labels, prompt_tokens and deadline_s. The last rule, and only "
+        "it, has none.",
     )
     route: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Names of models, in the order in which they are tried."
@@ -228,6 +230,10 @@ class Resilience(Strict):
     )
 
 
+RETRY_AFTER = "{retry_after_s}"
+"""What stands in a canned reply for the seconds after which another try makes sense."""
+
+
 class CannedReply(Strict):
     """A fixed text for when no model answers."""
 
@@ -235,10 +241,23 @@ class CannedReply(Strict):
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
         (),
         strict=False,
-        description="The reasons that this reply is for. The last reply, and only it, has none: "
-        "it is for all others.",
+        description="The reasons that this reply is for. Default: any.",
     )
-    text: str = Field(min_length=1, max_length=4096, description="What the caller reads.")
+    when_label: dict[Name, Name] = Field(
+        {}, description="Labels that the request must have, with these values. Default: any."
+    )
+    language: str | None = Field(
+        None,
+        pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="The language of the text, for callers whose accept-language names it: pl serves pl-PL "
+        "too. Default: for everybody. The last reply has none of reasons, labels and language.",
+    )
+    text: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="What the caller reads. One with {retry_after_s} is sent only where it is known after "
+        "how many seconds another try makes sense.",
+    )
 
 
 class PolicyFile(Strict):

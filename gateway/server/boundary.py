@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
-from gateway.server.wire import AnyRequest
+from gateway.server.wire import AnyRequest, parse_languages
 from gateway.telemetry.logs import attempt_names
 from gateway.types import Attempt
 
@@ -37,6 +37,8 @@ class Scope:
     request_id: str
     remaining_s: float | None
     """Seconds that the caller's deadline leaves; None when it set none."""
+    languages: tuple[str, ...] = ()
+    """What the caller reads, the dearest first."""
     line: dict[str, object] = field(default_factory=dict)
 
 
@@ -103,6 +105,7 @@ class Boundary:
         self._idle.clear()
         try:
             scope.tenant = self._tenant_of(context)
+            scope.languages = _languages(context)
             yield scope
         except GatewayError as error:
             code = error.code
@@ -129,6 +132,13 @@ class Boundary:
                 duration_ms=round(duration_ms, 2),
                 **scope.line,
             )
+
+
+def _languages(context: Context) -> tuple[str, ...]:
+    for key, value in context.invocation_metadata() or ():
+        if key == "accept-language" and isinstance(value, str):
+            return parse_languages(value)
+    return ()
 
 
 def _decoded(message: _Request | None) -> _Request:

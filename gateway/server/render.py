@@ -76,6 +76,8 @@ def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.Gen
     if answer.degraded is not None:
         response.degraded.reason = _REASONS[answer.degraded.reason]
         response.degraded.canned_id = answer.degraded.canned_id
+        if answer.degraded.retry_after_s is not None:
+            response.degraded.retry_after_s = answer.degraded.retry_after_s
     return response
 
 

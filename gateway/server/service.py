@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -89,4 +90,4 @@ async def _parse(message: AnyRequest, scope: Scope) -> Request:
     else:
         request = parse_request(message, tenant=scope.tenant, new_id=scope.request_id)
     scope.request_id = request.request_id
-    return request
+    return replace(request, languages=scope.languages) if scope.languages else request

@@ -27,7 +27,7 @@ _REFUSALS = {
 
 
 def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
-    """Return the HTTP error that `fault` stands for, if it is one; `last_role` is that of the last message."""
+    """Return the HTTP error that `fault` stands for, if it is one; `last_role` is the last message's."""
     if fault is None:
         return None
     if fault.kind == "no-prefill" and last_role == "assistant":
