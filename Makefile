@@ -32,6 +32,9 @@ unit: setup
 bench: setup  ## Measure what a request costs the gateway itself.
 	@$(BIN)/python benchmarks/hot_path.py
 
+bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
+	@$(BIN)/python benchmarks/privacy.py $(DATA)
+
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
