@@ -32,7 +32,7 @@ NAME = "vexilloid"
 """Stands in ids and labels, which no provider is ever sent."""
 
 DATA: Mapping[str, str] = {
-    "EMAIL": f"{VALUE}@example.org",
+    "EMAIL": f"{VALUE}-1@example.org",
     "PHONE": "+44 20 7946 0958",
     "CREDIT_CARD": "4111 1111 1111 1111",
     "IBAN": "GB82 WEST 1234 5698 7654 32",
