@@ -33,7 +33,8 @@ from tests.redis_server import RedisServer, running_redis
 FAULTS = (
     "status=503,times=6", "status=500,times=2", "status=429,times=3", "status=429,retry_after_s=1,times=2",
     "reset,times=2", "silence,times=2", "slow=2,times=2", "cut=3,times=3", "stall=3,times=2",
-    "garbage=3,times=3", "no-finish,times=2", "no-usage,times=2", "open-end,times=2", "context-too-long,times=1",
+    "garbage=3,times=3", "no-finish,times=2", "no-usage,times=2", "open-end,times=2",
+    "context-too-long,times=1",
 )  # fmt: skip
 EDGE = '  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted, max_tokens: 32}\nbudgets:'
 DEADLINE_S = 5.0
@@ -190,9 +191,9 @@ async def run(seconds: float, seed: int) -> list[str]:
             await gateway.start()
         callers = Callers(gateways, rng)
         until_s = time.monotonic() + seconds
-        *_, harms = await asyncio.gather(
-            *(callers.run(until_s) for _ in range(CALLERS)), disturb(cloud, gateways, redis, rng, until_s)
-        )
+        calling = [asyncio.create_task(callers.run(until_s)) for _ in range(CALLERS)]
+        harms = await disturb(cloud, gateways, redis, rng, until_s)
+        await asyncio.gather(*calling)
         wrong = [*callers.wrong, *await calm(gateways, callers)]
         bill = cloud.bill().billed_usd_nanos
         ledger = open_ledger(redis.url, clock=LateClock())

@@ -4,17 +4,18 @@ python benchmarks/litellm_router.py BASE_URL
 """
 
 import asyncio
+import importlib
 import json
 import sys
 import time
+from typing import Any
 
 PATIENCE_S = 0.6
 
 
 async def ask(base_url: str, *, is_streamed: bool) -> dict[str, object]:
     """Send one request through a new router, set up as the gateway's policy is, as far as it can be."""
-    import litellm
-
+    litellm: Any = importlib.import_module("litellm")
     litellm.suppress_debug_info = True
     router = litellm.Router(
         model_list=[
