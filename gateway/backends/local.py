@@ -42,10 +42,15 @@ _CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {
 class Engine(Protocol):
     """What is needed of an engine's supervisor."""
 
-    is_serving: bool
-    """Whether an engine takes requests."""
-    generation: int
-    """How often an engine was started."""
+    @property
+    def is_serving(self) -> bool:
+        """Whether an engine takes requests."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How often an engine was started."""
+        ...
 
     @property
     def target(self) -> str:

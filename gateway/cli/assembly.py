@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from gateway.backends.base import Backend
 from gateway.backends.cloud import CloudBackend
 from gateway.backends.local import LocalBackend
+from gateway.cli.engine_board import EngineBoard
 from gateway.clock import Clock, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.engine.supervisor import EngineSupervisor
@@ -58,11 +59,13 @@ async def running_gateway(
     environ: Mapping[str, str],
     clock: Clock | None = None,
     replaced: Mapping[str, Backend] | None = None,
+    board: EngineBoard | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
-    `replaced` puts other backends, scripted ones for example, in the place of models of the policy. Raises
-    StartupError when something that the policy names is not to be had.
+    `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
+    `board` the engines are those of a parent that shares them among its workers. Raises StartupError when
+    something that the policy names is not to be had.
     """
     clock = clock or SystemClock()
     relay = _HealthRelay()
@@ -72,7 +75,9 @@ async def running_gateway(
         for name, spec in policy.models.items():
             if name in backends:
                 continue
-            if isinstance(spec, LlamaCppModel):
+            if isinstance(spec, LlamaCppModel) and board is not None:
+                backends[name] = LocalBackend(name, board.engines[name], clock=clock)
+            elif isinstance(spec, LlamaCppModel):
                 supervisor = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
                 supervisors.append(supervisor)
                 stack.push_async_callback(supervisor.stop)
@@ -100,5 +105,8 @@ async def running_gateway(
             if name in (replaced or {}) or isinstance(spec, OpenAIModel):
                 await server.health.set_model(name, True)
         await asyncio.gather(*(supervisor.start() for supervisor in supervisors))
+        if board is not None:
+            watching = asyncio.create_task(board.watch(clock, relay.report), name="engine board")
+            stack.callback(watching.cancel)
         await server.health.set_ready()
         yield server

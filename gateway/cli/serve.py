@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +16,8 @@ import typer
 from gateway.cli.access import access_of
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
+from gateway.cli.engine_board import EngineBoard, board_of
+from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
 from gateway.errors import StartupError
 from gateway.ledger.open import default_ledger_url
@@ -91,6 +95,12 @@ def serve(
             envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, max=2**31 - 1, help="A larger request is refused."
         ),
     ] = 1024 * 1024,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="GATEWAY_WORKERS", min=1, max=256, help="Processes that share the port and the engines."
+        ),
+    ] = 1,
     drain_s: Annotated[
         float,
         typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),
@@ -127,27 +137,62 @@ def serve(
             f"--listen {listen}: reaches beyond this host without TLS and keys (or client certificates);"
             " say --insecure if that is meant"
         )
+    path = policy or default_policy_path()
+    loaded = load_policy(path, air_gap=air_gap)
+    if workers > 1:
+        if state_url.startswith("memory:"):
+            raise StartupError(
+                f"--workers {workers}: memory: is not shared; choose sqlite:///PATH for --state"
+            )
+        become_parent(
+            Orders(
+                workers=workers,
+                listen=listen,
+                policy=str(path),
+                air_gap=air_gap,
+                end_within_s=drain_s + grace_s,
+                log_format=log_format,
+                arguments=tuple(sys.argv[1:]),
+            )
+        )
+    board = board_of()
     options = ServerOptions(
         address=address,
+        shares_port=board is not None,
         max_request_bytes=max_request_bytes,
         tenant_of=access.tenant_of,
         tls=access.tls,
         drain_s=drain_s,
         grace_s=grace_s,
     )
-    path = policy or default_policy_path()
-    loaded = load_policy(path, air_gap=air_gap)
     configure_logs(log_format)
-    asyncio.run(_serve(loaded, path, options=options, state_url=state_url, on_hangup=access.reload))
+    if board is not None:
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    asyncio.run(
+        _serve(loaded, path, options=options, state_url=state_url, on_hangup=access.reload, board=board)
+    )
+
+
+def end_with_parent() -> None:
+    """Drain this worker when its standard input, which its parent holds, comes to its end."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _serve(
-    policy: Policy, path: Path, *, options: ServerOptions, state_url: str, on_hangup: Callable[[], None]
+    policy: Policy,
+    path: Path,
+    *,
+    options: ServerOptions,
+    state_url: str,
+    on_hangup: Callable[[], None],
+    board: EngineBoard | None,
 ) -> None:
     ending = _Ending(on_hangup=on_hangup)
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
         async with running_gateway(
-            policy, options=options, state_url=state_url, environ=os.environ
+            policy, options=options, state_url=state_url, environ=os.environ, board=board
         ) as server:
             _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
             await ending.wait()

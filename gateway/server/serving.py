@@ -17,12 +17,18 @@ from gateway.server.pipeline import Pipeline
 from gateway.server.service import SERVICE, GatewayService, add_service
 from gateway.server.tls import ServerTls
 
+_SPREAD = (("grpc.max_connection_age_ms", 60_000), ("grpc.max_connection_age_grace_ms", 600_000))
+"""A connection is asked to come anew after a minute, so that old ones do not stay with one process; what runs
+on it has ten minutes, more than any deadline of a policy that keeps the default maximum."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """What the process decides about its server; none of it is policy."""
 
     address: Address
+    shares_port: bool = False
+    """Whether other processes listen on the same address; the kernel spreads connections among them."""
     max_request_bytes: int = 1024 * 1024
     tenant_of: TenantRule = anyone
     """Who is calling."""
@@ -47,8 +53,9 @@ class GatewayServer:
         self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of)
         self._server = grpc.aio.server(
             options=[
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(options.shares_port)),
                 ("grpc.max_receive_message_length", options.max_request_bytes),
+                *(_SPREAD if options.shares_port else ()),
             ]
         )
         add_service(self._server, GatewayService(pipeline), self._boundary)
@@ -60,7 +67,8 @@ class GatewayServer:
         """Bind and serve; raises StartupError when the address cannot be had."""
         address = self._options.address
         await self.health.begin(self._models)
-        claim(address)
+        if not self._options.shares_port:
+            claim(address)
         try:
             port = self._bind(address)
         except RuntimeError:

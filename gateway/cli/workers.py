@@ -1,0 +1,187 @@
+"""The parent of `gateway serve --workers N`: `python -m gateway.cli.workers ORDERS`, started by `serve`.
+
+It never imports gRPC, which does not survive a fork and is not needed here. It keeps the port and owns the
+engines, spawns the workers that share the port by SO_REUSEPORT, and starts again what ends.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from gateway.cli.engine_board import BOARD_VARIABLE, EngineState, write_board
+from gateway.cli.exits import MISUSED
+from gateway.clock import SystemClock
+from gateway.engine.supervisor import EngineSupervisor
+from gateway.errors import StartupError
+from gateway.policy.load import load_policy
+from gateway.policy.model import LlamaCppModel
+from gateway.server.listen import Address, claim, parse_address
+from gateway.telemetry.logs import LogFormat, configure_logs
+
+AGAIN_AFTER_S = 1.0
+"""How long after its end a worker is started again."""
+KILL_AFTER_S = 10.0
+"""How much longer than its drain and grace a worker may take to end."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What `serve` hands to the parent: everything is checked already."""
+
+    workers: int
+    listen: str
+    policy: str
+    air_gap: bool
+    end_within_s: float
+    """Drain and grace of a worker together."""
+    log_format: LogFormat | None
+    arguments: tuple[str, ...]
+    """The command line of `serve`, for the workers."""
+
+
+def become_parent(orders: Orders) -> NoReturn:
+    """Replace this process, which has loaded gRPC, by one that has not."""
+    command = [sys.executable, "-P", "-m", "gateway.cli.workers", json.dumps(asdict(orders))]
+    os.execv(sys.executable, command)  # noqa: S606  our own interpreter, and no shell
+
+
+def reserve(address: Address) -> tuple[socket.socket, Address]:
+    """Return a socket that keeps the port for this user's workers, and the port; StartupError if it is taken.
+
+    It never listens, so it gets no connection. The exclusive bind before it finds a second gateway.
+    """
+    claim(address)
+    family, _, _, _, where = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    held = socket.socket(family, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(where)
+    return held, Address(address.host, held.getsockname()[1])
+
+
+class Parent:
+    """Engines and workers of one gateway."""
+
+    def __init__(self, orders: Orders, address: Address, folder: Path) -> None:
+        self._orders = orders
+        self._address = address
+        self._board = folder / "engines.json"
+        self._processes: dict[int, Process] = {}
+        self._is_ending = asyncio.Event()
+        self.status = 0
+        models = load_policy(Path(orders.policy), air_gap=orders.air_gap).models
+        self._supervisors = {
+            name: EngineSupervisor(name, spec, clock=SystemClock(), on_status=lambda *_: self._write())
+            for name, spec in models.items()
+            if isinstance(spec, LlamaCppModel)
+        }
+
+    async def run(self) -> None:
+        """Start the engines, then the workers; return when a signal has ended them all."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, number)
+        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+        try:
+            await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors.values()))
+            self._write()
+            await asyncio.gather(*(self._keep(number) for number in range(self._orders.workers)))
+        finally:
+            await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors.values()))
+
+    def _write(self) -> None:
+        engines = {
+            name: EngineState(
+                target=supervisor.target, generation=supervisor.generation, is_serving=supervisor.is_serving
+            )
+            for name, supervisor in self._supervisors.items()
+        }
+        write_board(self._board, engines)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._is_ending.set()
+        self._pass_on(number)
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    async def _keep(self, number: int) -> None:
+        """Run a worker, again and again, until the end."""
+        while not self._is_ending.is_set():
+            process = self._processes[number] = await self._spawn()
+            _log.info("worker.started", worker=number, pid=process.pid)
+            status = await self._wait(process)
+            if self._is_ending.is_set():
+                return
+            _log.error("worker.exited", worker=number, pid=process.pid, status=status)
+            if status == MISUSED:
+                self.status = MISUSED  # It has said why, and would say so again.
+                self._end(signal.SIGTERM)
+                return
+            try:
+                await asyncio.wait_for(self._is_ending.wait(), AGAIN_AFTER_S)
+            except TimeoutError:
+                continue
+
+    async def _spawn(self) -> Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "gateway", *self._orders.arguments,
+            "--workers", "1", "--listen", self._address.target,
+            stdin=PIPE,  # It closes with this process, however that ends, and the worker ends with it.
+            env=os.environ | {BOARD_VARIABLE: str(self._board)},
+            start_new_session=True,
+        )  # fmt: skip
+
+    async def _wait(self, process: Process) -> int:
+        """Return its exit status; kill it when it takes too long to end."""
+        ended = asyncio.create_task(process.wait())
+        asked = asyncio.create_task(self._is_ending.wait())
+        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not ended.done():
+            await asyncio.wait({ended}, timeout=self._orders.end_within_s + KILL_AFTER_S)
+        if not ended.done():
+            process.kill()
+        return await ended
+
+
+def main() -> int:
+    """Read the orders and run; the exit status is that of `gateway serve`."""
+    orders = Orders(**json.loads(sys.argv[1]))
+    configure_logs(orders.log_format)
+    folder = Path(tempfile.mkdtemp(prefix="gateway-workers-"))  # Its mode is 0700.
+    try:
+        held, address = reserve(parse_address(orders.listen))
+        with held:
+            return asyncio.run(_run(orders, address, folder))
+    except StartupError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return MISUSED
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _run(orders: Orders, address: Address, folder: Path) -> int:
+    parent = Parent(orders, address, folder)
+    await parent.run()
+    return parent.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
