@@ -35,6 +35,9 @@ bench: setup  ## Measure what a request costs the gateway itself.
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
 	@$(BIN)/python benchmarks/privacy.py $(DATA)
 
+chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
+	@$(BIN)/python -m benchmarks.chaos --seconds 600
+
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
