@@ -122,12 +122,15 @@ class NotDegraded(GatewayError):
         reason: Reason,
         code: str,
         attempts: Sequence[Attempt] = (),
+        causes: "Sequence[AttemptError]" = (),
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.reason = reason
         self.code = code
         self.attempts = tuple(attempts)
+        self.causes = tuple(causes)
+        """The last errors of the models that failed for `reason`."""
 
 
 class AttemptError(GatewayError):

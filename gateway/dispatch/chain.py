@@ -50,6 +50,8 @@ class _Walk:
     engine_died: bool = False
     was_begun: bool = False
     """Whether a model began to answer, and so took the request for a valid one."""
+    causes: dict[str, AttemptError] = field(default_factory=dict)
+    """By model, its last error."""
     heals_s: dict[str, float] = field(default_factory=dict)
     """By model, the seconds after which its last error says that another try makes sense."""
 
@@ -137,6 +139,7 @@ class Chain:
         walk.was_begun = walk.was_begun or bool(walk.told.parts)
         walk.told.cut(error.reason)
         walk.engine_died = walk.engine_died or isinstance(error, EngineDied)
+        walk.causes[error.model] = error
         # What the error does not tell, the model's breaker or pause may know: it may be its doing.
         heals_s = self._heals_after_s(error.model) if error.retry_after_s is None else error.retry_after_s
         if heals_s is not None:
@@ -169,6 +172,7 @@ class Chain:
                 reason,
                 order.decision,
                 walk.trail.attempts,
+                causes=tuple(walk.causes.values()),
                 retry_after_s=retry_after_s,
             )
         if restart := walk.told.restart(""):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.errors import NotDegraded
+from gateway.errors import AttemptError, NotDegraded
 from gateway.types import Attempt, Decision, Reason, Refusal
 
 _CODES = {
@@ -49,13 +49,24 @@ def code_of(reason: Reason, decision: Decision) -> str:
 
 
 def not_degraded(
-    reason: Reason, decision: Decision, attempts: Sequence[Attempt], *, retry_after_s: float | None
+    reason: Reason,
+    decision: Decision,
+    attempts: Sequence[Attempt],
+    *,
+    causes: Sequence[AttemptError],
+    retry_after_s: float | None,
 ) -> NotDegraded:
-    """Return the error of a request that declined a canned reply."""
+    """Return the error of a request that declined a canned reply, with what its models said of `reason`."""
+    telling = tuple(cause for cause in causes if cause.reason is reason)
+    if reason is Reason.BUDGET_EXHAUSTED:
+        # A budget says when it has room again; the caller's own limit never has, whatever a breaker says.
+        retry_after_s = min((cause.retry_after_s for cause in telling if cause.retry_after_s), default=None)
+    said = "; ".join(str(cause) for cause in telling) or f"no model may or can answer ({reason})"
     return NotDegraded(
-        f"no model answered ({reason}), and the request declines a canned reply",
+        f"{said}; the request declines a canned reply",
         reason=reason,
         code=code_of(reason, decision),
         attempts=attempts,
+        causes=telling,
         retry_after_s=retry_after_s,
     )

@@ -10,13 +10,15 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from gateway.errors import BackendQuotaUsedUp, BudgetExhausted, GatewayError, InvalidRequest
+from gateway.errors import BackendQuotaUsedUp, BudgetExhausted, GatewayError, InvalidRequest, NotDegraded
 from gateway.types import Attempt, Reason
 
 DOMAIN = "gateway.v1"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 _RETRY_LATER = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"}
+_FIELDS = {Reason.CONTEXT_LENGTH_EXCEEDED: "messages", Reason.CAPABILITY: "config.json_schema"}
+"""Which field is to blame where no model took a request; for a provider's 400 nobody knows."""
 _PRECONDITIONS = {
     Reason.CLEARANCE: ("PRIVACY", "only models at the edge may see this request, and none can answer"),
     Reason.CONTENT_FILTERED: ("CONTENT_FILTER", "the provider's content filter refused this request"),
@@ -39,7 +41,9 @@ def status_of(error: GatewayError, *, request_id: str, attempts: Iterable[Attemp
 
 def pushback_ms(error: GatewayError) -> int | None:
     """Return the trailer `grpc-retry-pushback-ms`: a wait, -1 for "do not retry", None to say nothing."""
-    if isinstance(error, BackendQuotaUsedUp) or error.code not in _RETRY_LATER:
+    if error.code not in _RETRY_LATER or any(
+        isinstance(cause, BackendQuotaUsedUp) for cause in _causes(error)
+    ):
         return -1
     return None if error.retry_after_s is None else max(0, round(error.retry_after_s * 1000))
 
@@ -60,12 +64,17 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
         violation = details.BadRequest.FieldViolation(field=error.field, description=error.description)
         yield details.BadRequest(field_violations=[violation])
     elif error.code == "INVALID_ARGUMENT":
-        violation = details.BadRequest.FieldViolation(field="messages", description=str(error))
+        field = _FIELDS.get(error.reason, "request")
+        violation = details.BadRequest.FieldViolation(field=field, description=str(error))
         yield details.BadRequest(field_violations=[violation])
     if error.code == "RESOURCE_EXHAUSTED":
-        subject = error.budget if isinstance(error, BudgetExhausted) else error.reason.lower()
-        quota = details.QuotaFailure.Violation(subject=subject, description=str(error))
-        yield details.QuotaFailure(violations=[quota])
+        budgets = {cause.budget for cause in _causes(error) if isinstance(cause, BudgetExhausted)}
+        yield details.QuotaFailure(
+            violations=[
+                details.QuotaFailure.Violation(subject=subject, description=str(error))
+                for subject in sorted(budgets) or [error.reason.lower()]
+            ]
+        )
     if error.reason in _PRECONDITIONS:
         kind, description = _PRECONDITIONS[error.reason]
         precondition = details.PreconditionFailure.Violation(
@@ -76,6 +85,10 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
         delay = Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))
         yield details.RetryInfo(retry_delay=delay)
+
+
+def _causes(error: GatewayError) -> tuple[GatewayError, ...]:
+    return error.causes if isinstance(error, NotDegraded) else (error,)
 
 
 def _add(status: Status, detail: ProtoMessage) -> None:
