@@ -183,12 +183,12 @@ async def run(arguments: argparse.Namespace, model: Path) -> dict[str, object]:
         for contestant in contestants[1:]:
             await contestant.stop()
         contestants = [ours]
-        for name, question in (
-            ("outside llama_decode, 8 slots", step_overhead),
-            ("same 1,000-token prefix again", prefix_reuse),
-            ("3,000-token prompt among 8 streams", stream_stall),
+        for name, question, short_rounds in (
+            ("outside llama_decode, 8 slots", step_overhead, 2),
+            ("same 1,000-token prefix again", prefix_reuse, 2),
+            ("3,000-token prompt among 8 streams", stream_stall, 1),
         ):
-            report[name] = await question(ours, dice, rounds=2 if arguments.short else 5)
+            report[name] = await question(ours, dice, rounds=short_rounds if arguments.short else 5)
             console.print(f"{name}: {report[name]}")
     finally:
         for contestant in contestants:
