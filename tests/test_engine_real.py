@@ -266,20 +266,22 @@ async def test_every_way_to_die_is_noticed_and_healed(number: int, status: int, 
     supervisor = EngineSupervisor("edge", spec(hang_s=1.0), clock=SystemClock(), on_status=lambda *_: None)
     with capture_logs() as logs:
         await supervisor.start()
-        async with grpc.aio.insecure_channel(supervisor.target) as channel:
-            stub = engine_pb2_grpc.EngineServiceStub(channel)
-            call = aiter(stub.Generate(request("Hello", max_tokens=1900, grammar="root ::= [a-z]{1900}")))
-            await anext(call)
-            pid = supervisor.pid
-            assert pid is not None
-            os.kill(pid, number)
-            with pytest.raises(grpc.aio.AioRpcError) as ended:
-                async for _ in call:
-                    pass
-        await until(lambda: supervisor.generation == 2 and supervisor.is_serving)
-        async with grpc.aio.insecure_channel(supervisor.target) as channel:
-            answer = await ask(engine_pb2_grpc.EngineServiceStub(channel), request("Hello"))
-        await supervisor.stop()
+        try:
+            async with grpc.aio.insecure_channel(supervisor.target) as channel:
+                stub = engine_pb2_grpc.EngineServiceStub(channel)
+                call = aiter(stub.Generate(request("Hello", max_tokens=1900, grammar="root ::= [a-z]{1900}")))
+                await anext(call)
+                pid = supervisor.pid
+                assert pid is not None
+                os.kill(pid, number)
+                with pytest.raises(grpc.aio.AioRpcError) as ended:
+                    async for _ in call:
+                        pass
+            await until(lambda: supervisor.generation == 2 and supervisor.is_serving)
+            async with grpc.aio.insecure_channel(supervisor.target) as channel:
+                answer = await ask(engine_pb2_grpc.EngineServiceStub(channel), request("Hello"))
+        finally:
+            await supervisor.stop()
 
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
     assert text_of(answer).startswith("Hello!")

@@ -87,12 +87,14 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     )  # fmt: skip
     running = Gateway(process, address)
     reading = asyncio.create_task(running.read())
-    await until(lambda: running.count("gateway.serving") == 2 or process.returncode is not None)
-    yield running
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
-    await reading
+    try:
+        await until(lambda: running.count("gateway.serving") == 2 or process.returncode is not None)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        await reading
 
 
 async def test_two_workers_answer_from_one_engine_and_end_together(gateway: Gateway) -> None:
