@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check unit protos model schema lock clean
+.PHONY: help setup demo test check unit bench bench-engine bench-privacy soak test-egress chaos \
+	protos schema model lock clean
 
 help:  ## Show this list.
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## Set up .venv/ with everything that is needed.
 
@@ -34,6 +35,15 @@ bench: setup  ## Measure what a request costs the gateway itself.
 
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
 	@$(BIN)/python benchmarks/privacy.py $(DATA)
+
+bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
+	@$(BIN)/python benchmarks/engine.py
+
+soak: setup  ## 30 minutes of random load, cancels and kills on the engine.
+	@$(BIN)/python tests/soak_engine.py
+
+test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
+	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging tests/test_egress_*.py
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
