@@ -34,7 +34,8 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        # One write a line: several workers share standard error, and lines must not run into each other.
+        logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=True,
     )
     for name in ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio"):
