@@ -257,7 +257,7 @@ class TestEnds:
         assert (await wait_for_slots(stub, 0)).steps < 1000
 
     async def test_the_deadline_reaches_the_decoder(self, backend: LocalBackend, stub: Stub) -> None:
-        """A call whose time does not suffice fails, at once where the engine foresees it, and its slot is free."""
+        """A call whose time does not suffice fails, at once if the engine foresees it; its slot is free."""
         await backend.generate(call("Hello"))  # Connects.
 
         with pytest.raises((errors.BackendSilent, errors.EngineQueueFull)):
