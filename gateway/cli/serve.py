@@ -8,11 +8,10 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import structlog
-import typer
 
+from gateway.cli import serve_flags as flags
 from gateway.cli.access import access_of
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
@@ -25,93 +24,27 @@ from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.server.listen import parse_address
 from gateway.server.serving import ServerOptions
-from gateway.telemetry.logs import LogFormat, configure_logs
+from gateway.telemetry.logs import configure_logs
 
 _log = structlog.get_logger()
 
 
 def serve(
-    policy: Annotated[
-        Path | None,
-        typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, all at the edge."),
-    ] = None,
-    listen: Annotated[
-        str, typer.Option(envvar="GATEWAY_LISTEN", metavar="HOST:PORT", help="Where to listen; port 0: any.")
-    ] = "127.0.0.1:50051",
-    state: Annotated[
-        str | None,
-        typer.Option(
-            envvar="GATEWAY_STATE",
-            metavar="URL",
-            help="Where spend is kept: memory:, sqlite:///PATH, redis://HOST; default: under XDG_STATE_HOME.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."),
-    ] = False,
-    air_gap: Annotated[
-        bool,
-        typer.Option(
-            envvar="GATEWAY_AIR_GAP",
-            help="Let no connection leave this host: any other address in the policy or a flag is refused.",
-        ),
-    ] = False,
-    trust_tenant_header: Annotated[
-        bool,
-        typer.Option(
-            envvar="GATEWAY_TRUST_TENANT_HEADER",
-            help="Take the tenant from the metadata x-tenant; only behind a proxy that sets it.",
-        ),
-    ] = False,
-    keys: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GATEWAY_KEYS",
-            metavar="FILE",
-            help="Callers need an API key of this file; see gateway keys new. SIGHUP reads it again.",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GATEWAY_TLS_CERT", metavar="FILE", help="PEM chain; read again when it changes."
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(envvar="GATEWAY_TLS_KEY", metavar="FILE", help="PEM key of the chain.")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GATEWAY_TLS_CLIENT_CA",
-            metavar="FILE",
-            help="Callers need a certificate of this authority; its common name is the tenant.",
-        ),
-    ] = None,
-    max_request_bytes: Annotated[
-        int,
-        typer.Option(
-            envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, max=2**31 - 1, help="A larger request is refused."
-        ),
-    ] = 1024 * 1024,
-    workers: Annotated[
-        int,
-        typer.Option(
-            envvar="GATEWAY_WORKERS", min=1, max=256, help="Processes that share the port and the engines."
-        ),
-    ] = 1,
-    drain_s: Annotated[
-        float,
-        typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),
-    ] = 5.0,
-    grace_s: Annotated[
-        float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
-    ] = 30.0,
-    log_format: Annotated[
-        LogFormat | None,
-        typer.Option(envvar="GATEWAY_LOG_FORMAT", help="Default: text on a terminal, else json."),
-    ] = None,
+    policy: flags.Policy = None,
+    listen: flags.Listen = "127.0.0.1:50051",
+    state: flags.State = None,
+    insecure: flags.Insecure = False,
+    air_gap: flags.AirGap = False,
+    trust_tenant_header: flags.TrustTenantHeader = False,
+    keys: flags.Keys = None,
+    tls_cert: flags.TlsCert = None,
+    tls_key: flags.TlsKey = None,
+    tls_client_ca: flags.TlsClientCa = None,
+    max_request_bytes: flags.MaxRequestBytes = 1024 * 1024,
+    workers: flags.Workers = 1,
+    drain_s: flags.DrainS = 5.0,
+    grace_s: flags.GraceS = 30.0,
+    log_format: flags.LogFormat = None,
 ) -> None:
     """Run the gateway.
 

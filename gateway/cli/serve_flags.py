@@ -1,0 +1,88 @@
+"""The flags of `gateway serve`, and the variables that stand for them: what the process needs, not policy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.telemetry import logs
+
+Policy = Annotated[
+    Path | None,
+    typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, all at the edge."),
+]
+Listen = Annotated[
+    str, typer.Option(envvar="GATEWAY_LISTEN", metavar="HOST:PORT", help="Where to listen; port 0: any.")
+]
+State = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GATEWAY_STATE",
+        metavar="URL",
+        help="Where spend is kept: memory:, sqlite:///PATH, redis://HOST; default: under XDG_STATE_HOME.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."),
+]
+AirGap = Annotated[
+    bool,
+    typer.Option(
+        envvar="GATEWAY_AIR_GAP",
+        help="Let no connection leave this host: any other address in the policy or a flag is refused.",
+    ),
+]
+TrustTenantHeader = Annotated[
+    bool,
+    typer.Option(
+        envvar="GATEWAY_TRUST_TENANT_HEADER",
+        help="Take the tenant from the metadata x-tenant; only behind a proxy that sets it.",
+    ),
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GATEWAY_KEYS",
+        metavar="FILE",
+        help="Callers need an API key of this file; see gateway keys new. SIGHUP reads it again.",
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(envvar="GATEWAY_TLS_CERT", metavar="FILE", help="PEM chain; read again when it changes."),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option(envvar="GATEWAY_TLS_KEY", metavar="FILE", help="PEM key of the chain.")
+]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GATEWAY_TLS_CLIENT_CA",
+        metavar="FILE",
+        help="Callers need a certificate of this authority; its common name is the tenant.",
+    ),
+]
+MaxRequestBytes = Annotated[
+    int,
+    typer.Option(
+        envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, max=2**31 - 1, help="A larger request is refused."
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        envvar="GATEWAY_WORKERS", min=1, max=256, help="Processes that share the port and the engines."
+    ),
+]
+DrainS = Annotated[
+    float,
+    typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),
+]
+GraceS = Annotated[
+    float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
+]
+LogFormat = Annotated[
+    logs.LogFormat | None,
+    typer.Option(envvar="GATEWAY_LOG_FORMAT", help="Default: text on a terminal, else json."),
+]
