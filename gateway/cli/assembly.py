@@ -5,32 +5,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.backends.base import Backend
-from gateway.backends.cloud import CloudBackend
 from gateway.backends.local import LocalBackend
 from gateway.cli.engine_board import EngineBoard
+from gateway.cli.keeping import Keeping
 from gateway.clock import Clock, SystemClock
-from gateway.dispatch.dispatcher import Dispatcher
 from gateway.engine.supervisor import EngineSupervisor
-from gateway.errors import StartupError
 from gateway.ledger.open import open_ledger
-from gateway.ledger.view import BudgetView
-from gateway.masking.judge import Masker
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.server.pipeline import Pipeline
+from gateway.policy.model import OpenAIModel, Policy
+from gateway.server.current import Current
 from gateway.server.serving import GatewayServer, ServerOptions
-
-
-def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
-    if spec.api_key_env is None:
-        return None
-    key = environ.get(spec.api_key_env, "").strip()
-    if not key:
-        raise StartupError(
-            f"models.{name}.api_key_env: the variable {spec.api_key_env} is not set;"
-            " set it, or take the model out of the policy"
-        )
-    return key
 
 
 class _HealthRelay:
@@ -70,34 +53,27 @@ async def running_gateway(
     clock = clock or SystemClock()
     relay = _HealthRelay()
     async with AsyncExitStack() as stack:
-        backends: dict[str, Backend] = dict(replaced or {})
+        lasting: dict[str, Backend] = dict(replaced or {})
         supervisors: list[EngineSupervisor] = []
         for name, spec in policy.models.items():
-            if name in backends:
+            if name in lasting or isinstance(spec, OpenAIModel):
                 continue
-            if isinstance(spec, LlamaCppModel) and board is not None:
-                backends[name] = LocalBackend(name, board.engines[name], clock=clock)
-            elif isinstance(spec, LlamaCppModel):
+            if board is not None:
+                lasting[name] = LocalBackend(name, board.engines[name], clock=clock)
+            else:
                 supervisor = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
                 supervisors.append(supervisor)
                 stack.push_async_callback(supervisor.stop)
-                backends[name] = LocalBackend(name, supervisor, clock=clock)
-            else:
-                backends[name] = CloudBackend(name, spec, api_key=_api_key(name, spec, environ), clock=clock)
-            stack.push_async_callback(backends[name].aclose)
+                lasting[name] = LocalBackend(name, supervisor, clock=clock)
+        for backend in lasting.values():
+            stack.push_async_callback(backend.aclose)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
-        dispatcher = Dispatcher(backends=backends, ledger=ledger, clock=clock)
-        stack.push_async_callback(dispatcher.drained)
-        pipeline = Pipeline(
-            policy=policy,
-            scorer=PrivacyScorer(policy.privacy, clock=clock),
-            masker=Masker(policy, clock=clock),
-            dispatcher=dispatcher,
-            budgets=BudgetView(ledger, clock=clock),
-            clock=clock,
-        )
-        server = GatewayServer(pipeline, options=options, clock=clock)
+        keeping = Keeping(lasting=lasting, ledger=ledger, environ=environ, clock=clock)
+        pipeline, retire = keeping.pipeline(policy)
+        current = Current(pipeline, retire=retire)
+        stack.push_async_callback(current.aclose)
+        server = GatewayServer(current, options=options, clock=clock)
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()

@@ -116,6 +116,10 @@ class Breakers:
         """Return the breaker of a model, closed at first."""
         return self._breakers.setdefault(model, Breaker())
 
+    def forget(self, model: str) -> None:
+        """Begin anew with a closed breaker; calls that are under way report to the old one."""
+        self._breakers.pop(model, None)
+
     def is_open(self, model: str) -> bool:
         """Say whether a call to the model would be refused now."""
         return self.of(model).retry_after_s(self._clock.monotonic_s()) is not None

@@ -19,6 +19,7 @@ A unary call is a stream of one chunk, so there is one path, not two.
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
@@ -40,8 +41,34 @@ REPLY_RESERVE_S = 0.05
 """Kept back from the caller's deadline, so that the reply, or the error, still arrives in time."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What a process has learned of its models; it outlives a policy."""
+
+    breakers: Breakers
+    pauses: Pauses
+    paces: Paces
+    retry_budget: RetryBudget
+
+    @classmethod
+    def unknown(cls, clock: Clock) -> "Vitals":
+        """Return what is known before the first call."""
+        return cls(
+            breakers=Breakers(clock),
+            pauses=Pauses(clock),
+            paces=Paces(clock),
+            retry_budget=RetryBudget(clock),
+        )
+
+    def forget(self, model: str) -> None:
+        """Drop what was learned of a model, because its name means another one now."""
+        self.breakers.forget(model)
+        self.pauses.forget(model)
+        self.paces.forget(model)
+
+
 class Dispatcher:
-    """Walks decisions for one process; holds its breakers, pauses and retry budget."""
+    """Walks decisions of one policy; shares with others what the process has learned of its models."""
 
     def __init__(
         self,
@@ -50,14 +77,16 @@ class Dispatcher:
         ledger: Ledger,
         clock: Clock,
         rng: random.Random | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
-        breakers, pauses = Breakers(clock), Pauses(clock)
+        vitals = vitals or Vitals.unknown(clock)
+        breakers, pauses = vitals.breakers, vitals.pauses
 
         def heals_after_s(model: str) -> float | None:
             return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
 
-        self._paces = Paces(clock)
-        self._retry_budget = RetryBudget(clock)
+        self._paces = vitals.paces
+        self._retry_budget = vitals.retry_budget
         within = Within(backends, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)

@@ -80,6 +80,10 @@ class Paces:
         """Return the same for each model, by the bound that its answer would have."""
         return {model: self.finish_s(model, bound) for model, bound in max_tokens.items()}
 
+    def forget(self, model: str) -> None:
+        """Know nothing of a model."""
+        self._samples.pop(model, None)
+
     def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
         self._samples.setdefault(model, deque(maxlen=KEPT)).append(
             Sample(

@@ -18,6 +18,10 @@ class Pauses:
         until_s = self._clock.monotonic_s() + min(pause_s, LONGEST_PAUSE_S)
         self._not_before_s[model] = max(until_s, self._not_before_s.get(model, 0.0))
 
+    def forget(self, model: str) -> None:
+        """Let the model be called at once."""
+        self._not_before_s.pop(model, None)
+
     def remaining_s(self, model: str) -> float:
         """Return the seconds until the model may be called; 0 when it may."""
         return max(0.0, self._not_before_s.get(model, 0.0) - self._clock.monotonic_s())

@@ -20,7 +20,7 @@ OFF_LOOP_BYTES = 64 * 1024
 
 
 class Pipeline:
-    """Scores, decides and dispatches under one policy; the service is a thin layer above it."""
+    """Scores, decides and dispatches under one policy, and never changes; a new policy is a new pipeline."""
 
     def __init__(
         self,

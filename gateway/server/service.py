@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from gateway.server.boundary import Boundary, Scope, tolerant
-from gateway.server.pipeline import Pipeline
+from gateway.server.current import Current
 from gateway.server.render import render_answer, render_decision, render_event, render_explanation
 from gateway.server.wire import AnyRequest, parse_request
 from gateway.telemetry.logs import answer_fields, decision_fields
@@ -24,16 +24,17 @@ OFF_LOOP_SCHEMA_CHARS = 4096
 class GatewayService:
     """The three calls of `gateway.v1.GatewayService`."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, current: Current) -> None:
+        self._current = current
 
     async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
         """Score, route, answer."""
         request = await _parse(message, scope)
-        deadline = self._pipeline.deadline(scope.remaining_s)
-        decision = await self._pipeline.decide(request, deadline)
-        scope.line.update(decision_fields(decision))
-        answer = await self._pipeline.generate(request, decision, deadline)
+        with self._current.begin() as pipeline:
+            deadline = pipeline.deadline(scope.remaining_s)
+            decision = await pipeline.decide(request, deadline)
+            scope.line.update(decision_fields(decision))
+            answer = await pipeline.generate(request, decision, deadline)
         scope.line.update(answer_fields(answer))
         return render_answer(request.request_id, decision, answer)
 
@@ -42,20 +43,22 @@ class GatewayService:
     ) -> AsyncGenerator[pb.StreamGenerateResponse, None]:
         """Score, route, and send the answer as it is made."""
         request = await _parse(message, scope)
-        deadline = self._pipeline.deadline(scope.remaining_s)
-        decision = await self._pipeline.decide(request, deadline)
-        scope.line.update(decision_fields(decision))
-        yield pb.StreamGenerateResponse(decision=render_decision(decision))
-        async with aclosing(self._pipeline.stream(request, decision, deadline)) as events:
-            async for event in events:
-                if isinstance(event, Answer):
-                    scope.line.update(answer_fields(event))
-                yield render_event(request.request_id, decision, event)
+        with self._current.begin() as pipeline:
+            deadline = pipeline.deadline(scope.remaining_s)
+            decision = await pipeline.decide(request, deadline)
+            scope.line.update(decision_fields(decision))
+            yield pb.StreamGenerateResponse(decision=render_decision(decision))
+            async with aclosing(pipeline.stream(request, decision, deadline)) as events:
+                async for event in events:
+                    if isinstance(event, Answer):
+                        scope.line.update(answer_fields(event))
+                    yield render_event(request.request_id, decision, event)
 
     async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
         """Score and decide only."""
         request = await _parse(message, scope)
-        decision = await self._pipeline.decide(request, self._pipeline.deadline(scope.remaining_s))
+        with self._current.begin() as pipeline:
+            decision = await pipeline.decide(request, pipeline.deadline(scope.remaining_s))
         scope.line.update(decision_fields(decision))
         return render_explanation(decision)
 

@@ -11,9 +11,9 @@ from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.server.access import TenantRule, anyone
 from gateway.server.boundary import Boundary
+from gateway.server.current import Current
 from gateway.server.health import Health
 from gateway.server.listen import Address, claim
-from gateway.server.pipeline import Pipeline
 from gateway.server.service import SERVICE, GatewayService, add_service
 from gateway.server.tls import ServerTls
 
@@ -43,11 +43,11 @@ class ServerOptions:
 class GatewayServer:
     """Serves the contract, health and reflection on one address."""
 
-    def __init__(self, pipeline: Pipeline, *, options: ServerOptions, clock: Clock) -> None:
+    def __init__(self, current: Current, *, options: ServerOptions, clock: Clock) -> None:
         self.health = Health()
         self.target = options.address.target
         self._stopped = False
-        self._models = tuple(pipeline.policy.models)
+        self._models = tuple(current.pipeline.policy.models)
         self._options = options
         self._clock = clock
         self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of)
@@ -58,7 +58,7 @@ class GatewayServer:
                 *(_SPREAD if options.shares_port else ()),
             ]
         )
-        add_service(self._server, GatewayService(pipeline), self._boundary)
+        add_service(self._server, GatewayService(current), self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -1,0 +1,115 @@
+"""What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from gateway.backends.base import Backend
+from gateway.backends.cloud import CloudBackend
+from gateway.clock import Clock
+from gateway.dispatch.dispatcher import Dispatcher, Vitals
+from gateway.dispatch.reserve import Ledger
+from gateway.errors import StartupError
+from gateway.ledger.view import BudgetView
+from gateway.masking.judge import Masker
+from gateway.policy.model import OpenAIModel, Policy
+from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.current import Retire
+from gateway.server.pipeline import Pipeline
+
+
+def api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
+    """Return the key that a cloud model is called with; raises StartupError where its variable is not set."""
+    if spec.api_key_env is None:
+        return None
+    key = environ.get(spec.api_key_env, "").strip()
+    if not key:
+        raise StartupError(
+            f"models.{name}.api_key_env: the variable {spec.api_key_env} is not set;"
+            " set it, or take the model out of the policy"
+        )
+    return key
+
+
+class _Clouds:
+    """The cloud models of all policies that are in use: one that two policies name alike is one backend."""
+
+    def __init__(self, *, environ: Mapping[str, str], clock: Clock) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._backends: dict[tuple[str, OpenAIModel], CloudBackend] = {}
+        self._users: Counter[tuple[str, OpenAIModel]] = Counter()
+
+    def take(self, models: Mapping[str, OpenAIModel]) -> Mapping[str, CloudBackend]:
+        """Return the backend of each model, as new or as it runs; all of them or, by StartupError, none."""
+        keys = {name: api_key(name, spec, self._environ) for name, spec in models.items()}
+        taken = {}
+        for name, spec in models.items():
+            backend = self._backends.get((name, spec))
+            taken[name] = backend or CloudBackend(name, spec, api_key=keys[name], clock=self._clock)
+        for name, spec in models.items():
+            self._backends[name, spec] = taken[name]
+            self._users[name, spec] += 1
+        return taken
+
+    async def give_back(self, models: Mapping[str, OpenAIModel]) -> None:
+        """Close those that nobody has taken any more."""
+        for each in models.items():
+            self._users[each] -= 1
+            if not self._users[each]:
+                del self._users[each]
+                await self._backends.pop(each).aclose()
+
+
+class Keeping:
+    """The engines, the ledger and what was learned of the models: it outlives every policy.
+
+    `lasting` are the backends that no policy changes: those of the engines, and scripted ones.
+    """
+
+    def __init__(
+        self, *, lasting: Mapping[str, Backend], ledger: Ledger, environ: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._lasting = lasting
+        self._ledger = ledger
+        self._clock = clock
+        self._clouds = _Clouds(environ=environ, clock=clock)
+        self._vitals = Vitals.unknown(clock)
+        self._budgets = BudgetView(ledger, clock=clock)
+
+    def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
+        """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
+        clouds = {
+            name: spec
+            for name, spec in policy.models.items()
+            if isinstance(spec, OpenAIModel) and name not in self._lasting
+        }
+        scorer, masker = PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock)
+        backends = {**self._lasting, **self._clouds.take(clouds)}
+        dispatcher = Dispatcher(
+            backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
+        )
+
+        async def retire() -> None:
+            await dispatcher.drained()
+            await self._clouds.give_back(clouds)
+
+        pipeline = Pipeline(
+            policy=policy,
+            scorer=scorer,
+            masker=masker,
+            dispatcher=dispatcher,
+            budgets=self._budgets,
+            clock=self._clock,
+        )
+        return pipeline, retire
+
+    def forget(self, before: Policy, after: Policy) -> None:
+        """Drop what was learned of the names that mean another model now."""
+        for name, spec in after.models.items():
+            if name in before.models and _who(before.models[name]) != _who(spec):
+                self._vitals.forget(name)
+
+
+def _who(spec: object) -> object:
+    """Return what makes a cloud model the same provider's same model; nothing else tells its health."""
+    return (spec.base_url, spec.model, spec.api_key_env) if isinstance(spec, OpenAIModel) else None
