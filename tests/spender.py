@@ -117,9 +117,9 @@ def tell(line: str) -> None:
 
 async def main(url: str, bill: str, requests: str, seed: str, faults: str) -> None:
     """Say ready, wait for the word, spend, and tell the outcome."""
-    ledger = open_ledger(url)
     # Standard output is for the test alone.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    ledger = open_ledger(url)
     tell("ready")
     sys.stdin.readline()
     outcome = await rush(

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
 from gateway.dispatch.reserve import Ledger
+from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
@@ -166,3 +169,20 @@ async def test_redis_restart_keeps_the_books(tmp_path: Path) -> None:
         after = await rush(ledger, bills, requests=50, seed=3, faults=False)
         await ledger.aclose()
     assert (first.answered, while_down.answered, after.answered) == (50, 0, 50)
+
+
+async def test_redis_that_forgot_is_not_spent_from() -> None:
+    """Books that Redis lost while a gateway runs are missed; only a restart begins anew, and says so."""
+    with running_redis() as server, capture_logs() as logs:
+        ledger = open_ledger(server.url)
+        await charged(ledger)
+        with redis.Redis.from_url(server.url) as client:
+            client.flushall()
+        for _ in range(2):
+            with pytest.raises(LedgerUnavailable, match="removed or replaced"):
+                await charged(ledger)
+        await ledger.aclose()
+        restarted = open_ledger(server.url)
+        assert await charged(restarted) == 0
+        await restarted.aclose()
+    assert [entry["event"] for entry in logs] == ["ledger.begins", "ledger.gone", "ledger.begins"]

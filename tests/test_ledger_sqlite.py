@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.dispatch.reserve import Ledger
 from gateway.errors import BudgetExhausted, LedgerUnavailable, StartupError
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.group_commit import GroupCommit
-from gateway.ledger.open import default_ledger_url, open_ledger
-from gateway.ledger.sqlite import connect
+from gateway.ledger.open import default_ledger_url, make_default_folder, open_ledger
+from gateway.ledger.sqlite import open_file
 from tests.fakes import FakeClock
 
 NOW_S = 1_800_000_000.0
@@ -30,12 +32,14 @@ ACCOUNT = Account(
 
 OWNER = """
 import asyncio, sys, time
+from gateway.telemetry.logs import configure_logs
 from gateway.ledger.accounts import Account
 from gateway.ledger.open import open_ledger
 from tests.test_ledger_sqlite import ACCOUNT, NOW_S
 from tests.fakes import FakeClock
 
 async def main():
+    configure_logs()
     ledger = open_ledger(sys.argv[1], clock=FakeClock(unix_s=NOW_S))
     for name in ("held", "dialled"):
         await ledger.reserve(reservation_id=name, model="m", accounts=[ACCOUNT], amount_usd_nanos=100,
@@ -49,6 +53,7 @@ asyncio.run(main())
 
 SPENDER = """
 import asyncio, sys
+from gateway.telemetry.logs import configure_logs
 from gateway.errors import BudgetExhausted
 from gateway.ledger.open import open_ledger
 from tests.test_ledger_sqlite import ACCOUNT, NOW_S
@@ -65,6 +70,7 @@ async def spend(ledger, name):
     return 30
 
 async def main():
+    configure_logs()
     ledger = open_ledger(sys.argv[1], clock=FakeClock(unix_s=NOW_S))
     print("ready", flush=True)
     sys.stdin.readline()
@@ -93,7 +99,7 @@ def start(script: str, *arguments: str) -> "subprocess.Popen[str]":
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """The URL of a ledger that is not there yet."""
-    return f"sqlite://{tmp_path / 'state' / 'ledger.db'}"
+    return f"sqlite://{tmp_path / 'ledger.db'}"
 
 
 async def test_killed_owner(url: str) -> None:
@@ -146,10 +152,10 @@ async def test_concurrent_reservations_stop_at_the_cap(open_url: str | None, url
 
 async def test_waiting_operations_share_a_transaction(tmp_path: Path) -> None:
     """Operations that wait while one runs are committed together, in order."""
-    connection = connect(tmp_path / "ledger.db")
+    file = open_file(tmp_path / "ledger.db")
     statements: list[str] = []
-    connection.set_trace_callback(statements.append)
-    store = GroupCommit(connection)
+    file.connection.set_trace_callback(statements.append)
+    store = GroupCommit(file)
 
     def operation(number: int) -> Callable[[sqlite3.Connection], int]:
         return lambda c: int(c.execute(f"SELECT {number}").fetchone()[0])
@@ -162,7 +168,7 @@ async def test_waiting_operations_share_a_transaction(tmp_path: Path) -> None:
 
 async def test_error_of_the_store_undoes_the_group(tmp_path: Path) -> None:
     """An error of the store reaches everyone in its transaction, and nothing of it stays."""
-    store = GroupCommit(connect(tmp_path / "ledger.db"))
+    store = GroupCommit(open_file(tmp_path / "ledger.db"))
     insert = "INSERT INTO total VALUES ('test', 1)"
 
     def write_then_fail(connection: sqlite3.Connection) -> None:
@@ -190,6 +196,75 @@ async def test_late_news(url: str) -> None:
     with pytest.raises(LookupError, match="no reservation"):
         await ledger.settle("nobody", 1)
     await ledger.aclose()
+
+
+async def spend(ledger: Ledger, name: str, amount_usd_nanos: int) -> None:
+    """Reserve, dial and settle."""
+    await ledger.reserve(
+        reservation_id=name,
+        model="m",
+        accounts=[ACCOUNT],
+        amount_usd_nanos=amount_usd_nanos,
+        expires_unix_s=NOW_S + 10,
+    )
+    await ledger.dial(name)
+    await ledger.settle(name, amount_usd_nanos)
+
+
+@pytest.mark.parametrize("harm", ["removed", "replaced"])
+async def test_a_file_that_is_gone_is_not_spent_from(harm: str, tmp_path: Path) -> None:
+    """What would be written to a file that nobody finds again is refused, and said once; back, it goes on."""
+    path, away = tmp_path / "ledger.db", tmp_path / "away.db"
+    ledger = open_ledger(f"sqlite://{path}", clock=FakeClock(unix_s=NOW_S))
+    await spend(ledger, "before", 600)
+    path.rename(away)
+    if harm == "replaced":
+        path.touch()
+    with capture_logs() as logs:
+        for name in ("a", "b"):
+            with pytest.raises(LedgerUnavailable, match="removed or replaced"):
+                await spend(ledger, name, 300)
+        away.rename(path)
+        await spend(ledger, "after", 300)
+        with pytest.raises(BudgetExhausted):
+            await spend(ledger, "beyond", 300)
+    assert [entry["event"] for entry in logs] == ["ledger.gone", "ledger.back"]
+    assert await ledger.spent([ACCOUNT]) == [900]
+    await ledger.aclose()
+
+
+async def test_a_dialled_call_whose_file_goes_is_not_settled_elsewhere(tmp_path: Path) -> None:
+    """News that cannot be written is no reason to write it to another file."""
+    path = tmp_path / "ledger.db"
+    ledger = open_ledger(f"sqlite://{path}", clock=FakeClock(unix_s=NOW_S))
+    await ledger.reserve(
+        reservation_id="r", model="m", accounts=[ACCOUNT], amount_usd_nanos=100, expires_unix_s=NOW_S + 10
+    )
+    path.unlink()
+    with pytest.raises(LedgerUnavailable):
+        await ledger.dial("r")
+    await ledger.aclose()
+    assert not path.exists()
+
+
+def test_only_the_default_folder_is_made(tmp_path: Path) -> None:
+    """A typo in a path does not begin at zero; the default place is made, for its owner alone."""
+    with pytest.raises(StartupError, match=f"there is no folder {tmp_path / 'stat'}"):
+        open_ledger(f"sqlite://{tmp_path / 'stat' / 'ledger.db'}")
+    assert list(tmp_path.iterdir()) == []
+    environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    make_default_folder(environ)
+    asyncio.run(open_ledger(default_ledger_url(environ)).aclose())
+    assert (tmp_path / "state" / "gateway").stat().st_mode & 0o077 == 0
+
+
+async def test_a_ledger_that_begins_says_so(tmp_path: Path) -> None:
+    """A new file is one line in the log, an old one none; both are for their owner alone."""
+    with capture_logs() as logs:
+        for _ in range(2):
+            await open_ledger(f"sqlite://{tmp_path / 'ledger.db'}").aclose()
+    assert [entry["event"] for entry in logs] == ["ledger.begins"]
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(

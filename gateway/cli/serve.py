@@ -19,7 +19,7 @@ from gateway.cli.engine_board import EngineBoard, board_of
 from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
 from gateway.errors import StartupError
-from gateway.ledger.open import default_ledger_url
+from gateway.ledger.open import default_ledger_url, make_default_folder
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.server.listen import parse_address
@@ -72,6 +72,8 @@ def serve(
         )
     path = policy or default_policy_path()
     loaded = load_policy(path, air_gap=air_gap)
+    if state is None:
+        make_default_folder(os.environ)
     if workers > 1:
         if state_url.startswith("memory:"):
             raise StartupError(

@@ -1,4 +1,4 @@
-"""One thread that owns a SQLite connection and commits, at once, all operations that wait for it."""
+"""One thread that owns a SQLite file and commits, at once, all operations that wait for it."""
 
 import asyncio
 import queue
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.errors import GatewayError
+from gateway.ledger.file import SharedFile
 
 T = TypeVar("T")
 
@@ -43,20 +44,22 @@ class GroupCommit:
 
     An operation gets the connection and decides before it writes: a GatewayError or LookupError is its own
     result and undoes nothing. Any other error undoes the whole group, and everyone in it gets it. Results
-    are given out after the commit, to an event loop in one call.
+    are given out after the commit, to an event loop in one call. Nothing is committed to a file that is no
+    longer at its path: everyone in the group gets FileGone.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, file: SharedFile) -> None:
+        self._file = file
+        self._connection = file.connection
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="group commit", daemon=True)
         self._thread.start()
 
     async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of `operation` once it is committed; raises sqlite3.Error if it cannot be."""
         if self._is_closed:
-            raise sqlite3.ProgrammingError("the ledger is closed")
+            raise sqlite3.ProgrammingError("the file is closed")
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(operation, future))
         return await future  # type: ignore[return-value]  # The queue holds operations of all types.
@@ -86,6 +89,7 @@ class GroupCommit:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [waiting.attempt(self._connection) for waiting in group]
+            self._file.check()
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is not lost: everyone who waits is handed it.
             # If even this fails, the next group cannot begin, and fails as well: nothing is spent.

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.ledger.memory import MemoryLedger
-from gateway.ledger.sqlite import SqliteLedger, connect
+from gateway.ledger.sqlite import SqliteLedger, open_file
 
 if TYPE_CHECKING:
     from gateway.ledger.redis import RedisLedger
+
+_log = structlog.get_logger()
 
 SQLITE = "sqlite://"
 REDIS = ("redis://", "rediss://", "unix://")
@@ -23,27 +27,50 @@ def default_ledger_url(environ: Mapping[str, str]) -> str:
     return f"{SQLITE}{state_home / 'gateway' / 'ledger.db'}"
 
 
+def make_default_folder(environ: Mapping[str, str]) -> None:
+    """Make the folder of the default ledger, for its owner alone; raises StartupError."""
+    folder = _path_of(default_ledger_url(environ)).parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"{folder}: cannot be made ({error.strerror}); choose a --state") from None
+
+
 def open_ledger(url: str, *, clock: Clock | None = None) -> "MemoryLedger | SqliteLedger | RedisLedger":
     """Open the ledger at `memory:`, `sqlite:///absolute/path`, made if it is not there, or `redis://HOST`.
 
-    Raises StartupError, in one line, for any other URL and for a file that cannot be written or is no ledger.
-    A Redis that cannot be reached is no reason not to start: local models need none.
+    Raises StartupError, in one line, for any other URL, for a file whose folder is not there (a typo must
+    not begin at zero), and for a file that cannot be written or is no ledger. A Redis that cannot be reached
+    is no reason not to start: local models need none.
     """
     if url == "memory:":
         return MemoryLedger(clock=clock)
     if url.startswith(REDIS):
         return _open_redis(url, clock)
-    path = Path(url.removeprefix(SQLITE))
-    if not url.startswith(SQLITE) or not path.is_absolute():
-        raise StartupError(f"state {url!r}: write memory:, sqlite:///absolute/path or redis://HOST")
+    path = file_of(url)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = connect(path)
+        file = open_file(path)
     except (OSError, sqlite3.Error) as error:
         raise StartupError(
             f"state {url!r}: cannot be used as a ledger ({error}); name a file that can be written"
         ) from error
-    return SqliteLedger(connection, clock=clock)
+    if file.is_new:
+        _log.info("ledger.begins", state=url, spent_usd=0.0)
+    return SqliteLedger(file, clock=clock)
+
+
+def file_of(url: str) -> Path:
+    """Return the path in `sqlite:///absolute/path`; StartupError for any other URL and a missing folder."""
+    path = _path_of(url)
+    if not url.startswith(SQLITE) or not path.is_absolute():
+        raise StartupError(f"state {url!r}: write memory:, sqlite:///absolute/path or redis://HOST")
+    if not path.parent.is_dir():
+        raise StartupError(f"state {url!r}: there is no folder {path.parent}; make it, or correct the path")
+    return path
+
+
+def _path_of(url: str) -> Path:
+    return Path(url.removeprefix(SQLITE))
 
 
 def _open_redis(url: str, clock: Clock | None) -> "RedisLedger":

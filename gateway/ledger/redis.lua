@@ -9,9 +9,11 @@
 --   {gateway}:reservation:ID    hash of model, keys (JSON), amount, expires_at, state
 --   {gateway}:open              the reservations that are held or dialled, by when they expire
 --   {gateway}:total             hash of settled, unknown, held
+--   {gateway}:books             a name that these books got when they began: another one, or none, and they
+--                               are not those that the caller knows
 
 local told = cjson.decode(ARGV[1])
-local OPEN, TOTAL = '{gateway}:open', '{gateway}:total'
+local OPEN, TOTAL, BOOKS = '{gateway}:open', '{gateway}:total', '{gateway}:books'
 
 local function account_key(key) return '{gateway}:account:' .. key end
 local function reservation_key(id) return '{gateway}:reservation:' .. id end
@@ -104,6 +106,11 @@ local function reserve()
   return {'ok'}
 end
 
+if told.op == 'open' then
+  local is_new = redis.call('SETNX', BOOKS, told.books)
+  return {redis.call('GET', BOOKS), is_new}
+end
+if redis.call('GET', BOOKS) ~= told.books then return {'gone'} end
 if told.op == 'apply' then return apply(told.id, told.news, told.cost) end
 expire()
 if told.op == 'reserve' then return reserve() end

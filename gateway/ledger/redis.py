@@ -2,11 +2,13 @@
 
 import json
 import math
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import redis.asyncio
+import structlog
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -15,6 +17,8 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, no_room
 from gateway.ledger.states import KEPT_S, NEXT, News, State, impossible, warn_of_excess
+
+_log = structlog.get_logger()
 
 TIMEOUT_S: Final = 2.0
 """For a connection, a place in the pool and an answer, each; then the store counts as unreachable."""
@@ -27,8 +31,8 @@ _STEPS: Final = {f"{before} {news}": str(after) for (before, news), after in NEX
 class RedisLedger:
     """The ledger at a Redis URL; connects when it is first asked.
 
-    Nothing is sent twice: a reservation whose answer was lost is one that was not made, and expires. What
-    the server forgets in a restart is not in the books any more, so it needs `appendonly yes`.
+    Nothing is sent twice: a reservation whose answer was lost is one that was not made, and expires. A
+    server that forgets the books while this runs is refused until a restart, so it needs `appendonly yes`.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
@@ -43,6 +47,8 @@ class RedisLedger:
         )
         self._redis = redis.asyncio.Redis(connection_pool=pool)
         self._script = self._redis.register_script(_SCRIPT)
+        self._books = ""
+        self._is_gone = False
 
     async def reserve(
         self,
@@ -118,7 +124,24 @@ class RedisLedger:
         warn_of_excess(model, int(details[1]))
 
     async def _run(self, operation: str, *, model: str = "ledger", **fields: object) -> list[Any]:
-        """Run one operation; what its answer looks like stands in the script."""
+        """Run one operation, on the books that were there first; the script says what its answer is."""
+        if not self._books:
+            books, is_new = await self._ask("open", model=model, books=secrets.token_hex(8))
+            if is_new:
+                _log.info("ledger.begins", state="redis", spent_usd=0.0)
+            self._books = books.decode()
+        answer = await self._ask(operation, model=model, books=self._books, **fields)
+        if answer[:1] == [b"gone"]:
+            if not self._is_gone:
+                _log.error(
+                    "ledger.gone", way_out="restore what Redis had; a restart without it begins at zero"
+                )
+            self._is_gone = True
+            raise LedgerUnavailable(model, "the ledger in Redis was removed or replaced")
+        self._is_gone = False
+        return answer
+
+    async def _ask(self, operation: str, *, model: str, **fields: object) -> list[Any]:
         told = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS, **fields}
         try:
             answer: list[Any] = await self._script(keys=[], args=[json.dumps(told)])

@@ -2,24 +2,23 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
 from gateway.ledger.states import KEPT_S, News, State, change, warn_of_excess
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 2.0
-"""How long a transaction waits for those of other processes."""
-
-WAL_TRIES = 100
+_log = structlog.get_logger()
 
 SCHEMA_VERSION = 1
 _SCHEMA = (
@@ -36,51 +35,22 @@ _SCHEMA = (
     "CREATE INDEX over_by_expiry ON reservation (expires_unix_s) WHERE state IN ('released', 'unknown')",
     "CREATE TABLE total (state TEXT PRIMARY KEY, usd_nanos INTEGER NOT NULL) WITHOUT ROWID",
     "INSERT INTO total VALUES ('settled', 0), ('unknown', 0)",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open or make the ledger in `path`; raises sqlite3.Error if that is not possible."""
-    connection = sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
-    )
-    try:
-        # WAL with NORMAL: a commit outlives the process; a loss of power may take the last moments.
-        _use_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        elif version != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, this program writes {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL; SQLite itself does not wait here when another process does the same just now."""
-    for remaining in reversed(range(WAL_TRIES)):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not remaining:
-                raise
-        time.sleep(BUSY_TIMEOUT_S / WAL_TRIES)
+def open_file(path: Path) -> SharedFile:
+    """Open or make the ledger in `path`; raises sqlite3.Error or OSError if that is not possible."""
+    # Not synced: a commit outlives the process; a loss of power may take the last moments.
+    return SharedFile(path, schema=_SCHEMA, version=SCHEMA_VERSION)
 
 
 class SqliteLedger:
-    """The ledger over one connection, which belongs to a thread of its own from here on."""
+    """The ledger over one file, which belongs to a thread of its own from here on."""
 
-    def __init__(self, connection: sqlite3.Connection, *, clock: Clock | None = None) -> None:
+    def __init__(self, file: SharedFile, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._store = GroupCommit(connection)
+        self._store = GroupCommit(file)
+        self._is_gone = False
 
     async def reserve(
         self,
@@ -137,10 +107,24 @@ class SqliteLedger:
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger") -> T:
         try:
-            return await self._store.run(operation)
+            result = await self._store.run(operation)
+        except FileGone as error:
+            self._note_gone(True)
+            raise LedgerUnavailable(model, "the ledger's file was removed or replaced") from error
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise LedgerUnavailable(model, f"the ledger's file cannot be used ({name})") from error
+        self._note_gone(False)
+        return result
+
+    def _note_gone(self, is_gone: bool) -> None:
+        """Log once that the file went, and once that it is back."""
+        if is_gone != self._is_gone:
+            self._is_gone = is_gone
+            if is_gone:
+                _log.error("ledger.gone", way_out="put the file back; a restart without it begins at zero")
+            else:
+                _log.info("ledger.back")
 
 
 def _reserve(

@@ -1,0 +1,82 @@
+"""A SQLite file that processes of one host share: opened, made if it is not there, and watched."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+BUSY_TIMEOUT_S = 2.0
+"""How long a transaction waits for those of other processes."""
+
+WAL_TRIES = 100
+
+
+class FileGone(sqlite3.OperationalError):
+    """The file that is open is no longer the one at its path: what is written to it is lost."""
+
+
+class SharedFile:
+    """An open SQLite file, and which one it is.
+
+    `schema` is run where the file is new; a file of another `version` is refused. With `synced` a commit
+    survives a loss of power, else the end of the process only, at any moment. Raises sqlite3.Error, OSError.
+    """
+
+    def __init__(self, path: Path, *, schema: Sequence[str], version: int, synced: bool = False) -> None:
+        self._path = path
+        # SQLite would make it readable for everybody.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._identity = _identity(path)
+        self.connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            _use_wal(self.connection)
+            self.connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self.is_new = _prepare(self.connection, schema, version)
+            self.check()
+        except sqlite3.Error:
+            self.connection.close()
+            raise
+
+    def check(self) -> None:
+        """Raise FileGone unless the file is still at its path: a stat, some microseconds."""
+        try:
+            is_here = _identity(self._path) == self._identity
+        except OSError:
+            is_here = False
+        if not is_here:
+            raise FileGone("it was removed or replaced")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _prepare(connection: sqlite3.Connection, schema: Sequence[str], version: int) -> bool:
+    """Run the schema in a file that has none; say whether that was so."""
+    connection.execute("BEGIN IMMEDIATE")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == 0:
+        for statement in (*schema, f"PRAGMA user_version = {version}"):
+            connection.execute(statement)
+    elif found != version:
+        raise sqlite3.DatabaseError(f"it has version {found}, this program writes {version}")
+    connection.execute("COMMIT")
+    return bool(found == 0)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite itself does not wait here when another process does the same just now."""
+    for remaining in reversed(range(WAL_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not remaining:
+                raise
+        time.sleep(BUSY_TIMEOUT_S / WAL_TRIES)
