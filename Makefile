@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-engine bench-privacy soak test-egress chaos \
-	protos schema model lock clean
+	protos schema telemetry model lock clean
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ protos: setup  ## Generate gateway/**/v1/ from protos/.
 
 schema: setup  ## Generate policies/schema.json from the policy's model.
 	@$(BIN)/python -m gateway.policy.schema > policies/schema.json
+
+telemetry: setup  ## Generate the board for Grafana and the tables of docs/telemetry.md.
+	@$(BIN)/python tools/telemetry.py
 
 model: setup  ## Generate the embedded model; the same bytes each time.
 	@$(BIN)/python tools/make_demo_model.py

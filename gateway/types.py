@@ -251,6 +251,10 @@ class Attempt:
     reason: Reason | None
     start_ms: float
     duration_ms: float
+    upstream_ms: float = 0.0
+    """Of `duration_ms`, what the model was waited for."""
+    first_text_ms: float | None = None
+    """Of `upstream_ms`, what passed until the first text of a stream."""
     usage: Usage | None = None
     cost_usd_nanos: int = 0
 

@@ -116,7 +116,7 @@ def _defects() -> str:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            boundary._log_defect(boundary.Scope("t", "r", None), error)
+            boundary._log_defect("r", error)
         return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
 
 

@@ -18,11 +18,12 @@ LAYERS = (
         "gateway.schema_bounds",
         "gateway.v1",
         "gateway.engine.v1",
+        "gateway.admin.v1",
     ),
     ("gateway.telemetry", "gateway.policy", "gateway.scoring", "gateway.masking"),
     ("gateway.routing", "gateway.ledger", "gateway.backends"),
     ("gateway.dispatch",),
-    ("gateway.engine", "gateway.server", "gateway.client", "gateway.simulate"),
+    ("gateway.engine", "gateway.server", "gateway.admin", "gateway.client", "gateway.simulate"),
     ("gateway.cli", "gateway.__main__"),
 )
 """The rooms from the lowest layer up: a room imports from its own layer and from those below."""

@@ -7,7 +7,11 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("gateway/v1/gateway.proto", "gateway/engine/v1/engine.proto")
+SOURCES = (
+    "gateway/v1/gateway.proto",
+    "gateway/engine/v1/engine.proto",
+    "gateway/admin/v1/admin.proto",
+)
 
 
 def generate(out: Path) -> None:

@@ -38,6 +38,8 @@ class Order:
     deadline: Deadline
     """The caller's, less the reserve for the reply."""
     is_streamed: bool
+    trail: Trail
+    """Where every try is noted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Chain:
 
     async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        walk = _Walk(order=order, trail=Trail(self._clock))
+        walk = _Walk(order=order, trail=order.trail)
         for turn in self._turns(walk):
             try:
                 async with aclosing(self._answer(turn, walk)) as events:

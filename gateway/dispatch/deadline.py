@@ -84,9 +84,11 @@ class Within:
             if not limit.expired():
                 raise
             raise self._give_up(turn, allowed) from None
+        finally:
+            attempt.upstream_s = self._clock.monotonic_s() - allowed.now_s
         self._paces.note_whole(
             turn.model,
-            self._clock.monotonic_s() - allowed.now_s,
+            attempt.upstream_s,
             tokens=reply.usage.completion_tokens if reply.usage is not None else 0,
             hit_limit=reply.finish_reason is FinishReason.LENGTH,
         )
@@ -97,18 +99,22 @@ class Within:
         allowed = patience(turn, self._clock)
         call = turn.call(turn.deadline)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
-            chunk = await self._first(chunks, attempt, allowed)
-            begin_s = self._clock.monotonic_s() - allowed.now_s
+            try:
+                chunk = await self._first(chunks, attempt, allowed)
+            finally:
+                attempt.upstream_s = begin_s = self._clock.monotonic_s() - allowed.now_s
+            attempt.first_text_s = begin_s
             pieces = 1
-            # Time in which the reader keeps us waiting is not the model's.
-            model_s = begin_s
             yield chunk
             while chunk.finish_reason is None:
+                # Time in which the reader keeps us waiting is not the model's.
                 asked_s = self._clock.monotonic_s()
-                chunk = attempt.note(await self._next(chunks, turn, allowed))
-                model_s += self._clock.monotonic_s() - asked_s
+                try:
+                    chunk = attempt.note(await self._next(chunks, turn, allowed))
+                finally:
+                    attempt.upstream_s += self._clock.monotonic_s() - asked_s
                 if chunk.finish_reason is not None:
-                    self._note_stream(attempt, chunk, begin_s=begin_s, seconds=model_s, pieces=pieces)
+                    self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
                 if chunk.text or chunk.finish_reason is not None:
                     pieces += 1
                     yield chunk
@@ -148,12 +154,12 @@ class Within:
         self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
         return silence(turn, allowed)
 
-    def _note_stream(self, attempt: Try, last: Chunk, *, begin_s: float, seconds: float, pieces: int) -> None:
+    def _note_stream(self, attempt: Try, last: Chunk, *, begin_s: float, pieces: int) -> None:
         usage = attempt.usage
         self._paces.note_stream(
             attempt.turn.model,
             begin_s=begin_s,
-            seconds=seconds,
+            seconds=attempt.upstream_s,
             tokens=usage.completion_tokens if usage is not None else pieces,
             hit_limit=last.finish_reason is FinishReason.LENGTH,
         )

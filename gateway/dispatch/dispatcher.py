@@ -32,6 +32,7 @@ from gateway.dispatch.record import Recorded
 from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
+from gateway.dispatch.trail import Trail
 from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
 from gateway.policy.model import Policy
@@ -85,6 +86,7 @@ class Dispatcher:
         def heals_after_s(model: str) -> float | None:
             return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
 
+        self._clock = clock
         self._paces = vitals.paces
         self._retry_budget = vitals.retry_budget
         within = Within(backends, clock=clock, paces=self._paces)
@@ -101,13 +103,21 @@ class Dispatcher:
         self._chain = Chain(Unmasked(retry), clock=clock, heals_after_s=heals_after_s)
 
     async def generate(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        trail: Trail | None = None,
     ) -> Answer:
-        """Return one model's whole answer, or the canned reply.
+        """Return one model's whole answer, or the canned reply; every try is noted in `trail`.
 
         Raises DeadlinePassed, NotDegraded, or the error of a model that blames the request, with `attempts`.
         """
-        events = self._dispatch(request, decision, policy=policy, deadline=deadline, is_streamed=False)
+        events = self._dispatch(
+            request, decision, policy=policy, deadline=deadline, trail=trail, is_streamed=False
+        )
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Answer):
@@ -115,14 +125,22 @@ class Dispatcher:
         raise RuntimeError("the chain ended without an answer")
 
     def stream(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        trail: Trail | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
 
         Raises as `generate` does, and StreamTruncated. Close it to cancel: the backend is stopped and the
         ledger settled before `aclose` returns.
         """
-        return self._dispatch(request, decision, policy=policy, deadline=deadline, is_streamed=True)
+        return self._dispatch(
+            request, decision, policy=policy, deadline=deadline, trail=trail, is_streamed=True
+        )
 
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
@@ -136,7 +154,14 @@ class Dispatcher:
         await self._reserve.drained()
 
     async def _dispatch(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, is_streamed: bool
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        trail: Trail | None,
+        is_streamed: bool,
     ) -> AsyncGenerator[StreamEvent, None]:
         if decision.policy_hash != policy.hash:
             raise NotPermitted("a request goes on under the policy that it was decided under")
@@ -146,6 +171,7 @@ class Dispatcher:
             policy=policy,
             deadline=Deadline(deadline.at_s - REPLY_RESERVE_S),
             is_streamed=is_streamed,
+            trail=trail or Trail(self._clock),
         )
         with self._retry_budget.request():
             async with aclosing(self._chain(order)) as events:

@@ -46,6 +46,8 @@ class Recorded:
                 outcome,
                 reason,
                 started_s=started_s,
+                upstream_s=attempt.upstream_s,
+                first_text_s=attempt.first_text_s,
                 usage=attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
             )

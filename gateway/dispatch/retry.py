@@ -93,7 +93,7 @@ class Retry:
             retry=retry_if_exception(is_worth_retrying),
             wait=wait_s,
             stop=must_stop,
-            sleep=self._clock.sleep,
+            sleep=lambda wait_s: self._pause(turn, wait_s),
             reraise=True,
         )
 
@@ -113,7 +113,11 @@ class Retry:
             if not self._may_wait(turn, wait_s, wait_s):
                 turn.trail.refuse(turn.model, Reason.RATE_LIMITED)
                 raise ModelPaused(turn.model, "it asked for a pause", retry_after_s=wait_s)
-            await self._clock.sleep(wait_s)
+            await self._pause(turn, wait_s)
+
+    async def _pause(self, turn: Turn, wait_s: float) -> None:
+        turn.trail.paused_s += wait_s
+        await self._clock.sleep(wait_s)
 
 
 def _retry_after_s(state: RetryCallState) -> float:

@@ -9,12 +9,19 @@ _log = structlog.get_logger(__name__)
 
 
 class Trail:
-    """The attempts of one request; grows while it is dispatched."""
+    """The attempts of one request, from the moment that it came; grows while it is dispatched."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began_s = clock.monotonic_s()
         self._attempts: list[Attempt] = []
+        self.paused_s = 0.0
+        """How long the request waited before tries, as its models and the policy asked."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long ago the request came."""
+        return self._clock.monotonic_s() - self._began_s
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -33,6 +40,8 @@ class Trail:
         reason: Reason | None,
         *,
         started_s: float,
+        upstream_s: float = 0.0,
+        first_text_s: float | None = None,
         usage: Usage | None = None,
         cost_usd_nanos: int = 0,
     ) -> None:
@@ -43,6 +52,8 @@ class Trail:
             reason=reason,
             start_ms=(started_s - self._began_s) * 1000,
             duration_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            upstream_ms=upstream_s * 1000,
+            first_text_ms=None if first_text_s is None else first_text_s * 1000,
             usage=usage,
             cost_usd_nanos=cost_usd_nanos,
         )

@@ -61,6 +61,10 @@ class Try:
     """Written by the innermost layer: whether the model sent anything, be it an empty piece."""
     usage: Usage | None = None
     """Written by the innermost layer, as soon as the model reports it."""
+    upstream_s: float = 0.0
+    """Written by the innermost layer: what the model was waited for; not for a reader, nor for the ledger."""
+    first_text_s: float | None = None
+    """Written by the innermost layer: of `upstream_s`, what passed until the first text of a stream."""
     cost_usd_nanos: int = 0
     """Written by the layer that reserves: what was charged."""
 

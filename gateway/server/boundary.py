@@ -7,21 +7,24 @@ for every call.
 import asyncio
 import traceback
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError
 
 from gateway.clock import Clock
+from gateway.dispatch.trail import Trail
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.policy.model import Policy
 from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
 from gateway.server.wire import AnyRequest, parse_languages
-from gateway.telemetry.logs import attempt_names
-from gateway.types import Attempt
+from gateway.telemetry.logs import call_fields
+from gateway.telemetry.report import CallReport, Observer
+from gateway.types import Answer, Attempt, Decision, Delta, Reason, StreamEvent
 
 _Request = TypeVar("_Request", bound=AnyRequest)
 _Response = TypeVar("_Response")
@@ -37,9 +40,26 @@ class Scope:
     request_id: str
     remaining_s: float | None
     """Seconds that the caller's deadline leaves; None when it set none."""
+    trail: Trail
+    """The tries at models, from the moment that the call came."""
     languages: tuple[str, ...] = ()
     """What the caller reads, the dearest first."""
-    line: dict[str, object] = field(default_factory=dict)
+    policy: Policy | None = None
+    decision: Decision | None = None
+    decision_s: float | None = None
+    """What scoring and deciding took."""
+    first_text_s: float | None = None
+    """When the first text of a stream was ready to be sent, from the moment that the call came."""
+    reader_s: float = 0.0
+    """How long a stream waited for its reader."""
+    answer: Answer | None = None
+
+    def note(self, event: StreamEvent) -> None:
+        """Take down what an event of the answer says of the call."""
+        if isinstance(event, Answer):
+            self.answer = event
+        elif isinstance(event, Delta) and self.first_text_s is None:
+            self.first_text_s = self.trail.elapsed_s
 
 
 def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]:
@@ -57,11 +77,12 @@ def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]
 
 
 class Boundary:
-    """Wraps handlers, and counts what is in flight for a graceful end."""
+    """Wraps handlers, tells observers of every call that is over, and counts those in flight."""
 
-    def __init__(self, *, clock: Clock, tenant_of: TenantRule) -> None:
+    def __init__(self, *, clock: Clock, tenant_of: TenantRule, observers: Sequence[Observer] = ()) -> None:
         self._clock = clock
         self._tenant_of = tenant_of
+        self._observers = tuple(observers)
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -92,15 +113,16 @@ class Boundary:
                 aclosing(handler(_decoded(message), scope)) as responses,
             ):
                 async for response in responses:
+                    sent_s = self._clock.monotonic_s()
                     yield response
+                    scope.reader_s += self._clock.monotonic_s() - sent_s
 
         return serve
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[Scope]:
-        started_s = self._clock.monotonic_s()
-        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, context.time_remaining())
-        code = "OK"
+        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, context.time_remaining(), Trail(self._clock))
+        code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()
         try:
@@ -108,30 +130,47 @@ class Boundary:
             scope.languages = _languages(context)
             yield scope
         except GatewayError as error:
-            code = error.code
-            scope.line["reason"] = str(error.reason)
+            code, reason = error.code, error.reason
             await _abort(context, scope, error)
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"
             raise
         except Exception as error:  # noqa: BLE001  The outermost border: a defect becomes a status, not UNKNOWN.
-            code = "INTERNAL"
-            _log_defect(scope, error)
+            code, reason = "INTERNAL", Reason.INTERNAL
+            _log_defect(scope.request_id, error)
             await _abort(context, scope, GatewayError("a defect of the gateway; its log has the request id"))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
-            duration_ms = (self._clock.monotonic_s() - started_s) * 1000
-            _log.info(
-                "request",
-                method=method,
-                request_id=scope.request_id,
-                tenant=scope.tenant,
-                code=code,
-                duration_ms=round(duration_ms, 2),
-                **scope.line,
-            )
+            self._report(method, scope, code, reason)
+
+    def _report(self, method: str, scope: Scope, code: str, reason: Reason | None) -> None:
+        if reason is None and scope.answer is not None and scope.answer.degraded is not None:
+            reason = scope.answer.degraded.reason
+        report = CallReport(
+            method=method,
+            tenant=scope.tenant,
+            code=code,
+            reason=reason,
+            policy=scope.policy,
+            decision=scope.decision,
+            answer=scope.answer,
+            attempts=scope.trail.attempts,
+            ended_unix_s=self._clock.unix_s(),
+            duration_s=scope.trail.elapsed_s,
+            decision_s=scope.decision_s,
+            first_text_s=scope.first_text_s,
+            waited_s=scope.reader_s + scope.trail.paused_s,
+        )
+        _log.info("request", **call_fields(scope.request_id, report))
+        for observer in self._observers:
+            observer(report)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are not over."""
+        return self._in_flight
 
 
 def _languages(context: Context) -> tuple[str, ...]:
@@ -149,13 +188,11 @@ def _decoded(message: _Request | None) -> _Request:
 
 async def _abort(context: Context, scope: Scope, error: GatewayError) -> None:
     attempts: tuple[Attempt, ...] = error.attempts
-    if attempts:
-        scope.line["attempts"] = attempt_names(attempts)
     status = status_of(error, request_id=scope.request_id, attempts=attempts)
     await context.abort_with_status(AbortStatus(status, pushback=pushback_ms(error)))
 
 
-def _log_defect(scope: Scope, error: Exception) -> None:
+def _log_defect(request_id: str, error: Exception) -> None:
     # The message of an unexpected exception may hold anything, a prompt too: only type and places are logged.
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    _log.error("defect", request_id=scope.request_id, error=type(error).__name__, places=places[-8:])
+    _log.error("defect", request_id=request_id, error=type(error).__name__, places=places[-8:])

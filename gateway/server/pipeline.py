@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.trail import Trail
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masked, Masker
@@ -65,15 +66,19 @@ class Pipeline:
         )
         return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view, masked=masked)
 
-    async def generate(self, request: Request, decision: Decision, deadline: Deadline) -> Answer:
-        """Return the answer, or the canned reply; raises GatewayError."""
-        return await self._dispatcher.generate(request, decision, policy=self.policy, deadline=deadline)
+    async def generate(
+        self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
+    ) -> Answer:
+        """Return the answer, or the canned reply; raises GatewayError. Every try is noted in `trail`."""
+        return await self._dispatcher.generate(
+            request, decision, policy=self.policy, deadline=deadline, trail=trail
+        )
 
     def stream(
-        self, request: Request, decision: Decision, deadline: Deadline
+        self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline)
+        return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline, trail=trail)
 
     def _score(self, request: Request) -> tuple[float, Privacy, Mapping[str, Masked]]:
         privacy = self._scorer.score(request)

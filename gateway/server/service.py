@@ -8,12 +8,13 @@ from typing import Any
 
 import grpc
 
+from gateway.clock import Deadline
 from gateway.server.boundary import Boundary, Scope, tolerant
 from gateway.server.current import Current
+from gateway.server.pipeline import Pipeline
 from gateway.server.render import render_answer, render_decision, render_event, render_explanation
 from gateway.server.wire import AnyRequest, parse_request
-from gateway.telemetry.logs import answer_fields, decision_fields
-from gateway.types import Answer, Request
+from gateway.types import Decision, Request
 from gateway.v1 import gateway_pb2 as pb
 
 SERVICE = "gateway.v1.GatewayService"
@@ -32,11 +33,9 @@ class GatewayService:
         request = await _parse(message, scope)
         with self._current.begin() as pipeline:
             deadline = pipeline.deadline(scope.remaining_s)
-            decision = await pipeline.decide(request, deadline)
-            scope.line.update(decision_fields(decision))
-            answer = await pipeline.generate(request, decision, deadline)
-        scope.line.update(answer_fields(answer))
-        return render_answer(request.request_id, decision, answer)
+            decision = await _decide(pipeline, request, deadline, scope)
+            scope.answer = await pipeline.generate(request, decision, deadline, scope.trail)
+        return render_answer(request.request_id, decision, scope.answer)
 
     async def stream_generate(
         self, message: pb.StreamGenerateRequest, scope: Scope
@@ -45,21 +44,18 @@ class GatewayService:
         request = await _parse(message, scope)
         with self._current.begin() as pipeline:
             deadline = pipeline.deadline(scope.remaining_s)
-            decision = await pipeline.decide(request, deadline)
-            scope.line.update(decision_fields(decision))
+            decision = await _decide(pipeline, request, deadline, scope)
             yield pb.StreamGenerateResponse(decision=render_decision(decision))
-            async with aclosing(pipeline.stream(request, decision, deadline)) as events:
+            async with aclosing(pipeline.stream(request, decision, deadline, scope.trail)) as events:
                 async for event in events:
-                    if isinstance(event, Answer):
-                        scope.line.update(answer_fields(event))
+                    scope.note(event)
                     yield render_event(request.request_id, decision, event)
 
     async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
         """Score and decide only."""
         request = await _parse(message, scope)
         with self._current.begin() as pipeline:
-            decision = await pipeline.decide(request, pipeline.deadline(scope.remaining_s))
-        scope.line.update(decision_fields(decision))
+            decision = await _decide(pipeline, request, pipeline.deadline(scope.remaining_s), scope)
         return render_explanation(decision)
 
 
@@ -83,6 +79,14 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
         ),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+
+async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scope: Scope) -> Decision:
+    began_s = scope.trail.elapsed_s
+    scope.decision = await pipeline.decide(request, deadline)
+    scope.decision_s = scope.trail.elapsed_s - began_s
+    scope.policy = pipeline.policy
+    return scope.decision
 
 
 async def _parse(message: AnyRequest, scope: Scope) -> Request:

@@ -7,6 +7,7 @@ from typing import Literal, TextIO
 
 import structlog
 
+from gateway.telemetry.report import CallReport
 from gateway.types import Answer, Attempt, Decision
 
 LogFormat = Literal["json", "text"]
@@ -40,6 +41,27 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
     )
     for name in ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def call_fields(request_id: str, report: CallReport) -> Mapping[str, object]:
+    """Return the line of a call that is over."""
+    fields: dict[str, object] = {
+        "method": report.method,
+        "request_id": request_id,
+        "tenant": report.tenant,
+        "code": report.code,
+        "duration_ms": round(report.duration_s * 1000, 2),
+    }
+    if report.decision is not None:
+        fields.update(decision_fields(report.decision))
+    if report.answer is not None:
+        fields.update(answer_fields(report.answer))
+        return fields
+    if report.attempts:
+        fields["attempts"] = attempt_names(report.attempts)
+    if report.reason is not None:
+        fields["reason"] = str(report.reason)
+    return fields
 
 
 def decision_fields(decision: Decision) -> Mapping[str, object]:

@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/admin/v1; see make protos."""

@@ -1,0 +1,325 @@
+"""Every metric by name, kind, unit and labels: what the code counts, the docs list and the board may ask for.
+
+Where OpenTelemetry has a name it is that one, as Prometheus writes it (dots become underscores, the unit
+comes last), with OpenTelemetry's buckets; what it has no name for begins with `gateway_`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+OPERATION_S = (
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
+"""Buckets of OpenTelemetry's `gen_ai.client.operation.duration` and `.time_to_first_chunk`."""
+FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Buckets of OpenTelemetry's `gen_ai.server.time_to_first_token`."""
+PER_TOKEN_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+"""Buckets of OpenTelemetry's `gen_ai.server.time_per_output_token`."""
+TOKENS = tuple(float(4**power) for power in range(14))
+"""Buckets of OpenTelemetry's `gen_ai.client.token.usage`: 1 to 67,108,864."""
+OWN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Buckets of what the gateway itself takes, which is far below what a model takes."""
+SEQUENCES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric; a counter's name ends in `_total`, a time's in `_seconds`."""
+
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...] = ()
+    help: str
+    buckets: tuple[float, ...] = ()
+    """Upper bounds, ascending; a histogram's only."""
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names that a query may use."""
+        if self.kind != "histogram":
+            return (self.name,)
+        return tuple(f"{self.name}_{part}" for part in ("bucket", "count", "sum"))
+
+
+_ATTEMPT = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "model")
+
+REQUESTS = Metric(
+    name="gateway_requests_total",
+    kind="counter",
+    unit="requests",
+    labels=("method", "route", "code", "reason", "privacy_class", "tenant"),
+    help="Calls that are over, by how they ended; reason is why one failed or got a canned reply.",
+)
+CALL_S = Metric(
+    name="rpc_server_call_duration_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=("rpc_system_name", "rpc_method", "rpc_response_status_code", "route"),
+    help="A call from its arrival to its end.",
+    buckets=OPERATION_S,
+)
+FIRST_TEXT_S = Metric(
+    name="gateway_time_to_first_token_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=("route",),
+    help="A streamed call from its arrival to the first text that its caller was sent.",
+    buckets=FIRST_TOKEN_S,
+)
+OVERHEAD_S = Metric(
+    name="gateway_overhead_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=("method",),
+    help="What the gateway itself took of a call: all of it less the waits for models, for pauses between"
+    " tries and for a reader that is slow.",
+    buckets=OWN_S,
+)
+DECISION_S = Metric(
+    name="gateway_decision_duration_seconds",
+    kind="histogram",
+    unit="seconds",
+    help="Scoring a request and deciding where it may go.",
+    buckets=OWN_S,
+)
+ATTEMPTS = Metric(
+    name="gateway_attempts_total",
+    kind="counter",
+    unit="attempts",
+    labels=("model", "outcome", "reason"),
+    help="Tries at a model, those that were refused without a call among them.",
+)
+RETRIES = Metric(
+    name="gateway_retries_total",
+    kind="counter",
+    unit="attempts",
+    labels=("model",),
+    help="Tries at a model that had failed in the same request before.",
+)
+OPERATION = Metric(
+    name="gen_ai_client_operation_duration_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=(*_ATTEMPT, "error_type"),
+    help="One call to a model, from the gateway's side; local models are those of provider llama_cpp.",
+    buckets=OPERATION_S,
+)
+FIRST_CHUNK_S = Metric(
+    name="gen_ai_client_operation_time_to_first_chunk_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=_ATTEMPT,
+    help="One streamed call to a model, to its first text.",
+    buckets=OPERATION_S,
+)
+PER_OUTPUT_TOKEN_S = Metric(
+    name="gateway_time_per_output_token_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=("model",),
+    help="Seconds for each token after the first of a streamed answer, its mean.",
+    buckets=PER_TOKEN_S,
+)
+TOKEN_USAGE = Metric(
+    name="gen_ai_client_token_usage",
+    kind="histogram",
+    unit="tokens",
+    labels=(*_ATTEMPT, "gen_ai_token_type"),
+    help="Tokens of one call to a model, by the model's own count; the sum is the total.",
+    buckets=TOKENS,
+)
+COST = Metric(
+    name="gateway_cost_usd_total",
+    kind="counter",
+    unit="US dollars",
+    labels=("model", "tenant"),
+    help="What calls to a model were charged, those of unknown outcome in full.",
+)
+RELOADS = Metric(
+    name="gateway_policy_reloads_total",
+    kind="counter",
+    unit="reloads",
+    labels=("outcome",),
+    help="Policies that were to replace the one that runs: applied, unchanged or refused.",
+)
+SHADOW_DIFFERENCES = Metric(
+    name="gateway_shadow_differences_total",
+    kind="counter",
+    unit="requests",
+    labels=("difference",),
+    help="Requests that a shadow policy would have decided otherwise, by what would differ.",
+)
+RECORD_ERRORS = Metric(
+    name="gateway_record_errors_total",
+    kind="counter",
+    unit="records",
+    help="Records of decisions that could not be written.",
+)
+WORKER_STARTS = Metric(
+    name="gateway_worker_starts_total",
+    kind="counter",
+    unit="starts",
+    help="Starts of worker processes; more than there are workers means that some ended and came back.",
+)
+COUNTED = (
+    REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
+    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DIFFERENCES, RECORD_ERRORS, WORKER_STARTS,
+)  # fmt: skip
+"""What is counted where it happens, in every worker; the page has the sum of all."""
+
+WORKERS = Metric(
+    name="gateway_workers",
+    kind="gauge",
+    unit="processes",
+    help="Worker processes that answered when this was read.",
+)
+IN_FLIGHT = Metric(
+    name="gateway_requests_in_flight", kind="gauge", unit="requests", help="Calls that are not over."
+)
+BREAKERS = Metric(
+    name="gateway_breakers",
+    kind="gauge",
+    unit="workers",
+    labels=("model", "state"),
+    help="How many workers have the model's breaker closed, open or half_open.",
+)
+BUDGET_LIMIT = Metric(
+    name="gateway_budget_limit_usd",
+    kind="gauge",
+    unit="US dollars",
+    labels=("budget",),
+    help="The cap of a budget, for each of its subjects.",
+)
+BUDGET_LEFT = Metric(
+    name="gateway_budget_left_usd",
+    kind="gauge",
+    unit="US dollars",
+    labels=("budget", "subject"),
+    help="What is neither spent nor reserved in the window that runs, of subjects that called in it;"
+    " of a budget per label, the least of each tenant.",
+)
+ENGINE_UP = Metric(
+    name="gateway_engine_up",
+    kind="gauge",
+    unit="1 or 0",
+    labels=("model",),
+    help="Whether the engine of a local model takes requests.",
+)
+ENGINE_STARTS = Metric(
+    name="gateway_engine_starts_total",
+    kind="counter",
+    unit="starts",
+    labels=("model",),
+    help="Starts of an engine; all but the first are restarts.",
+)
+ENGINE_LOAD_S = Metric(
+    name="gateway_engine_load_seconds",
+    kind="gauge",
+    unit="seconds",
+    labels=("model",),
+    help="How long the last loading of the model took.",
+)
+SLOTS = Metric(
+    name="gateway_engine_slots",
+    kind="gauge",
+    unit="slots",
+    labels=("model", "state"),
+    help="Sequences that an engine can decode at once: busy and free.",
+)
+QUEUED = Metric(
+    name="gateway_engine_queued",
+    kind="gauge",
+    unit="requests",
+    labels=("model",),
+    help="Requests that wait for a slot.",
+)
+KV_CELLS = Metric(
+    name="gateway_engine_kv_cells",
+    kind="gauge",
+    unit="tokens",
+    labels=("model", "state"),
+    help="Cells of the KV cache: used and free.",
+)
+KEPT = Metric(
+    name="gateway_engine_kept_bytes",
+    kind="gauge",
+    unit="bytes",
+    labels=("model",),
+    help="Memory that kept prompts take beside the KV cache.",
+)
+ENGINE_REQUESTS = Metric(
+    name="gateway_engine_requests_total",
+    kind="counter",
+    unit="requests",
+    labels=("model", "outcome"),
+    help="Requests of an engine by how they ended.",
+)
+ENGINE_TOKENS = Metric(
+    name="gateway_engine_tokens_total",
+    kind="counter",
+    unit="tokens",
+    labels=("model", "type"),
+    help="Tokens of an engine: prompt (decoded), prompt_reused (in memory already) and completion.",
+)
+ENGINE_STEPS = Metric(
+    name="gateway_engine_steps_total",
+    kind="counter",
+    unit="steps",
+    labels=("model",),
+    help="Decode steps of an engine.",
+)
+ENGINE_STEP_S = Metric(
+    name="gateway_engine_step_seconds_total",
+    kind="counter",
+    unit="seconds",
+    labels=("model", "part"),
+    help="Time in steps: decode (inside llama.cpp) and other.",
+)
+QUEUE_S = Metric(
+    name="gateway_engine_queue_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=("model",),
+    help="From a request's arrival at an engine to its slot.",
+    buckets=FIRST_TOKEN_S,
+)
+BATCH = Metric(
+    name="gateway_engine_batch_sequences",
+    kind="histogram",
+    unit="sequences",
+    labels=("model",),
+    help="Sequences that were decoded in a step.",
+    buckets=SEQUENCES,
+)
+SERVER_FIRST_TOKEN_S = Metric(
+    name="gen_ai_server_time_to_first_token_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=_ATTEMPT,
+    help="From a request's arrival at an engine to its first token.",
+    buckets=FIRST_TOKEN_S,
+)
+SERVER_PER_TOKEN_S = Metric(
+    name="gen_ai_server_time_per_output_token_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels=_ATTEMPT,
+    help="Seconds of an engine for each token after the first, the mean of a request.",
+    buckets=PER_TOKEN_S,
+)
+READ = (
+    WORKERS, IN_FLIGHT, BREAKERS, BUDGET_LIMIT, BUDGET_LEFT, ENGINE_UP, ENGINE_STARTS, ENGINE_LOAD_S, SLOTS,
+    QUEUED, KV_CELLS, KEPT, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S, BATCH,
+    SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
+)  # fmt: skip
+"""What is read when somebody asks: from each worker, each engine and the ledger."""
+
+
+def all_metrics() -> Iterator[Metric]:
+    """Yield every metric, in the order of the docs."""
+    yield from COUNTED
+    yield from READ

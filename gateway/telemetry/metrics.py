@@ -1,0 +1,179 @@
+"""Counts what happened, in the process where it happens; Prometheus' own library holds the numbers.
+
+With several workers each keeps its numbers in files of one folder, one set for each worker's number. A
+worker that is started again goes on with the files of the one before it, so that no total ever falls, not
+even by `kill -9`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.telemetry import definitions as names
+from gateway.telemetry.report import CallReport
+from gateway.types import Attempt, Outcome
+
+MOST_TENANTS = 100
+"""Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
+OTHER = "other"
+NANOS = 1_000_000_000
+_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the library looks for the folder that processes share."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+values.ValueClass = values.MutexValue  # In memory, unless `share_numbers` says otherwise; no variable does.
+
+
+class Tenants:
+    """Keeps a label from growing without bound: the first names stay, the others are one."""
+
+    def __init__(self, most: int = MOST_TENANTS) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def label(self, tenant: str) -> str:
+        """Return the tenant, or OTHER once there are too many."""
+        if tenant in self._known:
+            return tenant
+        if len(self._known) >= self._most:
+            return OTHER
+        self._known.add(tenant)
+        return tenant
+
+
+def share_numbers(folder: Path, *, worker: int) -> None:
+    """Keep the numbers of this process in a folder that workers share, under this one's number.
+
+    To be called before the first `Measures`; without it they are kept in memory.
+    """
+    os.environ[_FOLDER_VARIABLE] = str(folder)
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: worker)  # type: ignore[no-untyped-call]
+
+
+class Measures:
+    """The metrics of one process; `note_...` is called by those who know."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._tenants = Tenants()
+        self._counters = {
+            metric.name: Counter(
+                metric.name.removesuffix("_total"), metric.help, metric.labels, registry=self.registry
+            )
+            for metric in names.COUNTED
+            if metric.kind == "counter"
+        }
+        self._histograms = {
+            metric.name: Histogram(
+                metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=self.registry
+            )
+            for metric in names.COUNTED
+            if metric.kind == "histogram"
+        }
+        self._children: dict[tuple[str, ...], Counter | Histogram] = {}
+
+    def note_call(self, report: CallReport) -> None:
+        """Count a call that is over, with all its tries."""
+        route = "" if report.route is None else str(report.route)
+        self._count(
+            names.REQUESTS,
+            report.method,
+            route,
+            report.code,
+            str(report.reason or ""),
+            "" if report.decision is None else report.decision.privacy_class.name,
+            self._tenants.label(report.tenant),
+        )
+        rpc = f"gateway.v1.GatewayService/{report.method}"
+        self._observe(names.CALL_S, report.duration_s, "grpc", rpc, report.code, route)
+        self._observe(names.OVERHEAD_S, report.overhead_s, report.method)
+        if report.decision_s is not None:
+            self._observe(names.DECISION_S, report.decision_s)
+        if report.first_text_s is not None:
+            self._observe(names.FIRST_TEXT_S, report.first_text_s, route)
+        if report.policy is not None:
+            self._note_attempts(report, report.policy)
+
+    def note_reload(self, outcome: str) -> None:
+        """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
+        self._count(names.RELOADS, outcome)
+
+    def note_shadow_difference(self, difference: str) -> None:
+        """Count a request that a shadow policy would have decided otherwise, by what would differ."""
+        self._count(names.SHADOW_DIFFERENCES, difference)
+
+    def note_record_error(self) -> None:
+        """Count a record that could not be written."""
+        self._count(names.RECORD_ERRORS)
+
+    def note_worker_start(self) -> None:
+        """Count a start of a worker process."""
+        self._count(names.WORKER_STARTS)
+
+    def _note_attempts(self, report: CallReport, policy: Policy) -> None:
+        failed: set[str] = set()
+        for attempt in report.attempts:
+            self._count(names.ATTEMPTS, attempt.model, str(attempt.outcome), str(attempt.reason or ""))
+            if attempt.outcome is Outcome.REFUSED:
+                continue
+            if attempt.model in failed:
+                self._count(names.RETRIES, attempt.model)
+            if attempt.outcome is Outcome.FAILED:
+                failed.add(attempt.model)
+            self._note_operation(attempt, attempt_labels(attempt.model, policy))
+            if attempt.cost_usd_nanos:
+                tenant = self._tenants.label(report.tenant)
+                self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS)
+
+    def _note_operation(self, attempt: Attempt, labels: tuple[str, ...]) -> None:
+        error = "" if attempt.outcome is Outcome.ANSWERED else str(attempt.reason or attempt.outcome)
+        self._observe(names.OPERATION, attempt.upstream_ms / 1000, *labels, error)
+        if attempt.first_text_ms is not None:
+            self._observe(names.FIRST_CHUNK_S, attempt.first_text_ms / 1000, *labels)
+        if attempt.usage is None:
+            return
+        self._observe(names.TOKEN_USAGE, attempt.usage.prompt_tokens, *labels, "input")
+        self._observe(names.TOKEN_USAGE, attempt.usage.completion_tokens, *labels, "output")
+        if attempt.first_text_ms is not None and attempt.usage.completion_tokens > 1:
+            rest_s = (attempt.upstream_ms - attempt.first_text_ms) / 1000
+            per_token_s = rest_s / (attempt.usage.completion_tokens - 1)
+            self._observe(names.PER_OUTPUT_TOKEN_S, per_token_s, attempt.model)
+
+    def _count(self, metric: names.Metric, *labels: str, amount: float = 1.0) -> None:
+        child = self._children.get((metric.name, *labels))
+        if child is None:
+            family = self._counters[metric.name]
+            child = self._children[metric.name, *labels] = family.labels(*labels) if labels else family
+        child.inc(amount)  # type: ignore[union-attr]  # The child of a counter is one.
+
+    def _observe(self, metric: names.Metric, value: float, *labels: str) -> None:
+        child = self._children.get((metric.name, *labels))
+        if child is None:
+            family = self._histograms[metric.name]
+            child = self._children[metric.name, *labels] = family.labels(*labels) if labels else family
+        child.observe(value)  # type: ignore[union-attr]  # The child of a histogram is one.
+
+
+def attempt_labels(model: str, policy: Policy) -> tuple[str, str, str, str]:
+    """Return operation, provider, the provider's name of a model, and the policy's, as OpenTelemetry has it.
+
+    A local model is a file, so its name in the policy stands for it.
+    """
+    return ("chat", *provider_and_model(model, policy.models), model)
+
+
+def provider_and_model(model: str, specs: Mapping[str, LlamaCppModel | OpenAIModel]) -> tuple[str, str]:
+    """Return `gen_ai.provider.name` and `gen_ai.request.model` of a model of the policy."""
+    spec = specs[model]
+    return ("openai", spec.model) if isinstance(spec, OpenAIModel) else ("llama_cpp", model)
+
+
+def counted(folder: Path) -> CollectorRegistry:
+    """Return what reads the numbers of all workers from the folder that they share."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
+    return registry

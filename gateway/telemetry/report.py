@@ -1,0 +1,48 @@
+"""What is known of a call when it is over: what metrics, status and traces are made from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.policy.model import Policy
+from gateway.types import Answer, Attempt, Decision, Reason, Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReport:
+    """One call of the public service, whatever became of it; numbers and names, never a text of it."""
+
+    method: str
+    tenant: str
+    code: str
+    """The name of the gRPC status."""
+    reason: Reason | None
+    """Why it failed, or why it got a canned reply."""
+    policy: Policy | None
+    """What it was decided under; None if it did not get that far."""
+    decision: Decision | None
+    answer: Answer | None
+    attempts: tuple[Attempt, ...]
+    """Also of a call that failed or was cancelled."""
+    ended_unix_s: float
+    duration_s: float
+    decision_s: float | None
+    """What scoring and deciding took."""
+    first_text_s: float | None
+    """Until the first text of a stream was sent."""
+    waited_s: float
+    """For a reader that is slow, and in pauses between tries."""
+
+    @property
+    def route(self) -> Route | None:
+        """Where the answer was made; None for a call that got none."""
+        return None if self.answer is None else self.answer.route
+
+    @property
+    def overhead_s(self) -> float:
+        """What the gateway itself took: all of it less the waits for models, readers and pauses."""
+        upstream_s = sum(attempt.upstream_ms for attempt in self.attempts) / 1000
+        return max(0.0, self.duration_s - self.waited_s - upstream_s)
+
+
+Observer = Callable[[CallReport], None]
+"""Is told of every call when it is over; quick, and never raises."""
