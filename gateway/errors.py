@@ -31,6 +31,7 @@ GatewayError
         ├── BackendInvalid      INVALID_ARGUMENT      stop: 400, 413, 422, the caller's mistake
         ├── EngineDown          UNAVAILABLE           no engine process
         │   └── EngineDied      UNAVAILABLE           it ended with the request inside
+        ├── EngineFault         INTERNAL              a defect in it met this request, and no other
         └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
 PolicyError(ValueError)         the operator's mistake, with file, line and key
 StartupError(Exception)         the gateway cannot start; one line, exit status 2
@@ -334,6 +335,14 @@ class EngineDown(BackendError):
 
 class EngineDied(EngineDown):
     """The engine ended with the request inside: it goes to no other engine."""
+
+
+class EngineFault(BackendError):
+    """A defect of the engine met this request alone; trying again would meet it again, others are well."""
+
+    reason = Reason.INTERNAL
+    code = "INTERNAL"
+    breaker = BreakerVerdict.IGNORE
 
 
 class EngineQueueFull(BackendError):

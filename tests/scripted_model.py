@@ -48,9 +48,13 @@ class ScriptedSampler:
     model: "ScriptedModel"
     script: list[int] | None
     is_closed: bool = False
+    faults: list[Exception] = field(default_factory=list)
+    """Raised by the coming calls, one each."""
 
     def sample(self, row: int) -> int:
         assert self.model.rows[row].wants_logits
+        if self.faults:
+            raise self.faults.pop()
         if self.script is None:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
@@ -143,6 +147,8 @@ class ScriptedModel:
     def sampler(self, sampling: Sampling) -> ScriptedSampler:
         if sampling.grammar == "broken":
             raise GrammarRefused
+        if sampling.grammar == "defect":
+            raise ValueError("secret")
         script = [END if b == 0 else b for b in self.scripts.pop(0)] if self.scripts else None
         self.samplers.append(ScriptedSampler(self, script))
         return self.samplers[-1]
@@ -161,6 +167,7 @@ class Bench:
         self.model = model
         self.clock = FakeClock()
         self.given: list[Emission] = []
+        self.faults: list[str] = []
         self.scheduler = Scheduler(
             model,
             name="edge",
@@ -168,6 +175,7 @@ class Bench:
             deliver=self.given.extend,
             queue_limit=queue_limit,
             kept_bytes=kept_bytes,
+            report=self.faults.append,
         )
 
     def submit(

@@ -25,6 +25,7 @@ from gateway.errors import (
     DeadlinePassed,
     EngineDied,
     EngineDown,
+    EngineFault,
     EngineQueueFull,
     NotCapable,
     NotDegraded,
@@ -90,6 +91,7 @@ ERRORS: list[tuple[type[BackendError], int, bool]] = [
     (ContentFiltered, 1, False),
     (BackendInvalid, 1, False),
     (EngineDown, 1, True),
+    (EngineFault, 1, True),
     (EngineQueueFull, 1, True),
 ]
 

@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
+import gguf
 import grpc
 import grpc.aio
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
+from gateway.engine.models import resolve_model_path
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.policy.model import LlamaCppModel
@@ -58,6 +60,12 @@ def request(text: str, *, max_tokens: int = 40, **fields: Any) -> engine_pb2.Gen
     )  # fmt: skip
     message.MergeFrom(engine_pb2.GenerateRequest(**fields))
     return message
+
+
+def vocabulary_size() -> int:
+    """Return how many tokens the embedded model has."""
+    reader = gguf.GGUFReader(resolve_model_path("builtin:demo"))
+    return len(reader.fields["tokenizer.ggml.tokens"].data)
 
 
 async def ask(stub: Stub, message: engine_pb2.GenerateRequest) -> list[engine_pb2.GenerateResponse]:
@@ -213,7 +221,8 @@ class TestSampling:
             ({"temperature": float("nan")}, "temperature: must be from 0"),
             ({"logprobs": 21}, "logprobs: must be from 0 to 20"),
             ({"logit_bias": {1_000_000: 1.0}}, "logit_bias: tokens must be from 0 to"),
-            ({"logit_bias": {1: float("nan")}}, "logit_bias: values must be numbers"),
+            ({"logit_bias": {1: float("nan")}}, "logit_bias: values must be at most 1e+06"),
+            ({"logit_bias": {1: float("inf")}}, "logit_bias: values must be at most 1e+06"),
         ],
     )
     async def test_refused(self, stub: Stub, fields: dict[str, Any], said: str) -> None:
@@ -223,6 +232,41 @@ class TestSampling:
 
         assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert said in (refusal.value.details() or "")
+
+    @pytest.mark.parametrize("temperature", [0.0, 1.0])
+    @pytest.mark.parametrize("grammar", ['root ::= "a"', None])
+    async def test_no_token_is_left(
+        self, supervisor: EngineSupervisor, stub: Stub, grammar: str | None, temperature: float
+    ) -> None:
+        """Biases that forbid all that a grammar allows, or everything, end their request, not the engine.
+
+        llama.cpp would abort when it is told of a token that the grammar does not allow.
+        """
+        forbidden = [await self.token_of(stub, "a")] if grammar else range(vocabulary_size())
+        wanted = request(
+            "Hello",
+            temperature=temperature,
+            grammar=grammar,
+            logit_bias=dict.fromkeys(forbidden, float("-inf")),
+        )
+
+        with pytest.raises(grpc.aio.AioRpcError, match="leaves no token to go on with"):
+            await ask(stub, wanted)
+
+        assert text_of(await ask(stub, request("Hello"))).startswith("Hello!")
+        assert supervisor.generation == 1
+
+    async def token_of(self, stub: Stub, text: str) -> int:
+        """Return the token that a text is."""
+        (response,) = await ask(stub, request("x", grammar=f'root ::= "{text}"', max_tokens=1, logprobs=0))
+        return response.logprobs[0].sampled.token
+
+    @pytest.mark.parametrize("temperature", [1e-300, 1e-45, 1e-30])
+    async def test_next_to_no_temperature_is_greedy(self, stub: Stub, temperature: float) -> None:
+        """A temperature that would take logits out of the range of a float takes the likeliest token."""
+        greedy = text_of(await ask(stub, request("Hello")))
+
+        assert text_of(await ask(stub, request("Hello", temperature=temperature))) == greedy
 
     async def test_deltas_are_whole_characters(self, stub: Stub) -> None:
         """Under dice that pick single bytes, every delta is valid text and they add up."""

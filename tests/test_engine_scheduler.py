@@ -12,7 +12,7 @@ from gateway.clock import Deadline
 from gateway.engine.batch import SHORT, share_prompts
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import Emission
-from gateway.engine.steps import BatchToken, DecodeFailed, Sampling
+from gateway.engine.steps import BatchToken, DecodeFailed, NothingToSample, Sampling
 from gateway.types import FinishReason, Usage
 from tests.scripted_model import Bench, ScriptedModel
 
@@ -195,6 +195,58 @@ def test_a_grammar_that_does_not_compile_costs_its_own_request_only() -> None:
 
     assert isinstance(bench.last(broken).failure, errors.NotCapable)
     assert bench.text(good) == "a"
+    assert bench.is_clean()
+
+
+def test_a_defect_in_what_one_request_begins_with_ends_that_request_only() -> None:
+    """Whatever is raised where samplers are made: its request fails, the owner is told, all others go on."""
+    bench = Bench(ScriptedModel(scripts=[b"ab\0", b"cd\0"]))
+    good = bench.submit()
+    bench.step()
+    bad = bench.submit(sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="defect"))
+    late = bench.submit()
+
+    bench.finish()
+
+    failure = bench.last(bad).failure
+    assert isinstance(failure, errors.EngineFault)
+    assert "ValueError at scripted_model.py:" in str(failure)
+    assert "secret" not in str(failure)
+    assert bench.faults == [str(failure)]
+    assert (bench.text(good), bench.text(late)) == ("ab", "cd")
+    assert bench.scheduler.meters.requests == {"STOP": 2, "INTERNAL": 1}
+    assert bench.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reports"),
+    [(ValueError("secret"), errors.EngineFault, 1), (NothingToSample(), errors.NotCapable, 0)],
+    ids=["a defect", "no token is left"],
+)
+@pytest.mark.parametrize("tokens", [0, 3], ids=["first token", "later token"])
+def test_a_sampler_that_fails_costs_its_own_request_only(
+    error: Exception, kind: type[errors.GatewayError], reports: int, tokens: int
+) -> None:
+    """An answer that cannot go on is ended in any phase; those of the same step lose nothing."""
+    bench = Bench(ScriptedModel(scripts=[b"abcdef\0", b"ghijkl\0"]))
+    bad, good = bench.submit(), bench.submit()
+    bench.model.during_decode = lambda: None
+    while len(bench.text(bad)) < tokens:
+        bench.step()
+    if not tokens:
+        bench.model.during_decode = lambda: bench.model.samplers[0].faults.append(error)
+        bench.step()
+        bench.model.during_decode = lambda: None
+    else:
+        bench.model.samplers[0].faults.append(error)
+
+    bench.finish()
+
+    assert isinstance(bench.last(bad).failure, kind)
+    assert "secret" not in str(bench.last(bad).failure)
+    assert len(bench.faults) == reports
+    assert bench.text(bad) == "abcdef"[:tokens]
+    assert bench.text(good) == "ghijkl"
     assert bench.is_clean()
 
 

@@ -53,12 +53,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs: it is there, and no zombie."""
+def state_of(pid: int) -> str:
+    """Return the state of a process as /proc has it: R, S, D, T (stopped), Z; empty when it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
-        return False
+        return ""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    return state_of(pid) not in ("", "Z")
 
 
 class TestStart:
@@ -220,14 +225,21 @@ asyncio.run(main())
 """
 
 
-def test_the_engine_does_not_outlive_its_owner() -> None:
-    """When the gateway is killed with -9, its engine ends at once and takes its socket along."""
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped"])
+def test_the_engine_does_not_outlive_its_owner(is_stopped: bool) -> None:
+    """When the gateway is killed with -9, its engine ends at once and takes its socket along.
+
+    One that is stopped, where no thread could notice, is woken by the kernel.
+    """
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     lines = iter(owner.stdout.readline, "")
     _, pid, socket = next(line for line in lines if line.startswith("engine ")).split()
     was_alive = is_alive(int(pid)) and Path(socket).exists()
 
+    if is_stopped:
+        os.kill(int(pid), signal.SIGSTOP)
+        asyncio.run(until(lambda: state_of(int(pid)) == "T"))
     owner.kill()
     owner.wait()
     owner.stdout.close()

@@ -59,10 +59,13 @@ async def test_sigterm_lets_a_stream_end_and_takes_the_engine_along(stage: Stage
     await _gone(engine)
 
 
-async def test_killing_the_gateway_leaves_no_engine(stage: Stage) -> None:
-    """After kill -9 of the gateway its engine ends by itself."""
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped"])
+async def test_killing_the_gateway_leaves_no_engine(stage: Stage, is_stopped: bool) -> None:
+    """After kill -9 of the gateway its engine ends by itself, though it be stopped."""
     engine = stage.gateway.engine_pid
     assert _is_running(engine)
+    if is_stopped:
+        os.kill(engine, signal.SIGSTOP)
 
     os.kill(stage.gateway.pid, signal.SIGKILL)
 

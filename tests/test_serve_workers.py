@@ -147,9 +147,13 @@ async def test_workers_learn_that_an_engine_died_and_came_back(gateway: Gateway)
     assert (await gateway.ask()).route == pb.ROUTE_LOCAL
 
 
-async def test_killing_the_parent_leaves_nothing(gateway: Gateway) -> None:
-    """After kill -9 of the parent its workers and its engine end by themselves."""
+@pytest.mark.parametrize("are_stopped", [False, True], ids=["running", "stopped"])
+async def test_killing_the_parent_leaves_nothing(gateway: Gateway, are_stopped: bool) -> None:
+    """After kill -9 of the parent its workers and its engine end by themselves, stopped ones too."""
     everybody = gateway.pids("worker.started") + gateway.pids("engine.started")
+    if are_stopped:
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
 
     gateway.process.kill()
 

@@ -29,6 +29,7 @@ _ERRORS: dict[str, type[errors.BackendError]] = {
     Reason.ENGINE_DOWN: errors.EngineDown,
     Reason.DEADLINE: errors.BackendSilent,
     Reason.INVALID_REQUEST: errors.BackendInvalid,
+    Reason.INTERNAL: errors.EngineFault,
 }
 """What the engine says in ErrorInfo, as an error of ours."""
 _CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {

@@ -18,6 +18,7 @@ from gateway.cli.assembly import running_gateway
 from gateway.cli.engine_board import EngineBoard, board_of
 from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
+from gateway.engine.owner import wake_with_owner
 from gateway.errors import StartupError
 from gateway.ledger.open import default_ledger_url, make_default_folder
 from gateway.policy.load import default_policy_path, load_policy
@@ -102,6 +103,7 @@ def serve(
     )
     configure_logs(log_format)
     if board is not None:
+        wake_with_owner()
         threading.Thread(target=end_with_parent, daemon=True).start()
     asyncio.run(
         _serve(loaded, path, options=options, state_url=state_url, on_hangup=access.reload, board=board)

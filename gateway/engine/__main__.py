@@ -7,21 +7,20 @@ lives: at its end the process ends, at once and in any state. One line of JSON o
 
 import argparse
 import asyncio
-import contextlib
-import io
 import json
 import os
 import resource
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
+from gateway.engine.faults import place_of
 from gateway.engine.llama import LlamaModel, LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
+from gateway.engine.owner import wake_with_owner, watch_owner
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import Answers, EngineService, make_private, serve
@@ -33,8 +32,6 @@ from gateway.policy.model import LlamaCppModel
 
 EXIT_STARTUP = 2
 """The model cannot be loaded; standard output says why."""
-EXIT_OWNER_GONE = 3
-"""The owner closed standard input, or is no more."""
 EXIT_DECODE = 4
 """The decoding thread cannot go on; standard output says why."""
 
@@ -113,6 +110,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         deliver=answers.deliver,
         queue_limit=spec.queue,
         kept_bytes=spec.kept_mb * 1_000_000,
+        report=say_fault,
     )
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
     decoder.start()
@@ -123,6 +121,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         scheduler=scheduler,
         answers=answers,
         clock=clock,
+        report=say_fault,
     )
 
     def ready() -> None:
@@ -152,9 +151,7 @@ def decode(scheduler: Runnable) -> None:
     except DecodeFailed as error:
         cause = str(error)
     except BaseException as error:
-        # Its text could quote a request; its type and place cannot.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        cause = place_of(error)
         raise
     finally:
         if cause:
@@ -175,21 +172,16 @@ def beat(scheduler: Scheduler, pause_s: float) -> None:
         threading.Event().wait(pause_s)
 
 
-def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
-    """End the process when its owner's pipe ends: nobody would stop it after a kill of the gateway."""
-    while owner.read(1024):
-        pass
-    with contextlib.suppress(OSError):  # A killed owner leaves the socket and its folder behind.
-        socket.unlink(missing_ok=True)
-        socket.parent.rmdir()
-    os._exit(EXIT_OWNER_GONE)
-
-
 def say(**event: str | int | bool) -> None:
     """Write one line for the supervisor; called from several threads."""
     with _saying:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
+
+
+def say_fault(fault: str) -> None:
+    """Tell the supervisor of a defect that one request met."""
+    say(event="fault", message=fault)
 
 
 def say_progress(phase: str, percent: int) -> None:
@@ -203,8 +195,10 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="its name in the policy")
     parser.add_argument("--socket", required=True, type=Path, help="the unix socket to serve on")
     arguments = parser.parse_args()
-    # A core file would hold prompts.
+    wake_with_owner()
+    # A core file would hold prompts, and so would the variables that a debugger prints: ggml calls one.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["GGML_NO_BACKTRACE"] = "1"
     # Ctrl-C in a terminal reaches the whole group; the owner decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at its end.

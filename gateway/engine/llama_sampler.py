@@ -18,12 +18,14 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
-from gateway.engine.steps import GrammarRefused, Sampling, TokenLogprob
+from gateway.engine.steps import GrammarRefused, NothingToSample, Sampling, TokenLogprob
 
 _RANDOM_SEED = 0xFFFFFFFF
 """LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""
 _PENALTY_TOKENS = 64
 """How many of the latest tokens of the answer penalties look at; llama.cpp's default."""
+_LEAST_FLOAT = float(np.finfo(np.float32).min)
+"""A bias below it is minus infinity to llama.cpp: a token that has it is picked when no other is left."""
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 
@@ -37,17 +39,24 @@ class LlamaSampler:
         self._sampling = sampling
         self._grammar = _grammar(vocab, sampling.grammar)
         self._is_plain_greedy = (
-            sampling.temperature == 0.0 and not sampling.has_penalties and not sampling.logit_bias
+            sampling.temperature == 0.0
+            and not sampling.has_penalties
+            and not sampling.logit_bias
+            and sampling.grammar is None
         )
         self._chain = _chain(self._size, sampling)
 
     def sample(self, row: int) -> int:
         """Pick a token from the logits of a row of the last batch."""
-        if self._grammar is not None:
-            return self._sample_by_grammar(row)
         if self._is_plain_greedy:
             return int(self._logits(row).argmax())
-        return int(lib.llama_sampler_sample(self._chain, self._context, row))
+        if self._grammar is not None:
+            token = self._sample_by_grammar(row)
+        else:
+            token = int(lib.llama_sampler_sample(self._chain, self._context, row))
+        if self._sampling.logit_bias.get(token, 0.0) < _LEAST_FLOAT:
+            raise NothingToSample
+        return token
 
     def logprob(self, row: int, token: int) -> TokenLogprob | None:
         """Report on a token that was picked from a row; None where nobody asked."""
@@ -84,6 +93,9 @@ class LlamaSampler:
         token = self._pick(row, filtered=False)
         if not self._is_allowed(token):
             token = self._pick(row, filtered=True)
+            if not self._is_allowed(token):
+                # llama.cpp would end the process when it is told of such a token.
+                raise NothingToSample
         lib.llama_sampler_accept(self._grammar, token)
         lib.llama_sampler_accept(self._chain, token)
         return token

@@ -95,13 +95,15 @@ class EngineProcess:
             has_template=said["has_template"],
         )
 
-    async def exit(self) -> Exit:
+    async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
         """Return when it has ended; one that gives no sign of life for `hang_s` is killed."""
         cause = None
         try:
             while (said := await self._heard()) is not None:
                 if said["event"] == "failed":
                     cause = said["message"]
+                elif said["event"] == "fault":
+                    on_fault(said["message"])
         except TimeoutError:
             cause = f"no step for {self._spec.hang_s:g} s"
             self._process.kill()

@@ -1,7 +1,5 @@
 """From the message of a caller to a job: checked, rendered, tokenized."""
 
-import math
-
 from gateway import errors
 from gateway.clock import Deadline
 from gateway.engine.gbnf import GrammarTooLarge, check_grammar
@@ -17,7 +15,11 @@ DEFAULT_TOP_K = 40
 DEFAULT_TOP_P = 0.95
 DEFAULT_MIN_P = 0.05
 """What holds where a request sets nothing: llama.cpp's own defaults."""
+LEAST_TEMPERATURE = 1e-6
+"""Below it the likeliest token is taken: logits divided by less would leave the range of a float."""
 MOST_BIASES = 1024
+MOST_BIAS = 1e6
+"""A bias may forbid, down to minus infinity, but not insist without end on what a grammar forbids."""
 MOST_LOGPROBS = 20
 _RANGES = {
     "temperature": (0.0, 100.0),
@@ -70,8 +72,9 @@ def sampling_of(request: engine_pb2.GenerateRequest) -> Sampling:
         grammar = grammar_of(request.json_schema)
     elif request.HasField("grammar"):
         grammar = check_grammar(request.grammar)
+    temperature = request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE
     return Sampling(
-        temperature=request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE,
+        temperature=0.0 if temperature < LEAST_TEMPERATURE else temperature,
         top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
         top_p=request.top_p if request.HasField("top_p") else DEFAULT_TOP_P,
         min_p=request.min_p if request.HasField("min_p") else DEFAULT_MIN_P,
@@ -99,6 +102,6 @@ def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str |
         return f"logit_bias: must have at most {MOST_BIASES} tokens"
     if not all(0 <= token < vocabulary_size for token in request.logit_bias):
         return f"logit_bias: tokens must be from 0 to {vocabulary_size - 1}"
-    if any(math.isnan(bias) for bias in request.logit_bias.values()):
-        return "logit_bias: values must be numbers"
+    if not all(bias <= MOST_BIAS for bias in request.logit_bias.values()):  # Nor is NaN.
+        return f"logit_bias: values must be at most {MOST_BIAS:g}"
     return None

@@ -13,12 +13,13 @@ from gateway import errors
 from gateway.clock import Clock
 from gateway.engine.batch import share_prompts
 from gateway.engine.cache import Branch, Cache
+from gateway.engine.faults import failure_of
 from gateway.engine.job import Job
 from gateway.engine.meters import Load, Meters
 from gateway.engine.pace import Pace, Work
 from gateway.engine.queue import LEAST_RETRY_S, Queue, Waiting
 from gateway.engine.sequence import Emission, Sequence
-from gateway.engine.steps import DecodeInterrupted, GrammarRefused, KvCacheFull, Model
+from gateway.engine.steps import DecodeInterrupted, KvCacheFull, Model
 from gateway.types import FinishReason, Outcome, Reason
 
 QUEUE_LIMIT = 32
@@ -37,11 +38,13 @@ class Scheduler:
         deliver: Callable[[list[Emission]], None],
         queue_limit: int = QUEUE_LIMIT,
         kept_bytes: int = 0,
+        report: Callable[[str], None] = lambda fault: None,
     ) -> None:
         self._model = model
         self._name = name
         self._clock = clock
         self._deliver = deliver
+        self._report = report
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
         self._reading: frozenset[int] = frozenset()
@@ -152,8 +155,13 @@ class Scheduler:
     def _deadline_passed(self, ticket: int, where: str) -> Emission:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
 
+    def _failure(self, error: Exception, job: Job) -> errors.GatewayError:
+        return failure_of(error, model=self._name, sampling=job.sampling)
+
     def _failed(self, ticket: int, failure: errors.GatewayError) -> Emission:
         self.meters.requests[failure.reason] += 1
+        if isinstance(failure, errors.EngineFault):
+            self._report(str(failure))
         return Emission(ticket=ticket, failure=failure)
 
     def _admit(self) -> list[Emission]:
@@ -166,9 +174,9 @@ class Scheduler:
                 break
             try:
                 self._running.append(self._start(entry, branch))
-            except errors.GatewayError as failure:
+            except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
                 self._cache.end(branch, keep=False)
-                emissions.append(self._failed(entry.ticket, failure))
+                emissions.append(self._failed(entry.ticket, self._failure(error, entry.job)))
         return emissions
 
     def _pop(self) -> Waiting | None:
@@ -183,18 +191,14 @@ class Scheduler:
         return min(len(job.prompt) + job.max_tokens, self._model.context_tokens)
 
     def _start(self, entry: Waiting, branch: Branch) -> Sequence:
-        """Return a job as a sequence; raises EngineQueueFull if it would be late, or NotCapable."""
+        """Return a job as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
         now_s, job = self._clock.monotonic_s(), entry.job
         work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
         taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
         if now_s + taken_s > job.deadline.at_s:
             late = f"it would take {taken_s:.1f} s and has {job.deadline.at_s - now_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
-        try:
-            sampler = self._model.sampler(job.sampling)
-        except GrammarRefused:
-            message = f"{job.sampling.grammar_field}: llama.cpp refuses its grammar"
-            raise errors.NotCapable(self._name, message) from None
+        sampler = self._model.sampler(job.sampling)
         self.meters.queue_s.add(now_s - entry.submitted_s)
         self.meters.prompt_tokens_reused += len(branch.tokens)
         return Sequence(entry, branch=branch, sampler=sampler)
@@ -235,15 +239,12 @@ class Scheduler:
         return emissions
 
     def _sample(self, sequence: Sequence, row: int) -> Emission:
-        token = sequence.sampler.sample(row)
-        is_end = self._model.is_end(token)
-        emission = sequence.take(
-            token,
-            piece=b"" if is_end else self._model.piece(token),
-            is_end=is_end,
-            context_tokens=self._model.context_tokens,
-            logprob=sequence.sampler.logprob(row, token),
-        )
+        """Take the next token of a sequence; what fails in its own samplers or text is its own failure."""
+        try:
+            emission = self._take(sequence, row)
+        except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
+            self._release(sequence, keep=False)
+            return self._failed(sequence.ticket, self._failure(error, sequence.job))
         self.meters.completion_tokens += 1
         if sequence.completion_tokens == 1:
             sequence.first_token_s = self._clock.monotonic_s()
@@ -252,6 +253,17 @@ class Scheduler:
             self._note_answer(sequence, emission.finish_reason)
             self._release(sequence, keep=True)
         return emission
+
+    def _take(self, sequence: Sequence, row: int) -> Emission:
+        token = sequence.sampler.sample(row)
+        is_end = self._model.is_end(token)
+        return sequence.take(
+            token,
+            piece=b"" if is_end else self._model.piece(token),
+            is_end=is_end,
+            context_tokens=self._model.context_tokens,
+            logprob=sequence.sampler.logprob(row, token),
+        )
 
     def _give_up_youngest(self) -> Emission:
         """Give up the latest arrival so that the others go on; admission makes this the exception."""

@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.clock import Clock, Deadline
+from gateway.engine.faults import fault_of
 from gateway.engine.job import Job
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.requests import job_of
@@ -78,6 +79,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         scheduler: Scheduler,
         answers: Answers,
         clock: Clock,
+        report: Callable[[str], None],
     ) -> None:
         self._name = name
         self._model = model
@@ -85,6 +87,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         self._scheduler = scheduler
         self._answers = answers
         self._clock = clock
+        self._report = report
         self._pool = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenize")
 
     async def Generate(  # noqa: N802  the name is the proto's
@@ -102,6 +105,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 yield _response(self._model, emission)
         except errors.GatewayError as error:
             await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
+        except Exception as error:  # noqa: BLE001  said to the request and to the owner, without its words
+            fault = fault_of(error, model=self._name)
+            self._report(str(fault))
+            await context.abort_with_status(rpc_status.to_status(to_rpc_status(fault)))
 
     async def GetStatus(  # noqa: N802  the name is the proto's
         self,

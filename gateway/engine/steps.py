@@ -21,6 +21,10 @@ class GrammarRefused(Exception):
     """A grammar does not compile."""
 
 
+class NothingToSample(Exception):
+    """Grammar and biases together leave no token of the vocabulary."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How to pick tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF.
@@ -75,7 +79,7 @@ class Sampler(Protocol):
     """Picks the tokens of one request."""
 
     def sample(self, row: int) -> int:
-        """Pick from the logits of a row of the last batch."""
+        """Pick from the logits of a row of the last batch; raises NothingToSample."""
         ...
 
     def logprob(self, row: int, token: int) -> TokenLogprob | None:

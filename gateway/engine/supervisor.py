@@ -99,6 +99,9 @@ class EngineSupervisor:
     def _log_progress(self, phase: str, percent: int) -> None:
         _log.info("engine.loading", model=self.model, phase=phase, percent=percent)
 
+    def _log_fault(self, message: str) -> None:
+        _log.error("engine.fault", model=self.model, error=message)
+
     def _log_ready(self, pid: int, ready: Ready) -> None:
         _log.info("engine.started", model=self.model, pid=pid, load_ms=ready.load_ms)
         if ready.context_tokens < self._spec.context:
@@ -115,7 +118,7 @@ class EngineSupervisor:
         delay_s = FIRST_DELAY_S
         while True:
             start_s = self._clock.monotonic_s()
-            ended = await process.exit()
+            ended = await process.exit(self._log_fault)
             self._process = None
             self._set_serving(False)
             _log.error(
