@@ -312,7 +312,7 @@ class TestEnds:
         (errors.EngineDown("edge", "stopping"), errors.EngineDown, None),
         (errors.DeadlinePassed("edge: in the queue"), errors.BackendSilent, None),
         (errors.BackendInvalid("edge", "no messages"), errors.BackendInvalid, None),
-        (errors.GatewayError("edge: broken"), errors.BackendFailed, None),
+        (errors.EngineFault("edge", "a defect"), errors.EngineFault, None),
         (grpc.StatusCode.UNAVAILABLE, errors.EngineDied, None),
         (grpc.StatusCode.CANCELLED, errors.EngineDied, None),
         (grpc.StatusCode.DEADLINE_EXCEEDED, errors.BackendSilent, None),

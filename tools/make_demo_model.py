@@ -177,7 +177,14 @@ def write(path: Path) -> None:
     merges = word_merges()
     tokens = vocabulary(merges)
     writer = gguf.GGUFWriter(path, "llama")
-    write_metadata(writer, tokens, merges)
+    writer.add_name("gateway demo")
+    writer.add_description("Constructed, not trained; see tools/make_demo_model.py.")
+    writer.add_license("Apache-2.0")
+    write_head(
+        writer, context=CONTEXT_TOKENS, embedding=EMBEDDING, layers=LAYERS, feed_forward=FEED_FORWARD,
+        heads=HEADS, kv_heads=HEADS, rope_base=ROPE_BASE, norm_epsilon=1e-6,
+        file_type=gguf.LlamaFileType.MOSTLY_F16, tokens=tokens, merges=merges,
+    )  # fmt: skip
     rows = embeddings(tokens, random)
     writer.add_tensor("token_embd.weight", rows.astype(np.float16))
     for index in range(LAYERS):
@@ -193,21 +200,32 @@ def write(path: Path) -> None:
     writer.close()
 
 
-def write_metadata(writer: gguf.GGUFWriter, tokens: list[str], merges: list[tuple[str, str]]) -> None:
-    """Write the shape of the model, its vocabulary and its template."""
-    writer.add_name("gateway demo")
-    writer.add_description("Constructed, not trained; see tools/make_demo_model.py.")
-    writer.add_license("Apache-2.0")
-    writer.add_context_length(CONTEXT_TOKENS)
-    writer.add_embedding_length(EMBEDDING)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_rope_dimension_count(HEAD)
-    writer.add_rope_freq_base(ROPE_BASE)
-    writer.add_layer_norm_rms_eps(1e-6)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+def write_head(
+    writer: gguf.GGUFWriter,
+    *,
+    context: int,
+    embedding: int,
+    layers: int,
+    feed_forward: int,
+    heads: int,
+    kv_heads: int,
+    rope_base: float,
+    norm_epsilon: float,
+    file_type: gguf.LlamaFileType,
+    tokens: list[str],
+    merges: list[tuple[str, str]],
+) -> None:
+    """Write what a file says before its weights: the shape of the model, its vocabulary and its template."""
+    writer.add_context_length(context)
+    writer.add_embedding_length(embedding)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(feed_forward)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_rope_dimension_count(embedding // heads)
+    writer.add_rope_freq_base(rope_base)
+    writer.add_layer_norm_rms_eps(norm_epsilon)
+    writer.add_file_type(file_type)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")

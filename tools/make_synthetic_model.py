@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-from make_demo_model import BOS, CONTROLS, END, EOS, TEMPLATE, vocabulary, word_merges, written
+from make_demo_model import vocabulary, word_merges, write_head, written
 from numpy.typing import NDArray
 
 
@@ -76,7 +76,13 @@ def write(path: Path, shape: Shape, *, seed: int = 1) -> None:
     """Write a model."""
     writer = gguf.GGUFWriter(path, "llama")
     tokens, merges = tokens_of(shape)
-    write_metadata(writer, shape, tokens, merges)
+    writer.add_name(f"synthetic {shape.parameters / 1e6:.0f}M")
+    writer.add_description("Random weights, for benchmarks; see tools/make_synthetic_model.py.")
+    write_head(
+        writer, context=shape.context, embedding=shape.embedding, layers=shape.layers,
+        feed_forward=shape.feed_forward, heads=shape.heads, kv_heads=shape.kv_heads, rope_base=100_000.0,
+        norm_epsilon=1e-5, file_type=gguf.LlamaFileType.MOSTLY_Q8_0, tokens=tokens, merges=merges,
+    )  # fmt: skip
     quantized = gguf.GGMLQuantizationType.Q8_0
     for name, weights in tensors(shape, seed).items():
         writer.add_tensor(f"{name}.weight", gguf.quants.quantize(weights, quantized), raw_dtype=quantized)
@@ -87,36 +93,6 @@ def write(path: Path, shape: Shape, *, seed: int = 1) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def write_metadata(
-    writer: gguf.GGUFWriter, shape: Shape, tokens: list[str], merges: list[tuple[str, str]]
-) -> None:
-    """Write shape, vocabulary and template."""
-    writer.add_name(f"synthetic {shape.parameters / 1e6:.0f}M")
-    writer.add_description("Random weights, for benchmarks; see tools/make_synthetic_model.py.")
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.embedding)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
-    writer.add_rope_dimension_count(shape.head)
-    writer.add_rope_freq_base(100_000.0)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
-    writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    kinds = [gguf.TokenType.CONTROL if t in CONTROLS else gguf.TokenType.NORMAL for t in tokens]
-    writer.add_token_types(kinds)
-    writer.add_token_merges([f"{left} {right}" for left, right in merges])
-    writer.add_bos_token_id(tokens.index(BOS))
-    writer.add_eos_token_id(tokens.index(EOS))
-    writer.add_eot_token_id(tokens.index(END))
-    writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
 
 
 def main() -> None:
