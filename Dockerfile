@@ -8,14 +8,17 @@ RUN apt-get update \
 # Without the build machine's own instructions, or the image dies with SIGILL on another CPU.
 ENV CMAKE_ARGS="-DGGML_NATIVE=OFF" \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_NO_CACHE_DIR=1
+    PIP_CACHE_DIR=/var/cache/pip
 RUN python -m venv /opt/gateway
 WORKDIR /src
 COPY constraints.txt ./
-RUN /opt/gateway/bin/pip install --constraint constraints.txt llama-cpp-python
+# The cache outlives this build and is in no layer: a new version of anything else compiles nothing again.
+RUN --mount=type=cache,target=/var/cache/pip \
+    /opt/gateway/bin/pip install --constraint constraints.txt llama-cpp-python
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
-RUN /opt/gateway/bin/pip install --constraint constraints.txt .
+RUN --mount=type=cache,target=/var/cache/pip \
+    /opt/gateway/bin/pip install --constraint constraints.txt .
 
 FROM python:3.11-slim
 # llama.cpp computes with OpenMP.

@@ -166,14 +166,15 @@ async def test_a_canned_reply_is_status_3_and_says_so(
 async def test_an_error_is_one_line_and_status_1(
     service: ScriptedGateway, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the gateway says of a failure is shown in a line, with the time to come back."""
+    """What the gateway says of a failure is shown in a line, with what to do about it."""
     service.behaviour = failing(
         code_pb2.RESOURCE_EXHAUSTED, error_details_pb2.ErrorInfo(reason="QUEUE_FULL", domain="gateway.v1")
     )
     assert await gateway("generate", "--server", server, "hi") == 1
     assert tuple(capsys.readouterr()) == (
         "",
-        "gateway: RESOURCE_EXHAUSTED (QUEUE_FULL): edge: too many wait\n",
+        "gateway: RESOURCE_EXHAUSTED (QUEUE_FULL): edge: too many wait; "
+        "wait as long as the error says, or give a longer deadline\n",
     )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 
 import grpc
@@ -11,8 +10,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2
 
-from gateway.client.channel import DEFAULT_TIMEOUT_S, GatewayClient, service_config
-from gateway.client.failure import CallFailed, describe_error
+from gateway.client.channel import GatewayClient
+from gateway.client.connection import DEFAULT_TIMEOUT_S, service_config
+from gateway.client.failure import CallFailed, Exhausted, Unavailable, Unreachable, failure_of
 from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 from gateway.v1 import gateway_pb2 as pb
@@ -150,7 +150,7 @@ async def test_leaving_a_stream_cancels_the_call(service: ScriptedGateway, targe
 
     service.behaviour = hang
     async with GatewayClient(target) as client:
-        async with aclosing(client.stream(FULL)) as events:
+        async with client.stream(FULL) as events:
             async for _ in events:
                 break
         await asyncio.wait_for(service.was_cancelled.wait(), timeout=5.0)
@@ -173,7 +173,7 @@ async def test_details_of_an_error_are_read(service: ScriptedGateway, target: st
             await client.generate(FULL)
     assert (failed.value.reason, failed.value.retry_after_s) == ("QUEUE_FULL", 2.5)
     assert failed.value.fields == (("messages", "is long"),)
-    assert not failed.value.is_unreachable
+    assert isinstance(failed.value, Exhausted)
     assert (
         str(failed.value) == "RESOURCE_EXHAUSTED (QUEUE_FULL): edge: too many wait; "
         "messages: is long; try again after 2.5 s"
@@ -222,20 +222,18 @@ def _error(code: grpc.StatusCode, details: str, trailer: bytes | None = None) ->
 )
 def test_an_error_is_described_in_one_line(error: grpc.aio.AioRpcError, line: str, why: str) -> None:
     """Whatever the server sent, the description is one line."""
-    assert describe_error(error) == line, why
+    assert str(failure_of(error)) == line, why
 
 
 async def test_no_server_is_told_from_a_server_that_fails(service: ScriptedGateway, target: str) -> None:
-    """No connection is `is_unreachable`; a gateway's own UNAVAILABLE, which has a reason, is not."""
+    """No connection is Unreachable; a gateway's own UNAVAILABLE, which has a reason, is Unavailable."""
     async with GatewayClient("127.0.0.1:1") as client:
-        with pytest.raises(CallFailed) as refused:
+        with pytest.raises(Unreachable):
             await client.generate(FULL)
-    assert refused.value.is_unreachable
     service.behaviour = failing(code_pb2.UNAVAILABLE, error_details_pb2.ErrorInfo(reason="ENGINE_DOWN"))
     async with GatewayClient(target) as client:
-        with pytest.raises(CallFailed) as failed:
+        with pytest.raises(Unavailable):
             await client.generate(FULL)
-    assert not failed.value.is_unreachable
 
 
 @pytest.mark.parametrize(("service_name", "status"), [("", "SERVING"), ("model.edge", "NOT_SERVING")])

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.access import access_of
-from gateway.client.channel import ClientTls, GatewayClient
+from gateway.client.channel import GatewayClient
+from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock

@@ -15,7 +15,7 @@ from gateway.cli.render import (
 )
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.client.channel import GatewayClient
-from gateway.client.failure import CallFailed
+from gateway.client.failure import CallFailed, Unreachable
 from gateway.v1 import gateway_pb2 as pb
 
 
@@ -48,27 +48,22 @@ async def ask_stream(
     client: GatewayClient, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer
 ) -> int:
     """Print the answer as it is made; return the exit status. Raises CommandFailed."""
-    completed = None
-    async with client:
+    async with client, client.stream(request, timeout_s=timeout_s) as events:
         try:
-            async for event in client.stream(request, timeout_s=timeout_s):
+            async for event in events:
                 printer.event(event)
-                if event.HasField("completed"):
-                    completed = event.completed
         except CallFailed as error:
             raise command_failed(error, client.target) from error
-    if completed is None:
-        raise CommandFailed("the stream ended without its last message: the answer is not complete")
-    return _status(completed)
+    return _status(events.answer)
 
 
 def command_failed(error: CallFailed, server: str) -> CommandFailed:
     """Return the error that a person sees, with the way out where the CLI knows it."""
-    if error.is_unreachable:
+    if isinstance(error, Unreachable):
         return CommandFailed(
             f"no gateway answers at {server}; start one with: gateway serve --listen {server}"
         )
-    return CommandFailed(str(error))
+    return CommandFailed(f"{error}; {error.advice}")
 
 
 class JsonPrinter:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.client.channel import ClientTls, GatewayClient
+from gateway.client.channel import GatewayClient
+from gateway.client.connection import ClientTls
 
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
 """Holds the API key; no flag does, since arguments show in the process list."""

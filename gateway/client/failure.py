@@ -1,11 +1,28 @@
-"""What an error status says, read from its rich details."""
+"""What an error status says, read from its rich details, and what the caller does about it.
 
+CallFailed            any error status; those without a class below are this one
+├── RequestRefused    INVALID_ARGUMENT: mend the request
+├── NotAllowed        UNAUTHENTICATED, PERMISSION_DENIED: send valid credentials
+├── Exhausted         RESOURCE_EXHAUSTED: wait, or send less
+├── OperatorNeeded    FAILED_PRECONDITION: no try of the caller's helps
+├── Unavailable       UNAVAILABLE with a reason: the gateway answered, its models did not
+├── Unreachable       UNAVAILABLE without one: no gateway took the call
+├── OutOfTime         DEADLINE_EXCEEDED: more time, or a smaller answer
+├── AnswerCut         a streamed answer that is not complete
+└── GatewayDefect     INTERNAL, UNKNOWN: report it
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
+from gateway.client.advice import ADVICE
+from gateway.types import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +32,7 @@ class _Details:
     reason: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     retry_after_s: float | None = None
+    request_id: str = ""
 
 
 class CallFailed(Exception):
@@ -24,6 +42,9 @@ class CallFailed(Exception):
     prefix, and empty when the error did not come from a gateway (no connection, the client's own deadline).
     """
 
+    way_out: ClassVar[str] = "look up the status in docs/clients.md"
+    """What to do where the gateway gave no reason."""
+
     def __init__(
         self,
         *,
@@ -32,6 +53,7 @@ class CallFailed(Exception):
         reason: str = "",
         fields: tuple[tuple[str, str], ...] = (),
         retry_after_s: float | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(_line(code, message, reason, fields, retry_after_s))
         self.code = code
@@ -40,31 +62,108 @@ class CallFailed(Exception):
         """Path and description of each field that the gateway refused."""
         self.retry_after_s = retry_after_s
         """Seconds after which another try makes sense, where the gateway knows."""
+        self.request_id = request_id
+        """Finds the call in the gateway's log and records; empty where no gateway took it."""
 
     @property
-    def is_unreachable(self) -> bool:
-        """Whether no gateway took the call; a gateway's own UNAVAILABLE has a reason."""
-        return self.code == "UNAVAILABLE" and not self.reason
-
-    @classmethod
-    def of(cls, error: grpc.aio.AioRpcError) -> "CallFailed":
-        """Translate gRPC's error."""
-        details = _read(error)
-        return cls(
-            code=error.code().name,
-            message=error.details() or "",
-            reason=details.reason,
-            fields=details.fields,
-            retry_after_s=details.retry_after_s,
-        )
+    def advice(self) -> str:
+        """What the caller does about it, in some words."""
+        known = self.reason in Reason.__members__
+        return ADVICE[Reason(self.reason)] if known else self.way_out
 
 
-def describe_error(error: grpc.aio.AioRpcError) -> str:
-    """Return one line: status, reason, message, refused fields, and when to try again."""
-    return str(CallFailed.of(error))
+class RequestRefused(CallFailed):
+    """The request itself is wrong; `fields` says where."""
+
+    way_out = ADVICE[Reason.INVALID_REQUEST]
 
 
-def _read(error: grpc.aio.AioRpcError) -> _Details:
+class NotAllowed(CallFailed):
+    """The credentials are missing, unknown or expired."""
+
+    way_out = ADVICE[Reason.UNAUTHENTICATED]
+
+
+class Exhausted(CallFailed):
+    """A budget, a rate or a queue has no room; `retry_after_s` says when it has, where that is known."""
+
+    way_out = "send a smaller message: it is larger than the gateway takes"
+
+
+class OperatorNeeded(CallFailed):
+    """It fails until an operator, or the caller's own wish, changes."""
+
+    way_out = "tell the operator"
+
+
+class Unavailable(CallFailed):
+    """The gateway took the call, and none of its models could answer."""
+
+    way_out = "try again later"
+
+
+class Unreachable(CallFailed):
+    """No gateway took the call: nobody listens at the address, or it is on its way out."""
+
+    way_out = "check the address and TLS; a gateway that is being replaced is back in some seconds"
+
+
+class OutOfTime(CallFailed):
+    """The deadline passed."""
+
+    way_out = ADVICE[Reason.DEADLINE]
+
+
+class AnswerCut(CallFailed):
+    """A streamed answer ended before it was complete; what came is no answer."""
+
+    way_out = ADVICE[Reason.STREAM_TRUNCATED]
+
+
+class GatewayDefect(CallFailed):
+    """The gateway has a defect; its log has the request id."""
+
+    way_out = ADVICE[Reason.INTERNAL]
+
+
+_KINDS: Mapping[str, type[CallFailed]] = {
+    "INVALID_ARGUMENT": RequestRefused,
+    "UNAUTHENTICATED": NotAllowed,
+    "PERMISSION_DENIED": NotAllowed,
+    "RESOURCE_EXHAUSTED": Exhausted,
+    "FAILED_PRECONDITION": OperatorNeeded,
+    "UNAVAILABLE": Unavailable,
+    "DEADLINE_EXCEEDED": OutOfTime,
+    "INTERNAL": GatewayDefect,
+    "UNKNOWN": GatewayDefect,
+}
+
+
+def failure_of(error: grpc.RpcError, *, has_text: bool = False) -> CallFailed:
+    """Translate gRPC's error; `has_text`: some of a streamed answer had come already."""
+    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        raise error  # None that a call ends with.
+    details = _read(error)
+    code = error.code().name
+    return _kind(code, details.reason, has_text=has_text)(
+        code=code,
+        message=error.details() or "",
+        reason=details.reason,
+        fields=details.fields,
+        retry_after_s=details.retry_after_s,
+        request_id=details.request_id,
+    )
+
+
+def _kind(code: str, reason: str, *, has_text: bool) -> type[CallFailed]:
+    if reason == Reason.STREAM_TRUNCATED:
+        return AnswerCut
+    if code == "UNAVAILABLE" and not reason:
+        return AnswerCut if has_text else Unreachable  # A gateway that ends takes its streams along.
+    return _KINDS.get(code, CallFailed)
+
+
+def _read(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:
     try:
         status = rpc_status.from_call(error)
     except (ValueError, DecodeError):
@@ -81,6 +180,7 @@ def _read(error: grpc.aio.AioRpcError) -> _Details:
         reason=info.reason if has_info else "",
         fields=tuple((v.field, v.description) for v in bad.field_violations) if has_bad else (),
         retry_after_s=retry.retry_delay.ToTimedelta().total_seconds() if has_retry else None,
+        request_id=info.metadata.get("request_id", "") if has_info else "",
     )
 
 

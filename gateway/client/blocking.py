@@ -1,0 +1,92 @@
+"""GatewayClient for code without an event loop; the same calls, deadlines, retries and errors."""
+
+from types import TracebackType
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.client.connection import (
+    DEFAULT_TIMEOUT_S,
+    HEALTH_TIMEOUT_S,
+    ClientTls,
+    call_metadata,
+    channel_options,
+)
+from gateway.client.failure import failure_of
+from gateway.client.streaming import SyncAnswerStream
+from gateway.v1 import gateway_pb2, gateway_pb2_grpc
+
+
+class SyncGatewayClient:
+    """A connection to one gateway, for `with`, from any thread; every method raises CallFailed only."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        tenant: str | None = None,
+        api_key: str | None = None,
+        tls: ClientTls | None = None,
+    ) -> None:
+        self.target = target
+        self._metadata = call_metadata(tenant=tenant, api_key=api_key)
+        self._channel = _channel(target, tls)
+        self._gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        self._channel.close()
+
+    def generate(
+        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.GenerateResponse:
+        """Return the answer, or the canned reply: `degraded` is set in a canned reply only."""
+        try:
+            return self._gateway.Generate(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+
+    def stream(
+        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> SyncAnswerStream:
+        """Begin a streamed answer and return its events; it is for `with`, or until its end."""
+        same = gateway_pb2.StreamGenerateRequest.FromString(request.SerializeToString())
+        return SyncAnswerStream(
+            self._gateway.StreamGenerate(same, timeout=timeout_s, metadata=self._metadata)
+        )
+
+    def explain(
+        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.ExplainResponse:
+        """Return how the request would be scored and routed; no model is called."""
+        same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
+        try:
+            return self._gateway.Explain(same, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+
+    def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
+        """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            response = self._health.Check(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+        name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return name
+
+
+def _channel(target: str, tls: ClientTls | None) -> grpc.Channel:
+    if tls is None:
+        return grpc.insecure_channel(target, options=channel_options())
+    return grpc.secure_channel(target, tls.credentials(), options=channel_options())

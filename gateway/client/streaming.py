@@ -1,0 +1,119 @@
+"""A streamed answer as a caller reads it: events, the text that holds now, and an end that is no lie."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from gateway.client.failure import AnswerCut, CallFailed, failure_of
+from gateway.v1 import gateway_pb2
+
+
+class Transcript:
+    """What of a streamed answer holds at this moment; pure."""
+
+    def __init__(self) -> None:
+        self.decision: gateway_pb2.Decision | None = None
+        """Where the request may go; the first event brings it."""
+        self.text = ""
+        """The answer so far: a restart empties it, and the last message has the last word."""
+        self._completed: gateway_pb2.GenerateResponse | None = None
+
+    @property
+    def answer(self) -> gateway_pb2.GenerateResponse:
+        """The whole answer, after the last event; raises AnswerCut where that has not come."""
+        if self._completed is None:
+            raise AnswerCut(
+                code="ABORTED",
+                message="the stream ended without its last message: the answer is not complete",
+            )
+        return self._completed
+
+    def note(self, event: gateway_pb2.StreamGenerateResponse) -> None:
+        """Take in the next event."""
+        match event.WhichOneof("event"):
+            case "decision":
+                self.decision = event.decision
+            case "delta":
+                self.text += event.delta.text
+            case "restart":
+                self.text = ""
+            case "completed":
+                self._completed = event.completed
+                self.text = event.completed.text
+
+    def failure(self, error: grpc.RpcError) -> CallFailed:
+        """Translate the error that ended the stream."""
+        return failure_of(error, has_text=bool(self.text))
+
+
+class AnswerStream(Transcript):
+    """The events of one streamed answer, for `async with` and `async for`; raises CallFailed only.
+
+    The loop ends by itself only after `completed`; a stream that ends otherwise raises, AnswerCut where some
+    of the answer had come. Leaving `async with` early cancels the call, and so stops the model.
+    """
+
+    def __init__(self, call: Any) -> None:
+        super().__init__()
+        self._call = call
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> gateway_pb2.StreamGenerateResponse:
+        try:
+            event = await self._call.read()
+        except grpc.RpcError as error:
+            raise self.failure(error) from error
+        if not isinstance(event, gateway_pb2.StreamGenerateResponse):  # gRPC's mark of the end.
+            _ = self.answer
+            raise StopAsyncIteration
+        self.note(event)
+        return event
+
+    async def aclose(self) -> None:
+        """Cancel the call, if it is not over."""
+        self._call.cancel()
+
+
+class SyncAnswerStream(Transcript):
+    """AnswerStream for code without an event loop: `with` and `for`."""
+
+    def __init__(self, call: Any) -> None:
+        super().__init__()
+        self._call = call
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> gateway_pb2.StreamGenerateResponse:
+        try:
+            event: gateway_pb2.StreamGenerateResponse = next(self._call)
+        except StopIteration:
+            _ = self.answer
+            raise
+        except grpc.RpcError as error:
+            raise self.failure(error) from error
+        self.note(event)
+        return event
+
+    def close(self) -> None:
+        """Cancel the call, if it is not over."""
+        self._call.cancel()
