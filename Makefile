@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-engine bench-privacy soak test-egress chaos \
-	protos schema telemetry model lock clean
+	protos schema telemetry pages model lock clean
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ schema: setup  ## Generate policies/schema.json from the policy's model.
 
 telemetry: setup  ## Generate the board for Grafana and the tables of docs/telemetry.md.
 	@$(BIN)/python tools/telemetry.py
+
+pages: setup  ## Generate the tables of docs/clients.md and docs/policy.md.
+	@$(BIN)/python tools/pages.py
 
 model: setup  ## Generate the embedded model; the same bytes each time.
 	@$(BIN)/python tools/make_demo_model.py

@@ -11,7 +11,6 @@ from pathlib import Path
 from gateway.client import AnswerCut, CallFailed, ClientTls, GatewayClient, prompt
 from gateway.v1 import gateway_pb2 as pb
 
-
 CA, KEY = os.environ.get("GATEWAY_TLS_CA"), os.environ.get("GATEWAY_API_KEY")
 TLS = ClientTls(ca=Path(CA).read_bytes()) if CA else None
 
