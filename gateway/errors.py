@@ -3,6 +3,7 @@
 GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
+├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
 └── AttemptError                (by its kind)         one attempt at one model did not give the answer
@@ -100,6 +101,13 @@ class Unauthenticated(GatewayError):
 
     reason = Reason.UNAUTHENTICATED
     code = "UNAUTHENTICATED"
+
+
+class RecordsUnavailable(GatewayError):
+    """Records cannot be written, and the policy wants no answer without one."""
+
+    reason = Reason.RECORDS_UNAVAILABLE
+    code = "UNAVAILABLE"
 
 
 class DeadlinePassed(GatewayError):

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gateway.masking.judge import Masked
-from gateway.policy.model import CompiledRule, Facts, LlamaCppModel, OpenAIModel, Policy, privacy_class
+from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, privacy_class
 from gateway.schema_bounds import AT_THE_EDGE
 from gateway.types import (
     _ROUTING_SEAL,
+    Case,
     Decision,
     EgressPermit,
+    Facts,
     Privacy,
     PrivacyClass,
     Reason,
@@ -42,21 +44,58 @@ def estimate_prompt_tokens(request: Request) -> int:
     return -(-sum(_utf8_bytes(message.content) for message in request.messages) // 4)
 
 
-def decide(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a policy makes of a case: the chain, and why it is no other one."""
+
+    rule: str
+    rule_errors: tuple[str, ...]
+    chain: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    masked: frozenset[str]
+    """The models of the chain that may see the request only masked."""
+
+
+def choose(case: Case, policy: Policy) -> Choice:
+    """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
+
+    A model whose clearance is below the request's class is sent the masked request, if that one's class is
+    not above it.
+    """
+    rule, rule_errors = _first_that_holds(policy.rules, case.facts)
+    chain: list[str] = []
+    refused: list[Refusal] = []
+    masked: set[str] = set()
+    for name in rule.route:
+        spec = policy.models[name]
+        is_masked = name in case.masked_classes and privacy_class(spec.clearance) < case.facts.privacy_class
+        class_ = case.masked_classes[name] if is_masked else case.facts.privacy_class
+        reason = _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(name, 0.0))
+        if reason is not None:
+            refused.append(Refusal(model=name, reason=reason))
+            continue
+        chain.append(name)
+        if is_masked:
+            masked.add(name)
+    return Choice(
+        rule=rule.name,
+        rule_errors=rule_errors,
+        chain=tuple(chain),
+        refused=tuple(refused),
+        masked=frozenset(masked),
+    )
+
+
+def case_of(
     request: Request,
     *,
     scores: Scores,
     privacy: Privacy,
-    policy: Policy,
     view: View,
-    masked: Mapping[str, Masked] = MappingProxyType({}),
-) -> Decision:
-    """Choose the chain: the first rule that holds puts models in order, filters remove those that may not.
-
-    A model whose clearance is below the request's class may get its request of `masked`, if that one's
-    class is not above it.
-    """
-    prompt_tokens = estimate_prompt_tokens(request)
+    masked: Mapping[str, Masked],
+    features: tuple[float, ...],
+) -> Case:
+    """Return what there is to know of a request, without its text."""
     facts = Facts(
         complexity=scores.complexity,
         privacy=scores.privacy,
@@ -66,52 +105,58 @@ def decide(
         findings=tuple(sorted({finding.type for finding in privacy.findings})),
         tenant=request.tenant,
         labels=request.labels,
-        prompt_tokens=prompt_tokens,
+        prompt_tokens=estimate_prompt_tokens(request),
         deadline_s=view.deadline_s,
     )
-    rule, rule_errors = _first_that_holds(policy.rules, facts)
-    is_schema_bounded = not AT_THE_EDGE.problem(request.config.json_schema or "")
-    chain: list[str] = []
-    refused: list[Refusal] = []
-    permits: dict[str, EgressPermit] = {}
-    for name in rule.route:
-        spec = policy.models[name]
-        class_, mask = _class_for(spec, privacy, masked.get(name))
-        reason = _refuse(
-            spec,
-            class_=class_,
-            facts=facts,
-            is_schema_bounded=is_schema_bounded,
-            finish_s=view.finish_s.get(name, 0.0),
+    return Case(
+        facts=facts,
+        is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
+        finish_s=view.finish_s,
+        masked_classes={name: mask.privacy_class for name, mask in masked.items()},
+        evidence=privacy.evidence,
+        hint=request.hints.privacy_class,
+        features=features,
+    )
+
+
+def decide(
+    request: Request,
+    *,
+    scores: Scores,
+    privacy: Privacy,
+    policy: Policy,
+    view: View,
+    masked: Mapping[str, Masked] = MappingProxyType({}),
+    features: tuple[float, ...] = (),
+) -> Decision:
+    """Choose the chain, and mint a permit for each of its cloud models."""
+    case = case_of(request, scores=scores, privacy=privacy, view=view, masked=masked, features=features)
+    choice = choose(case, policy)
+    permits = {
+        name: _permit(
+            name,
+            request,
+            masked[name] if name in choice.masked else None,
+            class_=case.masked_classes[name] if name in choice.masked else privacy.privacy_class,
+            policy=policy,
         )
-        if reason is not None:
-            refused.append(Refusal(model=name, reason=reason))
-            continue
-        chain.append(name)
-        if isinstance(spec, OpenAIModel):
-            permits[name] = _permit(name, request, mask, class_=class_, policy=policy)
+        for name in choice.chain
+        if isinstance(policy.models[name], OpenAIModel)
+    }
     return Decision(
         scores=scores,
         privacy_class=privacy.privacy_class,
         privacy_reason=privacy.reason,
         findings=privacy.findings,
-        rule=rule.name,
-        rule_errors=rule_errors,
-        chain=tuple(chain),
-        refused=tuple(refused),
+        rule=choice.rule,
+        rule_errors=choice.rule_errors,
+        chain=choice.chain,
+        refused=choice.refused,
         policy_hash=policy.hash,
         permits=permits,
         masked=_most_masked(masked[name] for name in permits if permits[name].values),
+        case=case,
     )
-
-
-def _class_for(
-    spec: LlamaCppModel | OpenAIModel, privacy: Privacy, masked: Masked | None
-) -> tuple[PrivacyClass, Masked | None]:
-    """Return the class of what the model would be sent, and the mask if it is sent that."""
-    if masked is None or privacy_class(spec.clearance) >= privacy.privacy_class:
-        return privacy.privacy_class, None
-    return masked.privacy_class, masked
 
 
 def _permit(
@@ -154,8 +199,7 @@ def _refuse(
     spec: LlamaCppModel | OpenAIModel,
     *,
     class_: PrivacyClass,
-    facts: Facts,
-    is_schema_bounded: bool,
+    case: Case,
     finish_s: float,
 ) -> Reason | None:
     """Return the first law that keeps a model from answering a request of `class_`."""
@@ -163,11 +207,11 @@ def _refuse(
         return Reason.CLEARANCE
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
     # surely does not fit; what may not fit is counted by the backend, exactly.
-    if facts.prompt_tokens > 2 * spec.context:
+    if case.facts.prompt_tokens > 2 * spec.context:
         return Reason.CONTEXT_LENGTH_EXCEEDED
-    if isinstance(spec, LlamaCppModel) and not is_schema_bounded:
+    if isinstance(spec, LlamaCppModel) and not case.is_schema_bounded:
         return Reason.CAPABILITY
-    if finish_s > facts.deadline_s:
+    if finish_s > case.facts.deadline_s:
         return Reason.DEADLINE
     return None
 

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     INVALID_REQUEST = "INVALID_REQUEST"
     INTERNAL = "INTERNAL"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
 
 
 class Outcome(StrEnum):
@@ -140,6 +141,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was found of one type in a whole request, also below the confidence that is reported."""
+
+    highest: float
+    """The highest confidence."""
+    sure: int
+    """Distinct values that are sure enough for floors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     """What the privacy scorer says of a request: score in [0, 1], class, why, and the findings."""
 
@@ -147,6 +158,8 @@ class Privacy:
     privacy_class: PrivacyClass
     reason: str
     findings: tuple[Finding, ...] = ()
+    evidence: Mapping[str, Evidence] | None = None
+    """By type, what score and class were made of; None where the text could not be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +169,42 @@ class Scores:
     complexity: float
     privacy: float
     budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a rule's condition may read; the names are those of the CEL variables."""
+
+    complexity: float
+    privacy: float
+    budget: float
+    budget_plan: float
+    """The variable `budget.plan`: CEL takes a name with a dot for one name where it is declared."""
+    privacy_class: PrivacyClass
+    findings: tuple[str, ...]
+    tenant: str
+    labels: Mapping[str, str]
+    prompt_tokens: int
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that routing looks at besides the policy, without a word of text, so that records may keep it."""
+
+    facts: Facts
+    is_schema_bounded: bool
+    """Whether an engine at the edge takes the request's JSON schema."""
+    finish_s: Mapping[str, float]
+    """By model, the seconds within which it is expected to finish; 0.0 where nothing was measured."""
+    masked_classes: Mapping[str, PrivacyClass]
+    """By model that a mask helps, the class of what is left."""
+    evidence: Mapping[str, Evidence] | None = None
+    """What the privacy class was made of; None where the text could not be judged."""
+    hint: PrivacyClass | None = None
+    """The class that the caller asked for at least."""
+    features: tuple[float, ...] = ()
+    """What the complexity scorer counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +263,8 @@ class Decision:
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
+    case: Case | None = None
+    """What it was made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +332,18 @@ class Answer:
     degraded: Degraded | None
     cost_usd_nanos: int
     attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadowed:
+    """What a policy that only watches would have decided."""
+
+    policy_hash: str
+    privacy_class: PrivacyClass
+    rule: str
+    chain: tuple[str, ...]
+    differs: bool
+    """Whether the request would have gone another way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from gateway.masking import judge
 from gateway.masking.text import Restorer
 from gateway.policy import air_gap, load
 from gateway.scoring.privacy import scorer as scoring
+from gateway.scoring.privacy import verdict
 from gateway.scoring.privacy.normal import NormalText
 from gateway.server import boundary, wire
 from gateway.types import EgressPermit, PrivacyClass, Request
@@ -238,8 +239,8 @@ def _loud_log(scope: Any, error: Exception) -> None:
     boundary._log.error("defect", message=str(error))
 
 
-def _restricted_is_public(classify: Any) -> Any:
-    return lambda self, score, located, hint: (hint or PrivacyClass.PUBLIC, "none")
+def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
+    return hint or PrivacyClass.PUBLIC, "none"
 
 
 S = scoring.PrivacyScorer
@@ -255,12 +256,12 @@ GUARDS: Sequence[Guard] = (
     Guard(name="stop counts", where="scorer.score", remove=_wrapped(S, "score", _without(stop=()))),
     Guard(name="json_schema counts", where="scorer.score",
           remove=_wrapped(S, "score", _without(json_schema=None))),
-    Guard(name="the hint counts", where="scorer._classify", remove=_wrapped(S, "score", _without(hints=()))),
-    Guard(name="the class of the score", where="scorer._class_of",
-          remove=_set(S, "_class_of", lambda *_: PrivacyClass.PUBLIC)),
-    Guard(name="a list of many is one class more", where="scorer.MANY", remove=_set(scoring, "MANY", 10**9)),
-    Guard(name="floors, score, many and hint together", where="scorer._classify",
-          remove=_wrapped(S, "_classify", _restricted_is_public)),
+    Guard(name="the hint counts", where="verdict.class_of", remove=_wrapped(S, "score", _without(hints=()))),
+    Guard(name="the class of the score", where="verdict._class_of_score",
+          remove=_set(verdict, "_class_of_score", lambda *_: PrivacyClass.PUBLIC)),
+    Guard(name="a list of many is one class more", where="verdict.MANY", remove=_set(verdict, "MANY", 10**9)),
+    Guard(name="floors, score, many and hint together", where="verdict.class_of",
+          remove=_set(scoring, "class_of", _restricted_is_public)),
     Guard(name="disguises are undone", where="normal.normalise",
           remove=_set(scoring, "normalise", NormalText)),
     Guard(name="the clearance filter", where="routing._refuse",

@@ -9,6 +9,7 @@ import grpc
 from gateway.backends.base import Backend
 from gateway.cli.assembly import running_gateway
 from gateway.policy.load import parse_policy
+from gateway.records.writer import Records
 from gateway.server.access import TenantRule, anyone
 from gateway.server.listen import Address
 from gateway.server.serving import GatewayServer, ServerOptions
@@ -51,6 +52,8 @@ async def served(
     tls: ServerTls | None = None,
     max_request_bytes: int = 1024 * 1024,
     grace_s: float = 5.0,
+    records: Records | None = None,
+    shadow: str | None = None,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
@@ -68,6 +71,8 @@ async def served(
             state_url="memory:",
             environ={},
             replaced=backends,
+            records=records,
+            shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
     ):

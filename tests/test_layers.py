@@ -21,7 +21,7 @@ LAYERS = (
         "gateway.admin.v1",
     ),
     ("gateway.telemetry", "gateway.policy", "gateway.scoring", "gateway.masking"),
-    ("gateway.routing", "gateway.ledger", "gateway.backends"),
+    ("gateway.routing", "gateway.ledger", "gateway.backends", "gateway.records"),
     ("gateway.dispatch",),
     ("gateway.engine", "gateway.server", "gateway.admin", "gateway.client", "gateway.simulate"),
     ("gateway.cli", "gateway.__main__"),

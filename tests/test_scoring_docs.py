@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
-from gateway.scoring.privacy.scorer import MANY, SURE
+from gateway.scoring.privacy.verdict import MANY, SURE
 
 PAGE = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z_]+)` \| ([\d.]+) \| (\w+|-) \| (.+) \|$", re.MULTILINE)

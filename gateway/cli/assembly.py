@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
@@ -12,6 +13,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import OpenAIModel, Policy
+from gateway.records.writer import Records
 from gateway.server.current import Current
 from gateway.server.serving import GatewayServer, ServerOptions
 
@@ -43,16 +45,22 @@ async def running_gateway(
     clock: Clock | None = None,
     replaced: Mapping[str, Backend] | None = None,
     board: EngineBoard | None = None,
+    records: Records | None = None,
+    shadow: Policy | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
     `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
-    `board` the engines are those of a parent that shares them among its workers. Raises StartupError when
+    `board` the engines are those of a parent that shares them among its workers. `records` are closed at the
+    end, `shadow` decides beside the policy and does nothing. Raises StartupError when
     something that the policy names is not to be had.
     """
     clock = clock or SystemClock()
     relay = _HealthRelay()
     async with AsyncExitStack() as stack:
+        if records is not None:
+            stack.push_async_callback(asyncio.to_thread, records.close)
+            options = replace(options, observers=(*options.observers, records.note))
         lasting: dict[str, Backend] = dict(replaced or {})
         supervisors: list[EngineSupervisor] = []
         for name, spec in policy.models.items():
@@ -69,7 +77,14 @@ async def running_gateway(
             stack.push_async_callback(backend.aclose)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
-        keeping = Keeping(lasting=lasting, ledger=ledger, environ=environ, clock=clock)
+        keeping = Keeping(
+            lasting=lasting,
+            ledger=ledger,
+            environ=environ,
+            clock=clock,
+            shadow=shadow,
+            gates=() if records is None else (records.gate,),
+        )
         pipeline, retire = keeping.pipeline(policy)
         current = Current(pipeline, retire=retire)
         stack.push_async_callback(current.aclose)

@@ -15,6 +15,8 @@ from gateway.clock import Clock
 
 BOARD_VARIABLE = "GATEWAY_ENGINE_BOARD"
 """Set by the parent in the environment of its workers: the path of the file."""
+WORKER_VARIABLE = "GATEWAY_WORKER_NUMBER"
+"""Set by the parent, too: from 0, and the same for the worker that takes the place of one that has ended."""
 READ_EVERY_S = 0.2
 
 
@@ -43,6 +45,12 @@ def board_of(environ: Mapping[str, str] = os.environ) -> "EngineBoard | None":
     """Return the board that this process was started with; None where it is its own parent."""
     path = environ.get(BOARD_VARIABLE)
     return None if path is None else EngineBoard(Path(path))
+
+
+def worker_number(environ: Mapping[str, str] = os.environ) -> int | None:
+    """Return which of several workers this process is; None where it is the only one."""
+    number = environ.get(WORKER_VARIABLE)
+    return None if number is None else int(number)
 
 
 class SharedEngine:

@@ -1,7 +1,7 @@
 """What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.backends.base import Backend
 from gateway.backends.cloud import CloudBackend
@@ -14,7 +14,8 @@ from gateway.masking.judge import Masker
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.current import Retire
-from gateway.server.pipeline import Pipeline
+from gateway.server.pipeline import Gate, Pipeline
+from gateway.server.shadow import Shadow
 
 
 def api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
@@ -67,11 +68,20 @@ class Keeping:
     """
 
     def __init__(
-        self, *, lasting: Mapping[str, Backend], ledger: Ledger, environ: Mapping[str, str], clock: Clock
+        self,
+        *,
+        lasting: Mapping[str, Backend],
+        ledger: Ledger,
+        environ: Mapping[str, str],
+        clock: Clock,
+        shadow: Policy | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._lasting = lasting
         self._ledger = ledger
         self._clock = clock
+        self._gates = tuple(gates)
+        self._shadow = None if shadow is None else Shadow(shadow, clock=clock)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock)
         self._budgets = BudgetView(ledger, clock=clock)
@@ -100,6 +110,8 @@ class Keeping:
             dispatcher=dispatcher,
             budgets=self._budgets,
             clock=self._clock,
+            shadow=self._shadow,
+            gates=self._gates,
         )
         return pipeline, retire
 

@@ -15,7 +15,7 @@ from gateway.cli import serve_flags as flags
 from gateway.cli.access import access_of
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
-from gateway.cli.engine_board import EngineBoard, board_of
+from gateway.cli.engine_board import EngineBoard, board_of, worker_number
 from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
 from gateway.engine.owner import wake_with_owner
@@ -23,6 +23,8 @@ from gateway.errors import StartupError
 from gateway.ledger.open import default_ledger_url, make_default_folder
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
+from gateway.records.files import of_worker
+from gateway.records.writer import Records
 from gateway.server.listen import parse_address
 from gateway.server.serving import ServerOptions
 from gateway.telemetry.logs import configure_logs
@@ -45,6 +47,8 @@ def serve(
     workers: flags.Workers = 1,
     drain_s: flags.DrainS = 5.0,
     grace_s: flags.GraceS = 30.0,
+    decisions: flags.Decisions = None,
+    shadow: flags.Shadow = None,
     log_format: flags.LogFormat = None,
 ) -> None:
     """Run the gateway.
@@ -73,6 +77,7 @@ def serve(
         )
     path = policy or default_policy_path()
     loaded = load_policy(path, air_gap=air_gap)
+    watching = None if shadow is None else load_policy(shadow)
     if state is None:
         make_default_folder(os.environ)
     if workers > 1:
@@ -102,11 +107,23 @@ def serve(
         grace_s=grace_s,
     )
     configure_logs(log_format)
+    records = None
+    if decisions is not None:
+        records = Records(of_worker(decisions, worker_number()), clock=SystemClock())
     if board is not None:
         wake_with_owner()
         threading.Thread(target=end_with_parent, daemon=True).start()
     asyncio.run(
-        _serve(loaded, path, options=options, state_url=state_url, on_hangup=access.reload, board=board)
+        _serve(
+            loaded,
+            path,
+            options=options,
+            state_url=state_url,
+            on_hangup=access.reload,
+            board=board,
+            records=records,
+            shadow=watching,
+        )
     )
 
 
@@ -125,11 +142,19 @@ async def _serve(
     state_url: str,
     on_hangup: Callable[[], None],
     board: EngineBoard | None,
+    records: Records | None,
+    shadow: Policy | None,
 ) -> None:
     ending = _Ending(on_hangup=on_hangup)
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
         async with running_gateway(
-            policy, options=options, state_url=state_url, environ=os.environ, board=board
+            policy,
+            options=options,
+            state_url=state_url,
+            environ=os.environ,
+            board=board,
+            records=records,
+            shadow=shadow,
         ) as server:
             _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
             await ending.wait()

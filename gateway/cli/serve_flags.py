@@ -82,6 +82,22 @@ DrainS = Annotated[
 GraceS = Annotated[
     float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
 ]
+Decisions = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GATEWAY_DECISIONS",
+        metavar="FILE",
+        help="Record every decision here, a line each; see gateway records verify.",
+    ),
+]
+Shadow = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GATEWAY_SHADOW",
+        metavar="FILE",
+        help="A second policy that decides every request too, and does nothing: differences are recorded.",
+    ),
+]
 LogFormat = Annotated[
     logs.LogFormat | None,
     typer.Option(envvar="GATEWAY_LOG_FORMAT", help="Default: text on a terminal, else json."),

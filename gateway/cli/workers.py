@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.cli.engine_board import BOARD_VARIABLE, EngineState, write_board
+from gateway.cli.engine_board import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
 from gateway.cli.exits import MISUSED
 from gateway.clock import SystemClock
 from gateway.engine.supervisor import EngineSupervisor
@@ -124,7 +124,7 @@ class Parent:
     async def _keep(self, number: int) -> None:
         """Run a worker, again and again, until the end."""
         while not self._is_ending.is_set():
-            process = self._processes[number] = await self._spawn()
+            process = self._processes[number] = await self._spawn(number)
             _log.info("worker.started", worker=number, pid=process.pid)
             status = await self._wait(process)
             if self._is_ending.is_set():
@@ -139,12 +139,12 @@ class Parent:
             except TimeoutError:
                 continue
 
-    async def _spawn(self) -> Process:
+    async def _spawn(self, number: int) -> Process:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "gateway", *self._orders.arguments,
             "--workers", "1", "--listen", self._address.target,
             stdin=PIPE,  # It closes with this process, however that ends, and the worker ends with it.
-            env=os.environ | {BOARD_VARIABLE: str(self._board)},
+            env=os.environ | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: str(number)},
             start_new_session=True,
         )  # fmt: skip
 

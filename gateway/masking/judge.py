@@ -13,7 +13,8 @@ from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.scoring.privacy.detector import Detector
 from gateway.scoring.privacy.normal import normalise
-from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS, MANY, SURE
+from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
+from gateway.scoring.privacy.verdict import MANY, SURE
 from gateway.types import Finding, Privacy, PrivacyClass, Request
 
 MAX_VALUES = 200

@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.spec import (
     ClassName,
     LlamaCppModel,
@@ -21,7 +22,7 @@ from gateway.policy.spec import (
     Usd,
     route_of,
 )
-from gateway.types import PrivacyClass, Reason
+from gateway.types import Facts, PrivacyClass, Reason
 
 __all__ = [
     "RETRY_AFTER",
@@ -276,23 +277,7 @@ class PolicyFile(Strict):
         min_length=1,
         description="Canned replies for when no model answers; the first that fits the reason is sent.",
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a rule's condition may read; the names are those of the CEL variables."""
-
-    complexity: float
-    privacy: float
-    budget: float
-    budget_plan: float
-    """The variable `budget.plan`: CEL takes a name with a dot for one name where it is declared."""
-    privacy_class: PrivacyClass
-    findings: tuple[str, ...]
-    tenant: str
-    labels: Mapping[str, str]
-    prompt_tokens: int
-    deadline_s: float
+    records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
 
 
 class Condition(Protocol):
@@ -326,3 +311,4 @@ class Policy:
     """The file with every default filled in."""
     hash: str
     """SHA-256 of the effective policy, hexadecimal."""
+    records: RecordKeeping = field(default_factory=RecordKeeping)

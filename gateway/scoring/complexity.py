@@ -27,5 +27,10 @@ WEIGHTS = PromptFeatures(
 
 def score_complexity(messages: Sequence[Message]) -> float:
     """Return a number in [0, 1] that ranks prompts by what a strong model would gain; no probability."""
-    log_odds = BIAS + sum(map(mul, WEIGHTS, prompt_features(messages)))
+    return complexity_of(prompt_features(messages))
+
+
+def complexity_of(features: Sequence[float]) -> float:
+    """Return the same from what was counted, in the order of `PromptFeatures`."""
+    log_odds = BIAS + sum(map(mul, WEIGHTS, features))
     return 1.0 / (1.0 + math.exp(-log_odds))

@@ -24,7 +24,7 @@ from gateway.server.status import AbortStatus, pushback_ms, status_of
 from gateway.server.wire import AnyRequest, parse_languages
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
-from gateway.types import Answer, Attempt, Decision, Delta, Reason, StreamEvent
+from gateway.types import Answer, Attempt, Decision, Delta, Reason, Shadowed, StreamEvent
 
 _Request = TypeVar("_Request", bound=AnyRequest)
 _Response = TypeVar("_Response")
@@ -46,6 +46,7 @@ class Scope:
     """What the caller reads, the dearest first."""
     policy: Policy | None = None
     decision: Decision | None = None
+    shadow: Shadowed | None = None
     decision_s: float | None = None
     """What scoring and deciding took."""
     first_text_s: float | None = None
@@ -150,11 +151,13 @@ class Boundary:
             reason = scope.answer.degraded.reason
         report = CallReport(
             method=method,
+            request_id=scope.request_id,
             tenant=scope.tenant,
             code=code,
             reason=reason,
             policy=scope.policy,
             decision=scope.decision,
+            shadow=scope.shadow,
             answer=scope.answer,
             attempts=scope.trail.attempts,
             ended_unix_s=self._clock.unix_s(),
@@ -163,7 +166,7 @@ class Boundary:
             first_text_s=scope.first_text_s,
             waited_s=scope.reader_s + scope.trail.paused_s,
         )
-        _log.info("request", **call_fields(scope.request_id, report))
+        _log.info("request", **call_fields(report))
         for observer in self._observers:
             observer(report)
 

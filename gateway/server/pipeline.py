@@ -1,7 +1,7 @@
 """The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
@@ -12,12 +12,18 @@ from gateway.masking.judge import Masked, Masker
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
-from gateway.scoring.complexity import score_complexity
+from gateway.scoring.complexity import complexity_of
+from gateway.scoring.features import PromptFeatures, prompt_features
 from gateway.scoring.privacy import PrivacyScorer
-from gateway.types import Answer, Decision, Privacy, Request, Scores, StreamEvent
+from gateway.server.shadow import Shadow
+from gateway.types import Answer, Decision, Privacy, Request, Scores, Shadowed, StreamEvent
 
 OFF_LOOP_BYTES = 64 * 1024
 """More text than this is scored in a thread, so that the event loop goes on."""
+
+
+Gate = Callable[[Request, Policy], None]
+"""Turns requests away before anything is spent on them; raises GatewayError."""
 
 
 class Pipeline:
@@ -32,8 +38,12 @@ class Pipeline:
         dispatcher: Dispatcher,
         budgets: BudgetView,
         clock: Clock,
+        shadow: Shadow | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self.policy = policy
+        self._shadow = shadow
+        self._gates = tuple(gates)
         self._scorer = scorer
         self._masker = masker
         self._dispatcher = dispatcher
@@ -51,20 +61,41 @@ class Pipeline:
         wanted_s = bounds.default if remaining_s is None else min(remaining_s, bounds.max)
         return Deadline.after(wanted_s, self._clock)
 
+    def admit(self, request: Request) -> None:
+        """Raise GatewayError for a request that is turned away whatever it asks."""
+        for gate in self._gates:
+            gate(request, self.policy)
+
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; calls no model and spends nothing."""
         if _scanned_bytes(request) > OFF_LOOP_BYTES:
-            complexity, privacy, masked = await asyncio.to_thread(self._score, request)
+            features, privacy, masked = await asyncio.to_thread(self._score, request)
         else:
-            complexity, privacy, masked = self._score(request)
+            features, privacy, masked = self._score(request)
         budget, budget_plan = await self._score_budgets(request)
-        scores = Scores(complexity=complexity, privacy=privacy.score, budget=budget)
+        scores = Scores(complexity=complexity_of(features), privacy=privacy.score, budget=budget)
         view = View(
             deadline_s=deadline.remaining_s(self._clock),
             finish_s=self._dispatcher.finish_s(request, policy=self.policy),
             budget_plan=budget_plan,
         )
-        return decide(request, scores=scores, privacy=privacy, policy=self.policy, view=view, masked=masked)
+        return decide(
+            request,
+            scores=scores,
+            privacy=privacy,
+            policy=self.policy,
+            view=view,
+            masked=masked,
+            features=features,
+        )
+
+    async def shadowed(self, request: Request, decision: Decision) -> Shadowed | None:
+        """Return what the policy that only watches would have decided; None without one."""
+        if self._shadow is None:
+            return None
+        if _scanned_bytes(request) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(self._shadow.decide, request, decision)
+        return self._shadow.decide(request, decision)
 
     async def generate(
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
@@ -80,9 +111,9 @@ class Pipeline:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline, trail=trail)
 
-    def _score(self, request: Request) -> tuple[float, Privacy, Mapping[str, Masked]]:
+    def _score(self, request: Request) -> tuple[PromptFeatures, Privacy, Mapping[str, Masked]]:
         privacy = self._scorer.score(request)
-        return score_complexity(request.messages), privacy, self._masker.masked(request, privacy)
+        return prompt_features(request.messages), privacy, self._masker.masked(request, privacy)
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:
         """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""

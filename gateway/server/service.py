@@ -83,9 +83,11 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
 
 async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scope: Scope) -> Decision:
     began_s = scope.trail.elapsed_s
+    pipeline.admit(request)
     scope.decision = await pipeline.decide(request, deadline)
     scope.decision_s = scope.trail.elapsed_s - began_s
     scope.policy = pipeline.policy
+    scope.shadow = await pipeline.shadowed(request, scope.decision)
     return scope.decision
 
 

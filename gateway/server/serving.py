@@ -16,6 +16,7 @@ from gateway.server.health import Health
 from gateway.server.listen import Address, claim
 from gateway.server.service import SERVICE, GatewayService, add_service
 from gateway.server.tls import ServerTls
+from gateway.telemetry.report import Observer
 
 _SPREAD = (("grpc.max_connection_age_ms", 60_000), ("grpc.max_connection_age_grace_ms", 600_000))
 """A connection is asked to come anew after a minute, so that old ones do not stay with one process; what runs
@@ -38,6 +39,8 @@ class ServerOptions:
     """How long health says NOT_SERVING before the port closes, so that load balancers notice."""
     grace_s: float = 30.0
     """How long calls in flight may go on after that."""
+    observers: tuple[Observer, ...] = ()
+    """Who is told of each call that is over."""
 
 
 class GatewayServer:
@@ -50,7 +53,7 @@ class GatewayServer:
         self._models = tuple(current.pipeline.policy.models)
         self._options = options
         self._clock = clock
-        self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of)
+        self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of, observers=options.observers)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", int(options.shares_port)),

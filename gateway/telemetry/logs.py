@@ -43,11 +43,11 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def call_fields(request_id: str, report: CallReport) -> Mapping[str, object]:
+def call_fields(report: CallReport) -> Mapping[str, object]:
     """Return the line of a call that is over."""
     fields: dict[str, object] = {
         "method": report.method,
-        "request_id": request_id,
+        "request_id": report.request_id,
         "tenant": report.tenant,
         "code": report.code,
         "duration_ms": round(report.duration_s * 1000, 2),

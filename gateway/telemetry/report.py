@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.policy.model import Policy
-from gateway.types import Answer, Attempt, Decision, Reason, Route
+from gateway.types import Answer, Attempt, Decision, Reason, Route, Shadowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +12,7 @@ class CallReport:
     """One call of the public service, whatever became of it; numbers and names, never a text of it."""
 
     method: str
+    request_id: str
     tenant: str
     code: str
     """The name of the gRPC status."""
@@ -20,6 +21,8 @@ class CallReport:
     policy: Policy | None
     """What it was decided under; None if it did not get that far."""
     decision: Decision | None
+    shadow: Shadowed | None
+    """What the policy of `--shadow` would have decided."""
     answer: Answer | None
     attempts: tuple[Attempt, ...]
     """Also of a call that failed or was cancelled."""

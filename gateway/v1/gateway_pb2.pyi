@@ -203,6 +203,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A defect of the gateway; its log has the request id."""
     REASON_UNAUTHENTICATED: _Reason.ValueType  # 22
     """No valid API key or client certificate came with the call."""
+    REASON_RECORDS_UNAVAILABLE: _Reason.ValueType  # 23
+    """What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
@@ -255,6 +257,8 @@ REASON_INTERNAL: Reason.ValueType  # 21
 """A defect of the gateway; its log has the request id."""
 REASON_UNAUTHENTICATED: Reason.ValueType  # 22
 """No valid API key or client certificate came with the call."""
+REASON_RECORDS_UNAVAILABLE: Reason.ValueType  # 23
+"""What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

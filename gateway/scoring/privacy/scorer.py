@@ -1,18 +1,18 @@
 """From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.clock import Clock, Deadline
-from gateway.policy.model import PrivacyPolicy, privacy_class
+from gateway.policy.model import PrivacyPolicy
 from gateway.scoring.pattern import PatternSet
-from gateway.scoring.privacy.added import OWN_FLOOR, OWN_WEIGHT, added_detectors
+from gateway.scoring.privacy.added import added_detectors
 from gateway.scoring.privacy.address import AddressDetector
 from gateway.scoring.privacy.bank import BankDetector
 from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
 from gateway.scoring.privacy.crypto import CryptoDetector
-from gateway.scoring.privacy.defaults import FLOORS, WEIGHTS
+from gateway.scoring.privacy.defaults import WEIGHTS
 from gateway.scoring.privacy.detector import Detector, Match, NumberDetector, digits_in
 from gateway.scoring.privacy.email_address import EmailDetector
 from gateway.scoring.privacy.iban import IbanDetector
@@ -24,7 +24,8 @@ from gateway.scoring.privacy.phone import PhoneDetector
 from gateway.scoring.privacy.secret import SecretDetector
 from gateway.scoring.privacy.us_ssn import UsSsnDetector
 from gateway.scoring.privacy.vehicle import VehicleDetector
-from gateway.types import Finding, Privacy, PrivacyClass, Request
+from gateway.scoring.privacy.verdict import SURE, class_of, scale_of, score_of
+from gateway.types import Evidence, Finding, Privacy, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
     SecretDetector(),
@@ -46,14 +47,8 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
 )
 """Every detector that needs no model."""
 
-SURE = 0.5
-"""From this confidence on a finding counts for floors and towards MANY."""
-MANY = 20
-"""From this many distinct values of a type on a text is a list of people, not a mention of one."""
 _CHARS_PER_MS = 2048
 _OUTSIDE_MESSAGES = -1
-_DECIMALS = 9
-"""So that a weight of 0.2 alone scores 0.2, and reaches a class that begins there."""
 
 
 class _Located(NamedTuple):
@@ -85,14 +80,7 @@ class PrivacyScorer:
         signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
         self._signed = {id(each): place for place, each in enumerate(signed)}
         self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
-        self._weights: dict[str, float] = dict(WEIGHTS)
-        self._weights.update((str(kind), weight) for kind, weight in policy.weights.items())
-        self._floors: dict[str, PrivacyClass] = dict(FLOORS)
-        self._floors.update((kind, privacy_class(name)) for kind, name in policy.floors.items())
-        for own in policy.patterns:
-            if own.name not in WEIGHTS:
-                self._weights[own.name] = OWN_WEIGHT if own.weight is None else own.weight
-                self._floors[own.name] = privacy_class(own.floor or OWN_FLOOR)
+        self._scale = scale_of(policy)
 
     def score(self, request: Request) -> Privacy:
         """Score every string of `request` that a backend is sent; raises nothing."""
@@ -111,9 +99,16 @@ class PrivacyScorer:
             located = self._locate(texts)
         except _Unjudged as unjudged:
             return Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
-        score = self._combine(located)
-        class_, reason = self._classify(score, located, hint)
-        return Privacy(score=score, privacy_class=class_, reason=reason, findings=self._report(located))
+        evidence = _evidence(located)
+        score = score_of(evidence, self._scale)
+        class_, reason = class_of(score, evidence, self._scale, hint)
+        return Privacy(
+            score=score,
+            privacy_class=class_,
+            reason=reason,
+            findings=self._report(located),
+            evidence=evidence,
+        )
 
     def _locate(self, texts: Sequence[tuple[int, str]]) -> list[_Located]:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
@@ -145,41 +140,6 @@ class PrivacyScorer:
         places = self._signed
         return [each for each in self._detectors if id(each) not in places or places[id(each)] in seen]
 
-    def _combine(self, located: Iterable[_Located]) -> float:
-        highest: dict[str, float] = {}
-        for found in located:
-            kind = found.match.type
-            highest[kind] = max(highest.get(kind, 0.0), found.match.confidence)
-        innocent = 1.0
-        for kind in sorted(highest):
-            innocent *= 1.0 - self._weights[kind] * highest[kind]
-        return round(1.0 - innocent, _DECIMALS)
-
-    def _classify(
-        self, score: float, located: Sequence[_Located], hint: PrivacyClass | None
-    ) -> tuple[PrivacyClass, str]:
-        values: dict[str, set[str]] = {}
-        for found in located:
-            if found.match.confidence >= SURE:
-                values.setdefault(found.match.type, set()).add(found.value)
-        reasons = [(self._floors[kind], f"floor {kind}") for kind in sorted(values) if kind in self._floors]
-        reasons.append((self._class_of(score), "score" if located else "nothing found"))
-        class_, reason = max(reasons, key=lambda pair: pair[0])
-        many = sorted(kind for kind, distinct in values.items() if len(distinct) >= MANY)
-        if many and class_ < PrivacyClass.RESTRICTED:
-            class_, reason = PrivacyClass(class_ + 1), f"many {many[0]}"
-        if hint is not None and hint > class_:
-            class_, reason = hint, "hint"
-        return class_, reason
-
-    def _class_of(self, score: float) -> PrivacyClass:
-        starts = self._policy.classes
-        if score >= starts.restricted:
-            return PrivacyClass.RESTRICTED
-        if score >= starts.confidential:
-            return PrivacyClass.CONFIDENTIAL
-        return PrivacyClass.INTERNAL if score >= starts.internal else PrivacyClass.PUBLIC
-
     def _report(self, located: Iterable[_Located]) -> tuple[Finding, ...]:
         found = [
             Finding(
@@ -193,6 +153,20 @@ class PrivacyScorer:
             if one.match.confidence >= self._policy.report_at
         ]
         return tuple(sorted(found, key=lambda f: (f.message_index, f.start, f.end, f.type)))
+
+
+def _evidence(located: Iterable[_Located]) -> Mapping[str, Evidence]:
+    highest: dict[str, float] = {}
+    values: dict[str, set[str]] = {}
+    for found in located:
+        kind, confidence = found.match.type, found.match.confidence
+        highest[kind] = max(highest.get(kind, 0.0), confidence)
+        if confidence >= SURE:
+            values.setdefault(kind, set()).add(found.value)
+    return {
+        kind: Evidence(highest=confidence, sure=len(values.get(kind, ())))
+        for kind, confidence in highest.items()
+    }
 
 
 def _readings(text: str) -> tuple[NormalText, ...]:

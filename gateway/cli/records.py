@@ -1,0 +1,94 @@
+"""`gateway records`: what an auditor does with the records of `gateway serve --decisions FILE`."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.exits import FAILED, MISUSED, CommandFailed
+from gateway.cli.options import Json
+from gateway.records.chain import Line, chained, faults
+from gateway.records.files import chains_of, end_path, files_of, read_end
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Verify the records of decisions.",
+    add_completion=False,
+)
+
+
+@app.callback()
+def records() -> None:
+    """Verify the records of decisions."""
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What --decisions named.")],
+    *,
+    end_hash: Annotated[
+        str | None,
+        typer.Option(
+            "--hash",
+            metavar="HASH",
+            help="A hash that was noted elsewhere earlier: the chain must hold it.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether each record is as it was written: none changed, dropped, moved or cut.
+
+    Each line holds the hash of the line before; where the chain ends stands in FILE.end. Full files and those
+    of workers, which lie beside FILE, are read too. Who can write all of these files can make a chain
+    anew: note the hash that is printed, elsewhere, and give it back later by --hash.
+
+    Exit status: 0; 1 with a line `file:line: what is wrong` for each fault; 2 for a file that cannot be read.
+
+    Example: gateway records verify decisions.jsonl
+    """
+    reports = [_report(chain) for chain in chains_of(file)]
+    said = [fault for report in reports for fault in report.faults]
+    if end_hash is not None and not any(line.hash == end_hash for report in reports for line in report.lines):
+        said.append(f"{file}: the hash {end_hash[:12]} is not in the chain: it was made anew, or cut")
+    if as_json:
+        print(json.dumps({"chains": [report.fields() for report in reports], "faults": said}, indent=2))
+    else:
+        for report in reports:
+            print("{file}: records {first} to {last}, hash {hash}".format(**report.fields()))
+        print(*said, sep="\n", end="\n" if said else "", file=sys.stderr)
+    if said:
+        raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    """What there is of one chain, and what is wrong with it."""
+
+    path: Path
+    lines: list[Line]
+    faults: list[str]
+
+    def fields(self) -> dict[str, object]:
+        """Return what is printed."""
+        whole = [line for line in self.lines if line.seq is not None]
+        first, last = whole[0], whole[-1]
+        return {"file": str(self.path), "first": first.seq, "last": last.seq, "hash": last.hash}
+
+
+def _report(path: Path) -> _Report:
+    try:
+        lines = chained((str(each), each.read_bytes()) for each in files_of(path))
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+    if not any(line.seq is not None for line in lines):
+        raise CommandFailed(f"{path}: there is no record", status=MISUSED)
+    end = read_end(path)
+    said = list(faults(lines, end=end))
+    if end is None:
+        said.append(f"{end_path(path)}: is missing or no longer readable: whether the end was cut is unknown")
+    return _Report(path=path, lines=lines, faults=said)

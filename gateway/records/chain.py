@@ -1,0 +1,133 @@
+"""The chain that records form: each line names the hash of the line before it. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING_BEFORE = "0" * 64
+"""What the first line of a chain names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a chain stands: the number of its last line, and that line's hash."""
+
+    seq: int
+    hash: str
+
+
+BEGINNING = Link(0, NOTHING_BEFORE)
+
+
+def append(last: Link, fields: Mapping[str, Any], *, version: int) -> tuple[bytes, Link]:
+    """Return the next line, with its line break, and where the chain stands after it."""
+    seq = last.seq + 1
+    line = json.dumps({"v": version, "seq": seq, "prev": last.hash, **fields}, separators=(",", ":")).encode()
+    return line + b"\n", Link(seq, hash_of(line))
+
+
+def hash_of(line: bytes) -> str:
+    """Return the SHA-256 of a line without its line break, hexadecimal."""
+    return hashlib.sha256(line).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file as the check sees it; `seq` is None where it is no record at all."""
+
+    place: str
+    """`file:line`."""
+    seq: int | None
+    prev: str
+    hash: str
+
+
+def read_line(line: bytes, *, place: str) -> Line:
+    """Return what the check needs of a line without its line break."""
+    try:
+        fields = json.loads(line)
+        seq, prev = fields["seq"], fields["prev"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Line(place, None, "", hash_of(line))
+    is_record = isinstance(seq, int) and isinstance(prev, str)
+    return Line(place, seq if is_record else None, prev if is_record else "", hash_of(line))
+
+
+def faults(lines: Sequence[Line], *, end: Link | None) -> Iterator[str]:
+    """Yield everything that is wrong with a chain, each with its place; `end` is where its writer left it.
+
+    A line that was changed shows in the line after it, which names another hash; the last one shows in `end`.
+    """
+    blamed: set[int] = set()
+    for index, line in enumerate(lines):
+        if line.seq is None:
+            blamed.add(index)
+            yield f"{line.place}: is no record: it was changed or cut"
+    for index in range(1, len(lines)):
+        fault = _fault(lines, index, blamed)
+        if fault is not None:
+            yield fault
+    if end is not None and lines:
+        yield from _fault_at_end(lines, end, blamed)
+
+
+def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
+    before, line = lines[index - 1], lines[index]
+    if before.seq is None or line.seq is None:
+        return None
+    follows, step = line.prev == before.hash, line.seq - before.seq
+    if follows and step == 1:
+        return None
+    if step == 1 or follows:
+        # Whose fault is it? A line whose own words were changed fits neither side.
+        spoilt = index if follows or _fits_badly(lines, index) else index - 1
+        if spoilt in blamed:
+            return None
+        blamed.add(spoilt)
+        return f"{lines[spoilt].place}: record {lines[spoilt].seq} was changed"
+    if step > 1:
+        is_elsewhere = set(range(before.seq + 1, line.seq)) <= {each.seq for each in lines}
+        gone = f"record {before.seq + 1}" if step == 2 else f"records {before.seq + 1} to {line.seq - 1}"
+        if is_elsewhere:
+            return f"{line.place}: record {line.seq} was moved: {gone} should stand before it"
+        return f"{line.place}: {gone} should stand before record {line.seq}: dropped"
+    if step == 0:
+        return f"{line.place}: record {line.seq} stands twice"
+    return f"{line.place}: record {line.seq} stands after record {before.seq}: it was moved"
+
+
+def _fits_badly(lines: Sequence[Line], index: int) -> bool:
+    """Say whether the next line does not follow this one either."""
+    if index + 1 >= len(lines):
+        return False
+    line, after = lines[index], lines[index + 1]
+    return after.seq is not None and after.seq - (line.seq or 0) == 1 and after.prev != line.hash
+
+
+def _fault_at_end(lines: Sequence[Line], end: Link, blamed: set[int]) -> Iterator[str]:
+    by_seq = {line.seq: line for line in lines}
+    last = max((line.seq for line in lines if line.seq is not None), default=0)
+    if end.seq > last:
+        gone = f"record {end.seq}" if end.seq == last + 1 else f"records {last + 1} to {end.seq}"
+        yield f"{lines[-1].place}: the end was cut: {gone} should follow"
+        return
+    line = by_seq.get(end.seq)
+    is_spoilt = end.seq == last and line is not None and line.hash != end.hash
+    if line is not None and is_spoilt and lines.index(line) not in blamed:
+        yield f"{line.place}: record {line.seq} was changed"
+
+
+def chained(files: Iterable[tuple[str, bytes]]) -> list[Line]:
+    """Return the lines of files (name, content) in the order of the chain."""
+    read = [
+        [
+            read_line(line, place=f"{name}:{number}")
+            for number, line in enumerate(content.split(b"\n"), start=1)
+            if line
+        ]
+        for name, content in files
+    ]
+    read.sort(key=lambda lines: next((line.seq for line in lines if line.seq is not None), 0))
+    return [line for lines in read for line in lines]

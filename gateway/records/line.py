@@ -1,0 +1,201 @@
+"""One record: from a call that is over to a line of JSON, and back to what replay needs. Never any text."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.policy.model import Policy, privacy_class
+from gateway.telemetry.report import CallReport
+from gateway.types import (
+    Attempt,
+    Case,
+    Decision,
+    Evidence,
+    Facts,
+    PrivacyClass,
+    Reason,
+    Refusal,
+    Shadowed,
+    Usage,
+)
+
+VERSION = 1
+"""Of the format; a reader refuses another."""
+
+
+class NotARecord(ValueError):
+    """A line that is not what this version writes; says why, and never what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What a record says of one decision, for replay and diff."""
+
+    request_id: str
+    policy_hash: str
+    case: Case
+    labels_left_out: int
+    """How many labels the policy did not keep: a rule that reads one may have decided by it."""
+    rule: str
+    rule_errors: tuple[str, ...]
+    chain: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    cost_usd_nanos: int
+    usage: Usage | None
+
+
+def fields_of(report: CallReport) -> Mapping[str, Any]:
+    """Return what is kept of a decided call."""
+    decision, answer, policy = report.decision, report.answer, report.policy
+    if decision is None or decision.case is None or policy is None:
+        raise ValueError("only a call that was decided is recorded")
+    fields: dict[str, Any] = {
+        "kind": "request",
+        "at_unix_s": report.ended_unix_s,
+        "duration_ms": round(report.duration_s * 1000, 3),
+        "method": report.method,
+        "request_id": report.request_id,
+        "tenant": report.tenant,
+        "code": report.code,
+        "reason": _word(report.reason),
+        "policy_hash": decision.policy_hash,
+        "decision": _decision(decision),
+        "facts": _facts(decision.case, policy),
+        "attempts": [_attempt(attempt) for attempt in report.attempts],
+        "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in report.attempts),
+    }
+    if answer is not None:
+        fields |= {
+            "route": str(answer.route),
+            "model": answer.model,
+            "finish_reason": _word(answer.finish_reason),
+            "usage": _usage(answer.usage),
+            "degraded": None if answer.degraded is None else str(answer.degraded.reason),
+        }
+    if decision.privacy_class <= privacy_class(policy.records.features_up_to):
+        fields["features"] = list(decision.case.features)
+    if report.shadow is not None:
+        fields["shadow"] = _shadow(report.shadow)
+    return fields
+
+
+def read_record(fields: Mapping[str, Any]) -> Recorded:
+    """Return what a record of a request says; raises NotARecord."""
+    if fields.get("v") != VERSION:
+        raise NotARecord(f"is not a record of version {VERSION}")
+    try:
+        return _recorded(fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotARecord(f"is not a whole record: {type(error).__name__}") from None
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decision(decision: Decision) -> Mapping[str, Any]:
+    counts = Counter(finding.type for finding in decision.findings)
+    return {
+        "rule": decision.rule,
+        "rule_errors": list(decision.rule_errors),
+        "chain": list(decision.chain),
+        "refused": [{"model": each.model, "reason": str(each.reason)} for each in decision.refused],
+        "privacy_class": decision.privacy_class.name,
+        "privacy_reason": decision.privacy_reason,
+        "findings": dict(sorted(counts.items())),
+        "masked": dict(decision.masked),
+    }
+
+
+def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
+    facts = case.facts
+    kept = {key: value for key, value in facts.labels.items() if key in policy.records.labels}
+    evidence = case.evidence
+    return {
+        "complexity": facts.complexity,
+        "privacy": facts.privacy,
+        "budget": facts.budget,
+        "budget_plan": facts.budget_plan,
+        "findings": list(facts.findings),
+        "labels": kept,
+        "labels_left_out": len(facts.labels) - len(kept),
+        "prompt_tokens": facts.prompt_tokens,
+        "deadline_s": facts.deadline_s,
+        "hint": None if case.hint is None else case.hint.name,
+        "finish_s": {model: value for model, value in case.finish_s.items() if value},
+        "is_schema_bounded": case.is_schema_bounded,
+        "masked_classes": {model: class_.name for model, class_ in case.masked_classes.items()},
+        "evidence": None
+        if evidence is None
+        else {kind: [found.highest, found.sure] for kind, found in sorted(evidence.items())},
+    }
+
+
+def _attempt(attempt: Attempt) -> Mapping[str, Any]:
+    return {
+        "model": attempt.model,
+        "outcome": str(attempt.outcome),
+        "reason": _word(attempt.reason),
+        "start_ms": round(attempt.start_ms, 3),
+        "duration_ms": round(attempt.duration_ms, 3),
+        "usage": _usage(attempt.usage),
+        "cost_usd_nanos": attempt.cost_usd_nanos,
+    }
+
+
+def _usage(usage: Usage | None) -> Mapping[str, int] | None:
+    if usage is None:
+        return None
+    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+
+
+def _shadow(shadow: Shadowed) -> Mapping[str, Any]:
+    return {
+        "policy_hash": shadow.policy_hash,
+        "privacy_class": shadow.privacy_class.name,
+        "rule": shadow.rule,
+        "chain": list(shadow.chain),
+        "differs": shadow.differs,
+    }
+
+
+def _recorded(fields: Mapping[str, Any]) -> Recorded:
+    facts, decision, usage = fields["facts"], fields["decision"], fields.get("usage")
+    evidence = facts["evidence"]
+    case = Case(
+        facts=Facts(
+            complexity=facts["complexity"],
+            privacy=facts["privacy"],
+            budget=facts["budget"],
+            budget_plan=facts["budget_plan"],
+            privacy_class=PrivacyClass[decision["privacy_class"]],
+            findings=tuple(facts["findings"]),
+            tenant=fields["tenant"],
+            labels=dict(facts["labels"]),
+            prompt_tokens=facts["prompt_tokens"],
+            deadline_s=facts["deadline_s"],
+        ),
+        is_schema_bounded=facts["is_schema_bounded"],
+        finish_s=dict(facts["finish_s"]),
+        masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
+        evidence=None
+        if evidence is None
+        else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},
+        hint=None if facts["hint"] is None else PrivacyClass[facts["hint"]],
+        features=tuple(fields.get("features", ())),
+    )
+    return Recorded(
+        request_id=fields["request_id"],
+        policy_hash=fields["policy_hash"],
+        case=case,
+        labels_left_out=facts["labels_left_out"],
+        rule=decision["rule"],
+        rule_errors=tuple(decision["rule_errors"]),
+        chain=tuple(decision["chain"]),
+        refused=tuple(
+            Refusal(model=each["model"], reason=Reason(each["reason"])) for each in decision["refused"]
+        ),
+        cost_usd_nanos=fields["cost_usd_nanos"],
+        usage=None if usage is None else Usage(**usage),
+    )

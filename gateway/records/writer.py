@@ -1,0 +1,227 @@
+"""The one thread that writes the records of a process: at once, in order, and on the disk within a second."""
+
+import fcntl
+import json
+import os
+import queue
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.errors import RecordsUnavailable, StartupError
+from gateway.policy.model import Policy
+from gateway.records.chain import Link, append
+from gateway.records.files import end_path, full, resume
+from gateway.records.line import VERSION, fields_of
+from gateway.telemetry.report import CallReport
+from gateway.types import Request
+
+MOST_WAITING = 10_000
+"""Lines that wait in memory while the disk takes none; one more is lost, and counted."""
+SYNC_EVERY_S = 1.0
+"""The longest time from a write to the disk itself."""
+AGAIN_AFTER_S = 1.0
+"""How long after a failed write the next one is tried."""
+
+_log = structlog.get_logger()
+_STOP: Final = object()
+_Item = tuple[Mapping[str, Any], int]
+
+
+class Records:
+    """Takes what the event loop has to say of each call, and writes it in a thread of its own.
+
+    `written`, `lost` and `is_failing` are for metrics. Raises StartupError for a file that cannot be written
+    or that another process writes.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self.written = 0
+        self.lost = 0
+        self.is_failing = False
+        self._path = path
+        self._clock = clock
+        self._waiting: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._backlog: list[_Item] = []
+        self._fd = -1
+        self._size = 0
+        self._day = ""
+        self._is_dirty = False
+        self._synced_s = clock.monotonic_s()
+        self._lost_told = 0
+        self._link, torn = self._open_first()
+        self._note_start(torn)
+        self._thread = threading.Thread(target=self._run, name="records", daemon=True)
+        self._thread.start()
+
+    def note(self, report: CallReport) -> None:
+        """Take a call that is over; one that was not decided leaves no record."""
+        if report.decision is not None and report.policy is not None:
+            self._put(fields_of(report), report.policy.records.rotate_mb)
+
+    def note_event(self, kind: str, **fields: object) -> None:
+        """Take something else that an auditor asks for, such as a change of the policy."""
+        self._put({"kind": kind, "at_unix_s": self._clock.unix_s(), **fields}, 0)
+
+    def gate(self, _: Request, policy: Policy) -> None:
+        """Raise RecordsUnavailable while nothing can be recorded and the policy wants a record first."""
+        if self.is_failing and policy.records.on_error == "refuse":
+            raise RecordsUnavailable("what is decided cannot be recorded", retry_after_s=AGAIN_AFTER_S)
+
+    def close(self) -> None:
+        """Write all that is waiting, and end."""
+        self._waiting.put(_STOP)
+        self._thread.join()
+        if self._backlog:
+            _log.error("records.lost", records=len(self._backlog), file=str(self._path))
+        os.close(self._fd)
+
+    def _put(self, fields: Mapping[str, Any], rotate_mb: int) -> None:
+        if self._waiting.qsize() >= MOST_WAITING:
+            self.lost += 1
+        else:
+            self._waiting.put((fields, rotate_mb))
+
+    # From here on, all is the thread's.
+
+    def _run(self) -> None:
+        is_over = False
+        while not is_over:
+            is_over = self._take(timeout_s=AGAIN_AFTER_S if self._is_dirty or self._backlog else None)
+            try:
+                self._write()
+                self._sync(at_once=is_over or self._waiting.empty())
+            except OSError as error:
+                self._fail(error)
+            else:
+                self._recover()
+
+    def _take(self, *, timeout_s: float | None) -> bool:
+        """Move what waits to the backlog; return whether it is the end."""
+        try:
+            item = self._waiting.get(timeout=timeout_s)
+            while True:
+                if item is _STOP:
+                    return True
+                if len(self._backlog) < MOST_WAITING:
+                    self._backlog.append(item)  # type: ignore[arg-type]  # Only _put and close put.
+                else:
+                    self.lost += 1
+                item = self._waiting.get_nowait()
+        except queue.Empty:
+            return False
+
+    def _write(self) -> None:
+        """Write the backlog; what could not be written stays in it."""
+        if self._backlog:
+            self._rotate(max(rotate_mb for _, rotate_mb in self._backlog))
+            untold = self.lost - self._lost_told
+            gap = [{"kind": "lost", "at_unix_s": self._clock.unix_s(), "records": untold}] if untold else []
+            self._append([*gap, *(fields for fields, _ in self._backlog)])
+            self._lost_told += untold
+            self._backlog.clear()
+        if self._is_dirty:
+            self._write_end()
+
+    def _append(self, items: list[Mapping[str, Any]]) -> None:
+        lines, link = [], self._link
+        for fields in items:
+            line, link = append(link, fields, version=VERSION)
+            lines.append(line)
+        whole = b"".join(lines)
+        try:
+            _write_all(self._fd, whole)
+        except OSError:
+            os.ftruncate(self._fd, self._size)  # Half of a line would spoil the next one.
+            raise
+        self._size += len(whole)
+        self._link = link
+        self._is_dirty = True
+        self.written += len(items)
+
+    def _write_end(self) -> None:
+        fresh = end_path(self._path).with_suffix(".new")
+        fresh.write_text(json.dumps({"seq": self._link.seq, "hash": self._link.hash}), encoding="utf-8")
+        fresh.replace(end_path(self._path))
+
+    def _rotate(self, rotate_mb: int) -> None:
+        today = self._today()
+        if today == self._day and not (rotate_mb and self._size >= rotate_mb * 1_000_000):
+            return
+        os.fsync(self._fd)
+        filled = full(self._path, self._day)
+        self._path.rename(filled)
+        try:
+            fd = self._open()
+        except OSError:
+            filled.rename(self._path)
+            raise
+        os.close(self._fd)
+        self._fd, self._size, self._day = fd, 0, today
+        _log.info("records.rotated", file=str(filled), seq=self._link.seq, hash=self._link.hash)
+
+    def _sync(self, *, at_once: bool) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._is_dirty and (at_once or now_s - self._synced_s >= SYNC_EVERY_S):
+            os.fdatasync(self._fd)
+            self._is_dirty, self._synced_s = False, now_s
+
+    def _fail(self, error: OSError) -> None:
+        if not self.is_failing:
+            _log.error("records.failing", file=str(self._path), error=error.strerror or type(error).__name__)
+        self.is_failing = True
+
+    def _recover(self) -> None:
+        if self.is_failing:
+            _log.info("records.written_again", file=str(self._path), lost=self.lost)
+        self.is_failing = False
+
+    def _open_first(self) -> tuple[Link, int]:
+        try:
+            self._fd = self._open()
+            link, torn = resume(self._path)
+        except OSError as error:
+            raise StartupError(f"--decisions {self._path}: {error.strerror or error}") from None
+        except ValueError as error:
+            raise StartupError(f"--decisions {self._path}: {error}; move it away") from None
+        stat = os.fstat(self._fd)
+        self._size = stat.st_size - torn
+        self._day = _day(stat.st_mtime) if self._size else self._today()
+        os.ftruncate(self._fd, self._size)
+        return link, torn
+
+    def _open(self) -> int:
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise OSError(0, "another process writes it; give each its own file") from None
+        return fd
+
+    def _note_start(self, torn: int) -> None:
+        """Write the first line at once, so that a file that cannot be written is found at the start."""
+        start = {"kind": "start", "at_unix_s": self._clock.unix_s(), "torn_bytes": torn}
+        try:
+            self._append([start])
+            self._write_end()
+        except OSError as error:
+            raise StartupError(f"--decisions {self._path}: {error.strerror or error}") from None
+
+    def _today(self) -> str:
+        return _day(self._clock.unix_s())
+
+
+def _day(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d")
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,46 @@
+"""A second policy that decides every request and does nothing: what `gateway serve --shadow FILE` watches."""
+
+from dataclasses import replace
+
+from gateway.clock import Clock
+from gateway.masking.judge import Masker
+from gateway.policy.model import Policy
+from gateway.routing import choose
+from gateway.scoring.privacy import PrivacyScorer
+from gateway.types import Decision, Request, Shadowed
+
+
+class Shadow:
+    """Judges and routes by its own policy, on the budgets and speeds of the one that acts."""
+
+    def __init__(self, policy: Policy, *, clock: Clock) -> None:
+        self.policy = policy
+        self._scorer = PrivacyScorer(policy.privacy, clock=clock)
+        self._masker = Masker(policy, clock=clock)
+
+    def decide(self, request: Request, decision: Decision) -> Shadowed | None:
+        """Return what it would have decided where `decision` was taken."""
+        if decision.case is None:
+            return None
+        privacy = self._scorer.score(request)
+        masked = self._masker.masked(request, privacy)
+        facts = replace(
+            decision.case.facts,
+            privacy=privacy.score,
+            privacy_class=privacy.privacy_class,
+            findings=tuple(sorted({finding.type for finding in privacy.findings})),
+        )
+        case = replace(
+            decision.case,
+            facts=facts,
+            masked_classes={name: mask.privacy_class for name, mask in masked.items()},
+            evidence=privacy.evidence,
+        )
+        choice = choose(case, self.policy)
+        return Shadowed(
+            policy_hash=self.policy.hash,
+            privacy_class=privacy.privacy_class,
+            rule=choice.rule,
+            chain=choice.chain,
+            differs=choice.chain != decision.chain,
+        )

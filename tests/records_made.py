@@ -1,0 +1,117 @@
+"""Calls that are over, made by hand, for tests of what is recorded of them."""
+
+from gateway.policy.model import Policy
+from gateway.routing import View, decide
+from gateway.scoring.complexity import complexity_of
+from gateway.scoring.features import prompt_features
+from gateway.telemetry.report import CallReport
+from gateway.types import (
+    Answer,
+    Attempt,
+    Evidence,
+    Finding,
+    FinishReason,
+    Message,
+    Outcome,
+    Privacy,
+    PrivacyClass,
+    Request,
+    Role,
+    Route,
+    Scores,
+    Usage,
+)
+
+POLICY = """\
+version: 1
+models:
+  edge:  {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
+  cloud: {kind: openai, model: m, clearance: internal, price_per_million_usd: {input: 1, output: 2}}
+budgets:
+  - {name: daily, per: tenant, limit_usd: 5, window: day}
+rules:
+  - {name: stays-home, when: 'privacy_class >= CONFIDENTIAL', route: [edge]}
+  - {name: team, when: 'has(labels.team) && labels.team == "red"', route: [cloud]}
+  - {name: hard, when: 'complexity >= 0.6', route: [cloud, edge]}
+  - {name: default, route: [edge, cloud]}
+replies:
+  - {id: sorry, text: Sorry.}
+records: {labels: [team], on_error: continue, rotate_mb: 256}
+"""
+TEXT = "marmalade sky"
+"""What is asked; it must not stand in a record."""
+
+
+def ended(
+    policy: Policy,
+    *,
+    request_id: str = "r-1",
+    privacy_class: PrivacyClass = PrivacyClass.PUBLIC,
+    complexity: float | None = None,
+    labels: dict[str, str] | None = None,
+    evidence: dict[str, Evidence] | None = None,
+) -> CallReport:
+    """Return a call that the first model of its chain answered."""
+    request = Request(
+        request_id=request_id,
+        tenant="acme",
+        messages=(Message(role=Role.USER, content=TEXT),),
+        labels=labels or {},
+    )
+    features = prompt_features(request.messages)
+    kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
+    decision = decide(
+        request,
+        scores=Scores(
+            complexity=complexity_of(features) if complexity is None else complexity, privacy=0.1, budget=0.0
+        ),
+        privacy=Privacy(
+            score=0.1,
+            privacy_class=privacy_class,
+            reason="floor EMAIL" if kinds else "nothing found",
+            findings=tuple(Finding(type=kind, start=0, end=3, confidence=0.9) for kind in kinds),
+            evidence={kind: Evidence(highest=0.9, sure=1) for kind in kinds}
+            if evidence is None
+            else evidence,
+        ),
+        policy=policy,
+        view=View(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
+        features=features,
+    )
+    usage = Usage(prompt_tokens=11, completion_tokens=7)
+    attempt = Attempt(
+        model=decision.chain[0],
+        outcome=Outcome.ANSWERED,
+        reason=None,
+        start_ms=1.0,
+        duration_ms=20.0,
+        usage=usage,
+        cost_usd_nanos=25_000 if decision.chain[0] == "cloud" else 0,
+    )
+    answer = Answer(
+        text=TEXT,
+        finish_reason=FinishReason.STOP,
+        usage=usage,
+        route=Route.LOCAL,
+        model=decision.chain[0],
+        degraded=None,
+        cost_usd_nanos=attempt.cost_usd_nanos,
+        attempts=(attempt,),
+    )
+    return CallReport(
+        method="Generate",
+        request_id=request_id,
+        tenant="acme",
+        code="OK",
+        reason=None,
+        policy=policy,
+        decision=decision,
+        shadow=None,
+        answer=answer,
+        attempts=(attempt,),
+        ended_unix_s=1_764_000_000.25,
+        duration_s=0.021,
+        decision_s=0.001,
+        first_text_s=None,
+        waited_s=0.0,
+    )
