@@ -20,7 +20,7 @@ from gateway.masking import judge
 from gateway.masking.text import Restorer
 from gateway.policy import air_gap, load
 from gateway.scoring.privacy import scorer as scoring
-from gateway.scoring.privacy import verdict
+from gateway.scoring.privacy import search, verdict
 from gateway.scoring.privacy.normal import NormalText
 from gateway.server import boundary, wire
 from gateway.types import EgressPermit, PrivacyClass, Request
@@ -176,7 +176,7 @@ def _forgiving(found: Any) -> Any:
     def wrapped(*args: Any) -> Any:
         try:
             return found(*args)
-        except scoring._Unjudged:
+        except search.Unjudged:
             return []
 
     return wrapped
@@ -245,10 +245,10 @@ def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass
 
 S = scoring.PrivacyScorer
 GUARDS: Sequence[Guard] = (
-    Guard(name="a detector that fails closes the verdict", where="scorer._found",
-          remove=_wrapped(scoring, "_found", _forgiving)),
-    Guard(name="a match is checked", where="scorer._check",
-          remove=_set(scoring, "_check", lambda *_: None)),
+    Guard(name="a detector that fails closes the verdict", where="search.Lookout.find",
+          remove=_wrapped(search.Lookout, "find", _forgiving)),
+    Guard(name="a match is checked", where="search._check",
+          remove=_set(search, "_check", lambda *_: None)),
     Guard(name="detectors over time close the verdict", where="scorer._locate",
           remove=_set(scoring, "Deadline", _NoDeadline)),
     Guard(name="every message counts", where="scorer.score",
@@ -263,7 +263,7 @@ GUARDS: Sequence[Guard] = (
     Guard(name="floors, score, many and hint together", where="verdict.class_of",
           remove=_set(scoring, "class_of", _restricted_is_public)),
     Guard(name="disguises are undone", where="normal.normalise",
-          remove=_set(scoring, "normalise", NormalText)),
+          remove=_set(search, "normalise", NormalText)),
     Guard(name="the clearance filter", where="routing._refuse",
           remove=_set(routing, "_refuse", lambda *_, **__: None)),
     Guard(name="dispatch walks the chain only", where="chain.Chain._turns",

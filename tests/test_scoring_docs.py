@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
+from gateway.scoring.privacy.search import MOST_PLACES
 from gateway.scoring.privacy.verdict import MANY, SURE
 
 PAGE = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text(encoding="utf-8")
@@ -33,4 +34,5 @@ def test_the_numbers_in_the_text_are_the_defaults() -> None:
     assert f"restricted from {classes.restricted}" in PAGE
     assert f"confidence of {SURE} or more" in PAGE
     assert f"{MANY} or more distinct values" in PAGE
+    assert f"first {MOST_PLACES} sure places" in PAGE
     assert f"{policy.limit_ms:.0f} ms" in PAGE

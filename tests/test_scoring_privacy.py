@@ -6,6 +6,7 @@ import pytest
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
+from gateway.scoring.privacy.search import MOST_PLACES
 from gateway.types import Finding, GenerationConfig, Hints, Message, Privacy, PrivacyClass, Request, Role
 from tests.fakes import FakeClock
 
@@ -295,3 +296,37 @@ def test_detectors_can_be_named_apart() -> None:
     """No two default detectors answer for the same type, so that a reason names one of them."""
     types = [kind for detector in DEFAULT_DETECTORS for kind in detector.types]
     assert len(types) == len(set(types))
+
+
+class Counting(Numbered):
+    """The same, and it counts how many words it was asked for."""
+
+    asked = 0
+
+    def find(self, text: str) -> Iterable[Match]:
+        """Yield the words."""
+        for found in super().find(text):
+            self.asked += 1
+            yield found
+
+
+def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
+    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
+    counting = Counting(0.6)
+    scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
+    privacy = scores.score(request("same " * 99_999 + "same", "another"))
+    assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
+    assert len(privacy.findings) == MOST_PLACES
+    assert counting.asked == MOST_PLACES
+
+
+def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
+    """A sure finding behind thousands that are unsure, or that the policy allows, is found."""
+    words = " ".join(["same"] * 1000)
+    unsure = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[Numbered(0.4)])
+    assert verdict(unsure.score_text(words)) == (0.2, PrivacyClass.INTERNAL, "score")
+    policy = PrivacyPolicy(allow=("same",))
+    allowed = PrivacyScorer(policy, clock=FakeClock(), detectors=[Numbered(1.0)])
+    privacy = allowed.score_text(f"{words} other")
+    assert [(f.start, f.end) for f in privacy.findings] == [(len(words) + 1, len(words) + 6)]
+    assert privacy.reason == "floor EMAIL"

@@ -1,5 +1,8 @@
 """Patterns over text of strangers, and the disguises that are undone before detectors see it."""
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +95,10 @@ def test_what_is_no_character_cannot_be_read() -> None:
     """A lone surrogate is refused: nobody can say what it hides."""
     with pytest.raises(UnicodeEncodeError):
         normalise("a\ud800b")
+
+
+def test_digits_of_every_script_are_undone() -> None:
+    """No digit that this Python knows is left as it is, in whatever plane of Unicode it stands."""
+    digits = [char for char in map(chr, range(sys.maxunicode + 1)) if char.isdecimal()]
+    assert normalise("".join(digits)).text == "".join(str(unicodedata.decimal(digit)) for digit in digits)
+    assert len(digits) > 600

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import re2
 
+_ANYWHERE = re2._Anchor.UNANCHORED
+"""What the wrapper of RE2 tells its library when it searches; see `Pattern`."""
 _MEMORY_BYTES = 64 << 20
 """What the states of one pattern or set may take; RE2's default is an eighth."""
 
@@ -25,22 +27,40 @@ class Pattern:
     """
 
     def __init__(self, source: str, *, ignore_case: bool = False) -> None:
-        self._regexp = re2.compile(source.encode("latin-1"), _options(ignore_case=ignore_case))
-        self._groups = range(1, self._regexp.groups + 1)
+        # What stands under the wrapper: its objects cost twice what the search itself does.
+        self._match = re2.compile(source.encode("latin-1"), _options(ignore_case=ignore_case))._regexp.Match
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield the leftmost places that do not overlap, in order."""
-        groups = self._groups
-        for match in self._regexp.finditer(_bytes(text)):
-            start, end = match.span()
-            yield Span(start, end, tuple([match.span(group) for group in groups]) if groups else ())
+        match, encoded, end = self._match, as_seen(text), len(text)
+        at = 0
+        while at <= end:
+            (start, stop), *groups = match(_ANYWHERE, encoded, at, end)
+            if start < 0:
+                return
+            yield Span(start, stop, tuple(groups))
+            at = stop if start < stop else stop + 1
+
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield start and end of what `find` yields, for less; not for what matches the empty text."""
+        match, encoded, end = self._match, as_seen(text), len(text)
+        place: tuple[int, int] = match(_ANYWHERE, encoded, 0, end)[0]
+        while place[0] >= 0:
+            yield place
+            place = match(_ANYWHERE, encoded, place[1], end)[0]
+
+    def place(self, encoded: bytes, at: int) -> tuple[int, int] | None:
+        """Return the first place from `at` on in a text that `as_seen` made; for those who look again."""
+        place: tuple[int, int] = self._match(_ANYWHERE, encoded, at, len(encoded))[0]
+        return place if place[0] >= 0 else None
 
     def is_in(self, text: str) -> bool:
         """Whether it matches anywhere."""
-        return self._regexp.search(_bytes(text)) is not None
+        return bool(self._match(_ANYWHERE, as_seen(text), 0, len(text))[0][0] >= 0)
 
 
-def _bytes(text: str) -> bytes:
+def as_seen(text: str) -> bytes:
+    """Return a text as a pattern sees it, one byte a character."""
     return text.encode("latin-1", "replace")
 
 
@@ -79,7 +99,7 @@ class PatternSet:
 
     def matching(self, text: str) -> list[int]:
         """Return the places in `sources` of those that match anywhere, in order; raises MemoryError."""
-        found = set(self._set.Match(_bytes(text)) or ())
+        found = set(self._set.Match(as_seen(text)) or ())
         if self._always not in found:
             raise MemoryError("RE2 ran out of memory for a set of patterns")
         return sorted(found - {self._always})

@@ -1,6 +1,7 @@
 """Addresses of crypto-currencies, by their checksum where they have one."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from stdnum import bitcoin
 
@@ -22,9 +23,29 @@ class CryptoDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses in `text`."""
         for span in _BITCOIN.find(text):
-            if bitcoin.is_valid(text[span.start : span.end]):
+            if is_bitcoin(text[span.start : span.end]):
                 yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=CHECKED)
         if "0x" in text:
             for span in _ETHEREUM.find(text):
                 if len(set(text[span.start + 2 : span.end])) > 2:
                     yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=LIKELY)
+
+
+_BASE_58 = {
+    char: value for value, char in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+}
+_ADDRESS_BYTES = 25
+"""Version, hash and four bytes of checksum."""
+
+
+def is_bitcoin(written: str) -> bool:
+    """Whether the checksum of an address of either form is right."""
+    if written[:3].lower() == "bc1":
+        return bool(bitcoin.is_valid(written))
+    value = 0
+    for char in written:
+        value = value * 58 + _BASE_58[char]
+    if value.bit_length() > 8 * _ADDRESS_BYTES:
+        return False
+    decoded = value.to_bytes(_ADDRESS_BYTES)
+    return sha256(sha256(decoded[:-4]).digest()).digest()[:4] == decoded[-4:]

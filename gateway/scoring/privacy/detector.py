@@ -114,11 +114,16 @@ def end_of_paragraph(text: str, start: int, limit: int) -> int:
 
 def stands_alone(text: str, start: int, end: int) -> bool:
     """Whether [start, end) is not a piece of a longer word, number or identifier."""
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if before and (before[-1].isalnum() or before[-1] == "_"):
-        return False
-    if after and (after[0].isalnum() or after[0] == "_"):
-        return False
-    if len(before) == 2 and before[-1] in ".-/," and before[0].isdigit():
-        return False
-    return not (len(after) == 2 and after[0] in ".-/," and after[1].isdigit())
+    if start and not text[start - 1].isspace():
+        before = text[start - 1]
+        if before.isalnum() or before == "_" or (before in _INSIDE and text[start - 2 : start - 1].isdigit()):
+            return False
+    if end < len(text) and not text[end].isspace():
+        after = text[end]
+        if after.isalnum() or after == "_" or (after in _INSIDE and text[end + 1 : end + 2].isdigit()):
+            return False
+    return True
+
+
+_INSIDE = frozenset(".-/,")
+"""What may stand within a number, between digits."""

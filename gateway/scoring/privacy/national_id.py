@@ -74,8 +74,7 @@ def _by_label(text: str, index: int) -> Iterator[Match]:
 
 def _by_rule(text: str, index: int, sole: tuple[int, int] | None, *, is_named: bool) -> Iterator[Match]:
     rule = RULES[index]
-    for span in _PATTERNS[index].find(text):
-        start, end = span.start, span.end
+    for start, end in _PATTERNS[index].places(text):
         if not stands_alone(text, start, end):
             continue
         written = text[start:end]

@@ -50,17 +50,15 @@ class IpDetector:
 
 
 def _ipv4(text: str) -> Iterator[Match]:
-    for span in _IPV4.find(text):
-        if not stands_alone(text, span.start, span.end) or not _is_ip(text[span.start : span.end]):
+    for start, end in _IPV4.places(text):
+        if not stands_alone(text, start, end) or not _is_ip(text[start:end]):
             continue
-        is_version = _VERSION_WORD.is_in(context(text, (span.start, span.end), before=16))
-        confidence = POSSIBLE if is_version else CERTAIN
-        yield Match(type="IP", start=span.start, end=span.end, confidence=confidence)
+        is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
+        yield Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
 
 
 def _ipv6(text: str) -> Iterator[Match]:
-    for span in _IPV6.find(text):
-        start, end = span.start, span.end
+    for start, end in _IPV6.places(text):
         if text[end - 1] == ":" and not text.endswith("::", start, end):
             end -= 1
         written = text[start:end]

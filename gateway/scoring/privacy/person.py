@@ -18,12 +18,11 @@ from gateway.scoring.privacy.person_words import INSTITUTIONS, NO_NAMES, PARTICL
 _INTRODUCED = Pattern(
     r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient"
     r"|employee)[ _-]?name(?: is|'s| was)?|name(?:d| is)?|(?:i am|i'm|it's|this is) called|signed(?: by)?"
-    r"|dear|(?:kind |best |warm )?regards|sincerely|cheers)[ \t]*[:=,]?[ \t\n]*[\"']?)$",
+    r"|dear|(?:kind |best |warm )?regards|sincerely|cheers)[ \t]*[:=,]?[ \t\n]*[\"']?)",
     ignore_case=True,
 )
 _CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
-"""One of these is in everything that `_INTRODUCED` matches."""
-_INTRODUCED_REACH = 40
+"""One of these is in everything that `_INTRODUCED` matches, which is slower to find."""
 
 # A question mark stands for a letter outside Latin-1.
 _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
@@ -31,6 +30,7 @@ _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
 _MOST_WORDS = 5
+_FIRST = GIVEN | DOUBTFUL
 _KNOWN = GIVEN | DOUBTFUL | FAMILY
 _WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
 """One of these is in a text without capitals that names somebody."""
@@ -69,11 +69,13 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
         return
     lowered = text.lower()
     has_cue = any(cue in lowered for cue in _CUES)
+    introduced = frozenset(end for _, end in _INTRODUCED.places(text)) if has_cue else frozenset()
+    seen: dict[str, list[_Word]] = {}
     start = 0
     for line in shown.split("\n"):
-        for run in _runs(line, start):
-            if has_cue or any(_is_sign(word) for word in run):
-                yield from _in_run(text, run, has_case=has_case)
+        for run in _runs(line, start, seen):
+            if any(word.start in introduced or _is_sign(word) for word in run):
+                yield from _in_run(text, run, introduced, has_case=has_case)
         start += len(line) + 1
 
 
@@ -86,13 +88,18 @@ def _is_sign(word: _Word) -> bool:
     return word.plain in _KNOWN or word.plain in TITLES or word.plain.endswith(FAMILY_ENDINGS)
 
 
-def _runs(line: str, start: int) -> Iterator[list[_Word]]:
-    """Yield the capitalised words of a line that follow each other, with small words between them at most."""
+def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[_Word]]:
+    """Yield the capitalised words of a line that follow each other, with small words between them at most.
+
+    `seen` keeps the words of each piece, at place 0, for the next time that it stands there.
+    """
     run: list[_Word] = []
     for piece in line.split(" "):
         first = piece[:1]
         if first.isupper() or (first in _OPENING and piece):
-            words = _words(piece, start)
+            if piece not in seen:
+                seen[piece] = _words(piece, 0)
+            words = [_Word(w.start + start, w.end + start, w.plain, w.is_last) for w in seen[piece]]
             run += words[:1]
             if run and (len(words) != 1 or run[-1].is_last):
                 yield run
@@ -113,6 +120,8 @@ def _words(piece: str, start: int) -> list[_Word]:
     bare = piece.lstrip(_OPENING)
     start += len(piece) - len(bare)
     bare = bare.rstrip(_CLOSING)
+    if bare == bare.lower():
+        return []
     if bare.endswith(("'s", "'S")):
         bare = bare[:-2]
     if not bare.isalpha():
@@ -143,16 +152,27 @@ def _among_marks(piece: str, start: int, bare: str) -> list[_Word]:
     return found
 
 
-def _in_run(text: str, words: Sequence[_Word], *, has_case: bool) -> Iterator[tuple[int, int, float]]:
+def _in_run(
+    text: str, words: Sequence[_Word], introduced: frozenset[int], *, has_case: bool
+) -> Iterator[tuple[int, int, float]]:
     at = 0
     while at < len(words):
+        is_introduced = words[at].start in introduced or (at > 0 and words[at - 1].plain in TITLES)
+        if at and not (is_introduced or _may_begin(words[at])):
+            at += 1
+            continue
         stop = _end(words, at, has_case=has_case)
-        confidence, stop = _judge(text, words, at, stop)
+        confidence, stop = _judge(text, words, at, stop, is_introduced=is_introduced)
         if confidence:
             yield words[at].start, words[stop - 1].end, confidence
             at = stop
         else:
             at += 1
+
+
+def _may_begin(word: _Word) -> bool:
+    """Whether `_judge` may find a name that begins here, within a run and without words that introduce it."""
+    return word.plain in _FIRST or word.plain.endswith(CERTAIN_ENDINGS)
 
 
 def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
@@ -166,16 +186,18 @@ def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
     return stop
 
 
-def _judge(text: str, words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
+def _judge(
+    text: str, words: Sequence[_Word], at: int, stop: int, *, is_introduced: bool
+) -> tuple[float, int]:
     """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""
     word, last = words[at], words[stop - 1]
     if word.plain in NO_NAMES or word.plain in TITLES:
         return 0.0, stop
     if any(each.plain in INSTITUTIONS for each in words[at + 1 : stop]) or text.startswith(" &", last.end):
         return 0.0, stop
-    before = words[at - 1].plain if at else ""
-    if before in TITLES or _is_introduced(text, word.start):
+    if is_introduced:
         return LIKELY, stop
+    before = words[at - 1].plain if at else ""
     if before in STREETS or word.plain in STREETS or _is_street(text, word, last):
         return 0.0, stop
     return _listed(words, at, stop)
@@ -203,8 +225,3 @@ def _is_street(text: str, first: _Word, last: _Word) -> bool:
         return False
     before = text[max(0, first.start - 2) : first.start - 1]
     return before.isdigit() or text[last.end + 1 : last.end + 2].isdigit()
-
-
-def _is_introduced(text: str, start: int) -> bool:
-    before = text[max(0, start - _INTRODUCED_REACH) : start].lower()
-    return any(cue in before for cue in _CUES) and _INTRODUCED.is_in(before)

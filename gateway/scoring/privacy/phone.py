@@ -1,8 +1,10 @@
 """Telephone numbers: international ones as they stand, national ones by format or a word beside them."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_seen
 from gateway.scoring.privacy.detector import (
     CHECKED,
     LIKELY,
@@ -20,11 +22,14 @@ _JOINT = r"(?:\)?(?:[ ./-]| - )\(?|\)\(?|\()"
 _CANDIDATE = Pattern(
     rf"(?:\+ ?)?\(?(?:\d{{1,15}}(?:{_JOINT}\d{{1,12}}){{1,7}}|\d{{6,15}}){_EXTENSION}", ignore_case=True
 )
+_NORTH_AMERICAN_FORM = (
+    r"^(?:(?:\+|00)?{one}[ .-]?)?(?:\({area}\)[ .-]?|{area}[. -]){area}[.-]\d{{4}}{extension}$"
+)
 _NORTH_AMERICAN = Pattern(
-    r"^(?:(?:\+|00)?1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]|[2-9]\d\d )[2-9]\d\d[.-]\d{4}"
-    + _EXTENSION
-    + "$",
-    ignore_case=True,
+    _NORTH_AMERICAN_FORM.format(one="1", area=r"[2-9]\d\d", extension=_EXTENSION), ignore_case=True
+)
+_AS_NORTH_AMERICAN = Pattern(
+    _NORTH_AMERICAN_FORM.format(one=r"\d", area=r"\d{3}", extension=_EXTENSION), ignore_case=True
 )
 _LIKE_NORTH_AMERICAN = Pattern(r"^(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}$")
 _TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,4}[ /-][\d ./-]{5,12}|0\d{9,10})$")
@@ -45,10 +50,11 @@ _LABEL = Pattern(
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
-_MARKS = frozenset("-/.")
+_ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _NATIONAL_DIGITS = 10
 """Of a North American number."""
 _LEAST_DIGITS = 6
+_LEAST_WITHOUT_WORD = 7
 _MOST_DIGITS = 21
 """Fifteen (ITU-T E.164) and an extension."""
 
@@ -66,44 +72,94 @@ class PhoneDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
         has_word = _WORD.is_in(text)
-        for span in _CANDIDATE.find(text):
-            if span.end - span.start < _LEAST_DIGITS or not stands_alone(text, span.start, span.end):
-                continue
-            for end in _ends(text, span.start, span.end):
-                confidence = _confidence(text, span.start, end, has_word=has_word)
+        encoded = as_seen(text)
+        place = _CANDIDATE.place(encoded, 0)
+        while place is not None:
+            start, end = place
+            for form in _forms(encoded[start:end].translate(_ANY_DIGIT), has_word):
+                confidence = _confidence(text, start + form.start, start + form.end, form, has_word=has_word)
                 if confidence:
-                    yield Match(type="PHONE", start=span.start, end=end, confidence=confidence)
+                    yield Match("PHONE", start + form.start, start + form.end, confidence)
+                    end = start + form.end
                     break
+            place = _CANDIDATE.place(encoded, end)
 
 
-def _ends(text: str, start: int, end: int) -> Iterator[int]:
+class _Form(NamedTuple):
+    """A part of a candidate that may be a number by where its digits and marks stand."""
+
+    start: int
+    end: int
+    digits: int
+    needs_zero: bool
+    """Whether it is one only if its first digit is a zero."""
+
+
+@lru_cache(maxsize=4096)
+def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
+    """Return the parts that may be a number, the likeliest first, for a candidate whose digits are all nines.
+
+    Most of what has digits and marks has few shapes: decimals, dates, counts. These are told once each.
+    """
+    found = []
+    for start in _starts(shape):
+        for end in _ends(shape, start):
+            form = _form(shape[start:end], start, has_word=has_word)
+            if form is not None:
+                found.append(form)
+    return tuple(found)
+
+
+def _starts(shape: bytes) -> Iterator[int]:
+    """Yield where it may begin: at the first group, or behind a space up to two groups later."""
+    start = 0
+    for _ in range(3):
+        yield start
+        start = shape.find(b" ", start) + 1
+        if not start:
+            return
+
+
+def _ends(shape: bytes, start: int) -> Iterator[int]:
     """Yield where it may end: at the last group, or up to two before, as another number may follow it."""
+    end = len(shape)
     for _ in range(3):
         yield end
-        end = max(text.rfind(" ", start, end), text.rfind("/", start, end))
+        end = max(shape.rfind(b" ", start, end), shape.rfind(b"/", start, end))
         if end <= start:
             return
 
 
-def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
+def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
+    written, digits = shape.decode("latin-1"), shape.count(b"9")
+    is_decimal = digits + 1 == len(shape) and b"." in shape
+    is_spelled = len(shape) >= 2 * digits - 1
+    if not _LEAST_DIGITS <= digits <= _MOST_DIGITS or is_decimal or is_spelled:
+        return None
+    if _SOMETHING_ELSE.is_in(written):
+        return None
+    is_free = has_word or written.startswith("+") or _AS_NORTH_AMERICAN.is_in(written)
+    if not is_free and digits < _LEAST_WITHOUT_WORD:
+        return None
+    return _Form(start, start + len(shape), digits, needs_zero=not is_free)
+
+
+def _confidence(text: str, start: int, end: int, form: _Form, *, has_word: bool) -> float:
     """Return 0 for what is no telephone number."""
     written = text[start:end]
-    digits = digits_of(written)
-    is_decimal = len(digits) + 1 == len(written) and "." in written
-    is_spelled = len(written) >= 2 * len(digits) - 1
-    if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS or is_decimal or is_spelled:
+    if form.needs_zero and written.lstrip("(")[:1] != "0":
         return 0.0
-    if not _MARKS.isdisjoint(written) and _SOMETHING_ELSE.is_in(written):
+    if not stands_alone(text, start, end):
         return 0.0
-    if written.startswith("+") or (digits.startswith("00") and len(digits) >= 10):
+    if written.startswith("+") or (written.startswith("00") and form.digits >= 10):
         return _international(written, text, start, has_word=has_word)
-    if len(digits) >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):
+    if form.digits >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):
         return LIKELY
-    if has_word and len(digits) <= 15 and _LABEL.is_in(context(text, (start, end), before=40)):
+    if has_word and form.digits <= 15 and _LABEL.is_in(context(text, (start, end), before=40)):
         return LIKELY
-    if len(digits) == _NATIONAL_DIGITS and _LIKE_NORTH_AMERICAN.is_in(written):
+    if form.digits == _NATIONAL_DIGITS and _LIKE_NORTH_AMERICAN.is_in(written):
         return PROBABLE
-    return _national(text, start, end, has_word=has_word) if 7 <= len(digits) <= 11 else 0.0
+    return _national(text, start, end, has_word=has_word) if 7 <= form.digits <= 11 else 0.0
 
 
 def _international(written: str, text: str, start: int, *, has_word: bool) -> float:

@@ -1,7 +1,6 @@
 """From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy
@@ -13,18 +12,19 @@ from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
 from gateway.scoring.privacy.crypto import CryptoDetector
 from gateway.scoring.privacy.defaults import WEIGHTS
-from gateway.scoring.privacy.detector import Detector, Match, NumberDetector, digits_in
+from gateway.scoring.privacy.detector import CERTAIN, Detector, NumberDetector, digits_in
 from gateway.scoring.privacy.email_address import EmailDetector
 from gateway.scoring.privacy.iban import IbanDetector
 from gateway.scoring.privacy.national_id import NationalIdDetector
 from gateway.scoring.privacy.network import IpDetector, MacDetector, UrlDetector
-from gateway.scoring.privacy.normal import NormalText, normalise, spelled
+from gateway.scoring.privacy.normal import NormalText
 from gateway.scoring.privacy.person import PersonDetector
 from gateway.scoring.privacy.phone import PhoneDetector
+from gateway.scoring.privacy.search import Located, Lookout, Unjudged, name_of, readings_of
 from gateway.scoring.privacy.secret import SecretDetector
 from gateway.scoring.privacy.us_ssn import UsSsnDetector
 from gateway.scoring.privacy.vehicle import VehicleDetector
-from gateway.scoring.privacy.verdict import SURE, class_of, scale_of, score_of
+from gateway.scoring.privacy.verdict import MANY, SURE, class_of, scale_of, score_of
 from gateway.types import Evidence, Finding, Privacy, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
@@ -51,18 +51,6 @@ _CHARS_PER_MS = 2048
 _OUTSIDE_MESSAGES = -1
 
 
-class _Located(NamedTuple):
-    """A match in the original text, which text that is, and what tells its value from others."""
-
-    message_index: int
-    match: Match
-    value: str
-
-
-class _Unjudged(Exception):
-    """Not everything could be looked at; says what, and never a word of the text."""
-
-
 class PrivacyScorer:
     """Scores requests for one policy; holds no state of a request, so threads may share it."""
 
@@ -72,13 +60,13 @@ class PrivacyScorer:
         for detector in detectors:
             for kind in detector.types:
                 if kind not in WEIGHTS:
-                    raise ValueError(f"detector {_name(detector)}: {kind} is no type of finding")
+                    raise ValueError(f"detector {name_of(detector)}: {kind} is no type of finding")
         self._policy = policy
         self._clock = clock
         self._allowed = frozenset(policy.allow)
         self._detectors = (*detectors, *added_detectors(policy))
         signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
-        self._signed = {id(each): place for place, each in enumerate(signed)}
+        self._places = [signed.index(each) if each in signed else None for each in self._detectors]
         self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
         self._scale = scale_of(policy)
 
@@ -95,11 +83,13 @@ class PrivacyScorer:
         return self._score([(0, text)], None)
 
     def _score(self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None) -> Privacy:
+        lookouts = [Lookout(detector, allowed=self._allowed) for detector in self._detectors]
         try:
-            located = self._locate(texts)
-        except _Unjudged as unjudged:
+            located = self._locate(texts, lookouts)
+        except Unjudged as unjudged:
             return Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
-        evidence = _evidence(located)
+        crowded = frozenset(kind for each in lookouts if each.is_full for kind in each.detector.types)
+        evidence = _evidence(located, crowded)
         score = score_of(evidence, self._scale)
         class_, reason = class_of(score, evidence, self._scale, hint)
         return Privacy(
@@ -110,37 +100,34 @@ class PrivacyScorer:
             evidence=evidence,
         )
 
-    def _locate(self, texts: Sequence[tuple[int, str]]) -> list[_Located]:
+    def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[Lookout]) -> list[Located]:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
         deadline = Deadline.after(limit_s, self._clock)
-        located: list[_Located] = []
+        located: list[Located] = []
         for index, text in texts:
-            readings = _readings(text)
-            for detector in self._worth_running(readings):
-                located += self._but_allowed(_found(detector, readings, index), text)
+            readings = readings_of(text)
+            for lookout in self._worth_running(lookouts, readings):
+                located += lookout.find(readings, text, index)
                 if deadline.has_passed(self._clock):
-                    raise _Unjudged("detectors over time")
+                    raise Unjudged("detectors over time")
         return located
 
-    def _but_allowed(self, located: list[_Located], text: str) -> list[_Located]:
-        """Leave out the values that the policy allows, exactly as they are written there."""
-        if not self._allowed or not located:
-            return located
-        return [one for one in located if text[one.match.start : one.match.end] not in self._allowed]
-
-    def _worth_running(self, readings: Sequence[NormalText]) -> list[Detector]:
-        """Return the detectors without those of numbers of which no reading of a text has a sign."""
+    def _worth_running(
+        self, lookouts: Sequence[Lookout], readings: Sequence[NormalText]
+    ) -> Iterator[Lookout]:
+        """Yield the detectors without those of numbers of which no reading of a text has a sign."""
         seen: set[int] = set()
         for reading in readings:
             if digits_in(reading.text):
                 try:
                     seen.update(self._signs.matching(reading.text))
                 except MemoryError:
-                    raise _Unjudged("signs of numbers could not be looked for") from None
-        places = self._signed
-        return [each for each in self._detectors if id(each) not in places or places[id(each)] in seen]
+                    raise Unjudged("signs of numbers could not be looked for") from None
+        for lookout, place in zip(lookouts, self._places, strict=True):
+            if place is None or place in seen:
+                yield lookout
 
-    def _report(self, located: Iterable[_Located]) -> tuple[Finding, ...]:
+    def _report(self, located: Iterable[Located]) -> tuple[Finding, ...]:
         found = [
             Finding(
                 type=one.match.type,
@@ -155,7 +142,7 @@ class PrivacyScorer:
         return tuple(sorted(found, key=lambda f: (f.message_index, f.start, f.end, f.type)))
 
 
-def _evidence(located: Iterable[_Located]) -> Mapping[str, Evidence]:
+def _evidence(located: Iterable[Located], crowded: Iterable[str]) -> Mapping[str, Evidence]:
     highest: dict[str, float] = {}
     values: dict[str, set[str]] = {}
     for found in located:
@@ -163,71 +150,11 @@ def _evidence(located: Iterable[_Located]) -> Mapping[str, Evidence]:
         highest[kind] = max(highest.get(kind, 0.0), confidence)
         if confidence >= SURE:
             values.setdefault(kind, set()).add(found.value)
-    return {
+    evidence = {
         kind: Evidence(highest=confidence, sure=len(values.get(kind, ())))
         for kind, confidence in highest.items()
     }
-
-
-def _readings(text: str) -> tuple[NormalText, ...]:
-    """Return a text as detectors see it, and once more where digits stand one by one: that adds to it."""
-    try:
-        normal = normalise(text)
-    except UnicodeEncodeError:
-        raise _Unjudged("text cannot be read") from None
-    again = spelled(normal)
-    return (normal,) if again is None else (normal, again)
-
-
-def _found(detector: Detector, readings: Sequence[NormalText], index: int) -> list[_Located]:
-    """Return what one detector finds in one text, with the original's offsets, without overlaps of a type."""
-    located: list[_Located] = []
-    try:
-        for normal in readings:
-            for match in detector.find(normal.text):
-                _check(match, detector, normal.text)
-                start, end = normal.span(match.start, match.end)
-                at = Match(match.type, start, end, match.confidence)
-                located.append(_Located(index, at, _value(normal.text[match.start : match.end])))
-    except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
-        raise _Unjudged(f"detector {_name(detector)} failed") from None
-    return _without_overlaps(located) if len(located) > 1 else located
-
-
-def _check(match: Match, detector: Detector, text: str) -> None:
-    if not (
-        isinstance(match, Match)
-        and match.type in detector.types
-        and 0 <= match.start < match.end <= len(text)
-        and 0.0 <= match.confidence <= 1.0
-    ):
-        raise TypeError("not a match of this detector in this text")
-
-
-def _without_overlaps(located: Sequence[_Located]) -> list[_Located]:
-    """Keep the surest of those that overlap with one of their type, then the longest, then the first."""
-    kept: list[_Located] = []
-    for one in sorted(located, key=_place):
-        if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
-            if _strength(one.match) <= _strength(kept[-1].match):
-                continue
-            kept.pop()
-        kept.append(one)
-    return kept
-
-
-def _place(located: _Located) -> tuple[str, int, int]:
-    return located.match.type, located.match.start, -located.match.end
-
-
-def _strength(match: Match) -> tuple[float, int]:
-    return match.confidence, match.end - match.start
-
-
-def _value(text: str) -> str:
-    """Return what tells one datum from another, whatever separators it is written with."""
-    return text.casefold() if text.isalnum() else "".join(filter(str.isalnum, text)).casefold()
-
-
-def _name(detector: Detector) -> str:
-    return "/".join(detector.types)
+    # Where a detector stopped, what it left out may be anything.
+    for kind in crowded:
+        evidence[kind] = Evidence(highest=CERTAIN, sure=max(MANY, len(values.get(kind, ()))))
+    return evidence

@@ -30,19 +30,18 @@ class UsSsnDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
         has_word = _WORD.is_in(text)
-        for span in (_NUMBER_OR_RUN if has_word else _NUMBER).find(text):
-            digits = digits_of(text[span.start : span.end])
-            if not is_issuable(digits) or not stands_alone(text, span.start, span.end):
+        for start, end in (_NUMBER_OR_RUN if has_word else _NUMBER).places(text):
+            if not is_issuable(digits_of(text[start:end])) or not stands_alone(text, start, end):
                 continue
-            if has_word and _WORD.is_in(context(text, (span.start, span.end), before=80, after=30)):
+            if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
                 confidence = CHECKED
-            elif text[span.start + 3] == "-":
+            elif text[start + 3] == "-":
                 confidence = LIKELY
-            elif span.end - span.start > 9:
+            elif end - start > 9:
                 confidence = POSSIBLE
             else:
                 continue
-            yield Match(type="US_SSN", start=span.start, end=span.end, confidence=confidence)
+            yield Match("US_SSN", start, end, confidence)
 
 
 def is_issuable(digits: str) -> bool:

@@ -1,6 +1,7 @@
 """Vehicle identification numbers (ISO 3779), and number plates that are called so."""
 
 from collections.abc import Iterator
+from operator import mul
 
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context, sole_paragraph, stands_alone
@@ -33,13 +34,7 @@ _VEHICLE_WORD = Pattern(
     r"|parked|speeding|dvla|mot)\b",
     ignore_case=True,
 )
-_VALUES = dict(
-    zip(
-        "ABCDEFGHJKLMNPRSTUVWXYZ",
-        (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9),
-        strict=True,
-    )
-)
+_VALUES = bytes.maketrans(b"ABCDEFGHJKLMNPRSTUVWXYZ", b"12345678123457923456789")
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
@@ -52,14 +47,15 @@ class VehicleDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
         yield from _plates(text)
-        for span in _VIN.find(text):
-            vin = text[span.start : span.end].upper()
+        has_word = _VIN_WORD.is_in(text)
+        for start, end in _VIN.places(text):
+            vin = text[start:end].upper()
             if vin.isdigit() or vin.isalpha():
                 continue
             if has_check_digit(vin):
-                yield Match(type="VEHICLE", start=span.start, end=span.end, confidence=CHECKED)
-            elif _VIN_WORD.is_in(context(text, (span.start, span.end), before=60, after=20)):
-                yield Match(type="VEHICLE", start=span.start, end=span.end, confidence=PROBABLE)
+                yield Match("VEHICLE", start, end, CHECKED)
+            elif has_word and _VIN_WORD.is_in(context(text, (start, end), before=60, after=20)):
+                yield Match("VEHICLE", start, end, PROBABLE)
         for span in _PLATE.find(text):
             start, end = span.groups[0]
             if any(char.isdigit() for char in text[start:end]):
@@ -70,8 +66,7 @@ def _plates(text: str) -> Iterator[Match]:
     sole = sole_paragraph(text)
     if sole and _SOLE.is_in(text[slice(*sole)]):
         yield Match(type="VEHICLE", start=sole[0], end=sole[1], confidence=PROBABLE)
-    for span in _FORMS.find(text):
-        start, end = span.start, span.end
+    for start, end in _FORMS.places(text):
         if not stands_alone(text, start, end):
             continue
         is_named = _VEHICLE_WORD.is_in(context(text, (start, end), before=60, after=30))
@@ -81,7 +76,5 @@ def _plates(text: str) -> Iterator[Match]:
 
 def has_check_digit(vin: str) -> bool:
     """Whether the ninth of 17 capitals and digits checks the others."""
-    total = sum(
-        weight * _VALUES.get(char, ord(char) - ord("0")) for weight, char in zip(_WEIGHTS, vin, strict=True)
-    )
+    total = sum(map(mul, _WEIGHTS, vin.encode("ascii").translate(_VALUES))) - sum(_WEIGHTS) * ord("0")
     return vin[8] == "0123456789X"[total % 11]

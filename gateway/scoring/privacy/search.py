@@ -1,0 +1,107 @@
+"""One detector over the strings of a request: what it finds, and where in the original that stands."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.scoring.privacy.detector import Detector, Match
+from gateway.scoring.privacy.normal import NormalText, normalise, spelled
+from gateway.scoring.privacy.verdict import SURE
+
+MOST_PLACES = 256
+"""Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
+
+
+class Located(NamedTuple):
+    """A match in the original text, which text that is, and what tells its value from others."""
+
+    message_index: int
+    match: Match
+    value: str
+
+
+class Unjudged(Exception):
+    """Not everything could be looked at; says what, and never a word of the text."""
+
+
+class Lookout:
+    """One detector at work on one request; it stops at MOST_PLACES, for by then it is clear what there is."""
+
+    def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
+        self.detector = detector
+        self._allowed = allowed
+        self._left = MOST_PLACES
+
+    @property
+    def is_full(self) -> bool:
+        """Whether places of these types may have been left out."""
+        return self._left <= 0
+
+    def find(self, readings: Sequence[NormalText], text: str, index: int) -> list[Located]:
+        """Return what is found in one text, with the original's offsets, without overlaps of a type."""
+        located: list[Located] = []
+        try:
+            for normal in readings:
+                for match in () if self.is_full else self.detector.find(normal.text):
+                    _check(match, self.detector, normal.text)
+                    start, end = normal.span(match.start, match.end)
+                    value = distinct(normal.text[match.start : match.end])
+                    located.append(Located(index, Match(match.type, start, end, match.confidence), value))
+                    self._left -= match.confidence >= SURE and text[start:end] not in self._allowed
+                    if self.is_full:
+                        break
+        except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
+            raise Unjudged(f"detector {name_of(self.detector)} failed") from None
+        found = _without_overlaps(located) if len(located) > 1 else located
+        if not self._allowed:
+            return found
+        return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
+
+
+def readings_of(text: str) -> tuple[NormalText, ...]:
+    """Return a text as detectors see it, and once more where digits stand one by one: that adds to it."""
+    try:
+        normal = normalise(text)
+    except UnicodeEncodeError:
+        raise Unjudged("text cannot be read") from None
+    again = spelled(normal)
+    return (normal,) if again is None else (normal, again)
+
+
+def _check(match: Match, detector: Detector, text: str) -> None:
+    if not (
+        isinstance(match, Match)
+        and match.type in detector.types
+        and 0 <= match.start < match.end <= len(text)
+        and 0.0 <= match.confidence <= 1.0
+    ):
+        raise TypeError("not a match of this detector in this text")
+
+
+def _without_overlaps(located: Sequence[Located]) -> list[Located]:
+    """Keep the surest of those that overlap with one of their type, then the longest, then the first."""
+    kept: list[Located] = []
+    for one in sorted(located, key=_place):
+        if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
+            if _strength(one.match) <= _strength(kept[-1].match):
+                continue
+            kept.pop()
+        kept.append(one)
+    return kept
+
+
+def _place(located: Located) -> tuple[str, int, int]:
+    return located.match.type, located.match.start, -located.match.end
+
+
+def _strength(match: Match) -> tuple[float, int]:
+    return match.confidence, match.end - match.start
+
+
+def distinct(text: str) -> str:
+    """Return what tells one datum from another, whatever separators it is written with."""
+    return text.casefold() if text.isalnum() else "".join(filter(str.isalnum, text)).casefold()
+
+
+def name_of(detector: Detector) -> str:
+    """Return what a detector is called in errors and reasons."""
+    return "/".join(detector.types)
