@@ -5,7 +5,7 @@ models, whatever a rule says. What needs state (budgets, breakers) is dispatch's
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from gateway.masking.judge import Masked
@@ -17,11 +17,13 @@ from gateway.types import (
     Decision,
     EgressPermit,
     Facts,
+    Message,
     Privacy,
     PrivacyClass,
     Reason,
     Refusal,
     Request,
+    Role,
     Scores,
 )
 
@@ -157,6 +159,54 @@ def decide(
         masked=_most_masked(masked[name] for name in permits if permits[name].values),
         case=case,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """What a model may be sent to go on from an answer that was begun."""
+
+    request: Request
+    """Its last message is the text so far, as the assistant's."""
+    permit: EgressPermit | None
+    """For a cloud model."""
+
+
+def begun_request(request: Request, *, text: str, max_tokens: int) -> Request:
+    """Return the request that asks for what follows `text`, in at most `max_tokens`; it is to be judged."""
+    return replace(
+        request,
+        messages=(*request.messages, Message(role=Role.ASSISTANT, content=text)),
+        config=replace(request.config, max_tokens=max_tokens),
+    )
+
+
+def permit_continuation(
+    begun: Request, *, model: str, privacy: Privacy, decision: Decision, policy: Policy
+) -> Continuation | None:
+    """Return leave for a model of the chain to go on from an answer that was begun; None: it may not.
+
+    `privacy` is what was found in `begun`, the text so far included: an answer may hold more than its request
+    did. So a model that sees the request only masked gets none.
+    """
+    spec = policy.models[model]
+    class_ = max(privacy.privacy_class, decision.privacy_class)
+    if model not in decision.chain or decision.policy_hash != policy.hash:
+        return None
+    if privacy_class(spec.clearance) < class_ or estimate_prompt_tokens(begun) > 2 * spec.context:
+        return None
+    permit = None
+    if isinstance(spec, OpenAIModel):
+        permit = _permit(model, begun, None, class_=class_, policy=policy)
+    return Continuation(request=begun, permit=permit)
+
+
+def _class_for(
+    spec: LlamaCppModel | OpenAIModel, privacy: Privacy, masked: Masked | None
+) -> tuple[PrivacyClass, Masked | None]:
+    """Return the class of what the model would be sent, and the mask if it is sent that."""
+    if masked is None or privacy_class(spec.clearance) >= privacy.privacy_class:
+        return privacy.privacy_class, None
+    return masked.privacy_class, masked
 
 
 def _permit(

@@ -308,6 +308,8 @@ class Attempt:
     """Of `upstream_ms`, what passed until the first text of a stream."""
     usage: Usage | None = None
     cost_usd_nanos: int = 0
+    continued: bool = False
+    """Whether it went on from the text that the attempts before it had sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

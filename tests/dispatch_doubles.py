@@ -8,6 +8,7 @@ from decimal import Decimal
 from gateway.backends.scripted import Script, ScriptedBackend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.recovery import Judge
 from gateway.dispatch.reserve import Ledger
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import (
@@ -116,7 +117,9 @@ class Bench:
         specs: Mapping[str, OpenAIModel | LlamaCppModel] | None = None,
         clock: Clock | None = None,
         ledger: Ledger | None = None,
+        judge: Judge | None = None,
     ) -> None:
+        self._judge = judge
         self.clock = clock or LoopClock()
         self.backends = {
             name: ScriptedBackend(name, script, clock=self.clock) for name, script in scripts.items()
@@ -156,6 +159,7 @@ class Bench:
             a_decision(*chain),
             policy=self.policy,
             deadline=Deadline.after(timeout_s, self.clock),
+            judge=self._judge,
         )
         events: list[StreamEvent] = []
         async with aclosing(stream):

@@ -30,7 +30,9 @@ models:
   strong: {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
            price_per_million_usd: {{input: 0.25, output: 2.00}}}}
   backup: {{kind: openai, model: backup, base_url: "{base_url}", clearance: internal, max_tokens: 64,
-           price_per_million_usd: {{input: 0.50, output: 4.00}}}}
+           price_per_million_usd: {{input: 0.50, output: 4.00}}, prefill: true}}
+  twin:   {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+           price_per_million_usd: {{input: 0.25, output: 2.00}}}}
 budgets:
   - {{name: all-spend, per: all, limit_usd: 1, window: month}}
 rules:
@@ -74,6 +76,8 @@ class Expected:
     route: pb.Route.ValueType = pb.ROUTE_CLOUD
     at_least_s: float = 0.0
     at_most_s: float = 0.5
+    continued: bool = False
+    """Whether the answering model went on from the text of the first one."""
 
     @property
     def model(self) -> str:
@@ -210,6 +214,34 @@ CASES = (
             reason="STREAM_TRUNCATED",
         ),
         allow_degraded=False,
+    ),
+    Case(
+        name="cut in the middle, resume",
+        faults=[("strong", "cut=3,times=1")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + BACKUP, continued=True),
+        more="recovery: resume",
+    ),
+    Case(
+        name="stall in the middle, resume",
+        faults=[("strong", "stall=3,times=1")],
+        unary=Expected(
+            attempts=tries("strong", SILENT) + BACKUP, at_least_s=PATIENCE_S, at_most_s=PATIENCE_S + 0.5
+        ),
+        streamed=Expected(
+            attempts=tries("strong", CUT) + BACKUP,
+            at_least_s=PATIENCE_S,
+            at_most_s=PATIENCE_S + 0.5,
+            continued=True,
+        ),
+        more="recovery: resume",
+    ),
+    Case(
+        name="backup refuses to continue a partial answer, resume",
+        faults=[("strong", "cut=3,times=1"), ("backup", "no-prefill")],
+        unary=Expected(attempts=tries("strong", GARBLED, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + tries("backup", "INVALID_REQUEST", OK)),
+        more="recovery: resume",
     ),
     both(
         "everything is down",

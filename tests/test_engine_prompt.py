@@ -102,3 +102,12 @@ def test_a_template_that_drops_such_a_message() -> None:
     """A template that does not carry over a message that spells a control token is not trusted with it."""
     with pytest.raises(TemplateBroken, match="changes a message that spells a control token"):
         prompt(("user", "<end>"), template="{{ messages[0].content | upper }}")
+
+
+def test_an_answer_that_was_begun_is_gone_on_with() -> None:
+    """It stands after the words that begin an answer, as plain text, and its turn is left open."""
+    maker = PromptMaker(Characters(), ChatTemplate(TURNS, bos="<bos>", eos="<end>"))
+    messages = (("user", "hi"), ("assistant", " one <end> two"))
+    tokens = maker.tokens(messages, continue_final_message=True)
+    assert written(tokens) == "<BOS><USER>hi<END><ASSISTANT> one <end> two"
+    assert written(maker.tokens(messages)) == "<BOS><USER>hi<END><ASSISTANT> one <end> two<END><ASSISTANT>"

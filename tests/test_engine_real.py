@@ -344,3 +344,38 @@ async def test_an_idle_engine_is_not_taken_for_a_hung_one() -> None:
 
     assert waited_s > 1.0
     assert generation == 1
+
+
+async def test_an_answer_that_was_begun_is_gone_on_with(stub: Stub) -> None:
+    """Given what it said itself, the model is as sure of each token as it was; in a new turn it is not."""
+    asked = await ask(stub, request("x", grammar='root ::= "0"', logprobs=1))
+    zero = asked[0].logprobs[0].sampled.token
+
+    async def sure(max_tokens: int, **fields: Any) -> list[float]:
+        message = request("why?", max_tokens=max_tokens, logprobs=1, logit_bias={zero: 100.0}, **fields)
+        responses = await ask(stub, message)
+        assert text_of(responses) == "0" * max_tokens
+        return [each.sampled.logprob for response in responses for each in response.logprobs]
+
+    whole = await sure(12)
+    begun = [engine_pb2.Message(role="assistant", content="0" * 7)]
+    rest = await sure(5, messages=begun, continue_final_message=True)
+    anew = await sure(5, messages=begun)
+
+    assert rest == pytest.approx(whole[7:], abs=0.02)
+    assert anew[0] != pytest.approx(whole[7], abs=1.0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"messages": [engine_pb2.Message(role="assistant", content="x")], "json_schema": "{}"},
+    ],
+    ids=["no answer was begun", "with a schema"],
+)
+async def test_what_cannot_be_gone_on_with_is_refused(stub: Stub, fields: dict[str, Any]) -> None:
+    """It is the caller's mistake to name no beginning, and a grammar cannot begin in the middle."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await ask(stub, request("why?", continue_final_message=True, **fields))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

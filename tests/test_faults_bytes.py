@@ -11,14 +11,15 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.backends.base import Call
 from gateway.backends.cloud import CloudBackend
-from gateway.backends.scripted import ScriptedBackend, reply
+from gateway.backends.scripted import ScriptedBackend, Step, reply
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import OpenAIModel, Resilience
 from gateway.simulate.server import SimulatedCloud
-from gateway.types import Answer, Delta, PrivacyClass, Restart, StreamEvent
+from gateway.types import Answer, Delta, Privacy, PrivacyClass, Request, Restart, StreamEvent
 from tests.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.permits import permit_for
 
@@ -94,21 +95,38 @@ class CutServer:
         writer.close()
 
 
-async def events_of(cloud: CloudBackend, spec: OpenAIModel, *, is_streamed: bool) -> list[StreamEvent]:
+GOES_ON: OpenAIModel = CLOUD.model_copy(update={"prefill": True})
+
+
+def _goes_on(call: Call) -> Step:
+    """Answer whole, or say what follows the text so far, and how much that was."""
+    if not call.continue_final_message:
+        return reply("whole answer of the backup")
+    return reply(f"[after {len(call.request.messages[-1].content)}]")
+
+
+async def _public(_: Request) -> Privacy:
+    return Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score")
+
+
+async def events_of(
+    cloud: CloudBackend, spec: OpenAIModel, *, is_streamed: bool, resume: bool = False
+) -> list[StreamEvent]:
     """Dispatch one request to the server, with a backup that always answers, and no memory of faults."""
     clock = SystemClock()
-    backup = ScriptedBackend("backup", [reply("whole answer of the backup")])
+    backup = ScriptedBackend("backup", _goes_on)
     dispatcher = Dispatcher(
         backends={"cloud": cloud, "backup": backup}, ledger=MemoryLedger(clock=clock), clock=clock
     )
-    policy = a_policy({"cloud": spec, "backup": CLOUD}, resilience=Resilience(attempts=1))
+    resilience = Resilience(attempts=1, recovery="resume" if resume else "restart")
+    policy = a_policy({"cloud": spec, "backup": GOES_ON}, resilience=resilience)
     request = a_request()
     permit = permit_for(request, clearance=PrivacyClass.INTERNAL)
     decision = replace(a_decision("cloud", "backup"), permits={"cloud": permit})
     deadline = Deadline.after(30.0, clock)
     if not is_streamed:
         return [await dispatcher.generate(request, decision, policy=policy, deadline=deadline)]
-    stream = dispatcher.stream(request, decision, policy=policy, deadline=deadline)
+    stream = dispatcher.stream(request, decision, policy=policy, deadline=deadline, judge=_public)
     return [event async for event in stream]
 
 
@@ -140,6 +158,36 @@ async def test_cut_at_every_byte(is_streamed: bool, is_chunked: bool, is_reset: 
             models[answer.model] = models.get(answer.model, 0) + 1
         await cloud.aclose()
     assert models["backup"] > 0
+
+
+async def test_cut_at_every_byte_resumed() -> None:
+    """Wherever a stream is cut, what was sent stands, and the backup's words follow it, each once."""
+    recording = await record(is_streamed=True, is_chunked=True)
+    resumed = set()
+    async with CutServer(recording).serve() as server:
+        spec: OpenAIModel = CLOUD.model_copy(update={"model": "m", "base_url": server.base_url})
+        cloud = CloudBackend("cloud", spec, api_key=None, clock=SystemClock())
+        server.size = len(recording)
+        (*_, last) = await events_of(cloud, spec, is_streamed=True)
+        assert isinstance(last, Answer)
+        for size in range(len(recording)):
+            server.size = size
+            events = await events_of(cloud, spec, is_streamed=True, resume=True)
+            answer = events[-1]
+            assert isinstance(answer, Answer)
+            check_told(events, answer)
+            assert not [event for event in events if isinstance(event, Restart)]
+            if answer.model == "cloud":
+                assert answer.text == last.text
+            elif answer.attempts[-1].continued:
+                begun, _, after = answer.text.partition("[after ")
+                assert last.text.startswith(begun)
+                assert after == f"{len(begun)}]"
+                resumed.add(begun)
+            else:
+                assert answer.text == "whole answer of the backup"
+        await cloud.aclose()
+    assert len(resumed) == TOKENS
 
 
 def check_told(events: list[StreamEvent], answer: Answer) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.ledger.open import open_ledger
+from gateway.simulate.chat import ChatRequest, parse_chat
+from gateway.simulate.server import Received
 from gateway.v1 import gateway_pb2 as pb
 from tests.fault_cases import CASES, OK, PATIENCE_S, Case, Seen, play, trial, tries
 
@@ -28,7 +30,7 @@ async def test_fault(case: Case, is_streamed: bool, tmp_path: Path) -> None:
             "the list of tries is true"
         )
     if seen.completed is not None:
-        check_answer(seen, seen.completed, is_streamed=is_streamed)
+        check_answer(seen, seen.completed, is_streamed=is_streamed, continued=expected.continued)
         assert seen.completed.model == expected.model
         assert seen.completed.route == expected.route
     bill = running.cloud.bill().billed_usd_nanos
@@ -38,17 +40,24 @@ async def test_fault(case: Case, is_streamed: bool, tmp_path: Path) -> None:
     assert booked == bill or totals.unknown_usd_nanos > 0
 
 
-def check_answer(seen: Seen, answer: pb.GenerateResponse, *, is_streamed: bool) -> None:
+def check_answer(
+    seen: Seen, answer: pb.GenerateResponse, *, is_streamed: bool, continued: bool = False
+) -> None:
     """The answer is whole, named truly, and its cost is that of its tries."""
     if answer.route == pb.ROUTE_CANNED:
         assert answer.text == "Sorry."
         return
-    assert answer.text.startswith(f"This is {answer.model}, a simulated model.")
+    if continued:
+        assert answer.text.startswith(f"This is strong, and {answer.model} goes on after 3 tokens;")
+    else:
+        assert answer.text.startswith(f"This is {answer.model}, a simulated model.")
     assert answer.text.endswith(".")
     assert answer.finish_reason == pb.FINISH_REASON_STOP
     assert answer.usage.completion_tokens > 0
     assert seen.spoken == (answer.text if is_streamed else "")
-    assert len(seen.voided) == sum(reason == "STREAM_TRUNCATED" for _, reason in seen.attempts)
+    cuts = sum(reason == "STREAM_TRUNCATED" for _, reason in seen.attempts)
+    assert len(seen.voided) == (0 if continued else cuts)
+    assert [attempt.continued for attempt in answer.attempts if not attempt.reason] == [continued]
     assert "chatcmpl" not in answer.text + "".join(seen.voided), "garbage leaked"
     answered = [attempt for attempt in answer.attempts if not attempt.reason]
     assert [attempt.model for attempt in answered] == [answer.model]
@@ -56,6 +65,24 @@ def check_answer(seen: Seen, answer: pb.GenerateResponse, *, is_streamed: bool) 
     for failed in answer.attempts:
         if failed.reason in (pb.REASON_RATE_LIMITED, pb.REASON_UPSTREAM_ERROR):
             assert failed.cost_usd == 0.0, "a refusal is not billed as an answer"
+
+
+async def test_same_answer_of_another_host_goes_on(tmp_path: Path) -> None:
+    """A model that cannot be handed the text is asked for all of it, and what it says beyond follows."""
+    async with trial(tmp_path, route="[strong, twin]", more="recovery: resume") as running:
+        running.cloud.set_fault("strong", "cut", value=9, times=1)
+        seen = await running.ask(is_streamed=True)
+        assert seen.attempts == tries("strong", "STREAM_TRUNCATED") + tries("twin", OK)
+        assert seen.completed is not None
+        assert seen.voided == ()
+        assert seen.spoken == seen.completed.text
+        assert seen.completed.text.startswith("This is strong, a simulated model.")
+        whole = [request.messages for request in map(_body, running.cloud.received())]
+        assert whole[0] == whole[1], "no word of the answer was sent"
+
+
+def _body(received: Received) -> ChatRequest:
+    return parse_chat(received.body)
 
 
 @MODES

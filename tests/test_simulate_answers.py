@@ -1,6 +1,7 @@
 """What the simulated provider answers, and how it counts."""
 
 import itertools
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -43,6 +44,20 @@ def test_the_answer_depends_on_model_and_messages_alone() -> None:
     assert texts == ["".join(complete(p).tokens) for p in asked]
     assert all(one != other for one, other in itertools.combinations(texts, 2))
     assert texts[2].startswith("This is sim, a simulated model. It was sent 2 messages, ")
+
+
+@given(st.integers(min_value=0, max_value=60))
+def test_an_answer_that_was_begun_goes_on(length: int) -> None:
+    """A last message of the assistant is the beginning: its own is brought to its end, another's goes on."""
+    asked = prompt("a")
+    whole = "".join(complete(asked).tokens)
+
+    def rest(begun: str) -> str:
+        begun_prompt = replace(asked, messages=(*asked.messages, ("assistant", begun)))
+        return "".join(complete(begun_prompt).tokens)
+
+    assert whole[:length] + rest(whole[:length]) == whole
+    assert rest("It is").startswith(", and sim goes on after 2 tokens; ")
 
 
 def test_max_tokens_cuts_the_answer_with_finish_reason_length() -> None:

@@ -19,6 +19,8 @@ class Call:
     """When this attempt must be over; never later than the caller's deadline."""
     permit: EgressPermit | None = None
     """Routing's leave to send `request` to a cloud model; a local model needs none."""
+    continue_final_message: bool = False
+    """Whether the last message is the beginning of the answer, of which only what follows is wanted."""
 
 
 class Backend(Protocol):

@@ -151,6 +151,7 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
         seed=config.seed,
         stop=config.stop,
         json_schema=config.json_schema,
+        continue_final_message=call.continue_final_message,
     )
 
 

@@ -11,15 +11,17 @@ from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.deadline import is_over
 from gateway.dispatch.ending import degraded_reason, not_degraded
-from gateway.dispatch.recovery import Told
+from gateway.dispatch.recovery import Joint, Judge, Told, continuation
 from gateway.dispatch.trail import Trail
 from gateway.dispatch.turn import Turn
 from gateway.errors import (
     AttemptError,
     BackendInvalid,
     ContentFiltered,
+    ContextTooLong,
     DeadlinePassed,
     EngineDied,
+    NotCapable,
     StreamTruncated,
 )
 from gateway.policy.model import Policy, route_of
@@ -40,6 +42,8 @@ class Order:
     is_streamed: bool
     trail: Trail
     """Where every try is noted."""
+    judge: Judge | None = None
+    """Says how private a request is that holds what was already answered; without one none is sent."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +61,11 @@ class _Walk:
     heals_s: dict[str, float] = field(default_factory=dict)
     """By model, the seconds after which its last error says that another try makes sense."""
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the next model is to go on from what a stream was sent."""
+        return self.told.void_reason is not None and self.order.policy.resilience.recovery == "resume"
+
 
 class Chain:
     """Tries each model's turn; what one error means for the others is decided here."""
@@ -73,7 +82,7 @@ class Chain:
         walk = _Walk(order=order, trail=order.trail)
         for turn in self._turns(walk):
             try:
-                async with aclosing(self._answer(turn, walk)) as events:
+                async with aclosing(self._serve(turn, walk)) as events:
                     async for event in events:
                         yield event
                 return
@@ -111,22 +120,41 @@ class Chain:
         """Say whether a request that an engine died of must not enter this one."""
         return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
 
+    async def _serve(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
+        """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
+        continued = await self._continued(turn, walk)
+        if continued is not None:
+            try:
+                async with aclosing(self._answer(continued, walk)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except (BackendInvalid, NotCapable, ContextTooLong):
+                if walk.told.void_reason is None:
+                    raise
+        async with aclosing(self._answer(turn, walk)) as events:
+            async for event in events:
+                yield event
+
+    async def _continued(self, turn: Turn, walk: _Walk) -> Turn | None:
+        order = walk.order
+        if not walk.resumes or order.judge is None:
+            return None
+        return await continuation(turn, walk.told, decision=order.decision, judge=order.judge)
+
     async def _answer(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
         last: Chunk | None = None
         usage: Usage | None = None
-        text: list[str] = []
+        joint = Joint(walk.told, turn, may_fit=walk.resumes)
         async with aclosing(self._turn_layer(turn)) as chunks:
             async for chunk in chunks:
-                if restart := walk.told.restart(turn.model):
-                    yield restart
-                text.append(chunk.text)
-                if turn.is_streamed and chunk.text:
-                    yield walk.told.delta(chunk.text)
+                for event in joint.take(chunk):
+                    yield event
                 last, usage = chunk, chunk.usage or usage
         if last is None:
             raise StreamTruncated(turn.model, "the answer ended before it began")
         yield Answer(
-            text="".join(text),
+            text=joint.text,
             finish_reason=last.finish_reason,
             usage=usage,
             route=route_of(turn.spec),

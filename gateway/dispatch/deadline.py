@@ -9,7 +9,7 @@ from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.turn import Try, Turn, seconds_left
-from gateway.errors import BackendCutShort, BackendSilent, StreamTruncated
+from gateway.errors import BackendCutShort, BackendSilent, NotCapable, StreamTruncated
 from gateway.types import Chunk, FinishReason, Reason
 
 LEAST_S = 0.001
@@ -103,6 +103,9 @@ class Within:
                 chunk = await self._first(chunks, attempt, allowed)
             finally:
                 attempt.upstream_s = begin_s = self._clock.monotonic_s() - allowed.now_s
+            if turn.continue_final_message and not chunk.text:
+                # Perhaps it took the text so far for a whole answer, and then it is none.
+                raise NotCapable(turn.model, "it was given the beginning of an answer and added nothing")
             attempt.first_text_s = begin_s
             pieces = 1
             yield chunk

@@ -29,6 +29,7 @@ from gateway.dispatch.deadline import Within
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.pauses import Pauses
 from gateway.dispatch.record import Recorded
+from gateway.dispatch.recovery import Judge
 from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
@@ -132,14 +133,21 @@ class Dispatcher:
         policy: Policy,
         deadline: Deadline,
         trail: Trail | None = None,
+        judge: Judge | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
 
         Raises as `generate` does, and StreamTruncated. Close it to cancel: the backend is stopped and the
-        ledger settled before `aclose` returns.
+        ledger settled before `aclose` returns. `judge` scores the text so far before a model is given it.
         """
         return self._dispatch(
-            request, decision, policy=policy, deadline=deadline, trail=trail, is_streamed=True
+            request,
+            decision,
+            policy=policy,
+            deadline=deadline,
+            trail=trail,
+            judge=judge,
+            is_streamed=True,
         )
 
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
@@ -162,6 +170,7 @@ class Dispatcher:
         deadline: Deadline,
         trail: Trail | None,
         is_streamed: bool,
+        judge: Judge | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         if decision.policy_hash != policy.hash:
             raise NotPermitted("a request goes on under the policy that it was decided under")
@@ -172,6 +181,7 @@ class Dispatcher:
             deadline=Deadline(deadline.at_s - REPLY_RESERVE_S),
             is_streamed=is_streamed,
             trail=trail or Trail(self._clock),
+            judge=judge,
         )
         with self._retry_budget.request():
             async with aclosing(self._chain(order)) as events:

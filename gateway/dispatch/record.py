@@ -50,4 +50,5 @@ class Recorded:
                 first_text_s=attempt.first_text_s,
                 usage=attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
+                continued=attempt.turn.continue_final_message,
             )

@@ -1,8 +1,14 @@
-"""What the caller of a stream was sent so far, and whether it still stands."""
+"""What the caller of a stream was sent so far, whether it still stands, and how the next model goes on."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
 
-from gateway.types import Delta, Reason, Restart
+from gateway.dispatch.turn import Turn
+from gateway.routing import begun_request, permit_continuation
+from gateway.types import Chunk, Decision, Delta, Privacy, Reason, Request, Restart, StreamEvent
+
+Judge = Callable[[Request], Awaitable[Privacy]]
+"""Says how private a request is; one that has no answer says restricted."""
 
 
 @dataclass(slots=True)
@@ -12,7 +18,7 @@ class Told:
     attempt: int = 0
     parts: list[str] = field(default_factory=list)
     void_reason: Reason | None = None
-    """Why what was sent is void, until somebody else begins."""
+    """Why what was sent is void, until somebody else begins or goes on."""
 
     @property
     def text(self) -> str:
@@ -29,6 +35,10 @@ class Told:
         if self.parts and self.void_reason is None:
             self.void_reason = reason
 
+    def go_on(self) -> None:
+        """Let what was sent stand after all."""
+        self.void_reason = None
+
     def restart(self, model: str) -> Restart | None:
         """Return what has to be said before `model` (empty: the canned reply) begins; None if nothing."""
         if self.void_reason is None:
@@ -38,3 +48,73 @@ class Told:
         self.parts.clear()
         self.void_reason = None
         return restart
+
+
+class Joint:
+    """Joins the pieces of one model's turn to what was sent before it.
+
+    A turn that goes on adds to it. A whole answer may `fit`: as long as it says what was sent, word for word,
+    it is held back, and what it says beyond follows; where it differs, the caller is told to begin anew.
+    """
+
+    def __init__(self, told: Told, turn: Turn, *, may_fit: bool) -> None:
+        self._told = told
+        self._turn = turn
+        self._parts = [told.text] if turn.continue_final_message else []
+        self._sent = told.text if may_fit and told.void_reason is not None else ""
+        self._matched = 0
+        """How many characters of `_sent` the answer has said."""
+
+    @property
+    def text(self) -> str:
+        """The answer as it stands."""
+        return "".join(self._parts)
+
+    def take(self, chunk: Chunk) -> Iterator[StreamEvent]:
+        """Yield what the caller is told of a piece."""
+        self._parts.append(chunk.text)
+        text = chunk.text
+        if self._turn.continue_final_message:
+            self._told.go_on()
+        elif self._sent:
+            fitted = self._fit(chunk)
+            if fitted is None:
+                return
+            text = fitted
+        if restart := self._told.restart(self._turn.model):
+            yield restart
+        if self._turn.is_streamed and text:
+            yield self._told.delta(text)
+
+    def _fit(self, chunk: Chunk) -> str | None:
+        """Return what may be said now; None: nothing yet."""
+        left = len(self._sent) - self._matched
+        if self._sent.startswith(chunk.text[:left], self._matched):
+            self._matched += min(left, len(chunk.text))
+            if self._matched == len(self._sent):
+                self._told.go_on()
+                self._sent = ""
+                return chunk.text[left:]
+            if chunk.finish_reason is None:
+                return None
+        self._sent = ""
+        return self.text
+
+
+async def continuation(turn: Turn, told: Told, *, decision: Decision, judge: Judge) -> Turn | None:
+    """Return the turn in which the model goes on from what was sent; None where it cannot or may not.
+
+    A grammar would begin anew in the middle of a JSON text, so that is asked for whole. Each piece that was
+    sent is taken for a token of `max_tokens`.
+    """
+    left_tokens = turn.max_tokens - len(told.parts)
+    request = turn.request
+    if not turn.spec.prefill or left_tokens < 1 or request.config.json_schema is not None:
+        return None
+    begun = begun_request(request, text=told.text, max_tokens=left_tokens)
+    leave = permit_continuation(
+        begun, model=turn.model, privacy=await judge(begun), decision=decision, policy=turn.policy
+    )
+    if leave is None:
+        return None
+    return replace(turn, request=leave.request, permit=leave.permit, continue_final_message=True)

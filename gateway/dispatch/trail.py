@@ -44,6 +44,7 @@ class Trail:
         first_text_s: float | None = None,
         usage: Usage | None = None,
         cost_usd_nanos: int = 0,
+        continued: bool = False,
     ) -> None:
         """Note a try that began at `started_s` on the clock and is over now."""
         attempt = Attempt(
@@ -56,6 +57,7 @@ class Trail:
             first_text_ms=None if first_text_s is None else first_text_s * 1000,
             usage=usage,
             cost_usd_nanos=cost_usd_nanos,
+            continued=continued,
         )
         self._attempts.append(attempt)
         if outcome is not Outcome.ANSWERED:

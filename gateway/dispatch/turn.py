@@ -28,6 +28,8 @@ class Turn:
     trail: Trail
     permit: EgressPermit | None = None
     """Routing's leave for a cloud model; handed on, never made here."""
+    continue_final_message: bool = False
+    """Whether the last message is the beginning of the answer, and the model only goes on from it."""
 
     @property
     def spec(self) -> LlamaCppModel | OpenAIModel:
@@ -42,7 +44,13 @@ class Turn:
 
     def call(self, deadline: Deadline) -> Call:
         """Return what the backend is given."""
-        return Call(request=self.request, max_tokens=self.max_tokens, deadline=deadline, permit=self.permit)
+        return Call(
+            request=self.request,
+            max_tokens=self.max_tokens,
+            deadline=deadline,
+            permit=self.permit,
+            continue_final_message=self.continue_final_message,
+        )
 
     def share(self, clock: Clock) -> Deadline:
         """Return how long this model may keep the caller waiting: half of what is left if another follows."""

@@ -36,10 +36,17 @@ class PromptMaker:
         self._template = template
         self._control_texts = vocabulary.control_texts()
 
-    def tokens(self, messages: Sequence[tuple[str, str]]) -> tuple[int, ...]:
-        """Return the prompt's tokens; raises TemplateBroken."""
+    def tokens(
+        self, messages: Sequence[tuple[str, str]], *, continue_final_message: bool = False
+    ) -> tuple[int, ...]:
+        """Return the prompt's tokens; raises TemplateBroken.
+
+        With `continue_final_message` the last message stands after the words that begin an answer, as plain
+        text, so that the model goes on from it.
+        """
+        begun = [(messages[-1][1], True)] if continue_final_message else []
         tokens: list[int] = []
-        for text, is_plain in self._segments(messages):
+        for text, is_plain in [*self._segments(messages[: len(messages) - len(begun)]), *begun]:
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
         return tuple(self._vocabulary.begin(tokens))
 

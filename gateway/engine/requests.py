@@ -46,7 +46,10 @@ def job_of(
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
     try:
-        prompt = prompts.tokens([(m.role, m.content) for m in request.messages])
+        prompt = prompts.tokens(
+            [(m.role, m.content) for m in request.messages],
+            continue_final_message=request.continue_final_message,
+        )
         sampling = sampling_of(request)
     except TemplateBroken as error:
         raise errors.NotCapable(name, f"the chat template {error}") from None
@@ -95,6 +98,11 @@ def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str |
         return "messages and max_tokens of at least 1 are required"
     if request.HasField("json_schema") and request.HasField("grammar"):
         return "grammar: not together with json_schema"
+    if request.continue_final_message:
+        if request.messages[-1].role != "assistant" or len(request.messages) == 1:
+            return "continue_final_message: the last message, and not the only one, must be the assistant's"
+        if request.HasField("json_schema") or request.HasField("grammar"):
+            return "continue_final_message: not together with json_schema or grammar"
     for field, (least, most) in _RANGES.items():
         if request.HasField(field) and not least <= getattr(request, field) <= most:  # type: ignore[arg-type]  # A name.
             return f"{field}: must be from {least} to {most}"

@@ -114,9 +114,11 @@ def _derived(spec: LlamaCppModel | OpenAIModel, *, first_token_s: float) -> dict
     }
     if isinstance(spec, LlamaCppModel):
         derived["place"] = spec.place or "edge"
+        derived["prefill"] = spec.path != "builtin:demo" if spec.prefill is None else spec.prefill
         derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
         return derived
     derived["place"] = spec.place or "cloud"
+    derived["prefill"] = bool(spec.prefill)
     derived["base_url"] = spec.base_url or OPENAI_BASE_URL
     derived["max_tokens_field"] = spec.max_tokens_field or (
         "max_tokens" if spec.base_url else "max_completion_tokens"

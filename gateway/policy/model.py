@@ -219,10 +219,11 @@ class Resilience(Strict):
     )
     attempt_s: Seconds = Field(30.0, description="How long one unary attempt may take, in seconds.")
     deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the time that a call gets.")
-    recovery: Literal["restart", "fail"] = Field(
+    recovery: Literal["restart", "resume", "fail"] = Field(
         "restart",
         description="What happens when a stream is cut after it began: restart sends the next model's "
-        "whole answer, fail ends the stream with an error.",
+        "whole answer, resume lets the next model go on from the text already sent, where it can, and else "
+        "is restart, fail ends the stream with an error.",
     )
     content_filter: Literal["stop", "next"] = Field(
         "stop",

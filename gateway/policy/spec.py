@@ -64,6 +64,12 @@ class _Model(Strict):
         description="How long a streamed answer of this model may take to begin, in seconds. "
         "Default: resilience.first_token_s.",
     )
+    prefill: bool | None = Field(
+        None,
+        description="Whether it goes on from a last message of the assistant, so that with recovery: "
+        "resume it is handed what was already sent of an answer. Default: false for openai; true for "
+        "llama_cpp, but for builtin:demo, which knows whole sentences only.",
+    )
     place: Literal["edge", "cloud"] | None = Field(
         None,
         description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD. "

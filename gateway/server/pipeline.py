@@ -109,7 +109,14 @@ class Pipeline:
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        return self._dispatcher.stream(request, decision, policy=self.policy, deadline=deadline, trail=trail)
+        return self._dispatcher.stream(
+            request, decision, policy=self.policy, deadline=deadline, trail=trail, judge=self._judge
+        )
+
+    async def _judge(self, request: Request) -> Privacy:
+        if _scanned_bytes(request) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(self._scorer.score, request)
+        return self._scorer.score(request)
 
     def _score(self, request: Request) -> tuple[PromptFeatures, Privacy, Mapping[str, Masked]]:
         privacy = self._scorer.score(request)

@@ -123,6 +123,7 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         prompt_tokens=usage.prompt_tokens if usage is not None else 0,
         completion_tokens=usage.completion_tokens if usage is not None else 0,
         cost_usd=attempt.cost_usd_nanos / NANOS,
+        continued=attempt.continued,
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.simulate.schema import minimal_instance
 
@@ -63,12 +63,24 @@ def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
 
 
 def _sentence(prompt: Prompt) -> str:
+    *before, (role, begun) = prompt.messages
+    if role == "assistant" and before:
+        return _rest(replace(prompt, messages=tuple(before)), begun)
     digest = hashlib.sha256(_compact([prompt.model, *prompt.messages]).encode()).hexdigest()[:8]
     count = len(prompt.messages)
     return (
         f"This is {prompt.model}, a simulated model. It was sent {count} message{'s' if count > 1 else ''}, "
         f"{prompt.tokens()} tokens in all; their digest is {digest}."
     )
+
+
+def _rest(prompt: Prompt, begun: str) -> str:
+    """Go on from an answer that was begun: to its own end where it is this model's, else to another."""
+    whole = _sentence(prompt)
+    if whole.startswith(begun):
+        return whole.removeprefix(begun)
+    digest = hashlib.sha256(_compact([prompt.model, begun]).encode()).hexdigest()[:8]
+    return f", and {prompt.model} goes on after {len(tokenize(begun))} tokens; their digest is {digest}."
 
 
 def _compact(value: object) -> str:

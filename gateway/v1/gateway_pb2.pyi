@@ -861,6 +861,7 @@ class Attempt(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
+    CONTINUED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     outcome: Global___Outcome.ValueType
@@ -877,6 +878,10 @@ class Attempt(_message.Message):
     """Output only. Tokens of the answer, where known."""
     cost_usd: _builtins.float
     """Output only. What was charged for it."""
+    continued: _builtins.bool
+    """Output only. Whether it was given the text that had been sent, and went on
+    from there: the answer is then not of one model alone.
+    """
     def __init__(
         self,
         *,
@@ -888,10 +893,11 @@ class Attempt(_message.Message):
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
         cost_usd: _builtins.float = ...,
+        continued: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "cost_usd", b"cost_usd", "duration_ms", b"duration_ms", "model", b"model", "outcome", b"outcome", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "start_ms", b"start_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "continued", b"continued", "cost_usd", b"cost_usd", "duration_ms", b"duration_ms", "model", b"model", "outcome", b"outcome", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "start_ms", b"start_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
