@@ -33,6 +33,7 @@ models:
            price_per_million_usd: {{input: 0.50, output: 4.00}}, prefill: true}}
   twin:   {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
            price_per_million_usd: {{input: 0.25, output: 2.00}}}}
+privacy: {{limit_ms: 10000}}
 budgets:
   - {{name: all-spend, per: all, limit_usd: 1, window: month}}
 rules:
