@@ -26,6 +26,11 @@ _PENALTY_TOKENS = 64
 """How many of the latest tokens of the answer penalties look at; llama.cpp's default."""
 _LEAST_FLOAT = float(np.finfo(np.float32).min)
 """A bias below it is minus infinity to llama.cpp: a token that has it is picked when no other is left."""
+_row_address = ctypes.PyDLL(lib._lib._name)["llama_get_logits_ith"]
+"""llama_get_logits_ith as an address. PyDLL keeps the interpreter: to give it away for a microsecond costs a
+wait of up to a switch interval for whoever took it."""
+_row_address.restype = ctypes.c_void_p
+_row_address.argtypes = [ctypes.c_void_p, ctypes.c_int32]
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 
@@ -45,6 +50,8 @@ class LlamaSampler:
             and sampling.grammar is None
         )
         self._chain = _chain(self._size, sampling)
+        self._views: dict[int, NDArray[np.float32]] = {}
+        """By address: llama.cpp puts the logits of a step into the same few places again and again."""
 
     def sample(self, row: int) -> int:
         """Pick a token from the logits of a row of the last batch."""
@@ -85,9 +92,12 @@ class LlamaSampler:
 
     def _logits(self, row: int) -> NDArray[np.float32]:
         """Return the logits of a row where they are; valid until the next step."""
-        pointer = lib.llama_get_logits_ith(self._context, row)
-        array = (ctypes.c_float * self._size).from_address(ctypes.addressof(pointer.contents))
-        return np.frombuffer(memoryview(array), dtype=np.float32)
+        address = _row_address(self._context, row)
+        known = self._views.get(address)
+        if known is None:
+            array = (ctypes.c_float * self._size).from_address(address)
+            known = self._views[address] = np.frombuffer(memoryview(array), dtype=np.float32)
+        return known
 
     def _sample_by_grammar(self, row: int) -> int:
         token = self._pick(row, filtered=False)

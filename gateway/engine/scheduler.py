@@ -58,8 +58,17 @@ class Scheduler:
         self._queue = Queue(name=name, limit=queue_limit, slots=model.slots, pace=self.pace)
         self.turns = 0
         """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
-        self.load = Load()
-        """The state after the latest step; replaced whole, so any thread may read it."""
+
+    @property
+    def load(self) -> Load:
+        """How busy it is; any thread may ask, and gets each number as it is at that moment."""
+        return Load(
+            slots_busy=len(self._running),
+            queued=len(self._queue),
+            kv_cells_used=self._cache.cells_used,
+            kept_tokens=self._cache.kept_tokens,
+            kept_bytes=self._cache.kept_bytes,
+        )
 
     def submit(self, job: Job) -> int:
         """Queue a job and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
@@ -103,24 +112,39 @@ class Scheduler:
         return not (self._running or len(self._queue) or self._cancelled)
 
     def run(self) -> None:
-        """Step until closed, asleep while there is nothing to do; DecodeFailed passes through."""
-        while self._wait_for_work():
+        """Step until closed, asleep while there is nothing to do; DecodeFailed passes through.
+
+        What a step gave is handed over when the next one is about to decode: `llama_decode` leaves the
+        interpreter to the threads that pass it on, which would hold up this one at any other moment.
+        """
+        given: list[Emission] = []
+        while True:
+            if self.is_idle:  # Nobody sleeps on what is to be handed over.
+                self._hand_over(given)
+                given = []
+            if not self._wait_for_work():
+                break
             start_s, steps = self._clock.monotonic_s(), self.meters.steps
-            emissions = self.step()
-            if emissions:
-                self._deliver(emissions)
+            ended, shares = self._schedule()
+            self._hand_over([*given, *ended])
+            given = self._decode(shares) if shares else []
             self.turns += 1
             if self.meters.steps > steps:
                 self.meters.step_s += self._clock.monotonic_s() - start_s
+        self._hand_over(given)
 
     def step(self) -> list[Emission]:
         """Do one step: schedule, decode, sample; return what is to be emitted."""
-        emissions = [*self._drop_ended(), *self._admit()]
-        shares = self._plan()
-        if shares:
-            emissions += self._decode(shares)
-        self._note_load()
-        return emissions
+        ended, shares = self._schedule()
+        return [*ended, *self._decode(shares)] if shares else ended
+
+    def _schedule(self) -> tuple[list[Emission], list[tuple[Sequence, int]]]:
+        """Return what ended without a token, and who is in the step, with how many tokens."""
+        return [*self._drop_ended(), *self._admit()], self._plan()
+
+    def _hand_over(self, emissions: list[Emission]) -> None:
+        if emissions:
+            self._deliver(emissions)
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -207,6 +231,8 @@ class Scheduler:
         """Return who is in the next step, with how many tokens: one for an answer, a part of a prompt."""
         answering = [sequence for sequence in self._running if sequence.is_answering]
         reading = [sequence for sequence in self._running if not sequence.is_answering]
+        if not reading:
+            return [(sequence, 1) for sequence in answering]
         most = self._model.batch_tokens - len(answering)
         budget = self.pace.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
@@ -291,12 +317,3 @@ class Scheduler:
         if sequence.completion_tokens > 1:
             taken_s = self._clock.monotonic_s() - sequence.first_token_s
             self.meters.per_token_s.add(taken_s / (sequence.completion_tokens - 1))
-
-    def _note_load(self) -> None:
-        self.load = Load(
-            slots_busy=len(self._running),
-            queued=len(self._queue),
-            kv_cells_used=self._cache.cells_used,
-            kept_tokens=self._cache.kept_tokens,
-            kept_bytes=self._cache.kept_bytes,
-        )

@@ -29,6 +29,8 @@ class TextStream:
         return shown
 
     def _take(self, text: str) -> str:
+        if not self._stop:
+            return text
         if self.is_stopped:
             return ""
         self._held += text
