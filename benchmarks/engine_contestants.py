@@ -144,7 +144,7 @@ class LlamaServer:
             "--kv-unified" if self._unified else "--no-kv-unified", "--no-cache-prompt", "--cache-ram", "0",
             "--threads-http", str(settings.slots + 2), stdout=DEVNULL, stderr=DEVNULL,
         )  # fmt: skip
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
         for _ in range(600):
             await asyncio.sleep(0.1)
             try:
