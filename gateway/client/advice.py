@@ -27,6 +27,6 @@ ADVICE: Mapping[Reason, str] = {
     Reason.INVALID_REQUEST: "mend the field that the error names; sent again as it is, it fails again",
     Reason.INTERNAL: "report it with the request id: it is a defect of the gateway",
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
-    Reason.RECORDS_UNAVAILABLE: "try again in some seconds: the gateway answers nothing that it cannot record",
+    Reason.RECORDS_UNAVAILABLE: "try again in some seconds: it answers nothing that it cannot record",
 }
 """Every reason that the contract has; a test holds it complete."""
