@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 
+from gateway.backends.base import Backend
 from gateway.backends.scripted import Script, ScriptedBackend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
@@ -118,17 +119,23 @@ class Bench:
         clock: Clock | None = None,
         ledger: Ledger | None = None,
         judge: Judge | None = None,
+        backends: Mapping[str, Backend] | None = None,
     ) -> None:
         self._judge = judge
         self.clock = clock or LoopClock()
         self.backends = {
-            name: ScriptedBackend(name, script, clock=self.clock) for name, script in scripts.items()
+            name: ScriptedBackend(name, script, clock=self.clock)
+            for name, script in scripts.items()
+            if name not in (backends or {})
         }
         models = {name: EDGE if name.startswith("edge") else CLOUD for name in scripts} | dict(specs or {})
         self.policy = a_policy(models, budgets=budgets, resilience=resilience)
         self.ledger = ledger or MemoryLedger(clock=self.clock)
         self.dispatcher = Dispatcher(
-            backends=self.backends, ledger=self.ledger, clock=self.clock, rng=random.Random(7)
+            backends={**self.backends, **(backends or {})},
+            ledger=self.ledger,
+            clock=self.clock,
+            rng=random.Random(7),
         )
 
     async def generate(

@@ -1,29 +1,19 @@
 """Deadline-aware routing: what cannot finish is not started, and what is started finishes."""
 
-import random
 import time
 from dataclasses import replace
 
 import pytest
 
-from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, Step
+from gateway.backends.base import Forecast
+from gateway.backends.scripted import Delay
 from gateway.clock import Deadline
 from gateway.dispatch.pace import FRESH_S, KEPT, Paces
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.routing import View, decide
-from gateway.types import (
-    Answer,
-    Chunk,
-    FinishReason,
-    Privacy,
-    PrivacyClass,
-    Reason,
-    Route,
-    Scores,
-    Usage,
-)
+from gateway.types import Chunk, FinishReason, Privacy, PrivacyClass, Reason, Scores, Usage
+from tests.deadline_cases import simulate_engine, simulate_providers
 from tests.dispatch_doubles import Bench, a_request
 from tests.fakes import FakeClock
 from tests.virtual_time import virtual_time
@@ -106,79 +96,37 @@ async def test_dispatch_learns_from_both_kinds() -> None:
 RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
 
 
-class Provider:
-    """A model whose speed changes: a lognormal beginning, a pace, and from time to time a bad spell."""
-
-    def __init__(self, bench: "list[Bench]", *, begin_s: float, token_s: float, seed: int) -> None:
-        self._bench = bench
-        self._begin_s, self._token_s = begin_s, token_s
-        self._rng = random.Random(seed)
-
-    def __call__(self, call: Call) -> Step:
-        """Return the pieces of one answer."""
-        now_s = self._bench[0].clock.monotonic_s()
-        spell = 4.0 if now_s % 900.0 > 780.0 else 1.0
-        tokens = min(call.max_tokens, self._rng.randint(20, 100))
-        usage = Usage(prompt_tokens=5, completion_tokens=tokens)
-        begin_s = self._begin_s * spell * self._rng.lognormvariate(0.0, 0.4)
-        rest_s = self._token_s * spell * tokens * self._rng.uniform(0.9, 1.1)
-        return (
-            Delay(begin_s),
-            Chunk(text="a"),
-            Delay(rest_s),
-            Chunk(text="b", finish_reason=FinishReason.STOP, usage=usage),
-        )
-
-
-async def simulate(*, is_aware: bool, seed: int) -> tuple[int, int, int]:
-    """Return how many requests came, were let through, and finished, in two hours of mixed deadlines."""
-    rng = random.Random(seed)
-    cell: list[Bench] = []
-    bench = Bench(
-        {
-            "fast": Provider(cell, begin_s=0.3, token_s=0.01, seed=seed),
-            "slow": Provider(cell, begin_s=1.0, token_s=0.03, seed=seed + 1),
-        }
-    )
-    cell.append(bench)
-    bench.policy = replace(bench.policy, rules=(RULE,))
-    came = let_through = finished = 0
-    began_s = bench.clock.monotonic_s()
-    while bench.clock.monotonic_s() - began_s < 7_200.0:
-        await bench.clock.sleep(rng.expovariate(1 / 4.0))
-        request, timeout_s = a_request(), rng.choice([0.5, 1.0, 2.0, 4.0, 8.0, 30.0])
-        finish_s = bench.dispatcher.finish_s(request, policy=bench.policy) if is_aware else {}
-        decision = decide(
-            request,
-            scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
-            privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
-            policy=bench.policy,
-            view=View(deadline_s=timeout_s, finish_s=finish_s),
-        )
-        came += 1
-        let_through += bool(decision.chain)
-        stream = bench.dispatcher.stream(
-            request, decision, policy=bench.policy, deadline=Deadline.after(timeout_s, bench.clock)
-        )
-        try:
-            events = [event async for event in stream]
-        except DeadlinePassed:
-            continue
-        assert isinstance(events[-1], Answer)
-        finished += events[-1].route is not Route.CANNED
-    return came, let_through, finished
-
-
 @virtual_time
 async def test_what_is_let_through_finishes() -> None:
     """Of the requests that are let through at least 95 % finish, at mixed deadlines and in bad spells."""
-    came, let_through, finished = await simulate(is_aware=True, seed=1)
-    assert finished / let_through >= 0.95
-    all_came, all_let_through, all_finished = await simulate(is_aware=False, seed=1)
-    assert all_finished / all_let_through < 0.95, "without estimates it must fail, or the test shows nothing"
-    share, all_share = finished / came, all_finished / all_came
+    aware = await simulate_providers(looks_ahead=True, seed=1)
+    assert aware.finished / aware.let_through >= 0.95
+    blind = await simulate_providers(looks_ahead=False, seed=1)
+    assert blind.finished / blind.let_through < 0.95, "without estimates it must fail, or it shows nothing"
+    share, all_share = aware.finished / aware.came, blind.finished / blind.came
     assert share >= 0.8 * all_share, "too much of what could have finished is kept away"
-    assert let_through < came
+    assert aware.let_through < aware.came
+
+
+@virtual_time
+async def test_what_an_engine_is_sent_finishes() -> None:
+    """So do they at an engine with more to do than it can, by its own word of its queue."""
+    aware = await simulate_engine(looks_ahead=True, seed=1, for_s=120.0)
+    assert aware.finished / aware.let_through >= 0.95
+    blind = await simulate_engine(looks_ahead=False, seed=1, for_s=120.0)
+    assert blind.finished / blind.let_through < 0.95
+    assert aware.finished >= 0.8 * blind.finished, "too much of what could have finished is kept away"
+
+
+def test_the_engine_is_believed_about_its_queue() -> None:
+    """The wait and the rates are the engine's, the length of answers is what was seen, the margin on top."""
+    paces = Paces(FakeClock())
+    said = Forecast(wait_s=2.0, prompt_token_s=0.01, token_s=0.1, answer_share=0.5)
+    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=40) == pytest.approx(2.0 + 1.1 * 2.1)
+    paces.note_stream("m", begin_s=60.0, seconds=90.0, tokens=30, hit_limit=False)
+    paces.note_unfinished("m", 5.0)
+    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=40) == pytest.approx(2.0 + 1.1 * 3.1)
+    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=20) == pytest.approx(2.0 + 1.1 * 2.1)
 
 
 async def test_none_can_finish() -> None:

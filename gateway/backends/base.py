@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.clock import Deadline
 from gateway.types import Chunk, EgressPermit, Reply, Request
@@ -21,6 +21,27 @@ class Call:
     """Routing's leave to send `request` to a cloud model; a local model needs none."""
     continue_final_message: bool = False
     """Whether the last message is the beginning of the answer, of which only what follows is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What one request more has to reckon with at a model, by the model's own word."""
+
+    wait_s: float
+    """Until its turn comes, behind all that wait."""
+    prompt_token_s: float
+    token_s: float
+    answer_share: float
+    """Which part of `max_tokens` answers have used lately; 0: nothing is known yet."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A backend that knows its queue."""
+
+    def forecast(self) -> Forecast | None:
+        """Return the latest word of the model, at once; None where there is none that holds."""
+        ...
 
 
 class Backend(Protocol):

@@ -10,7 +10,7 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
-from gateway.backends.base import Call
+from gateway.backends.base import Call, Forecast
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.types import Chunk, FinishReason, Reason, Reply, Usage
@@ -38,6 +38,13 @@ _CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.BackendSilent,
 }
 """What gRPC itself says on a connection that stood when the call began."""
+
+
+FRESH_S = 0.1
+"""A forecast that is older is asked for anew, while the old one still serves."""
+STALE_S = 1.0
+"""One that is older than this says nothing any more."""
+STATUS_TIMEOUT_S = 1.0
 
 
 class Engine(Protocol):
@@ -68,6 +75,9 @@ class LocalBackend:
         self._clock = clock
         self._channel: grpc.aio.Channel | None = None
         self._generation = 0
+        self._forecast: Forecast | None = None
+        self._forecast_at_s = -math.inf
+        self._asking: asyncio.Task[None] | None = None
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""
@@ -94,8 +104,34 @@ class LocalBackend:
         finally:
             rpc.cancel()
 
+    def forecast(self) -> Forecast | None:
+        """Return what the engine said of its queue within the last second; None: nothing lately.
+
+        Whoever asks lets the engine be asked again, so one that gets requests is never old news for long.
+        """
+        age_s = self._clock.monotonic_s() - self._forecast_at_s
+        if age_s > FRESH_S and self._asking is None and self._supervisor.is_serving:
+            self._asking = asyncio.get_running_loop().create_task(self._ask(), name=f"status {self.name}")
+        return self._forecast if age_s <= STALE_S and self._supervisor.is_serving else None
+
+    async def _ask(self) -> None:
+        try:
+            stub = engine_pb2_grpc.EngineServiceStub(await self._current_channel())
+            status = await stub.GetStatus(engine_pb2.GetStatusRequest(), timeout=STATUS_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            # Whoever sends it a request learns why; meanwhile its past has to do.
+            self._forecast = None
+        else:
+            self._forecast = to_forecast(status)
+        finally:
+            self._forecast_at_s = self._clock.monotonic_s()
+            self._asking = None
+
     async def aclose(self) -> None:
         """Close the connection; the engine itself belongs to its supervisor."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
         if self._channel is not None:
             await self._channel.close()
             self._channel = None
@@ -164,6 +200,19 @@ def to_chunk(response: engine_pb2.GenerateResponse) -> Chunk:
         text=response.text,
         finish_reason=_FINISH_REASONS[finished.reason],
         usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
+    )
+
+
+def to_forecast(status: engine_pb2.GetStatusResponse) -> Forecast | None:
+    """Return what an engine foresees; None before it has measured anything."""
+    said = status.forecast
+    if said.token_s == 0.0:
+        return None
+    return Forecast(
+        wait_s=said.wait_s,
+        prompt_token_s=said.prompt_token_s,
+        token_s=said.token_s,
+        answer_share=said.answer_share,
     )
 
 

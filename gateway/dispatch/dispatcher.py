@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend
+from gateway.backends.base import Backend, Foreseeing
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
 from gateway.dispatch.chain import Chain, Order
@@ -37,6 +37,7 @@ from gateway.dispatch.trail import Trail
 from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
 from gateway.policy.model import Policy
+from gateway.routing import estimate_prompt_tokens
 from gateway.types import Answer, Decision, Request, StreamEvent
 
 REPLY_RESERVE_S = 0.05
@@ -88,6 +89,7 @@ class Dispatcher:
             return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
 
         self._clock = clock
+        self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, Foreseeing)}
         self._paces = vitals.paces
         self._retry_budget = vitals.retry_budget
         within = Within(backends, clock=clock, paces=self._paces)
@@ -152,9 +154,17 @@ class Dispatcher:
 
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
+        return {name: self._finish_s(name, request, spec.max_tokens) for name, spec in policy.models.items()}
+
+    def _finish_s(self, model: str, request: Request, default_tokens: int) -> float:
         wanted = request.config.max_tokens
-        return self._paces.finish_times(
-            {name: spec.max_tokens if wanted is None else wanted for name, spec in policy.models.items()}
+        max_tokens = default_tokens if wanted is None else wanted
+        foreseeing = self._foreseeing.get(model)
+        forecast = None if foreseeing is None else foreseeing.forecast()
+        if forecast is None:
+            return self._paces.finish_s(model, max_tokens)
+        return self._paces.foreseen_s(
+            model, forecast, prompt_tokens=estimate_prompt_tokens(request), max_tokens=max_tokens
         )
 
     async def drained(self) -> None:

@@ -2,9 +2,10 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.backends.base import Forecast
 from gateway.clock import Clock
 
 QUANTILE = 0.95
@@ -14,6 +15,8 @@ KEPT = 16
 FRESH_S = 60.0
 """A model of which nothing was heard for longer is predicted to be faster and faster, by half each time: one
 that was slow and is left out for it gets another chance."""
+MARGIN = 1.1
+"""How much longer than foreseen an answer is taken to take: whoever comes meanwhile slows it down."""
 UNFINISHED = 2.0
 """How many times the time that it was given a call that was given up is taken to have needed, at least."""
 
@@ -76,9 +79,17 @@ class Paces:
         halvings = max(0.0, silent_s / FRESH_S - 1.0)
         return quantile([sample.seconds(max_tokens) for sample in samples]) * math.pow(0.5, halvings)
 
-    def finish_times(self, max_tokens: Mapping[str, int]) -> Mapping[str, float]:
-        """Return the same for each model, by the bound that its answer would have."""
-        return {model: self.finish_s(model, bound) for model, bound in max_tokens.items()}
+    def foreseen_s(self, model: str, forecast: Forecast, *, prompt_tokens: int, max_tokens: int) -> float:
+        """Return the same by the model's own word of its queue and its rates.
+
+        How many tokens answers have is known from the past here: its mean would let half of them be late.
+        """
+        samples = [sample for sample in self._samples.get(model, ()) if sample.tokens]
+        known = [float(max_tokens if each.hit_limit else min(each.tokens, max_tokens)) for each in samples]
+        tokens = quantile(known) if known else forecast.answer_share * max_tokens
+        return forecast.wait_s + MARGIN * (
+            prompt_tokens * forecast.prompt_token_s + tokens * forecast.token_s
+        )
 
     def forget(self, model: str) -> None:
         """Know nothing of a model."""

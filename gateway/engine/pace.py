@@ -37,6 +37,16 @@ class Work:
     """How many of `max_tokens` are there already."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What one request more has to reckon with; all zero before anything was measured."""
+
+    wait_s: float
+    prompt_token_s: float
+    token_s: float
+    answer_share: float
+
+
 class Pace:
     """Measured rates of one model; used by the scheduler's thread, read by others."""
 
@@ -79,13 +89,22 @@ class Pace:
 
     def predict_s(self, work: Work, *, sequences: int) -> float:
         """Return how long an answer takes from its slot on, beside so many others; 0 if nothing is known."""
-        token_s = self.token_s(sequences) or 0.0
-        prompt_s = work.prompt_tokens * (self.prompt_token_s or 0.0)
+        rates = self.forecast(0.0, sequences=sequences)
+        expected = work.max_tokens * rates.answer_share - work.sampled_tokens
+        return work.prompt_tokens * rates.prompt_token_s + max(0.0, expected) * rates.token_s
+
+    def forecast(self, wait_s: float, *, sequences: int) -> Forecast:
+        """Return the rates for one of so many sequences, after `wait_s`."""
+        prompt_token_s = self.prompt_token_s or 0.0
         if sequences > 1:
             # The steps that read the prompt decode the others, too.
-            prompt_s *= MOST_STRETCH / (MOST_STRETCH - 1.0)
-        expected = work.max_tokens * (self.answer_share or 0.0) - work.sampled_tokens
-        return prompt_s + max(0.0, expected) * token_s
+            prompt_token_s *= MOST_STRETCH / (MOST_STRETCH - 1.0)
+        return Forecast(
+            wait_s=wait_s,
+            prompt_token_s=prompt_token_s,
+            token_s=self.token_s(sequences) or 0.0,
+            answer_share=self.answer_share or 0.0,
+        )
 
 
 def starts(busy_s: Sequence[float], queue_s: Sequence[float], slots: int) -> list[float]:

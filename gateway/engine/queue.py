@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway import errors
 from gateway.engine.job import Job
-from gateway.engine.pace import MARGIN, Pace, Work, starts
+from gateway.engine.pace import MARGIN, Forecast, Pace, Work, starts
 
 PATIENCE_S = 60.0
 """A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
@@ -64,6 +64,16 @@ class Queue:
         if late is not None:
             raise errors.EngineQueueFull(self._name, late, retry_after_s=wait_s)
         insort(self._waiting, entry)
+
+    def forecast(self, busy: Sequence[Work]) -> Forecast:
+        """Return what one request more, behind all that wait, has to reckon with."""
+        occupancy = self._occupancy(len(busy))
+        *_, wait_s = starts(
+            [self._pace.predict_s(work, sequences=occupancy) for work in busy],
+            [*(self._pace.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
+            self._slots,
+        )
+        return self._pace.forecast(wait_s, sequences=occupancy)
 
     def pop(self) -> Waiting | None:
         """Take out who is to be served next; None when nobody waits."""

@@ -16,7 +16,7 @@ from gateway.engine.cache import Branch, Cache
 from gateway.engine.faults import failure_of
 from gateway.engine.job import Job
 from gateway.engine.meters import Load, Meters
-from gateway.engine.pace import Pace, Work
+from gateway.engine.pace import Forecast, Pace, Work
 from gateway.engine.queue import LEAST_RETRY_S, Queue, Waiting
 from gateway.engine.sequence import Emission, Sequence
 from gateway.engine.steps import DecodeInterrupted, KvCacheFull, Model
@@ -99,6 +99,11 @@ class Scheduler:
             if ticket in self._reading:
                 self._model.interrupt()
             self._changed.notify()
+
+    def forecast(self) -> Forecast:
+        """Return what one request more has to reckon with; for any thread."""
+        with self._changed:
+            return self._queue.forecast([sequence.work_left for sequence in self._running])
 
     def close(self) -> None:
         """Let `run` return after its step; what still runs gets no further emission."""

@@ -9,6 +9,7 @@ from gateway.engine.v1 import engine_pb2
 def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetStatusResponse:
     """Return what is loaded, how busy it is, and what was counted."""
     load, meters, pace = scheduler.load, scheduler.meters, scheduler.pace
+    forecast = scheduler.forecast()
     return engine_pb2.GetStatusResponse(
         model=name,
         context_tokens=model.context_tokens,
@@ -32,6 +33,12 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
         batch_sequences=_histogram(meters.batch_sequences),
         prompt_tokens_per_s=1.0 / pace.prompt_token_s if pace.prompt_token_s else 0.0,
         token_s=pace.token_s(max(1, load.slots_busy)) or 0.0,
+        forecast=engine_pb2.Forecast(
+            wait_s=forecast.wait_s,
+            prompt_token_s=forecast.prompt_token_s,
+            token_s=forecast.token_s,
+            answer_share=forecast.answer_share,
+        ),
     )
 
 

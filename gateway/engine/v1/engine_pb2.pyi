@@ -420,6 +420,40 @@ class Histogram(_message.Message):
 Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
+class Forecast(_message.Message):
+    """Forecast is what one request more has to reckon with; all zero before anything was measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAIT_S_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKEN_S_FIELD_NUMBER: _builtins.int
+    TOKEN_S_FIELD_NUMBER: _builtins.int
+    ANSWER_SHARE_FIELD_NUMBER: _builtins.int
+    wait_s: _builtins.float
+    """Output only. Predicted seconds until it would get a slot, behind all that wait."""
+    prompt_token_s: _builtins.float
+    """Output only. Predicted seconds for each token of its prompt."""
+    token_s: _builtins.float
+    """Output only. Predicted seconds for each token of its answer."""
+    answer_share: _builtins.float
+    """Output only. Which part of `max_tokens` answers have used lately."""
+    def __init__(
+        self,
+        *,
+        wait_s: _builtins.float = ...,
+        prompt_token_s: _builtins.float = ...,
+        token_s: _builtins.float = ...,
+        answer_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_share", b"answer_share", "prompt_token_s", b"prompt_token_s", "token_s", b"token_s", "wait_s", b"wait_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forecast: _TypeAlias = Forecast  # noqa: Y015
+
+@_typing.final
 class GetStatusResponse(_message.Message):
     """GetStatusResponse is the state of the engine."""
 
@@ -467,6 +501,7 @@ class GetStatusResponse(_message.Message):
     PROMPT_TOKENS_PER_S_FIELD_NUMBER: _builtins.int
     TOKEN_S_FIELD_NUMBER: _builtins.int
     KEPT_BYTES_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     context_tokens: _builtins.int
@@ -523,6 +558,10 @@ class GetStatusResponse(_message.Message):
     def batch_sequences(self) -> Global___Histogram:
         """Output only. Sequences that were decoded in a step."""
 
+    @_builtins.property
+    def forecast(self) -> Global___Forecast:
+        """Output only. What one request more has to reckon with."""
+
     def __init__(
         self,
         *,
@@ -548,10 +587,11 @@ class GetStatusResponse(_message.Message):
         prompt_tokens_per_s: _builtins.float = ...,
         token_s: _builtins.float = ...,
         kept_bytes: _builtins.int = ...,
+        forecast: Global___Forecast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "first_token_s", b"first_token_s", "per_token_s", b"per_token_s", "queue_s", b"queue_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "first_token_s", b"first_token_s", "forecast", b"forecast", "per_token_s", b"per_token_s", "queue_s", b"queue_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "kept_bytes", b"kept_bytes", "kept_tokens", b"kept_tokens", "kv_cells", b"kv_cells", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "token_s", b"token_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "forecast", b"forecast", "kept_bytes", b"kept_bytes", "kept_tokens", b"kept_tokens", "kv_cells", b"kv_cells", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "token_s", b"token_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,133 @@
+"""How many of the requests that are let through finish, in simulation; and how soon the others are told.
+
+    python -m benchmarks.deadlines [--json FILE]
+
+Mixed deadlines in virtual time, with and without looking ahead: two hours against two providers whose speed
+changes and has bad spells, and ten minutes against the engine's real scheduler at 1.5 times what it can do.
+Then, over real gRPC and in real time: how long a request that no model can finish waits for its canned reply
+or its error.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import grpc
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from gateway.backends.scripted import Delay, ScriptedBackend
+from gateway.v1 import gateway_pb2 as pb
+from tests.deadline_cases import Simulated, simulate_engine, simulate_providers
+from tests.served import served
+from tests.virtual_time import VirtualLoop
+
+SEEDS = (1, 2, 3)
+TOLD = 300
+POLICY = """
+version: 1
+models:
+  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
+rules: [{name: default, route: [edge]}]
+resilience: {attempts: 1, stall_s: 1000, first_token_s: 1000}
+replies: [{id: sorry, text: "Sorry."}]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One simulation."""
+
+    against: str
+    looks_ahead: bool
+    seed: int
+    came: int
+    let_through: int
+    finished: int
+    finished_of_let_through: float
+    finished_of_came: float
+
+
+def row(against: str, seed: int, *, looks_ahead: bool) -> Row:
+    """Play one simulation."""
+    play = simulate_engine if against == "engine" else simulate_providers
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        seen: Simulated = runner.run(play(looks_ahead=looks_ahead, seed=seed))
+    return Row(
+        against=against,
+        looks_ahead=looks_ahead,
+        seed=seed,
+        came=seen.came,
+        let_through=seen.let_through,
+        finished=seen.finished,
+        finished_of_let_through=round(seen.finished / seen.let_through, 4),
+        finished_of_came=round(seen.finished / seen.came, 4),
+    )
+
+
+async def told_ms(*, allow_degraded: bool) -> list[float]:
+    """Return how long each of many requests that nobody can finish took, in milliseconds, to the caller."""
+    times = []
+    edge = ScriptedBackend("edge", [Delay(1000.0)])
+    async with served({"edge": edge}, policy=POLICY) as running:
+        request = pb.GenerateRequest(
+            messages=[pb.Message(role=pb.ROLE_USER, content="hello")],
+            hints=pb.Hints(allow_degraded=allow_degraded),
+        )
+        # It is given one second, twice, so that it is known to need more.
+        for _ in range(2):
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await running.stub.Generate(request, timeout=1.0)
+        for _ in range(TOLD):
+            began_s = time.perf_counter()
+            try:
+                answer = await running.stub.Generate(request, timeout=0.5)
+                if answer.degraded.reason != pb.REASON_DEADLINE:
+                    raise RuntimeError(f"not told in advance: {answer.degraded}")
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED or allow_degraded:
+                    raise
+            times.append((time.perf_counter() - began_s) * 1000)
+        if len(edge.calls) != 2:
+            raise RuntimeError("a request that nobody can finish was sent to a model")
+    return times
+
+
+def main() -> None:
+    """Print the tables, and write them as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--json", metavar="FILE", type=Path)
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    rows = [
+        row(against, seed, looks_ahead=looks_ahead)
+        for against in ("providers", "engine")
+        for looks_ahead in (False, True)
+        for seed in SEEDS
+    ]
+    table = Table(*(name.replace("_", " ") for name in asdict(rows[0])))
+    for each in rows:
+        table.add_row(*(str(value) for value in asdict(each).values()))
+    console = Console(width=140)
+    console.print(table)
+    told = {}
+    for kind, allow_degraded in (("canned", True), ("DEADLINE_EXCEEDED", False)):
+        times = sorted(asyncio.run(told_ms(allow_degraded=allow_degraded)))
+        told[kind] = {"p50_ms": statistics.median(times), "p99_ms": times[int(0.99 * len(times))]}
+        console.print(
+            f"{kind}, through gRPC: p50 {told[kind]['p50_ms']:.2f} ms, p99 {told[kind]['p99_ms']:.2f} ms"
+        )
+    if arguments.json:
+        written = {"simulated": [asdict(each) for each in rows], "told": told}
+        arguments.json.write_text(json.dumps(written, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
