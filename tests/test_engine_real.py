@@ -5,8 +5,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator
+from typing import Any
 
 import gguf
 import grpc
@@ -19,83 +19,34 @@ from gateway.clock import SystemClock
 from gateway.engine.models import resolve_model_path
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
-from gateway.policy.model import LlamaCppModel
+from tests.real_engine import Stub, ask, request, running, spec, text_of, until, until_idle
 
-Stub: TypeAlias = "engine_pb2_grpc.EngineServiceAsyncStub"  # It exists in the generated types only.
 WORDS = ("why?", "hello", "the time", "Grüße", "a list", "東京", "more words", "and then?", "stop")
 
 
-def spec(**keys: object) -> LlamaCppModel:
-    """Return the policy's entry for the embedded model."""
-    entry = {
-        "kind": "llama_cpp",
-        "path": "builtin:demo",
-        "clearance": "restricted",
-        "slots": 4,
-        "context": 2048,
-    }
-    return LlamaCppModel.model_validate(entry | keys)
-
-
 @pytest.fixture
-async def supervisor() -> AsyncIterator[EngineSupervisor]:
+async def engine() -> AsyncIterator[tuple[EngineSupervisor, Stub]]:
     """An engine with four slots."""
-    supervisor = EngineSupervisor("edge", spec(), clock=SystemClock(), on_status=lambda *_: None)
-    await supervisor.start()
-    yield supervisor
-    await supervisor.stop()
+    async with running(spec()) as found:
+        yield found
 
 
 @pytest.fixture
-async def stub(supervisor: EngineSupervisor) -> AsyncIterator[Stub]:
+def supervisor(engine: tuple[EngineSupervisor, Stub]) -> EngineSupervisor:
+    """Its supervisor."""
+    return engine[0]
+
+
+@pytest.fixture
+def stub(engine: tuple[EngineSupervisor, Stub]) -> Stub:
     """A connection to it."""
-    async with grpc.aio.insecure_channel(supervisor.target) as channel:
-        yield engine_pb2_grpc.EngineServiceStub(channel)
-
-
-def request(text: str, *, max_tokens: int = 40, **fields: Any) -> engine_pb2.GenerateRequest:
-    """Return a greedy request, unless fields say otherwise."""
-    message = engine_pb2.GenerateRequest(
-        request_id="r", tenant="t", max_tokens=max_tokens, temperature=0.0,
-        messages=[engine_pb2.Message(role="user", content=text)],
-    )  # fmt: skip
-    message.MergeFrom(engine_pb2.GenerateRequest(**fields))
-    return message
+    return engine[1]
 
 
 def vocabulary_size() -> int:
     """Return how many tokens the embedded model has."""
     reader = gguf.GGUFReader(resolve_model_path("builtin:demo"))
     return len(reader.fields["tokenizer.ggml.tokens"].data)
-
-
-async def ask(stub: Stub, message: engine_pb2.GenerateRequest) -> list[engine_pb2.GenerateResponse]:
-    """Return all responses."""
-    return [response async for response in stub.Generate(message)]
-
-
-def text_of(responses: list[engine_pb2.GenerateResponse]) -> str:
-    """Return the answer."""
-    return "".join(response.text for response in responses)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after 20 seconds."""
-    async with asyncio.timeout(20.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-
-
-async def until_idle(stub: Stub) -> engine_pb2.GetStatusResponse:
-    """Return the status of an engine that has nothing to do."""
-    async with asyncio.timeout(20.0):
-        while True:
-            status = await stub.GetStatus(engine_pb2.GetStatusRequest())
-            if (status.slots_busy, status.queued) == (0, 0):
-                return status
-            await asyncio.sleep(0.01)
 
 
 async def test_200_random_requests_in_random_interleavings(stub: Stub) -> None:

@@ -18,7 +18,8 @@ from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
 from gateway.engine.faults import place_of
-from gateway.engine.llama import LlamaModel, LlamaSettings
+from gateway.engine.llama import LlamaModel
+from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.owner import wake_with_owner, watch_owner
 from gateway.engine.prompt import PromptMaker
@@ -131,6 +132,8 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
             has_template=(spec.template or model.chat_template) is not None,
+            has_gpu=model.has_gpu,
+            is_locked=model.is_locked,
         )
         pulse.start()
 

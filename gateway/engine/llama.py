@@ -6,62 +6,20 @@ else reads the vocabulary alone may be called from any thread. An assertion that
 
 import ctypes
 import os
-import re
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from llama_cpp import llama_cpp as lib
 
+from gateway.engine.llama_log import log
+from gateway.engine.llama_params import LlamaSettings, context_params, model_params
 from gateway.engine.llama_sampler import LlamaSampler
 from gateway.engine.steps import BatchToken, DecodeFailed, DecodeInterrupted, KvCacheFull, Sampling
 from gateway.errors import StartupError
 
-_ERROR = 4
-"""ggml_log_level of what went wrong; above it stands only the continuation of a line."""
 _GO_ON, _ABORT = b"\0", b"\1"
 _NUMA_DISTRIBUTE = 1
 """GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlamaSettings:
-    """How to load a model; tokens are counted in cells of the KV cache."""
-
-    path: Path
-    context_tokens: int
-    slots: int
-    kv_cells: int
-    batch_tokens: int
-    threads: int
-    prefill_threads: int
-    gpu_layers: int = 0
-    flash_attention: bool | None = None
-    lora: tuple[tuple[Path, float], ...] = ()
-    """Adapters with their scales, applied to every request."""
-    numa: bool = False
-    mlock: bool = False
-
-
-@dataclass(slots=True)
-class _Log:
-    """The latest errors that llama.cpp reported; it would print them on stderr otherwise."""
-
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=8))
-
-    def take(self, level: int, text: bytes | None, _data: object) -> None:
-        if level == _ERROR and text is not None:
-            self.lines.append(text.decode("utf-8", "replace").strip())
-
-    def reason(self) -> str:
-        """Return the first error, without the names of the functions that passed it on."""
-        first = self.lines[0] if self.lines else "llama.cpp gave no reason"
-        return re.sub(r"^\w+: (error loading model: )?", "", first)
-
-
-_log = _Log()
-_log_callback = lib.llama_log_callback(_log.take)
 
 
 class LlamaModel:
@@ -70,8 +28,7 @@ class LlamaModel:
     def __init__(
         self, settings: LlamaSettings, *, on_progress: Callable[[float], None] = lambda share: None
     ) -> None:
-        lib.llama_log_set(_log_callback, ctypes.c_void_p(0))
-        _log.lines.clear()
+        log.begin()
         lib.llama_backend_init()
         if settings.numa:
             lib.llama_numa_init(_NUMA_DISTRIBUTE)
@@ -98,6 +55,25 @@ class LlamaModel:
         self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
+        self._warm_up(settings)
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether this build of llama.cpp can put layers on a GPU."""
+        return bool(lib.llama_supports_gpu_offload())
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the kernel granted what `mlock` asked for, all of it."""
+        return not log.has_warned("mlock")
+
+    def _warm_up(self, settings: LlamaSettings) -> None:
+        """Decode one token: what cannot be run is found now, and the first request finds it in memory."""
+        try:
+            self.decode([BatchToken(max(0, lib.llama_vocab_bos(self._vocab)), 0, 0, True)])
+        except DecodeFailed as error:
+            raise StartupError(f"{settings.path}: does not run: {error}; choose another file") from None
+        lib.llama_memory_clear(self._memory, True)
 
     def _watch_for_interrupt(self) -> None:
         """Let llama.cpp ask at every operation whether to abort; only its CPU code does.
@@ -113,7 +89,7 @@ class LlamaModel:
         for path, _ in lora:
             adapter = lib.llama_adapter_lora_init(self._model, os.fsencode(path))
             if not adapter:
-                raise StartupError(f"{path}: does not load: {_log.reason()}; is it an adapter of this model?")
+                raise StartupError(f"{path}: does not load: {log.reason()}; is it an adapter of this model?")
             adapters.append(adapter)
         if adapters:
             array = (lib.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
@@ -126,16 +102,14 @@ class LlamaModel:
             on_progress(share)
             return True
 
-        params = lib.llama_model_default_params()
-        params.use_mlock = settings.mlock
+        params = model_params(settings)
         params.progress_callback = callback = lib.llama_progress_callback(progress)
-        params.n_gpu_layers = settings.gpu_layers
         model = lib.llama_model_load_from_file(os.fsencode(settings.path), params)
         del callback  # Alive until here, where llama.cpp has called it for the last time.
         if not model:
-            raise StartupError(
-                f"{settings.path}: does not load: {_log.reason()}; fetch the file again or choose another"
-            )
+            wrong = "fetch the file again or choose another"
+            way_out = "choose a smaller model" if "memory" in log.reason() else wrong
+            raise StartupError(f"{settings.path}: does not load: {log.reason()}; {way_out}")
         if lib.llama_model_has_encoder(model):
             raise StartupError(
                 f"{settings.path}: is not a decoder-only model; choose one that generates text"
@@ -143,20 +117,10 @@ class LlamaModel:
         return int(model)
 
     def _open_context(self, settings: LlamaSettings) -> int:
-        params = lib.llama_context_default_params()
-        params.n_ctx = settings.kv_cells
-        params.n_seq_max = settings.slots
-        params.n_batch = params.n_ubatch = settings.batch_tokens
-        params.n_threads = settings.threads
-        params.n_threads_batch = settings.prefill_threads
-        params.kv_unified = True
-        params.no_perf = True
-        if settings.flash_attention is not None:
-            params.flash_attn_type = int(settings.flash_attention)
-        context = lib.llama_init_from_model(self._model, params)
+        context = lib.llama_init_from_model(self._model, context_params(settings))
         if not context:
             raise StartupError(
-                f"{settings.path}: no memory for {settings.kv_cells} cells of KV cache: {_log.reason()}; "
+                f"{settings.path}: no memory for {settings.kv_cells} cells of KV cache: {log.reason()}; "
                 "lower kv_cells, slots or context"
             )
         return int(context)

@@ -14,7 +14,10 @@ from typing import Any
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
-_ASSERTION = re.compile(rb"^\S+:\d+: GGML_ASSERT\(.*\) failed$", re.MULTILINE)
+_ASSERTION = re.compile(rb"([^/\s]+:\d+: (?:GGML_ASSERT\(.*\) failed|fatal error))$", re.MULTILINE)
+_NO_MEMORY = re.compile(rb"std::bad_alloc|^MemoryError|pthread_create failed", re.MULTILINE)
+OUT_OF_MEMORY = "out of memory"
+"""The cause of an end that a failed allocation brought about; the kernel's own way, SIGKILL, has none."""
 _SECOND_LOOK_S = 1.0
 """How long a silent engine is listened to once more: perhaps it was we who were held up."""
 _TAIL_BYTES = 16 * 1024
@@ -28,6 +31,9 @@ class Ready:
     load_ms: int
     context_tokens: int
     has_template: bool
+    has_gpu: bool
+    is_locked: bool
+    """Whether the kernel granted what `mlock` asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,7 @@ class EngineProcess:
             status = await self._process.wait()
             raise StartupError(
                 f"model {self._model}: the engine process ended with status {status} while it loaded "
-                f"{self._spec.path}{_guess(status)}"
+                f"{self._spec.path}{_guess(status, await self._tail)}"
             )
         if said["event"] != "ready":
             raise StartupError(f"model {self._model}: {said['message']}")
@@ -93,6 +99,8 @@ class EngineProcess:
             load_ms=said["load_ms"],
             context_tokens=said["context_tokens"],
             has_template=said["has_template"],
+            has_gpu=said["has_gpu"],
+            is_locked=said["is_locked"],
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
@@ -140,7 +148,7 @@ class EngineProcess:
 
 
 async def _tail(process: Process) -> str | None:
-    """Read standard error to its end; return a failed assertion of llama.cpp.
+    """Read standard error to its end; return a failed assertion of llama.cpp, or that memory ran out.
 
     Nothing else of it is kept: llama.cpp prints grammars and pieces of answers there.
     """
@@ -148,10 +156,13 @@ async def _tail(process: Process) -> str | None:
     while process.stderr is not None and (data := await process.stderr.read(_TAIL_BYTES)):
         tail = (tail + data)[-_TAIL_BYTES:]
     found = _ASSERTION.findall(tail)
-    return str(found[-1].decode(errors="replace")) if found else None
+    if found:
+        return str(found[-1].decode(errors="replace"))
+    return OUT_OF_MEMORY if _NO_MEMORY.search(tail) else None
 
 
-def _guess(status: int) -> str:
-    if status == -signal.SIGKILL:
+def _guess(status: int, cause: str | None) -> str:
+    if status == -signal.SIGKILL or cause == OUT_OF_MEMORY:
         return " (out of memory?); choose a smaller model, or lower kv_cells"
-    return "; llama.cpp may not be able to run this file"
+    said = "" if cause is None else f" ({cause})"
+    return f"{said}; llama.cpp may not be able to run this file, or its adapters"

@@ -113,6 +113,10 @@ class EngineSupervisor:
             )
         if not ready.has_template:
             _log.warning("engine.template_missing", model=self.model)
+        if self._spec.gpu_layers and not ready.has_gpu:
+            _log.warning("engine.gpu_missing", model=self.model, gpu_layers=self._spec.gpu_layers)
+        if self._spec.mlock and not ready.is_locked:
+            _log.warning("engine.mlock_refused", model=self.model, limit="RLIMIT_MEMLOCK")
 
     async def _keep_alive(self, process: EngineProcess) -> None:
         delay_s = FIRST_DELAY_S

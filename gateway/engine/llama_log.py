@@ -1,0 +1,41 @@
+"""What llama.cpp reports of itself, kept instead of printed."""
+
+import ctypes
+import re
+from collections import deque
+
+from llama_cpp import llama_cpp as lib
+
+_WARNING, _ERROR = 3, 4
+"""ggml_log_level of what is odd and of what went wrong; above them is only the continuation of a line."""
+
+
+class LlamaLog:
+    """The latest warnings and errors of this process; there is one, since llama.cpp has one log."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, deque[str]] = {level: deque(maxlen=64) for level in (_WARNING, _ERROR)}
+        self._callback = lib.llama_log_callback(self._take)
+
+    def begin(self) -> None:
+        """Take in what llama.cpp says from now on, and forget what it said."""
+        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        for lines in self._lines.values():
+            lines.clear()
+
+    def reason(self) -> str:
+        """Return the first error, without the names of the functions that passed it on."""
+        errors = self._lines[_ERROR]
+        first = errors[0] if errors else "llama.cpp gave no reason"
+        return re.sub(r"^\w+: (error loading model: )?", "", first)
+
+    def has_warned(self, text: str) -> bool:
+        """Whether a warning had these words."""
+        return any(text in line for line in self._lines[_WARNING])
+
+    def _take(self, level: int, text: bytes | None, _data: object) -> None:
+        if level in self._lines and text is not None:
+            self._lines[level].append(text.decode("utf-8", "replace").strip())
+
+
+log = LlamaLog()

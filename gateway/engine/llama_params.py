@@ -1,0 +1,61 @@
+"""How a model is loaded: what the policy says, as llama.cpp's own parameters."""
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llama_cpp import llama_cpp as lib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamaSettings:
+    """How to load a model; tokens are counted in cells of the KV cache."""
+
+    path: Path
+    context_tokens: int
+    slots: int
+    kv_cells: int
+    batch_tokens: int
+    threads: int
+    prefill_threads: int
+    gpu_layers: int = 0
+    flash_attention: bool | None = None
+    lora: tuple[tuple[Path, float], ...] = ()
+    """Adapters with their scales, applied to every request."""
+    numa: bool = False
+    mlock: bool = False
+
+
+def model_params(settings: LlamaSettings) -> Any:
+    """Return llama_model_params."""
+    mode = lib.LLAMA_LOAD_MODE_MMAP_MLOCK if settings.mlock else lib.LLAMA_LOAD_MODE_AUTO
+    return _filled(lib.llama_model_default_params(), n_gpu_layers=settings.gpu_layers, load_mode=mode)
+
+
+def context_params(settings: LlamaSettings) -> Any:
+    """Return llama_context_params."""
+    params = _filled(
+        lib.llama_context_default_params(),
+        n_ctx=settings.kv_cells,
+        n_seq_max=settings.slots,
+        n_batch=settings.batch_tokens,
+        n_ubatch=settings.batch_tokens,
+        n_threads=settings.threads,
+        n_threads_batch=settings.prefill_threads,
+        kv_unified=True,
+        no_perf=True,
+    )
+    if settings.flash_attention is not None:
+        _filled(params, flash_attn_type=int(settings.flash_attention))
+    return params
+
+
+def _filled(params: ctypes.Structure, **values: int) -> ctypes.Structure:
+    """Set fields of a structure; ctypes would take a name that llama.cpp no longer has, to no effect."""
+    known = {field[0] for field in params._fields_}
+    for name, value in values.items():
+        if name not in known:
+            raise AttributeError(f"{type(params).__name__} has no {name}; llama-cpp-python has changed")
+        setattr(params, name, value)
+    return params
