@@ -8,6 +8,7 @@ import grpc
 
 from gateway.backends.base import Backend
 from gateway.cli.assembly import running_gateway
+from gateway.cli.operating import Operator
 from gateway.policy.load import parse_policy
 from gateway.records.writer import Records
 from gateway.server.access import TenantRule, anyone
@@ -54,6 +55,7 @@ async def served(
     grace_s: float = 5.0,
     records: Records | None = None,
     shadow: str | None = None,
+    operator: Operator | None = None,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
@@ -73,6 +75,7 @@ async def served(
             replaced=backends,
             records=records,
             shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
+            operator=operator,
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
     ):

@@ -16,10 +16,14 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.admin.v1 import admin_pb2 as pb_admin
 from gateway.cli.app import run
 from gateway.cli.engine_board import BOARD_VARIABLE, EngineState, board_of, read_board, write_board
+from gateway.client.admin import AdminClient
+from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
+from tests.operated import read_page
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -31,6 +35,8 @@ class Gateway:
 
     process: asyncio.subprocess.Process
     address: str
+    metrics: str
+    admin: str
     logs: list[dict[str, object]] = field(default_factory=list)
 
     def pids(self, event: str) -> list[int]:
@@ -79,14 +85,17 @@ def loaded(pid: int) -> str:
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway of two workers with the packaged policy."""
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        other.bind(("127.0.0.1", 0))
+        address, metrics = (f"127.0.0.1:{each.getsockname()[1]}" for each in (probe, other))
+    admin = f"unix:{tmp_path}/admin.sock"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "serve", "--workers", "2", "--listen", address, "--drain-s", "0",
-        "--state", f"sqlite:///{tmp_path}/ledger.db", "--log-format", "json", stderr=subprocess.PIPE,
+        "--state", f"sqlite:///{tmp_path}/ledger.db", "--log-format", "json",
+        "--metrics", metrics, "--admin", admin, stderr=subprocess.PIPE,
     )  # fmt: skip
-    running = Gateway(process, address)
+    running = Gateway(process, address, metrics, admin)
     reading = asyncio.create_task(running.read())
     try:
         await until(lambda: running.count("gateway.serving") == 2 or process.returncode is not None)
@@ -124,6 +133,56 @@ async def test_a_worker_that_dies_is_started_again(gateway: Gateway) -> None:
     assert (await gateway.ask()).route == pb.ROUTE_LOCAL
     assert gateway.count("engine.started") == 1
     assert victim in gateway.pids("worker.exited")
+
+
+async def _answering(gateway: Gateway) -> pb_admin.GetStatusResponse:
+    """Return the status once both workers answer."""
+    async with asyncio.timeout(60.0), AdminClient(gateway.admin) as admin:
+        while True:
+            try:
+                status = await admin.status(decisions=100)
+            except CallFailed:  # Worker 0, which answers for all, is not there yet.
+                status = pb_admin.GetStatusResponse()
+            if len(status.workers) == 2:
+                return status
+            await asyncio.sleep(0.05)
+
+
+async def test_the_page_and_the_status_are_of_all_workers(gateway: Gateway) -> None:
+    """Metrics are sums over the workers; the status has both, with the decisions of each, and one engine."""
+    for _ in range(40):
+        await gateway.ask()
+    page, status = await read_page(gateway.metrics), await _answering(gateway)
+
+    assert page.total("gateway_requests_total", route="LOCAL", code="OK") == 40
+    assert page.total("rpc_server_call_duration_seconds_bucket", le="+Inf") == 40
+    assert page.total("gateway_workers") == page.total("gateway_worker_starts_total") == 2
+    assert page.total("gateway_breakers", model="edge", state="closed") == 2
+    assert page.total("gateway_engine_requests_total", model="edge") == 40
+    assert page.total("gateway_engine_load_seconds", model="edge") > 0
+    assert [worker.number for worker in status.workers] == [0, 1]
+    assert {worker.pid for worker in status.workers} == set(gateway.pids("worker.started"))
+    counts = [len(worker.decisions) for worker in status.workers]
+    assert sum(counts) == 40
+    assert all(counts)
+    assert [engine.starts for engine in status.engines] == [1]
+
+
+async def test_no_total_falls_when_workers_are_killed(gateway: Gateway) -> None:
+    """After kill -9 of each worker, also of the one that serves the page, every call is still counted."""
+    for number in range(2):
+        for _ in range(10):
+            await gateway.ask()
+        os.kill((await _answering(gateway)).workers[number].pid, signal.SIGKILL)
+        await until(lambda: gateway.count("gateway.serving") == 3 + number)  # noqa: B023  Awaited at once.
+    await gateway.ask()
+    await _answering(gateway)
+    page = await read_page(gateway.metrics)
+
+    assert page.total("gateway_requests_total", code="OK") == 21
+    assert page.total("rpc_server_call_duration_seconds_count") == 21
+    assert page.total("gateway_worker_starts_total") == 4
+    assert page.total("gateway_workers") == 2
 
 
 async def test_workers_learn_that_an_engine_died_and_came_back(gateway: Gateway) -> None:

@@ -68,6 +68,7 @@ def quantiles(metric: Metric, *by: str, where: str = "") -> tuple[Query, ...]:
 
 CALLED = 'method!="Explain"'
 ANSWERED = f'code="OK",route!="CANNED",{CALLED}'
+DIFFERS = 'differs="true"'
 ROWS: dict[str, tuple[Panel, ...]] = {
     "Calls": (
         Panel(
@@ -216,8 +217,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             title="What a shadow policy would do otherwise",
-            queries=((rate(d.SHADOW_DIFFERENCES, "difference"), "{{difference}}"),),
-            unit="reqps",
+            queries=(
+                (
+                    f"{rate(d.SHADOW_DECISIONS, where=DIFFERS)} / {rate(d.SHADOW_DECISIONS)}",
+                    "share of requests",
+                ),
+            ),
+            unit="percentunit",
         ),
         Panel(
             title="Records lost, and starts of workers",

@@ -104,6 +104,16 @@ class LocalBackend:
         finally:
             rpc.cancel()
 
+    async def status(self, timeout_s: float) -> engine_pb2.GetStatusResponse:
+        """Return what the engine says of itself; raises BackendError."""
+        if not self._supervisor.is_serving:
+            raise errors.EngineDown(self.name, "its engine is not running; it is being started again")
+        stub = engine_pb2_grpc.EngineServiceStub(await self._current_channel())
+        try:
+            return await stub.GetStatus(engine_pb2.GetStatusRequest(), timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise translate(self.name, error) from error
+
     def forecast(self) -> Forecast | None:
         """Return what the engine said of its queue within the last second; None: nothing lately.
 
@@ -116,13 +126,10 @@ class LocalBackend:
 
     async def _ask(self) -> None:
         try:
-            stub = engine_pb2_grpc.EngineServiceStub(await self._current_channel())
-            status = await stub.GetStatus(engine_pb2.GetStatusRequest(), timeout=STATUS_TIMEOUT_S)
-        except grpc.aio.AioRpcError:
+            self._forecast = to_forecast(await self.status(STATUS_TIMEOUT_S))
+        except errors.BackendError:
             # Whoever sends it a request learns why; meanwhile its past has to do.
             self._forecast = None
-        else:
-            self._forecast = to_forecast(status)
         finally:
             self._forecast_at_s = self._clock.monotonic_s()
             self._asking = None

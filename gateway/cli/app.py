@@ -30,6 +30,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "records": ("gateway.cli.records:app", "Verify the records of decisions."),
     "keys": ("gateway.cli.keys:app", "Make API keys for callers."),
     "models": ("gateway.cli.models:app", "List, verify and fetch the files of local models."),
+    "status": (
+        "gateway.cli.status:status",
+        "Show models, breakers, queues, spend and the last decisions of a running gateway.",
+    ),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (

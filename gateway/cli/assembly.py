@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from gateway.admin.status import Sources, WatchedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
-from gateway.cli.engine_board import EngineBoard
+from gateway.cli.engine_board import EngineBoard, SharedEngine
 from gateway.cli.keeping import Keeping
+from gateway.cli.operating import Operator, operated
 from gateway.clock import Clock, SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.ledger.open import open_ledger
@@ -47,13 +49,14 @@ async def running_gateway(
     board: EngineBoard | None = None,
     records: Records | None = None,
     shadow: Policy | None = None,
+    operator: Operator | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
     `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
     `board` the engines are those of a parent that shares them among its workers. `records` are closed at the
-    end, `shadow` decides beside the policy and does nothing. Raises StartupError when
-    something that the policy names is not to be had.
+    end, `shadow` decides beside the policy and does nothing, an `operator` gets status and metrics. Raises
+    StartupError when something that the policy or the operator names is not to be had.
     """
     clock = clock or SystemClock()
     relay = _HealthRelay()
@@ -61,18 +64,23 @@ async def running_gateway(
         if records is not None:
             stack.push_async_callback(asyncio.to_thread, records.close)
             options = replace(options, observers=(*options.observers, records.note))
+        if operator is not None:
+            options = replace(options, observers=(*options.observers, *operator.observers))
         lasting: dict[str, Backend] = dict(replaced or {})
         supervisors: list[EngineSupervisor] = []
+        engines: dict[str, WatchedEngine] = {}
         for name, spec in policy.models.items():
             if name in lasting or isinstance(spec, OpenAIModel):
                 continue
+            state: SharedEngine | EngineSupervisor
             if board is not None:
-                lasting[name] = LocalBackend(name, board.engines[name], clock=clock)
+                state = board.engines[name]
             else:
-                supervisor = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
-                supervisors.append(supervisor)
-                stack.push_async_callback(supervisor.stop)
-                lasting[name] = LocalBackend(name, supervisor, clock=clock)
+                state = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
+                supervisors.append(state)
+                stack.push_async_callback(state.stop)
+            lasting[name] = local = LocalBackend(name, state, clock=clock)
+            engines[name] = WatchedEngine(state=state, ask=local.status)
         for backend in lasting.values():
             stack.push_async_callback(backend.aclose)
         ledger = open_ledger(state_url, clock=clock)
@@ -92,6 +100,19 @@ async def running_gateway(
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
+        if operator is not None:
+            sources = Sources(
+                place=operator.place,
+                current=current,
+                in_flight=lambda: server.in_flight,
+                breakers=keeping.breakers,
+                budgets=keeping.budgets,
+                ledger=ledger,
+                engines=engines,
+                recent=operator.recent,
+                clock=clock,
+            )
+            await stack.enter_async_context(operated(operator, sources, port=server.port))
         for name, spec in policy.models.items():
             if name in (replaced or {}) or isinstance(spec, OpenAIModel):
                 await server.health.set_model(name, True)

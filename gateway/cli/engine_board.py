@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gateway.admin.place import Place
 from gateway.clock import Clock
 
 BOARD_VARIABLE = "GATEWAY_ENGINE_BOARD"
 """Set by the parent in the environment of its workers: the path of the file."""
-WORKER_VARIABLE = "GATEWAY_WORKER_NUMBER"
-"""Set by the parent, too: from 0, and the same for the worker that takes the place of one that has ended."""
+WORKER_VARIABLE = "GATEWAY_WORKER"
+"""Set by the parent, too: the worker's number, from 0, and how many there are, as in `0/4`. A worker has the
+number of the one whose place it takes."""
 READ_EVERY_S = 0.2
 
 
@@ -27,6 +29,8 @@ class EngineState:
     target: str
     generation: int
     is_serving: bool
+    load_s: float = 0.0
+    """Seconds that the last loading took."""
 
 
 def write_board(path: Path, engines: Mapping[str, EngineState]) -> None:
@@ -41,16 +45,18 @@ def read_board(path: Path) -> dict[str, EngineState]:
     return {name: EngineState(**state) for name, state in json.loads(path.read_text()).items()}
 
 
+def place_of(environ: Mapping[str, str] = os.environ) -> Place:
+    """Return which worker of its parent this process is; the only one where it is its own parent."""
+    if BOARD_VARIABLE not in environ:
+        return Place()
+    number, _, count = environ[WORKER_VARIABLE].partition("/")
+    return Place(number=int(number), count=int(count), folder=Path(environ[BOARD_VARIABLE]).parent)
+
+
 def board_of(environ: Mapping[str, str] = os.environ) -> "EngineBoard | None":
     """Return the board that this process was started with; None where it is its own parent."""
     path = environ.get(BOARD_VARIABLE)
     return None if path is None else EngineBoard(Path(path))
-
-
-def worker_number(environ: Mapping[str, str] = os.environ) -> int | None:
-    """Return which of several workers this process is; None where it is the only one."""
-    number = environ.get(WORKER_VARIABLE)
-    return None if number is None else int(number)
 
 
 class SharedEngine:
@@ -68,6 +74,11 @@ class SharedEngine:
     def generation(self) -> int:
         """How often it was started."""
         return self.state.generation
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that the last loading took."""
+        return self.state.load_s
 
     @property
     def is_serving(self) -> bool:

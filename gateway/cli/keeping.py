@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from gateway.backends.base import Backend
 from gateway.backends.cloud import CloudBackend
 from gateway.clock import Clock
+from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.dispatcher import Dispatcher, Vitals
 from gateway.dispatch.reserve import Ledger
 from gateway.errors import StartupError
@@ -85,6 +86,16 @@ class Keeping:
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock)
         self._budgets = BudgetView(ledger, clock=clock)
+
+    @property
+    def breakers(self) -> Breakers:
+        """The breakers of this process."""
+        return self._vitals.breakers
+
+    @property
+    def budgets(self) -> BudgetView:
+        """What is known of budgets."""
+        return self._budgets
 
     def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
         """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""

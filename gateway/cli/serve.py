@@ -15,7 +15,8 @@ from gateway.cli import serve_flags as flags
 from gateway.cli.access import access_of
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
-from gateway.cli.engine_board import EngineBoard, board_of, worker_number
+from gateway.cli.engine_board import EngineBoard, board_of, place_of
+from gateway.cli.operating import Operator, admin_choice, metrics_address, operator_of, refuse_open_page
 from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
 from gateway.engine.owner import wake_with_owner
@@ -45,6 +46,8 @@ def serve(
     tls_client_ca: flags.TlsClientCa = None,
     max_request_bytes: flags.MaxRequestBytes = 1024 * 1024,
     workers: flags.Workers = 1,
+    metrics: flags.Metrics = None,
+    admin: flags.Admin = None,
     drain_s: flags.DrainS = 5.0,
     grace_s: flags.GraceS = 30.0,
     decisions: flags.Decisions = None,
@@ -75,6 +78,8 @@ def serve(
             f"--listen {listen}: reaches beyond this host without TLS and keys (or client certificates);"
             " say --insecure if that is meant"
         )
+    refuse_open_page(metrics_address(metrics), insecure=insecure, air_gap=air_gap)
+    admin_choice(admin, os.environ)  # Said now where it is wrong, and by one process.
     path = policy or default_policy_path()
     loaded = load_policy(path, air_gap=air_gap)
     watching = None if shadow is None else load_policy(shadow)
@@ -107,9 +112,14 @@ def serve(
         grace_s=grace_s,
     )
     configure_logs(log_format)
+    place = place_of()
+    operator = operator_of(admin=admin, metrics=metrics, place=place)
     records = None
     if decisions is not None:
-        records = Records(of_worker(decisions, worker_number()), clock=SystemClock())
+        number = None if board is None else place.number
+        records = Records(
+            of_worker(decisions, number), clock=SystemClock(), on_lost=operator.measures.note_record_error
+        )
     if board is not None:
         wake_with_owner()
         threading.Thread(target=end_with_parent, daemon=True).start()
@@ -123,6 +133,7 @@ def serve(
             board=board,
             records=records,
             shadow=watching,
+            operator=operator,
         )
     )
 
@@ -144,6 +155,7 @@ async def _serve(
     board: EngineBoard | None,
     records: Records | None,
     shadow: Policy | None,
+    operator: Operator,
 ) -> None:
     ending = _Ending(on_hangup=on_hangup)
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
@@ -155,6 +167,7 @@ async def _serve(
             board=board,
             records=records,
             shadow=shadow,
+            operator=operator,
         ) as server:
             _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
             await ending.wait()

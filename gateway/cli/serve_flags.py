@@ -75,6 +75,22 @@ Workers = Annotated[
         envvar="GATEWAY_WORKERS", min=1, max=256, help="Processes that share the port and the engines."
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GATEWAY_METRICS",
+        metavar="HOST:PORT",
+        help="Where Prometheus reads /metrics; beyond this host only with --insecure. Default: nowhere.",
+    ),
+]
+Admin = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GATEWAY_ADMIN",
+        metavar="ADDRESS",
+        help="Where gateway status asks: unix:PATH, a loopback HOST:PORT, or off; default: a private socket.",
+    ),
+]
 DrainS = Annotated[
     float,
     typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import structlog
 
+from gateway.admin.place import METRICS_FOLDER
 from gateway.cli.engine_board import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
 from gateway.cli.exits import MISUSED
 from gateway.clock import SystemClock
@@ -80,6 +81,7 @@ class Parent:
         self._orders = orders
         self._address = address
         self._board = folder / "engines.json"
+        (folder / METRICS_FOLDER).mkdir()
         self._processes: dict[int, Process] = {}
         self._is_ending = asyncio.Event()
         self.status = 0
@@ -106,7 +108,10 @@ class Parent:
     def _write(self) -> None:
         engines = {
             name: EngineState(
-                target=supervisor.target, generation=supervisor.generation, is_serving=supervisor.is_serving
+                target=supervisor.target,
+                generation=supervisor.generation,
+                is_serving=supervisor.is_serving,
+                load_s=supervisor.load_s,
             )
             for name, supervisor in self._supervisors.items()
         }
@@ -144,7 +149,8 @@ class Parent:
             sys.executable, "-P", "-m", "gateway", *self._orders.arguments,
             "--workers", "1", "--listen", self._address.target,
             stdin=PIPE,  # It closes with this process, however that ends, and the worker ends with it.
-            env=os.environ | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: str(number)},
+            env=os.environ
+            | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: f"{number}/{self._orders.workers}"},
             start_new_session=True,
         )  # fmt: skip
 

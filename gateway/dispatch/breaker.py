@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gateway.clock import Clock
 from gateway.dispatch.turn import Layer, Try
@@ -20,6 +21,14 @@ LONGEST_OPEN_S = 20.0
 """So a provider that is up again is found within 30 s of the next request, however long it was down."""
 HOPELESS_OPEN_S = 300.0
 """For what only an operator can heal."""
+
+
+class BreakerState(StrEnum):
+    """Whether calls are let through; half open, one is, to find out."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
 
 
 @dataclass(slots=True)
@@ -51,6 +60,12 @@ class Breaker:
         if now_s < self._open_until_s:
             return self._open_until_s - now_s
         return 0.0 if self._is_probing else None
+
+    def state(self, now_s: float) -> BreakerState:
+        """Return what an operator is told."""
+        if self._open_until_s is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now_s < self._open_until_s else BreakerState.HALF_OPEN
 
     def admit(self, now_s: float) -> int:
         """Take the right to call; pass what it returns to `record`. Only if `retry_after_s` is None."""
@@ -123,6 +138,10 @@ class Breakers:
     def is_open(self, model: str) -> bool:
         """Say whether a call to the model would be refused now."""
         return self.of(model).retry_after_s(self._clock.monotonic_s()) is not None
+
+    def state(self, model: str) -> BreakerState:
+        """Return the state of a model's breaker."""
+        return self.of(model).state(self._clock.monotonic_s())
 
     def heals_after_s(self, model: str) -> float | None:
         """Return the seconds after which an open breaker lets a call through; None: nobody knows."""

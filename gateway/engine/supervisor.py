@@ -40,6 +40,8 @@ class EngineSupervisor:
         """Whether the engine takes requests."""
         self.generation = 0
         """How often an engine was started."""
+        self.load_s = 0.0
+        """Seconds that the last loading took; 0 before the first."""
 
     @property
     def target(self) -> str:
@@ -92,6 +94,7 @@ class EngineSupervisor:
             await self._process.end(0.0)
             self._process = None
             raise
+        self.load_s = ready.load_ms / 1000
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)
         return self._process

@@ -23,6 +23,8 @@ class Account:
     """The start of the window."""
     resets_at_unix_s: float
     """The end of the window, when the account begins anew."""
+    subject: str = ""
+    """Whose it is, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
     soft_limit_usd_nanos: int | None = None
     """What routing takes for the limit, if the policy says so; no reservation is refused by it."""
 
@@ -66,6 +68,7 @@ def accounts_for(
             Account(
                 key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins:%Y-%m-%dT%H:%MZ}",
                 budget=budget.name,
+                subject=subject,
                 limit_usd_nanos=nanos_of_usd(budget.limit_usd),
                 soft_limit_usd_nanos=None if soft is None else nanos_of_usd(soft),
                 begins_at_unix_s=begins_s,

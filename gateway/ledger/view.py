@@ -1,5 +1,6 @@
 """How much of each account is gone, for routing: a local view that may be a second old."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,9 @@ from gateway.ledger.accounts import Account
 
 FRESH_S = 1.0
 """How long a view is used; the law is the reservation, so this only bounds how late a rule sees it."""
+
+MOST_RECENT = 1000
+"""Accounts that are remembered for operators."""
 
 
 class SpendReader(Protocol):
@@ -26,6 +30,7 @@ class BudgetView:
         self._ledger = ledger
         self._clock = clock
         self._seen: dict[str, tuple[float, int | None]] = {}
+        self._recent: OrderedDict[str, Account] = OrderedDict()
 
     async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
         """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit comes first.
@@ -33,6 +38,7 @@ class BudgetView:
         What cannot be read counts as fully spent.
         """
         now_s = self._clock.monotonic_s()
+        self._remember(accounts)
         # The keys of windows that are over would stay for ever.
         self._seen = {key: seen for key, seen in self._seen.items() if now_s - seen[0] < FRESH_S}
         known = {account.key: self._seen[account.key][1] for account in accounts if account.key in self._seen}
@@ -45,6 +51,24 @@ class BudgetView:
             (limit if spent is None else spent, limit)
             for spent, limit in ((known[account.key], _scored_limit(account)) for account in accounts)
         )
+
+    async def recent(self) -> Sequence[tuple[Account, int]]:
+        """Return accounts of windows that run, of subjects that called lately, and what is spent of each.
+
+        For operators; read from the ledger anew. Raises LedgerUnavailable.
+        """
+        unix_s = self._clock.unix_s()
+        accounts = [account for account in self._recent.values() if account.resets_at_unix_s > unix_s]
+        if not accounts:
+            return []
+        return tuple(zip(accounts, await self._ledger.spent(accounts), strict=True))
+
+    def _remember(self, accounts: Sequence[Account]) -> None:
+        for account in accounts:
+            self._recent[account.key] = account
+            self._recent.move_to_end(account.key)
+        while len(self._recent) > MOST_RECENT:
+            self._recent.popitem(last=False)
 
     async def _read(self, accounts: Sequence[Account]) -> Sequence[int | None]:
         try:

@@ -5,7 +5,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,14 +36,15 @@ _Item = tuple[Mapping[str, Any], int]
 class Records:
     """Takes what the event loop has to say of each call, and writes it in a thread of its own.
 
-    `written`, `lost` and `is_failing` are for metrics. Raises StartupError for a file that cannot be written
-    or that another process writes.
+    `on_lost` is told of each record that is lost, in any thread. Raises StartupError for a file that
+    cannot be written or that another process writes.
     """
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(self, path: Path, *, clock: Clock, on_lost: Callable[[], None] = lambda: None) -> None:
         self.written = 0
         self.lost = 0
         self.is_failing = False
+        self._on_lost = on_lost
         self._path = path
         self._clock = clock
         self._waiting: queue.SimpleQueue[object] = queue.SimpleQueue()
@@ -79,13 +80,19 @@ class Records:
         self._thread.join()
         if self._backlog:
             _log.error("records.lost", records=len(self._backlog), file=str(self._path))
+            for _ in self._backlog:
+                self._on_lost()
         os.close(self._fd)
 
     def _put(self, fields: Mapping[str, Any], rotate_mb: int) -> None:
         if self._waiting.qsize() >= MOST_WAITING:
-            self.lost += 1
+            self._lose()
         else:
             self._waiting.put((fields, rotate_mb))
+
+    def _lose(self) -> None:
+        self.lost += 1
+        self._on_lost()
 
     # From here on, all is the thread's.
 
@@ -111,7 +118,7 @@ class Records:
                 if len(self._backlog) < MOST_WAITING:
                     self._backlog.append(item)  # type: ignore[arg-type]  # Only _put and close put.
                 else:
-                    self.lost += 1
+                    self._lose()
                 item = self._waiting.get_nowait()
         except queue.Empty:
             return False

@@ -66,6 +66,16 @@ class GatewayServer:
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.target.rpartition(":")[2])
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are not over."""
+        return self._boundary.in_flight
+
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
         address = self._options.address

@@ -146,12 +146,12 @@ RELOADS = Metric(
     labels=("outcome",),
     help="Policies that were to replace the one that runs: applied, unchanged or refused.",
 )
-SHADOW_DIFFERENCES = Metric(
-    name="gateway_shadow_differences_total",
+SHADOW_DECISIONS = Metric(
+    name="gateway_shadow_decisions_total",
     kind="counter",
     unit="requests",
-    labels=("difference",),
-    help="Requests that a shadow policy would have decided otherwise, by what would differ.",
+    labels=("differs",),
+    help="Requests that the policy of --shadow decided, too: true where they would have gone another way.",
 )
 RECORD_ERRORS = Metric(
     name="gateway_record_errors_total",
@@ -167,7 +167,7 @@ WORKER_STARTS = Metric(
 )
 COUNTED = (
     REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
-    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DIFFERENCES, RECORD_ERRORS, WORKER_STARTS,
+    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, RECORD_ERRORS, WORKER_STARTS,
 )  # fmt: skip
 """What is counted where it happens, in every worker; the page has the sum of all."""
 

@@ -130,6 +130,8 @@ def _histograms(
 ) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, histogram in samples:
+        if not histogram.counts:
+            continue
         total = 0
         buckets = []
         bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]

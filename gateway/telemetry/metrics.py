@@ -95,16 +95,14 @@ class Measures:
             self._observe(names.DECISION_S, report.decision_s)
         if report.first_text_s is not None:
             self._observe(names.FIRST_TEXT_S, report.first_text_s, route)
+        if report.shadow is not None:
+            self._count(names.SHADOW_DECISIONS, str(report.shadow.differs).lower())
         if report.policy is not None:
             self._note_attempts(report, report.policy)
 
     def note_reload(self, outcome: str) -> None:
         """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
-
-    def note_shadow_difference(self, difference: str) -> None:
-        """Count a request that a shadow policy would have decided otherwise, by what would differ."""
-        self._count(names.SHADOW_DIFFERENCES, difference)
 
     def note_record_error(self) -> None:
         """Count a record that could not be written."""

@@ -1,0 +1,82 @@
+"""A gateway of this process as its operator sees it: the page of metrics, and the admin service."""
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.admin.address import parse_admin
+from gateway.admin.place import Place
+from gateway.backends.base import Backend
+from gateway.cli.operating import Operator
+from gateway.client.admin import AdminClient
+from gateway.server.listen import Address
+from tests.served import POLICY, Served, served
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What Prometheus read at one moment."""
+
+    samples: Mapping[tuple[str, Labels], float]
+    text: str
+
+    def total(self, name: str, **labels: str) -> float:
+        """Return the sum of all samples of a name that have these labels."""
+        wanted = set(labels.items())
+        return sum(value for (found, has), value in self.samples.items() if found == name and wanted <= has)
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Return the values of a label."""
+        return {dict(has)[label] for found, has in self.samples if found == name}
+
+
+async def read_page(address: str) -> Page:
+    """Read the page as Prometheus does."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as response:
+        response.raise_for_status()
+        text = await response.text()
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in samples, f"{sample.name} stands there twice"
+            samples[key] = sample.value
+    return Page(samples, text)
+
+
+@dataclass(frozen=True)
+class Operated:
+    """A running gateway, and where its operator looks."""
+
+    gateway: Served
+    operator: Operator
+    admin: AdminClient
+    page_address: str
+
+    async def page(self) -> Page:
+        """Read the metrics."""
+        return await read_page(self.page_address)
+
+
+@asynccontextmanager
+async def operated(
+    backends: Mapping[str, Backend], folder: Path, *, policy: str = POLICY, **options: object
+) -> AsyncIterator[Operated]:
+    """Run a gateway with metrics and admin service, whose models are all scripted."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        metrics = Address("127.0.0.1", probe.getsockname()[1])
+    address = parse_admin(f"unix:{folder / 'admin.sock'}")
+    operator = Operator(place=Place(), admin=lambda _: address, metrics=metrics)
+    async with (
+        served(backends, policy=policy, operator=operator, **options) as gateway,  # type: ignore[arg-type]
+        AdminClient(address.target) as admin,
+    ):
+        yield Operated(gateway, operator, admin, metrics.target)
