@@ -5,13 +5,15 @@ GatewayError
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
+├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
 ├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
 └── AttemptError                (by its kind)         one attempt at one model did not give the answer
     ├── NotTried                (by its kind)         the model was not called
     │   ├── BudgetExhausted     RESOURCE_EXHAUSTED    a budget has no room for the worst case
     │   ├── LedgerUnavailable   UNAVAILABLE           nothing may be spent
     │   ├── BreakerOpen         UNAVAILABLE           it failed too often lately
-    │   └── ModelPaused         RESOURCE_EXHAUSTED    it asked for a pause that is not over
+    │   ├── ModelPaused         RESOURCE_EXHAUSTED    it asked for a pause that is not over
+    │   └── ModelBusy           RESOURCE_EXHAUSTED    as many calls as the policy allows are in flight
     └── BackendError            (by its kind)         the model was called and failed
         ├── BackendUnreachable  UNAVAILABLE           retry: no connection
         │   └── BackendReset    UNAVAILABLE           retry: the connection broke before an answer
@@ -121,6 +123,13 @@ class DeadlinePassed(GatewayError):
         self.attempts = tuple(attempts)
 
 
+class Overloaded(GatewayError):
+    """As many requests are answered as the policy allows, in all or of this tenant; nothing was tried."""
+
+    reason = Reason.QUEUE_FULL
+    code = "RESOURCE_EXHAUSTED"
+
+
 class NotDegraded(GatewayError):
     """No model answered, and the caller wants an error rather than a canned reply."""
 
@@ -188,6 +197,13 @@ class ModelPaused(NotTried):
     """The model asked for fewer requests, and the pause is too long to wait for."""
 
     reason = Reason.RATE_LIMITED
+    code = "RESOURCE_EXHAUSTED"
+
+
+class ModelBusy(NotTried):
+    """As many calls as the policy allows are in flight, and no place is free in time."""
+
+    reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"
 
 

@@ -12,6 +12,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.recovery import Judge
 from gateway.dispatch.reserve import Ledger
 from gateway.ledger.memory import MemoryLedger
+from gateway.policy.limits import Limits
 from gateway.policy.model import (
     Budget,
     CannedReply,
@@ -59,6 +60,7 @@ def a_policy(
     *,
     budgets: Sequence[Budget] = (),
     resilience: Resilience | None = None,
+    limits: Limits | None = None,
 ) -> Policy:
     """Return a policy with these models and no rules, since dispatch reads none."""
     return Policy(
@@ -67,6 +69,7 @@ def a_policy(
         budgets=tuple(budgets),
         rules=(),
         resilience=resilience or Resilience(),
+        limits=limits or Limits(),
         replies=REPLIES,
         effective_yaml="",
         hash="0" * 64,
@@ -80,11 +83,13 @@ def a_budget(limit_usd_nanos: int) -> Budget:
     )
 
 
-def a_request(*, max_cost_usd_nanos: int | None = None, allow_degraded: bool = True) -> Request:
+def a_request(
+    *, max_cost_usd_nanos: int | None = None, allow_degraded: bool = True, tenant: str = "acme"
+) -> Request:
     """Return a request for at most 100 tokens."""
     return Request(
         request_id="r1",
-        tenant="acme",
+        tenant=tenant,
         messages=(Message(role=Role.USER, content=PROMPT),),
         config=GenerationConfig(max_tokens=100),
         hints=Hints(max_cost_usd_nanos=max_cost_usd_nanos, allow_degraded=allow_degraded),
@@ -120,6 +125,7 @@ class Bench:
         ledger: Ledger | None = None,
         judge: Judge | None = None,
         backends: Mapping[str, Backend] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._judge = judge
         self.clock = clock or LoopClock()
@@ -129,7 +135,7 @@ class Bench:
             if name not in (backends or {})
         }
         models = {name: EDGE if name.startswith("edge") else CLOUD for name in scripts} | dict(specs or {})
-        self.policy = a_policy(models, budgets=budgets, resilience=resilience)
+        self.policy = a_policy(models, budgets=budgets, resilience=resilience, limits=limits)
         self.ledger = ledger or MemoryLedger(clock=self.clock)
         self.dispatcher = Dispatcher(
             backends={**self.backends, **(backends or {})},

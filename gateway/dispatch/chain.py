@@ -1,6 +1,6 @@
 """Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
 
-Canned(Chain(Retry(Recorded(Guarded(Reserve(Within(backend)))))))
+Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(backend))))))))
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator

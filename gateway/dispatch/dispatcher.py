@@ -2,12 +2,14 @@
 
 The layers, from the outside in:
 
-    Canned(Chain(Retry(Recorded(Guarded(Reserve(Within(backend)))))))
+    Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(backend))))))))
 
 * Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
   `recovery.py`); when none is left, it ends with the canned reply or an error (`ending.py`).
 * Retry tries the same model again where it may heal (`retry.py`).
 * Recorded notes every try in the trail (`record.py`, `trail.py`).
+* Limited waits for a place at a model that has a bound (`limited.py`, `fair_gate.py`), as the whole
+  process has.
 * Guarded asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
 * Reserve holds the worst case in the ledger, and settles it (`reserve.py`): a refused reservation is no
   news to the breaker, since no call was made.
@@ -26,6 +28,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
 from gateway.dispatch.chain import Chain, Order
 from gateway.dispatch.deadline import Within
+from gateway.dispatch.limited import Gates, Limited
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.pauses import Pauses
 from gateway.dispatch.record import Recorded
@@ -52,6 +55,7 @@ class Vitals:
     pauses: Pauses
     paces: Paces
     retry_budget: RetryBudget
+    gates: Gates
 
     @classmethod
     def unknown(cls, clock: Clock) -> "Vitals":
@@ -61,6 +65,7 @@ class Vitals:
             pauses=Pauses(clock),
             paces=Paces(clock),
             retry_budget=RetryBudget(clock),
+            gates=Gates(clock),
         )
 
     def forget(self, model: str) -> None:
@@ -68,6 +73,7 @@ class Vitals:
         self.breakers.forget(model)
         self.pauses.forget(model)
         self.paces.forget(model)
+        self.gates.forget(model)
 
 
 class Dispatcher:
@@ -92,11 +98,12 @@ class Dispatcher:
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, Foreseeing)}
         self._paces = vitals.paces
         self._retry_budget = vitals.retry_budget
+        self._gates = vitals.gates
         within = Within(backends, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
         retry = Retry(
-            Recorded(guarded, clock=clock),
+            Recorded(Limited(guarded, gates=vitals.gates, clock=clock), clock=clock),
             breakers=breakers,
             pauses=pauses,
             retry_budget=self._retry_budget,
@@ -193,7 +200,8 @@ class Dispatcher:
             trail=trail or Trail(self._clock),
             judge=judge,
         )
-        with self._retry_budget.request():
-            async with aclosing(self._chain(order)) as events:
-                async for event in events:
-                    yield event
+        async with self._gates.request(request.tenant, policy, order.deadline):
+            with self._retry_budget.request():
+                async with aclosing(self._chain(order)) as events:
+                    async for event in events:
+                        yield event

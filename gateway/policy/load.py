@@ -94,6 +94,7 @@ def _policy_of(file: PolicyFile) -> Policy:
         resilience=file.resilience,
         replies=file.replies,
         records=file.records,
+        limits=file.limits,
         effective_yaml=_yaml_of(effective),
         hash=_hash_of(effective),
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.policy.limits import Limits
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.spec import (
     ClassName,
@@ -278,6 +279,7 @@ class PolicyFile(Strict):
         min_length=1,
         description="Canned replies for when no model answers; the first that fits the reason is sent.",
     )
+    limits: Limits = Field(Limits(), description="How much is answered at once.")
     records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
 
 
@@ -313,3 +315,4 @@ class Policy:
     hash: str
     """SHA-256 of the effective policy, hexadecimal."""
     records: RecordKeeping = field(default_factory=RecordKeeping)
+    limits: Limits = field(default_factory=Limits)

@@ -70,6 +70,13 @@ class _Model(Strict):
         "resume it is handed what was already sent of an answer. Default: false for openai; true for "
         "llama_cpp, but for builtin:demo, which knows whole sentences only.",
     )
+    concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Calls to this model that one gateway process has in flight at once. "
+        "Default: no bound but limits.concurrency.",
+    )
     place: Literal["edge", "cloud"] | None = Field(
         None,
         description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD. "

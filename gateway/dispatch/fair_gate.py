@@ -1,0 +1,169 @@
+"""A bound on what runs at once, with a bounded queue in which tenants take turns.
+
+Round robin between the tenants that wait, first come, first served inside each. A full queue refuses the
+newest of the tenant that has most in it, so that a flood pushes out itself and nobody else (McKenney,
+Stochastic Fairness Queueing, 1990).
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.turn import seconds_left
+
+LEAST_RETRY_S = 0.1
+_WEIGHT = 0.1
+"""Weight of the latest measurement in the moving mean of how long a place is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How many may be inside at once, how many of one tenant, and how many may wait."""
+
+    concurrency: int
+    tenant_concurrency: int
+    queue: int
+
+
+class NoPlace(Exception):
+    """There is no place in time; `retry_after_s` is the wait that is foreseen."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("no place in time")
+        self.retry_after_s = max(LEAST_RETRY_S, retry_after_s)
+
+
+class FairGate:
+    """Counts who is inside. Bounds come with each call, so that a new policy holds from its first one on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._bounds = Bounds(concurrency=1, tenant_concurrency=1, queue=0)
+        self._inside: Counter[str] = Counter()
+        self._running = 0
+        self._waiting: dict[str, deque[asyncio.Future[bool]]] = {}
+        """By tenant, whose turn is next first; True lets one in, False turns it away."""
+        self._queued = 0
+        self._taken_s = 0.0
+        """How long a place is taken, lately."""
+
+    @property
+    def running(self) -> int:
+        """How many are inside."""
+        return self._running
+
+    @property
+    def queued(self) -> int:
+        """How many wait."""
+        return self._queued
+
+    @asynccontextmanager
+    async def place(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
+        """Hold a place while the block runs; raises NoPlace if there is none before `until`."""
+        self._bounds = bounds
+        self._let_in()
+        if tenant in self._waiting or not self._fits(tenant):
+            await self._wait(tenant, until)
+        else:
+            self._enter(tenant)
+        began_s = self._clock.monotonic_s()
+        try:
+            yield
+        finally:
+            taken_s = self._clock.monotonic_s() - began_s
+            self._taken_s = (
+                taken_s if not self._taken_s else self._taken_s + _WEIGHT * (taken_s - self._taken_s)
+            )
+            self._leave(tenant)
+
+    def wait_s(self, tenant: str) -> float:
+        """Return how long one more of a tenant would wait, if tenants take turns; 0 if nothing is known."""
+        own = len(self._waiting.get(tenant, ()))
+        ahead = sum(min(len(queue), own + 1) for other, queue in self._waiting.items() if other != tenant)
+        turns = max(
+            (ahead + own + 1) / self._bounds.concurrency,
+            # Its own bound may be what it waits for, whatever the others do.
+            (own + 1) / self._bounds.tenant_concurrency if self._is_full_of(tenant) else 0.0,
+        )
+        return turns * self._taken_s
+
+    async def _wait(self, tenant: str, until: Deadline) -> None:
+        left_s, wait_s = until.remaining_s(self._clock), self.wait_s(tenant)
+        if wait_s > left_s or not self._make_room(tenant):
+            raise NoPlace(wait_s)
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(turn)
+        self._queued += 1
+        try:
+            async with asyncio.timeout(seconds_left(until, self._clock)):
+                is_let_in = await turn
+        except TimeoutError:
+            self._give_up(tenant, turn)
+            raise NoPlace(self.wait_s(tenant)) from None
+        except asyncio.CancelledError:
+            self._give_up(tenant, turn)
+            raise
+        if not is_let_in:
+            raise NoPlace(self.wait_s(tenant))
+
+    def _give_up(self, tenant: str, turn: "asyncio.Future[bool]") -> None:
+        """Wait no more; a place that was given in the same moment is given back."""
+        self._discard(tenant, turn)
+        if turn.done() and not turn.cancelled() and turn.result():
+            self._leave(tenant)
+
+    def _make_room(self, tenant: str) -> bool:
+        """Say whether one more may wait; of a full queue, the newest of whoever has most in it goes."""
+        if self._queued < self._bounds.queue:
+            return True
+        longest = max(self._waiting, key=lambda other: len(self._waiting[other]), default=tenant)
+        if len(self._waiting.get(longest, ())) <= len(self._waiting.get(tenant, ())) + 1:
+            return False
+        newest = self._waiting[longest][-1]
+        self._discard(longest, newest)
+        if not newest.done():
+            newest.set_result(False)
+        return True
+
+    def _let_in(self) -> None:
+        """Give free places to those that wait, a tenant at a time."""
+        while self._running < self._bounds.concurrency:
+            tenant = next((each for each in self._waiting if self._fits(each)), None)
+            if tenant is None:
+                return
+            turn = self._waiting[tenant][0]
+            self._discard(tenant, turn)
+            if turn.done():
+                continue  # Whoever waited is being cancelled.
+            if tenant in self._waiting:
+                self._waiting[tenant] = self._waiting.pop(tenant)
+            self._enter(tenant)
+            turn.set_result(True)
+
+    def _discard(self, tenant: str, turn: "asyncio.Future[bool]") -> None:
+        if turn not in self._waiting.get(tenant, ()):
+            return
+        self._waiting[tenant].remove(turn)
+        self._queued -= 1
+        if not self._waiting[tenant]:
+            del self._waiting[tenant]
+
+    def _fits(self, tenant: str) -> bool:
+        return self._running < self._bounds.concurrency and not self._is_full_of(tenant)
+
+    def _is_full_of(self, tenant: str) -> bool:
+        return self._inside[tenant] >= self._bounds.tenant_concurrency
+
+    def _enter(self, tenant: str) -> None:
+        self._running += 1
+        self._inside[tenant] += 1
+
+    def _leave(self, tenant: str) -> None:
+        self._running -= 1
+        self._inside[tenant] -= 1
+        if not self._inside[tenant]:
+            del self._inside[tenant]
+        self._let_in()

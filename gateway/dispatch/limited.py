@@ -1,0 +1,86 @@
+"""The layers that hold a bound on what runs at once: of one process, and of one model."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
+from gateway.dispatch.turn import Layer, Try
+from gateway.errors import ModelBusy, Overloaded
+from gateway.policy.model import Policy
+from gateway.types import Chunk
+
+
+class Gates:
+    """The gate of this process, and one for each of its models."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._process = FairGate(clock)
+        self._models: dict[str, FairGate] = {}
+
+    def of(self, model: str) -> FairGate:
+        """Return the gate of a model."""
+        return self._models.setdefault(model, FairGate(self._clock))
+
+    def forget(self, model: str) -> None:
+        """Drop the gate of a model; who is inside or waits stays with the old one."""
+        self._models.pop(model, None)
+
+    @asynccontextmanager
+    async def request(self, tenant: str, policy: Policy, until: Deadline) -> AsyncGenerator[None, None]:
+        """Hold a tenant's place in this process while the block runs; raises Overloaded."""
+        limits = policy.limits
+        bounds = Bounds(
+            concurrency=limits.concurrency,
+            tenant_concurrency=limits.tenant_concurrency or limits.concurrency,
+            queue=limits.queue,
+        )
+        try:
+            async with self._process.place(tenant, bounds=bounds, until=until):
+                yield
+        except NoPlace as full:
+            raise Overloaded(
+                "as many requests are answered as may be at once, and there is no turn in time",
+                retry_after_s=full.retry_after_s,
+            ) from None
+
+
+class Limited:
+    """Waits for a place at a model that has a `concurrency`.
+
+    Not longer than the caller can wait, nor, while another model follows, than for a rate limit: then the
+    next model is the better place. Nothing is reserved meanwhile.
+    """
+
+    def __init__(self, inner: Layer, *, gates: Gates, clock: Clock) -> None:
+        self._inner = inner
+        self._gates = gates
+        self._clock = clock
+
+    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+        """Yield the inner answer; raises ModelBusy without a call."""
+        turn = attempt.turn
+        concurrency = turn.spec.concurrency
+        if concurrency is None:
+            async with aclosing(self._inner(attempt)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        bounds = Bounds(
+            concurrency=concurrency, tenant_concurrency=concurrency, queue=turn.policy.limits.queue
+        )
+        until = turn.share(self._clock)
+        if not turn.is_last:
+            until = until.at_most(turn.policy.resilience.backoff_s.max, self._clock)
+        try:
+            async with (
+                self._gates.of(turn.model).place(turn.request.tenant, bounds=bounds, until=until),
+                aclosing(self._inner(attempt)) as chunks,
+            ):
+                async for chunk in chunks:
+                    yield chunk
+        except NoPlace as full:
+            raise ModelBusy(
+                turn.model, "it answers as many as it may at once", retry_after_s=full.retry_after_s
+            ) from None
