@@ -6,6 +6,10 @@ GatewayError
 ├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
+├── TicketUnknown               NOT_FOUND             no hand-off of this tenant has this ticket
+├── TicketRefused               FAILED_PRECONDITION   another person has the ticket, or it is answered
+├── HandoffUnavailable          UNAVAILABLE           the queue of hand-offs cannot be used
+├── HandoffFull                 RESOURCE_EXHAUSTED    too much waits for people
 ├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
 └── AttemptError                (by its kind)         one attempt at one model did not give the answer
     ├── NotTried                (by its kind)         the model was not called
@@ -125,6 +129,34 @@ class DeadlinePassed(GatewayError):
 
 class Overloaded(GatewayError):
     """As many requests are answered as the policy allows, in all or of this tenant; nothing was tried."""
+
+    reason = Reason.QUEUE_FULL
+    code = "RESOURCE_EXHAUSTED"
+
+
+class TicketUnknown(GatewayError):
+    """No hand-off of this tenant has this ticket; it never was, it is another's, or it has expired."""
+
+    reason = Reason.TICKET_UNKNOWN
+    code = "NOT_FOUND"
+
+
+class TicketRefused(GatewayError):
+    """Another person has taken the ticket or has answered it."""
+
+    reason = Reason.INVALID_REQUEST
+    code = "FAILED_PRECONDITION"
+
+
+class HandoffUnavailable(GatewayError):
+    """The queue of hand-offs cannot be reached, or what is in it cannot be opened."""
+
+    reason = Reason.HANDOFF_UNAVAILABLE
+    code = "UNAVAILABLE"
+
+
+class HandoffFull(GatewayError):
+    """So much waits for people that nothing more is taken in; a canned reply goes without a ticket."""
 
     reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"

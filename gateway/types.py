@@ -71,6 +71,8 @@ class Reason(StrEnum):
     INTERNAL = "INTERNAL"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
+    TICKET_UNKNOWN = "TICKET_UNKNOWN"
+    HANDOFF_UNAVAILABLE = "HANDOFF_UNAVAILABLE"
 
 
 class Outcome(StrEnum):
@@ -320,6 +322,8 @@ class Degraded:
     canned_id: str
     retry_after_s: float | None = None
     """Seconds after which another try makes sense, where that is known."""
+    ticket_id: str = ""
+    """By which the caller may fetch the answer of a person, where one was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

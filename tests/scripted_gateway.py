@@ -96,6 +96,7 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
     def __init__(self) -> None:
         self.answer = ANSWER
         self.events: Sequence[pb.StreamGenerateResponse] = (delta("hel"), delta("lo"), completed())
+        self.handoff = pb.GetHandoffResponse(ticket_id="ho_1", state=pb.HANDOFF_STATE_PENDING)
         self.behaviour: Behaviour = _succeed
         self.requests: list[Message] = []
         self.metadata: list[dict[str, str | bytes]] = []
@@ -119,6 +120,13 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         """Explain."""
         await self._called(request, context)
         return pb.ExplainResponse(decision=self.answer.decision)
+
+    async def GetHandoff(  # noqa: N802  # The name is the proto's.
+        self, request: pb.GetHandoffRequest, context: Context
+    ) -> pb.GetHandoffResponse:
+        """Tell of a ticket."""
+        await self._called(request, context)
+        return self.handoff
 
     async def StreamGenerate(  # noqa: N802  # The name is the proto's.
         self, request: pb.StreamGenerateRequest, context: Context

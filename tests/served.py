@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import grpc
 
@@ -56,6 +57,8 @@ async def served(
     records: Records | None = None,
     shadow: str | None = None,
     operator: Operator | None = None,
+    state_url: str = "memory:",
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
@@ -70,8 +73,8 @@ async def served(
         running_gateway(
             parse_policy(policy, name="policy.yaml"),
             options=options,
-            state_url="memory:",
-            environ={},
+            state_url=state_url,
+            environ=environ,
             replaced=backends,
             records=records,
             shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),

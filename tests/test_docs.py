@@ -52,7 +52,7 @@ def test_commands_parse(page: Path) -> None:
         name, *arguments = shlex.split(line, comments=True)
         assert name in COMMANDS, line
         command = load_command(name)
-        if name == "policy":
+        while arguments and hasattr(command, "commands"):
             name, *arguments = arguments
             command = command.commands[name]
         command.make_context(name, arguments)

@@ -96,6 +96,18 @@ def _unwritable_state(folder: Path) -> tuple[str, tuple[str, ...], str]:
     return CLOUD % "", ("--state", f"sqlite:///{folder}/file/x/ledger.db"), "file/x"
 
 
+def _missing_state_folder(folder: Path) -> tuple[str, tuple[str, ...], str]:
+    return CLOUD % "", ("--state", f"sqlite://{folder}/typo/ledger.db"), f"there is no folder {folder}/typo"
+
+
+def _no_handoff_key(folder: Path) -> tuple[str, tuple[str, ...], str]:
+    return f"{CLOUD % ''}handoff: {{queue: sqlite}}", (), "GATEWAY_HANDOFF_KEY is not set"
+
+
+def _other_queue(folder: Path) -> tuple[str, tuple[str, ...], str]:
+    return f"{CLOUD % ''}handoff: {{queue: redis}}", (), "handoff.queue: redis needs --state redis://HOST"
+
+
 Setup = Callable[[Path], tuple[str, tuple[str, ...], str]]
 
 
@@ -112,6 +124,9 @@ Setup = Callable[[Path], tuple[str, tuple[str, ...], str]]
         _beyond_this_host,
         _unknown_state,
         _unwritable_state,
+        _missing_state_folder,
+        _no_handoff_key,
+        _other_queue,
     ],
 )
 def test_what_is_missing_is_named_in_one_line(setup: Setup, tmp_path: Path) -> None:

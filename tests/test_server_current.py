@@ -59,6 +59,7 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     keeping = Keeping(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
         ledger=MemoryLedger(clock=clock),
+        state_url="memory:",
         environ={},
         clock=clock,
     )

@@ -39,5 +39,5 @@ if ! "$venv/bin/python" -c 'import llama_cpp' 2>/dev/null; then
 fi
 
 echo "setup: installing the other packages"
-pip install -c constraints.txt -e '.[dev,otel,redis]'
+pip install -c constraints.txt -e '.[dev,handoff,otel,redis]'
 echo "setup: done; $venv/bin/gateway --help shows what there is"

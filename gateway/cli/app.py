@@ -34,6 +34,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "gateway.cli.status:status",
         "Show models, breakers, queues, spend and the last decisions of a running gateway.",
     ),
+    "handoff": (
+        "gateway.cli.handoff:app",
+        "Work off the requests that wait for people, and fetch their answers.",
+    ),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (

@@ -100,6 +100,8 @@ class TextPrinter:
         elif response.HasField("degraded"):
             # Text alone would pose as a model's.
             print(f"gateway: {answer_rows(response)[0][1]}", file=sys.stderr)
+            if response.degraded.ticket_id:
+                print(f"gateway: {answer_rows(response)[1][1]}", file=sys.stderr)
 
     def event(self, event: pb.StreamGenerateResponse) -> None:
         """Print the part of the answer that the event brings."""

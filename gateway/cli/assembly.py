@@ -88,12 +88,15 @@ async def running_gateway(
         keeping = Keeping(
             lasting=lasting,
             ledger=ledger,
+            state_url=state_url,
             environ=environ,
             clock=clock,
             shadow=shadow,
             gates=() if records is None else (records.gate,),
         )
+        stack.push_async_callback(keeping.aclose)
         pipeline, retire = keeping.pipeline(policy)
+        await keeping.check()
         current = Current(pipeline, retire=retire)
         stack.push_async_callback(current.aclose)
         server = GatewayServer(current, options=options, clock=clock)

@@ -6,6 +6,8 @@ MISUSED = 2
 """The command line, a policy or the process's surroundings are wrong; also what typer uses."""
 CANNED = 3
 """A canned reply stands in for an answer: printed, but not to be taken for a model's."""
+NOT_YET = 4
+"""What was asked for is not there yet: a person's answer, or a request that waits for one."""
 
 
 class CommandFailed(Exception):

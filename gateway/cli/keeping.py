@@ -3,13 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from gateway.backends.base import Backend
 from gateway.backends.cloud import CloudBackend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.dispatcher import Dispatcher, Vitals
 from gateway.dispatch.reserve import Ledger
-from gateway.errors import StartupError
+from gateway.errors import HandoffUnavailable, StartupError
+from gateway.handoff.desk import Desk
+from gateway.handoff.open import check_kind, open_desk
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masker
 from gateway.policy.model import OpenAIModel, Policy
@@ -17,6 +21,8 @@ from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.current import Retire
 from gateway.server.pipeline import Gate, Pipeline
 from gateway.server.shadow import Shadow
+
+_log = structlog.get_logger()
 
 
 def api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
@@ -73,11 +79,15 @@ class Keeping:
         *,
         lasting: Mapping[str, Backend],
         ledger: Ledger,
+        state_url: str,
         environ: Mapping[str, str],
         clock: Clock,
         shadow: Policy | None = None,
         gates: Sequence[Gate] = (),
     ) -> None:
+        self._state_url = state_url
+        self._environ = environ
+        self._desk: Desk | None = None
         self._lasting = lasting
         self._ledger = ledger
         self._clock = clock
@@ -99,6 +109,7 @@ class Keeping:
 
     def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
         """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
+        handoffs = self._desk_of(policy)
         clouds = {
             name: spec
             for name, spec in policy.models.items()
@@ -123,8 +134,31 @@ class Keeping:
             clock=self._clock,
             shadow=self._shadow,
             gates=self._gates,
+            handoffs=handoffs,
         )
         return pipeline, retire
+
+    async def check(self) -> None:
+        """Raise StartupError if what waits for people is sealed with another key."""
+        if self._desk is not None:
+            try:
+                await self._desk.check()
+            except HandoffUnavailable as error:
+                _log.warning("handoff.unavailable", why=str(error))
+
+    async def aclose(self) -> None:
+        """Close what this opened."""
+        if self._desk is not None:
+            await self._desk.aclose()
+
+    def _desk_of(self, policy: Policy) -> Desk | None:
+        """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""
+        if policy.handoff is not None:
+            check_kind(policy.handoff, self._state_url)
+            self._desk = self._desk or open_desk(
+                policy.handoff, state_url=self._state_url, environ=self._environ, clock=self._clock
+            )
+        return self._desk
 
     def forget(self, before: Policy, after: Policy) -> None:
         """Drop what was learned of the names that mean another model now."""

@@ -39,6 +39,9 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
         finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
         source = f"{pb.Route.Name(response.route).removeprefix('ROUTE_')}, model {response.model}, {finish}"
     rows = [("answer", source)]
+    if response.degraded.ticket_id:
+        command = f"gateway handoff fetch {response.degraded.ticket_id}"
+        rows.append(("ticket", f"a person may answer; ask for it with: {command}"))
     if response.HasField("usage"):
         rows.append(("tokens", _tokens(response.usage.prompt_tokens, response.usage.completion_tokens)))
     return [*rows, ("cost", f"{usd(response.cost_usd)} USD"), ("request", response.request_id)]

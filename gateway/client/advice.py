@@ -28,5 +28,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.INTERNAL: "report it with the request id: it is a defect of the gateway",
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
     Reason.RECORDS_UNAVAILABLE: "try again in some seconds: it answers nothing that it cannot record",
+    Reason.TICKET_UNKNOWN: "forget the ticket: it is not yours, or it has expired",
+    Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the queue of hand-offs is away",
 }
 """Every reason that the contract has; a test holds it complete."""

@@ -75,6 +75,16 @@ class SyncGatewayClient:
         except grpc.RpcError as error:
             raise failure_of(error) from error
 
+    def get_handoff(
+        self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.GetHandoffResponse:
+        """Return what became of a request that was handed to a person: `answer` is set once one answered."""
+        request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
+        try:
+            return self._gateway.GetHandoff(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+
     def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
         """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
         request = health_pb2.HealthCheckRequest(service=service)

@@ -21,7 +21,7 @@ from gateway.v1 import gateway_pb2, gateway_pb2_grpc
 class GatewayClient:
     """A connection to one gateway, for use as `async with`; every method raises CallFailed only.
 
-    All three calls take a GenerateRequest: the requests of the service have the same fields.
+    The three calls that ask take a GenerateRequest: the requests of the service have the same fields.
     """
 
     def __init__(
@@ -73,6 +73,16 @@ class GatewayClient:
         same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
         try:
             return await self._gateway.Explain(same, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+
+    async def get_handoff(
+        self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.GetHandoffResponse:
+        """Return what became of a request that was handed to a person: `answer` is set once one answered."""
+        request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
+        try:
+            return await self._gateway.GetHandoff(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failure_of(error) from error
 

@@ -28,6 +28,19 @@ _SCRIPT: Final = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8
 _STEPS: Final = {f"{before} {news}": str(after) for (before, news), after in NEXT.items()}
 
 
+def client_of(url: str) -> "redis.asyncio.Redis":
+    """Return a client that sends nothing twice and waits for nothing longer than TIMEOUT_S."""
+    pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return redis.asyncio.Redis(connection_pool=pool)
+
+
 class RedisLedger:
     """The ledger at a Redis URL; connects when it is first asked.
 
@@ -37,15 +50,7 @@ class RedisLedger:
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._redis = redis.asyncio.Redis(connection_pool=pool)
+        self._redis = client_of(url)
         self._script = self._redis.register_script(_SCRIPT)
         self._books = ""
         self._is_gone = False

@@ -95,6 +95,7 @@ def _policy_of(file: PolicyFile) -> Policy:
         replies=file.replies,
         records=file.records,
         limits=file.limits,
+        handoff=file.handoff,
         effective_yaml=_yaml_of(effective),
         hash=_hash_of(effective),
     )

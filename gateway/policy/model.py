@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.spec import (
@@ -35,6 +36,7 @@ __all__ = [
     "ExtraPattern",
     "Facts",
     "FindingType",
+    "Handoff",
     "LlamaCppModel",
     "ModelSpec",
     "OpenAIModel",
@@ -281,6 +283,9 @@ class PolicyFile(Strict):
     )
     limits: Limits = Field(Limits(), description="How much is answered at once.")
     records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
+    handoff: Handoff | None = Field(
+        None, description="What is handed to people when no model answers. Default: nothing."
+    )
 
 
 class Condition(Protocol):
@@ -316,3 +321,4 @@ class Policy:
     """SHA-256 of the effective policy, hexadecimal."""
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
+    handoff: Handoff | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from gateway.clock import Clock
 from gateway.dispatch.trail import Trail
@@ -21,12 +21,12 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.policy.model import Policy
 from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
-from gateway.server.wire import AnyRequest, parse_languages
+from gateway.server.wire import parse_languages
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.types import Answer, Attempt, Decision, Delta, Reason, Shadowed, StreamEvent
 
-_Request = TypeVar("_Request", bound=AnyRequest)
+_Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
 _log = structlog.get_logger()

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Protocol
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.trail import Trail
+from gateway.errors import TicketUnknown
+from gateway.handoff.ticket import Fetched
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masked, Masker
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import Handoff, OpenAIModel, Policy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
 from gateway.scoring.complexity import complexity_of
@@ -26,6 +30,20 @@ Gate = Callable[[Request, Policy], None]
 """Turns requests away before anything is spent on them; raises GatewayError."""
 
 
+class Handoffs(Protocol):
+    """The people behind the gateway, as the pipeline needs them."""
+
+    async def offer(
+        self, request: Request, decision: Decision, answer: Answer, *, section: Handoff, deadline: Deadline
+    ) -> Answer:
+        """Return the answer, with a ticket if it is a canned reply for which a person is asked."""
+        ...
+
+    async def fetch(self, ticket_id: str, *, tenant: str) -> Fetched:
+        """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
+        ...
+
+
 class Pipeline:
     """Scores, decides and dispatches under one policy, and never changes; a new policy is a new pipeline."""
 
@@ -40,10 +58,12 @@ class Pipeline:
         clock: Clock,
         shadow: Shadow | None = None,
         gates: Sequence[Gate] = (),
+        handoffs: Handoffs | None = None,
     ) -> None:
         self.policy = policy
         self._shadow = shadow
         self._gates = tuple(gates)
+        self._handoffs = handoffs
         self._scorer = scorer
         self._masker = masker
         self._dispatcher = dispatcher
@@ -101,17 +121,39 @@ class Pipeline:
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
     ) -> Answer:
         """Return the answer, or the canned reply; raises GatewayError. Every try is noted in `trail`."""
-        return await self._dispatcher.generate(
+        answer = await self._dispatcher.generate(
             request, decision, policy=self.policy, deadline=deadline, trail=trail
         )
+        return await self._handed_over(request, decision, answer, deadline)
 
-    def stream(
+    async def stream(
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        return self._dispatcher.stream(
+        events = self._dispatcher.stream(
             request, decision, policy=self.policy, deadline=deadline, trail=trail, judge=self._judge
         )
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    yield await self._handed_over(request, decision, event, deadline)
+                else:
+                    yield event
+
+    async def fetch_handoff(self, ticket_id: str, *, tenant: str) -> Fetched:
+        """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
+        if self._handoffs is None:
+            raise TicketUnknown("no ticket of this tenant has this id, or none any more")
+        return await self._handoffs.fetch(ticket_id, tenant=tenant)
+
+    async def _handed_over(
+        self, request: Request, decision: Decision, answer: Answer, deadline: Deadline
+    ) -> Answer:
+        """Return the answer; a canned one only when a person has the request, if the policy wants that."""
+        section = self.policy.handoff
+        if section is None or self._handoffs is None or answer.degraded is None:
+            return answer
+        return await self._handoffs.offer(request, decision, answer, section=section, deadline=deadline)
 
     async def _judge(self, request: Request) -> Privacy:
         if _scanned_bytes(request) > OFF_LOOP_BYTES:

@@ -3,6 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.handoff.ticket import Fetched
 from gateway.types import (
     Answer,
     Attempt,
@@ -78,6 +81,7 @@ def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.Gen
         response.degraded.canned_id = answer.degraded.canned_id
         if answer.degraded.retry_after_s is not None:
             response.degraded.retry_after_s = answer.degraded.retry_after_s
+        response.degraded.ticket_id = answer.degraded.ticket_id
     return response
 
 
@@ -97,6 +101,28 @@ def render_event(request_id: str, decision: Decision, event: StreamEvent) -> pb.
 def render_explanation(decision: Decision) -> pb.ExplainResponse:
     """Return decision and findings with their places, never their text."""
     return pb.ExplainResponse(decision=render_decision(decision), findings=_findings(decision.findings))
+
+
+def render_handoff(fetched: Fetched) -> pb.GetHandoffResponse:
+    """Return what a caller sees of a ticket; a person's answer has a message of its own."""
+    ticket = fetched.ticket
+    response = pb.GetHandoffResponse(
+        ticket_id=ticket.id,
+        request_id=ticket.request_id,
+        state=pb.HANDOFF_STATE_PENDING if fetched.answer is None else pb.HANDOFF_STATE_ANSWERED,
+        create_time=_timestamp(ticket.created_unix_s),
+        expire_time=_timestamp(ticket.expires_unix_s),
+    )
+    if fetched.answer is not None:
+        response.answer.text = fetched.answer
+        response.answer.answer_time.CopyFrom(_timestamp(ticket.answered_unix_s or 0.0))
+    return response
+
+
+def _timestamp(unix_s: float) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromMilliseconds(round(unix_s * 1000))
+    return timestamp
 
 
 def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:

@@ -12,8 +12,14 @@ from gateway.clock import Deadline
 from gateway.server.boundary import Boundary, Scope, tolerant
 from gateway.server.current import Current
 from gateway.server.pipeline import Pipeline
-from gateway.server.render import render_answer, render_decision, render_event, render_explanation
-from gateway.server.wire import AnyRequest, parse_request
+from gateway.server.render import (
+    render_answer,
+    render_decision,
+    render_event,
+    render_explanation,
+    render_handoff,
+)
+from gateway.server.wire import AnyRequest, parse_request, parse_ticket_id
 from gateway.types import Decision, Request
 from gateway.v1 import gateway_pb2 as pb
 
@@ -23,7 +29,7 @@ OFF_LOOP_SCHEMA_CHARS = 4096
 
 
 class GatewayService:
-    """The three calls of `gateway.v1.GatewayService`."""
+    """The calls of `gateway.v1.GatewayService`."""
 
     def __init__(self, current: Current) -> None:
         self._current = current
@@ -58,6 +64,13 @@ class GatewayService:
             decision = await _decide(pipeline, request, pipeline.deadline(scope.remaining_s), scope)
         return render_explanation(decision)
 
+    async def get_handoff(self, message: pb.GetHandoffRequest, scope: Scope) -> pb.GetHandoffResponse:
+        """Say what became of a request that was handed to a person."""
+        ticket_id = parse_ticket_id(message.ticket_id)
+        with self._current.begin() as pipeline:
+            fetched = await pipeline.fetch_handoff(ticket_id, tenant=scope.tenant)
+        return render_handoff(fetched)
+
 
 def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boundary) -> None:
     """Register the service with deserializers that do not fail in the library."""
@@ -78,6 +91,11 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
             response_serializer=pb.ExplainResponse.SerializeToString,
         ),
     }
+    handlers["GetHandoff"] = grpc.unary_unary_rpc_method_handler(
+        boundary.unary("GetHandoff", service.get_handoff),
+        request_deserializer=tolerant(pb.GetHandoffRequest),
+        response_serializer=pb.GetHandoffResponse.SerializeToString,
+    )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
 

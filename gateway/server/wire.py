@@ -66,6 +66,11 @@ def parse_tenant(value: str) -> str:
     return _identifier("x-tenant", value)
 
 
+def parse_ticket_id(value: str) -> str:
+    """Return the ticket that a caller names; raises InvalidRequest for what cannot be one."""
+    return _identifier("ticket_id", value)
+
+
 def _identifier(field: str, value: str) -> str:
     if not IDENTIFIER.fullmatch(value):
         raise InvalidRequest(field, "must match [A-Za-z0-9._:-]{1,64}")

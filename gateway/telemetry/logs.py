@@ -90,6 +90,8 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
         fields["completion_tokens"] = answer.usage.completion_tokens
     if answer.degraded is not None:
         fields["degraded"] = str(answer.degraded.reason)
+        if answer.degraded.ticket_id:
+            fields["handed_over"] = True
     return fields
 
 

@@ -6,6 +6,7 @@ The public contract of the hybrid edge/cloud inference gateway."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -205,6 +206,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No valid API key or client certificate came with the call."""
     REASON_RECORDS_UNAVAILABLE: _Reason.ValueType  # 23
     """What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
+    REASON_TICKET_UNKNOWN: _Reason.ValueType  # 24
+    """No hand-off of this tenant has this ticket, or none any more."""
+    REASON_HANDOFF_UNAVAILABLE: _Reason.ValueType  # 25
+    """The queue of hand-offs cannot be used."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
@@ -259,6 +264,10 @@ REASON_UNAUTHENTICATED: Reason.ValueType  # 22
 """No valid API key or client certificate came with the call."""
 REASON_RECORDS_UNAVAILABLE: Reason.ValueType  # 23
 """What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
+REASON_TICKET_UNKNOWN: Reason.ValueType  # 24
+"""No hand-off of this tenant has this ticket, or none any more."""
+REASON_HANDOFF_UNAVAILABLE: Reason.ValueType  # 25
+"""The queue of hand-offs cannot be used."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -292,6 +301,30 @@ OUTCOME_REFUSED: Outcome.ValueType  # 3
 OUTCOME_CANCELLED: Outcome.ValueType  # 4
 """The caller went away while the model was at work."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+
+class _HandoffState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HandoffStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HandoffState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HANDOFF_STATE_UNSPECIFIED: _HandoffState.ValueType  # 0
+    """Not set; never sent."""
+    HANDOFF_STATE_PENDING: _HandoffState.ValueType  # 1
+    """Nobody has answered yet."""
+    HANDOFF_STATE_ANSWERED: _HandoffState.ValueType  # 2
+    """A person has answered."""
+
+class HandoffState(_HandoffState, metaclass=_HandoffStateEnumTypeWrapper):
+    """HandoffState says where a request stands that was handed to a person."""
+
+HANDOFF_STATE_UNSPECIFIED: HandoffState.ValueType  # 0
+"""Not set; never sent."""
+HANDOFF_STATE_PENDING: HandoffState.ValueType  # 1
+"""Nobody has answered yet."""
+HANDOFF_STATE_ANSWERED: HandoffState.ValueType  # 2
+"""A person has answered."""
+Global___HandoffState: _TypeAlias = HandoffState  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
@@ -667,11 +700,16 @@ class Degraded(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     CANNED_ID_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_S_FIELD_NUMBER: _builtins.int
     reason: Global___Reason.ValueType
     """Output only. Why no model answered."""
     canned_id: _builtins.str
     """Output only. The id of the reply in the policy."""
+    ticket_id: _builtins.str
+    """Output only. Set when the request waits for a person: GetHandoff gives the
+    answer when there is one.
+    """
     retry_after_s: _builtins.float
     """Output only. Seconds after which another try makes sense; unset where that is not known."""
     def __init__(
@@ -679,11 +717,12 @@ class Degraded(_message.Message):
         *,
         reason: Global___Reason.ValueType = ...,
         canned_id: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
         retry_after_s: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "retry_after_s", b"retry_after_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "canned_id", b"canned_id", "reason", b"reason", "retry_after_s", b"retry_after_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s", "canned_id", b"canned_id", "reason", b"reason", "retry_after_s", b"retry_after_s", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retry_after_s: _TypeAlias = _typing.Literal["retry_after_s"]  # noqa: Y015
     _WhichOneofArgType__retry_after_s: _TypeAlias = _typing.Literal["_retry_after_s", b"_retry_after_s"]  # noqa: Y015
@@ -1068,6 +1107,106 @@ class StreamGenerateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamGenerateResponse: _TypeAlias = StreamGenerateResponse  # noqa: Y015
+
+@_typing.final
+class GetHandoffRequest(_message.Message):
+    """GetHandoffRequest names a ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """Required. `degraded.ticket_id` of a canned reply."""
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHandoffRequest: _TypeAlias = GetHandoffRequest  # noqa: Y015
+
+@_typing.final
+class PersonAnswer(_message.Message):
+    """PersonAnswer is what a person wrote. It is no GenerateResponse and has no
+    model, so that it is not taken for a model's answer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Output only. The answer."""
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was given."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonAnswer: _TypeAlias = PersonAnswer  # noqa: Y015
+
+@_typing.final
+class GetHandoffResponse(_message.Message):
+    """GetHandoffResponse says what became of a request that was handed to a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """Output only. The ticket."""
+    request_id: _builtins.str
+    """Output only. The id of the request that was handed over."""
+    state: Global___HandoffState.ValueType
+    """Output only. Where it stands."""
+    @_builtins.property
+    def answer(self) -> Global___PersonAnswer:
+        """Output only. Set when, and only when, a person has answered."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was handed over."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When request and answer are deleted."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        state: Global___HandoffState.ValueType = ...,
+        answer: Global___PersonAnswer | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "create_time", b"create_time", "expire_time", b"expire_time", "request_id", b"request_id", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHandoffResponse: _TypeAlias = GetHandoffResponse  # noqa: Y015
 
 @_typing.final
 class Finding(_message.Message):

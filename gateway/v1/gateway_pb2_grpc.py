@@ -59,6 +59,11 @@ class GatewayServiceStub:
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_gateway__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.GetHandoff = channel.unary_unary(
+                '/gateway.v1.GatewayService/GetHandoff',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -98,6 +103,15 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHandoff(self, request, context):
+        """GetHandoff fetches what a person answered to a request that no model
+        answered, by the `ticket_id` of its canned reply. A ticket of another
+        tenant, one that never was and one that has expired are all NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +129,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=gateway_dot_v1_dot_gateway__pb2.ExplainRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_gateway__pb2.ExplainResponse.SerializeToString,
+            ),
+            'GetHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHandoff,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -208,6 +227,33 @@ class GatewayService:
             '/gateway.v1.GatewayService/Explain',
             gateway_dot_v1_dot_gateway__pb2.ExplainRequest.SerializeToString,
             gateway_dot_v1_dot_gateway__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/GetHandoff',
+            gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.FromString,
             options,
             channel_credentials,
             insecure,

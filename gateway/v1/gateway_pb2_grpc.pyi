@@ -54,6 +54,11 @@ class GatewayServiceStub:
     """Explain says how a request would be scored and routed. It calls no model
     and spends nothing.
     """
+    GetHandoff: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]
+    """GetHandoff fetches what a person answered to a request that no model
+    answered, by the `ticket_id` of its canned reply. A ticket of another
+    tenant, one that never was and one that has expired are all NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -80,6 +85,11 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Explain: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ExplainRequest, _gateway_pb2.ExplainResponse]  # type: ignore[assignment]
     """Explain says how a request would be scored and routed. It calls no model
     and spends nothing.
+    """
+    GetHandoff: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]  # type: ignore[assignment]
+    """GetHandoff fetches what a person answered to a request that no model
+    answered, by the `ticket_id` of its canned reply. A ticket of another
+    tenant, one that never was and one that has expired are all NOT_FOUND.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -122,6 +132,17 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.ExplainResponse, _abc.Awaitable[_gateway_pb2.ExplainResponse]]:
         """Explain says how a request would be scored and routed. It calls no model
         and spends nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHandoff(
+        self,
+        request: _gateway_pb2.GetHandoffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetHandoffResponse, _abc.Awaitable[_gateway_pb2.GetHandoffResponse]]:
+        """GetHandoff fetches what a person answered to a request that no model
+        answered, by the `ticket_id` of its canned reply. A ticket of another
+        tenant, one that never was and one that has expired are all NOT_FOUND.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,259 @@
+"""`gateway handoff`: what waits for people, worked off; and what they answered, fetched."""
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from gateway.cli.air_gap import refuse_beyond_this_host
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey
+from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
+from gateway.cli.handoff_fetch import fetch_answer
+from gateway.cli.options import DEFAULT_SERVER, Json, Server, read_text
+from gateway.cli.render import for_terminal
+from gateway.cli.serve_flags import AirGap, State
+from gateway.cli.terminal import names_and_values, show, table
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError
+from gateway.handoff.clerk import waiting
+from gateway.handoff.open import open_clerk
+from gateway.handoff.queue import Queue, open_queue
+from gateway.handoff.texts import Question
+from gateway.handoff.ticket import State as TicketState
+from gateway.handoff.ticket import Ticket
+from gateway.ledger.open import default_ledger_url
+
+COLUMNS = ("ticket", "state", "since", "tenant", "reason")
+
+T = TypeVar("T")
+app = typer.Typer(
+    no_args_is_help=True, help="Work off the requests that wait for people, and fetch their answers."
+)
+
+TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="The ticket, as `list` shows it.")]
+By = Annotated[
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Who you are, for the others; default: your user name."),
+]
+
+
+@app.callback()
+def handoff() -> None:
+    """Work off the requests that wait for people, and fetch their answers.
+
+    list, take and answer work on the queue itself: say the --state that gateway serve has. What people
+    read and write is encrypted there, with the key in the variable GATEWAY_HANDOFF_KEY.
+
+    Example: gateway handoff take
+    """
+
+
+@app.command("list")
+def list_(
+    *,
+    state: State = None,
+    air_gap: AirGap = False,
+    all_states: Annotated[bool, typer.Option("--all", help="Those that are answered, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what waits, the oldest first; it needs no key and shows no text.
+
+    Example: gateway handoff list --json | jq -r 'select(.state == "waiting").ticket_id'
+    """
+
+    async def work() -> list[tuple[Ticket, TicketState]]:
+        async with _queue(state, air_gap=air_gap) as queue:
+            return list(await waiting(queue, all_states=all_states, clock=SystemClock()))
+
+    found = _run(work())
+    if as_json:
+        for ticket, where in found:
+            print(json.dumps(_facts(ticket) | {"state": where}))
+    elif found:
+        shown = table(COLUMNS, [_row(ticket, where) for ticket, where in found])
+        shown.columns[0].no_wrap = True  # It is there to be copied.
+        show(shown, stream=sys.stdout)
+    else:
+        print("gateway: nothing waits", file=sys.stderr)
+
+
+@app.command()
+def take(
+    ticket: Annotated[
+        str | None, typer.Argument(metavar="[TICKET]", help="Which one; default: the oldest that waits.")
+    ] = None,
+    *,
+    by: By = None,
+    lease_s: Annotated[
+        float, typer.Option(min=1, max=86_400, help="How long nobody else can take or answer it.")
+    ] = 1800.0,
+    state: State = None,
+    air_gap: AirGap = False,
+    as_json: Json = False,
+) -> None:
+    """Show a request, and keep it from others for a while.
+
+    Exit status: 0 a request is shown, 1 an error, 4 nothing waits.
+
+    Example: gateway handoff take --as jane
+    """
+
+    async def work() -> tuple[Ticket, Question] | None:
+        async with _queue(state, air_gap=air_gap) as queue:
+            clerk = open_clerk(queue, environ=os.environ, by=_name(by), clock=SystemClock())
+            if ticket is None:
+                return await clerk.take_next(lease_s=lease_s)
+            return await clerk.take(ticket, lease_s=lease_s)
+
+    taken = _run(work())
+    if taken is None:
+        print("gateway: nothing waits", file=sys.stderr)
+        raise typer.Exit(NOT_YET)
+    if as_json:
+        print(json.dumps(_facts(taken[0]) | json.loads(taken[1].to_json()), ensure_ascii=False))
+        return
+    _show_request(*taken)
+
+
+@app.command()
+def answer(
+    ticket: TicketId,
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="The answer; `-` reads it from standard input.")
+    ],
+    *,
+    by: By = None,
+    state: State = None,
+    air_gap: AirGap = False,
+) -> None:
+    """Answer a request, once; its caller can fetch the answer from then on.
+
+    Prefer `-`: arguments show in the process list.
+
+    Example: gateway handoff answer ho_0123456789abcdef0123456789abcdef - < answer.txt
+    """
+    written = read_text(text)
+
+    async def work() -> Ticket:
+        async with _queue(state, air_gap=air_gap) as queue:
+            clerk = open_clerk(queue, environ=os.environ, by=_name(by), clock=SystemClock())
+            return await clerk.answer(ticket, written)
+
+    done = _run(work())
+    print(f"gateway: {done.id} is answered, and kept until {_when(done.expires_unix_s)}", file=sys.stderr)
+
+
+@app.command()
+def fetch(
+    ticket: Annotated[str, typer.Argument(metavar="TICKET", help="`degraded.ticket_id` of a canned reply.")],
+    *,
+    as_json: Json = False,
+    timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the call.")] = 10.0,
+    server: Server = DEFAULT_SERVER,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Ask a running gateway for the answer of a person; for callers, who see their own tickets only.
+
+    An API key is taken from the variable GATEWAY_API_KEY.
+
+    Exit status: 0 a person has answered, 1 an error, 4 nobody has answered yet.
+
+    Example: gateway handoff fetch ho_0123456789abcdef0123456789abcdef
+    """
+    fetching = fetch_answer(
+        ticket,
+        server=server,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        timeout_s=timeout_s,
+        as_json=as_json,
+    )
+    raise typer.Exit(ANSWERED if asyncio.run(fetching) else NOT_YET)
+
+
+@app.command("new-key")
+def new_key() -> None:
+    """Print a key for the variable GATEWAY_HANDOFF_KEY.
+
+    To change the key, write the new one before the old one, with a comma; take the old one out when what it
+    sealed has expired.
+
+    Example: gateway handoff new-key > handoff.key
+    """
+    from gateway.handoff.seal import new_key as fresh
+
+    print(fresh())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except GatewayError as error:
+        raise CommandFailed(str(error)) from error
+
+
+@asynccontextmanager
+async def _queue(state: str | None, *, air_gap: bool) -> AsyncIterator[Queue]:
+    url = state or default_ledger_url(os.environ)
+    if air_gap:
+        refuse_beyond_this_host(hosts={}, state_url=url)
+    queue = open_queue(url, clock=SystemClock(), must_exist=True)
+    try:
+        yield queue
+    finally:
+        await queue.aclose()
+
+
+def _name(by: str | None) -> str:
+    return for_terminal(by or getpass.getuser())[:64]
+
+
+def _when(unix_s: float) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _facts(ticket: Ticket) -> dict[str, object]:
+    """Return what scripts get of a ticket; no text of anybody."""
+    return {
+        "ticket_id": ticket.id,
+        "tenant": ticket.tenant,
+        "request_id": ticket.request_id,
+        "reason": ticket.reason,
+        "privacy_class": ticket.privacy_class.name,
+        "created_unix_s": ticket.created_unix_s,
+        "expires_unix_s": ticket.expires_unix_s,
+        "taken_by": ticket.taken_by,
+        "lease_ends_unix_s": ticket.lease_ends_unix_s,
+    }
+
+
+def _row(ticket: Ticket, where: TicketState) -> tuple[str, ...]:
+    by = "" if where is TicketState.WAITING else f" by {ticket.taken_by}"
+    return ticket.id, f"{where}{by}", _when(ticket.created_unix_s), ticket.tenant, ticket.reason
+
+
+def _show_request(ticket: Ticket, question: Question) -> None:
+    """Print the conversation on standard output; on standard error, what is known of it."""
+    rows = [
+        ("ticket", ticket.id),
+        ("yours until", _when(ticket.lease_ends_unix_s)),
+        ("waits since", f"{_when(ticket.created_unix_s)}, {ticket.reason}"),
+        ("tenant", ticket.tenant),
+        ("class", ticket.privacy_class.name),
+        ("labels", ", ".join(f"{key}={value}" for key, value in question.labels.items())),
+        ("reads", ", ".join(question.languages)),
+    ]
+    show(names_and_values([row for row in rows if row[1]]))
+    shown = for_terminal if sys.stdout.isatty() else str
+    for message in question.messages:
+        print(f"\n[{message.role}]\n{shown(message.content)}")

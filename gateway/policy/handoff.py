@@ -1,0 +1,42 @@
+"""What is handed to people when no model answers: the section `handoff` of a policy."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.policy.spec import ClassName, Strict
+from gateway.types import Reason
+
+
+class Handoff(Strict):
+    """Which requests wait for a person after a canned reply, how many, and for how long."""
+
+    queue: Literal["sqlite", "redis"] = Field(
+        description="Where they wait; --state must be of the same kind and says the place."
+    )
+    when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
+        (), strict=False, description="The reasons for which a request is handed to a person. Default: any."
+    )
+    store_up_to: ClassName = Field(
+        "public",
+        description="The highest privacy class of a request that may be stored; it is encrypted at rest.",
+    )
+    keep_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="How long a request waits for a person, and then an answer for its caller, in days; "
+        "after that it is deleted.",
+    )
+    max_waiting: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Requests of one tenant that may wait; one more gets the canned reply only.",
+    )
+    max_bytes: int = Field(
+        262_144,
+        ge=1_024,
+        le=16_777_216,
+        description="A request with more bytes of text gets the canned reply only.",
+    )
