@@ -7,7 +7,7 @@ GatewayError
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
 ├── TicketUnknown               NOT_FOUND             no hand-off of this tenant has this ticket
-├── TicketRefused               FAILED_PRECONDITION   another person has the ticket, or it is answered
+├── TicketRefused               INVALID_ARGUMENT      another person has the ticket, or it is answered
 ├── HandoffUnavailable          UNAVAILABLE           the queue of hand-offs cannot be used
 ├── HandoffFull                 RESOURCE_EXHAUSTED    too much waits for people
 ├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
@@ -142,10 +142,10 @@ class TicketUnknown(GatewayError):
 
 
 class TicketRefused(GatewayError):
-    """Another person has taken the ticket or has answered it."""
+    """Another person has taken the ticket or has answered it; said to people, never to callers."""
 
     reason = Reason.INVALID_REQUEST
-    code = "FAILED_PRECONDITION"
+    code = "INVALID_ARGUMENT"
 
 
 class HandoffUnavailable(GatewayError):

@@ -1,10 +1,13 @@
 """The guards that keep words in, each with a way to take it away, and the checks that must then fail."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import NotPermitted, PolicyError
+from gateway.handoff import desk, seal
 from gateway.masking import judge
 from gateway.masking.text import Restorer
 from gateway.policy import air_gap, load
@@ -28,6 +32,7 @@ from tests import test_egress_masking as masking
 from tests.cloud_calls import call_of
 from tests.egress_bench import BATCH, captured_logs, play
 from tests.egress_cases import TEXT, directed
+from tests.egress_handoff import hand_over_everything
 from tests.permits import permit_for
 from tests.test_egress_air_gap import POLICY as AIR_GAP_POLICY
 from tests.test_egress_permit import WRONG
@@ -121,6 +126,11 @@ def _defects() -> str:
         return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
 
 
+def _handoffs() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return "; ".join(asyncio.run(hand_over_everything(Path(folder))))
+
+
 CHECKS: Mapping[str, Check] = {
     "test_every_place_and_every_fault_once": _cases,
     "test_no_permit_that_fits_no_byte": _permits,
@@ -131,6 +141,7 @@ CHECKS: Mapping[str, Check] = {
     "test_a_schema_has_no_escapes_to_hide_behind": _schemas,
     "test_any_other_address_in_the_policy_is_refused_with_its_line": _air_gap,
     "test_a_defects_message_stays_out_of_the_log": _defects,
+    "test_what_waits_for_people_is_sealed": _handoffs,
 }
 """Every check in its fast form, by the test that it stands for."""
 
@@ -239,6 +250,12 @@ def _loud_log(scope: Any, error: Exception) -> None:
     boundary._log.error("defect", message=str(error))
 
 
+def _unbind(patch: pytest.MonkeyPatch) -> None:
+    sealed, opened = seal.KeyRing.seal, seal.KeyRing.open
+    patch.setattr(seal.KeyRing, "seal", lambda self, text, **_: sealed(self, text, bound_to=""))
+    patch.setattr(seal.KeyRing, "open", lambda self, text, **_: opened(self, text, bound_to=""))
+
+
 def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
     return hint or PrivacyClass.PUBLIC, "none"
 
@@ -305,6 +322,12 @@ GUARDS: Sequence[Guard] = (
           remove=_set(judge, "_with_many", lambda *_: PrivacyClass.PUBLIC)),
     Guard(name="masking: a value is of its request alone", where="unmask.Unmasked",
           remove=_set(unmask, "Restorer", lambda _, make=Restorer: make({"email_1": masking.MAIL}))),
+    Guard(name="handoff: what is stored is sealed", where="seal.KeyRing.seal",
+          remove=_set(seal.KeyRing, "seal", lambda _, text, **__: text.encode())),
+    Guard(name="handoff: a class above store_up_to is not stored", where="desk._is_wanted",
+          remove=_wrapped(desk, "_is_wanted", _always(True))),
+    Guard(name="handoff: what is sealed opens in its place only", where="seal.KeyRing.seal",
+          remove=_unbind),
     Guard(name="--air-gap reads the policy", where="air_gap.check_air_gap",
           remove=_wrapped(load, "check_air_gap", _always([]))),
     Guard(name="--air-gap takes digits only", where="air_gap.is_on_this_host",

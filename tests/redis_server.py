@@ -14,17 +14,17 @@ class RedisServer:
     """One server that keeps its data over a restart, and can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{folder / 'redis.sock'}"
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        socket = self._folder / "redis.sock"
+        socket = self.folder / "redis.sock"
         socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
-                *(_program(), "--port", "0", "--unixsocket", str(socket), "--dir", str(self._folder)),
+                *(_program(), "--port", "0", "--unixsocket", str(socket), "--dir", str(self.folder)),
                 *("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"),
             ],
             stdout=subprocess.DEVNULL,

@@ -19,6 +19,8 @@ from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.errors import EngineDied, EngineDown
+from gateway.handoff.queue import KEY_VARIABLE
+from gateway.handoff.seal import new_key
 from gateway.policy.load import parse_policy
 from gateway.server.listen import Address
 from gateway.server.serving import ServerOptions
@@ -28,6 +30,8 @@ from gateway.v1 import gateway_pb2_grpc as pb_grpc
 from tests.cloud_calls import RawServer, http
 from tests.egress_bench import captured_logs
 from tests.egress_cases import DATA, NAME, TEXT, VALUE
+from tests.egress_handoff import hand_over_everything
+from tests.redis_server import running_redis
 
 POLICY = """\
 version: 1
@@ -66,16 +70,16 @@ def request_of(private: str) -> pb.GenerateRequest:
 
 @contextlib.asynccontextmanager
 async def gateway_to(
-    base_url: str, folder: Path, edge: ScriptedBackend
+    base_url: str, folder: Path, edge: ScriptedBackend, *, more: str = ""
 ) -> AsyncIterator["pb_grpc.GatewayServiceAsyncStub"]:
     """Run a gateway whose edge is scripted and whose cloud backends are real."""
     options = ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0)
     async with (
         running_gateway(
-            parse_policy(POLICY % (base_url, base_url), name="p"),
+            parse_policy(POLICY % (base_url, base_url) + more, name="p"),
             options=options,
             state_url=state_url(folder),
-            environ={},
+            environ={KEY_VARIABLE: new_key()},
             replaced={"edge": edge},
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
@@ -195,3 +199,27 @@ async def test_a_process_that_dies_says_nothing(killed: str, tmp_path: Path) -> 
     await process.wait()
     assert canaries(*lines, rest, file_bytes(tmp_path)) == []
     assert (b"Fatal Python error" in rest) == (killed == "gateway")
+
+
+async def test_what_waits_for_people_is_sealed(tmp_path: Path) -> None:
+    """Request and answer lie in the store encrypted; what is above the policy's class is not there."""
+    assert await hand_over_everything(tmp_path) == []
+
+
+async def test_what_waits_in_redis_is_sealed(tmp_path: Path) -> None:
+    """The same of every byte that Redis writes."""
+    with running_redis() as server:
+        assert await hand_over_everything(server.folder, server.url) == []
+
+
+async def test_a_request_that_waits_leaves_no_word_on_the_way(tmp_path: Path) -> None:
+    """Through real gRPC: a confidential request is handed over; no canary is in reply, log or file."""
+    edge = ScriptedBackend("edge", lambda _: EngineDown("edge", "x"))
+    section = "handoff: {queue: sqlite, store_up_to: confidential}\n"
+    with captured_logs() as logs:
+        async with gateway_to("http://127.0.0.1:9/v1", tmp_path, edge, more=section) as stub:
+            said = await told(stub, request_of(DATA["EMAIL"]), is_streamed=True)
+            said += await told(stub, request_of(DATA["EMAIL"]), is_streamed=False)
+            assert "".join(said).count("ticket_id: ") == 2
+            blobs = (logs.getvalue().encode(), "\n".join(said).encode(), file_bytes(tmp_path))
+            assert canaries(*blobs) == []
