@@ -39,6 +39,7 @@ GatewayError
         ├── EngineDown          UNAVAILABLE           no engine process
         │   └── EngineDied      UNAVAILABLE           it ended with the request inside
         ├── EngineFault         INTERNAL              a defect in it met this request, and no other
+        ├── NotConfident        UNAVAILABLE           the model is not sure of what it began to say
         └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
 PolicyError(ValueError)         the operator's mistake, with file, line and key
 StartupError(Exception)         the gateway cannot start; one line, exit status 2
@@ -53,7 +54,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from gateway.types import Attempt, Reason
+from gateway.types import Attempt, Reason, Usage
 
 
 class BreakerVerdict(StrEnum):
@@ -399,6 +400,20 @@ class EngineFault(BackendError):
     reason = Reason.INTERNAL
     code = "INTERNAL"
     breaker = BreakerVerdict.IGNORE
+
+
+class NotConfident(BackendError):
+    """The model is not sure of what it began to say; nobody was told, so the next one may answer."""
+
+    reason = Reason.LOW_CONFIDENCE
+    code = "UNAVAILABLE"
+    breaker = BreakerVerdict.IGNORE
+
+    def __init__(self, model: str, *, confidence: float, below: float, usage: Usage | None) -> None:
+        super().__init__(model, f"its confidence in the answer is {confidence:.2f}, below {below:g}")
+        self.confidence = confidence
+        self.usage = usage
+        """What was dropped."""
 
 
 class EngineQueueFull(BackendError):

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
     TICKET_UNKNOWN = "TICKET_UNKNOWN"
     HANDOFF_UNAVAILABLE = "HANDOFF_UNAVAILABLE"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
 
 
 class Outcome(StrEnum):
@@ -286,6 +287,18 @@ class Reply:
     usage: Usage | None
 
 
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """How sure a model was of one token of its answer, before any sampler; natural logarithms."""
+
+    logprob: float
+    """Of the token that was sampled."""
+    margin: float
+    """Of the likeliest token over the second."""
+    entropy: float
+    """Of all tokens that could have come."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """A piece of a streamed answer; the last one, and only it, has a `finish_reason`."""
@@ -293,6 +306,8 @@ class Chunk:
     text: str = field(default="", repr=False)
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    certainties: tuple[Certainty, ...] = ()
+    """For each token since the last piece, where the call asks for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

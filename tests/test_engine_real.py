@@ -1,6 +1,7 @@
 """The scheduler on llama.cpp with the embedded model: what no script can show."""
 
 import asyncio
+import math
 import os
 import random
 import signal
@@ -120,6 +121,18 @@ class TestSampling:
             assert each.likeliest[0].token == each.sampled.token
             assert each.margin == pytest.approx(each.likeliest[0].logprob - each.likeliest[1].logprob)
             assert each.sampled.logprob < 0.0
+
+    async def test_logprobs_of_the_first_tokens(self, stub: Stub) -> None:
+        """Who asks for a report on so many tokens gets that, with an entropy, and the same answer."""
+        whole = await ask(stub, request("Hello", logprobs=0))
+        first = await ask(stub, request("Hello", logprobs=0, logprob_tokens=3))
+
+        reported = [each for response in first for each in response.logprobs]
+        assert len(reported) == 3
+        assert reported == [each for response in whole for each in response.logprobs][:3]
+        assert all(0.0 <= each.entropy <= math.log(10_000) for each in reported)
+        assert first[0].prompt_tokens == first[-1].finished.prompt_tokens
+        assert text_of(first) == text_of(whole)
 
     async def test_no_logprobs_unless_asked(self, stub: Stub) -> None:
         """Who asks for none gets none."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from gateway.clock import Deadline
+from gateway.policy.escalation import Escalate
 from gateway.types import Chunk, EgressPermit, Reply, Request
 
 
@@ -21,6 +22,8 @@ class Call:
     """Routing's leave to send `request` to a cloud model; a local model needs none."""
     continue_final_message: bool = False
     """Whether the last message is the beginning of the answer, of which only what follows is wanted."""
+    escalate: Escalate | None = None
+    """When the answer may be dropped for the next model's; None: whoever is asked has to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

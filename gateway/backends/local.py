@@ -13,7 +13,7 @@ from gateway import errors
 from gateway.backends.base import Call, Forecast
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
-from gateway.types import Chunk, FinishReason, Reason, Reply, Usage
+from gateway.types import Certainty, Chunk, FinishReason, Reason, Reply, Usage
 
 _STATUS_KEY = "grpc-status-details-bin"
 
@@ -97,8 +97,10 @@ class LocalBackend:
             to_request(call), timeout=_timeout_s(call, self._clock)
         )
         try:
+            reported = 0
             async for response in rpc:
-                yield to_chunk(response)
+                reported += len(response.logprobs)
+                yield to_chunk(response, reported=reported)
         except grpc.aio.AioRpcError as error:
             raise translate(self.name, error) from error
         finally:
@@ -195,18 +197,26 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
         stop=config.stop,
         json_schema=config.json_schema,
         continue_final_message=call.continue_final_message,
+        logprobs=None if call.escalate is None else 0,
+        logprob_tokens=None if call.escalate is None else call.escalate.window_tokens,
     )
 
 
-def to_chunk(response: engine_pb2.GenerateResponse) -> Chunk:
-    """Return a response of the engine as a chunk."""
+def to_chunk(response: engine_pb2.GenerateResponse, *, reported: int = 0) -> Chunk:
+    """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far."""
+    certainties = tuple(
+        Certainty(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
+        for each in response.logprobs
+    )
     if not response.HasField("finished"):
-        return Chunk(text=response.text)
+        usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported)
+        return Chunk(text=response.text, usage=usage if certainties else None, certainties=certainties)
     finished = response.finished
     return Chunk(
         text=response.text,
         finish_reason=_FINISH_REASONS[finished.reason],
         usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
+        certainties=certainties,
     )
 
 

@@ -27,6 +27,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.INVALID_REQUEST: "mend the field that the error names; sent again as it is, it fails again",
     Reason.INTERNAL: "report it with the request id: it is a defect of the gateway",
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
+    Reason.LOW_CONFIDENCE: "ask a stronger model or another way: the one that may answer is not sure",
     Reason.RECORDS_UNAVAILABLE: "try again in some seconds: it answers nothing that it cannot record",
     Reason.TICKET_UNKNOWN: "forget the ticket: it is not yours, or it has expired",
     Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the queue of hand-offs is away",

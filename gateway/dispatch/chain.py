@@ -1,6 +1,6 @@
 """Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
 
-Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(backend)))))))))
+Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(backend))))))))
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -11,7 +11,6 @@ from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.deadline import is_over
 from gateway.dispatch.ending import degraded_reason, not_degraded
-from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.recovery import Joint, Judge, Told, continuation
 from gateway.dispatch.trail import Trail
 from gateway.dispatch.turn import Turn
@@ -23,10 +22,13 @@ from gateway.errors import (
     DeadlinePassed,
     EngineDied,
     NotCapable,
+    NotConfident,
     StreamTruncated,
 )
 from gateway.policy.model import Policy, route_of
 from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
+
+TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class _Walk:
     """By model, its last error."""
     heals_s: dict[str, float] = field(default_factory=dict)
     """By model, the seconds after which its last error says that another try makes sense."""
+    doubts: dict[str, float] = field(default_factory=dict)
+    """By model that dropped its answer, how sure it was."""
 
     @property
     def resumes(self) -> bool:
@@ -69,18 +73,19 @@ class _Walk:
 class Chain:
     """Tries each model's turn; what one error means for the others is decided here."""
 
-    def __init__(self, hedge: Hedge, *, clock: Clock, heals_after_s: Callable[[str], float | None]) -> None:
-        self._hedge = hedge
+    def __init__(
+        self, turn_layer: TurnLayer, *, clock: Clock, heals_after_s: Callable[[str], float | None]
+    ) -> None:
+        self._turn_layer = turn_layer
         self._heals_after_s = heals_after_s
         self._clock = clock
 
     async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         walk = _Walk(order=order, trail=order.trail)
-        turns = self._turns(walk)
-        for turn in turns:
+        for turn in self._turns(walk):
             try:
-                async with aclosing(self._serve(turn, turns, walk)) as events:
+                async with aclosing(self._serve(turn, walk)) as events:
                     async for event in events:
                         yield event
                 return
@@ -90,7 +95,11 @@ class Chain:
             yield event
 
     def _turns(self, walk: _Walk) -> Iterator[Turn]:
-        """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one."""
+        """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one.
+
+        When no other model answered, one that was not sure gets a second turn, and has to answer: that is
+        better than a canned reply.
+        """
         order, chain = walk.order, walk.order.decision.chain
         for index, model in enumerate(chain):
             if is_over(order.deadline, self._clock):
@@ -100,39 +109,46 @@ class Chain:
             if self._is_shut_out(model, walk):
                 walk.trail.refuse(model, Reason.ENGINE_DOWN)
                 continue
-            permit = order.decision.permits.get(model)
-            yield Turn(
-                request=order.request if permit is None else permit.request,
-                permit=permit,
-                policy=order.policy,
-                model=model,
-                is_last=all(self._is_shut_out(name, walk) for name in chain[index + 1 :]),
-                is_streamed=order.is_streamed,
-                deadline=order.deadline,
-                trail=walk.trail,
-            )
+            follows = any(not self._is_shut_out(name, walk) for name in chain[index + 1 :])
+            yield self._turn(model, walk, is_last=not follows and not walk.doubts, may_escalate=follows)
+        for model in sorted(walk.doubts, key=lambda name: -walk.doubts[name]):
+            if not is_over(order.deadline, self._clock) and not self._is_shut_out(model, walk):
+                yield self._turn(model, walk, is_last=True, may_escalate=False)
         if chain and is_over(order.deadline, self._clock):
             raise DeadlinePassed("the deadline passed before an answer", attempts=walk.trail.attempts)
+
+    def _turn(self, model: str, walk: _Walk, *, is_last: bool, may_escalate: bool) -> Turn:
+        order = walk.order
+        permit = order.decision.permits.get(model)
+        return Turn(
+            request=order.request if permit is None else permit.request,
+            permit=permit,
+            policy=order.policy,
+            model=model,
+            is_last=is_last,
+            may_escalate=may_escalate and not walk.told.parts,
+            is_streamed=order.is_streamed,
+            deadline=order.deadline,
+            trail=walk.trail,
+        )
 
     def _is_shut_out(self, model: str, walk: _Walk) -> bool:
         """Say whether a request that an engine died of must not enter this one."""
         return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
 
-    async def _serve(
-        self, turn: Turn, turns: Iterator[Turn], walk: _Walk
-    ) -> AsyncGenerator[StreamEvent, None]:
+    async def _serve(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
         """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
         continued = await self._continued(turn, walk)
         if continued is not None:
             try:
-                async with aclosing(self._answer(continued, turns, walk)) as events:
+                async with aclosing(self._answer(continued, walk)) as events:
                     async for event in events:
                         yield event
                 return
             except (BackendInvalid, NotCapable, ContextTooLong):
                 if walk.told.void_reason is None:
                     raise
-        async with aclosing(self._answer(turn, turns, walk)) as events:
+        async with aclosing(self._answer(turn, walk)) as events:
             async for event in events:
                 yield event
 
@@ -142,22 +158,11 @@ class Chain:
             return None
         return await continuation(turn, walk.told, decision=order.decision, judge=order.judge)
 
-    async def _answer(
-        self, asked: Turn, turns: Iterator[Turn], walk: _Walk
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """Yield the answer of a model, or of the one that was asked beside it and began sooner."""
+    async def _answer(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
         last: Chunk | None = None
         usage: Usage | None = None
-
-        def rival() -> Turn | None:
-            return None if is_over(walk.order.deadline, self._clock) else next(turns, None)
-
-        async with self._hedge.opened(
-            asked,
-            rival=rival if self._may_be_hedged(asked, walk) else None,
-            consider=lambda error: self._consider(error, walk),
-        ) as (turn, chunks):
-            joint = Joint(walk.told, turn, may_fit=walk.resumes)
+        joint = Joint(walk.told, turn, may_fit=walk.resumes)
+        async with aclosing(self._turn_layer(turn)) as chunks:
             async for chunk in chunks:
                 for event in joint.take(chunk):
                     yield event
@@ -175,21 +180,14 @@ class Chain:
             attempts=walk.trail.attempts,
         )
 
-    def _may_be_hedged(self, asked: Turn, walk: _Walk) -> bool:
-        """Say whether the next model may run beside one: not two engines, for one request might end both."""
-        if asked.is_last or walk.told.void_reason is not None:
-            return False
-        chain, models = walk.order.decision.chain, walk.order.policy.models
-        following = chain[chain.index(asked.model) + 1 :]
-        beside = next(name for name in following if not self._is_shut_out(name, walk))
-        return {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
-
     def _consider(self, error: AttemptError, walk: _Walk) -> None:
         """Raise what ends the request; return if the next model may be tried."""
         walk.was_begun = walk.was_begun or bool(walk.told.parts)
         walk.told.cut(error.reason)
         walk.engine_died = walk.engine_died or isinstance(error, EngineDied)
         walk.causes[error.model] = error
+        if isinstance(error, NotConfident):
+            walk.doubts[error.model] = error.confidence
         # What the error does not tell, the model's breaker or pause may know: it may be its doing.
         heals_s = self._heals_after_s(error.model) if error.retry_after_s is None else error.retry_after_s
         if heals_s is not None:

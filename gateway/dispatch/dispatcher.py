@@ -2,11 +2,10 @@
 
 The layers, from the outside in:
 
-    Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(backend)))))))))
+    Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(Confident(backend)))))))))
 
 * Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
   `recovery.py`); when none is left, it ends with the canned reply or an error (`ending.py`).
-* Hedge asks the next model beside one that is slow to begin, where the policy says so (`hedge.py`).
 * Retry tries the same model again where it may heal (`retry.py`).
 * Recorded notes every try in the trail (`record.py`, `trail.py`).
 * Limited waits for a place at a model that has a bound (`limited.py`, `fair_gate.py`), as the whole
@@ -15,6 +14,7 @@ The layers, from the outside in:
 * Reserve holds the worst case in the ledger, and settles it (`reserve.py`): a refused reservation is no
   news to the breaker, since no call was made.
 * Within calls the backend and bounds its time (`deadline.py`).
+* Confident holds back the first tokens of a model that may be unsure (`backends/confident.py`).
 
 A unary call is a stream of one chunk, so there is one path, not two.
 """
@@ -25,11 +25,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from gateway.backends.base import Backend, Foreseeing
+from gateway.backends.confident import Confident
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
 from gateway.dispatch.chain import Chain, Order
 from gateway.dispatch.deadline import Within
-from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.limited import Gates, Limited
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.pauses import Pauses
@@ -101,7 +101,8 @@ class Dispatcher:
         self._paces = vitals.paces
         self._retry_budget = vitals.retry_budget
         self._gates = vitals.gates
-        within = Within(backends, clock=clock, paces=self._paces)
+        confident = {name: Confident(backend, clock=clock) for name, backend in backends.items()}
+        within = Within(confident, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
         retry = Retry(
@@ -112,8 +113,7 @@ class Dispatcher:
             clock=clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
         )
-        hedge = Hedge(Unmasked(retry), paces=self._paces, retry_budget=self._retry_budget)
-        self._chain = Chain(hedge, clock=clock, heals_after_s=heals_after_s)
+        self._chain = Chain(Unmasked(retry), clock=clock, heals_after_s=heals_after_s)
 
     async def generate(
         self,

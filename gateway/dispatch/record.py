@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from gateway.clock import Clock
 from gateway.dispatch.turn import Layer, Try
-from gateway.errors import GatewayError, NotTried
+from gateway.errors import GatewayError, NotConfident, NotTried
 from gateway.types import Chunk, Outcome, Reason
 
 
@@ -48,7 +48,7 @@ class Recorded:
                 started_s=started_s,
                 upstream_s=attempt.upstream_s,
                 first_text_s=attempt.first_text_s,
-                usage=attempt.usage,
+                usage=failure.usage if isinstance(failure, NotConfident) else attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
                 continued=attempt.turn.continue_final_message,
             )

@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
+from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.types import Chunk, EgressPermit, Request, Usage
 
@@ -30,11 +31,20 @@ class Turn:
     """Routing's leave for a cloud model; handed on, never made here."""
     continue_final_message: bool = False
     """Whether the last message is the beginning of the answer, and the model only goes on from it."""
+    may_escalate: bool = False
+    """Whether another model can answer if this one is not sure, and nobody was told anything yet."""
 
     @property
     def spec(self) -> LlamaCppModel | OpenAIModel:
         """What the policy says of the model."""
         return self.policy.models[self.model]
+
+    @property
+    def escalate(self) -> Escalate | None:
+        """When the answer is to be dropped for the next model's."""
+        if isinstance(self.spec, OpenAIModel) or not self.may_escalate or self.continue_final_message:
+            return None
+        return self.spec.escalate
 
     @property
     def max_tokens(self) -> int:
@@ -50,6 +60,7 @@ class Turn:
             deadline=deadline,
             permit=self.permit,
             continue_final_message=self.continue_final_message,
+            escalate=self.escalate,
         )
 
     def share(self, clock: Clock) -> Deadline:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
+from gateway.engine.calibrated import check_calibration
 from gateway.engine.faults import place_of
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
@@ -89,6 +90,7 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate]:
     loading = Progress("load", say_progress, clock=clock)
     model = LlamaModel(settings_of(spec, path), on_progress=loading.note)
     source = spec.template or model.chat_template or PLAIN_TEMPLATE
+    check_calibration(spec, path, template=source, on_progress=checking.note)
     try:
         return model, ChatTemplate(source, bos=model.bos_text, eos=model.eos_text)
     except TemplateBroken as error:

@@ -50,6 +50,7 @@ class LlamaSampler:
             and sampling.grammar is None
         )
         self._chain = _chain(self._size, sampling)
+        self._reported = 0
         self._views: dict[int, NDArray[np.float32]] = {}
         """By address: llama.cpp puts the logits of a step into the same few places again and again."""
 
@@ -68,11 +69,14 @@ class LlamaSampler:
     def logprob(self, row: int, token: int) -> TokenLogprob | None:
         """Report on a token that was picked from a row; None where nobody asked."""
         count = self._sampling.logprobs
-        if count is None:
+        if count is None or self._reported == self._sampling.logprob_tokens:
             return None
+        self._reported += 1
         logits = self._logits(row)
         top = logits.max()
-        total = float(top + np.log(np.exp(logits - top).sum()))
+        shares = np.exp(logits - top)
+        total_share = shares.sum()
+        total = float(top + np.log(total_share))
         most = max(2, count)
         likeliest = np.argpartition(logits, -most)[-most:]
         likeliest = likeliest[np.lexsort((likeliest, -logits[likeliest]))]
@@ -82,6 +86,7 @@ class LlamaSampler:
             logprob=float(logits[token]) - total,
             margin=found[0][1] - found[1][1],
             likeliest=tuple(found[:count]),
+            entropy=total - float(_weighted_sum(shares, logits) / total_share),
         )
 
     def close(self) -> None:
@@ -127,6 +132,11 @@ class LlamaSampler:
         array = _array(candidate)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
         return bool(np.isfinite(candidate["logit"][0]))
+
+
+def _weighted_sum(shares: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
+    """Return the sum of the products; a token that cannot come, with a logit of minus infinity, adds none."""
+    return float(np.multiply(shares, logits, where=shares > 0.0, out=np.zeros_like(shares)).sum())
 
 
 def _array(candidates: NDArray[np.void]) -> Any:

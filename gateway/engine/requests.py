@@ -30,6 +30,7 @@ _RANGES = {
     "frequency_penalty": (-100.0, 100.0),
     "presence_penalty": (-100.0, 100.0),
     "logprobs": (0, MOST_LOGPROBS),
+    "logprob_tokens": (1, 1_000_000),
 }
 
 
@@ -89,6 +90,7 @@ def sampling_of(request: engine_pb2.GenerateRequest) -> Sampling:
         grammar=grammar,
         grammar_field="config.json_schema" if request.HasField("json_schema") else "grammar",
         logprobs=request.logprobs if request.HasField("logprobs") else None,
+        logprob_tokens=request.logprob_tokens if request.HasField("logprob_tokens") else None,
     )
 
 

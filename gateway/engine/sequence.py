@@ -22,6 +22,8 @@ class Emission:
     usage: Usage | None = None
     reused_tokens: int = 0
     """With the last one: prompt tokens that were in memory already."""
+    prompt_tokens: int = 0
+    """Beside a `logprob`: tokens of the prompt."""
     logprob: TokenLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
 
@@ -95,7 +97,11 @@ class Sequence:
         shown = self.text.push(piece)
         reason = self._finish_reason(is_end, context_tokens)
         if reason is None:
-            return Emission(ticket=self.ticket, text=shown, logprob=logprob)
+            if logprob is None:
+                return Emission(ticket=self.ticket, text=shown)
+            return Emission(
+                ticket=self.ticket, text=shown, logprob=logprob, prompt_tokens=len(self.job.prompt)
+            )
         shown += self.text.finish()
         if self.text.is_stopped:
             reason = FinishReason.STOP_SEQUENCE
@@ -105,6 +111,7 @@ class Sequence:
             finish_reason=reason,
             usage=self.usage,
             reused_tokens=self.reused_tokens,
+            prompt_tokens=len(self.job.prompt),
             logprob=logprob,
         )
 

@@ -150,6 +150,7 @@ def _response(model: Model, emission: Emission) -> engine_pb2.GenerateResponse:
     response = engine_pb2.GenerateResponse(text=emission.text)
     if emission.logprob is not None:
         response.logprobs.append(_logprob(model, emission.logprob))
+        response.prompt_tokens = emission.prompt_tokens
     if emission.finish_reason is not None and emission.usage is not None:
         response.finished.reason = _FINISH_REASONS[emission.finish_reason]
         response.finished.prompt_tokens = emission.usage.prompt_tokens
@@ -165,6 +166,7 @@ def _logprob(model: Model, reported: TokenLogprob) -> engine_pb2.TokenLogprob:
     return engine_pb2.TokenLogprob(
         sampled=alternative(reported.token, reported.logprob),
         margin=reported.margin,
+        entropy=reported.entropy,
         likeliest=[alternative(*each) for each in reported.likeliest],
     )
 

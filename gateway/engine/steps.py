@@ -46,6 +46,8 @@ class Sampling:
     """The field of the request that the grammar comes from, for refusals."""
     logprobs: int | None = None
     """How many likeliest tokens to report beside each sampled one; None reports nothing."""
+    logprob_tokens: int | None = None
+    """How many tokens to report on, from the first; None: all."""
 
     @property
     def has_penalties(self) -> bool:
@@ -73,6 +75,8 @@ class TokenLogprob:
     """Of the likeliest token over the second."""
     likeliest: tuple[tuple[int, float], ...]
     """(token, logprob), the likeliest first."""
+    entropy: float
+    """Of all tokens that could have come."""
 
 
 class Sampler(Protocol):

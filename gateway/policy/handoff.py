@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.policy.spec import ClassName, Strict
+from gateway.policy.spec import ClassName
+from gateway.policy.strict import Strict
 from gateway.types import Reason
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from gateway.policy.spec import Strict
+from gateway.policy.strict import Strict
 
 
 class Limits(Strict):

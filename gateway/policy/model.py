@@ -20,10 +20,10 @@ from gateway.policy.spec import (
     OpenAIModel,
     Price,
     Seconds,
-    Strict,
     Usd,
     route_of,
 )
+from gateway.policy.strict import Strict
 from gateway.types import Facts, PrivacyClass, Reason
 
 __all__ = [
@@ -227,12 +227,6 @@ class Resilience(Strict):
         description="What happens when a stream is cut after it began: restart sends the next model's "
         "whole answer, resume lets the next model go on from the text already sent, where it can, and else "
         "is restart, fail ends the stream with an error.",
-    )
-    hedge_after: Literal["p95"] | Seconds | None = Field(
-        None,
-        description="When the next model is asked beside one that has not begun to answer: after so many "
-        "seconds, or p95, the time within which 95 % of its answers began lately. The first text wins, and "
-        "the other call is ended and paid for. Default: never.",
     )
     content_filter: Literal["stop", "next"] = Field(
         "stop",

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.policy.spec import ClassName, Name, Strict
+from gateway.policy.spec import ClassName, Name
+from gateway.policy.strict import Strict
 
 
 class RecordKeeping(Strict):

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.policy.escalation import Escalate
+from gateway.policy.strict import Strict
 from gateway.types import Route
 
 ClassName = Literal["public", "internal", "confidential", "restricted"]
@@ -33,12 +35,6 @@ MaskableType = Literal[
     "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "HANDLE",
 ]  # fmt: skip
 """What may be masked; of a secret nobody knows where it ends."""
-
-
-class Strict(BaseModel):
-    """A part of the policy: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Price(Strict):
@@ -139,6 +135,11 @@ class LlamaCppModel(_Model):
     hang_s: Seconds = Field(
         30.0,
         description="An engine that makes no step for this long, in seconds, is killed and started again.",
+    )
+    escalate: Escalate | None = Field(
+        None,
+        description="Hold back the first tokens of an answer, and hand the request to the next model of the "
+        "route where this one is not sure of them. Default: whatever it says is its answer.",
     )
     template: str | None = Field(
         None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."

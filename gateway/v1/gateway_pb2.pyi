@@ -210,6 +210,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No hand-off of this tenant has this ticket, or none any more."""
     REASON_HANDOFF_UNAVAILABLE: _Reason.ValueType  # 25
     """The queue of hand-offs cannot be used."""
+    REASON_LOW_CONFIDENCE: _Reason.ValueType  # 26
+    """The model was not sure of the answer that it began; its tokens were dropped, and nobody saw them."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
@@ -268,6 +270,8 @@ REASON_TICKET_UNKNOWN: Reason.ValueType  # 24
 """No hand-off of this tenant has this ticket, or none any more."""
 REASON_HANDOFF_UNAVAILABLE: Reason.ValueType  # 25
 """The queue of hand-offs cannot be used."""
+REASON_LOW_CONFIDENCE: Reason.ValueType  # 26
+"""The model was not sure of the answer that it began; its tokens were dropped, and nobody saw them."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/engine/v1/engine.proto\x12\x11gateway.engine.v1\"(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xc8\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12,\n\x08messages\x18\x03 \x03(\x0b\x32\x1a.gateway.engine.v1.Message\x12\x12\n\nmax_tokens\x18\x04 \x01(\x05\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x08 \x03(\t\x12\x18\n\x0bjson_schema\x18\t \x01(\tH\x03\x88\x01\x01\x12\x12\n\x05top_k\x18\n \x01(\x05H\x04\x88\x01\x01\x12\x12\n\x05min_p\x18\x0b \x01(\x01H\x05\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x0c \x01(\x01H\x06\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\r \x01(\x01H\x07\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x0e \x01(\x01H\x08\x88\x01\x01\x12\x45\n\nlogit_bias\x18\x0f \x03(\x0b\x32\x31.gateway.engine.v1.GenerateRequest.LogitBiasEntry\x12\x14\n\x07grammar\x18\x10 \x01(\tH\t\x88\x01\x01\x12\x15\n\x08logprobs\x18\x11 \x01(\x05H\n\x88\x01\x01\x12\x1e\n\x16\x63ontinue_final_message\x18\x12 \x01(\x08\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x0e\n\x0c_json_schemaB\x08\n\x06_top_kB\x08\n\x06_min_pB\x11\n\x0f_repeat_penaltyB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\n\n\x08_grammarB\x0b\n\t_logprobs\"<\n\x0b\x41lternative\x12\r\n\x05token\x18\x01 \x01(\x05\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\x12\r\n\x05piece\x18\x03 \x01(\x0c\"\x82\x01\n\x0cTokenLogprob\x12/\n\x07sampled\x18\x01 \x01(\x0b\x32\x1e.gateway.engine.v1.Alternative\x12\x0e\n\x06margin\x18\x02 \x01(\x01\x12\x31\n\tlikeliest\x18\x03 \x03(\x0b\x32\x1e.gateway.engine.v1.Alternative\"\x84\x01\n\x08\x46inished\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.gateway.engine.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05\x12\x15\n\rreused_tokens\x18\x04 \x01(\x05\"\x82\x01\n\x10GenerateResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1b.gateway.engine.v1.Finished\x12\x31\n\x08logprobs\x18\x03 \x03(\x0b\x32\x1f.gateway.engine.v1.TokenLogprob\"\x12\n\x10GetStatusRequest\"8\n\tHistogram\x12\x0e\n\x06\x62ounds\x18\x01 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x03\x12\x0b\n\x03sum\x18\x03 \x01(\x01\"Y\n\x08\x46orecast\x12\x0e\n\x06wait_s\x18\x01 \x01(\x01\x12\x16\n\x0eprompt_token_s\x18\x02 \x01(\x01\x12\x0f\n\x07token_s\x18\x03 \x01(\x01\x12\x14\n\x0c\x61nswer_share\x18\x04 \x01(\x01\"\xe2\x05\n\x11GetStatusResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x02 \x01(\x05\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nslots_busy\x18\x04 \x01(\x05\x12\x0e\n\x06queued\x18\x05 \x01(\x05\x12\r\n\x05steps\x18\x06 \x01(\x03\x12\x10\n\x08kv_cells\x18\x07 \x01(\x05\x12\x15\n\rkv_cells_used\x18\x08 \x01(\x05\x12\x13\n\x0bkept_tokens\x18\t \x01(\x03\x12\x0e\n\x06step_s\x18\n \x01(\x01\x12\x10\n\x08\x64\x65\x63ode_s\x18\x0b \x01(\x01\x12\x15\n\rprompt_tokens\x18\x0c \x01(\x03\x12\x1c\n\x14prompt_tokens_reused\x18\r \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x0e \x01(\x03\x12\x44\n\x08requests\x18\x0f \x03(\x0b\x32\x32.gateway.engine.v1.GetStatusResponse.RequestsEntry\x12\x33\n\rfirst_token_s\x18\x10 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x31\n\x0bper_token_s\x18\x11 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12-\n\x07queue_s\x18\x12 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x35\n\x0f\x62\x61tch_sequences\x18\x13 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x1b\n\x13prompt_tokens_per_s\x18\x14 \x01(\x01\x12\x0f\n\x07token_s\x18\x15 \x01(\x01\x12\x12\n\nkept_bytes\x18\x16 \x01(\x03\x12-\n\x08\x66orecast\x18\x17 \x01(\x0b\x32\x1b.gateway.engine.v1.Forecast\x1a/\n\rRequestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x03\x32\xbe\x01\n\rEngineService\x12U\n\x08Generate\x12\".gateway.engine.v1.GenerateRequest\x1a#.gateway.engine.v1.GenerateResponse0\x01\x12V\n\tGetStatus\x12#.gateway.engine.v1.GetStatusRequest\x1a$.gateway.engine.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egateway/engine/v1/engine.proto\x12\x11gateway.engine.v1\"(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xf8\x05\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12,\n\x08messages\x18\x03 \x03(\x0b\x32\x1a.gateway.engine.v1.Message\x12\x12\n\nmax_tokens\x18\x04 \x01(\x05\x12\x18\n\x0btemperature\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x03H\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x08 \x03(\t\x12\x18\n\x0bjson_schema\x18\t \x01(\tH\x03\x88\x01\x01\x12\x12\n\x05top_k\x18\n \x01(\x05H\x04\x88\x01\x01\x12\x12\n\x05min_p\x18\x0b \x01(\x01H\x05\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x0c \x01(\x01H\x06\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\r \x01(\x01H\x07\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x0e \x01(\x01H\x08\x88\x01\x01\x12\x45\n\nlogit_bias\x18\x0f \x03(\x0b\x32\x31.gateway.engine.v1.GenerateRequest.LogitBiasEntry\x12\x14\n\x07grammar\x18\x10 \x01(\tH\t\x88\x01\x01\x12\x15\n\x08logprobs\x18\x11 \x01(\x05H\n\x88\x01\x01\x12\x1e\n\x16\x63ontinue_final_message\x18\x12 \x01(\x08\x12\x1b\n\x0elogprob_tokens\x18\x13 \x01(\x05H\x0b\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x0e\n\x0c_json_schemaB\x08\n\x06_top_kB\x08\n\x06_min_pB\x11\n\x0f_repeat_penaltyB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\n\n\x08_grammarB\x0b\n\t_logprobsB\x11\n\x0f_logprob_tokens\"<\n\x0b\x41lternative\x12\r\n\x05token\x18\x01 \x01(\x05\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\x12\r\n\x05piece\x18\x03 \x01(\x0c\"\x93\x01\n\x0cTokenLogprob\x12/\n\x07sampled\x18\x01 \x01(\x0b\x32\x1e.gateway.engine.v1.Alternative\x12\x0e\n\x06margin\x18\x02 \x01(\x01\x12\x31\n\tlikeliest\x18\x03 \x03(\x0b\x32\x1e.gateway.engine.v1.Alternative\x12\x0f\n\x07\x65ntropy\x18\x04 \x01(\x01\"\x84\x01\n\x08\x46inished\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.gateway.engine.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05\x12\x15\n\rreused_tokens\x18\x04 \x01(\x05\"\x99\x01\n\x10GenerateResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1b.gateway.engine.v1.Finished\x12\x31\n\x08logprobs\x18\x03 \x03(\x0b\x32\x1f.gateway.engine.v1.TokenLogprob\x12\x15\n\rprompt_tokens\x18\x04 \x01(\x05\"\x12\n\x10GetStatusRequest\"8\n\tHistogram\x12\x0e\n\x06\x62ounds\x18\x01 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x03\x12\x0b\n\x03sum\x18\x03 \x01(\x01\"Y\n\x08\x46orecast\x12\x0e\n\x06wait_s\x18\x01 \x01(\x01\x12\x16\n\x0eprompt_token_s\x18\x02 \x01(\x01\x12\x0f\n\x07token_s\x18\x03 \x01(\x01\x12\x14\n\x0c\x61nswer_share\x18\x04 \x01(\x01\"\xe2\x05\n\x11GetStatusResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x02 \x01(\x05\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nslots_busy\x18\x04 \x01(\x05\x12\x0e\n\x06queued\x18\x05 \x01(\x05\x12\r\n\x05steps\x18\x06 \x01(\x03\x12\x10\n\x08kv_cells\x18\x07 \x01(\x05\x12\x15\n\rkv_cells_used\x18\x08 \x01(\x05\x12\x13\n\x0bkept_tokens\x18\t \x01(\x03\x12\x0e\n\x06step_s\x18\n \x01(\x01\x12\x10\n\x08\x64\x65\x63ode_s\x18\x0b \x01(\x01\x12\x15\n\rprompt_tokens\x18\x0c \x01(\x03\x12\x1c\n\x14prompt_tokens_reused\x18\r \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x0e \x01(\x03\x12\x44\n\x08requests\x18\x0f \x03(\x0b\x32\x32.gateway.engine.v1.GetStatusResponse.RequestsEntry\x12\x33\n\rfirst_token_s\x18\x10 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x31\n\x0bper_token_s\x18\x11 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12-\n\x07queue_s\x18\x12 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x35\n\x0f\x62\x61tch_sequences\x18\x13 \x01(\x0b\x32\x1c.gateway.engine.v1.Histogram\x12\x1b\n\x13prompt_tokens_per_s\x18\x14 \x01(\x01\x12\x0f\n\x07token_s\x18\x15 \x01(\x01\x12\x12\n\nkept_bytes\x18\x16 \x01(\x03\x12-\n\x08\x66orecast\x18\x17 \x01(\x0b\x32\x1b.gateway.engine.v1.Forecast\x1a/\n\rRequestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\x80\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x03\x32\xbe\x01\n\rEngineService\x12U\n\x08Generate\x12\".gateway.engine.v1.GenerateRequest\x1a#.gateway.engine.v1.GenerateResponse0\x01\x12V\n\tGetStatus\x12#.gateway.engine.v1.GetStatusRequest\x1a$.gateway.engine.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,32 +35,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEREQUEST_LOGITBIASENTRY']._serialized_options = b'8\001'
   _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._loaded_options = None
   _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._serialized_options = b'8\001'
-  _globals['_FINISHREASON']._serialized_start=2184
-  _globals['_FINISHREASON']._serialized_end=2312
+  _globals['_FINISHREASON']._serialized_start=2272
+  _globals['_FINISHREASON']._serialized_end=2400
   _globals['_MESSAGE']._serialized_start=53
   _globals['_MESSAGE']._serialized_end=93
   _globals['_GENERATEREQUEST']._serialized_start=96
-  _globals['_GENERATEREQUEST']._serialized_end=808
-  _globals['_GENERATEREQUEST_LOGITBIASENTRY']._serialized_start=602
-  _globals['_GENERATEREQUEST_LOGITBIASENTRY']._serialized_end=650
-  _globals['_ALTERNATIVE']._serialized_start=810
-  _globals['_ALTERNATIVE']._serialized_end=870
-  _globals['_TOKENLOGPROB']._serialized_start=873
-  _globals['_TOKENLOGPROB']._serialized_end=1003
-  _globals['_FINISHED']._serialized_start=1006
-  _globals['_FINISHED']._serialized_end=1138
-  _globals['_GENERATERESPONSE']._serialized_start=1141
-  _globals['_GENERATERESPONSE']._serialized_end=1271
-  _globals['_GETSTATUSREQUEST']._serialized_start=1273
-  _globals['_GETSTATUSREQUEST']._serialized_end=1291
-  _globals['_HISTOGRAM']._serialized_start=1293
-  _globals['_HISTOGRAM']._serialized_end=1349
-  _globals['_FORECAST']._serialized_start=1351
-  _globals['_FORECAST']._serialized_end=1440
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1443
-  _globals['_GETSTATUSRESPONSE']._serialized_end=2181
-  _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._serialized_start=2134
-  _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._serialized_end=2181
-  _globals['_ENGINESERVICE']._serialized_start=2315
-  _globals['_ENGINESERVICE']._serialized_end=2505
+  _globals['_GENERATEREQUEST']._serialized_end=856
+  _globals['_GENERATEREQUEST_LOGITBIASENTRY']._serialized_start=631
+  _globals['_GENERATEREQUEST_LOGITBIASENTRY']._serialized_end=679
+  _globals['_ALTERNATIVE']._serialized_start=858
+  _globals['_ALTERNATIVE']._serialized_end=918
+  _globals['_TOKENLOGPROB']._serialized_start=921
+  _globals['_TOKENLOGPROB']._serialized_end=1068
+  _globals['_FINISHED']._serialized_start=1071
+  _globals['_FINISHED']._serialized_end=1203
+  _globals['_GENERATERESPONSE']._serialized_start=1206
+  _globals['_GENERATERESPONSE']._serialized_end=1359
+  _globals['_GETSTATUSREQUEST']._serialized_start=1361
+  _globals['_GETSTATUSREQUEST']._serialized_end=1379
+  _globals['_HISTOGRAM']._serialized_start=1381
+  _globals['_HISTOGRAM']._serialized_end=1437
+  _globals['_FORECAST']._serialized_start=1439
+  _globals['_FORECAST']._serialized_end=1528
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1531
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2269
+  _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._serialized_start=2222
+  _globals['_GETSTATUSRESPONSE_REQUESTSENTRY']._serialized_end=2269
+  _globals['_ENGINESERVICE']._serialized_start=2403
+  _globals['_ENGINESERVICE']._serialized_end=2593
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,46 @@
+"""Whether the calibration of a policy was made for the file and the template that an engine has."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.errors import StartupError
+from gateway.policy.model import LlamaCppModel
+
+
+def sha256_of_file(path: Path, *, on_progress: Callable[[float], None] = lambda share: None) -> str:
+    """Return the SHA-256 of a file, in hexadecimal; OSError if it cannot be read."""
+    size = max(1, path.stat().st_size)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(4 << 20):
+            digest.update(block)
+            on_progress(file.tell() / size)
+    return digest.hexdigest()
+
+
+def sha256_of_text(text: str) -> str:
+    """Return the SHA-256 of a chat template, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_calibration(
+    spec: LlamaCppModel, path: Path, *, template: str, on_progress: Callable[[float], None]
+) -> None:
+    """Raise StartupError where `escalate.calibration` was made for another model than this.
+
+    A file with a `sha256` in the policy was read for it already, so that stands for the file's own.
+    """
+    calibration = None if spec.escalate is None else spec.escalate.calibration
+    if calibration is None:
+        return
+    model = spec.sha256 or sha256_of_file(path, on_progress=on_progress)
+    for what, wanted, found in (
+        ("file", calibration.model_sha256, model),
+        ("template", calibration.template_sha256, sha256_of_text(template)),
+    ):
+        if wanted != found:
+            raise StartupError(
+                f"{path}: escalate.calibration was made for another {what} ({wanted[:12]}, this one is"
+                f" {found[:12]}); make it anew with gateway calibrate, or take it out of the policy"
+            )
