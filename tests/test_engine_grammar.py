@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gateway.engine.grammar import SchemaRefused, grammar_of
+from gateway.engine.grammar import grammar_of
+from gateway.engine.schema import SchemaRefused
 from gateway.schema_bounds import AT_THE_EDGE
 
 

@@ -7,6 +7,8 @@ is: properties come in the schema's order, unlisted ones do not come, and number
 import json
 from typing import cast
 
+from gateway.engine.ambiguity import check_readings
+from gateway.engine.schema import JsonValue, SchemaRefused, resolve
 from gateway.schema_bounds import AT_THE_EDGE, strict_json
 
 MAX_REPEATS = 1000
@@ -14,7 +16,6 @@ MAX_REPEATS = 1000
 MAX_RULES = 1000
 """Rules of one grammar, two for a property: llama.cpp follows all that may come next at every token."""
 
-JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 _Schema = dict[str, JsonValue]
 
 _ANNOTATIONS = frozenset(
@@ -40,10 +41,6 @@ _PRIMITIVES = {
 }
 
 
-class SchemaRefused(Exception):
-    """A schema has no grammar; the message names the keyword, never a word of the schema."""
-
-
 def grammar_of(schema: str) -> str:
     """Return the GBNF grammar whose texts are valid under a JSON schema; raises SchemaRefused."""
     problem = AT_THE_EDGE.problem(schema)
@@ -53,8 +50,9 @@ def grammar_of(schema: str) -> str:
         parsed = cast(JsonValue, strict_json(schema))
     except (ValueError, RecursionError):
         raise SchemaRefused("is not JSON") from None
-    grammar = _Grammar(parsed)
-    return grammar.text()
+    grammar = _Grammar(parsed).text()
+    check_readings(parsed)
+    return grammar
 
 
 class _Grammar:
@@ -122,21 +120,12 @@ class _Grammar:
     def _reference(self, schema: _Schema, depth: int) -> str:
         _allow(schema.keys() - _ANNOTATIONS, {"$ref"})
         reference = schema["$ref"]
-        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+        if not isinstance(reference, str):
             raise SchemaRefused("$ref has to point into the schema itself")
         if reference not in self._references:
             name = self._references[reference] = self._reserve()
-            self._fill(name, self._visit(self._resolve(reference), depth=depth + 1))
+            self._fill(name, self._visit(resolve(self._root, reference), depth=depth + 1))
         return self._references[reference]
-
-    def _resolve(self, reference: str) -> JsonValue:
-        target = self._root
-        for part in reference.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(target, dict) or key not in target:
-                raise SchemaRefused("$ref points to nothing")
-            target = target[key]
-        return target
 
     def _enum(self, schema: _Schema, depth: int) -> str:
         _allow(schema.keys() - _ANNOTATIONS, {"enum"} | _type_of_strings(schema))

@@ -9,7 +9,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from llama_cpp import llama_cpp as lib
+from numpy.typing import NDArray
 
 from gateway.engine.llama_log import log
 from gateway.engine.llama_params import LlamaSettings, context_params, model_params
@@ -55,6 +57,7 @@ class LlamaModel:
         self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
+        self._unseen = self._find_unseen()
         self._warm_up(settings)
 
     @property
@@ -151,6 +154,12 @@ class LlamaModel:
         if token < 0:
             return ""
         return (lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
+
+    def _find_unseen(self) -> NDArray[np.int32]:
+        """Return the tokens that are shown as nothing and do not end an answer."""
+        unseen = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        found = (t for t in range(self.vocabulary_size) if lib.llama_vocab_get_attr(self._vocab, t) & unseen)
+        return np.array([token for token in found if not self.is_end(token)], dtype=np.int32)
 
     def control_texts(self) -> tuple[str, ...]:
         """Return the texts of all control tokens, which a caller's words must not turn into."""
@@ -249,4 +258,4 @@ class LlamaModel:
 
     def sampler(self, sampling: Sampling) -> "LlamaSampler":
         """Return a sampler for one request; GrammarRefused if its grammar does not compile."""
-        return LlamaSampler(self._context, self._vocab, sampling)
+        return LlamaSampler(self._context, self._vocab, sampling, unseen=self._unseen)

@@ -38,8 +38,10 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 class LlamaSampler:
     """The samplers of one request; used by the thread that owns the context."""
 
-    def __init__(self, context: int, vocab: int, sampling: Sampling) -> None:
+    def __init__(self, context: int, vocab: int, sampling: Sampling, *, unseen: NDArray[np.int32]) -> None:
+        """`unseen` are tokens that stand for no text and end nothing: a grammar would read their names."""
         self._context = context
+        self._unseen = unseen
         self._size = int(lib.llama_vocab_n_tokens(vocab))
         self._sampling = sampling
         self._grammar = _grammar(vocab, sampling.grammar)
@@ -123,11 +125,14 @@ class LlamaSampler:
         candidates["p"] = 0.0
         array = _array(candidates)
         if filtered:
+            candidates["logit"][self._unseen] = -np.inf
             lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
         lib.llama_sampler_apply(self._chain, ctypes.byref(array))
         return int(array.data[array.selected].id)
 
     def _is_allowed(self, token: int) -> bool:
+        if token in self._unseen:
+            return False
         candidate = np.array([(token, 0.0, 0.0)], dtype=_CANDIDATE)
         array = _array(candidate)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
