@@ -83,6 +83,21 @@ class Document:
         return self.lines.get(path, 1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a policy stands: the name of its file, and the line of every key."""
+
+    name: str
+    lines: Mapping[Path, int]
+
+    def at(self, path: Path, message: str) -> str:
+        """Return `file:line: key: message`; what is not there is said of the nearest thing around it."""
+        around = path
+        while around and around not in self.lines:
+            around = around[:-1]
+        return Problem(self.lines.get(around, 1), key_of(path), message).render(self.name)
+
+
 def key_of(path: Path) -> str:
     """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:64]}" for part in path)

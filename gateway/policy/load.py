@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from gateway.errors import PolicyError
 from gateway.policy.air_gap import check_air_gap
 from gateway.policy.checks import check
-from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, read_document
+from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, Source, read_document
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
 from gateway.policy.rules import Conditions
 from gateway.policy.wording import problems_of
@@ -62,7 +62,7 @@ def parse_policy(text: str, *, name: str, air_gap: bool = False) -> Policy:
         problems += check_air_gap(document)
     if file is None or problems:
         raise _refused(problems, name)
-    return _policy_of(_with_derived_defaults(file))
+    return _policy_of(_with_derived_defaults(file), Source(name=name, lines=document.lines))
 
 
 def _refused(problems: Iterable[Problem], name: str) -> PolicyError:
@@ -76,7 +76,7 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
         return None, list(problems_of(error, document))
 
 
-def _policy_of(file: PolicyFile) -> Policy:
+def _policy_of(file: PolicyFile, source: Source) -> Policy:
     conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
     effective = _plain(file.model_dump(mode="python", exclude_none=True))
     return Policy(
@@ -88,6 +88,7 @@ def _policy_of(file: PolicyFile) -> Policy:
                 name=rule.name,
                 when=None if rule.when is None else conditions.compile(rule.when),
                 route=rule.route,
+                text=rule.when,
             )
             for rule in file.rules
         ),
@@ -96,6 +97,7 @@ def _policy_of(file: PolicyFile) -> Policy:
         records=file.records,
         limits=file.limits,
         handoff=file.handoff,
+        source=source,
         effective_yaml=_yaml_of(effective),
         hash=_hash_of(effective),
     )

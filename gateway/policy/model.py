@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
+from gateway.policy.document import Source
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.spec import (
     ClassName,
@@ -303,6 +304,8 @@ class CompiledRule:
     name: str
     when: Condition | None
     route: tuple[str, ...]
+    text: str | None = None
+    """The condition as it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,3 +325,4 @@ class Policy:
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
+    source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)

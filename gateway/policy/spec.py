@@ -48,8 +48,8 @@ class Price(Strict):
     )
 
 
-class _Model(Strict):
-    """What models of both kinds have in common."""
+class CommonKeys(Strict):
+    """What models of both kinds have in common, and no engine is told."""
 
     clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
     max_tokens: int = Field(
@@ -89,7 +89,7 @@ class Adapter(Strict):
     )
 
 
-class LlamaCppModel(_Model):
+class LlamaCppModel(CommonKeys):
     """A GGUF file, answered by an engine process on this host."""
 
     kind: Literal["llama_cpp"] = Field(description="A GGUF file, run by llama.cpp on this host.")
@@ -146,7 +146,7 @@ class LlamaCppModel(_Model):
     )
 
 
-class OpenAIModel(_Model):
+class OpenAIModel(CommonKeys):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
