@@ -11,6 +11,7 @@ from gateway.backends.local import LocalBackend
 from gateway.cli.engine_board import EngineBoard, SharedEngine
 from gateway.cli.keeping import Keeping
 from gateway.cli.operating import Operator, operated
+from gateway.cli.reloading import Reloader
 from gateway.clock import Clock, SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.ledger.open import open_ledger
@@ -50,13 +51,15 @@ async def running_gateway(
     records: Records | None = None,
     shadow: Policy | None = None,
     operator: Operator | None = None,
+    reloader: Reloader | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
     `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
     `board` the engines are those of a parent that shares them among its workers. `records` are closed at the
-    end, `shadow` decides beside the policy and does nothing, an `operator` gets status and metrics. Raises
-    StartupError when something that the policy or the operator names is not to be had.
+    end; `shadow` decides beside the policy and does nothing; `reloader` can change the policy; an `operator`
+    gets status and metrics. Raises StartupError when something that the policy or the operator names is not
+    to be had.
     """
     clock = clock or SystemClock()
     relay = _HealthRelay()
@@ -124,4 +127,6 @@ async def running_gateway(
             watching = asyncio.create_task(board.watch(clock, relay.report), name="engine board")
             stack.callback(watching.cancel)
         await server.health.set_ready()
+        if reloader is not None:
+            reloader.attach(current=current, keeping=keeping, health=server.health)
         yield server

@@ -1,5 +1,6 @@
 """What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +8,7 @@ import structlog
 
 from gateway.backends.base import Backend
 from gateway.backends.cloud import CloudBackend
+from gateway.cli.policy_change import missing_key
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.dispatcher import Dispatcher, Vitals
@@ -25,17 +27,13 @@ from gateway.server.shadow import Shadow
 _log = structlog.get_logger()
 
 
-def api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
+def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
     """Return the key that a cloud model is called with; raises StartupError where its variable is not set."""
     if spec.api_key_env is None:
         return None
-    key = environ.get(spec.api_key_env, "").strip()
-    if not key:
-        raise StartupError(
-            f"models.{name}.api_key_env: the variable {spec.api_key_env} is not set;"
-            " set it, or take the model out of the policy"
-        )
-    return key
+    if said := missing_key(spec, environ):
+        raise StartupError(f"models.{name}.api_key_env: {said}")
+    return environ[spec.api_key_env].strip()
 
 
 class _Clouds:
@@ -49,7 +47,7 @@ class _Clouds:
 
     def take(self, models: Mapping[str, OpenAIModel]) -> Mapping[str, CloudBackend]:
         """Return the backend of each model, as new or as it runs; all of them or, by StartupError, none."""
-        keys = {name: api_key(name, spec, self._environ) for name, spec in models.items()}
+        keys = {name: _api_key(name, spec, self._environ) for name, spec in models.items()}
         taken = {}
         for name, spec in models.items():
             backend = self._backends.get((name, spec))
@@ -109,13 +107,23 @@ class Keeping:
 
     def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
         """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
+        return self._pipeline(policy, self._judges(policy))
+
+    async def prepare(self, policy: Policy) -> tuple[Pipeline, Retire]:
+        """Do the same while requests go on: patterns are compiled in a thread."""
+        return self._pipeline(policy, await asyncio.to_thread(self._judges, policy))
+
+    def _judges(self, policy: Policy) -> tuple[PrivacyScorer, Masker]:
+        return PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock)
+
+    def _pipeline(self, policy: Policy, judges: tuple[PrivacyScorer, Masker]) -> tuple[Pipeline, Retire]:
         handoffs = self._desk_of(policy)
         clouds = {
             name: spec
             for name, spec in policy.models.items()
             if isinstance(spec, OpenAIModel) and name not in self._lasting
         }
-        scorer, masker = PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock)
+        scorer, masker = judges
         backends = {**self._lasting, **self._clouds.take(clouds)}
         dispatcher = Dispatcher(
             backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals

@@ -28,12 +28,12 @@ def default_policy_path() -> Path:
     return Path(__file__).with_name("default.yaml")
 
 
-def load_policy(path: Path, *, air_gap: bool = False) -> Policy:
+def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -> Policy:
     """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem.
 
-    With `air_gap` an address that is not on this host is one.
+    With `air_gap` an address that is not on this host is one. Problems call the file `name`, if it is given.
     """
-    name = str(path)
+    name = name or str(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -34,6 +34,10 @@ class Health:
         """Report whether a model can answer."""
         await self.servicer.set(f"model.{model}", _SERVING if is_serving else _NOT_SERVING)
 
+    async def forget_model(self, model: str) -> None:
+        """Report that there is no such model any more."""
+        await self.servicer.set(f"model.{model}", health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+
     async def drain(self) -> None:
         """Report everything as not serving, for good."""
         await self.servicer.enter_graceful_shutdown()
