@@ -17,6 +17,9 @@ from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
 from gateway.cli.engine_board import EngineBoard, board_of, place_of
 from gateway.cli.operating import Operator, admin_choice, metrics_address, operator_of, refuse_open_page
+from gateway.cli.policy_change import Reloaded
+from gateway.cli.policy_keeper import PolicyKeeper, policy_file
+from gateway.cli.reloading import OnReload
 from gateway.cli.workers import Orders, become_parent
 from gateway.clock import SystemClock
 from gateway.engine.owner import wake_with_owner
@@ -50,6 +53,8 @@ def serve(
     admin: flags.Admin = None,
     drain_s: flags.DrainS = 5.0,
     grace_s: flags.GraceS = 30.0,
+    watch_policy: flags.WatchPolicy = False,
+    allow_loosening: flags.AllowLoosening = False,
     decisions: flags.Decisions = None,
     shadow: flags.Shadow = None,
     log_format: flags.LogFormat = None,
@@ -57,7 +62,8 @@ def serve(
     """Run the gateway.
 
     SIGTERM drains: health says NOT_SERVING, then no new calls, then calls in flight to their end, then the
-    engines. Ctrl-C does the same without the first wait; a second Ctrl-C ends at once.
+    engines. Ctrl-C does the same without the first wait; a second Ctrl-C ends at once. SIGHUP reloads the
+    policy and the keys: what is wrong, or allows more than before, is refused and changes nothing.
 
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
     """
@@ -81,7 +87,11 @@ def serve(
     refuse_open_page(metrics_address(metrics), insecure=insecure, air_gap=air_gap)
     admin_choice(admin, os.environ)  # Said now where it is wrong, and by one process.
     path = policy or default_policy_path()
-    loaded = load_policy(path, air_gap=air_gap)
+    place = place_of()
+    file = policy_file(
+        path, place=place, air_gap=air_gap, allow_loosening=allow_loosening, environ=os.environ
+    )
+    loaded = file.load()
     watching = None if shadow is None else load_policy(shadow)
     if state is None:
         make_default_folder(os.environ)
@@ -96,6 +106,8 @@ def serve(
                 listen=listen,
                 policy=str(path),
                 air_gap=air_gap,
+                allow_loosening=allow_loosening,
+                watch_policy=watch_policy,
                 end_within_s=drain_s + grace_s,
                 log_format=log_format,
                 arguments=tuple(sys.argv[1:]),
@@ -112,7 +124,6 @@ def serve(
         grace_s=grace_s,
     )
     configure_logs(log_format)
-    place = place_of()
     operator = operator_of(admin=admin, metrics=metrics, place=place)
     records = None
     if decisions is not None:
@@ -123,19 +134,41 @@ def serve(
     if board is not None:
         wake_with_owner()
         threading.Thread(target=end_with_parent, daemon=True).start()
+
+    def keeper() -> PolicyKeeper:
+        return PolicyKeeper(
+            file,
+            place=place,
+            read_again=access.reload,
+            observers=(noted_by(records, operator, is_worker=board is not None),),
+            is_watching=watch_policy,
+        )
+
     asyncio.run(
         _serve(
             loaded,
             path,
             options=options,
             state_url=state_url,
-            on_hangup=access.reload,
+            make_keeper=keeper,
             board=board,
             records=records,
             shadow=watching,
             operator=operator,
         )
     )
+
+
+def noted_by(records: Records | None, operator: Operator, *, is_worker: bool) -> OnReload:
+    """Return what puts a change of the policy into the records, and counts it; a worker's parent counts."""
+
+    def note(reloaded: Reloaded) -> None:
+        if not is_worker:
+            operator.measures.note_reload(reloaded.outcome)
+        if records is not None and reloaded.outcome == "applied":
+            records.note_event("policy", policy_hash=reloaded.policy_hash, changes=list(reloaded.changes))
+
+    return note
 
 
 def end_with_parent() -> None:
@@ -151,24 +184,31 @@ async def _serve(
     *,
     options: ServerOptions,
     state_url: str,
-    on_hangup: Callable[[], None],
+    make_keeper: Callable[[], PolicyKeeper],
     board: EngineBoard | None,
     records: Records | None,
     shadow: Policy | None,
     operator: Operator,
 ) -> None:
-    ending = _Ending(on_hangup=on_hangup)
+    keeper = make_keeper()
+    ending = _Ending(on_hangup=keeper.hang_up)
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
-        async with running_gateway(
-            policy,
-            options=options,
-            state_url=state_url,
-            environ=os.environ,
-            board=board,
-            records=records,
-            shadow=shadow,
-            operator=operator,
-        ) as server:
+        async with (
+            running_gateway(
+                policy,
+                options=options,
+                state_url=state_url,
+                environ=os.environ,
+                board=board,
+                records=records,
+                shadow=shadow,
+                operator=operator,
+                reloader=keeper.reloader,
+            ) as server,
+            keeper.keeping(policy.hash),
+        ):
+            if records is not None:
+                records.note_event("policy", policy_hash=policy.hash, changes=[])
             _log.info("gateway.serving", listen=server.target, policy=str(path), policy_hash=policy.hash[:12])
             await ending.wait()
             _log.info("gateway.draining", at_once=ending.is_urgent)

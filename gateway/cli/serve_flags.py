@@ -98,6 +98,20 @@ DrainS = Annotated[
 GraceS = Annotated[
     float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
 ]
+WatchPolicy = Annotated[
+    bool,
+    typer.Option(
+        "--watch-policy", envvar="GATEWAY_WATCH_POLICY", help="Reload the policy when its file changes."
+    ),
+]
+AllowLoosening = Annotated[
+    bool,
+    typer.Option(
+        "--allow-loosening",
+        envvar="GATEWAY_ALLOW_LOOSENING",
+        help="Let a reload take a policy that allows more than the one that runs.",
+    ),
+]
 Decisions = Annotated[
     Path | None,
     typer.Option(

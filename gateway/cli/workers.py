@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -22,13 +23,16 @@ import structlog
 from gateway.admin.place import METRICS_FOLDER
 from gateway.cli.engine_board import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
 from gateway.cli.exits import MISUSED
+from gateway.cli.hotline import listen
+from gateway.cli.parent_policy import ParentPolicy
+from gateway.cli.policy_change import PolicyFile, Reloaded, watch
 from gateway.clock import SystemClock
 from gateway.engine.supervisor import EngineSupervisor
-from gateway.errors import StartupError
-from gateway.policy.load import load_policy
+from gateway.errors import PolicyError, StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.server.listen import Address, claim, parse_address
 from gateway.telemetry.logs import LogFormat, configure_logs
+from gateway.telemetry.metrics import Measures, share_numbers
 
 AGAIN_AFTER_S = 1.0
 """How long after its end a worker is started again."""
@@ -46,6 +50,8 @@ class Orders:
     listen: str
     policy: str
     air_gap: bool
+    allow_loosening: bool
+    watch_policy: bool
     end_within_s: float
     """Drain and grace of a worker together."""
     log_format: LogFormat | None
@@ -82,13 +88,24 @@ class Parent:
         self._address = address
         self._board = folder / "engines.json"
         (folder / METRICS_FOLDER).mkdir()
+        share_numbers(folder / METRICS_FOLDER, worker=orders.workers)  # One more than the workers have.
+        self._measures = Measures()
         self._processes: dict[int, Process] = {}
         self._is_ending = asyncio.Event()
         self.status = 0
-        models = load_policy(Path(orders.policy), air_gap=orders.air_gap).models
+        self._folder = folder
+        self._reloading: set[asyncio.Task[object]] = set()
+        file = PolicyFile(
+            path=Path(orders.policy),
+            name=orders.policy,
+            environ=os.environ,
+            air_gap=orders.air_gap,
+            allow_loosening=orders.allow_loosening,
+        )
+        self._policy = ParentPolicy(file, folder)
         self._supervisors = {
             name: EngineSupervisor(name, spec, clock=SystemClock(), on_status=lambda *_: self._write())
-            for name, spec in models.items()
+            for name, spec in self._policy.running.models.items()
             if isinstance(spec, LlamaCppModel)
         }
 
@@ -97,13 +114,41 @@ class Parent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, number)
-        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        hotline = await listen(self._folder, self)
+        if self._orders.watch_policy:
+            self._start(watch(Path(self._orders.policy), self.reload, clock=SystemClock()))
         try:
             await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors.values()))
             self._write()
             await asyncio.gather(*(self._keep(number) for number in range(self._orders.workers)))
         finally:
+            hotline.close()
+            for task in self._reloading:
+                task.cancel()
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors.values()))
+
+    async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
+        """Check the policy's file once, and have all workers take it, or go on as they are."""
+        reloaded = await self._policy.reload(allow_loosening=allow_loosening)
+        self._measures.note_reload(reloaded.outcome)
+        for number in self._policy.serving:
+            self._signal(self._processes[number], signal.SIGHUP)  # They read their keys again, too.
+        if reloaded.outcome == "applied" and not await self._policy.all_serve(self._orders.workers):
+            _log.error("policy.late", policy_hash=reloaded.policy_hash)
+        return reloaded
+
+    async def serves(self, worker: int, policy_hash: str) -> None:
+        """Take down what a worker serves."""
+        await self._policy.serves(worker, policy_hash)
+
+    def _hang_up(self) -> None:
+        self._start(self.reload())
+
+    def _start(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
 
     def _write(self) -> None:
         engines = {
@@ -123,8 +168,11 @@ class Parent:
 
     def _pass_on(self, number: signal.Signals) -> None:
         for process in self._processes.values():
-            if process.returncode is None:
-                process.send_signal(number)
+            self._signal(process, number)
+
+    def _signal(self, process: Process, number: signal.Signals) -> None:
+        if process.returncode is None:
+            process.send_signal(number)
 
     async def _keep(self, number: int) -> None:
         """Run a worker, again and again, until the end."""
@@ -132,6 +180,7 @@ class Parent:
             process = self._processes[number] = await self._spawn(number)
             _log.info("worker.started", worker=number, pid=process.pid)
             status = await self._wait(process)
+            self._policy.has_gone(number)
             if self._is_ending.is_set():
                 return
             _log.error("worker.exited", worker=number, pid=process.pid, status=status)
@@ -178,6 +227,9 @@ def main() -> int:
             return asyncio.run(_run(orders, address, folder))
     except StartupError as error:
         sys.stderr.write(f"gateway: {error}\n")
+        return MISUSED
+    except PolicyError as error:  # It was right a moment ago, when `serve` read it.
+        sys.stderr.write(f"{error}\n")
         return MISUSED
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,162 @@
+"""`gateway serve` and its policy file: SIGHUP, a watched file, several workers, and records to the end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc.aio
+
+from gateway.cli.app import run
+from gateway.v1 import gateway_pb2 as pb
+from gateway.v1 import gateway_pb2_grpc
+
+POLICY = """\
+version: 1
+models:
+  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
+privacy: {classes: {restricted: 0.8}}
+rules:
+  - {name: first, route: [edge]}
+replies:
+  - {id: sorry, text: x}
+"""
+RENAMED = POLICY.replace("first", "second")
+LOOSER = RENAMED.replace("0.8", "0.9")
+BROKEN = POLICY.replace("edge]", "egde]")
+
+
+@dataclass
+class Process:
+    """A gateway with what it logged, and its policy file."""
+
+    process: asyncio.subprocess.Process
+    address: str
+    policy: Path
+    logs: list[dict[str, object]] = field(default_factory=list)
+
+    async def read(self) -> None:
+        """Take in what is logged, until the end."""
+        while self.process.stderr is not None and (line := await self.process.stderr.readline()):
+            self.logs.append(json.loads(line))
+
+    def count(self, event: str) -> int:
+        """Return how often an event was logged."""
+        return sum(entry["event"] == event for entry in self.logs)
+
+    async def rules(self, calls: int = 12) -> set[str]:
+        """Return the rules by which new connections are decided, so that every worker is asked."""
+        rules = set()
+        for _ in range(calls):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            async with grpc.aio.insecure_channel(self.address, options=options) as channel:
+                stub = gateway_pb2_grpc.GatewayServiceStub(channel)
+                request = pb.ExplainRequest(messages=[pb.Message(role=pb.ROLE_USER, content="Hello")])
+                rules.add((await stub.Explain(request, timeout=20.0)).decision.rule)
+        return rules
+
+    async def put(self, text: str, event: str) -> None:
+        """Write the policy, send SIGHUP, and wait for what the log says of it."""
+        before = self.count(event)
+        self.policy.write_text(text)
+        self.process.send_signal(signal.SIGHUP)
+        await until(lambda: self.count(event) > before)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; TimeoutError after 90 seconds: machines may be busy."""
+    async with asyncio.timeout(90.0):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, *flags: str, workers: int = 1) -> AsyncIterator[Process]:
+    """Run a gateway of so many workers with a policy of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    policy = tmp_path / "team.yaml"
+    policy.write_text(POLICY)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "serve", "--policy", str(policy), "--workers", str(workers),
+        "--listen", address, "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db",
+        "--log-format", "json", *flags, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    running = Process(process, address, policy)
+    reading = asyncio.create_task(running.read())
+    try:
+        await until(lambda: running.count("gateway.serving") == workers or process.returncode is not None)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        await reading
+
+
+def recorded(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the files of records, and the kinds of all their lines."""
+    files = sorted(folder.glob("*.jsonl"))
+    lines = [json.loads(line) for each in files for line in each.read_text().splitlines()]
+    return [each.name for each in files], [line["kind"] for line in lines]
+
+
+async def test_a_hangup_reloads_the_policy(tmp_path: Path) -> None:
+    """What is right is taken; what is broken or looser is one line in the log, and changes nothing."""
+    async with serving(tmp_path) as gateway:
+        await gateway.put(BROKEN, "policy.refused")
+        assert await gateway.rules(1) == {"first"}
+        await gateway.put(RENAMED, "policy.applied")
+        assert await gateway.rules(1) == {"second"}
+        await gateway.put(LOOSER, "policy.refused")
+
+    refused = [entry["problems"] for entry in gateway.logs if entry["event"] == "policy.refused"]
+    assert isinstance(refused[0], list)
+    assert isinstance(refused[1], list)
+    assert f"{gateway.policy}:6: rules[0].route[0]: unknown model 'egde' (did you mean 'edge'?)" in refused[0]
+    assert refused[1][0] == f"{gateway.policy}:4: privacy.classes.restricted: raised from 0.8 to 0.9"
+    assert gateway.process.returncode == 0
+
+
+async def test_a_watched_file_needs_no_signal(tmp_path: Path) -> None:
+    """With --watch-policy writing the file is enough; --allow-loosening takes what is looser."""
+    async with serving(tmp_path, "--watch-policy", "--allow-loosening") as gateway:
+        gateway.policy.write_text(LOOSER)
+        await until(lambda: gateway.count("policy.applied") == 1)
+        assert await gateway.rules(1) == {"second"}
+
+
+async def test_all_workers_take_a_policy_or_none_does(tmp_path: Path) -> None:
+    """The parent checks first; a worker that is started again takes the last good policy, not the file."""
+    async with serving(tmp_path, workers=2) as gateway:
+        await gateway.put(RENAMED, "policy.applied")
+        await until(lambda: gateway.count("policy.applied") == 3)  # The parent's, and one of each worker.
+        assert await gateway.rules() == {"second"}
+        await gateway.put(BROKEN, "policy.refused")
+        victim = next(entry["pid"] for entry in gateway.logs if entry["event"] == "worker.started")
+        os.kill(int(str(victim)), signal.SIGKILL)
+        await until(lambda: gateway.count("gateway.serving") == 3)
+        assert await gateway.rules() == {"second"}
+        assert gateway.count("policy.refused") == 1
+
+
+async def test_every_decision_is_on_the_disk_after_the_end(tmp_path: Path) -> None:
+    """SIGTERM loses no record, whatever worker took the call; every chain is whole."""
+    path = tmp_path / "decisions.jsonl"
+    async with serving(tmp_path, "--decisions", str(path), workers=2) as gateway:
+        await gateway.rules(40)
+
+    names, kinds = recorded(tmp_path)
+    assert names == ["decisions.w0.jsonl", "decisions.w1.jsonl"]
+    assert kinds.count("request") == 40
+    assert run(["records", "verify", str(path)]) == 0
