@@ -35,6 +35,8 @@ resilience: {content_filter: stop}
 replies:
   - {id: sorry, text: x}
 records: {features_up_to: internal, labels: [team], on_error: refuse}
+limits: {concurrency: 10, tenant_concurrency: 5}
+handoff: {queue: sqlite, when_reason: [CLEARANCE], store_up_to: internal, keep_days: 3}
 """
 
 
@@ -91,6 +93,11 @@ LOOSER = [
     ("content_filter: stop", "content_filter: next", "resilience.content_filter: changed from stop to next"),
     ("features_up_to: internal", "features_up_to: restricted", "records.features_up_to: raised from"),
     ("labels: [team],", "labels: [team, user],", "records.labels: added user"),
+    ("concurrency: 10,", "concurrency: 11,", "limits.concurrency: raised from 10 to 11"),
+    (", tenant_concurrency: 5", "", "limits.tenant_concurrency: raised from 5 to none"),
+    ("store_up_to: internal", "store_up_to: restricted", "handoff.store_up_to: raised from internal"),
+    ("when_reason: [CLEARANCE], ", "", "handoff.when_reason: more requests are stored for people"),
+    ("keep_days: 3", "keep_days: 4", "handoff.keep_days: raised from 3 to 4"),
     ("on_error: refuse", "on_error: continue", "records.on_error: changed from refuse to continue"),
 ]  # fmt: skip
 
@@ -113,6 +120,8 @@ NOT_LOOSER = [
     ("text: x", "text: y"),
     ("features_up_to: internal", "features_up_to: public"),
     ("slots: 8", "slots: 9"),
+    ("concurrency: 10,", "concurrency: 9,"),
+    ("keep_days: 3", "keep_days: 2"),
 ]
 
 

@@ -11,6 +11,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from gateway.policy.document import Path
+from gateway.policy.handoff import Handoff
+from gateway.policy.limits import Limits
 from gateway.policy.loosening_rules import loosened_rules
 from gateway.policy.model import (
     Budget,
@@ -48,6 +50,8 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "rules": loosened_rules(before, after),
         "resilience": _resilience(before.resilience, after.resilience),
         "records": _records(before.records, after.records),
+        "limits": _limits(before.limits, after.limits),
+        "handoff": _handoff(before.handoff, after.handoff),
     }
     changes: list[Change] = []
     for field in fields(Policy):
@@ -178,3 +182,24 @@ def _records(old: RecordKeeping, new: RecordKeeping) -> Iterator[Change]:
         yield ("records", "labels"), f"added {', '.join(more)}"
     if (old.on_error, new.on_error) == ("refuse", "continue"):
         yield ("records", "on_error"), "changed from refuse to continue: requests are answered unrecorded"
+
+
+def _limits(old: Limits, new: Limits) -> Iterator[Change]:
+    for key in Limits.model_fields:
+        was, now = getattr(old, key), getattr(new, key)
+        if was is not None and (now is None or now > was):
+            yield ("limits", key), f"raised from {was} to {'none' if now is None else now}"
+
+
+def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
+    if new is None:
+        return
+    if old is None:
+        yield ("handoff",), "is new: requests are stored for people"
+        return
+    if privacy_class(new.store_up_to) > privacy_class(old.store_up_to):
+        yield ("handoff", "store_up_to"), f"raised from {old.store_up_to} to {new.store_up_to}"
+    if old.when_reason and (not new.when_reason or set(new.when_reason) - set(old.when_reason)):
+        yield ("handoff", "when_reason"), "more requests are stored for people"
+    if new.keep_days > old.keep_days:
+        yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.policy.document import Source
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
-from gateway.policy.document import Source
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.spec import (
     ClassName,
