@@ -168,7 +168,7 @@ class TestSampling:
 
     async def test_control_tokens_are_no_part_of_an_answer_under_a_grammar(self, stub: Stub) -> None:
         """llama.cpp reads their names as text of the answer, where nobody sees it: they are not sampled."""
-        wide = {"temperature": 100.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+        wide: dict[str, Any] = {"temperature": 100.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
         for seed in range(10):
             wanted = request("Hello", grammar="root ::= [a-z<|>]{40}", seed=seed, **wide)
             assert len(text_of(await ask(stub, wanted))) == 40

@@ -1,6 +1,6 @@
 """Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
 
-Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(backend))))))))
+Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(backend)))))))))
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -11,6 +11,7 @@ from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.deadline import is_over
 from gateway.dispatch.ending import degraded_reason, not_degraded
+from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.recovery import Joint, Judge, Told, continuation
 from gateway.dispatch.trail import Trail
 from gateway.dispatch.turn import Turn
@@ -27,8 +28,6 @@ from gateway.errors import (
 )
 from gateway.policy.model import Policy, route_of
 from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
-
-TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +72,18 @@ class _Walk:
 class Chain:
     """Tries each model's turn; what one error means for the others is decided here."""
 
-    def __init__(
-        self, turn_layer: TurnLayer, *, clock: Clock, heals_after_s: Callable[[str], float | None]
-    ) -> None:
-        self._turn_layer = turn_layer
+    def __init__(self, hedge: Hedge, *, clock: Clock, heals_after_s: Callable[[str], float | None]) -> None:
+        self._hedge = hedge
         self._heals_after_s = heals_after_s
         self._clock = clock
 
     async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         walk = _Walk(order=order, trail=order.trail)
-        for turn in self._turns(walk):
+        turns = self._turns(walk)
+        for turn in turns:
             try:
-                async with aclosing(self._serve(turn, walk)) as events:
+                async with aclosing(self._serve(turn, turns, walk)) as events:
                     async for event in events:
                         yield event
                 return
@@ -136,19 +134,21 @@ class Chain:
         """Say whether a request that an engine died of must not enter this one."""
         return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
 
-    async def _serve(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
+    async def _serve(
+        self, turn: Turn, turns: Iterator[Turn], walk: _Walk
+    ) -> AsyncGenerator[StreamEvent, None]:
         """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
         continued = await self._continued(turn, walk)
         if continued is not None:
             try:
-                async with aclosing(self._answer(continued, walk)) as events:
+                async with aclosing(self._answer(continued, turns, walk)) as events:
                     async for event in events:
                         yield event
                 return
             except (BackendInvalid, NotCapable, ContextTooLong):
                 if walk.told.void_reason is None:
                     raise
-        async with aclosing(self._answer(turn, walk)) as events:
+        async with aclosing(self._answer(turn, turns, walk)) as events:
             async for event in events:
                 yield event
 
@@ -158,11 +158,22 @@ class Chain:
             return None
         return await continuation(turn, walk.told, decision=order.decision, judge=order.judge)
 
-    async def _answer(self, turn: Turn, walk: _Walk) -> AsyncGenerator[StreamEvent, None]:
+    async def _answer(
+        self, asked: Turn, turns: Iterator[Turn], walk: _Walk
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Yield the answer of a model, or of the one that was asked beside it and began sooner."""
         last: Chunk | None = None
         usage: Usage | None = None
-        joint = Joint(walk.told, turn, may_fit=walk.resumes)
-        async with aclosing(self._turn_layer(turn)) as chunks:
+
+        def rival() -> Turn | None:
+            return None if is_over(walk.order.deadline, self._clock) else next(turns, None)
+
+        async with self._hedge.opened(
+            asked,
+            rival=rival if self._may_be_hedged(asked, walk) else None,
+            consider=lambda error: self._consider(error, walk),
+        ) as (turn, chunks):
+            joint = Joint(walk.told, turn, may_fit=walk.resumes)
             async for chunk in chunks:
                 for event in joint.take(chunk):
                     yield event
@@ -179,6 +190,15 @@ class Chain:
             cost_usd_nanos=walk.trail.cost_usd_nanos,
             attempts=walk.trail.attempts,
         )
+
+    def _may_be_hedged(self, asked: Turn, walk: _Walk) -> bool:
+        """Say whether the next model may run beside one: not two engines, for one request might end both."""
+        if asked.is_last or walk.told.void_reason is not None:
+            return False
+        chain, models = walk.order.decision.chain, walk.order.policy.models
+        following = chain[chain.index(asked.model) + 1 :]
+        beside = next(name for name in following if not self._is_shut_out(name, walk))
+        return {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
 
     def _consider(self, error: AttemptError, walk: _Walk) -> None:
         """Raise what ends the request; return if the next model may be tried."""

@@ -2,10 +2,11 @@
 
 The layers, from the outside in:
 
-    Canned(Chain(Retry(Recorded(Limited(Guarded(Reserve(Within(Confident(backend)))))))))
+    Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(Confident(backend))))))))))
 
 * Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
   `recovery.py`); when none is left, it ends with the canned reply or an error (`ending.py`).
+* Hedge asks the next model beside one that is slow to begin, where the policy says so (`hedge.py`).
 * Retry tries the same model again where it may heal (`retry.py`).
 * Recorded notes every try in the trail (`record.py`, `trail.py`).
 * Limited waits for a place at a model that has a bound (`limited.py`, `fair_gate.py`), as the whole
@@ -30,6 +31,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
 from gateway.dispatch.chain import Chain, Order
 from gateway.dispatch.deadline import Within
+from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.limited import Gates, Limited
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.pauses import Pauses
@@ -113,7 +115,8 @@ class Dispatcher:
             clock=clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
         )
-        self._chain = Chain(Unmasked(retry), clock=clock, heals_after_s=heals_after_s)
+        hedge = Hedge(Unmasked(retry), paces=self._paces, retry_budget=self._retry_budget)
+        self._chain = Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
     async def generate(
         self,

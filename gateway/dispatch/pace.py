@@ -12,6 +12,8 @@ QUANTILE = 0.95
 """An answer is predicted to take as long as all but one in twenty did: what is let through shall finish."""
 KEPT = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
+FEWEST = 5
+"""Calls of a model below which nobody says when it is slow to begin."""
 FRESH_S = 60.0
 """A model of which nothing was heard for longer is predicted to be faster and faster, by half each time: one
 that was slow and is left out for it gets another chance."""
@@ -78,6 +80,11 @@ class Paces:
         silent_s = self._clock.monotonic_s() - samples[-1].at_s
         halvings = max(0.0, silent_s / FRESH_S - 1.0)
         return quantile([sample.seconds(max_tokens) for sample in samples]) * math.pow(0.5, halvings)
+
+    def begin_s(self, model: str) -> float | None:
+        """Return within which time all but one in twenty answers began; None of too few to say."""
+        samples = [sample.begin_s for sample in self._samples.get(model, ())]
+        return quantile(samples) if len(samples) >= FEWEST else None
 
     def foreseen_s(self, model: str, forecast: Forecast, *, prompt_tokens: int, max_tokens: int) -> float:
         """Return the same by the model's own word of its queue and its rates.

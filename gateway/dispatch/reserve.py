@@ -112,26 +112,27 @@ class Reserve:
         turn = attempt.turn
         worst_usd_nanos = _worst_case(turn)
         _check_callers_limit(turn, worst_usd_nanos)
-        reservation_id = await self._open(turn, worst_usd_nanos)
-        failure: BaseException | None = None
-        try:
-            async with aclosing(self._inner(attempt)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            cost = charge_for(
-                turn.spec,
-                worst_usd_nanos=worst_usd_nanos,
-                usage=attempt.usage,
-                failure=failure,
-                has_output=attempt.has_output,
-            )
-            attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
-            if reservation_id is not None:
-                await self._finish(self._close(reservation_id, turn.model, cost, failure), turn.deadline)
+        with turn.trail.open_call(worst_usd_nanos):
+            reservation_id = await self._open(turn, worst_usd_nanos)
+            failure: BaseException | None = None
+            try:
+                async with aclosing(self._inner(attempt)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                cost = charge_for(
+                    turn.spec,
+                    worst_usd_nanos=worst_usd_nanos,
+                    usage=attempt.usage,
+                    failure=failure,
+                    has_output=attempt.has_output,
+                )
+                attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
+                if reservation_id is not None:
+                    await self._finish(self._close(reservation_id, turn.model, cost, failure), turn.deadline)
 
     async def drained(self) -> None:
         """Wait until everything that has to be written is written."""
@@ -224,5 +225,5 @@ def _check_callers_limit(turn: Turn, worst_usd_nanos: int) -> None:
     limit_usd_nanos = turn.request.hints.max_cost_usd_nanos
     if limit_usd_nanos is None or worst_usd_nanos == 0:
         return
-    if turn.trail.cost_usd_nanos + worst_usd_nanos > limit_usd_nanos:
+    if turn.trail.cost_usd_nanos + turn.trail.open_usd_nanos + worst_usd_nanos > limit_usd_nanos:
         raise BudgetExhausted(turn.model, budget=CALLERS_LIMIT)

@@ -1,5 +1,8 @@
 """Every try of a request, in order, with what came of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
 from gateway.clock import Clock
@@ -15,6 +18,8 @@ class Trail:
         self._clock = clock
         self._began_s = clock.monotonic_s()
         self._attempts: list[Attempt] = []
+        self.open_usd_nanos = 0
+        """What the calls that run now may cost."""
         self.paused_s = 0.0
         """How long the request waited before tries, as its models and the policy asked."""
 
@@ -32,6 +37,15 @@ class Trail:
     def cost_usd_nanos(self) -> int:
         """What this request was charged so far."""
         return sum(attempt.cost_usd_nanos for attempt in self._attempts)
+
+    @contextmanager
+    def open_call(self, worst_usd_nanos: int) -> Iterator[None]:
+        """Count what a call may cost for as long as the block runs; another may run beside it."""
+        self.open_usd_nanos += worst_usd_nanos
+        try:
+            yield
+        finally:
+            self.open_usd_nanos -= worst_usd_nanos
 
     def add(
         self,

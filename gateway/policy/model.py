@@ -229,6 +229,12 @@ class Resilience(Strict):
         "whole answer, resume lets the next model go on from the text already sent, where it can, and else "
         "is restart, fail ends the stream with an error.",
     )
+    hedge_after: Literal["p95"] | Seconds | None = Field(
+        None,
+        description="When the next model is asked beside one that has not begun to answer: after so many "
+        "seconds, or p95, the time within which 95 % of its answers began lately. The first text wins, and "
+        "the other call is ended and paid for. Default: never.",
+    )
     content_filter: Literal["stop", "next"] = Field(
         "stop",
         description="What happens when a provider's content filter refuses a request: stop ends it with an "

@@ -1,0 +1,146 @@
+"""A second model is asked when the first one is slow to begin; the first text wins, the other call is ended.
+
+Within the process because gRPC for Python ignores `hedgingPolicy`. Source of the idea: Dean and Barroso, The
+Tail at Scale, 2013.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+from gateway.dispatch.pace import Paces
+from gateway.dispatch.retry_budget import RetryBudget
+from gateway.dispatch.turn import Turn
+from gateway.errors import AttemptError
+from gateway.types import Chunk
+
+TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
+
+
+class _Leg:
+    """One model's turn in a task of its own, which is at most one piece ahead of its reader."""
+
+    def __init__(self, turn: Turn, layer: TurnLayer) -> None:
+        self.turn = turn
+        self._pieces: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(1)
+        self._task = asyncio.create_task(self._run(layer), name=f"leg {turn.model}")
+
+    async def next(self) -> Chunk | Exception | None:
+        """Return the next piece, how the turn failed, or None at its end."""
+        return await self._pieces.get()
+
+    async def rest(self, first: Chunk) -> AsyncGenerator[Chunk, None]:
+        """Yield `first` and what follows; raises what the turn raises."""
+        piece: Chunk | Exception | None = first
+        while piece is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+            piece = await self.next()
+
+    def cancel(self) -> None:
+        """Let the turn end, with all that it holds."""
+        self._task.cancel()
+
+    async def ended(self) -> None:
+        """Wait until it has: the backend is stopped, the try noted, the ledger told."""
+        await asyncio.wait({self._task})
+
+    async def _run(self, layer: TurnLayer) -> None:
+        end: Exception | None = None
+        try:
+            async with aclosing(layer(self.turn)) as chunks:
+                async for chunk in chunks:
+                    await self._pieces.put(chunk)
+        except Exception as error:  # noqa: BLE001  Whoever reads the leg raises it.
+            end = error
+        await self._pieces.put(end)
+
+
+class Hedge:
+    """Opens turns, and where the policy says so a second one beside a slow first one."""
+
+    def __init__(self, layer: TurnLayer, *, paces: Paces, retry_budget: RetryBudget) -> None:
+        self._layer = layer
+        self._paces = paces
+        self._retry_budget = retry_budget
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        turn: Turn,
+        *,
+        rival: Callable[[], Turn | None] | None,
+        consider: Callable[[AttemptError], None],
+    ) -> AsyncGenerator[tuple[Turn, AsyncIterator[Chunk]], None]:
+        """Give the turn that answers, and its pieces; raises the error of the last turn that failed.
+
+        `rival` takes the next turn of the chain; None: no other one may run beside this one. `consider` is
+        told of a turn that failed while another one runs, and raises what ends the request.
+        """
+        after_s = self._after_s(turn)
+        if after_s is None or rival is None:
+            async with aclosing(self._layer(turn)) as chunks:
+                yield turn, chunks
+            return
+        legs: list[_Leg] = []
+        with self._retry_budget.ticket() as ticket:
+
+            def second() -> Turn | None:
+                return rival() if ticket.take() else None
+
+            try:
+                winner, first = await self._race(turn, legs, after_s=after_s, rival=second, consider=consider)
+                for leg in legs:
+                    if leg is not winner:
+                        leg.cancel()
+                async with aclosing(winner.rest(first)) as chunks:
+                    yield winner.turn, chunks
+            finally:
+                for leg in legs:
+                    leg.cancel()
+                for leg in legs:
+                    await leg.ended()
+
+    async def _race(
+        self,
+        turn: Turn,
+        legs: list[_Leg],
+        *,
+        after_s: float,
+        rival: Callable[[], Turn | None],
+        consider: Callable[[AttemptError], None],
+    ) -> tuple[_Leg, Chunk]:
+        """Return the leg that speaks first, and what it says."""
+        asked: dict[asyncio.Task[Chunk | Exception | None], _Leg] = {}
+
+        def start(another: Turn) -> None:
+            legs.append(_Leg(another, self._layer))
+            asked[asyncio.create_task(legs[-1].next())] = legs[-1]
+
+        start(turn)
+        timeout_s: float | None = after_s
+        try:
+            while True:
+                done, _ = await asyncio.wait(asked, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    timeout_s = None
+                    if (another := rival()) is not None:
+                        start(another)
+                for task in [each for each in asked if each in done]:
+                    leg, piece = asked.pop(task), task.result()
+                    if isinstance(piece, Chunk):
+                        return leg, piece
+                    if piece is None:
+                        raise RuntimeError("a turn ended without a piece and without an error")
+                    if not asked or not isinstance(piece, AttemptError):
+                        raise piece
+                    consider(piece)
+        finally:
+            for task in asked:
+                task.cancel()
+
+    def _after_s(self, turn: Turn) -> float | None:
+        """Return when a second model is asked; None: never."""
+        after = turn.policy.resilience.hedge_after
+        return self._paces.begin_s(turn.model) if after == "p95" else after
