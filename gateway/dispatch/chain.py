@@ -197,8 +197,8 @@ class Chain:
             return False
         chain, models = walk.order.decision.chain, walk.order.policy.models
         following = chain[chain.index(asked.model) + 1 :]
-        beside = next(name for name in following if not self._is_shut_out(name, walk))
-        return {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
+        beside = next((name for name in following if not self._is_shut_out(name, walk)), None)
+        return beside is not None and {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
 
     def _consider(self, error: AttemptError, walk: _Walk) -> None:
         """Raise what ends the request; return if the next model may be tried."""
