@@ -83,6 +83,26 @@ async def test_not_before_holds_for_later_requests() -> None:
 
 
 @virtual_time
+async def test_a_pause_holds_for_those_that_back_off() -> None:
+    """A pause that another request was asked for holds for one that sleeps between two tries, too."""
+    script = [BackendFailed("cloud", "500"), limited(30.0), reply("too soon")]
+    bench = Bench(
+        {"cloud": script, "edge": [reply("fine")]},
+        resilience=Resilience(backoff_s=Backoff(first=2.0, max=4.0)),
+    )
+    first = asyncio.create_task(bench.generate("cloud", "edge"))
+    await asyncio.sleep(1.0)
+    assert (await bench.generate("cloud", "edge")).text == "fine"
+    answer = await first
+    assert [(a.model, a.reason) for a in answer.attempts] == [
+        ("cloud", Reason.UPSTREAM_ERROR),
+        ("cloud", Reason.RATE_LIMITED),
+        ("edge", None),
+    ]
+    assert bench.called("cloud") == 2
+
+
+@virtual_time
 async def test_not_before_is_told() -> None:
     """When only a paused model is left, and the pause is too long, the caller learns when to come back."""
     bench = Bench({"cloud": [limited(100.0)]})

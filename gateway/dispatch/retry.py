@@ -56,7 +56,6 @@ class Retry:
 
     async def __call__(self, turn: Turn, /) -> AsyncGenerator[Chunk, None]:
         """Yield the answer of the first try that began to give one; raises the error of the last."""
-        await self._wait_until_allowed(turn)
         with self._retry_budget.ticket() as ticket:
             begun: _Begun = await self._retrying(turn, ticket)(self._begin, turn)
             first, chunks = begun
@@ -66,6 +65,8 @@ class Retry:
                     yield chunk
 
     async def _begin(self, turn: Turn) -> _Begun:
+        # Before each try: while this one backed off, another request may have been asked for a pause.
+        await self._wait_until_allowed(turn)
         chunks = self._inner(Try(turn=turn))
         try:
             return await anext(chunks), chunks
