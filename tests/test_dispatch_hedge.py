@@ -14,6 +14,7 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Backoff, LlamaCppModel, OpenAIModel, Resilience
 from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
 from tests.dispatch_doubles import CLOUD, EDGE, WORST, Bench, a_budget, a_request
+from tests.test_dispatch_escalate import DOUBTFUL_EDGE, UNSURE, said
 from tests.test_dispatch_stream import told
 from tests.virtual_time import LoopClock, VirtualLoop, virtual_time
 
@@ -118,6 +119,18 @@ async def test_never_two_engines() -> None:
     assert tried.called("edge2") == 0
     tried = bench(edge=slow(5.0), cloud=FAST)
     assert (await tried.generate("edge", "cloud")).model == "cloud"
+
+
+@virtual_time
+async def test_nobody_is_left_to_hedge_with() -> None:
+    """The last model of a chain is waited for, also where one before it has a second turn."""
+    tried = Bench(
+        {"edge": [said([UNSURE] * 9)], "cloud": slow(5.0)},
+        specs={"edge": DOUBTFUL_EDGE},
+        resilience=AFTER_1,
+    )
+    answer = await tried.generate("edge", "cloud")
+    assert (answer.text, tried.called("edge")) == ("slow", 1)
 
 
 @virtual_time

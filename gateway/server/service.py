@@ -25,8 +25,8 @@ from gateway.v1 import gateway_pb2 as pb
 
 SERVICE = "gateway.v1.GatewayService"
 OFF_LOOP_SCHEMA_CHARS = 128
-"""Checking a JSON schema takes a millisecond for every 10 characters of the densest one, a list of empty schemas; a
-thread for longer ones costs a tenth of a millisecond."""
+"""Longer JSON schemas are checked in a thread, which costs a tenth of a millisecond; in the densest ones, lists of
+empty schemas, this many characters take some milliseconds."""
 
 
 class GatewayService:
