@@ -24,9 +24,9 @@ from gateway.types import Decision, Request
 from gateway.v1 import gateway_pb2 as pb
 
 SERVICE = "gateway.v1.GatewayService"
-OFF_LOOP_SCHEMA_CHARS = 128
-"""Longer JSON schemas are checked in a thread, which costs a tenth of a millisecond; in the densest ones, lists of
-empty schemas, this many characters take some milliseconds."""
+OFF_LOOP_SCHEMA_CHARS = 64
+"""Longer JSON schemas are checked in a thread, which costs 0.05 ms. A check takes 13 ms a kB, of the densest
+schemas (lists of empty ones) 80 ms."""
 
 
 class GatewayService:
