@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.backends.scripted import Delay, reply
+from gateway.backends.scripted import Delay, Step, reply
 from gateway.errors import BackendFailed, BackendOverloaded, BackendRateLimited, NotDegraded
 from gateway.policy.model import Backoff, Resilience
 from gateway.types import Chunk, Outcome, Reason, Route, Usage
@@ -85,7 +85,7 @@ async def test_not_before_holds_for_later_requests() -> None:
 @virtual_time
 async def test_a_pause_holds_for_those_that_back_off() -> None:
     """A pause that another request was asked for holds for one that sleeps between two tries, too."""
-    script = [BackendFailed("cloud", "500"), limited(30.0), reply("too soon")]
+    script: list[Step] = [BackendFailed("cloud", "500"), limited(30.0), reply("too soon")]
     bench = Bench(
         {"cloud": script, "edge": [reply("fine")]},
         resilience=Resilience(backoff_s=Backoff(first=2.0, max=4.0)),
