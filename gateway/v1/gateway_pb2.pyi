@@ -976,7 +976,9 @@ class GenerateResponse(_message.Message):
     """Output only. What all attempts together were charged."""
     @_builtins.property
     def usage(self) -> Global___Usage:
-        """Output only. Tokens of the answering model; unset for a canned reply."""
+        """Output only. Tokens of the answering model, of the last one where several
+        went on from each other; unset for a canned reply.
+        """
 
     @_builtins.property
     def degraded(self) -> Global___Degraded:
