@@ -26,10 +26,13 @@ _NAME = (
     r"|auth(?:entication)?[ _-]?key|private[ _-]?key|secret[ _-]?key|account[ _-]?key|encryption[ _-]?key"
     r"|signing[ _-]?key|shared[ _-]?key|master[ _-]?key|license[ _-]?key|[_-](?:key|salt)|_auth)"
 )
-_OPERATOR = r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|:|<=|\bis\b)[ \t]{0,8}"
+_OPERATOR = (
+    r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|: ?&?(?:'static )?[a-z]{3,12}[ \t]{0,8}=|:|<=|\bis\b)"
+    r"[ \t]{0,8}"
+)
 _ASSIGNED = Pattern(
     rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
-    rf"(?:[\"'\]]{{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
+    rf"(?:(?:\\?[\"'\]]){{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
     r"([^\s\"'`\\,;<>(){}]{5,200})",
     ignore_case=True,
 )
@@ -48,12 +51,21 @@ _ELEMENT = Pattern(
     r"([^\s<>]{5,200})[ \t]*\n?[ \t]*</",
     ignore_case=True,
 )
+_MAKERS = (
+    "adafruit|adobe|airtable|algolia|alibaba|amplitude|asana|atlassian|auth0|azure|beamer|bitbucket|bittrex"
+    "|circleci|clickhouse|cloudflare|codecov|cohere|coinbase|confluent|contentful|databricks|datadog|digitalocean"
+    "|discord|docusign|droneci|dropbox|dynatrace|easypost|elastic|etsy|facebook|fastly|figma|finicity|finnhub|flickr"
+    "|flutterwave|freshbooks|github|gitlab|gitter|gocardless|grafana|heroku|hubspot|infracost|intercom|jenkins|jfrog"
+    "|kraken|kucoin|launchdarkly|linear|linkedin|lob|looker|mailchimp|mailgun|mapbox|mattermost|meraki|messagebird"
+    "|mixpanel|netlify|newrelic|notion|nytimes|okta|openai|pagerduty|paypal|pinecone|plaid|postman|rapidapi|salesforce"
+    "|segment|sendbird|sendgrid|sentry|shopify|slack|snyk|sonar|sourcegraph|square|squarespace|stripe|sumologic"
+    "|supabase|telegram|travis|trello|twilio|twitch|twitter|typeform|vault|vercel|wakatime|yandex|zendesk|zoom"
+)
 _MAKER = Pattern(
-    r"\b(?:sourcegraph|cloudflare|datadog|discord|dropbox|github|gitlab|heroku|linear|mailchimp|mailgun|netlify"
-    r"|okta|openai|sendgrid|sentry|shopify|slack|snyk|stripe|telegram|twilio|vercel|zendesk)"
-    r"[ \t\"']*[:=][ \t\"']*([A-Za-z0-9_-]{32,128})\b",
+    rf"\b(?:{_MAKERS})[ \t\"']*[:=]=?[ \t\"'`]*([A-Za-z0-9_-]{{24,128}}={{0,2}})(?:[\"'`;,\s]|$)",
     ignore_case=True,
 )
+_MADE = Pattern(rf"(?:{_MAKERS})", ignore_case=True)
 _HEADER = Pattern(
     r"\b(?:authorization|x-api-key|x-auth-token)[\"']?[ \t]*[:=][ \t]*[\"']?"
     r"(?:(?:bearer|basic|token|apikey)[ \t]+)?([A-Za-z0-9._~+/=-]{12,})"
@@ -74,25 +86,37 @@ _PLACEHOLDER = Pattern(
     r"|(?-i:EXAMPLE)|\$\{|\{\{|%\(|<%",
     ignore_case=True,
 )
+_TEST_KEY = Pattern(
+    r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
+)
+"""A key that its maker gave out for tests; it lets in, too."""
+_MOST_SIGNS_AROUND_A_RUN = 20
+"""Different characters of a value that is a run of one and a name; real keys may have such a run in them."""
 _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
     r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
     r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
-    r"|public[_-]?key|tokeniz\w*)$",
+    r"|public[_-]?key(?:[_-]?token)?|tokeniz\w*)$",
     ignore_case=True,
 )
 """How names end that speak about a credential and do not hold one."""
 _NO_KEY = Pattern(
     r"^(?:https?://|s3://|file:|/|\./|\.\./|[A-Za-z]:\\)|^v?\d+(?:\.\d+){1,3}$|^\d{4}-\d\d-\d\d|\.(?:json|ya?ml|pem|crt"
     r"|key|txt|py|js|ts|go|java|rb|php|md|html|png|jpg|svg|gif|css|exe|dll|so|zip|tar|gz)$|^[a-z0-9]+(?:-[a-z]+)+$"
-    r"|^[A-Za-z]+(?:[._/:-][A-Za-z]+)*\d{0,2}$|::|->",
+    r"|^[A-Za-z]+(?:[._/:-][A-Za-z]+)*\d{0,2}$|::|->"
+    # Words and numbers that are joined, as in names of tables and rows; words in capitals and small letters.
+    r"|^(?:[a-z]+|\d{1,8})(?:[_:#./-](?:[a-z]+|\d{1,8}|[a-z]\d{1,3}|[a-z]{3,}\d|\d{1,2}T\d{2}))+Z?$"
+    r"|^(?:[a-z]+\d{0,2})?(?:[A-Z][a-z]+\d{0,2})+$",
 )
 """Addresses, paths, versions, dates and names of things."""
 _KEY_BITS = 2.8
 """Bits a character (Shannon) that a random key has and a word, a path or a counter has not."""
 _PASSWORD_BITS = 2.2
 _LEAST_KEY = 18
-"""Shorter than what makers give out; as long as names, numbers of orders and builds are."""
+"""Shorter than what most makers give out; as long as names, numbers of orders and builds are."""
+_LEAST_MIXED = 14
+_CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
+"""Letters and digits that change places too often for a name with a number in it, or a long number."""
 _COMPOUND = Pattern(r"^[A-Za-z]+(?:[._-][A-Za-z]+)+$")
 _LONG_KEY = 30
 _LONG_KEY_BITS = 2.5
@@ -201,7 +225,7 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r":(?:\d{1,5}|\*):\S+:\S+:\S|bundle_|\bmachine\s", _login_lines),
     (_NAME, _assigned),
     (r"authorization|x-api-key|x-auth-token|bearer|curl", _sent),
-    (r"[a-z][ \t\"']*[:=][ \t\"']*[a-z0-9_-]{32}", _made),
+    (rf"\b(?:{_MAKERS})[ \t\"']*[:=]", _made),
 )
 _SIGNS = PatternSet([sign for sign, _ in _KINDS], ignore_case=True)
 _LOGIN_NAME = Pattern(_LOGIN_WORDS, ignore_case=True)
@@ -215,7 +239,8 @@ def is_secret(name: str, value: str) -> bool:
     if _LOGIN_NAME.is_in(name):
         has_mark = any(not char.isalnum() and char not in "._/-" for char in value)
         return (has_digit or has_mark) and entropy_bits(value) >= _PASSWORD_BITS
-    if len(value) < _LEAST_KEY or not has_digit or _NO_KEY.is_in(value):
+    is_mixed = len(value) >= _LEAST_MIXED and _CHANGES.is_in(value) and _MADE.is_in(name)
+    if not (len(value) >= _LEAST_KEY or is_mixed) or not has_digit or _NO_KEY.is_in(value):
         return False
     return entropy_bits(value) >= (_KEY_BITS if len(value) < _LONG_KEY else _LONG_KEY_BITS)
 
@@ -233,7 +258,10 @@ def is_secret_literal(name: str, value: str) -> bool:
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for a secret, as in documentation, rather than being one."""
-    return len(set(value)) < 4 or any(char * 8 in value for char in set(value)) or _PLACEHOLDER.is_in(value)
+    signs = set(value)
+    if len(signs) < 4 or (len(signs) < _MOST_SIGNS_AROUND_A_RUN and any(char * 8 in value for char in signs)):
+        return True
+    return _PLACEHOLDER.is_in(value) and not _TEST_KEY.is_in(value)
 
 
 def entropy_bits(text: str) -> float:
