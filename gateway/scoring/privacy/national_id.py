@@ -16,7 +16,8 @@ from gateway.scoring.privacy.national_id_rules import RULES, IdRule
 
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
 _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
-_PATTERNS = [Pattern(rf"\b(?:{rule.shape})", ignore_case=True) for rule in RULES]
+_SHAPE_SOURCES = [rf"\b(?:{rule.shape})\b" for rule in RULES]
+_PATTERNS = [Pattern(source, ignore_case=True) for source in _SHAPE_SOURCES]
 _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
 _OF = (
@@ -31,16 +32,28 @@ _PASSPORT_OR_LICENCE = (
 )
 _NAMED = (
     r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity"
-    r"|id[ -]card|tax(?:payer)?[ -]?id(?:entification)?|resident registration|social insurance)"
+    r"|id[ -]card|tax(?:payer)?[ -]?(?:id(?:entification)?|number)|resident registration|social insurance)"
     + _OF
     + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)"
 )
-_LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE))
-_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
-_SHAPES = PatternSet(
-    [rf"\b(?:{rule.shape})" for rule in RULES] + [source for source, _ in _LABELLED], ignore_case=True
+# What states, insurers and hospitals call their numbers: each is one only beside its name.
+_CALLED = (
+    r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd|cnic"
+    r"|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
+    r"|(?:insurance|member|policy|patient|subscriber|beneficiary)[ -]?(?:id|no|number)"
+    r"|krankenversicher(?:ung|ten)[a-z]*|matricule fiscale?|medica(?:id|re)|medical record|mrn"
+    r"|national[ -](?:register|registration|tax)|personas kods|pib|pin kra|kra pin|ptin|r\.?g|ruc|rut"
+    r"|steuer(?:nummer|-?id[a-z]*)|umid|unp|ad[o\xf3]sz[a\xe1]m|ad[o\xf3]azonos[i\xed]t[o?]|mst|ubn|rif|ice)"
+    + _OF
+    + r"((?:[A-Z]{1,3}[ -]?)?\d[A-Z0-9]*(?:[ ./-][A-Z0-9]+){0,5}(?:\(\d\))?)"
 )
+_LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBABLE))
+_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
+_SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
+_FEWEST_DIGITS = 4
+"""Of any rule."""
 _LEAST_DIGITS = 5
+"""Of what a label names."""
 _FEW_SIGNS = 2
 """A number of so few different characters is given to nobody."""
 
@@ -52,7 +65,7 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those that a label right before them names."""
-        shaped = _SHAPES.matching(text) if digits_in(text) >= _LEAST_DIGITS else []
+        shaped = _SHAPES.matching(text) if digits_in(text) >= _FEWEST_DIGITS else []
         if not shaped:
             return
         named = set(_ALL_WORDS.matching(text))

@@ -83,6 +83,28 @@ def is_mod_11_10(written: str) -> bool:
     return bool(mod_11_10.is_valid(digits_of(written)))
 
 
+def is_german_document(written: str) -> bool:
+    """Whether the last digit checks the others, as on German identity cards and passports (ICAO 9303)."""
+    values = [int(char, 36) for char in written]
+    return sum(w * value for w, value in zip((7, 3, 1) * 3, values[:9], strict=True)) % 10 == values[9]
+
+
+def is_german_pension(written: str) -> bool:
+    """Whether the last digit checks the others, as in German social insurance (VKVV, paragraph 4)."""
+    compact = "".join(filter(str.isalnum, written)).upper()
+    digits = f"{compact[:8]}{ord(compact[8]) - 64:02d}{compact[9:11]}"
+    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
+    total = sum(sum(divmod(w * int(digit), 10)) for w, digit in zip(weights, digits, strict=True))
+    return total % 10 == int(compact[11])
+
+
+def is_german_health(written: str) -> bool:
+    """Whether the last digit checks the others, as in German numbers of health insurance."""
+    digits = f"{ord(written[0].upper()) - 64:02d}{written[1:9]}"
+    total = sum(sum(divmod(w * int(digit), 10)) for w, digit in zip((1, 2) * 5, digits, strict=True))
+    return total % 10 == int(written[9])
+
+
 def is_any(_: str) -> bool:
     """Say yes: the shape is all that is known."""
     return True

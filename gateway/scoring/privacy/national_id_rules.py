@@ -57,6 +57,9 @@ from gateway.scoring.privacy.national_id_checks import (
     is_australian_medicare,
     is_dated,
     is_dea,
+    is_german_document,
+    is_german_health,
+    is_german_pension,
     is_itin,
     is_mod_11_10,
     is_nino,
@@ -175,12 +178,25 @@ RULES: tuple[IdRule, ...] = (
         alone=LIKELY,
     ),
     IdRule(
-        shape=r"\d{2} ?[0-3]\d[01]\d{3} ?[A-Z] ?\d{3}", is_valid=is_any,
-        words="rentenversicherung[a-z]*|sozialversicherung[a-z]*|rvnr|svnr", whole=0.0,
+        shape=r"\d{2} ?[0-3]\d[01]\d{3} ?[A-Z] ?\d{3}", is_valid=is_german_pension, named=is_any,
+        words="rentenversicherung[a-z]*|sozialversicherung[a-z]*|rvnr|svnr", alone=PROBABLE,
     ),
     IdRule(
-        shape=r"[A-Z]{2}\d{5}[0-9A-Z]{2}|[A-Z]{2}\d{7}[A-Z]|[A-Z]\d{8}", is_valid=is_any,
-        words="passaporto|carta d'identit[a\xe0]|patente|ausweis[a-z]*|personalausweis[a-z]*", whole=0.0,
+        shape=r"[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8}\d", is_valid=is_german_document, named=is_any,
+        words="(?:personal)?ausweis[a-z]*|reisepass[a-z]*",
+    ),
+    IdRule(
+        shape=r"[A-Z]\d{9}", is_valid=is_german_health, named=is_any,
+        words="krankenversicher[a-z]*|krankenkasse[a-z]*|kvnr|versicherten[a-z]*",
+    ),
+    IdRule(
+        shape=r"[A-Z]{2}\d{7}[A-Z]|U1[0-9A-Z]{7}[A-Z]|[A-Z]{2}\d{5}[A-Z]{2}",
+        is_valid=is_any, sole=str.isupper,
+        words="patente(?: di guida)?|carta d'identita?|documento",
+    ),
+    IdRule(
+        shape=r"[A-Z]{2} ?\d{7}|[A-Z]{2}\d{5}[0-9A-Z]{2}|[A-Z]\d{8}", is_valid=is_any,
+        words="passaporto|carta d'identita?|patente|ausweis[a-z]*|personalausweis[a-z]*", whole=0.0,
     ),
     IdRule(
         shape=r"\d{6}-\d{4}",

@@ -32,7 +32,7 @@ _AS_NORTH_AMERICAN = Pattern(
     _NORTH_AMERICAN_FORM.format(one=r"\d", area=r"\d{3}", extension=_EXTENSION), ignore_case=True
 )
 _LIKE_NORTH_AMERICAN = Pattern(r"^(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}$")
-_TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,4}[ /-][\d ./-]{5,12}|0\d{9,10})$")
+_TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,5}[ /-][\d ./-]{5,12}|0\d{9,10})$")
 _SOMETHING_ELSE = Pattern(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[ T]\d{1,2})?$"
     r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"

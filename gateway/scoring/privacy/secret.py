@@ -27,8 +27,8 @@ _NAME = (
     r"|signing[ _-]?key|shared[ _-]?key|master[ _-]?key|license[ _-]?key|[_-](?:key|salt)|_auth)"
 )
 _OPERATOR = (
-    r"(?: [a-z]{3,12})?[ \t]{0,8}(?:[?.:|+~]{0,3}=>?|={2,3}|: ?&?(?:'static )?[a-z]{3,12}[ \t]{0,8}=|:|<=|\bis\b)"
-    r"[ \t]{0,8}"
+    r"(?: [a-z]{3,12})?[ \t]{0,8}"
+    r"(?:[?.:|+~]{0,3}=>?|={2,3}|: ?&?(?:'static )?[a-z]{3,12}[ \t]{0,8}=|:|<=|\bis\b)[ \t]{0,8}"
 )
 _ASSIGNED = Pattern(
     rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
@@ -96,7 +96,7 @@ _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
     r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
     r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
-    r"|public[_-]?key(?:[_-]?token)?|tokeniz\w*)$",
+    r"|reisepass|public[_-]?key(?:[_-]?token)?|tokeniz\w*)$",
     ignore_case=True,
 )
 """How names end that speak about a credential and do not hold one."""
