@@ -38,8 +38,8 @@ _NAMED = (
 )
 # What states, insurers and hospitals call their numbers: each is one only beside its name.
 _CALLED = (
-    r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd|cnic"
-    r"|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
+    r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd"
+    r"|cnic|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
     r"|(?:insurance|member|policy|patient|subscriber|beneficiary)[ -]?(?:id|no|number)"
     r"|krankenversicher(?:ung|ten)[a-z]*|matricule fiscale?|medica(?:id|re)|medical record|mrn"
     r"|national[ -](?:register|registration|tax)|personas kods|pib|pin kra|kra pin|ptin|r\.?g|ruc|rut"
