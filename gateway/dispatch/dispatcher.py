@@ -115,7 +115,7 @@ class Dispatcher:
             clock=clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
         )
-        hedge = Hedge(Unmasked(retry), paces=self._paces, retry_budget=self._retry_budget)
+        hedge = Hedge(Unmasked(retry), paces=self._paces, retry_budget=self._retry_budget, clock=clock)
         self._chain = Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
     async def generate(

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
+from gateway.clock import Clock
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.turn import Turn
@@ -20,10 +21,16 @@ TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
 class _Leg:
     """One model's turn in a task of its own, which is at most one piece ahead of its reader."""
 
-    def __init__(self, turn: Turn, layer: TurnLayer) -> None:
+    def __init__(self, turn: Turn, layer: TurnLayer, *, started_s: float) -> None:
         self.turn = turn
+        self.started_s = started_s
         self._pieces: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(1)
         self._task = asyncio.create_task(self._run(layer), name=f"leg {turn.model}")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the turn has not ended."""
+        return not self._task.done()
 
     async def next(self) -> Chunk | Exception | None:
         """Return the next piece, how the turn failed, or None at its end."""
@@ -60,8 +67,9 @@ class _Leg:
 class Hedge:
     """Opens turns, and where the policy says so a second one beside a slow first one."""
 
-    def __init__(self, layer: TurnLayer, *, paces: Paces, retry_budget: RetryBudget) -> None:
+    def __init__(self, layer: TurnLayer, *, paces: Paces, retry_budget: RetryBudget, clock: Clock) -> None:
         self._layer = layer
+        self._clock = clock
         self._paces = paces
         self._retry_budget = retry_budget
 
@@ -93,7 +101,7 @@ class Hedge:
                 winner, first = await self._race(turn, legs, after_s=after_s, rival=second, consider=consider)
                 for leg in legs:
                     if leg is not winner:
-                        leg.cancel()
+                        self._end(leg)
                 async with aclosing(winner.rest(first)) as chunks:
                     yield winner.turn, chunks
             finally:
@@ -101,6 +109,12 @@ class Hedge:
                     leg.cancel()
                 for leg in legs:
                     await leg.ended()
+
+    def _end(self, loser: _Leg) -> None:
+        """End a leg that lost; that it took so long already is known of its model, or p95 would only sink."""
+        if loser.is_running:
+            self._paces.note_lost(loser.turn.model, self._clock.monotonic_s() - loser.started_s)
+        loser.cancel()
 
     async def _race(
         self,
@@ -115,7 +129,7 @@ class Hedge:
         asked: dict[asyncio.Task[Chunk | Exception | None], _Leg] = {}
 
         def start(another: Turn) -> None:
-            legs.append(_Leg(another, self._layer))
+            legs.append(_Leg(another, self._layer, started_s=self._clock.monotonic_s()))
             asked[asyncio.create_task(legs[-1].next())] = legs[-1]
 
         start(turn)

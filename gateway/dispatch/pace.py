@@ -72,6 +72,10 @@ class Paces:
         needed_s = max(UNFINISHED * seconds, quantile(known))
         self._add(model, begin_s=needed_s, token_s=0.0, tokens=0, hit_limit=False)
 
+    def note_lost(self, model: str, seconds: float) -> None:
+        """Note a call that was ended for another one before its first text: it takes longer to begin."""
+        self._add(model, begin_s=seconds, token_s=0.0, tokens=0, hit_limit=False)
+
     def finish_s(self, model: str, max_tokens: int) -> float:
         """Return the seconds within which an answer is expected; 0.0 where nothing is known lately."""
         samples = self._samples.get(model)
