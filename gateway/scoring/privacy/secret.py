@@ -197,7 +197,8 @@ def _assigned(text: str) -> Iterator[Match]:
     for span in _LINE.find(text):
         start, end = span.groups[1]
         value = text[start:end]
-        if not (is_placeholder(value) or _COMPOUND.is_in(value) or value.endswith((",", ";", ".", ":"))):
+        is_word = _COMPOUND.is_in(value) or value.endswith((",", ";", ".", ":"))
+        if not (is_word or is_placeholder(value) or _ABOUT.is_in(text[slice(*span.groups[0])])):
             yield _match(start, end, PROBABLE)
 
 
