@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
-from gateway.engine.calibrated import check_calibration
+from gateway.engine.calibrated import check_calibration, sha256_of_text
 from gateway.engine.faults import place_of
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
@@ -133,6 +133,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             event="ready",
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
+            template_sha256=sha256_of_text(template.source),
             has_template=(spec.template or model.chat_template) is not None,
             has_gpu=model.has_gpu,
             is_locked=model.is_locked,

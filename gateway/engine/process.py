@@ -31,6 +31,8 @@ class Ready:
     load_ms: int
     context_tokens: int
     has_template: bool
+    template_sha256: str
+    """Of the template that it renders prompts by."""
     has_gpu: bool
     is_locked: bool
     """Whether the kernel granted what `mlock` asked for."""
@@ -99,6 +101,7 @@ class EngineProcess:
             load_ms=said["load_ms"],
             context_tokens=said["context_tokens"],
             has_template=said["has_template"],
+            template_sha256=said["template_sha256"],
             has_gpu=said["has_gpu"],
             is_locked=said["is_locked"],
         )

@@ -42,6 +42,8 @@ class EngineSupervisor:
         """How often an engine was started."""
         self.load_s = 0.0
         """Seconds that the last loading took; 0 before the first."""
+        self.template_sha256 = ""
+        """Of the template that the engine renders prompts by; empty before the first start."""
 
     @property
     def target(self) -> str:
@@ -95,6 +97,7 @@ class EngineSupervisor:
             self._process = None
             raise
         self.load_s = ready.load_ms / 1000
+        self.template_sha256 = ready.template_sha256
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)
         return self._process

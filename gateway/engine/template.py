@@ -21,6 +21,7 @@ class ChatTemplate:
     """A compiled chat template; safe to use from several threads."""
 
     def __init__(self, source: str, *, bos: str, eos: str) -> None:
+        self.source = source
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )

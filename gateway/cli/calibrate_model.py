@@ -1,0 +1,116 @@
+"""Calibrate a local model: from questions with known answers to `escalate.calibration`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.progress import track
+
+from gateway.backends.base import Call
+from gateway.backends.local import LocalBackend
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.labelled import Question, read_questions
+from gateway.cli.terminal import console
+from gateway.clock import Clock, Deadline, SystemClock
+from gateway.engine.calibrated import sha256_of_file
+from gateway.engine.models import resolve_model_path
+from gateway.engine.supervisor import EngineSupervisor
+from gateway.policy.escalation import Escalate
+from gateway.policy.model import LlamaCppModel, Policy
+from gateway.scoring.confidence import signals_of
+from gateway.scoring.confidence_fit import Fit, Outcome, fit
+from gateway.telemetry.logs import configure_logs
+from gateway.types import Certainty, GenerationConfig, Message, Request, Role
+
+ANSWER_S = 120.0
+"""How long one answer may take."""
+_SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prompt_margin")
+
+
+def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool) -> None:
+    """Ask a model of a policy every question, and print the calibration; raises CommandFailed."""
+    spec = policy.models.get(name)
+    if not isinstance(spec, LlamaCppModel):
+        known = ", ".join(each for each, of in policy.models.items() if isinstance(of, LlamaCppModel))
+        raise CommandFailed(
+            f"--model {name}: the policy has no such local model; it has {known or 'none'}", status=MISUSED
+        )
+    questions = read_questions(labelled)
+    # An old calibration, perhaps for another file, must not keep the engine from starting.
+    escalate = (spec.escalate or Escalate()).model_copy(update={"calibration": None})
+    asked = spec.model_copy(update={"escalate": escalate})
+    configure_logs()  # To standard error: standard output is for the result.
+    outcomes, template_sha256 = asyncio.run(_ask(name, asked, escalate, questions, clock=SystemClock()))
+    try:
+        found = fit(outcomes)
+    except ValueError as error:
+        raise CommandFailed(f"{labelled}: {error}") from None
+    _print(found, outcomes, as_json=as_json, hashes=_hashes(spec, template_sha256))
+
+
+async def _ask(
+    name: str, spec: LlamaCppModel, escalate: Escalate, questions: Sequence[Question], *, clock: Clock
+) -> tuple[list[Outcome], str]:
+    """Return what came of each question, and the hash of the template that the engine uses."""
+    supervisor = EngineSupervisor(name, spec, clock=clock, on_status=lambda model, is_serving: None)
+    await supervisor.start()
+    backend = LocalBackend(name, supervisor, clock=clock)
+    try:
+        bar = track(
+            questions, description="asking", console=console(sys.stderr), disable=not sys.stderr.isatty()
+        )
+        outcomes = [await _outcome(backend, question, spec, escalate, clock=clock) for question in bar]
+        return [outcome for outcome in outcomes if outcome is not None], supervisor.template_sha256
+    finally:
+        await backend.aclose()
+        await supervisor.stop()
+
+
+async def _outcome(
+    backend: LocalBackend, question: Question, spec: LlamaCppModel, escalate: Escalate, *, clock: Clock
+) -> Outcome | None:
+    call = Call(
+        request=Request(
+            request_id="calibrate",
+            tenant="calibrate",
+            messages=(Message(role=Role.USER, content=question.text),),
+            config=GenerationConfig(temperature=0.0),
+        ),
+        max_tokens=min(spec.max_tokens, 256),
+        deadline=Deadline.after(ANSWER_S, clock),
+        escalate=escalate,
+    )
+    text = ""
+    certainties: list[Certainty] = []
+    async for chunk in backend.stream(call):
+        text += chunk.text
+        certainties += chunk.certainties
+    return Outcome(signals=signals_of(certainties), is_right=question.is_right(text)) if certainties else None
+
+
+def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:
+    model = spec.sha256 or sha256_of_file(resolve_model_path(spec.path))
+    return {"model_sha256": model, "template_sha256": template_sha256}
+
+
+def _print(found: Fit, outcomes: Sequence[Outcome], *, as_json: bool, hashes: dict[str, str]) -> None:
+    """Print the block for the policy on standard output, and what it is worth on standard error."""
+    values = asdict(found)
+    if as_json:
+        print(json.dumps({"answers": len(outcomes), **hashes, **values}))
+        return
+    print("calibration:")
+    for key, value in hashes.items():
+        print(f'  {key}: "{value}"')
+    for key in _SIGNALS:
+        print(f"  {key}: {values[key]:.6g}")
+    right = sum(outcome.is_right for outcome in outcomes)
+    print(
+        f"{len(outcomes)} answers, {right} right. On held-out answers: AUROC {found.auroc:.3f} (by the"
+        f" tokens' probability alone {found.auroc_uncalibrated:.3f}), calibration error"
+        f" {found.calibration_error:.3f}. Put the block under models.NAME.escalate.",
+        file=sys.stderr,
+    )

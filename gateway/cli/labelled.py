@@ -1,0 +1,56 @@
+"""Questions whose answers are known: how they are read, and whether an answer is right."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.cli.exits import MISUSED, CommandFailed
+
+_WORDS = re.compile(r"\w+(?:[.,]\w+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A text, and every answer that counts as right; none: whatever is answered is wrong."""
+
+    text: str = field(repr=False)
+    answers: tuple[str, ...] = field(repr=False)
+
+    def is_right(self, reply: str) -> bool:
+        """Say whether a reply holds one of the answers as whole words, in capitals or not."""
+        said = f" {words(reply)} "
+        return any(f" {words(answer)} " in said for answer in self.answers)
+
+
+def words(text: str) -> str:
+    """Return the words of a text in lower case, without punctuation around them."""
+    return " ".join(_WORDS.findall(text.casefold()))
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Return the questions of a file of JSON lines; raises CommandFailed with file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{path}: is not UTF-8 (byte {error.start})", status=MISUSED) from None
+    return [_question(line, f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _question(line: str, place: str) -> Question:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise CommandFailed(f"{place}: is not JSON", status=MISUSED) from None
+    text = fields.get("text") if isinstance(fields, dict) else None
+    answer = fields.get("answer") if isinstance(fields, dict) else None
+    answers = answer if isinstance(answer, list) else [] if answer is None else [answer]
+    if not isinstance(text, str) or not all(isinstance(each, str) and words(each) for each in answers):
+        raise CommandFailed(
+            f'{place}: must be an object {{"text", "answer"}}; "answer" is a string, several, or null where'
+            " no answer is right",
+            status=MISUSED,
+        )
+    return Question(text=text, answers=tuple(answers))
