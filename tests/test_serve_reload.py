@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
+import pytest
 
 from gateway.cli.app import run
 from gateway.v1 import gateway_pb2 as pb
@@ -148,6 +149,35 @@ async def test_all_workers_take_a_policy_or_none_does(tmp_path: Path) -> None:
         await until(lambda: gateway.count("gateway.serving") == 3)
         assert await gateway.rules() == {"second"}
         assert gateway.count("policy.refused") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_operator_reloads(tmp_path: Path, workers: int) -> None:
+    """`gateway reload` says what came of it, by line and by exit status, when all workers have it."""
+    socket_path = tmp_path / "admin.sock"
+    async with serving(tmp_path, "--admin", f"unix:{socket_path}", workers=workers) as gateway:
+        same = await reload(socket_path)
+        gateway.policy.write_text(LOOSER)
+        refused = await reload(socket_path)
+        allowed = await reload(socket_path, "--allow-loosening")
+        rules = await gateway.rules()
+
+    assert same[:2] == (0, "unchanged")
+    assert refused[:2] == (2, "refused")
+    assert f"{gateway.policy}:4: privacy.classes.restricted: raised from 0.8 to 0.9" in refused[2]
+    assert "1 change is looser than the policy that runs; --allow-loosening lets it in" in refused[2]
+    assert allowed[:2] == (0, "applied")
+    assert rules == {"second"}
+
+
+async def reload(admin: Path, *flags: str) -> tuple[int | None, str, str]:
+    """Run the command; return its status, the first word that it printed, and its complaints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "reload", "--admin", f"unix:{admin}", *flags,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return process.returncode, out.decode().partition(":")[0], err.decode()
 
 
 async def test_every_decision_is_on_the_disk_after_the_end(tmp_path: Path) -> None:

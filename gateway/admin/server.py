@@ -1,6 +1,8 @@
 """The admin service on its own sockets: one that operators reach, and one for the other workers."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, Protocol
 
 import grpc
 
@@ -15,13 +17,47 @@ GRACE_S = 1.0
 """For the other workers' questions; cutting them would make gRPC write into their log."""
 
 Context = grpc.aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse]
+ReloadContext = grpc.aio.ServicerContext[pb.ReloadRequest, pb.ReloadResponse]
+
+
+class Reloaded(Protocol):
+    """What came of a reload."""
+
+    @property
+    def outcome(self) -> Literal["applied", "unchanged", "refused"]:
+        """Whether the file was taken."""
+        ...
+
+    @property
+    def policy_hash(self) -> str:
+        """Of the policy that runs now."""
+        ...
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """In which ways it is looser."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Why it was refused."""
+        ...
+
+
+class Reloading(Protocol):
+    """Something that can take the policy's file in anew: this process, or the parent of several."""
+
+    async def reload(self, *, allow_loosening: bool) -> Reloaded:
+        """Say what came of it; raises nothing."""
+        ...
 
 
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
     """gateway.admin.v1.AdminService of one worker; worker 0 answers for all."""
 
-    def __init__(self, reader: StatusReader) -> None:
+    def __init__(self, reader: StatusReader, reloading: Reloading | None = None) -> None:
         self._reader = reader
+        self._reloading = reloading
 
     async def GetStatus(  # noqa: N802  the name is the proto's
         self, request: pb.GetStatusRequest, context: Context
@@ -29,6 +65,20 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         """Say how the gateway is."""
         read = self._reader.own if request.one_worker else self._reader.whole
         return await read(request.decisions)
+
+    async def Reload(  # noqa: N802  the name is the proto's
+        self, request: pb.ReloadRequest, context: ReloadContext
+    ) -> pb.ReloadResponse:
+        """Take the policy's file in anew."""
+        if self._reloading is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the policy of this gateway has no file")
+        reloaded = await self._reloading.reload(allow_loosening=request.allow_loosening)
+        return pb.ReloadResponse(
+            outcome=pb.ReloadOutcome.Value(f"RELOAD_OUTCOME_{reloaded.outcome.upper()}"),
+            policy_hash=reloaded.policy_hash,
+            changes=reloaded.changes,
+            problems=reloaded.problems,
+        )
 
 
 class AdminServer:

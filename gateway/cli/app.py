@@ -27,6 +27,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
     "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
+    "reload": (
+        "gateway.cli.reload:reload",
+        "Have a running gateway read its policy again: it takes the file whole, or changes nothing.",
+    ),
     "records": ("gateway.cli.records:app", "Verify the records of decisions."),
     "keys": ("gateway.cli.keys:app", "Make API keys for callers."),
     "models": ("gateway.cli.models:app", "List, verify and fetch the files of local models."),

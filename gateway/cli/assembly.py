@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from gateway.admin.server import Reloading
 from gateway.admin.status import Sources, WatchedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
@@ -52,14 +53,15 @@ async def running_gateway(
     shadow: Policy | None = None,
     operator: Operator | None = None,
     reloader: Reloader | None = None,
+    reloading: Reloading | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
     `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
     `board` the engines are those of a parent that shares them among its workers. `records` are closed at the
     end; `shadow` decides beside the policy and does nothing; `reloader` can change the policy; an `operator`
-    gets status and metrics. Raises StartupError when something that the policy or the operator names is not
-    to be had.
+    gets status and metrics, and asks `reloading` for a reload. Raises StartupError when something that the
+    policy or the operator names is not to be had.
     """
     clock = clock or SystemClock()
     relay = _HealthRelay()
@@ -118,7 +120,9 @@ async def running_gateway(
                 recent=operator.recent,
                 clock=clock,
             )
-            await stack.enter_async_context(operated(operator, sources, port=server.port))
+            await stack.enter_async_context(
+                operated(operator, sources, reloading=reloading, port=server.port)
+            )
         for name, spec in policy.models.items():
             if name in (replaced or {}) or isinstance(spec, OpenAIModel):
                 await server.health.set_model(name, True)

@@ -11,7 +11,7 @@ from gateway.admin.address import AdminAddress, default_address, parse_admin
 from gateway.admin.page import FLAG, MetricsPage
 from gateway.admin.place import Place
 from gateway.admin.recent import Recent
-from gateway.admin.server import AdminServer, AdminService
+from gateway.admin.server import AdminServer, AdminService, Reloading
 from gateway.admin.status import Sources, StatusReader
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.errors import StartupError
@@ -90,15 +90,17 @@ def _default_or_none(environ: Mapping[str, str], port: int) -> AdminAddress | No
 
 
 @asynccontextmanager
-async def operated(operator: Operator, sources: Sources, *, port: int) -> AsyncIterator[None]:
-    """Serve status and metrics until the block ends; raises StartupError."""
+async def operated(
+    operator: Operator, sources: Sources, *, reloading: Reloading | None, port: int
+) -> AsyncIterator[None]:
+    """Serve status, metrics and reloads until the block ends; raises StartupError."""
     place = operator.place
     reader = StatusReader(sources)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(reader.aclose)
         address = operator.admin(port) if place.speaks_for_all else None
         if address is not None or place.folder is not None:
-            server = AdminServer(AdminService(reader), place=place, address=address)
+            server = AdminServer(AdminService(reader, reloading), place=place, address=address)
             await server.start()
             stack.push_async_callback(server.stop)
             if address is not None:

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.admin.place import Place
+from gateway.admin.server import Reloading
 from gateway.cli.hotline import Hotline
 from gateway.cli.parent_policy import file_of_worker
 from gateway.cli.policy_change import PolicyFile, Reloaded, watch
-from gateway.cli.reloading import OnReload, Reloader, Reloading
+from gateway.cli.reloading import OnReload, Reloader
 from gateway.clock import SystemClock
 
 

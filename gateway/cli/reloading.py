@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from gateway.cli.keeping import Keeping
 from gateway.cli.policy_change import PolicyFile, Reloaded
@@ -13,14 +12,6 @@ from gateway.server.health import Health
 
 OnReload = Callable[[Reloaded], None]
 """Is told of every reload, whatever came of it; for metrics and records."""
-
-
-class Reloading(Protocol):
-    """Something that can take the policy's file in anew: this process, or the parent of several."""
-
-    async def reload(self, *, allow_loosening: bool) -> Reloaded:
-        """Say what came of it; raises nothing."""
-        ...
 
 
 class Reloader:

@@ -204,6 +204,7 @@ async def _serve(
                 shadow=shadow,
                 operator=operator,
                 reloader=keeper.reloader,
+                reloading=keeper.reloading,
             ) as server,
             keeper.keeping(policy.hash),
         ):

@@ -32,3 +32,13 @@ class AdminClient:
             return await self._admin.GetStatus(request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise failure_of(error) from error
+
+    async def reload(
+        self, *, allow_loosening: bool = False, timeout_s: float = 40.0
+    ) -> admin_pb2.ReloadResponse:
+        """Have the gateway read its policy's file again, and return what came of it."""
+        request = admin_pb2.ReloadRequest(allow_loosening=allow_loosening)
+        try:
+            return await self._admin.Reload(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error

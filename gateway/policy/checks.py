@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.detection import check_detection
 from gateway.policy.document import Document, Path, Problem
+from gateway.policy.expectation_checks import check_tests
+from gateway.policy.expectations import PolicyTest
 from gateway.policy.model import (
     RETRY_AFTER,
     Budget,
@@ -35,6 +37,7 @@ Finding = tuple[Path, str]
 
 _MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
+_TEST = TypeAdapter(PolicyTest)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 
@@ -50,6 +53,7 @@ class Parts:
     replies: Mapping[int, CannedReply]
     privacy: PrivacyPolicy | None
     resilience: Resilience | None
+    tests: Mapping[int, PolicyTest]
     last_rule: int
     last_reply: int
 
@@ -59,7 +63,7 @@ def check(document: Document) -> list[Problem]:
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
         _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
-        _check_resilience, _check_replies,
+        _check_resilience, _check_replies, _check_tests,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
     return [*problems, *_check_conditions(parts, document)]
@@ -76,6 +80,7 @@ def _parts_of(root: Mapping[str, object]) -> Parts:
         replies=_items(_REPLY, replies),
         privacy=_part(_PRIVACY, root.get("privacy")),
         resilience=_part(_RESILIENCE, root.get("resilience")),
+        tests=_items(_TEST, root.get("tests")),
         last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
         last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
     )
@@ -222,6 +227,11 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
                 yield ("replies", index, "text"), said
         elif not any(asked.values()) and RETRY_AFTER not in reply.text:
             yield ("replies", index, "when_reason"), "is missing; only the last reply is the catch-all"
+
+
+def _check_tests(parts: Parts) -> Iterator[Finding]:
+    names = frozenset(rule.name for rule in parts.rules.values())
+    yield from check_tests(parts.tests, models=parts.names, rules=names)
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:

@@ -78,7 +78,7 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
 
 def _policy_of(file: PolicyFile, source: Source) -> Policy:
     conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
-    effective = _plain(file.model_dump(mode="python", exclude_none=True))
+    effective = _plain(file.model_dump(mode="python", exclude_none=True, exclude={"tests"}))
     return Policy(
         models=MappingProxyType(file.models),
         privacy=file.privacy,
@@ -97,6 +97,7 @@ def _policy_of(file: PolicyFile, source: Source) -> Policy:
         records=file.records,
         limits=file.limits,
         handoff=file.handoff,
+        tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),
         hash=_hash_of(effective),

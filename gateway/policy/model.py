@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from gateway.policy.document import Source
+from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
 from gateway.policy.record_keeping import RecordKeeping
@@ -290,6 +291,13 @@ class PolicyFile(Strict):
     )
     limits: Limits = Field(Limits(), description="How much is answered at once.")
     records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
+    tests: tuple[PolicyTest, ...] = Field(
+        (),
+        strict=False,
+        max_length=10_000,
+        description="Requests and what the policy must make of them, for gateway policy test; no part of the "
+        "policy's hash.",
+    )
     handoff: Handoff | None = Field(
         None, description="What is handed to people when no model answers. Default: nothing."
     )
@@ -331,4 +339,5 @@ class Policy:
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
+    tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)

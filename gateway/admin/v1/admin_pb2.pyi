@@ -22,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ReloadOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReloadOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReloadOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RELOAD_OUTCOME_UNSPECIFIED: _ReloadOutcome.ValueType  # 0
+    """Not set; never sent."""
+    RELOAD_OUTCOME_APPLIED: _ReloadOutcome.ValueType  # 1
+    """New requests begin with the policy of the file."""
+    RELOAD_OUTCOME_UNCHANGED: _ReloadOutcome.ValueType  # 2
+    """The file holds the policy that runs."""
+    RELOAD_OUTCOME_REFUSED: _ReloadOutcome.ValueType  # 3
+    """The file is wrong, or allows more than it may: the policy that ran goes on."""
+
+class ReloadOutcome(_ReloadOutcome, metaclass=_ReloadOutcomeEnumTypeWrapper):
+    """ReloadOutcome says what came of a reload."""
+
+RELOAD_OUTCOME_UNSPECIFIED: ReloadOutcome.ValueType  # 0
+"""Not set; never sent."""
+RELOAD_OUTCOME_APPLIED: ReloadOutcome.ValueType  # 1
+"""New requests begin with the policy of the file."""
+RELOAD_OUTCOME_UNCHANGED: ReloadOutcome.ValueType  # 2
+"""The file holds the policy that runs."""
+RELOAD_OUTCOME_REFUSED: ReloadOutcome.ValueType  # 3
+"""The file is wrong, or allows more than it may: the policy that ran goes on."""
+Global___ReloadOutcome: _TypeAlias = ReloadOutcome  # noqa: Y015
+
 class _BreakerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -49,6 +77,66 @@ BREAKER_STATE_OPEN: BreakerState.ValueType  # 2
 BREAKER_STATE_HALF_OPEN: BreakerState.ValueType  # 3
 """One call finds out whether the model is well again."""
 Global___BreakerState: _TypeAlias = BreakerState  # noqa: Y015
+
+@_typing.final
+class ReloadRequest(_message.Message):
+    """ReloadRequest asks for the policy's file to be read again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOW_LOOSENING_FIELD_NUMBER: _builtins.int
+    allow_loosening: _builtins.bool
+    """Optional. Take a policy that allows more than the one that runs."""
+    def __init__(
+        self,
+        *,
+        allow_loosening: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_loosening", b"allow_loosening"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadRequest: _TypeAlias = ReloadRequest  # noqa: Y015
+
+@_typing.final
+class ReloadResponse(_message.Message):
+    """ReloadResponse is what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    POLICY_HASH_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    outcome: Global___ReloadOutcome.ValueType
+    """Output only. Whether the file was taken."""
+    policy_hash: _builtins.str
+    """Output only. SHA-256 of the policy that runs now."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. In which ways it allows more than the one before, each as "file:line: key: what"."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Why it was refused, in the same form."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___ReloadOutcome.ValueType = ...,
+        policy_hash: _builtins.str = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "outcome", b"outcome", "policy_hash", b"policy_hash", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadResponse: _TypeAlias = ReloadResponse  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):

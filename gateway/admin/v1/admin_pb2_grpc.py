@@ -43,6 +43,11 @@ class AdminServiceStub:
                 request_serializer=gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Reload = channel.unary_unary(
+                '/gateway.admin.v1.AdminService/Reload',
+                request_serializer=gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+                response_deserializer=gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -59,6 +64,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reload(self, request, context):
+        """Reload reads the policy's file again, and lets new requests of all workers begin with it, or changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -66,6 +78,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusRequest.FromString,
                     response_serializer=gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Reload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reload,
+                    request_deserializer=gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.FromString,
+                    response_serializer=gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -99,6 +116,33 @@ class AdminService:
             '/gateway.admin.v1.AdminService/GetStatus',
             gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
             gateway_dot_admin_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.admin.v1.AdminService/Reload',
+            gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+            gateway_dot_admin_dot_v1_dot_admin__pb2.ReloadResponse.FromString,
             options,
             channel_credentials,
             insecure,

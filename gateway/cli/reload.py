@@ -1,0 +1,57 @@
+"""`gateway reload`: have a running gateway take its policy's file in anew."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToJson
+
+from gateway.admin.v1 import admin_pb2 as pb
+from gateway.cli.admin_address import Admin, admin_target
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.options import Json
+from gateway.client.admin import AdminClient
+from gateway.client.failure import CallFailed, Unreachable
+
+
+def reload(
+    *,
+    admin: Admin = None,
+    allow_loosening: Annotated[
+        bool, typer.Option("--allow-loosening", help="Take a policy that allows more than the one that runs.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have a running gateway read its policy again: it takes the file whole, or changes nothing.
+
+    With several workers all take it. What allows more than the policy that runs is listed change by change,
+    and is taken only with --allow-loosening. It asks the gateway's admin service; SIGHUP does the same.
+
+    Exit status: 0 the file's policy runs; 2 refused, with a line `file:line: key: why` for each problem; 1 no
+    gateway answers.
+
+    Example: gateway reload --allow-loosening
+    """
+    target = admin_target(admin, os.environ)
+    try:
+        reloaded = asyncio.run(_reload(target, allow_loosening=allow_loosening))
+    except Unreachable as error:
+        raise CommandFailed(f"no gateway answers at {target}; see --admin of gateway serve") from error
+    except CallFailed as error:
+        raise CommandFailed(str(error)) from error
+    if as_json:
+        print(MessageToJson(reloaded, preserving_proto_field_name=True, indent=None))
+    else:
+        for line in (*reloaded.changes, *reloaded.problems):
+            print(line, file=sys.stderr)
+        outcome = pb.ReloadOutcome.Name(reloaded.outcome).removeprefix("RELOAD_OUTCOME_").lower()
+        print(f"{outcome}: policy {reloaded.policy_hash}")
+    if reloaded.outcome == pb.RELOAD_OUTCOME_REFUSED:
+        raise typer.Exit(MISUSED)
+
+
+async def _reload(target: str, *, allow_loosening: bool) -> pb.ReloadResponse:
+    async with AdminClient(target) as client:
+        return await client.reload(allow_loosening=allow_loosening)
