@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show how a text would be scored and routed; no server needed.",
     ),
     "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
-    "policy": ("gateway.cli.policy:app", "Check, show and describe policies."),
+    "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "reload": (
         "gateway.cli.reload:reload",
         "Have a running gateway read its policy again: it takes the file whole, or changes nothing.",

@@ -31,7 +31,7 @@ class Scored:
     privacy: Privacy
 
 
-class _StillClock:
+class StillClock:
     """A clock on which no detector is late, so that the same text gets the same scores on any machine."""
 
     def monotonic_s(self) -> float:
@@ -50,7 +50,7 @@ class Scorer:
     """Scores texts one by one, each as a request of one user message."""
 
     def __init__(self, policy: PrivacyPolicy) -> None:
-        clock: Clock = _StillClock()
+        clock: Clock = StillClock()
         self._privacy = PrivacyScorer(policy, clock=clock)
 
     def score(self, item: Item) -> Scored:

@@ -16,3 +16,7 @@ class CommandFailed(Exception):
     def __init__(self, message: str, *, status: int = FAILED) -> None:
         super().__init__(message)
         self.status = status
+
+
+WOULD_LEAK = 3
+"""Of `gateway policy diff`: a request of class confidential or above would now reach the cloud."""

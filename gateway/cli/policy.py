@@ -1,18 +1,23 @@
 """`gateway policy`: what an operator does with a policy before it runs."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.cli.exits import FAILED, MISUSED, CommandFailed
+from gateway.cli.options import Json
+from gateway.cli.policy_records import diff, replay
+from gateway.cli.policy_tests import run_tests
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.schema import json_schema
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Check, show and describe policies.",
+    help="Check, test, compare and show policies.",
     add_completion=False,
 )
 
@@ -27,6 +32,52 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.
     """
     policy = load_policy(file)
     print(f"{file}: ok, {len(policy.models)} models, {len(policy.rules)} rules, hash {policy.hash}")
+
+
+@app.command("test")
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy, with a section tests.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Run the tests that stand in a policy: no model is called, and nothing is sent.
+
+    Exit status: 0 all hold, 1 with a line `file:line: tests[N]: what is otherwise` for each that does not, 2
+    the policy is refused or has no tests.
+
+    Example: gateway policy test policies/clinic-air-gapped.yaml
+    """
+    policy = load_policy(file)
+    if not policy.tests:
+        raise CommandFailed(
+            f"{file}: there are no tests; see tests: in policies/default.yaml", status=MISUSED
+        )
+    verdicts = list(run_tests(policy))
+    failed = [verdict for verdict in verdicts if verdict.problems]
+    if as_json:
+        tests = [
+            {
+                "index": verdict.index,
+                "line": verdict.line,
+                "rule": verdict.decision.rule,
+                "class": verdict.decision.privacy_class.name.lower(),
+                "chain": verdict.decision.chain,
+                "problems": verdict.problems,
+            }
+            for verdict in verdicts
+        ]
+        print(json.dumps({"policy_hash": policy.hash, "failed": len(failed), "tests": tests}, indent=2))
+    else:
+        for verdict in failed:
+            for problem in verdict.problems:
+                print(f"{file}:{verdict.line}: tests[{verdict.index}]: {problem}", file=sys.stderr)
+        print(f"{file}: {len(verdicts) - len(failed)} of {len(verdicts)} tests hold, hash {policy.hash}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+app.command()(diff)
+app.command()(replay)
 
 
 @app.command()

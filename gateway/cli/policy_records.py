@@ -1,0 +1,177 @@
+"""`gateway policy diff` and `replay`: what policies make of the decisions that were recorded."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.exits import FAILED, MISUSED, WOULD_LEAK, CommandFailed
+from gateway.cli.options import Json
+from gateway.cli.terminal import names_and_values, show, table
+from gateway.ledger.money import NANOS_PER_USD
+from gateway.policy.load import load_policy
+from gateway.policy.loosening import loosened
+from gateway.records.again import Difference, difference, not_reproduced, reads_labels
+from gateway.records.line import NotARecord, Recorded
+from gateway.records.reading import read_decisions
+from gateway.routing import Choice
+from gateway.types import PrivacyClass
+
+On = Annotated[Path, typer.Option("--on", metavar="FILE", help="What --decisions of gateway serve named.")]
+MOST_SHOWN = 20
+"""Lines of one kind that are printed; --json has all."""
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The policy that runs.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The policy that is to run.")],
+    *,
+    on: On,
+    as_json: Json = False,
+) -> None:
+    """Show which recorded requests would go elsewhere under another policy, and what that would cost.
+
+    Each is decided again by both, from what was recorded: classes by what was found, costs by the tokens of
+    the answer it had. Patterns, allow and deny are not looked for again, since no text is kept.
+
+    Exit status: 0; 3 if a request of class confidential or above would now reach the cloud; 2 for a file that
+    is refused.
+
+    Example: gateway policy diff policy.yaml new.yaml --on decisions.jsonl
+    """
+    before, after = load_policy(old), load_policy(new)
+    found = [(place, one, difference(one, before, after)) for place, one in _read(on)]
+    elsewhere = [each for each in found if each[2].goes_elsewhere]
+    private = [
+        each
+        for each in found
+        if each[2].is_new_to_cloud and each[2].privacy_class >= PrivacyClass.CONFIDENTIAL
+    ]
+    looser = [after.source.at(path, message) for path, message in loosened(before, after)]
+    if as_json:
+        summary = {"old": before.hash, "new": after.hash, "requests": len(found), "looser": looser}
+        print(json.dumps(summary | _as_json(found, elsewhere, private), indent=2))
+    else:
+        _show_diff(found, elsewhere, looser)
+        _complain(private)
+    if private:
+        raise typer.Exit(WOULD_LEAK)
+
+
+_Found = list[tuple[str, Recorded, Difference]]
+
+
+def _as_json(found: _Found, elsewhere: _Found, private: _Found) -> dict[str, object]:
+    return {
+        "cost_before_usd": _usd(sum(one.cost_before_usd_nanos for _, _, one in found)),
+        "cost_after_usd": _usd(sum(one.cost_after_usd_nanos for _, _, one in found)),
+        "uncertain": sum(one.is_uncertain for _, _, one in found),
+        "private_to_cloud": [place for place, _, _ in private],
+        "elsewhere": [
+            {
+                "place": place,
+                "request_id": recorded.request_id,
+                "class": one.privacy_class.name.lower(),
+                "rule": [one.before.rule, one.after.rule],
+                "chain": [one.before.chain, one.after.chain],
+                "cost_usd": [_usd(one.cost_before_usd_nanos), _usd(one.cost_after_usd_nanos)],
+                "is_new_to_cloud": one.is_new_to_cloud,
+            }
+            for place, recorded, one in elsewhere
+        ],
+    }
+
+
+def _show_diff(found: _Found, elsewhere: _Found, looser: list[str]) -> None:
+    before = _usd(sum(one.cost_before_usd_nanos for _, _, one in found))
+    after = _usd(sum(one.cost_after_usd_nanos for _, _, one in found))
+    uncertain = sum(one.is_uncertain for _, _, one in found)
+    rows = [
+        ("requests", str(len(found))),
+        ("go elsewhere", str(len(elsewhere))),
+        ("cost", f"{before:.6f} USD, then {after:.6f} USD"),
+    ]
+    if uncertain:
+        rows.append(("uncertain", f"{uncertain}: a rule reads a label that was not recorded"))
+    parts = [names_and_values(rows)]
+    if elsewhere:
+        ways = Counter((_way(one.before), _way(one.after)) for _, _, one in elsewhere)
+        lines = [(str(count), was, now) for (was, now), count in ways.most_common(MOST_SHOWN)]
+        parts.append(table(("requests", "before", "after"), lines))
+    show(*parts, stream=sys.stdout)
+    for line in looser:
+        print(f"looser: {line}")
+
+
+def _way(choice: Choice) -> str:
+    return f"{choice.rule}: {', '.join(choice.chain) or 'none'}"
+
+
+def _complain(private: _Found) -> None:
+    for place, _, one in private[:MOST_SHOWN]:
+        class_ = one.privacy_class.name.lower()
+        said = "may now reach the cloud" if one.is_uncertain else "would now reach the cloud"
+        print(f"{place}: {class_}: {said}: {', '.join(one.after.chain)}", file=sys.stderr)
+    if len(private) > MOST_SHOWN:
+        print(f"and {len(private) - MOST_SHOWN} more", file=sys.stderr)
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy that decided.")],
+    *,
+    on: On,
+    as_json: Json = False,
+) -> None:
+    """Make recorded decisions again, and compare them bit for bit: class, score, rule, chain and refusals.
+
+    Records of other policies are counted and left out; so are those of which a rule read a label that was not
+    kept.
+
+    Exit status: 0 all are the same, 1 with a line for each that is not, or if no record is of this policy, 2
+    for a file that is refused.
+
+    Example: gateway policy replay policy.yaml --on decisions.jsonl
+    """
+    policy = load_policy(file)
+    same, others, unkept, said = 0, 0, 0, list[str]()
+    for place, recorded in _read(on):
+        if recorded.policy_hash != policy.hash:
+            others += 1
+        elif recorded.labels_left_out and reads_labels(policy):
+            unkept += 1
+        elif wrong := not_reproduced(recorded, policy):
+            said.append(f"{place}: {'; '.join(wrong)}")
+        else:
+            same += 1
+    if as_json:
+        report = {
+            "policy_hash": policy.hash,
+            "same": same,
+            "of_other_policies": others,
+            "labels_unkept": unkept,
+        }
+        print(json.dumps(report | {"different": said}, indent=2))
+    else:
+        for line in said:
+            print(line, file=sys.stderr)
+        counts = f"{same} the same, {len(said)} different, {others} of other policies"
+        print(f"{counts}, {unkept} without their labels")
+    if said or not same:
+        raise typer.Exit(FAILED)
+
+
+def _read(path: Path) -> Iterator[tuple[str, Recorded]]:
+    try:
+        yield from read_decisions(path)
+    except NotARecord as error:
+        raise CommandFailed(str(error), status=MISUSED) from None
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+
+
+def _usd(nanos: int) -> float:
+    return nanos / NANOS_PER_USD
