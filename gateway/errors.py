@@ -4,6 +4,7 @@ GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
+├── RateLimited                 RESOURCE_EXHAUSTED    the tenant has had its minute's worth
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
 ├── TicketUnknown               NOT_FOUND             no hand-off of this tenant has this ticket
@@ -115,6 +116,13 @@ class RecordsUnavailable(GatewayError):
 
     reason = Reason.RECORDS_UNAVAILABLE
     code = "UNAVAILABLE"
+
+
+class RateLimited(GatewayError):
+    """The tenant has had its requests or tokens of this minute."""
+
+    reason = Reason.RATE_LIMITED
+    code = "RESOURCE_EXHAUSTED"
 
 
 class DeadlinePassed(GatewayError):

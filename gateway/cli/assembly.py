@@ -104,6 +104,7 @@ async def running_gateway(
         await keeping.check()
         current = Current(pipeline, retire=retire)
         stack.push_async_callback(current.aclose)
+        options = replace(options, observers=(*options.observers, keeping.rates.note))
         server = GatewayServer(current, options=options, clock=clock)
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)

@@ -22,6 +22,7 @@ from gateway.policy.model import OpenAIModel, Policy
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.current import Retire
 from gateway.server.pipeline import Gate, Pipeline
+from gateway.server.rates import TenantRates
 from gateway.server.shadow import Shadow
 
 _log = structlog.get_logger()
@@ -89,7 +90,8 @@ class Keeping:
         self._lasting = lasting
         self._ledger = ledger
         self._clock = clock
-        self._gates = tuple(gates)
+        self.rates = TenantRates(clock)
+        self._gates = (self.rates.gate, *gates)
         self._shadow = None if shadow is None else Shadow(shadow, clock=clock)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock)

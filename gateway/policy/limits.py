@@ -1,14 +1,35 @@
 """How much a gateway process takes on at once, and how much of it one tenant may have."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
-from gateway.policy.strict import Strict
+from gateway.policy.spec import Name, Strict
 
 
-class Limits(Strict):
+class Rates(Strict):
+    """What a tenant may ask in a minute; it fills evenly, and a minute's worth may come at once."""
+
+    requests_per_minute: int | None = Field(
+        None, ge=1, le=100_000_000, description="Requests of a tenant in a minute. Default: no bound."
+    )
+    tokens_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=100_000_000_000,
+        description="Tokens of a tenant in a minute, of prompts and answers. Default: no bound.",
+    )
+
+
+class RatesOfTenant(Rates):
+    """The rates of one tenant."""
+
+    tenant: Name = Field(description="Whose they are.")
+
+
+class Limits(Rates):
     """Bounds on what is answered at once; whoever comes above them waits in a bounded queue, or is refused.
 
-    Each process counts for itself.
+    Rates in a minute refuse at once, and say when to come back. Each process counts for itself.
     """
 
     concurrency: int = Field(
@@ -27,3 +48,17 @@ class Limits(Strict):
         description="Requests that may wait for their turn, at the gateway and at each model with a "
         "concurrency; tenants take turns, and of a full queue the tenant that fills it is refused.",
     )
+    tenants: tuple[RatesOfTenant, ...] = Field(
+        (), strict=False, description="Tenants with rates of their own, in the place of those for everybody."
+    )
+
+    @field_validator("tenants")
+    @classmethod
+    def _once_each(cls, tenants: tuple[RatesOfTenant, ...]) -> tuple[RatesOfTenant, ...]:
+        if len({each.tenant for each in tenants}) < len(tenants):
+            raise PydanticCustomError("duplicate", "a tenant stands twice")
+        return tenants
+
+    def rates_of(self, tenant: str) -> Rates:
+        """Return what a tenant may ask in a minute."""
+        return next((each for each in self.tenants if each.tenant == tenant), self)

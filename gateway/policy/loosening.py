@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.policy.document import Path
 from gateway.policy.handoff import Handoff
-from gateway.policy.limits import Limits
+from gateway.policy.limits import Limits, Rates
 from gateway.policy.loosening_rules import loosened_rules
 from gateway.policy.model import (
     Budget,
@@ -185,10 +185,20 @@ def _records(old: RecordKeeping, new: RecordKeeping) -> Iterator[Change]:
 
 
 def _limits(old: Limits, new: Limits) -> Iterator[Change]:
-    for key in Limits.model_fields:
-        was, now = getattr(old, key), getattr(new, key)
-        if was is not None and (now is None or now > was):
-            yield ("limits", key), f"raised from {was} to {'none' if now is None else now}"
+    for key in sorted(set(Limits.model_fields) - {"tenants"}):
+        if said := _raised(getattr(old, key), getattr(new, key)):
+            yield ("limits", key), said
+    for tenant in sorted({each.tenant for each in (*old.tenants, *new.tenants)}):
+        for key in Rates.model_fields:
+            was, now = getattr(old.rates_of(tenant), key), getattr(new.rates_of(tenant), key)
+            if said := _raised(was, now):
+                yield ("limits", "tenants"), f"{key} of {tenant} {said}"
+
+
+def _raised(was: int | None, now: int | None) -> str | None:
+    if was is None or (now is not None and now <= was):
+        return None
+    return f"raised from {was} to {'none' if now is None else now}"
 
 
 def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
