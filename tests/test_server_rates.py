@@ -128,7 +128,7 @@ async def test_a_caller_is_told_when_to_come_back() -> None:
             await gateway.stub.Generate(ask(), metadata=(("x-tenant", "acme"),))
         await gateway.stub.Generate(ask(), metadata=(("x-tenant", "other"),))
 
-    status = rpc_status.from_call(error.value)  # type: ignore[arg-type]
+    status = rpc_status.from_call(error.value)
     assert status is not None
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for detail in status.details:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.policy.spec import ClassName, Name, Strict
+from gateway.policy.spec import ClassName, Name
+from gateway.policy.strict import Strict
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 

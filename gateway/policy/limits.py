@@ -3,7 +3,8 @@
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.policy.spec import Name, Strict
+from gateway.policy.spec import Name
+from gateway.policy.strict import Strict
 
 
 class Rates(Strict):
