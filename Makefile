@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check unit bench bench-engine bench-privacy soak test-egress chaos \
+.PHONY: help setup demo test check unit bench bench-engine bench-privacy bench-records soak test-egress chaos \
 	protos schema telemetry pages model lock clean
 
 help:  ## Show this list.
@@ -32,6 +32,9 @@ unit: setup
 
 bench: setup  ## Measure what a request costs the gateway itself.
 	@$(BIN)/python benchmarks/hot_path.py
+
+bench-records: setup  ## Measure what a record of a decision costs.
+	@$(BIN)/python -m benchmarks.records
 
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
 	@$(BIN)/python benchmarks/privacy.py $(DATA)
