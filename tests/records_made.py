@@ -58,12 +58,13 @@ def ended(
         messages=(Message(role=Role.USER, content=TEXT),),
         labels=labels or {},
     )
-    features = prompt_features(request.messages)
+    counted = prompt_features(request.messages)
+    features = tuple(counted) if complexity is None else ()
     kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
     decision = decide(
         request,
         scores=Scores(
-            complexity=complexity_of(features) if complexity is None else complexity, privacy=0.1, budget=0.0
+            complexity=complexity_of(counted) if complexity is None else complexity, privacy=0.1, budget=0.0
         ),
         privacy=Privacy(
             score=0.1,

@@ -172,6 +172,14 @@ def test_replay(tmp_path: Path, policy: Policy, capsys: pytest.CaptureFixture[st
     assert f"{path}:2: rule default, now hard" in capsys.readouterr().err
 
 
+def test_complexity_is_made_again_from_its_features(policy: Policy) -> None:
+    """Where features are kept, a complexity that they do not make is found."""
+    honest = recorded(policy, ended(policy))
+    lied = replace(honest.case, facts=replace(honest.case.facts, complexity=0.2))
+    assert not any(line.startswith("complexity") for line in not_reproduced(honest, policy))
+    assert not_reproduced(replace(honest, case=lied), policy)[0].startswith("complexity 0.2, now 0.0")
+
+
 def made(report: CallReport, privacy: float) -> CallReport:
     """Return a report whose score is what its evidence makes."""
     assert report.decision is not None

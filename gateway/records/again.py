@@ -7,6 +7,7 @@ from gateway.ledger.money import cost_usd_nanos
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.records.line import Recorded
 from gateway.routing import Choice, choose
+from gateway.scoring.complexity import complexity_of
 from gateway.scoring.privacy.verdict import class_of, scale_of, score_of
 from gateway.types import Case, PrivacyClass
 
@@ -45,6 +46,8 @@ def not_reproduced(recorded: Recorded, policy: Policy) -> list[str]:
     """Return what the policy would decide otherwise than it did, field by field."""
     case = recorded.case
     said = []
+    if case.features and (complexity := complexity_of(case.features)) != case.facts.complexity:
+        said.append(f"complexity {case.facts.complexity!r}, now {complexity!r}")
     if case.evidence is not None:
         scale = scale_of(policy.privacy)
         score = score_of(case.evidence, scale)

@@ -40,7 +40,7 @@ class TenantRates:
     def gate(self, request: Request, policy: Policy) -> None:
         """Raise RateLimited, with the time to come back, for a tenant that has had its minute's worth."""
         rates = policy.limits.rates_of(request.tenant)
-        needed = estimate_prompt_tokens(request)
+        needed = 0 if rates.tokens_per_minute is None else estimate_prompt_tokens(request)
         waits = (
             self._wait_s(self._requests, request.tenant, rates.requests_per_minute, 1),
             self._wait_s(self._tokens, request.tenant, rates.tokens_per_minute, needed),
