@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check unit bench bench-engine bench-privacy bench-records soak test-egress chaos \
+.PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
+	bench-records soak test-egress chaos \
 	protos schema telemetry pages model lock clean
 
 help:  ## Show this list.
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## Set up .venv/ with everything that is needed.
 
@@ -38,6 +39,12 @@ bench-records: setup  ## Measure what a record of a decision costs.
 
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
 	@$(BIN)/python benchmarks/privacy.py $(DATA)
+
+bench-faults: setup  ## Every fault of a provider, unary and streamed: tries, seconds and verdict.
+	@$(BIN)/python -m benchmarks.faults
+
+bench-deadlines: setup  ## How many of the requests that are let through finish in time.
+	@$(BIN)/python -m benchmarks.deadlines
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python benchmarks/engine.py
