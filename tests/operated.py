@@ -61,7 +61,8 @@ class Operated:
     page_address: str
 
     async def page(self) -> Page:
-        """Read the metrics."""
+        """Read the metrics when all calls are over: a caller may hear of the end before it is counted."""
+        await self.gateway.server.wait_idle()
         return await read_page(self.page_address)
 
 

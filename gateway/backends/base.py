@@ -18,6 +18,8 @@ class Call:
     """The bound that was reserved; always sent."""
     deadline: Deadline
     """When this attempt must be over; never later than the caller's deadline."""
+    traceparent: str | None = None
+    """Ids by which a provider joins its trace to ours (W3C Trace Context); made by us, and nothing else."""
     permit: EgressPermit | None = None
     """Routing's leave to send `request` to a cloud model; a local model needs none."""
     continue_final_message: bool = False

@@ -65,7 +65,7 @@ class CloudBackend:
                 _PATH,
                 cast_to=httpx2.Response,
                 body=body,
-                options={"timeout": self._timeout(call.deadline), "headers": self._unsent},
+                options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
             )
             return read_reply(response.content)
         except _FAILURES as error:
@@ -86,7 +86,7 @@ class CloudBackend:
                 _PATH,
                 cast_to=object,
                 body=body,
-                options={"timeout": self._timeout(call.deadline), "headers": self._unsent},
+                options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
             ) as events:
@@ -108,6 +108,9 @@ class CloudBackend:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
+        return self._unsent if call.traceparent is None else {**self._unsent, "traceparent": call.traceparent}
 
     def _permitted(self, call: Call) -> EgressPermit:
         return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))

@@ -70,7 +70,8 @@ async def running_gateway(
             stack.push_async_callback(asyncio.to_thread, records.close)
             options = replace(options, observers=(*options.observers, records.note))
         if operator is not None:
-            options = replace(options, observers=(*options.observers, *operator.observers))
+            observers = (*options.observers, *operator.observers)
+            options = replace(options, observers=observers, tracer=operator.tracer)
         lasting: dict[str, Backend] = dict(replaced or {})
         supervisors: list[EngineSupervisor] = []
         engines: dict[str, WatchedEngine] = {}

@@ -1,9 +1,11 @@
 """What an operator sees of a serving process: built beside the server, and ended with it."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 import structlog
 
@@ -18,6 +20,7 @@ from gateway.errors import StartupError
 from gateway.server.listen import Address, parse_address
 from gateway.telemetry.metrics import Measures, counted, share_numbers
 from gateway.telemetry.report import Observer
+from gateway.telemetry.traces import NO_SPAN, Tracer
 
 ADMIN_OFF = "off"
 _log = structlog.get_logger()
@@ -32,6 +35,9 @@ class Operator:
     """The address of the admin service of a gateway that listens on a port; None: no such service."""
     metrics: Address | None = None
     """Where the page for Prometheus is; None: nowhere."""
+    tracer: Tracer = NO_SPAN
+    close_tracer: Callable[[], None] = lambda: None
+    """Sends the spans that are left; blocks."""
     measures: Measures = field(default_factory=Measures)
     recent: Recent = field(default_factory=Recent)
 
@@ -42,14 +48,31 @@ class Operator:
 
 
 def operator_of(
-    *, admin: str | None, metrics: str | None, place: Place, environ: Mapping[str, str] = os.environ
+    *,
+    admin: str | None,
+    metrics: str | None,
+    otlp: str | None,
+    place: Place,
+    environ: Mapping[str, str] = os.environ,
 ) -> Operator:
     """Return what flags and the parent of this process ask for; raises StartupError."""
     if place.numbers_folder is not None:
         share_numbers(place.numbers_folder, worker=place.number)
     operator = Operator(place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics))
     operator.measures.note_worker_start()
-    return operator
+    return operator if otlp is None else traced(operator, otlp)
+
+
+def traced(operator: Operator, endpoint: str) -> Operator:
+    """Return the operator with traces that go to a collector; StartupError where the extra is missing."""
+    try:
+        otel = import_module("gateway.telemetry.otel")
+    except ImportError:
+        raise StartupError(
+            "--otlp: OpenTelemetry is not installed; pip install 'edge-cloud-gateway[otel]'"
+        ) from None
+    tracer = otel.OtelTraces(otel.otlp_exporter(endpoint))
+    return replace(operator, tracer=tracer, close_tracer=tracer.close)
 
 
 def metrics_address(text: str | None) -> Address | None:
@@ -97,6 +120,7 @@ async def operated(
     place = operator.place
     reader = StatusReader(sources)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, operator.close_tracer)
         stack.push_async_callback(reader.aclose)
         address = operator.admin(port) if place.speaks_for_all else None
         if address is not None or place.folder is not None:

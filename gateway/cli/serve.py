@@ -32,6 +32,7 @@ from gateway.records.writer import Records
 from gateway.server.listen import parse_address
 from gateway.server.serving import ServerOptions
 from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.traces import check_endpoint
 
 _log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ def serve(
     workers: flags.Workers = 1,
     metrics: flags.Metrics = None,
     admin: flags.Admin = None,
+    otlp: flags.Otlp = None,
     drain_s: flags.DrainS = 5.0,
     grace_s: flags.GraceS = 30.0,
     watch_policy: flags.WatchPolicy = False,
@@ -85,6 +87,8 @@ def serve(
             " say --insecure if that is meant"
         )
     refuse_open_page(metrics_address(metrics), insecure=insecure, air_gap=air_gap)
+    if otlp is not None:
+        check_endpoint(otlp, air_gap=air_gap)
     admin_choice(admin, os.environ)  # Said now where it is wrong, and by one process.
     path = policy or default_policy_path()
     place = place_of()
@@ -124,7 +128,7 @@ def serve(
         grace_s=grace_s,
     )
     configure_logs(log_format)
-    operator = operator_of(admin=admin, metrics=metrics, place=place)
+    operator = operator_of(admin=admin, metrics=metrics, otlp=otlp, place=place)
     records = None
     if decisions is not None:
         number = None if board is None else place.number

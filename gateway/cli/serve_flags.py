@@ -91,6 +91,14 @@ Admin = Annotated[
         help="Where gateway status asks: unix:PATH, a loopback HOST:PORT, or off; default: a private socket.",
     ),
 ]
+Otlp = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GATEWAY_OTLP",
+        metavar="URL",
+        help="Send traces to this OpenTelemetry collector (gRPC), as in http://127.0.0.1:4317.",
+    ),
+]
 DrainS = Annotated[
     float,
     typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),

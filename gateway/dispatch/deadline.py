@@ -76,7 +76,7 @@ class Within:
     async def _whole(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
-        call = turn.call(allowed.until)
+        call = turn.call(allowed.until, traceparent=attempt.traceparent)
         try:
             async with self._limit(allowed.until) as limit:
                 reply = await self._backends[turn.model].generate(call)
@@ -97,7 +97,7 @@ class Within:
     async def _stream(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
-        call = turn.call(turn.deadline)
+        call = turn.call(turn.deadline, traceparent=attempt.traceparent)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
             try:
                 chunk = await self._first(chunks, attempt, allowed)

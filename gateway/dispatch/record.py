@@ -7,7 +7,8 @@ from contextlib import aclosing
 from gateway.clock import Clock
 from gateway.dispatch.turn import Layer, Try
 from gateway.errors import GatewayError, NotConfident, NotTried
-from gateway.types import Chunk, Outcome, Reason
+from gateway.telemetry.traces import Begun
+from gateway.types import Chunk, FinishReason, Outcome, Reason
 
 
 def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:
@@ -22,7 +23,7 @@ def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:
 
 
 class Recorded:
-    """Notes a try when it is over, with what the layers below wrote into it."""
+    """Notes a try when it is over, with what the layers below wrote into it, and draws its span."""
 
     def __init__(self, inner: Layer, *, clock: Clock) -> None:
         self._inner = inner
@@ -30,19 +31,32 @@ class Recorded:
 
     async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer."""
+        turn = attempt.turn
         started_s = self._clock.monotonic_s()
+        span = turn.trail.span.attempt(
+            Begun(
+                model=turn.model,
+                spec=turn.spec,
+                config=turn.request.config,
+                max_tokens=turn.max_tokens,
+                is_streamed=turn.is_streamed,
+            )
+        )
+        attempt.traceparent = span.traceparent
         failure: BaseException | None = None
+        finish_reason: FinishReason | None = None
         try:
             async with aclosing(self._inner(attempt)) as chunks:
                 async for chunk in chunks:
+                    finish_reason = chunk.finish_reason
                     yield chunk
         except BaseException as error:
             failure = error
             raise
         finally:
             outcome, reason = outcome_of(failure)
-            attempt.turn.trail.add(
-                attempt.turn.model,
+            noted = turn.trail.add(
+                turn.model,
                 outcome,
                 reason,
                 started_s=started_s,
@@ -50,5 +64,6 @@ class Recorded:
                 first_text_s=attempt.first_text_s,
                 usage=failure.usage if isinstance(failure, NotConfident) else attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
-                continued=attempt.turn.continue_final_message,
+                continued=turn.continue_final_message,
             )
+            span.end(noted, finish_reason)

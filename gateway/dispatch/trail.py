@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import structlog
 
 from gateway.clock import Clock
+from gateway.telemetry.traces import NO_SPAN, CallSpan
 from gateway.types import Attempt, Outcome, Reason, Usage
 
 _log = structlog.get_logger(__name__)
@@ -14,8 +15,10 @@ _log = structlog.get_logger(__name__)
 class Trail:
     """The attempts of one request, from the moment that it came; grows while it is dispatched."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, span: CallSpan = NO_SPAN) -> None:
         self._clock = clock
+        self.span = span
+        """Who is told of tries while they run."""
         self._began_s = clock.monotonic_s()
         self._attempts: list[Attempt] = []
         self.open_usd_nanos = 0
@@ -59,7 +62,7 @@ class Trail:
         usage: Usage | None = None,
         cost_usd_nanos: int = 0,
         continued: bool = False,
-    ) -> None:
+    ) -> Attempt:
         """Note a try that began at `started_s` on the clock and is over now."""
         attempt = Attempt(
             model=model,
@@ -82,7 +85,9 @@ class Trail:
                 reason=str(reason) if reason else None,
                 duration_ms=round(attempt.duration_ms, 1),
             )
+        return attempt
 
     def refuse(self, model: str, reason: Reason) -> None:
         """Note that a model was passed over without a call."""
         self.add(model, Outcome.REFUSED, reason, started_s=self._clock.monotonic_s())
+        self.span.passed_over(model, reason)

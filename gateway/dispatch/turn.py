@@ -52,7 +52,7 @@ class Turn:
         wanted = self.request.config.max_tokens
         return self.spec.max_tokens if wanted is None else wanted
 
-    def call(self, deadline: Deadline) -> Call:
+    def call(self, deadline: Deadline, *, traceparent: str | None) -> Call:
         """Return what the backend is given."""
         return Call(
             request=self.request,
@@ -61,6 +61,7 @@ class Turn:
             permit=self.permit,
             continue_final_message=self.continue_final_message,
             escalate=self.escalate,
+            traceparent=traceparent,
         )
 
     def share(self, clock: Clock) -> Deadline:
@@ -76,6 +77,8 @@ class Try:
     """One try of a turn; a layer writes into it what only that layer knows."""
 
     turn: Turn
+    traceparent: str | None = None
+    """Written by the layer that draws spans: names this try to the provider's own traces."""
     has_output: bool = False
     """Written by the innermost layer: whether the model sent anything, be it an empty piece."""
     usage: Usage | None = None

@@ -24,6 +24,7 @@ from gateway.server.status import AbortStatus, pushback_ms, status_of
 from gateway.server.wire import parse_languages
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
+from gateway.telemetry.traces import NO_SPAN, Tracer
 from gateway.types import Answer, Attempt, Decision, Delta, Reason, Shadowed, StreamEvent
 
 _Request = TypeVar("_Request", bound=Message)
@@ -80,7 +81,15 @@ def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]
 class Boundary:
     """Wraps handlers, tells observers of every call that is over, and counts those in flight."""
 
-    def __init__(self, *, clock: Clock, tenant_of: TenantRule, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        tenant_of: TenantRule,
+        observers: Sequence[Observer] = (),
+        tracer: Tracer = NO_SPAN,
+    ) -> None:
+        self._tracer = tracer
         self._clock = clock
         self._tenant_of = tenant_of
         self._observers = tuple(observers)
@@ -122,7 +131,9 @@ class Boundary:
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[Scope]:
-        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, context.time_remaining(), Trail(self._clock))
+        span = self._tracer.call(method, context.invocation_metadata() or ())
+        trail = Trail(self._clock, span)
+        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, context.time_remaining(), trail)
         code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()
@@ -167,6 +178,7 @@ class Boundary:
             waited_s=scope.reader_s + scope.trail.paused_s,
         )
         _log.info("request", **call_fields(report))
+        scope.trail.span.end(report)
         for observer in self._observers:
             observer(report)
 

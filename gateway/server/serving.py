@@ -17,6 +17,7 @@ from gateway.server.listen import Address, claim
 from gateway.server.service import SERVICE, GatewayService, add_service
 from gateway.server.tls import ServerTls
 from gateway.telemetry.report import Observer
+from gateway.telemetry.traces import NO_SPAN, Tracer
 
 _SPREAD = (("grpc.max_connection_age_ms", 60_000), ("grpc.max_connection_age_grace_ms", 600_000))
 """A connection is asked to come anew after a minute, so that old ones do not stay with one process; what runs
@@ -41,6 +42,8 @@ class ServerOptions:
     """How long calls in flight may go on after that."""
     observers: tuple[Observer, ...] = ()
     """Who is told of each call that is over."""
+    tracer: Tracer = NO_SPAN
+    """Who draws traces of calls."""
 
 
 class GatewayServer:
@@ -53,7 +56,9 @@ class GatewayServer:
         self._models = tuple(current.pipeline.policy.models)
         self._options = options
         self._clock = clock
-        self._boundary = Boundary(clock=clock, tenant_of=options.tenant_of, observers=options.observers)
+        self._boundary = Boundary(
+            clock=clock, tenant_of=options.tenant_of, observers=options.observers, tracer=options.tracer
+        )
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", int(options.shares_port)),
@@ -70,6 +75,10 @@ class GatewayServer:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self.target.rpartition(":")[2])
+
+    async def wait_idle(self) -> None:
+        """Return when no call is in flight."""
+        await self._boundary.wait_idle()
 
     @property
     def in_flight(self) -> int:

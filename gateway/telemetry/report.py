@@ -1,6 +1,6 @@
 """What is known of a call when it is over: what metrics, status and traces are made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.policy.model import Policy
@@ -43,8 +43,18 @@ class CallReport:
     @property
     def overhead_s(self) -> float:
         """What the gateway itself took: all of it less the waits for models, readers and pauses."""
-        upstream_s = sum(attempt.upstream_ms for attempt in self.attempts) / 1000
-        return max(0.0, self.duration_s - self.waited_s - upstream_s)
+        upstream_ms = sum(attempt.upstream_ms for attempt in self.attempts) - overlap_ms(self.attempts)
+        return max(0.0, self.duration_s - self.waited_s - upstream_ms / 1000)
+
+
+def overlap_ms(attempts: Sequence[Attempt]) -> float:
+    """Return how long more than one try ran at once, as they do when a slow beginning is hedged."""
+    overlap = end = 0.0
+    for attempt in sorted(attempts, key=lambda each: each.start_ms):
+        last = attempt.start_ms + attempt.duration_ms
+        overlap += max(0.0, min(end, last) - attempt.start_ms)
+        end = max(end, last)
+    return overlap
 
 
 Observer = Callable[[CallReport], None]

@@ -1,0 +1,218 @@
+"""Traces by OpenTelemetry: the only file that knows its SDK, which is an extra.
+
+One span for a call, of kind SERVER; under it one for each try at a model, with the GenAI attributes, CLIENT
+for a cloud model and INTERNAL for a local one. Never a text: no prompt, answer, stop sequence or label.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+import structlog
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from gateway import __version__
+from gateway.policy.model import OpenAIModel
+from gateway.telemetry.metrics import provider_and_model
+from gateway.telemetry.report import CallReport
+from gateway.telemetry.traces import Begun, Metadata
+from gateway.types import Attempt, FinishReason, Outcome, Reason, Scores
+
+NANOS = 1_000_000_000
+SERVICE_NAME = "edge-cloud-gateway"
+_SERVER_ERRORS = {
+    "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+}  # fmt: skip
+"""Statuses that OpenTelemetry takes for errors of a gRPC server; others blame the caller."""
+_CONTEXT = TraceContextTextMapPropagator()
+_log = structlog.get_logger()
+
+Value = str | bool | int | float | list[str]
+
+
+class OtelTraces:
+    """Draws traces, and sends them in the background; `close` sends what is left."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        resource = Resource.create({"service.version": __version__})
+        if "OTEL_SERVICE_NAME" not in os.environ:
+            resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("gateway", __version__)
+
+    def call(self, method: str, metadata: Metadata) -> "OtelCall":
+        """Begin the span of a call, in the caller's trace if its metadata names one."""
+        name = f"gateway.v1.GatewayService/{method}"
+        span = self._tracer.start_span(name, context=_callers(metadata), kind=SpanKind.SERVER)
+        span.set_attributes({"rpc.system.name": "grpc", "rpc.method": name})
+        return OtelCall(span, self._start)
+
+    def close(self) -> None:
+        """Send what is left; blocks."""
+        self._provider.shutdown()
+
+    def _start(self, parent: Span, begun: Begun) -> "OtelAttempt":
+        context = set_span_in_context(parent, Context())
+        provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
+        kind = SpanKind.CLIENT if isinstance(begun.spec, OpenAIModel) else SpanKind.INTERNAL
+        span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
+        span.set_attributes(_request_attributes(begun, provider, model))
+        return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
+
+
+class OtelCall:
+    """The span of one call."""
+
+    def __init__(self, span: Span, start: Callable[[Span, Begun], "OtelAttempt"]) -> None:
+        self._span = span
+        self._start = start
+
+    def attempt(self, begun: Begun) -> "OtelAttempt":
+        """Begin the span of a try."""
+        return self._start(self._span, begun)
+
+    def passed_over(self, model: str, reason: Reason) -> None:
+        """Note a model that was not tried."""
+        self._span.add_event(
+            "gateway.model_passed_over", {"gateway.model": model, "gateway.reason": str(reason)}
+        )
+
+    def end(self, report: CallReport) -> None:
+        """Say what came of the call."""
+        self._span.set_attributes(_call_attributes(report))
+        if report.code in _SERVER_ERRORS:
+            self._span.set_status(Status(StatusCode.ERROR))
+        self._span.end()
+
+
+class OtelAttempt:
+    """The span of one try at one model."""
+
+    def __init__(self, span: Span, *, is_client: bool) -> None:
+        self._span = span
+        self._is_client = is_client
+
+    @property
+    def traceparent(self) -> str | None:
+        """What a provider is sent: ids of trace and span."""
+        if not self._is_client:
+            return None
+        carrier: dict[str, str] = {}
+        _CONTEXT.inject(carrier, set_span_in_context(self._span, Context()))
+        return carrier.get("traceparent")
+
+    def end(self, attempt: Attempt, finish_reason: FinishReason | None) -> None:
+        """Say what came of the try."""
+        told: dict[str, Value] = {"gateway.outcome": str(attempt.outcome)}
+        if attempt.usage is not None:
+            told["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
+            told["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
+        if finish_reason is not None:
+            told["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
+        if attempt.first_text_ms is not None:
+            told["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
+        if attempt.cost_usd_nanos:
+            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS
+        if attempt.outcome is not Outcome.ANSWERED:
+            told["error.type"] = str(attempt.reason or attempt.outcome)
+            self._span.set_status(Status(StatusCode.ERROR))
+        self._span.set_attributes(told)
+        self._span.end()
+
+
+def otlp_exporter(endpoint: str) -> SpanExporter:
+    """Return what sends spans to a collector; the address is this one, whatever the environment says."""
+    logging.getLogger("opentelemetry").addHandler(_Complaints())
+    logging.getLogger("opentelemetry").propagate = False
+    return OTLPSpanExporter(
+        endpoint=endpoint,
+        insecure=endpoint.startswith("http:"),
+        channel_options=(("grpc.enable_http_proxy", "0"),),
+    )
+
+
+class _Complaints(logging.Handler):
+    """Tells our log that spans do not reach the collector: each kind of complaint once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        place = f"{record.module}:{record.lineno}"
+        if place not in self._told:
+            self._told.add(place)
+            _log.warning("traces.not_sent", place=place, level=record.levelname)
+
+
+def _callers(metadata: Metadata) -> Context:
+    """Return the caller's context; only its ids are taken, since all else that it may hold is free text."""
+    carrier = {key: value for key, value in metadata if key == "traceparent" and isinstance(value, str)}
+    return _CONTEXT.extract(carrier, Context())
+
+
+def _request_attributes(begun: Begun, provider: str, model: str) -> Mapping[str, Value]:
+    config = begun.config
+    told: dict[str, Value | None] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "gen_ai.request.max_tokens": begun.max_tokens,
+        "gen_ai.request.temperature": config.temperature,
+        "gen_ai.request.top_p": config.top_p,
+        "gen_ai.request.seed": config.seed,
+        "gen_ai.request.stream": begun.is_streamed,
+        "gateway.model": begun.model,
+        **_server(begun),
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _server(begun: Begun) -> Mapping[str, Value | None]:
+    if not isinstance(begun.spec, OpenAIModel):
+        return {}
+    parts = urlsplit(begun.spec.base_url or "https://api.openai.com")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"server.address": parts.hostname, "server.port": port}
+
+
+def _call_attributes(report: CallReport) -> Mapping[str, Value]:
+    told: dict[str, Value] = {
+        "rpc.response.status_code": report.code,
+        "gateway.request_id": report.request_id,
+        "gateway.tenant": report.tenant,
+        "gateway.attempts": len(report.attempts),
+        "gateway.overhead": report.overhead_s,
+        "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS,
+    }
+    if report.code != "OK":
+        told["error.type"] = report.code
+    if report.reason is not None:
+        told["gateway.reason"] = str(report.reason)
+    if report.route is not None:
+        told["gateway.route"] = str(report.route)
+    if report.answer is not None:
+        told["gateway.model"] = report.answer.model
+    if report.decision is not None:
+        told["gateway.rule"] = report.decision.rule
+        told["gateway.chain"] = list(report.decision.chain)
+        told["gateway.privacy_class"] = report.decision.privacy_class.name
+        told["gateway.policy_hash"] = report.decision.policy_hash
+        told |= _scores(report.decision.scores)
+    return told
+
+
+def _scores(scores: Scores) -> dict[str, Value]:
+    return {
+        "gateway.complexity": scores.complexity,
+        "gateway.privacy": scores.privacy,
+        "gateway.budget": scores.budget,
+    }
