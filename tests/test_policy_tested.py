@@ -89,6 +89,12 @@ def test_a_test_that_does_not_hold_names_its_line(tmp_path: Path, capsys: pytest
     assert "jane" not in said
 
 
+@pytest.mark.parametrize("name", ["clinic-air-gapped", "startup-cost-capped"])
+def test_the_policies_that_ship_do_what_their_tests_say(name: str) -> None:
+    """An example whose own tests fail would teach the wrong thing."""
+    assert run(["policy", "test", str(Path(__file__).parents[1] / "policies" / f"{name}.yaml")]) == 0
+
+
 def test_tests_are_no_part_of_the_policy(tmp_path: Path) -> None:
     """Neither of its hash nor of what it shows."""
     assert parse_policy(POLICY + TESTS, name="p").hash == parse_policy(POLICY, name="p").hash

@@ -6,13 +6,13 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend
+from gateway.backends.scripted import Delay, ScriptedBackend
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed
 from gateway.records.line import read_record
 from gateway.records.writer import Records
-from gateway.types import FinishReason, PrivacyClass, Reply, Usage
+from gateway.types import Chunk, FinishReason, PrivacyClass, Reply, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, ask, served
 
@@ -108,6 +108,23 @@ async def test_a_shadow_decides_and_does_nothing(tmp_path: Path) -> None:
     assert (first["chain"], first["differs"]) == (["cloud", "edge"], True)
     assert (private["chain"], private["differs"]) == (["edge"], False)
     assert lines[0]["model"] == "edge"
+
+
+async def test_a_cancelled_call_is_recorded_with_its_attempts(tmp_path: Path) -> None:
+    """What was begun, and perhaps billed, stands in the record though nobody got an answer."""
+    path = tmp_path / "d.jsonl"
+    slow = ScriptedBackend("edge", [[Chunk(text=WORD), Delay(60.0)]])
+    records = Records(path, clock=SystemClock())
+    async with served({"edge": slow, "cloud": answering("cloud")}, records=records) as gateway:
+        stream = gateway.stub.StreamGenerate(pb.StreamGenerateRequest(messages=ask(WORD).messages))
+        async for event in stream:
+            if event.HasField("delta"):
+                break
+        stream.cancel()
+    (line,) = kept(path)
+    assert (line["code"], line["method"]) == ("CANCELLED", "StreamGenerate")
+    assert isinstance(line["attempts"], list)
+    assert [(each["model"], each["outcome"]) for each in line["attempts"]] == [("edge", "CANCELLED")]
 
 
 def test_verify_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
