@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records soak test-egress chaos \
+	bench-records soak test-egress chaos compose-test \
 	protos schema telemetry pages model lock clean
 
 help:  ## Show this list.
@@ -57,6 +57,9 @@ test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
+
+compose-test: setup  ## Build the image and hold the compose stack to its word, with Docker or Podman.
+	@$(BIN)/python tools/compose_test.py
 
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py

@@ -19,6 +19,8 @@ from gateway.simulate.billing import parse_price
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+OURS = ("gateway", "provider")
+"""Services that run a command of the gateway; the client runs an example, the others are of others."""
 MOUNTED = {"/etc/gateway/policies/": ROOT / "policies"}
 """Folders in the container -> what compose mounts there."""
 
@@ -58,9 +60,46 @@ def test_the_compose_file_is_valid() -> None:
 
 
 def test_the_commands_of_compose_exist(services: dict[str, Any]) -> None:
-    """Every service runs a command of the gateway, with options that it has."""
-    for name, service in services.items():
-        assert _parse(service["command"]), name
+    """Our services run a command of the gateway, with options that it has."""
+    for name in OURS:
+        assert _parse(services[name]["command"]), name
+
+
+def test_the_client_runs_an_example(services: dict[str, Any]) -> None:
+    """The client is started on request only, and runs a file that is mounted where it looks for it."""
+    client = services["client"]
+    assert client["profiles"] == ["client"]
+    assert client["volumes"] == ["./examples:/examples:ro"]
+    program, path = client["entrypoint"]
+    assert (program, (ROOT / path.lstrip("/")).exists()) == ("python", True)
+    assert client["command"][:2] == [
+        f"gateway:{_parse(services['gateway']['command'])['listen'].rpartition(':')[2]}",
+        f"http://provider:{_parse(services['provider']['command'])['listen'].rpartition(':')[2]}",
+    ]
+
+
+def test_prometheus_and_grafana_get_what_is_there(services: dict[str, Any]) -> None:
+    """Their images have a version, what they mount is there, and Prometheus reads the gateway's port."""
+    for name in ("prometheus", "grafana"):
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", services[name]["image"])
+        for volume in services[name]["volumes"]:
+            source = volume.partition(":")[0]
+            assert not source.startswith(".") or (ROOT / source).exists(), volume
+    scrape = YAML(typ="safe").load(
+        (ROOT / "docs" / "dashboards" / "prometheus.yml").read_text(encoding="utf-8")
+    )
+    (config,) = scrape["scrape_configs"][0]["static_configs"]
+    metrics = _parse(services["gateway"]["command"])["metrics"]
+    assert config["targets"] == [f"gateway:{metrics.rpartition(':')[2]}"]
+
+
+def test_grafana_has_no_password(services: dict[str, Any]) -> None:
+    """Nobody can log in, so that no default password lets anybody change anything; and it calls nobody."""
+    environment = services["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert environment["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
 
 
 def test_the_commands_of_the_image_exist() -> None:
@@ -112,7 +151,7 @@ def test_the_policy_of_compose_fits_the_services(services: dict[str, Any]) -> No
 
 
 def test_only_loopback_is_published(services: dict[str, Any]) -> None:
-    """An unencrypted port is published on this host alone, and no service shares the host's network."""
+    """A port is published on this host alone, and no service shares the host's network."""
     for service in services.values():
         assert "network_mode" not in service
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
@@ -142,6 +181,7 @@ def test_the_image_runs_on_other_machines() -> None:
 def test_the_image_has_the_tested_versions() -> None:
     """Everything is installed at the versions of constraints.txt."""
     installs = [line for line in _instructions("RUN") if "pip install" in line]
+    assert all("--mount=type=cache,target=/var/cache/pip" in line for line in installs)
     assert len(installs) == 2
     assert all("--constraint constraints.txt" in line for line in installs)
 

@@ -42,7 +42,7 @@ def _commands(page: Path) -> Iterator[str]:
     for language, block in blocks:
         for line in re.findall(r"^(?:\$ )?gateway (.*)$", block.replace("\\\n", " "), re.M):
             if language or line.split()[0] in COMMANDS:
-                yield re.split(r" [|<>&]", line, maxsplit=1)[0]
+                yield re.split(r" (?:[|<&]|2?>)", line, maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
