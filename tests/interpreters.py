@@ -16,9 +16,9 @@ def without_locking(path: Path) -> str:
     return _write(path, "ulimit -l 0", f"exec {sys.executable} -c '{drop}; {again}' \"$@\"")
 
 
-def asserting(path: Path, *, fuse: Path) -> str:
-    """Write a Python whose engine fails an assertion of llama.cpp's in the next step when `fuse` is there."""
-    engine = Path(__file__).with_name("asserting_engine.py")
+def failing(path: Path, *, fuse: Path) -> str:
+    """Write a Python whose engine fails in the next step when `fuse` is there; see failing_engine.py."""
+    engine = Path(__file__).with_name("failing_engine.py")
     # The arguments are -P -m gateway.engine, and then the engine's own.
     return _write(path, "shift 3", f'FUSE={fuse} exec {sys.executable} {engine} "$@"')
 

@@ -85,6 +85,8 @@ class ScriptedModel:
     held: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     """Sequence -> its (cell, token), by position."""
     samplers: list[ScriptedSampler] = field(default_factory=list)
+    begun: list[int | None] = field(default_factory=list)
+    """The seeds of the requests that got a slot, in order."""
     steps: int = 0
     decoded_tokens: int = 0
     is_interrupted: bool = False
@@ -151,6 +153,7 @@ class ScriptedModel:
             raise ValueError("secret")
         script = [END if b == 0 else b for b in self.scripts.pop(0)] if self.scripts else None
         self.samplers.append(ScriptedSampler(self, script))
+        self.begun.append(sampling.seed)
         return self.samplers[-1]
 
     def piece(self, token: int) -> bytes:

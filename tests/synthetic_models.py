@@ -11,6 +11,7 @@ from gateway.engine.models import resolve_model_path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
+import make_demo_model
 import make_synthetic_model
 from make_demo_model import ALWAYS, EMBEDDING, vocabulary, word_merges, write_head
 
@@ -23,6 +24,22 @@ SLOW = make_synthetic_model.Shape(
 def write_slow(path: Path) -> None:
     """Write a model whose prompts take long; its answers mean nothing."""
     make_synthetic_model.write(path, SLOW)
+
+
+def write_with_ends(path: Path, ends: tuple[str, ...]) -> None:
+    """Write the embedded model with more control tokens, which llama.cpp knows by their names."""
+    was = make_demo_model.CONTROLS
+    make_demo_model.CONTROLS = (*was, *ends)
+    try:
+        make_demo_model.write(path)
+    finally:
+        make_demo_model.CONTROLS = was
+
+
+def token_of(path: Path, text: str) -> int:
+    """Return the token of a model that is written so."""
+    field = gguf.GGUFReader(path).fields["tokenizer.ggml.tokens"]
+    return [bytes(field.parts[index]).decode() for index in field.data].index(text)
 
 
 def write_adapter(

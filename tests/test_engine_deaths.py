@@ -21,7 +21,7 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.v1 import gateway_pb2 as pb
 from tests.fakes import FakeClock
-from tests.interpreters import asserting, limited
+from tests.interpreters import failing, limited
 from tests.real_engine import ask, request, running, spec, text_of, until
 from tests.served import ask as ask_gateway
 from tests.served import served
@@ -60,7 +60,7 @@ class TestAssertion:
     ) -> None:
         """All calls inside end with UNAVAILABLE, the assertion is logged, and after a second all is well."""
         fuse = tmp_path / "fuse"
-        monkeypatch.setattr(sys, "executable", asserting(tmp_path / "python", fuse=fuse))
+        monkeypatch.setattr(sys, "executable", failing(tmp_path / "python", fuse=fuse))
         clock, reports = FakeClock(), list[bool]()
         with capture_logs() as logs:
             roomy = spec(context=8192, kv_cells=4 * 8192)
@@ -68,7 +68,7 @@ class TestAssertion:
                 wanted = request("x", max_tokens=8000, json_schema=ENDLESS)
                 calls = [aiter(stub.Generate(wanted)) for _ in range(3)]
                 await asyncio.gather(*map(anext, calls))
-                fuse.touch()
+                fuse.write_text("assert")
                 ends = await asyncio.gather(*map(drained, calls))
                 await until(lambda: engine.generation == 2 and engine.is_serving)
                 async with grpc.aio.insecure_channel(engine.target) as channel:
@@ -86,7 +86,7 @@ class TestAssertion:
     async def test_the_gateway_goes_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The request inside enters no other engine, others are answered meanwhile, and health tells all."""
         fuse = tmp_path / "fuse"
-        monkeypatch.setattr(sys, "executable", asserting(tmp_path / "python", fuse=fuse))
+        monkeypatch.setattr(sys, "executable", failing(tmp_path / "python", fuse=fuse))
         monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 3.0)
         seen: list[int] = []
         async with served({}, policy=POLICY) as gateway:
@@ -107,7 +107,7 @@ class TestAssertion:
             async for event in call:
                 deltas += event.HasField("delta")
                 if deltas == 1 and event.HasField("delta"):
-                    fuse.touch()
+                    fuse.write_text("assert")
                 killer = event.completed
             await until(lambda: seen == [SERVING, NOT_SERVING])
             meanwhile = await gateway.stub.Generate(ask_gateway("Hello"))
@@ -134,6 +134,26 @@ class TestAssertion:
         assert (
             "GGML_ASSERT(ggml_can_mul_mat(a, b)) failed); llama.cpp may not be able to run this file" in said
         )
+
+
+async def test_a_decode_that_never_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine whose other threads are well is killed when its step does not end, and another answers."""
+    fuse = tmp_path / "fuse"
+    monkeypatch.setattr(sys, "executable", failing(tmp_path / "python", fuse=fuse))
+    with capture_logs() as logs:
+        async with running(spec(hang_s=2.0), clock=FakeClock()) as (engine, stub):
+            call = aiter(stub.Generate(request("x", max_tokens=1900, json_schema=ENDLESS)))
+            await anext(call)
+            fuse.write_text("hang")
+            end = await drained(call)
+            await until(lambda: engine.generation == 2 and engine.is_serving)
+            async with grpc.aio.insecure_channel(engine.target) as channel:
+                answer = await ask(engine_pb2_grpc.EngineServiceStub(channel), request("Hello"))
+    (exited,) = [entry for entry in logs if entry["event"] == "engine.exited"]
+
+    assert end is grpc.StatusCode.UNAVAILABLE
+    assert (exited["status"], exited["cause"]) == (-signal.SIGKILL, "no step for 2 s")
+    assert text_of(answer).startswith("Hello!")
 
 
 async def refusal(model: LlamaCppModel) -> str:

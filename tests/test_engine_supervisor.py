@@ -117,6 +117,26 @@ class TestStart:
         ):
             await supervisor.start()
 
+    async def test_a_process_that_is_stopped_while_it_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An engine that gives no sign of life while it loads is killed, and is a StartupError."""
+        spawn, pids = EngineProcess.spawn, list[int]()
+
+        async def spawn_a_victim(model: str, spec: LlamaCppModel, socket: Path) -> EngineProcess:
+            process = await spawn(model, spec, socket)
+            os.kill(process.pid, signal.SIGSTOP)
+            pids.append(process.pid)
+            return process
+
+        monkeypatch.setattr(EngineProcess, "spawn", spawn_a_victim)
+        monkeypatch.setattr("gateway.engine.process.LOADING_PATIENCE_S", 0.5)
+        supervisor, reports = supervise(spec())
+
+        with pytest.raises(StartupError, match=r"no sign of life for 0\.5 s while it loaded builtin:demo"):
+            await supervisor.start()
+
+        assert not is_alive(pids[0])
+        assert (supervisor.pid, reports) == (None, [])
+
     async def test_only_the_owner_can_connect(self) -> None:
         """The socket and its folder are open to nobody but the owner, and gone after a stop."""
         supervisor, reports = supervise(spec())

@@ -7,12 +7,14 @@ lives: at its end the process ends, at once and in any state. One line of JSON o
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +45,8 @@ SWITCH_S = 0.0005
 """How long the event loop may keep the decoding thread waiting for the interpreter."""
 BEATS = 4
 """How many signs of life fit into the time after which an engine counts as hung."""
+LOADING_BEAT_S = 5.0
+"""How often a process that loads says that it runs."""
 GRACE_S = 3600.0
 """How long running requests may take after SIGTERM: longer than any supervisor waits, who kills then."""
 
@@ -101,7 +105,8 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     """Load, and serve until SIGTERM; raises StartupError."""
     start_s = clock.monotonic_s()
     make_private(socket)
-    model, template = load(spec, clock)
+    with beating_while_loading():
+        model, template = load(spec, clock)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -163,6 +168,22 @@ def decode(scheduler: Runnable) -> None:
         if cause:
             say(event="failed", message=cause)
             os._exit(EXIT_DECODE)
+
+
+@contextlib.contextmanager
+def beating_while_loading() -> Iterator[None]:
+    """Say again and again that this process runs, until the block ends: loading has no steps to count."""
+    is_loaded = threading.Event()
+
+    def beat_slowly() -> None:
+        while not is_loaded.wait(LOADING_BEAT_S):
+            say(event="alive")
+
+    threading.Thread(target=beat_slowly, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_loaded.set()
 
 
 def beat(scheduler: Scheduler, pause_s: float) -> None:

@@ -18,6 +18,8 @@ _ASSERTION = re.compile(rb"([^/\s]+:\d+: (?:GGML_ASSERT\(.*\) failed|fatal error
 _NO_MEMORY = re.compile(rb"std::bad_alloc|^MemoryError|pthread_create failed", re.MULTILINE)
 OUT_OF_MEMORY = "out of memory"
 """The cause of an end that a failed allocation brought about; the kernel's own way, SIGKILL, has none."""
+LOADING_PATIENCE_S = 30.0
+"""How long an engine that loads may say nothing: it says every 5 s that it runs."""
 _SECOND_LOOK_S = 1.0
 """How long a silent engine is listened to once more: perhaps it was we who were held up."""
 _TAIL_BYTES = 16 * 1024
@@ -85,10 +87,17 @@ class EngineProcess:
         """Hand over the spec and return when the model is loaded; StartupError when it cannot be."""
         if self._process.stdin is not None:
             self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
-        said = await self._said()
-        while said is not None and said["event"] == "progress":
-            on_progress(said["phase"], said["percent"])
-            said = await self._said()
+        try:
+            said = await self._heard(LOADING_PATIENCE_S)
+            while said is not None and said["event"] in ("progress", "alive"):
+                if said["event"] == "progress":
+                    on_progress(said["phase"], said["percent"])
+                said = await self._heard(LOADING_PATIENCE_S)
+        except TimeoutError:
+            raise StartupError(
+                f"model {self._model}: the engine process gave no sign of life for {LOADING_PATIENCE_S:g} s "
+                f"while it loaded {self._spec.path}; is it stopped?"
+            ) from None
         if said is None:
             status = await self._process.wait()
             raise StartupError(
@@ -110,7 +119,7 @@ class EngineProcess:
         """Return when it has ended; one that gives no sign of life for `hang_s` is killed."""
         cause = None
         try:
-            while (said := await self._heard()) is not None:
+            while (said := await self._heard(self._spec.hang_s)) is not None:
                 if said["event"] == "failed":
                     cause = said["message"]
                 elif said["event"] == "fault":
@@ -121,12 +130,12 @@ class EngineProcess:
         status = await self._process.wait()
         return Exit(status=status, cause=cause or await self._tail)
 
-    async def _heard(self) -> dict[str, Any] | None:
+    async def _heard(self, patience_s: float) -> dict[str, Any] | None:
         """Return what it says next, None at its end; TimeoutError if it says nothing for too long."""
         listening = asyncio.ensure_future(self._said())
         try:
-            for patience_s in (self._spec.hang_s, _SECOND_LOOK_S):
-                done, _ = await asyncio.wait({listening}, timeout=patience_s)
+            for timeout_s in (patience_s, _SECOND_LOOK_S):
+                done, _ = await asyncio.wait({listening}, timeout=timeout_s)
                 if done:
                     return listening.result()
         finally:

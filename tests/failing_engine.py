@@ -1,0 +1,38 @@
+"""The engine as it is, except that a file makes the next step fail as llama.cpp may fail: FUSE says how.
+
+"assert": it is called with what it asserts against; the assertion, the abort and what is printed are its own.
+"hang": a call does not come back, while the interpreter and all other threads go on.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from llama_cpp import llama_cpp as lib
+
+import gateway.engine.__main__ as engine
+from gateway.engine.llama import LlamaModel
+from gateway.engine.steps import BatchToken
+
+FUSE = Path(os.environ["FUSE"])
+NO_SEQUENCE = 1_000_000
+
+
+class FailingModel(LlamaModel):
+    """A model that fails once, in the step that finds the file."""
+
+    def decode(self, tokens: Sequence[BatchToken]) -> None:
+        if FUSE.exists():
+            how = FUSE.read_text()
+            FUSE.unlink()
+            if how == "assert":
+                lib.llama_memory_seq_cp(self._memory, NO_SEQUENCE, 0, 0, -1)
+            ctypes.CDLL(None).sleep(1000)
+        super().decode(tokens)
+
+
+if __name__ == "__main__":
+    engine.LlamaModel = FailingModel  # type: ignore[attr-defined]  # The one change.
+    sys.exit(engine.main())
