@@ -28,18 +28,26 @@ class Shelf(BaseHTTPRequestHandler):
     """Serves one file, ranges too."""
 
     ranges: ClassVar[list[str | None]] = []
+    cuts: ClassVar[list[int]] = []
+    """After how many bytes the coming answers break off."""
+    knows_ranges: ClassVar[bool] = True
+    promised: ClassVar[str | None] = None
+    """The hash that Hugging Face states in a header."""
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        self.ranges.append(asked)
+        asked = self.headers.get("Range") if self.knows_ranges else None
+        self.ranges.append(self.headers.get("Range"))
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         if self.path != "/model.gguf" or start > len(CONTENT):
             self.send_error(404)
             return
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
+        if self.promised is not None:
+            self.send_header("X-Linked-ETag", f'"{self.promised}"')
         self.end_headers()
-        self.wfile.write(CONTENT[start:])
+        end = start + self.cuts.pop(0) if self.cuts else len(CONTENT)
+        self.wfile.write(CONTENT[start:end])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the library's
         """Say nothing."""
@@ -49,7 +57,7 @@ class Shelf(BaseHTTPRequestHandler):
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server with one file."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    Shelf.ranges = []
+    Shelf.ranges, Shelf.cuts, Shelf.knows_ranges, Shelf.promised = [], [], True, None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -79,6 +87,46 @@ def test_pull_goes_on_where_it_ended(url: str, tmp_path: Path) -> None:
 
     assert Shelf.ranges == ["bytes=1000-"]
     assert path.read_bytes() == CONTENT
+
+
+def test_a_download_that_breaks_off_goes_on_at_the_next_try(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that hangs up is one line that says what to do, and doing it fetches only the rest."""
+    path = tmp_path / "m.gguf"
+    Shelf.cuts = [300_000, 100_000]
+
+    statuses = [run(["models", "pull", url, "--output", str(path), "--sha256", DIGEST]) for _ in range(3)]
+
+    said = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert statuses == [1, 1, 0]
+    assert len(said) == 2
+    assert "no connection or a broken one (ClientPayloadError); try again to go on where it ended" in said[0]
+    assert Shelf.ranges == [None, "bytes=300000-", "bytes=400000-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_is_asked_for_the_whole(url: str, tmp_path: Path) -> None:
+    """What is there is overwritten when the server begins anew."""
+    path = tmp_path / "m.gguf"
+    (tmp_path / "m.gguf.part").write_bytes(b"x" * 1000)
+    Shelf.knows_ranges = False
+
+    assert run(["models", "pull", url, "--output", str(path), "--sha256", DIGEST]) == 0
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(("promised", "status"), [(DIGEST, 0), ("0" * 64, 1)], ids=["right", "wrong"])
+def test_the_hash_that_hugging_face_states_is_held_to(
+    url: str, tmp_path: Path, promised: str, status: int
+) -> None:
+    """Without --sha256 the file is compared with the hash that came with it."""
+    path = tmp_path / "m.gguf"
+    Shelf.promised = promised
+
+    assert run(["models", "pull", url, "--output", str(path)]) == status
+    assert path.exists() == (status == 0)
+    assert not (tmp_path / "m.gguf.part").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who gets a slot when, and who is told at once that the time will not suffice."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -135,6 +136,48 @@ def test_four_times_too_much(seed: int) -> None:
     assert sum(met.values()) >= 0.9 * 40.0 * 120.0
     assert sum(met.values()) >= 0.9 * sampled
     assert min(met.values()) >= 0.2 * sum(met.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nobody_starves_for_being_large_or_patient(seed: int) -> None:
+    """Under 4x overload of short answers in a hurry, long ones and patient ones come to their end."""
+    dice = random.Random(seed)
+    bench = busy_bench(slots=4, stay=False)
+    kinds: dict[int, str] = {}
+    asked: Counter[str] = Counter()
+    start_s = bench.clock.monotonic_s()
+    while bench.clock.monotonic_s() - start_s < 300.0:
+        passed_s = bench.clock.monotonic_s() - start_s
+        while asked["hurry"] < 4 * 40.0 * passed_s / 10:
+            asked["hurry"] += 1
+            take(bench, kinds, "hurry", size=10, deadline_s=dice.uniform(2.0, 6.0))
+        while asked["long"] < passed_s / 30:
+            asked["long"] += 1
+            take(bench, kinds, "long", size=100, deadline_s=90.0)
+        while asked["patient"] < passed_s / 30:
+            asked["patient"] += 1
+            take(bench, kinds, "patient", size=10, deadline_s=None)
+        if bench.scheduler.is_idle:
+            bench.clock.advance(STEP_S)
+        bench.step()
+    bench.finish()
+    met = Counter(kinds[each.ticket] for each in bench.given if each.finish_reason and each.ticket in kinds)
+    taken = Counter(kinds.values())
+
+    assert asked["long"] == asked["patient"] == 10
+    assert (met["long"], met["patient"]) == (taken["long"], taken["patient"])
+    assert taken["long"] >= 5
+    assert taken["patient"] >= 5
+    assert met["hurry"] >= 0.9 * taken["hurry"]
+
+
+def take(bench: Bench, kinds: dict[int, str], kind: str, *, size: int, deadline_s: float | None) -> None:
+    """Submit a request; note its kind if it is taken in."""
+    deadline = None if deadline_s is None else Deadline.after(deadline_s, bench.clock)
+    try:
+        kinds[bench.submit(1, max_tokens=size, deadline=deadline)] = kind
+    except errors.EngineQueueFull:
+        return
 
 
 def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:

@@ -74,6 +74,22 @@ async def test_200_random_requests_in_random_interleavings(stub: Stub) -> None:
     assert status.prompt_tokens_reused > 0
 
 
+async def test_a_seed_gives_the_same_answer_in_company(stub: Stub) -> None:
+    """The same dice fall in whatever company: forty seeded answers together are what each is alone."""
+    wanted = [
+        request(text, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, seed=seed, max_tokens=30)
+        for seed in range(20)
+        for text in ("Hello", "Tell me more")
+    ]
+    alone = [text_of(await ask(stub, each)) for each in wanted]
+
+    together = await asyncio.gather(*(ask(stub, each) for each in wanted[:20]))
+    together += await asyncio.gather(*(ask(stub, each) for each in wanted[20:]))
+
+    assert [text_of(each) for each in together] == alone
+    assert len(set(alone)) > 3
+
+
 async def test_1000_random_cancels_lose_no_cell(stub: Stub) -> None:
     """After a thousand cancels in any phase the cache is empty, and a greedy answer is as before."""
     dice = random.Random(7)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway.engine.__main__ import EXIT_DECODE, decode, settings_of
-from gateway.engine.models import check_model_file, resolve_model_path
+from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.steps import DecodeFailed
 from gateway.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
+from tests.fakes import FakeClock
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,19 @@ def test_a_file_with_the_right_hash_is_taken() -> None:
     path = resolve_model_path("builtin:demo")
 
     check_model_file(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_progress_is_told_in_tenths_from_the_second_second_on() -> None:
+    """Each tenth is said once, at most one a second, and a fast load says nothing."""
+    clock, said = FakeClock(), list[tuple[str, int]]()
+    progress = Progress("load", lambda phase, percent: said.append((phase, percent)), clock=clock)
+    for percent in range(101):
+        clock.advance(0.2)
+        progress.note(percent / 100)
+    fast = Progress("check", lambda phase, percent: said.append((phase, percent)), clock=clock)
+    fast.note(1.0)
+
+    assert said == [("load", percent) for percent in range(10, 101, 10)]
 
 
 class Ending:

@@ -44,7 +44,7 @@ SECOND_CHOICE = 0.95
 
 BOS, EOS, END = "<|begin|>", "<|eos|>", "<|end|>"
 ASSISTANT = "<|assistant|>"
-CONTROLS = (BOS, EOS, END, "<|system|>", "<|user|>", ASSISTANT, "<|tool|>")
+CONTROLS: tuple[str, ...] = (BOS, EOS, END, "<|system|>", "<|user|>", ASSISTANT, "<|tool|>")
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"

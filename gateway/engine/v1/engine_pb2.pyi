@@ -555,7 +555,7 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def requests(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Output only. Requests by how they ended: "STOP", "LENGTH", "STOP_SEQUENCE", "CANCELLED", "DEADLINE",
-        "QUEUE_FULL", "CONTEXT_LENGTH_EXCEEDED", "CAPABILITY".
+        "QUEUE_FULL", "CONTEXT_LENGTH_EXCEEDED", "CAPABILITY", "INTERNAL".
         """
 
     @_builtins.property
