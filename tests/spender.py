@@ -20,6 +20,7 @@ from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.reserve import Ledger
 from gateway.errors import BackendFailed, BackendReset
+from gateway.ledger import file, redis
 from gateway.ledger.money import cost_usd_nanos
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import Budget, OpenAIModel, Price, Resilience
@@ -27,6 +28,8 @@ from gateway.types import Message, Reason, Request, Role, Usage
 from tests.dispatch_doubles import a_decision, a_policy
 
 CAP_USD_NANOS = 1_000_000_000
+PATIENCE_S = 240.0
+"""For a call and for an answer of Redis: a busy machine is no outcome that anybody asks about here."""
 BUDGET = Budget(name="cap", per="all", limit_usd=Decimal(1), window="month")
 MODEL = OpenAIModel(
     kind="openai",
@@ -99,7 +102,7 @@ async def rush(ledger: Ledger, bills: Bills, *, requests: int, seed: int, faults
             request_id=f"r{number}", tenant="acme", messages=(Message(role=Role.USER, content="a question"),)
         )
         answer = await dispatcher.generate(
-            request, a_decision("cloud"), policy=policy, deadline=Deadline.after(30.0, clock)
+            request, a_decision("cloud"), policy=policy, deadline=Deadline.after(PATIENCE_S, clock)
         )
         return None if answer.degraded is None else answer.degraded.reason
 
@@ -119,6 +122,7 @@ async def main(url: str, bill: str, requests: str, seed: str, faults: str) -> No
     """Say ready, wait for the word, spend, and tell the outcome."""
     # Standard output is for the test alone.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    redis.TIMEOUT_S = file.BUSY_TIMEOUT_S = PATIENCE_S  # type: ignore[misc]  # Final for everybody else.
     ledger = open_ledger(url)
     tell("ready")
     sys.stdin.readline()

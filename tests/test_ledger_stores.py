@@ -18,6 +18,7 @@ from gateway.errors import BudgetExhausted, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
+from gateway.ledger.states import KEPT_S
 from gateway.policy.model import Budget
 from tests.fakes import FakeClock
 from tests.redis_server import RedisServer, running_redis
@@ -69,6 +70,11 @@ class Books:
         """Put a reservation into a state."""
         keys, _, amount, expires_s = self.entries[reservation_id]
         self.entries[reservation_id] = (keys, state, amount, expires_s)
+
+    def is_forgotten(self, reservation_id: str, now_s: float) -> bool:
+        """Whether a store may have forgotten a reservation: its news come more than a day too late."""
+        _, state, _, expires_s = self.entries[reservation_id]
+        return state in ("released", "unknown") and expires_s + KEPT_S < now_s
 
     def expire(self, now_s: float) -> None:
         """Held and past its deadline: given back; dialled: charged in full."""
@@ -131,6 +137,16 @@ class StoreMachine(RuleBasedStateMachine):
             assert refused.value.budget == full[-1].budget
             return ""
         self.runner.run(reserving)
+        with pytest.raises(LookupError, match="exists"):
+            self.runner.run(
+                self.ledger.reserve(
+                    reservation_id=name,
+                    model="m",
+                    accounts=accounts,
+                    amount_usd_nanos=0,
+                    expires_unix_s=now_s + LIFE_S,
+                )
+            )
         keys = tuple(account.key for account in accounts)
         self.books.entries[name] = (keys, "held", amount, now_s + LIFE_S)
         return name
@@ -138,7 +154,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(target=dialled, name=consumes(held))
     def dial(self, name: str) -> str:
         """Succeed unless the reservation expired."""
-        if not name:
+        if not name or self.is_too_late(name):
             return ""
         if self.books.entries[name][1] == "released":
             with pytest.raises(LedgerUnavailable):
@@ -151,33 +167,47 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(name=consumes(held))
     def give_up(self, name: str) -> None:
         """Release what was never dialled."""
-        if name:
+        if name and not self.is_too_late(name):
             self.runner.run(self.ledger.release(name))
             self.books.move(name, "released")
+
+    @rule(name=held)
+    def skip_the_dial(self, name: str) -> None:
+        """Settle what was never dialled: a defect, which changes nothing."""
+        if name and not self.is_too_late(name):
+            with pytest.raises(LookupError):
+                self.runner.run(self.ledger.settle(name, 1))
 
     @rule(name=consumes(dialled), cost=st.integers(0, 70))
     def settle(self, name: str, cost: int) -> None:
         """Charge the true cost, even above the reservation, even after it expired."""
-        if name:
+        if name and not self.is_too_late(name):
             self.runner.run(self.ledger.settle(name, cost))
             self.books.costs[name] = cost
             self.books.move(name, "settled")
+            with pytest.raises(LookupError):
+                self.runner.run(self.ledger.settle(name, cost))
 
     @rule(name=consumes(dialled))
     def release(self, name: str) -> None:
         """Give back what the provider refused."""
-        if name:
+        if name and not self.is_too_late(name):
             self.runner.run(self.ledger.release(name))
             self.books.move(name, "released")
 
     @rule(name=consumes(dialled))
     def charge_unknown(self, name: str) -> None:
         """Charge in full what nobody knows."""
-        if name:
+        if name and not self.is_too_late(name):
             self.runner.run(self.ledger.charge_unknown(name))
             self.books.move(name, "unknown")
 
-    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1, 3600.0]))
+    def is_too_late(self, name: str) -> bool:
+        """Whether a store may have forgotten it."""
+        self.books.expire(self.clock.unix_s())
+        return self.books.is_forgotten(name, self.clock.unix_s())
+
+    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1, 3600.0, 2 * KEPT_S]))
     def pass_time(self, seconds: float) -> None:
         """Let reservations expire and windows roll: what is open stays in the window that it began in."""
         self.clock.advance(seconds)
@@ -189,7 +219,12 @@ class StoreMachine(RuleBasedStateMachine):
             return
         self.books.expire(self.clock.unix_s())
         self.seen |= {account.key: account for account in accounts_at(self.clock.unix_s())}
-        accounts = list(self.seen.values())
+        # A store forgets an account a day after its window.
+        accounts = [
+            account
+            for account in self.seen.values()
+            if account.resets_at_unix_s + KEPT_S >= self.clock.unix_s()
+        ]
         spent = self.runner.run(self.ledger.spent(accounts))
         assert list(spent) == [self.books.spent(account.key) for account in accounts]
         assert self.runner.run(self.ledger.totals()) == Totals(
