@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Call
 from gateway.backends.scripted import Act, Delay, ScriptedBackend
 from gateway.cli.assembly import running_gateway
-from gateway.cli.policy_change import PolicyFile, Reloaded, watch
+from gateway.cli.policy_change import PolicyFile, Reloaded, start, watch
 from gateway.cli.reloading import Reloader
 from gateway.clock import SystemClock
 from gateway.policy.load import parse_policy
@@ -282,6 +282,21 @@ async def test_the_file_is_watched(tmp_path: Path) -> None:
     finally:
         watching.cancel()
     assert noticed == ["bb", "", "c"]
+
+
+async def test_a_reload_that_fails_is_a_defect_in_the_log() -> None:
+    """Nobody waits for what a signal asks for, so what goes wrong in it must not go unheard."""
+    tasks: set[asyncio.Task[object]] = set()
+
+    async def fail() -> None:
+        raise KeyError("a word that is nobody's business")
+
+    with capture_logs() as logs:
+        start(fail(), tasks)
+        await asyncio.wait(tasks)
+        await asyncio.sleep(0)
+    assert [(each["event"], each["error"]) for each in logs] == [("defect", "KeyError")]
+    assert "business" not in str(logs)
 
 
 def test_a_refused_file_is_one_line_in_the_log() -> None:

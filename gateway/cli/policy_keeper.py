@@ -1,7 +1,7 @@
 """What may change the policy of a process that serves: SIGHUP, its watched file, and its operator."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from gateway.admin.place import Place
 from gateway.admin.server import Reloading
 from gateway.cli.hotline import Hotline
 from gateway.cli.parent_policy import file_of_worker
-from gateway.cli.policy_change import PolicyFile, Reloaded, watch
+from gateway.cli.policy_change import PolicyFile, Reloaded, start, watch
 from gateway.cli.reloading import OnReload, Reloader
 from gateway.clock import SystemClock
 
@@ -52,7 +52,7 @@ class PolicyKeeper:
     def hang_up(self) -> None:
         """Do what SIGHUP asks: read keys and policy again."""
         self._read_again()
-        self._start(self._reload())
+        start(self._reload(), self._tasks)
 
     @asynccontextmanager
     async def keeping(self, policy_hash: str) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ class PolicyKeeper:
         if self._hotline is not None:
             await self._hotline.serves(policy_hash)
         if self._is_watching:
-            self._start(watch(self._file.path, self._reload, clock=SystemClock()))
+            start(watch(self._file.path, self._reload, clock=SystemClock()), self._tasks)
         try:
             yield
         finally:
@@ -72,8 +72,3 @@ class PolicyKeeper:
         if self._hotline is not None:
             await self._hotline.serves(reloaded.policy_hash)
         return reloaded
-
-    def _start(self, work: Coroutine[object, object, object]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

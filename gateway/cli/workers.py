@@ -13,7 +13,6 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +24,7 @@ from gateway.cli.engine_board import BOARD_VARIABLE, WORKER_VARIABLE, EngineStat
 from gateway.cli.exits import MISUSED
 from gateway.cli.hotline import listen
 from gateway.cli.parent_policy import ParentPolicy
-from gateway.cli.policy_change import PolicyFile, Reloaded, watch
+from gateway.cli.policy_change import PolicyFile, Reloaded, start, watch
 from gateway.clock import SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.errors import PolicyError, StartupError
@@ -117,7 +116,7 @@ class Parent:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         hotline = await listen(self._folder, self)
         if self._orders.watch_policy:
-            self._start(watch(Path(self._orders.policy), self.reload, clock=SystemClock()))
+            start(watch(Path(self._orders.policy), self.reload, clock=SystemClock()), self._reloading)
         try:
             await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors.values()))
             self._write()
@@ -143,12 +142,7 @@ class Parent:
         await self._policy.serves(worker, policy_hash)
 
     def _hang_up(self) -> None:
-        self._start(self.reload())
-
-    def _start(self, work: Coroutine[object, object, object]) -> None:
-        task = asyncio.ensure_future(work)
-        self._reloading.add(task)
-        task.add_done_callback(self._reloading.discard)
+        start(self.reload(), self._reloading)
 
     def _write(self) -> None:
         engines = {
