@@ -219,13 +219,14 @@ async def test_flipping_under_load_mixes_nothing(tmp_path: Path) -> None:
         is_over = asyncio.Event()
 
         async def flip() -> int:
-            flips = 0
+            flips, loop = 0, asyncio.get_running_loop()
+            began_s = loop.time()
             while not is_over.is_set():
                 for policy in policies:
                     pipeline, retire = await keeping.prepare(policy)
                     current.swap(pipeline, retire=retire)
                     flips += 1
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(began_s + flips / 100 - loop.time())
             return flips
 
         async def load() -> None:
