@@ -154,6 +154,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entities:
+    """What a detector beside the built-in ones found in the messages of a request, before it is scored."""
+
+    findings: tuple[Finding, ...] = ()
+    failure: str | None = None
+    """Why it is not known what there is, without a word of the text; the request is then restricted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     """What the privacy scorer says of a request: score in [0, 1], class, why, and the findings."""
 

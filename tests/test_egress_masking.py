@@ -254,7 +254,7 @@ class TestProperties:
     def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[Span]]) -> None:
         """Whatever the text holds, and whatever was found in it."""
         texts, spans = drawn
-        masked, values = mask(texts, spans)
+        masked, values, _ = mask(texts, spans)
         assert [restore(text, values) for text in masked] == texts
 
     @settings(max_examples=400, deadline=None)
@@ -263,7 +263,7 @@ class TestProperties:
         self, drawn: tuple[list[str], list[Span]], cuts: list[int]
     ) -> None:
         """A placeholder that is cut anywhere is restored as if it had come whole."""
-        masked, values = mask(*drawn)
+        masked, values, _ = mask(*drawn)
         whole = " ".join(masked).swapcase() + " ".join(values)
         at = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
         restorer = Restorer(values)

@@ -22,6 +22,7 @@ LAYERS = (
     ),
     ("gateway.telemetry", "gateway.policy", "gateway.scoring", "gateway.masking"),
     ("gateway.routing", "gateway.ledger", "gateway.backends", "gateway.records"),
+    ("gateway.entities",),
     ("gateway.handoff",),
     ("gateway.dispatch",),
     ("gateway.engine", "gateway.server", "gateway.admin", "gateway.client", "gateway.simulate"),

@@ -48,9 +48,18 @@ def keys_of_policy(
                 yield from keys_of_policy(spec, kind, (*path, key, model))
         elif key in properties and isinstance(each, list):
             for index, item in enumerate(each):
-                yield from keys_of_policy(item, reference_of(properties[key]["items"]), (*path, key, index))
+                inner = definition_of(properties[key]["items"], item)
+                yield from keys_of_policy(item, inner, (*path, key, index))
         elif inner := reference_of(properties.get(key, {})):
             yield from keys_of_policy(each, inner, (*path, key))
+
+
+def definition_of(schema: Mapping[str, Any], item: Any) -> str:
+    """Return the name of the definition of an item: by its kind, where a list takes several."""
+    for name in map(reference_of, schema.get("oneOf", ())):
+        if SCHEMA["$defs"][name]["properties"]["kind"]["const"] == item["kind"]:
+            return name
+    return reference_of(schema)
 
 
 def reference_of(schema: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from gateway.errors import InvalidRequest
 from gateway.ledger.money import nanos_of_usd
 from gateway.masking.judge import Masker
 from gateway.policy.load import default_policy_path, load_policy
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import OpenAIModel, Policy, PrivacyPolicy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget
 from gateway.scoring.complexity import score_complexity
@@ -47,6 +47,7 @@ def explain(
     Example: gateway explain --policy policies/default.yaml "Mail jane@example.com the minutes"
     """
     checked = load_policy(policy or default_policy_path())
+    warn_of_entities(checked.privacy)
     message = prompt(
         read_text(text),
         system=system,
@@ -65,6 +66,12 @@ def explain(
     if explanation.findings:
         parts.append(table(FINDING_COLUMNS, finding_rows(explanation.findings)))
     show(*parts, stream=sys.stdout)
+
+
+def warn_of_entities(privacy: PrivacyPolicy) -> None:
+    """Say on standard error where a server would find more: whoever finds entities runs only there."""
+    if privacy.entities:
+        print("gateway: privacy.entities is asked by a server only; this is without it", file=sys.stderr)
 
 
 def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decision:

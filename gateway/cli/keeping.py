@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -13,11 +14,15 @@ from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.dispatcher import Dispatcher, Vitals
 from gateway.dispatch.reserve import Ledger
+from gateway.entities.ask import EntityDesk, EntityDetector
+from gateway.entities.model import ModelDetector
+from gateway.entities.presidio import PresidioDetector, open_presidio
 from gateway.errors import HandoffUnavailable, StartupError
 from gateway.handoff.desk import Desk
 from gateway.handoff.open import check_kind, open_desk
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masker
+from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.current import Retire
@@ -65,6 +70,14 @@ class _Clouds:
             if not self._users[each]:
                 del self._users[each]
                 await self._backends.pop(each).aclose()
+
+
+class _Judges(NamedTuple):
+    """What takes long to make of a policy, so that a new one is made ready in a thread."""
+
+    scorer: PrivacyScorer
+    masker: Masker
+    presidio: Mapping[PresidioEntities, PresidioDetector]
 
 
 class Keeping:
@@ -115,17 +128,24 @@ class Keeping:
         """Do the same while requests go on: patterns are compiled in a thread."""
         return self._pipeline(policy, await asyncio.to_thread(self._judges, policy))
 
-    def _judges(self, policy: Policy) -> tuple[PrivacyScorer, Masker]:
-        return PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock)
+    def _judges(self, policy: Policy) -> _Judges:
+        return _Judges(
+            scorer=PrivacyScorer(policy.privacy, clock=self._clock),
+            masker=Masker(policy, clock=self._clock),
+            presidio={
+                source: open_presidio(source)
+                for source in policy.privacy.entities
+                if isinstance(source, PresidioEntities)
+            },
+        )
 
-    def _pipeline(self, policy: Policy, judges: tuple[PrivacyScorer, Masker]) -> tuple[Pipeline, Retire]:
+    def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
         handoffs = self._desk_of(policy)
         clouds = {
             name: spec
             for name, spec in policy.models.items()
             if isinstance(spec, OpenAIModel) and name not in self._lasting
         }
-        scorer, masker = judges
         backends = {**self._lasting, **self._clouds.take(clouds)}
         dispatcher = Dispatcher(
             backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
@@ -137,13 +157,14 @@ class Keeping:
 
         pipeline = Pipeline(
             policy=policy,
-            scorer=scorer,
-            masker=masker,
+            scorer=judges.scorer,
+            masker=judges.masker,
             dispatcher=dispatcher,
             budgets=self._budgets,
             clock=self._clock,
             shadow=self._shadow,
             gates=self._gates,
+            entities=[self._entity_desk(source, backends, judges) for source in policy.privacy.entities],
             handoffs=handoffs,
         )
         return pipeline, retire
@@ -160,6 +181,16 @@ class Keeping:
         """Close what this opened."""
         if self._desk is not None:
             await self._desk.aclose()
+
+    def _entity_desk(
+        self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
+    ) -> EntityDesk:
+        detector: EntityDetector = (
+            ModelDetector(backends[source.model])
+            if isinstance(source, ModelEntities)
+            else judges.presidio[source]
+        )
+        return EntityDesk(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
 
     def _desk_of(self, policy: Policy) -> Desk | None:
         """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""

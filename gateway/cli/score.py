@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from gateway.cli.batch import BadLine, Scorer, parse_line, to_line
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.explain import warn_of_entities
 from gateway.cli.options import PolicyFile
 from gateway.cli.terminal import console
 from gateway.policy.load import default_policy_path, load_policy
@@ -37,7 +38,9 @@ def score(
 
     Example: gateway score --input prompts.jsonl --output scores.jsonl
     """
-    scorer = Scorer(load_policy(policy or default_policy_path()).privacy)
+    checked = load_policy(policy or default_policy_path())
+    warn_of_entities(checked.privacy)
+    scorer = Scorer(checked.privacy)
     with _reading(input_path) as lines, _writing(output_path) as out:
         for number, line in enumerate(lines, start=1):
             try:

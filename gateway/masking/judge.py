@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.clock import Clock
-from gateway.masking.text import Span, mask
+from gateway.masking.text import Shift, Span, mask
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.scoring.privacy.detector import Detector
 from gateway.scoring.privacy.normal import normalise
 from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
 from gateway.scoring.privacy.verdict import MANY, SURE
-from gateway.types import Finding, Privacy, PrivacyClass, Request
+from gateway.types import Entities, Finding, Privacy, PrivacyClass, Request
 
 MAX_VALUES = 200
 """A request with more values to mask stays home: each is looked for in all that is left."""
+_NO_ENTITIES = Entities()
 MIN_WORD = 3
 """Words of a name that are shorter are not looked for."""
 
@@ -52,7 +53,9 @@ class Masker:
         everything = policy.privacy.model_copy(update={"report_at": 0.0})
         self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors)
 
-    def masked(self, request: Request, privacy: Privacy) -> Mapping[str, Masked]:
+    def masked(
+        self, request: Request, privacy: Privacy, entities: Entities = _NO_ENTITIES
+    ) -> Mapping[str, Masked]:
         """Return what each model that needs a mask would be sent; without those that no mask helps."""
         # A verdict that is closed for want of another has no findings, and no second look opens it.
         found = {finding.type for finding in privacy.findings}
@@ -63,19 +66,21 @@ class Masker:
         }
         if not wanted:
             return {}
-        whole = self._scorer.score(request)
+        whole = self._scorer.score(request, entities)
         if whole.privacy_class < privacy.privacy_class:
             return {}
-        masks = {name: self._mask(request, whole.findings, types) for name, types in wanted.items()}
+        masks = {name: self._mask(request, whole.findings, types, entities) for name, types in wanted.items()}
         return {name: mask for name, mask in masks.items() if mask is not None}
 
-    def _mask(self, request: Request, findings: Sequence[Finding], types: frozenset[str]) -> Masked | None:
+    def _mask(
+        self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
+    ) -> Masked | None:
         ours, others = _parted(findings, types)
         if not _is_sure(request, ours, others):
             return None
         texts = [message.content for message in request.messages]
         spans = [Span(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
-        contents, values = mask(texts, spans)
+        contents, values, shifts = mask(texts, spans)
         left = replace(
             request,
             messages=tuple(
@@ -83,7 +88,8 @@ class Masker:
                 for message, content in zip(request.messages, contents, strict=True)
             ),
         )
-        verdict = self._scorer.score(left)
+        rest = tuple(_moved(each, shifts) for each in _outside(entities.findings, ours))
+        verdict = self._scorer.score(left, Entities(findings=rest))
         if (
             _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
@@ -140,6 +146,14 @@ def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
         and finding.end <= span.end
         for span in spans
     )
+
+
+def _moved(finding: Finding, shifts: Sequence[Shift]) -> Finding:
+    """Return where a finding stands among placeholders."""
+    by = sum(
+        shift.by for shift in shifts if shift.index == finding.message_index and shift.end <= finding.start
+    )
+    return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
 def _outside(others: Sequence[Finding], ours: Sequence[Finding]) -> list[Finding]:

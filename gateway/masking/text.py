@@ -7,6 +7,7 @@ recognised in any case, and without its brackets, but only as a whole word.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _WORD = re.compile(r"(<?)([A-Za-z0-9_]+)(>?)")
 _WORD_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -22,8 +23,16 @@ class Span:
     type: str
 
 
-def mask(texts: Sequence[str], spans: Sequence[Span]) -> tuple[list[str], dict[str, str]]:
-    """Return the texts with placeholders, and what each one stands for, by its word in lower case.
+class Shift(NamedTuple):
+    """By how much what stands behind a value is moved: from `end` on, in the text with this index."""
+
+    index: int
+    end: int
+    by: int
+
+
+def mask(texts: Sequence[str], spans: Sequence[Span]) -> tuple[list[str], dict[str, str], list[Shift]]:
+    """Return the texts with placeholders, what each one stands for by its word in lower case, and the shifts.
 
     Equal values of a type share a placeholder; spans that overlap are replaced as one. No placeholder is
     a word that stands in one of the texts already.
@@ -31,15 +40,15 @@ def mask(texts: Sequence[str], spans: Sequence[Span]) -> tuple[list[str], dict[s
     names = _Names(texts)
     parts: list[list[str]] = [[] for _ in texts]
     done = [0] * len(texts)
+    shifts: list[Shift] = []
     for span in _disjoint(spans):
         text = texts[span.index]
-        parts[span.index] += [
-            text[done[span.index] : span.start],
-            names.name(span.type, text[span.start : span.end]),
-        ]
+        name = names.name(span.type, text[span.start : span.end])
+        parts[span.index] += [text[done[span.index] : span.start], name]
+        shifts.append(Shift(span.index, span.end, len(name) - (span.end - span.start)))
         done[span.index] = span.end
     masked = ["".join([*part, text[at:]]) for part, text, at in zip(parts, texts, done, strict=True)]
-    return masked, names.values
+    return masked, names.values, shifts
 
 
 def _disjoint(spans: Sequence[Span]) -> list[Span]:

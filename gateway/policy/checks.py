@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.detection import check_detection
 from gateway.policy.document import Document, Path, Problem
+from gateway.policy.entities import ModelEntities
 from gateway.policy.expectation_checks import check_tests
 from gateway.policy.expectations import PolicyTest
 from gateway.policy.model import (
@@ -147,6 +148,14 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
     if not classes.internal < classes.confidential < classes.restricted:
         yield ("privacy", "classes"), "must ascend: internal < confidential < restricted"
     yield from check_detection(parts.privacy)
+    for index, source in enumerate(parts.privacy.entities):
+        if not isinstance(source, ModelEntities):
+            continue
+        path = ("privacy", "entities", index, "model")
+        if source.model not in parts.names:
+            yield path, f"no model is called{quoted(source.model)}{did_you_mean(source.model, parts.names)}"
+        elif isinstance(parts.models.get(source.model), OpenAIModel):
+            yield path, "must be of kind llama_cpp: the text stays on this host"
 
 
 def _check_budgets(parts: Parts) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from gateway.policy.document import Source
+from gateway.policy.entities import EntitySource
 from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
@@ -138,6 +139,12 @@ class PrivacyPolicy(Strict):
         strict=False,
         max_length=50,
         description="What else is private; adds findings to those of the detectors and removes none.",
+    )
+    entities: tuple[EntitySource, ...] = Field(
+        (),
+        strict=False,
+        max_length=4,
+        description="Who finds names, places and the like besides; adds findings and removes none.",
     )
     report_at: Share = Field(0.5, description="The least confidence of a finding that is reported.")
     limit_ms: float = Field(

@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.trail import Trail
+from gateway.entities.ask import EntityDesk, ask_all
 from gateway.errors import TicketUnknown
 from gateway.handoff.ticket import Fetched
 from gateway.ledger.accounts import Account, accounts_for
@@ -20,7 +21,7 @@ from gateway.scoring.complexity import complexity_of
 from gateway.scoring.features import PromptFeatures, prompt_features
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.shadow import Shadow
-from gateway.types import Answer, Decision, Privacy, Request, Scores, Shadowed, StreamEvent
+from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
 
 OFF_LOOP_BYTES = 64 * 1024
 """More text than this is scored in a thread, so that the event loop goes on."""
@@ -58,11 +59,13 @@ class Pipeline:
         clock: Clock,
         shadow: Shadow | None = None,
         gates: Sequence[Gate] = (),
+        entities: Sequence[EntityDesk] = (),
         handoffs: Handoffs | None = None,
     ) -> None:
         self.policy = policy
         self._shadow = shadow
         self._gates = tuple(gates)
+        self._entities = tuple(entities)
         self._handoffs = handoffs
         self._scorer = scorer
         self._masker = masker
@@ -87,11 +90,12 @@ class Pipeline:
             gate(request, self.policy)
 
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
-        """Score the request and say where it may go; calls no model and spends nothing."""
+        """Score the request and say where it may go; spends nothing, calls no model but that of entities."""
+        entities = await ask_all(self._entities, request, deadline) if self._entities else Entities()
         if _scanned_bytes(request) > OFF_LOOP_BYTES:
-            features, privacy, masked = await asyncio.to_thread(self._score, request)
+            features, privacy, masked = await asyncio.to_thread(self._score, request, entities)
         else:
-            features, privacy, masked = self._score(request)
+            features, privacy, masked = self._score(request, entities)
         budget, budget_plan = await self._score_budgets(request)
         scores = Scores(complexity=complexity_of(features), privacy=privacy.score, budget=budget)
         view = View(
@@ -160,9 +164,12 @@ class Pipeline:
             return await asyncio.to_thread(self._scorer.score, request)
         return self._scorer.score(request)
 
-    def _score(self, request: Request) -> tuple[PromptFeatures, Privacy, Mapping[str, Masked]]:
-        privacy = self._scorer.score(request)
-        return prompt_features(request.messages), privacy, self._masker.masked(request, privacy)
+    def _score(
+        self, request: Request, entities: Entities
+    ) -> tuple[PromptFeatures, Privacy, Mapping[str, Masked]]:
+        privacy = self._scorer.score(request, entities)
+        masked = self._masker.masked(request, privacy, entities)
+        return prompt_features(request.messages), privacy, masked
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:
         """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""

@@ -20,12 +20,12 @@ from gateway.scoring.privacy.network import IpDetector, MacDetector, UrlDetector
 from gateway.scoring.privacy.normal import NormalText
 from gateway.scoring.privacy.person import PersonDetector
 from gateway.scoring.privacy.phone import PhoneDetector
-from gateway.scoring.privacy.search import Located, Lookout, Unjudged, name_of, readings_of
+from gateway.scoring.privacy.search import Located, Lookout, Unjudged, name_of, readings_of, with_entities
 from gateway.scoring.privacy.secret import SecretDetector
 from gateway.scoring.privacy.us_ssn import UsSsnDetector
 from gateway.scoring.privacy.vehicle import VehicleDetector
 from gateway.scoring.privacy.verdict import MANY, SURE, class_of, scale_of, score_of
-from gateway.types import Evidence, Finding, Privacy, PrivacyClass, Request
+from gateway.types import Entities, Evidence, Finding, Privacy, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
     SecretDetector(),
@@ -49,6 +49,7 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
 
 _CHARS_PER_MS = 2048
 _OUTSIDE_MESSAGES = -1
+_NO_ENTITIES = Entities()
 
 
 class PrivacyScorer:
@@ -70,22 +71,26 @@ class PrivacyScorer:
         self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
         self._scale = scale_of(policy)
 
-    def score(self, request: Request) -> Privacy:
-        """Score every string of `request` that a backend is sent; raises nothing."""
+    def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> Privacy:
+        """Score every string of `request` that a backend is sent, and its entities; raises nothing."""
         texts = [(index, message.content) for index, message in enumerate(request.messages)]
         texts += [(_OUTSIDE_MESSAGES, text) for text in request.config.stop]
         if request.config.json_schema is not None:
             texts.append((_OUTSIDE_MESSAGES, request.config.json_schema))
-        return self._score(texts, request.hints.privacy_class)
+        return self._score(texts, request.hints.privacy_class, entities)
 
     def score_text(self, text: str) -> Privacy:
         """Score one text by itself, as if it were the only message; raises nothing."""
-        return self._score([(0, text)], None)
+        return self._score([(0, text)], None, _NO_ENTITIES)
 
-    def _score(self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None) -> Privacy:
+    def _score(
+        self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None, entities: Entities
+    ) -> Privacy:
         lookouts = [Lookout(detector, allowed=self._allowed) for detector in self._detectors]
         try:
             located = self._locate(texts, lookouts)
+            contents = [text for index, text in texts if index >= 0]
+            located = self._with_entities(located, entities, contents)
         except Unjudged as unjudged:
             return Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
         crowded = frozenset(kind for each in lookouts if each.is_full for kind in each.detector.types)
@@ -111,6 +116,21 @@ class PrivacyScorer:
                 if deadline.has_passed(self._clock):
                     raise Unjudged("detectors over time")
         return located
+
+    def _with_entities(
+        self, located: list[Located], entities: Entities, contents: Sequence[str]
+    ) -> list[Located]:
+        if entities == _NO_ENTITIES:
+            return located
+        found = with_entities(located, entities, contents, kinds=WEIGHTS)
+        if not self._allowed:
+            return found
+        return [
+            one
+            for one in found
+            if one.message_index < 0
+            or contents[one.message_index][one.match.start : one.match.end] not in self._allowed
+        ]
 
     def _worth_running(
         self, lookouts: Sequence[Lookout], readings: Sequence[NormalText]

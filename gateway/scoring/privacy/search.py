@@ -1,11 +1,12 @@
 """One detector over the strings of a request: what it finds, and where in the original that stands."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from gateway.scoring.privacy.detector import Detector, Match
 from gateway.scoring.privacy.normal import NormalText, normalise, spelled
 from gateway.scoring.privacy.verdict import SURE
+from gateway.types import Entities, Finding
 
 MOST_PLACES = 256
 """Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
@@ -55,6 +56,43 @@ class Lookout:
         if not self._allowed:
             return found
         return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
+
+
+def with_entities(
+    located: Sequence[Located], entities: Entities, contents: Sequence[str], *, kinds: Container[str]
+) -> list[Located]:
+    """Return what was found and what entities add: all but what is found as surely in the same place."""
+    if entities.failure is not None:
+        raise Unjudged(entities.failure)
+    found = list(located)
+    for one in entities.findings:
+        if not _is_of(one, contents, kinds):
+            raise Unjudged("entities are not of this text")
+        match = Match(one.type, one.start, one.end, one.confidence)
+        value = distinct(contents[one.message_index][one.start : one.end])
+        if not any(_is_as_sure(other, match, one.message_index) for other in located):
+            found.append(Located(one.message_index, match, value))
+    return found
+
+
+def _is_of(finding: Finding, contents: Sequence[str], kinds: Container[str]) -> bool:
+    return (
+        isinstance(finding, Finding)
+        and finding.type in kinds
+        and 0 <= finding.message_index < len(contents)
+        and 0 <= finding.start < finding.end <= len(contents[finding.message_index])
+        and 0.0 <= finding.confidence <= 1.0
+    )
+
+
+def _is_as_sure(other: Located, match: Match, index: int) -> bool:
+    return (
+        other.message_index == index
+        and other.match.type == match.type
+        and other.match.start < match.end
+        and match.start < other.match.end
+        and other.match.confidence >= match.confidence
+    )
 
 
 def readings_of(text: str) -> tuple[NormalText, ...]:

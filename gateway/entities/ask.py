@@ -1,0 +1,51 @@
+"""How a detector of entities is asked: within its time, and closed where it fails.
+
+It may wait for a model or a thread, which scoring never does. So it is asked before, and what it says is
+handed to the scorer as a value.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gateway.clock import Clock, Deadline
+from gateway.types import Entities, Finding, Request
+
+
+class EntityDetector(Protocol):
+    """Something that finds names, places and the like in the messages of a request."""
+
+    async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
+        """Return places in messages; may raise anything, which restricts the request."""
+        ...
+
+
+class EntityDesk:
+    """Asks one detector on behalf of every request of a policy."""
+
+    def __init__(self, detector: EntityDetector, *, limit_s: float, clock: Clock) -> None:
+        self._detector = detector
+        self._limit_s = limit_s
+        self._clock = clock
+
+    async def ask(self, request: Request, deadline: Deadline) -> Entities:
+        """Return what was found, or why it is not known; raises nothing but CancelledError."""
+        limit_s = max(0.0, min(self._limit_s, deadline.remaining_s(self._clock)))
+        try:
+            async with asyncio.timeout(limit_s):
+                found = await self._detector.find(request, Deadline.after(limit_s, self._clock))
+            return Entities(findings=tuple(found))
+        except TimeoutError:
+            return Entities(failure="entities over time")
+        except Exception:  # noqa: BLE001 - whatever goes wrong, the text has not been judged.
+            return Entities(failure="entities failed")
+
+
+async def ask_all(desks: Iterable[EntityDesk], request: Request, deadline: Deadline) -> Entities:
+    """Return what all of them found, or why it is not known what there is."""
+    answers = await asyncio.gather(*(desk.ask(request, deadline) for desk in desks))
+    failures = [answer.failure for answer in answers if answer.failure is not None]
+    return Entities(
+        findings=tuple(found for answer in answers for found in answer.findings),
+        failure=failures[0] if failures else None,
+    )

@@ -1,0 +1,98 @@
+"""Microsoft Presidio as a detector of entities: an extra, `pip install edge-cloud-gateway[presidio]`."""
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from gateway.clock import Deadline
+from gateway.errors import StartupError
+from gateway.policy.entities import PresidioEntities
+from gateway.types import Finding, Request
+
+_TYPES = {
+    "PERSON": "PERSON",
+    "LOCATION": "LOCATION",
+    "ORGANIZATION": "ORG",
+    "NRP": "NRP",
+    "DATE_TIME": "DATE",
+    "AGE": "AGE",
+    "TITLE": "TITLE",
+}
+"""What is asked of it, by our names. Its patterns are not: one of them asks the network."""
+
+
+class Result(Protocol):
+    """What Presidio says of one place."""
+
+    entity_type: str
+    start: int
+    end: int
+    score: float
+
+
+class Analyzer(Protocol):
+    """What is needed of `presidio_analyzer.AnalyzerEngine`."""
+
+    def get_supported_entities(self, language: str) -> Sequence[str]:
+        """Return the names of what it can look for."""
+        ...
+
+    def analyze(
+        self, text: str, language: str, *, entities: Sequence[str], score_threshold: float
+    ) -> Sequence[Result]:
+        """Return the places of entities in a text."""
+        ...
+
+
+class PresidioDetector:
+    """Asks an analyzer about every message, in a thread: it computes for milliseconds."""
+
+    def __init__(self, analyzer: Analyzer, spec: PresidioEntities) -> None:
+        self._analyzer = analyzer
+        self._spec = spec
+        known = set(analyzer.get_supported_entities(spec.language))
+        self._entities = [name for name in _TYPES if name in known]
+
+    async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
+        """Return what it finds; a thread that is late goes on to its end, and nobody waits for it."""
+        return await asyncio.to_thread(self._find, request)
+
+    def _find(self, request: Request) -> list[Finding]:
+        return [
+            Finding(
+                type=_TYPES[result.entity_type],
+                start=result.start,
+                end=result.end,
+                confidence=min(1.0, float(result.score)),
+                message_index=index,
+            )
+            for index, message in enumerate(request.messages)
+            for result in self._analyzer.analyze(
+                message.content,
+                self._spec.language,
+                entities=self._entities,
+                score_threshold=self._spec.threshold,
+            )
+        ]
+
+
+def open_presidio(spec: PresidioEntities) -> PresidioDetector:
+    """Load Presidio and its spaCy model, downloading nothing; raises StartupError for what is not there."""
+    if importlib.util.find_spec("presidio_analyzer") is None:
+        raise StartupError(
+            "privacy.entities: presidio-analyzer is not installed;"
+            " install it with: pip install 'edge-cloud-gateway[presidio]'"
+        )
+    if importlib.util.find_spec(spec.spacy_model) is None:
+        raise StartupError(
+            f"privacy.entities.spacy_model: {spec.spacy_model} is not installed;"
+            f" install it with: python -m spacy download {spec.spacy_model}"
+        )
+    analyzer: Any = importlib.import_module("presidio_analyzer")
+    engines: Any = importlib.import_module("presidio_analyzer.nlp_engine")
+    models = [{"lang_code": spec.language, "model_name": spec.spacy_model}]
+    provider = engines.NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
+    engine = analyzer.AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=[spec.language])
+    return PresidioDetector(engine, spec)

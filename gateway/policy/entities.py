@@ -1,0 +1,36 @@
+"""Who finds named entities beside the built-in detectors: `privacy.entities` of a policy."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.policy.strict import Strict
+
+_LIMIT = "Time in milliseconds; a request that is not through by then is restricted."
+
+
+class PresidioEntities(Strict):
+    """Microsoft Presidio with a spaCy model that is installed."""
+
+    kind: Literal["presidio"] = Field(description="Presidio, the extra `presidio` of the package.")
+    spacy_model: str = Field(
+        "en_core_web_sm",
+        pattern="^[A-Za-z][A-Za-z0-9_]*$",
+        description="The package of the spaCy model; it is not downloaded.",
+    )
+    language: str = Field("en", pattern="^[a-z]{2}$", description="The language of spacy_model.")
+    threshold: float = Field(
+        0.4, ge=0.0, le=1.0, allow_inf_nan=False, description="The least confidence of what it may add."
+    )
+    limit_ms: float = Field(1000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
+
+
+class ModelEntities(Strict):
+    """A llama_cpp model of this policy, which is asked to list the entities of every message."""
+
+    kind: Literal["model"] = Field(description="A model of this policy that runs on this host.")
+    model: str = Field(description="Its name; of kind llama_cpp.")
+    limit_ms: float = Field(10_000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
+
+
+EntitySource = Annotated[PresidioEntities | ModelEntities, Field(discriminator="kind")]
