@@ -151,7 +151,9 @@ def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
 def _moved(finding: Finding, shifts: Sequence[Shift]) -> Finding:
     """Return where a finding stands among placeholders."""
     by = sum(
-        shift.by for shift in shifts if shift.index == finding.message_index and shift.end <= finding.start
+        shift.by
+        for shift in shifts
+        if shift.message_index == finding.message_index and shift.end <= finding.start
     )
     return replace(finding, start=finding.start + by, end=finding.end + by)
 

@@ -24,9 +24,9 @@ class Span:
 
 
 class Shift(NamedTuple):
-    """By how much what stands behind a value is moved: from `end` on, in the text with this index."""
+    """By how much what stands behind a value is moved: from `end` on, in that message."""
 
-    index: int
+    message_index: int
     end: int
     by: int
 
