@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -20,18 +21,18 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        socket = self.folder / "redis.sock"
-        socket.unlink(missing_ok=True)
+        path = self.folder / "redis.sock"
+        path.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
-                *(_program(), "--port", "0", "--unixsocket", str(socket), "--dir", str(self.folder)),
+                *(_program(), "--port", "0", "--unixsocket", str(path), "--dir", str(self.folder)),
                 *("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(500):
-            if socket.exists():
+        for _ in range(6000):
+            if _answers(path):
                 return
             time.sleep(0.01)
         self.kill()
@@ -56,6 +57,18 @@ def running_redis() -> Iterator[RedisServer]:
             yield server
         finally:
             server.kill()
+
+
+def _answers(path: Path) -> bool:
+    """Whether it takes commands: its socket is there before it listens, and it listens while it loads."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.settimeout(5.0)
+            asking.connect(str(path))
+            asking.sendall(b"PING\r\n")
+            return asking.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
 
 
 def _program() -> str:
