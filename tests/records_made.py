@@ -2,8 +2,7 @@
 
 from gateway.policy.model import Policy
 from gateway.routing import View, decide
-from gateway.scoring.complexity import complexity_of
-from gateway.scoring.features import prompt_features
+from gateway.scoring.complexity import complexity_of, features_of
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,
@@ -58,8 +57,8 @@ def ended(
         messages=(Message(role=Role.USER, content=TEXT),),
         labels=labels or {},
     )
-    counted = prompt_features(request.messages)
-    features = tuple(counted) if complexity is None else ()
+    counted = features_of(request.messages)
+    features = counted if complexity is None else ()
     kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
     decision = decide(
         request,

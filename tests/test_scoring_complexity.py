@@ -1,10 +1,12 @@
 """The number that says how much a strong model would gain on a prompt."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.complexity import BIAS, WEIGHTS, score_complexity
+from gateway.scoring.complexity import complexity_of, features_of, score_complexity, shipped_scorer
 from gateway.scoring.features import PromptFeatures, prompt_features
 from gateway.types import Message, Role
 
@@ -105,14 +107,22 @@ def test_without_a_message_of_the_user_only_context_counts() -> None:
     """A conversation in which the user says nothing has an empty prompt."""
     system = Message(role=Role.SYSTEM, content="Prove everything. Prove it rigorously.")
     assert prompt_features([system]).reasoning == 0.0
-    assert prompt_features([]) == PromptFeatures(*[0.0] * len(PromptFeatures._fields))
+    assert prompt_features([])._replace(variety=0.0) == PromptFeatures(*[0.0] * len(PromptFeatures._fields))
 
 
 def test_every_feature_has_a_weight() -> None:
-    """No feature is counted in vain, and an empty prompt scores what the bias says."""
-    assert all(weight != 0.0 for weight in WEIGHTS)
-    assert BIAS < 0.0
-    assert score_complexity([]) < 0.1
+    """No feature is counted in vain, and an empty prompt scores low."""
+    assert len(shipped_scorer().weights) == len(features_of([]))
+    assert all(weight != 0.0 for weight in shipped_scorer().weights)
+    assert score_complexity([]) < 0.2
+
+
+def test_stored_features_give_the_score_of_the_text() -> None:
+    """What a line of JSON keeps of a request gives the very same score again."""
+    prompt = [user("Compare two ways to sort a list, and prove which one is faster.")]
+    kept = json.dumps(features_of(prompt))
+    assert complexity_of(json.loads(kept)) == score_complexity(prompt)
+    assert len(kept) < 1000
 
 
 @given(st.lists(st.builds(Message, role=st.sampled_from(Role), content=st.text(max_size=300)), max_size=5))

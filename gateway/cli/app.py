@@ -26,6 +26,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show how a text would be scored and routed; no server needed.",
     ),
     "score": ("gateway.cli.score:score", "Score many texts: JSON lines in, JSON lines out."),
+    "learn": (
+        "gateway.cli.learn:learn",
+        "Learn a complexity scorer from outcomes of your own traffic.",
+    ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "reload": (
         "gateway.cli.reload:reload",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.policy.model import PrivacyPolicy
+from gateway.scoring.complexity import Scorer as ComplexityScorer
 from gateway.scoring.complexity import score_complexity
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.types import Message, Privacy, Role
@@ -49,7 +50,8 @@ class StillClock:
 class Scorer:
     """Scores texts one by one, each as a request of one user message."""
 
-    def __init__(self, policy: PrivacyPolicy) -> None:
+    def __init__(self, policy: PrivacyPolicy, complexity: ComplexityScorer | None = None) -> None:
+        self._complexity = complexity
         clock: Clock = StillClock()
         self._privacy = PrivacyScorer(policy, clock=clock)
 
@@ -57,7 +59,9 @@ class Scorer:
         """Return both scores and the findings."""
         messages = (Message(role=Role.USER, content=item.text),)
         return Scored(
-            id=item.id, complexity=score_complexity(messages), privacy=self._privacy.score_text(item.text)
+            id=item.id,
+            complexity=score_complexity(messages, self._complexity),
+            privacy=self._privacy.score_text(item.text),
         )
 
 

@@ -78,7 +78,9 @@ def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decisio
     """Return what a gateway that has spent nothing would decide."""
     privacy = PrivacyScorer(policy.privacy, clock=clock).score(request)
     scores = Scores(
-        complexity=score_complexity(request.messages), privacy=privacy.score, budget=_budget_unspent(policy)
+        complexity=score_complexity(request.messages, policy.scorer),
+        privacy=privacy.score,
+        budget=_budget_unspent(policy),
     )
     view = View(deadline_s=policy.resilience.deadline_s.default)
     masked = Masker(policy, clock=clock).masked(request, privacy)

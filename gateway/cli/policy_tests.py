@@ -47,7 +47,9 @@ def _decided(test: PolicyTest, policy: Policy, scorer: PrivacyScorer, masker: Ma
         labels=test.labels,
     )
     privacy = scorer.score(request)
-    complexity = score_complexity(request.messages) if state.complexity is None else state.complexity
+    complexity = state.complexity
+    if complexity is None:
+        complexity = score_complexity(request.messages, policy.scorer)
     return decide(
         request,
         scores=Scores(complexity=complexity, privacy=privacy.score, budget=state.budget),

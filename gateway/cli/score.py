@@ -15,6 +15,7 @@ from gateway.cli.batch import BadLine, Scorer, parse_line, to_line
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.explain import warn_of_entities
 from gateway.cli.options import PolicyFile
+from gateway.cli.scorers import opened_scorer
 from gateway.cli.terminal import console
 from gateway.policy.load import default_policy_path, load_policy
 
@@ -28,6 +29,12 @@ def score(
         Path, typer.Option("--output", metavar="FILE", help="JSON lines to write; `-` is standard output.")
     ],
     policy: PolicyFile = None,
+    scorer: Annotated[
+        Path | None,
+        typer.Option(
+            "--scorer", metavar="FILE", help="A complexity scorer of `gateway learn`; else the policy's."
+        ),
+    ] = None,
 ) -> None:
     """Score many texts: JSON lines in, JSON lines out.
 
@@ -40,7 +47,7 @@ def score(
     """
     checked = load_policy(policy or default_policy_path())
     warn_of_entities(checked.privacy)
-    scorer = Scorer(checked.privacy)
+    texts = Scorer(checked.privacy, checked.scorer if scorer is None else opened_scorer(scorer))
     with _reading(input_path) as lines, _writing(output_path) as out:
         for number, line in enumerate(lines, start=1):
             try:
@@ -49,7 +56,7 @@ def score(
                 name = "standard input" if input_path == Path("-") else input_path
                 raise CommandFailed(f"{name}:{number}: {error}", status=MISUSED) from None
             if item is not None:
-                out.write(to_line(scorer.score(item)))
+                out.write(to_line(texts.score(item)))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -14,10 +15,12 @@ from ruamel.yaml import YAML
 from gateway.errors import PolicyError
 from gateway.policy.air_gap import check_air_gap
 from gateway.policy.checks import check
+from gateway.policy.complexity import check_scorer, scorer_of
 from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, Source, read_document
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
 from gateway.policy.rules import Conditions
 from gateway.policy.wording import problems_of
+from gateway.scoring.scorer_file import Scorer
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -46,11 +49,14 @@ def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _refused([Problem(line, "file", "is not UTF-8")], name) from None
-    return parse_policy(text, name=name, air_gap=air_gap)
+    return parse_policy(text, name=name, air_gap=air_gap, folder=path.parent)
 
 
-def parse_policy(text: str, *, name: str, air_gap: bool = False) -> Policy:
-    """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file."""
+def parse_policy(text: str, *, name: str, air_gap: bool = False, folder: Path = Path()) -> Policy:
+    """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file.
+
+    A scorer that it names is looked for in `folder`.
+    """
     document = read_document(text)
     if document.value is None and document.problems:
         raise _refused(document.problems, name)
@@ -60,9 +66,12 @@ def parse_policy(text: str, *, name: str, air_gap: bool = False) -> Policy:
     problems = [*document.problems, *problems, *check(document)]
     if air_gap:
         problems += check_air_gap(document)
+    if file is not None:
+        problems += check_scorer(document, file.complexity, folder)
     if file is None or problems:
         raise _refused(problems, name)
-    return _policy_of(_with_derived_defaults(file), Source(name=name, lines=document.lines))
+    source = Source(name=name, lines=document.lines)
+    return _policy_of(_with_derived_defaults(file), source, scorer_of(file.complexity, folder))
 
 
 def _refused(problems: Iterable[Problem], name: str) -> PolicyError:
@@ -76,7 +85,7 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
         return None, list(problems_of(error, document))
 
 
-def _policy_of(file: PolicyFile, source: Source) -> Policy:
+def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None) -> Policy:
     conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
     effective = _plain(file.model_dump(mode="python", exclude_none=True, exclude={"tests"}))
     return Policy(
@@ -100,7 +109,12 @@ def _policy_of(file: PolicyFile, source: Source) -> Policy:
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),
-        hash=_hash_of(effective),
+        hash=_hash_of(
+            effective
+            if scorer is None
+            else {**cast(dict[str, object], effective), "scorer_sha256": scorer.sha256}
+        ),
+        scorer=scorer,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.policy.complexity import Complexity
 from gateway.policy.document import Source
 from gateway.policy.entities import EntitySource
 from gateway.policy.expectations import PolicyTest
@@ -27,6 +28,7 @@ from gateway.policy.spec import (
     route_of,
 )
 from gateway.policy.strict import Strict
+from gateway.scoring.scorer_file import Scorer
 from gateway.types import Facts, PrivacyClass, Reason
 
 __all__ = [
@@ -305,6 +307,7 @@ class PolicyFile(Strict):
         description="Requests and what the policy must make of them, for gateway policy test; no part of the "
         "policy's hash.",
     )
+    complexity: Complexity = Field(Complexity(), description="How the score of complexity is made.")
     handoff: Handoff | None = Field(
         None, description="What is handed to people when no model answers. Default: nothing."
     )
@@ -348,3 +351,5 @@ class Policy:
     handoff: Handoff | None = None
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
+    scorer: Scorer | None = None
+    """Of complexity; None is the one that ships."""

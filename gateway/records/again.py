@@ -13,11 +13,14 @@ from gateway.types import Case, PrivacyClass
 
 
 def case_under(case: Case, before: Policy, after: Policy) -> Case:
-    """Return a case as the privacy of another policy judges it, by what was found.
+    """Return a case as the scorers of another policy judge it, by what was counted and found.
 
     What could not be judged stays as it is. A model whose mask grew may get what it would mask, since nobody
     can look at the text again; one whose mask shrank gets nothing masked.
     """
+    if case.features and before.scorer != after.scorer:
+        complexity = complexity_of(case.features, after.scorer)
+        case = replace(case, facts=replace(case.facts, complexity=complexity))
     if case.evidence is None:
         return case
     scale = scale_of(after.privacy)
@@ -46,7 +49,7 @@ def not_reproduced(recorded: Recorded, policy: Policy) -> list[str]:
     """Return what the policy would decide otherwise than it did, field by field."""
     case = recorded.case
     said = []
-    if case.features and (complexity := complexity_of(case.features)) != case.facts.complexity:
+    if case.features and (complexity := complexity_of(case.features, policy.scorer)) != case.facts.complexity:
         said.append(f"complexity {case.facts.complexity!r}, now {complexity!r}")
     if case.evidence is not None:
         scale = scale_of(policy.privacy)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import NamedTuple
 
 from gateway.scoring.vocabulary import (
@@ -11,12 +12,15 @@ from gateway.scoring.vocabulary import (
     LOOKUPS,
     MATH,
     MATH_MARKS,
+    NEGATIONS,
     ORDERS,
     REASONING,
 )
 from gateway.types import Message, Role
 
 _BYTES_PER_WORD = 6
+_LONG = 8
+"""Letters; a word with more is a long one."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
 
 
@@ -45,27 +49,61 @@ class PromptFeatures(NamedTuple):
     """Distinct words: repetition makes a prompt long, not hard."""
     opening: float
     """1 where its first word orders hard work, -1 where it greets, asks a fact or a small chore, else 0."""
+    lines: float
+    variety: float
+    """Distinct words as a share of all."""
+    questions: float
+    """Question marks."""
+    long_words: float
+    quotes: float
+    stops: float
+    commas: float
+    negations: float
+    """Words that turn a question round."""
+    sentence: float
+    """Words in a sentence, on average."""
+    capitals: float
+    """Capital letters as a share of all characters."""
+
+
+def last_of_user(messages: Sequence[Message]) -> int:
+    """Return the place of the message that counts most, the last one of the user; -1 where there is none."""
+    return max((i for i, message in enumerate(messages) if message.role is Role.USER), default=-1)
 
 
 def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
     """Count what `PromptFeatures` names; without a message of the user the prompt is empty."""
-    last = max((i for i, message in enumerate(messages) if message.role is Role.USER), default=-1)
-    prompt = messages[last].content.lower() if last >= 0 else ""
+    last = last_of_user(messages)
+    text = messages[last].content if last >= 0 else ""
+    prompt = text.lower()
     words = prompt.translate(_BREAKS).split()
+    distinct = len(set(words))
     context = sum(len(message.content) for i, message in enumerate(messages) if i != last)
-    joints = prompt.count("?") + prompt.count(";") + (prompt.count(",") + words.count("and")) / 2
+    questions, commas = prompt.count("?"), prompt.count(",")
+    ends = prompt.count(". ") + prompt.count(".\n") + questions + prompt.count("!") + 1
+    log = math.log1p
     return PromptFeatures(
-        words=math.log1p(len(words)),
-        context=math.log1p(context / _BYTES_PER_WORD),
-        turns=math.log1p(max(last, 0)),
-        reasoning=math.log1p(_among(words, REASONING)),
-        constraints=math.log1p(_among(words, CONSTRAINTS)),
-        code=math.log1p(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
-        math=math.log1p(_among(words, MATH) + sum(map(prompt.count, MATH_MARKS))),
-        numbers=math.log1p(sum(map(prompt.count, "0123456789"))),
-        tasks=math.log1p(joints),
-        vocabulary=math.log1p(len(set(words))),
+        words=log(len(words)),
+        context=log(context / _BYTES_PER_WORD),
+        turns=log(max(last, 0)),
+        reasoning=log(_among(words, REASONING)),
+        constraints=log(_among(words, CONSTRAINTS)),
+        code=log(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
+        math=log(_among(words, MATH) + sum(map(prompt.count, MATH_MARKS))),
+        numbers=log(sum(map(prompt.count, "0123456789"))),
+        tasks=log(questions + prompt.count(";") + (commas + words.count("and")) / 2),
+        vocabulary=log(distinct),
         opening=_opening(words[0]) if words else 0.0,
+        lines=log(text.count("\n")),
+        variety=distinct / len(words) if words else 1.0,
+        questions=log(questions),
+        long_words=log(sum(len(word) > _LONG for word in words)),
+        quotes=log(prompt.count('"') + prompt.count("'")),
+        stops=log(prompt.count(".")),
+        commas=log(commas),
+        negations=log(_among(words, NEGATIONS)),
+        sentence=log(len(words) / ends),
+        capitals=sum(map(text.count, ascii_uppercase)) / len(text) if text else 0.0,
     )
 
 

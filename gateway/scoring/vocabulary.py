@@ -91,3 +91,7 @@ LOOKUPS = _words(
     in on at
     """
 )
+
+NEGATIONS = _words(
+    "not except never false incorrect none neither least without cannot don't doesn't isn't wrong"
+)

@@ -17,8 +17,7 @@ from gateway.masking.judge import Masked, Masker
 from gateway.policy.model import Handoff, OpenAIModel, Policy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
-from gateway.scoring.complexity import complexity_of
-from gateway.scoring.features import PromptFeatures, prompt_features
+from gateway.scoring.complexity import complexity_of, features_of
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.shadow import Shadow
 from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
@@ -97,7 +96,9 @@ class Pipeline:
         else:
             features, privacy, masked = self._score(request, entities)
         budget, budget_plan = await self._score_budgets(request)
-        scores = Scores(complexity=complexity_of(features), privacy=privacy.score, budget=budget)
+        scores = Scores(
+            complexity=complexity_of(features, self.policy.scorer), privacy=privacy.score, budget=budget
+        )
         view = View(
             deadline_s=deadline.remaining_s(self._clock),
             finish_s=self._dispatcher.finish_s(request, policy=self.policy),
@@ -166,10 +167,10 @@ class Pipeline:
 
     def _score(
         self, request: Request, entities: Entities
-    ) -> tuple[PromptFeatures, Privacy, Mapping[str, Masked]]:
+    ) -> tuple[tuple[float, ...], Privacy, Mapping[str, Masked]]:
         privacy = self._scorer.score(request, entities)
         masked = self._masker.masked(request, privacy, entities)
-        return prompt_features(request.messages), privacy, masked
+        return features_of(request.messages), privacy, masked
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:
         """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""

@@ -6,6 +6,7 @@ from gateway.clock import Clock
 from gateway.masking.judge import Masker
 from gateway.policy.model import Policy
 from gateway.routing import choose
+from gateway.scoring.complexity import complexity_of
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.types import Decision, Request, Shadowed
 
@@ -26,6 +27,7 @@ class Shadow:
         masked = self._masker.masked(request, privacy)
         facts = replace(
             decision.case.facts,
+            complexity=complexity_of(decision.case.features, self.policy.scorer),
             privacy=privacy.score,
             privacy_class=privacy.privacy_class,
             findings=tuple(sorted({finding.type for finding in privacy.findings})),

@@ -1,0 +1,94 @@
+"""Outcomes, one a line: what was asked, as text or as stored features, and how good which model's answer
+was."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.scoring.complexity import features_of, shipped_scorer
+from gateway.types import Message, Role
+
+
+class BadOutcome(ValueError):
+    """A line is no outcome; says why, and never what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The features of one request, and the quality of each model's answer, 0 to 1, where it is known."""
+
+    features: tuple[float, ...]
+    weak: float | None
+    strong: float | None
+
+
+def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcomes with their line numbers; raises BadOutcome with the line in its words."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield number, parse_outcome(line)
+            except BadOutcome as error:
+                raise BadOutcome(f"{number}: {error}") from None
+
+
+def parse_outcome(line: bytes) -> Outcome:
+    """Return what a line says; raises BadOutcome."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadOutcome("is not JSON") from None
+    if not isinstance(fields, dict):
+        raise BadOutcome('must be an object {"id", "text" or "features", "weak", "strong"}')
+    weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
+    if weak is None and strong is None:
+        raise BadOutcome('"weak" or "strong" must be there, a number from 0 to 1')
+    return Outcome(features=_features(fields), weak=weak, strong=strong)
+
+
+def _quality(fields: dict[str, Any], key: str) -> float | None:
+    value = fields.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise BadOutcome(f'"{key}" must be a number from 0 to 1')
+    return float(value)
+
+
+def _features(fields: dict[str, Any]) -> tuple[float, ...]:
+    stored, text = fields.get("features"), fields.get("text")
+    if stored is None:
+        if not isinstance(text, str):
+            raise BadOutcome('"text" must be there, or "features" of a record')
+        return features_of([Message(role=Role.USER, content=text)])
+    wanted = len(shipped_scorer().weights)
+    if not (
+        isinstance(stored, list)
+        and len(stored) == wanted
+        and all(isinstance(each, int | float) and math.isfinite(each) for each in stored)
+    ):
+        raise BadOutcome(f'"features" must be {wanted} numbers, as records of this version hold them')
+    return tuple(map(float, stored))
+
+
+def gains_of(outcomes: list[Outcome]) -> NDArray[np.float64]:
+    """Return what each strong answer was better by; one that is not known counts as that model's average.
+
+    A model of which no answer is known is taken to be always right, if it is the strong one, else never.
+    """
+    weak = [each.weak for each in outcomes if each.weak is not None]
+    strong = [each.strong for each in outcomes if each.strong is not None]
+    usual_weak = sum(weak) / len(weak) if weak else 0.0
+    usual_strong = sum(strong) / len(strong) if strong else 1.0
+    return np.array(
+        [
+            (usual_strong if each.strong is None else each.strong)
+            - (usual_weak if each.weak is None else each.weak)
+            for each in outcomes
+        ]
+    )

@@ -1,0 +1,14 @@
+"""Files of the scorer of complexity, as commands take them."""
+
+from pathlib import Path
+
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.scoring.scorer_file import Scorer, ScorerRefused, read_scorer
+
+
+def opened_scorer(path: Path) -> Scorer:
+    """Return the scorer of a file; raises CommandFailed."""
+    try:
+        return read_scorer(path)
+    except ScorerRefused as error:
+        raise CommandFailed(f"{path}: {error}", status=MISUSED) from None

@@ -1,0 +1,93 @@
+"""`gateway learn`, and what its file does in a policy and in `gateway score`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.app import run
+from gateway.errors import PolicyError
+from gateway.policy.load import default_policy_path, load_policy
+from gateway.scoring.complexity import features_of
+from gateway.types import Message, Role
+
+MANUAL = default_policy_path().read_text("utf-8")
+
+
+@pytest.fixture
+def outcomes(tmp_path: Path) -> Path:
+    """Sixty outcomes: sums need the strong model, poems do not; some rows hold features, not text."""
+    rows: list[dict[str, object]] = []
+    for n in range(30):
+        rows.append({"id": n, "text": f"Write a poem about tree number {n}", "weak": 1, "strong": 1.0})
+        sum_ = f"What is {n} plus {n * 7} times {n + 3}?"
+        if n % 2:
+            features = features_of([Message(role=Role.USER, content=sum_)])
+            rows.append({"id": -n, "features": list(features), "weak": 0.0})
+        else:
+            rows.append({"id": -n, "text": sum_, "weak": 0.0, "strong": 1})
+    path = tmp_path / "outcomes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_learn_score_and_route_by_it(
+    outcomes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The learned scorer tells sums from poems, in a batch and in a policy, whose hash it changes."""
+    scorer = tmp_path / "scorer.json"
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(scorer), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["outcomes"], said["weights"]) == (60, "moved")
+    assert said["apgr_after"][0] > said["apgr_before"][0]
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(
+        '{"id": "poem", "text": "Write a poem about the sea"}\n{"id": "sum", "text": "What is 5 plus 6?"}\n'
+    )
+    scores = tmp_path / "scores.jsonl"
+    assert run(["score", "--input", str(texts), "--output", str(scores), "--scorer", str(scorer)]) == 0
+    poem, sum_ = (json.loads(line)["complexity"] for line in scores.read_text().splitlines())
+    assert poem < 0.3 < 0.7 < sum_
+
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(MANUAL.replace("scorer: shipped", "scorer: scorer.json"))
+    loaded = load_policy(policy)
+    assert loaded.scorer is not None
+    before = loaded.hash
+    scorer.write_text(scorer.read_text().replace('"made_by"', '"made_by_": 0, "made_by"'))
+    assert load_policy(policy).hash != before
+
+
+def test_a_scorer_for_other_features_is_refused(tmp_path: Path, outcomes: Path) -> None:
+    """The policy names file, line and key; the command names the file."""
+    scorer = tmp_path / "scorer.json"
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(scorer)]) == 0
+    scorer.write_text(scorer.read_text().replace('"features": "', '"features": "0'))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(MANUAL.replace("scorer: shipped", "scorer: scorer.json"))
+    with pytest.raises(
+        PolicyError, match=r"policy.yaml:\d+: complexity.scorer: scorer.json: was made for other"
+    ):
+        load_policy(policy)
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(scorer), "--base", str(scorer)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nonsense", "is not JSON"),
+        ('{"text": "a"}', '"weak" or "strong" must be there'),
+        ('{"text": "a", "weak": 2}', '"weak" must be a number from 0 to 1'),
+        ('{"weak": 1}', '"text" must be there'),
+        ('{"features": [1, 2], "weak": 1}', '"features" must be 85 numbers'),
+    ],
+)
+def test_a_bad_line_is_named(
+    line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message has file and line, and nothing is written."""
+    path = tmp_path / "o.jsonl"
+    path.write_text(f"\n{line}\n")
+    assert run(["learn", "--outcomes", str(path), "--output", str(tmp_path / "s.json")]) == 2
+    assert f"{path}:2: {said}" in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()

@@ -1,0 +1,1 @@
+"""How the scorer of complexity that ships is made."""
