@@ -119,7 +119,7 @@ def _inside(key: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple
     elif "oneOf" in key:
         for choice in key["oneOf"]:
             inner = _resolve(choice, schema)
-            yield inner, f"({inner['properties']['kind']['const']})."
+            yield inner, f"{{{inner['properties']['kind']['const']}}}."
     else:
         inner = _resolve(key, schema)
         if "properties" in inner:
