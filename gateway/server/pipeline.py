@@ -71,6 +71,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
+        complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
         self._priced = tuple(
             name
             for name, spec in policy.models.items()
