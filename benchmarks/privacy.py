@@ -8,7 +8,8 @@ FOLDER holds *.jsonl.gz files of one JSON object a line:
     annotated_types   "all", or the types for which no span means that there is none
     lang, group       its language, and the template or file that it came from
     doc_label         in place of spans: whether the text holds a secret (`source` names whose text it is)
-The folder of --benign has rows with a `prompt` (or `text`) that holds nothing private.
+The folder of --benign has rows with a `prompt` (or `text`) that holds nothing private. FOLDER may also hold
+two folders, privacy/ of labelled texts and routing/ of benign ones. The last table sums up.
 
 Where `presidio-analyzer` is installed, its pattern recognizers are measured on the same rows (threshold 0.4).
 --half keeps the groups of one half (0 or 1), so that a rule made on one can be tried on the other.
@@ -28,6 +29,7 @@ from typing import Any
 
 from privacy_inputs import LARGE
 from privacy_measures import STRUCTURED, Detect, Figure, Span, measure
+from privacy_table import LARGE_TITLE, table
 
 from gateway.clock import SystemClock
 from gateway.policy.model import PrivacyPolicy
@@ -116,15 +118,24 @@ def large_ms(detect: Callable[[str], object], texts: dict[str, str]) -> dict[str
 
 def benign(scorer: PrivacyScorer, texts: Sequence[str]) -> dict[str, float]:
     """Return how often a text without anything private is flagged, and how often it is kept at home."""
-    flagged = kept = named = 0
+    kept = named = 0
     for text in texts:
         privacy = scorer.score_text(text)
-        types = {finding.type for finding in privacy.findings}
-        flagged += not types.isdisjoint({*STRUCTURED, "SECRET"})
-        named += "PERSON" in types
+        named += "PERSON" in {finding.type for finding in privacy.findings}
         kept += privacy.privacy_class >= PrivacyClass.CONFIDENTIAL
     size = max(1, len(texts))
-    return {"texts": len(texts), "flagged": flagged / size, "kept": kept / size, "names": named / size}
+    return {
+        "texts": len(texts),
+        "flagged": flagged(ours(scorer), texts),
+        "kept": kept / size,
+        "names": named / size,
+    }
+
+
+def flagged(detect: Detect, texts: Sequence[str]) -> float:
+    """Return the share of texts in which structured data or a secret is found."""
+    wanted = {*STRUCTURED, "SECRET"}
+    return sum(any(kind in wanted for _, _, kind in detect(text)) for text in texts) / max(1, len(texts))
 
 
 def print_figures(title: str, figures: dict[str, Figure]) -> None:
@@ -154,41 +165,65 @@ def main() -> None:
     parser.add_argument("--half", type=int, choices=(0, 1), help="groups of this half only")
     parser.add_argument("--json", type=Path, help="write all figures here too")
     given = parser.parse_args()
-    rows = [row for row in rows_of(given.folder) if row["lang"] == given.language]
+    folder, clean = folders(given.folder, given.benign)
+    rows = [row for row in rows_of(folder) if row["lang"] == given.language]
     if given.half is not None:
         rows = [row for row in rows if zlib.crc32(str(row["group"]).encode()) % 2 == given.half]
     if not rows:
-        sys.exit(f"{given.folder}: no rows of language {given.language}")
-    still = PrivacyScorer(PrivacyPolicy(), clock=StillClock())
-    figures = {"gateway": measure(rows, ours(still))}
-    if (other := presidio()) is not None:
-        figures["presidio"] = measure(rows, other)
-    for name, table in figures.items():
-        print_figures(f"{name}, {len(rows)} rows, language {given.language}", table)
-    numbers: dict[str, dict[str, float]] = {}
-    if given.benign:
-        texts = [str(row.get("prompt", row.get("text"))) for row in rows_of(given.benign)]
-        numbers["benign texts"] = benign(still, texts)
-    ticking = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
+        sys.exit(f"{folder}: no rows of language {given.language}")
+    texts = [str(row.get("prompt", row.get("text"))) for row in rows_of(clean)] if clean else []
     short = [str(row["text"]) for row in rows if len(row["text"]) in SHORT]
-    numbers["texts of 60 characters"] = times_us(ticking.score_text, short)
-    numbers["100 kB of each kind, ms"] = large_ms(still.score_text, LARGE)
-    for title, each in numbers.items():
-        print_numbers(title, each)
-    if given.json:
-        counted = {
-            name: {
-                kind: {
-                    "precision": f.precision,
-                    "recall": f.recall,
-                    "f1": f.f1,
-                    "false_alarms": f.false_alarms,
-                }
-                for kind, f in table.items()
-            }
-            for name, table in figures.items()
+    still = PrivacyScorer(PrivacyPolicy(), clock=StillClock())
+    ticking = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
+    quality = {"gateway": measure(rows, ours(still))}
+    numbers = {
+        "gateway": {
+            **({"benign texts": benign(still, texts)} if texts else {}),
+            "texts of 60 characters": times_us(ticking.score_text, short),
+            LARGE_TITLE: large_ms(still.score_text, LARGE),
         }
-        given.json.write_text(json.dumps({**counted, **numbers}, indent=2) + "\n", encoding="utf-8")
+    }
+    if (other := presidio()) is not None:
+        quality["presidio"] = measure(rows, other)
+        numbers["presidio"] = {
+            **({"benign texts": {"flagged": flagged(other, texts)}} if texts else {}),
+            "texts of 60 characters": times_us(other, short),
+        }
+    for name, figures in quality.items():
+        print_figures(f"{name}, {len(rows)} rows, language {given.language}", figures)
+    for name, titles in numbers.items():
+        for title, each in titles.items():
+            print_numbers(f"{name}, {title}", each)
+    print()
+    for question, *cells in table(quality, numbers):
+        print(f"{question:48}", "".join(f"{cell:24}" for cell in cells).rstrip())
+    if given.json:
+        given.json.write_text(json.dumps(as_json(quality, numbers), indent=2) + "\n", encoding="utf-8")
+
+
+def folders(folder: Path, clean: Path | None) -> tuple[Path, Path | None]:
+    """Return where labelled and benign texts are: named, or privacy/ and routing/ of one folder."""
+    if not any(folder.glob("*.jsonl.gz")) and (folder / "privacy").is_dir():
+        routing = folder / "routing"
+        return folder / "privacy", clean or (routing if routing.is_dir() else None)
+    return folder, clean
+
+
+def as_json(quality: dict[str, dict[str, Figure]], numbers: dict[str, dict[str, dict[str, float]]]) -> object:
+    """Return all figures by who was measured."""
+    return {
+        name: {
+            kind: {
+                "precision": f.precision,
+                "recall": f.recall,
+                "f1": f.f1,
+                "false_alarms": f.false_alarms,
+            }
+            for kind, f in figures.items()
+        }
+        | numbers[name]
+        for name, figures in quality.items()
+    }
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -85,11 +86,13 @@ def open_presidio(spec: PresidioEntities) -> PresidioDetector:
             "privacy.entities: presidio-analyzer is not installed;"
             " install it with: pip install 'edge-cloud-gateway[presidio]'"
         )
-    if importlib.util.find_spec(spec.spacy_model) is None:
+    try:
+        importlib.metadata.distribution(spec.spacy_model)  # What Presidio looks at before it downloads one.
+    except importlib.metadata.PackageNotFoundError:
         raise StartupError(
             f"privacy.entities.spacy_model: {spec.spacy_model} is not installed;"
             f" install it with: python -m spacy download {spec.spacy_model}"
-        )
+        ) from None
     analyzer: Any = importlib.import_module("presidio_analyzer")
     engines: Any = importlib.import_module("presidio_analyzer.nlp_engine")
     models = [{"lang_code": spec.language, "model_name": spec.spacy_model}]
