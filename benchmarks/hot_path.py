@@ -13,19 +13,24 @@ import json
 import resource
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import grpc
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gateway.admin.place import Place
 from gateway.backends.scripted import ScriptedBackend, reply
+from gateway.cli.operating import Operator
 from gateway.clock import SystemClock
 from gateway.policy.load import parse_policy
 from gateway.routing import View, decide
@@ -35,6 +40,9 @@ from gateway.server.render import render_answer
 from gateway.server.service import SERVICE
 from gateway.server.wire import parse_request
 from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.metrics import share_numbers
+from gateway.telemetry.otel import OtelTraces
+from gateway.telemetry.traces import NO_SPAN
 from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route, Scores, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
@@ -108,13 +116,31 @@ async def _serve_bare(pipe: Connection) -> None:
     await server.stop(0)
 
 
-async def _serve_gateway(pipe: Connection) -> None:
+class _Nowhere(SpanExporter):
+    """Takes spans and drops them: what drawing costs, without a collector."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Drop them."""
+        return SpanExportResult.SUCCESS
+
+
+def _operator(kind: str, folder: Path) -> Operator | None:
+    """Return what operators get in a contest; None: nothing."""
+    if kind == "gateway":
+        return None
+    if kind == "shared":
+        share_numbers(folder, worker=0)
+    tracer = OtelTraces(_Nowhere()) if kind == "traces" else NO_SPAN
+    return Operator(place=Place(), tracer=tracer)
+
+
+async def _serve_gateway(pipe: Connection, kind: str, folder: Path) -> None:
     with open("/dev/null", "w", encoding="utf-8") as sink:  # noqa: ASYNC230  Opened once, before any call.
         configure_logs("json", stream=sink)
         backends = {
             name: ScriptedBackend(name, lambda _: reply("It is.", usage=USAGE)) for name in ("edge", "cloud")
         }
-        async with served(backends) as gateway:
+        async with served(backends, operator=_operator(kind, folder)) as gateway:
             pipe.send(gateway.server.target)
             await _report_cpu(pipe)
 
@@ -127,7 +153,18 @@ async def _report_cpu(pipe: Connection) -> None:
 
 
 def _child(kind: str, pipe: Connection) -> None:
-    asyncio.run(_serve_bare(pipe) if kind == "bare" else _serve_gateway(pipe))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_serve_bare(pipe) if kind == "bare" else _serve_gateway(pipe, kind, Path(folder)))
+
+
+BARE, GATEWAY, METRICS = "gRPC call, bare handler", "gRPC call, gateway", "the same, with metrics and status"
+CONTESTANTS = {
+    BARE: "bare",
+    GATEWAY: "gateway",
+    METRICS: "metrics",
+    "the same, numbers in files that workers share": "shared",
+    "the same, with metrics and traces": "traces",
+}
 
 
 class Contestant:
@@ -164,7 +201,7 @@ class Contestant:
 async def measure(*, rounds: int, calls: int) -> dict[str, list[float]]:
     """Return microseconds of CPU for each stage and each contestant, a value a round."""
     measured: dict[str, list[float]] = {}
-    contestants = {"gRPC call, bare handler": Contestant("bare"), "gRPC call, gateway": Contestant("gateway")}
+    contestants = {name: Contestant(kind) for name, kind in CONTESTANTS.items()}
     try:
         for _ in range(rounds):
             for name, stage in stages().items():
@@ -195,9 +232,13 @@ def main() -> None:
         table.add_row(name, *(f"{value:.0f}" for value in shown))
     console = Console()
     console.print(table)
-    pairs = zip(measured["gRPC call, gateway"], measured["gRPC call, bare handler"], strict=True)
-    ratio = statistics.median(gateway / bare for gateway, bare in pairs)
+    ratio = statistics.median(
+        gateway / bare for gateway, bare in zip(measured[GATEWAY], measured[BARE], strict=True)
+    )
     console.print(f"gateway / bare handler, median of rounds: {ratio:.2f}")
+    for name in list(CONTESTANTS)[2:]:
+        more = [after - before for after, before in zip(measured[name], measured[GATEWAY], strict=True)]
+        console.print(f"{name}: {statistics.median(more):+.0f} microseconds, median of rounds")
     if arguments.json:
         arguments.json.write_text(json.dumps({"microseconds": measured, "ratio": ratio}, indent=2) + "\n")
 

@@ -16,6 +16,7 @@ from gateway.server.access import TenantRule, anyone
 from gateway.server.listen import Address
 from gateway.server.serving import GatewayServer, ServerOptions
 from gateway.server.tls import ServerTls
+from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 
@@ -57,6 +58,8 @@ async def served(
     records: Records | None = None,
     shadow: str | None = None,
     operator: Operator | None = None,
+    guards_health: bool = False,
+    observers: tuple[Observer, ...] = (),
     state_url: str = "memory:",
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Served]:
@@ -68,6 +71,8 @@ async def served(
         max_request_bytes=max_request_bytes,
         drain_s=0.0,
         grace_s=grace_s,
+        guards_health=guards_health,
+        observers=observers,
     )
     async with (
         running_gateway(

@@ -31,7 +31,9 @@ from tests.operated import operated
 from tests.served import POLICY, ask
 
 USAGE = Usage(prompt_tokens=30, completion_tokens=5)
-HARD = "Prove step by step, with two independent proofs, that every compact set is closed."
+HARD = (
+    "Prove step by step that every continuous function on a compact set is bounded, and compare two proofs."
+)
 BUDGET = "budgets:\n  - {name: daily, per: tenant, limit_usd: 0.50, window: day}\n"
 
 

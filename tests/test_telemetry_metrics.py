@@ -25,7 +25,10 @@ from tests.served import POLICY, ask
 
 MARK = "the-zebra-wore-plum-slippers"
 PRIVATE = f"My card is 4111 1111 1111 1111. {MARK}"
-HARD = f"Prove step by step, with two independent proofs, that every compact set is closed. {MARK}"
+HARD = (
+    "Prove step by step that every continuous function on a compact set is bounded, and compare two proofs."
+    f" {MARK}"
+)
 USAGE = Usage(prompt_tokens=30, completion_tokens=5)
 BUDGET = "budgets:\n  - {name: daily, per: tenant, limit_usd: 0.50, window: day}\n"
 RETRIES = "resilience: {attempts: 2, backoff_s: {first: 0.05, max: 0.1}, deadline_s: {default: 5, max: 10}}"

@@ -31,7 +31,10 @@ from tests.served import POLICY, Served, ask, served
 
 MARK = "the-zebra-wore-plum-slippers"
 PRIVATE = f"My card is 4111 1111 1111 1111. {MARK}"
-HARD = f"Prove step by step, with two independent proofs, that every compact set is closed. {MARK}"
+HARD = (
+    "Prove step by step that every continuous function on a compact set is bounded, and compare two proofs."
+    f" {MARK}"
+)
 USAGE = Usage(prompt_tokens=30, completion_tokens=5)
 RETRIES = "resilience: {attempts: 2, backoff_s: {first: 0.01, max: 0.02}, deadline_s: {default: 5, max: 10}}"
 RETRYING = POLICY.replace(POLICY[POLICY.index("resilience:") : POLICY.index("replies:")], f"{RETRIES}\n")
@@ -253,6 +256,7 @@ async def test_spans_reach_a_collector_by_otlp(
     """A gateway process sends its spans over the wire; the environment cannot send them elsewhere."""
     service, port = collector
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1:4317")
+    monkeypatch.setenv("grpc_proxy", "http://192.0.2.1:3128")
     monkeypatch.setenv("GATEWAY_OTLP", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("GATEWAY_ADMIN", "off")
     async with running_stage(tmp_path) as stage:

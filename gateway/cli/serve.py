@@ -48,6 +48,7 @@ def serve(
     tls_cert: flags.TlsCert = None,
     tls_key: flags.TlsKey = None,
     tls_client_ca: flags.TlsClientCa = None,
+    guard_health: flags.GuardHealth = False,
     max_request_bytes: flags.MaxRequestBytes = 1024 * 1024,
     workers: flags.Workers = 1,
     metrics: flags.Metrics = None,
@@ -86,6 +87,8 @@ def serve(
             f"--listen {listen}: reaches beyond this host without TLS and keys (or client certificates);"
             " say --insecure if that is meant"
         )
+    if guard_health and keys is None and tls_client_ca is None:
+        raise StartupError("--guard-health needs --keys or --tls-client-ca: nobody has credentials to show")
     refuse_open_page(metrics_address(metrics), insecure=insecure, air_gap=air_gap)
     if otlp is not None:
         check_endpoint(otlp, air_gap=air_gap)
@@ -124,6 +127,7 @@ def serve(
         max_request_bytes=max_request_bytes,
         tenant_of=access.tenant_of,
         tls=access.tls,
+        guards_health=guard_health,
         drain_s=drain_s,
         grace_s=grace_s,
     )

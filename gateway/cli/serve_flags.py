@@ -63,6 +63,13 @@ TlsClientCa = Annotated[
         help="Callers need a certificate of this authority; its common name is the tenant.",
     ),
 ]
+GuardHealth = Annotated[
+    bool,
+    typer.Option(
+        envvar="GATEWAY_GUARD_HEALTH",
+        help="Health and reflection need a key or certificate, too; else whoever reaches the port may ask.",
+    ),
+]
 MaxRequestBytes = Annotated[
     int,
     typer.Option(

@@ -89,7 +89,7 @@ class SyncGatewayClient:
         """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
         request = health_pb2.HealthCheckRequest(service=service)
         try:
-            response = self._health.Check(request, timeout=timeout_s)
+            response = self._health.Check(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failure_of(error) from error
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

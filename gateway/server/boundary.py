@@ -9,15 +9,15 @@ import traceback
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from gateway.clock import Clock
+from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
 from gateway.policy.model import Policy
 from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
@@ -30,6 +30,8 @@ from gateway.types import Answer, Attempt, Decision, Delta, Reason, Shadowed, St
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
+TELL_S = 1.0
+"""How long a caller may take to read that its call has failed."""
 _log = structlog.get_logger()
 
 
@@ -43,6 +45,8 @@ class Scope:
     """Seconds that the caller's deadline leaves; None when it set none."""
     trail: Trail
     """The tries at models, from the moment that the call came."""
+    deadline: Deadline = field(default_factory=Deadline.never)
+    """Of the call, once its policy has bounded it."""
     languages: tuple[str, ...] = ()
     """What the caller reads, the dearest first."""
     policy: Policy | None = None
@@ -114,20 +118,33 @@ class Boundary:
 
     def streaming(
         self, method: str, handler: Callable[[_Request, Scope], AsyncGenerator[_Response, None]]
-    ) -> Callable[[_Request | None, Context], AsyncIterator[_Response]]:
-        """Wrap a handler that gives a stream; the stream is closed when the caller goes away."""
+    ) -> Callable[[_Request | None, Context], Awaitable[None]]:
+        """Wrap a handler that gives a stream; the stream is closed when the caller goes away.
 
-        async def serve(message: _Request | None, context: Context) -> AsyncIterator[_Response]:
+        A caller who does not read is waited for until its deadline and no longer.
+        """
+
+        async def serve(message: _Request | None, context: Context) -> None:
             async with (
                 self._call(method, context) as scope,
                 aclosing(handler(_decoded(message), scope)) as responses,
             ):
                 async for response in responses:
-                    sent_s = self._clock.monotonic_s()
-                    yield response
-                    scope.reader_s += self._clock.monotonic_s() - sent_s
+                    await self._send(response, scope, context)
 
         return serve
+
+    async def _send(self, response: object, scope: Scope, context: Context) -> None:
+        began_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(scope.deadline.remaining_s(self._clock)) as limit:
+                await context.write(response)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlinePassed("the deadline passed before the answer was read") from None
+        finally:
+            scope.reader_s += self._clock.monotonic_s() - began_s
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncIterator[Scope]:
@@ -204,7 +221,14 @@ def _decoded(message: _Request | None) -> _Request:
 async def _abort(context: Context, scope: Scope, error: GatewayError) -> None:
     attempts: tuple[Attempt, ...] = error.attempts
     status = status_of(error, request_id=scope.request_id, attempts=attempts)
-    await context.abort_with_status(AbortStatus(status, pushback=pushback_ms(error)))
+    try:
+        async with asyncio.timeout(TELL_S) as limit:
+            await context.abort_with_status(AbortStatus(status, pushback=pushback_ms(error)))
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        # Whoever does not read its answer will not read this either; it is on its way, and we go on.
+        raise asyncio.CancelledError from None
 
 
 def _log_defect(request_id: str, error: Exception) -> None:

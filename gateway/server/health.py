@@ -1,13 +1,22 @@
 """grpc.health.v1 for the gateway as a whole and for each model."""
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 
+import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from gateway.errors import GatewayError
+from gateway.server.access import Context, TenantRule
 from gateway.server.service import SERVICE
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+TELL_S = 1.0
+"""How long watchers may take to hear of the drain."""
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -17,8 +26,8 @@ class Health:
     "" and the service serve once every local model has loaded or failed for good, and until the drain.
     """
 
-    def __init__(self) -> None:
-        self.servicer = aio.HealthServicer()
+    def __init__(self, guard: TenantRule | None = None) -> None:
+        self.servicer = GuardedHealth(guard)
 
     async def begin(self, models: Iterable[str]) -> None:
         """Report everything as not serving yet."""
@@ -39,5 +48,59 @@ class Health:
         await self.servicer.set(f"model.{model}", health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
 
     async def drain(self) -> None:
-        """Report everything as not serving, for good."""
-        await self.servicer.enter_graceful_shutdown()
+        """Report everything as not serving, for good.
+
+        A watcher that does not read can keep others from hearing of it, but not the gateway from ending.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TELL_S):
+                await self.servicer.enter_graceful_shutdown()
+
+
+class GuardedHealth(aio.HealthServicer):  # type: ignore[misc]  # The library ships no types.
+    """grpc.health.v1, with a guard for callers with valid credentials alone."""
+
+    def __init__(self, guard: TenantRule | None) -> None:
+        super().__init__()
+        self._guard = guard
+
+    async def Check(  # noqa: N802  The name is the proto's.
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> Message:
+        """Say how a service is."""
+        await _admit(self._guard, context)
+        answer: Message = await super().Check(request, context)
+        return answer
+
+    async def Watch(  # noqa: N802  The name is the proto's.
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> None:
+        """Say how a service is, and every change of it."""
+        await _admit(self._guard, context)
+        await super().Watch(request, context)
+
+
+class GuardedReflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # The library ships no types.
+    """Server reflection, with a guard for callers with valid credentials alone."""
+
+    def __init__(self, names: Iterable[str], *, guard: TenantRule | None) -> None:
+        super().__init__(names)
+        self._guard = guard
+
+    async def ServerReflectionInfo(  # noqa: N802  The name is the proto's.
+        self, requests: AsyncIterator[reflection_pb2.ServerReflectionRequest], context: Context
+    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
+        """Say what is served."""
+        await _admit(self._guard, context)
+        async for answer in super().ServerReflectionInfo(requests, context):
+            yield answer
+
+
+async def _admit(guard: TenantRule | None, context: Context) -> None:
+    """End the call of a stranger, if there is a guard."""
+    if guard is None:
+        return
+    try:
+        guard(context)
+    except GatewayError as error:
+        await context.abort(grpc.StatusCode[error.code], str(error))

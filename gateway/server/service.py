@@ -50,7 +50,7 @@ class GatewayService:
         """Score, route, and send the answer as it is made."""
         request = await _parse(message, scope)
         with self._current.begin() as pipeline:
-            deadline = pipeline.deadline(scope.remaining_s)
+            scope.deadline = deadline = pipeline.deadline(scope.remaining_s)
             decision = await _decide(pipeline, request, deadline, scope)
             yield pb.StreamGenerateResponse(decision=render_decision(decision))
             async with aclosing(pipeline.stream(request, decision, deadline, scope.trail)) as events:

@@ -5,23 +5,20 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.server.access import TenantRule, anyone
 from gateway.server.boundary import Boundary
 from gateway.server.current import Current
-from gateway.server.health import Health
+from gateway.server.health import GuardedReflection, Health
+from gateway.server.limits import channel_limits
 from gateway.server.listen import Address, claim
 from gateway.server.service import SERVICE, GatewayService, add_service
 from gateway.server.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
-
-_SPREAD = (("grpc.max_connection_age_ms", 60_000), ("grpc.max_connection_age_grace_ms", 600_000))
-"""A connection is asked to come anew after a minute, so that old ones do not stay with one process; what runs
-on it has ten minutes, more than any deadline of a policy that keeps the default maximum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +41,16 @@ class ServerOptions:
     """Who is told of each call that is over."""
     tracer: Tracer = NO_SPAN
     """Who draws traces of calls."""
+    guards_health: bool = False
+    """Whether health and reflection, too, are only for callers with valid credentials."""
 
 
 class GatewayServer:
     """Serves the contract, health and reflection on one address."""
 
     def __init__(self, current: Current, *, options: ServerOptions, clock: Clock) -> None:
-        self.health = Health()
+        guard = options.tenant_of if options.guards_health else None
+        self.health = Health(guard)
         self.target = options.address.target
         self._stopped = False
         self._models = tuple(current.pipeline.policy.models)
@@ -63,13 +63,15 @@ class GatewayServer:
             options=[
                 ("grpc.so_reuseport", int(options.shares_port)),
                 ("grpc.max_receive_message_length", options.max_request_bytes),
-                *(_SPREAD if options.shares_port else ()),
+                *channel_limits(shares_port=options.shares_port),
             ]
         )
         add_service(self._server, GatewayService(current), self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            GuardedReflection(names, guard=guard), self._server
+        )
 
     @property
     def port(self) -> int:

@@ -135,7 +135,7 @@ def otlp_exporter(endpoint: str) -> SpanExporter:
     return OTLPSpanExporter(
         endpoint=endpoint,
         insecure=endpoint.startswith("http:"),
-        channel_options=(("grpc.enable_http_proxy", "0"),),
+        channel_options=(("grpc.enable_http_proxy", 0),),  # type: ignore[arg-type]  # gRPC wants a number.
     )
 
 

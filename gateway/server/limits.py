@@ -1,0 +1,34 @@
+"""What one connection may cost, whoever is at its other end; grpc keeps these before any of our code runs."""
+
+STREAMS = 256
+"""Calls at once on one connection; those above wait at the client."""
+METADATA_BYTES = 8 * 1024
+"""Of all metadata of a call together; above twice as much the call is refused for certain."""
+PING_EVERY_S = 60
+"""A connection that is silent is asked whether anybody is there."""
+PING_ANSWER_S = 20
+"""It is closed, and its calls are cancelled, when no answer comes in this time."""
+LEAST_PING_GAP_S = 10
+"""A client that pings more often is warned twice and then cut off."""
+AGE_S = 1800
+"""A connection is asked to come anew after this, so that what it holds does not grow without end."""
+AGE_SHARED_S = 60
+"""The same where several processes share a port, so that connections spread over them."""
+AGE_GRACE_S = 600
+"""What runs on a connection of that age goes on for so long, more than any deadline of a policy that keeps
+the default maximum."""
+
+
+def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
+    """Return the limits as options of a grpc server."""
+    return (
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
+        ("grpc.keepalive_time_ms", PING_EVERY_S * 1000),
+        ("grpc.keepalive_timeout_ms", PING_ANSWER_S * 1000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_GAP_S * 1000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.max_connection_age_ms", (AGE_SHARED_S if shares_port else AGE_S) * 1000),
+        ("grpc.max_connection_age_grace_ms", AGE_GRACE_S * 1000),
+    )
