@@ -34,14 +34,11 @@ def learn(
 ) -> None:
     """Learn a complexity scorer from outcomes of your own traffic.
 
-    A line is {"id", "text", "weak", "strong"}: how good the edge model's and the cloud model's answer was,
-    0 to 1;
-    one of the two is enough. In place of "text" there may be the "features" of a record of `serve
-    --decisions`.
+    A line is {"id", "text", "weak", "strong"}: how good the answers of the edge model and of the cloud model
+    were, 0 to 1; one of the two is enough. In place of "text" there may be the "features" of a record.
 
-    What is printed was measured on held folds: each outcome by weights that never saw it. Where the
-    outcomes speak
-    against new weights the old ones stay, and only the score becomes a probability.
+    What is printed was measured on held folds: each outcome by weights that never saw it. Where the outcomes
+    speak against new weights the old ones stay, and only the score becomes a probability.
 
     Name the file in the policy, as complexity: {scorer: FILE}, or try it: gateway score --scorer FILE.
 

@@ -1,5 +1,4 @@
-"""Outcomes, one a line: what was asked, as text or as stored features, and how good which model's answer
-was."""
+"""Outcomes, one a line: what was asked, as text or as features, and how good which answer was."""
 
 import json
 import math

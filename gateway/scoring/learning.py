@@ -1,13 +1,10 @@
 """Learning a scorer from outcomes of one's own traffic: a ridge towards the scorer that is there.
 
-Every candidate is a ridge of the gain on the features, with the scorer's own weights as its centre: some
-let the
-counts move freely, others the map of subjects, each at several strengths. How well a candidate foretells
-outcomes
-that it has not seen follows for all of them from one eigendecomposition (leave-one-out in closed form:
-Hastie et
-al., The Elements of Statistical Learning, section 7.10). The candidates are averaged by that likelihood, the
-unmoved scorer among them: where the data do not speak, it stays.
+Every candidate is a ridge of the gain on the features, with the scorer's own weights as its centre: some let
+the counts move freely, others the map of subjects, each at several strengths. How well a candidate foretells
+outcomes that it has not seen follows from one decomposition (leave-one-out in closed form: Hastie et al., The
+Elements of Statistical Learning, section 7.10). The candidates are averaged by that likelihood, the unmoved
+scorer among them: where the data do not speak, it stays.
 """
 
 from dataclasses import dataclass
@@ -28,8 +25,7 @@ _MIXES = ((1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (1.0, 2.0), (0.3, 1.0))
 """How freely counts and subjects may move, against each other."""
 _SPREAD = 10.0
 _HALFWAY = 100
-"""Outcomes after which a scorer goes half the way that they point; with few the average of candidates is
-rash."""
+"""Outcomes after which a scorer goes half the way that they point: with few the average is rash."""
 _STRENGTHS = np.geomspace(3000.0, 1.0, 9)
 
 

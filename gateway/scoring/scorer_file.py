@@ -21,8 +21,7 @@ class ScorerRefused(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """One weight a feature, in units of quality gained; the score is the logistic of intercept + slope *
-    sum."""
+    """One weight a feature, in units of quality gained; intercept and slope make log-odds of their sum."""
 
     weights: tuple[float, ...]
     intercept: float

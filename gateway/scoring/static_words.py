@@ -1,5 +1,4 @@
-"""The mean vector of a prompt's words: where on the map of subjects it lies, in microseconds, with no
-transformer.
+"""The mean vector of a prompt's words: where on the map of subjects it lies, without a transformer.
 
 The table holds one vector for each word piece, distilled from all-MiniLM-L6-v2; `shipped/CARD.md` says how.
 """

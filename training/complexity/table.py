@@ -12,8 +12,7 @@ from gateway.types import Message, Role
 Floats = NDArray[np.float64]
 
 RARITY = 1e-3
-"""How quickly common words count less: smooth inverse frequency (Arora et al. 2017), by Zipf's law of the
-rank."""
+"""How quickly common words count less: smooth inverse frequency (Arora et al. 2017), by Zipf's law."""
 CONTEXT_SCALE = 3.0
 """Of the counts that single prompts do not have: `context` and `turns`."""
 
