@@ -18,6 +18,7 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.entities import ask
 from gateway.errors import NotPermitted, PolicyError
 from gateway.handoff import desk, seal
 from gateway.masking import judge
@@ -27,8 +28,10 @@ from gateway.scoring.privacy import scorer as scoring
 from gateway.scoring.privacy import search, verdict
 from gateway.scoring.privacy.normal import NormalText
 from gateway.server import boundary, wire
-from gateway.types import EgressPermit, PrivacyClass, Request
+from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests import test_egress_masking as masking
+from tests import test_entities as entities
+from tests import test_scoring_privacy as privacy
 from tests.cloud_calls import call_of
 from tests.egress_bench import BATCH, captured_logs, play
 from tests.egress_cases import TEXT, directed
@@ -131,7 +134,29 @@ def _handoffs() -> str:
         return "; ".join(asyncio.run(hand_over_everything(Path(folder))))
 
 
+def _entities() -> str:
+    request = call_of().request
+    closed = (
+        Entities(failure="entities failed"),
+        Entities(findings=(Finding(type="SHOE", start=0, end=1, confidence=1.0),)),
+    )
+    verdicts = [entities.SCORER.score(request, each).privacy_class for each in closed]
+    return "" if set(verdicts) == {PrivacyClass.RESTRICTED} else "who failed to find entities is believed"
+
+
+def _late() -> str:
+    late = entities.desk([], limit_s=0.01, delay_s=0.2).ask(call_of().request, Deadline.never())
+    return "" if asyncio.run(late).failure else "who is late with entities is waited for"
+
+
+def _full() -> str:
+    return _passes(privacy.test_what_is_everywhere_is_not_listed_to_the_end)
+
+
 CHECKS: Mapping[str, Check] = {
+    "test_whatever_goes_wrong_restricts_the_request": _entities,
+    "test_what_takes_too_long_restricts_the_request": _late,
+    "test_what_is_everywhere_is_not_listed_to_the_end": _full,
     "test_every_place_and_every_fault_once": _cases,
     "test_no_permit_that_fits_no_byte": _permits,
     "test_without_the_seal_there_is_none": _mint,
@@ -191,6 +216,10 @@ def _forgiving(found: Any) -> Any:
             return []
 
     return wrapped
+
+
+def _only_found(_: Any) -> Any:
+    return lambda located, *_, **__: list(located)
 
 
 def _always(value: object) -> Callable[[Any], Any]:
@@ -268,6 +297,12 @@ GUARDS: Sequence[Guard] = (
           remove=_set(search, "_check", lambda *_: None)),
     Guard(name="detectors over time close the verdict", where="scorer._locate",
           remove=_set(scoring, "Deadline", _NoDeadline)),
+    Guard(name="entities that fail close the verdict", where="search.with_entities",
+          remove=_wrapped(scoring, "with_entities", _only_found)),
+    Guard(name="entities have their time", where="ask.EntityDesk.ask",
+          remove=_set(ask.asyncio, "timeout", lambda _: contextlib.nullcontext())),
+    Guard(name="what is left out counts as certain and many", where="scorer._evidence",
+          remove=_wrapped(scoring, "_evidence", lambda evidence: lambda located, _: evidence(located, ()))),
     Guard(name="every message counts", where="scorer.score",
           remove=_wrapped(S, "score", _without(messages=()))),
     Guard(name="stop counts", where="scorer.score", remove=_wrapped(S, "score", _without(stop=()))),
