@@ -18,7 +18,6 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.entities import ask
 from gateway.errors import NotPermitted, PolicyError
 from gateway.handoff import desk, seal
 from gateway.masking import judge
@@ -300,7 +299,7 @@ GUARDS: Sequence[Guard] = (
     Guard(name="entities that fail close the verdict", where="search.with_entities",
           remove=_wrapped(scoring, "with_entities", _only_found)),
     Guard(name="entities have their time", where="ask.EntityDesk.ask",
-          remove=_set(ask.asyncio, "timeout", lambda _: contextlib.nullcontext())),
+          remove=_set(asyncio, "timeout", lambda _: contextlib.nullcontext())),
     Guard(name="what is left out counts as certain and many", where="scorer._evidence",
           remove=_wrapped(scoring, "_evidence", lambda evidence: lambda located, _: evidence(located, ()))),
     Guard(name="every message counts", where="scorer.score",
