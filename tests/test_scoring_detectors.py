@@ -84,6 +84,24 @@ FINDS: list[tuple[str, str, str, str]] = [
 
 
 FINDS += [
+    (
+        "CREDIT_CARD",
+        "4111 - 1111 - 1111 - 1111",
+        "4111 - 1111 - 1111 - 1111",
+        "dashes with spaces around them",
+    ),
+    ("CREDIT_CARD", "4111\t1111\t1111\t1111", "4111\t1111\t1111\t1111", "tabs"),
+    ("CREDIT_CARD", "card 4111  1111  1111  1111", "4111  1111  1111  1111", "double spaces"),
+    ("CREDIT_CARD", "4111_1111_1111_1111", "4111_1111_1111_1111", "underscores"),
+    ("CREDIT_CARD", "my card: 41 11 11 11 11 11 11 11", "41 11 11 11 11 11 11 11", "pairs beside a word"),
+    ("CREDIT_CARD", "visa 41111111 11111111", "41111111 11111111", "halves beside a word"),
+    ("US_SSN", "ssn 219 - 09 - 9999", "219 - 09 - 9999", "spaces around the dashes, beside a word"),
+    (
+        "EMAIL",
+        "mail me: jo.doe at example dot co dot uk",
+        "jo.doe at example dot co dot uk",
+        "as it is read out",
+    ),
     ("PHONE", "212-555-0187 212-555-0188 212-555-0189 212-555-0190", "212-555-0187", "a list of numbers"),
     ("NATIONAL_ID", "my PAN is ABCPE1234F", "ABCPE1234F", "few digits"),
     ("NATIONAL_ID", "65 170839 J 003", "65 170839 J 003", "a German number of social insurance"),
@@ -107,6 +125,9 @@ def test_every_number_of_a_list_is_found() -> None:
 
 
 LEAVES: list[tuple[str, str, str]] = [
+    ("CREDIT_CARD", "sort 41 11 11 11 11 11 11 11", "a list of numbers that nothing calls a card"),
+    ("US_SSN", "what is 219 - 09 - 9999", "a sum"),
+    ("EMAIL", "look at example dot com", "a site"),
     ("EMAIL", "git clone git@git.example.org:org/repo.git", "the address of a repository"),
     ("EMAIL", "logo@2x.png", "a file"),
     ("EMAIL", "@decorator and a @ b", "no address"),

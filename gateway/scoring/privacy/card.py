@@ -13,12 +13,16 @@ from gateway.scoring.privacy.detector import (
     stands_alone,
 )
 
-_NUMBER = Pattern(
+_GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-_/] ?)"
+_USUAL = (
     r"\d{12,19}"
-    r"|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{4}(?:[ .-]\d{3})?"
-    r"|\d{4}[ .-]\d{6}[ .-]\d{4,5}"
-    r"|\d{4}[ .-]\d{4}[ .-]\d{4}[ .-]\d{1,3}"
+    rf"|\d{{4}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}\d{{3}})?"
+    rf"|\d{{4}}{_GAP}\d{{6}}{_GAP}\d{{4,5}}"
+    rf"|\d{{4}}(?:{_GAP}\d{{4}}){{2}}{_GAP}\d{{1,3}}"
 )
+_NUMBER = Pattern(_USUAL)
+_NUMBER_OR_PAIRS = Pattern(rf"{_USUAL}|\d\d(?:[ -]\d\d){{7}}|\d{{6}} \d{{10}}|\d{{8}} \d{{8}}")
+"""Groups that lists of numbers have as well: beside a word only."""
 _WORD = Pattern(
     r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte"
     r"|carte|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
@@ -52,12 +56,12 @@ class CardDetector:
     """Finds payment card numbers, plain or in their usual groups."""
 
     types = ("CREDIT_CARD",)
-    sign = r"\d{4}[ .-]?\d{4}[ .-]?\d{2}"
+    sign = r"\d{4}(?:[ \t._/-]{0,3}\d{4}){2}|\d{4}[ \t._/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""
         has_word = _WORD.is_in(text)
-        for start, last in _NUMBER.places(text):
+        for start, last in (_NUMBER_OR_PAIRS if has_word else _NUMBER).places(text):
             for end in _ends(text, start, last):
                 digits = digits_of(text[start:end])
                 confidence = _confidence(digits, text, start, end, has_word=has_word)
@@ -68,7 +72,10 @@ class CardDetector:
 
 def _ends(text: str, start: int, end: int) -> tuple[int, ...]:
     """Return where the number may end: a last group of three digits may be the card's code instead."""
-    return (end, end - 4) if end - start > 19 and not text[end - 4].isdigit() else (end,)
+    if end - start <= 19 or text[end - 4].isdigit():
+        return (end,)
+    without = start + len(text[start : end - 3].rstrip(" \t._/-"))
+    return end, without
 
 
 def _confidence(digits: str, text: str, start: int, end: int, *, has_word: bool) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CERTAIN, LIKELY, Match
+from gateway.scoring.privacy.detector import CERTAIN, LIKELY, PROBABLE, Match
 
 _LETTER = r"A-Za-z0-9\xc0-\xff?"
 _ADDRESS = Pattern(
@@ -14,6 +14,12 @@ _DISGUISED = Pattern(
     r"[A-Za-z0-9-]+(?:(?:\.| ?[\[({] ?(?:dot|\.) ?[\])}] ?)[A-Za-z0-9-]+)+",
     ignore_case=True,
 )
+_SPOKEN = Pattern(
+    r"\b(?:e-?mail|mail|write|reach|contact|address)\b[^\n@]{0,40}?[ :]"
+    r"([a-z0-9._+-]+ at [a-z0-9-]+(?: dot [a-z0-9-]+)* dot [a-z]{2,10})\b",
+    ignore_case=True,
+)
+"""As it is read out; without such a word before it, people do things at a site."""
 _FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "ts", "py", "html", "json"}
 )
@@ -28,6 +34,10 @@ class EmailDetector:
         """Yield the addresses in `text`."""
         if "@" in text:
             yield from _plain(text)
+        if " at " in text and " dot " in text:
+            for span in _SPOKEN.find(text):
+                start, end = span.groups[0]
+                yield Match(type="EMAIL", start=start, end=end, confidence=PROBABLE)
         if "[" in text or "(" in text or "{" in text:
             for span in _DISGUISED.find(text):
                 yield Match(type="EMAIL", start=span.start, end=span.end, confidence=LIKELY)

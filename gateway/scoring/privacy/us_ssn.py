@@ -14,8 +14,9 @@ from gateway.scoring.privacy.detector import (
 )
 
 _GROUPED = r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}"
+_GROUPED_CHARS = 11
 _NUMBER = Pattern(_GROUPED + ")")
-_NUMBER_OR_RUN = Pattern(_GROUPED + r"|\d{9})\b")
+_NUMBER_OR_RUN = Pattern(_GROUPED + r"|\d{3} ?[-/] ?\d{2} ?[-/] ?\d{4}|\d{3}-\d{6}|\d{9})\b")
 _WORD = Pattern(
     r"\b(?:ssns?|ss#|ss number|social[ -]?security|social (?:number|no)|socials?)\b", ignore_case=True
 )
@@ -25,7 +26,7 @@ class UsSsnDetector:
     """Finds social security numbers: grouped, or plain where the paragraph says so."""
 
     types = ("US_SSN",)
-    sign = r"\d{3}[-. ]?\d{2}[-. ]?\d{4}"
+    sign = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
@@ -35,9 +36,9 @@ class UsSsnDetector:
                 continue
             if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
                 confidence = CHECKED
-            elif text[start + 3] == "-":
+            elif text[start + 3] == "-" and end - start == _GROUPED_CHARS:
                 confidence = LIKELY
-            elif end - start > 9:
+            elif end - start == _GROUPED_CHARS:
                 confidence = POSSIBLE
             else:
                 continue
