@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 
 
 def apgr(scores: Floats, gains: Floats) -> float:
-    """Return the average performance gap recovered: 0.5 is a random router, more is better; NaN without a gap.
+    """Return the average performance gap recovered: 0.5 is a random router, more is better; NaN with no gap.
 
     RouteLLM's measure (arXiv 2406.18665, section 3), here on every cut of the ranking, ties averaged:
     `gains` are what the strong model's answer is better by.
