@@ -30,6 +30,8 @@ NO_NAMES = _words(
     april may june july august september october november december mr mrs ms dr prof sir lord lady king queen
     prince princess president senator general captain doctor professor saint st god jesus christ
     date time name phone mobile email address fax desk website user bot regards sincerely subject
+    true false prior unknown over many hence less more add early among north south east west america africa
+    asia europe india china cuba france islam muslim latin french irish english british heaven moon mars
     """
 )
 """Capitalised words that begin sentences, forms or titles, and no names."""
