@@ -1,9 +1,9 @@
 """The composition root: everything that serves is built here, by hand, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from gateway.admin.server import Reloading
 from gateway.admin.status import Sources, WatchedEngine
@@ -39,6 +39,40 @@ class _HealthRelay:
             task.add_done_callback(self._tasks.discard)
 
 
+@dataclass(slots=True)
+class _Edge:
+    """What stays for as long as the process: backends that no policy changes, and the engines behind them."""
+
+    backends: dict[str, Backend]
+    supervisors: list[EngineSupervisor] = field(default_factory=list)
+    """Of the engines that this process owns; those of a parent have none here."""
+    watched: dict[str, WatchedEngine] = field(default_factory=dict)
+    """What an operator is shown of each engine."""
+
+
+def _edge(
+    policy: Policy,
+    replaced: Mapping[str, Backend],
+    *,
+    board: EngineBoard | None,
+    on_status: Callable[[str, bool], None],
+    clock: Clock,
+) -> _Edge:
+    edge = _Edge(dict(replaced))
+    for name, spec in policy.models.items():
+        if name in replaced or isinstance(spec, OpenAIModel):
+            continue
+        state: SharedEngine | EngineSupervisor
+        if board is not None:
+            state = board.engines[name]
+        else:
+            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status)
+            edge.supervisors.append(state)
+        edge.backends[name] = local = LocalBackend(name, state, clock=clock)
+        edge.watched[name] = WatchedEngine(state=state, ask=local.status)
+    return edge
+
+
 @asynccontextmanager
 async def running_gateway(
     policy: Policy,
@@ -72,27 +106,15 @@ async def running_gateway(
         if operator is not None:
             observers = (*options.observers, *operator.observers)
             options = replace(options, observers=observers, tracer=operator.tracer)
-        lasting: dict[str, Backend] = dict(replaced or {})
-        supervisors: list[EngineSupervisor] = []
-        engines: dict[str, WatchedEngine] = {}
-        for name, spec in policy.models.items():
-            if name in lasting or isinstance(spec, OpenAIModel):
-                continue
-            state: SharedEngine | EngineSupervisor
-            if board is not None:
-                state = board.engines[name]
-            else:
-                state = EngineSupervisor(name, spec, clock=clock, on_status=relay.report)
-                supervisors.append(state)
-                stack.push_async_callback(state.stop)
-            lasting[name] = local = LocalBackend(name, state, clock=clock)
-            engines[name] = WatchedEngine(state=state, ask=local.status)
-        for backend in lasting.values():
+        edge = _edge(policy, replaced or {}, board=board, on_status=relay.report, clock=clock)
+        for supervisor in edge.supervisors:
+            stack.push_async_callback(supervisor.stop)
+        for backend in edge.backends.values():
             stack.push_async_callback(backend.aclose)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
         keeping = Keeping(
-            lasting=lasting,
+            lasting=edge.backends,
             ledger=ledger,
             state_url=state_url,
             environ=environ,
@@ -118,7 +140,7 @@ async def running_gateway(
                 breakers=keeping.breakers,
                 budgets=keeping.budgets,
                 ledger=ledger,
-                engines=engines,
+                engines=edge.watched,
                 recent=operator.recent,
                 clock=clock,
             )
@@ -128,7 +150,7 @@ async def running_gateway(
         for name, spec in policy.models.items():
             if name in (replaced or {}) or isinstance(spec, OpenAIModel):
                 await server.health.set_model(name, True)
-        await asyncio.gather(*(supervisor.start() for supervisor in supervisors))
+        await asyncio.gather(*(supervisor.start() for supervisor in edge.supervisors))
         if board is not None:
             watching = asyncio.create_task(board.watch(clock, relay.report), name="engine board")
             stack.callback(watching.cancel)
