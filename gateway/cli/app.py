@@ -30,6 +30,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "gateway.cli.learn:learn",
         "Learn a complexity scorer from outcomes of your own traffic.",
     ),
+    "calibrate": (
+        "gateway.cli.calibrate:calibrate",
+        "Learn from questions with known answers how sure a local model has to be.",
+    ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "reload": (
         "gateway.cli.reload:reload",
