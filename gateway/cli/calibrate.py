@@ -25,10 +25,10 @@ def calibrate(
 ) -> None:
     """Learn from questions with known answers how sure a local model has to be.
 
-    Every question is put to the model. What is printed belongs under models.NAME.escalate: it turns what the
-    model's own logits say of the first tokens into the probability that the answer is right. It holds for this
-    file and this chat template only, and an engine with others does not start. Ten right and ten wrong answers
-    are needed at least; some hundred are better.
+    Every question is put to the model. What is printed belongs under models.NAME.escalate: it turns what
+    the model's own logits say of the first tokens into the probability that the answer is right. It holds
+    for this file and this chat template only, and an engine with others does not start. Ten right and ten
+    wrong answers are needed at least; some hundred are better.
 
     Example: gateway calibrate --policy policy.yaml --model edge --labelled questions.jsonl
     """
