@@ -54,7 +54,7 @@ def fit(outcomes: Sequence[Outcome]) -> Fit:
     right = np.array([outcome.is_right for outcome in outcomes], dtype=np.float64)
     for count, kind in ((int(right.sum()), "right"), (int((1 - right).sum()), "wrong")):
         if count < LEAST_OF_EACH:
-            raise ValueError(f"there are {count} {kind} answers; {LEAST_OF_EACH} of each kind are needed")
+            raise ValueError(f"{count} {kind} answers are too few; {LEAST_OF_EACH} of each kind are needed")
     raw = np.array([list(asdict(outcome.signals).values()) for outcome in outcomes])
     mean, scale = raw.mean(axis=0), raw.std(axis=0)
     scale[scale == 0.0] = 1.0
