@@ -79,7 +79,8 @@ def test_a_calibration_for_the_policy(
 
     calibrate_model(POLICY, "edge", labelled=path, as_json=True)
 
-    printed = json.loads(capsys.readouterr().out)
+    # Unconfigured, the log of the engine's start is on standard output, too; the command puts it elsewhere.
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert printed["answers"] == 8
     block = Calibration.model_validate({key: printed[key] for key in Calibration.model_fields})
     assert block.model_sha256 == hashlib.sha256(resolve_model_path("builtin:demo").read_bytes()).hexdigest()

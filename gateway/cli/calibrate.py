@@ -8,6 +8,7 @@ import typer
 from gateway.cli.calibrate_model import calibrate_model
 from gateway.cli.options import PolicyFile
 from gateway.policy.load import default_policy_path, load_policy
+from gateway.telemetry.logs import configure_logs
 
 
 def calibrate(
@@ -32,4 +33,5 @@ def calibrate(
 
     Example: gateway calibrate --policy policy.yaml --model edge --labelled questions.jsonl
     """
+    configure_logs()  # To standard error: standard output is for the result.
     calibrate_model(load_policy(policy or default_policy_path()), model, labelled=labelled, as_json=json)

@@ -22,7 +22,6 @@ from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel, Policy
 from gateway.scoring.confidence import signals_of
 from gateway.scoring.confidence_fit import Fit, Outcome, fit
-from gateway.telemetry.logs import configure_logs
 from gateway.types import Certainty, GenerationConfig, Message, Request, Role
 
 ANSWER_S = 120.0
@@ -42,7 +41,6 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
     # An old calibration, perhaps for another file, must not keep the engine from starting.
     escalate = (spec.escalate or Escalate()).model_copy(update={"calibration": None})
     asked = spec.model_copy(update={"escalate": escalate})
-    configure_logs()  # To standard error: standard output is for the result.
     outcomes, template_sha256 = asyncio.run(_ask(name, asked, escalate, questions, clock=SystemClock()))
     try:
         found = fit(outcomes)
