@@ -29,7 +29,10 @@ class FailingModel(LlamaModel):
             FUSE.unlink()
             if how == "assert":
                 lib.llama_memory_seq_cp(self._memory, NO_SEQUENCE, 0, 0, -1)
-            ctypes.CDLL(None).sleep(1000)
+            elif how == "hang":
+                ctypes.CDLL(None).sleep(1000)
+            else:
+                raise ValueError(f"{FUSE}: {how!r} is no way to fail")
         super().decode(tokens)
 
 

@@ -23,6 +23,13 @@ def failing(path: Path, *, fuse: Path) -> str:
     return _write(path, "shift 3", f'FUSE={fuse} exec {sys.executable} {engine} "$@"')
 
 
+def light(fuse: Path, how: str) -> None:
+    """Make the engine of `failing` fail in its next step; the file is there with its text, or not at all."""
+    fresh = fuse.with_suffix(".new")
+    fresh.write_text(how)
+    fresh.replace(fuse)
+
+
 def _write(path: Path, *lines: str) -> str:
     path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     path.chmod(0o700)

@@ -21,7 +21,7 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.v1 import gateway_pb2 as pb
 from tests.fakes import FakeClock
-from tests.interpreters import failing, limited
+from tests.interpreters import failing, light, limited
 from tests.real_engine import ask, request, running, spec, text_of, until
 from tests.served import ask as ask_gateway
 from tests.served import served
@@ -68,7 +68,7 @@ class TestAssertion:
                 wanted = request("x", max_tokens=8000, json_schema=ENDLESS)
                 calls = [aiter(stub.Generate(wanted)) for _ in range(3)]
                 await asyncio.gather(*map(anext, calls))
-                fuse.write_text("assert")
+                light(fuse, "assert")
                 ends = await asyncio.gather(*map(drained, calls))
                 await until(lambda: engine.generation == 2 and engine.is_serving)
                 async with grpc.aio.insecure_channel(engine.target) as channel:
@@ -107,7 +107,7 @@ class TestAssertion:
             async for event in call:
                 deltas += event.HasField("delta")
                 if deltas == 1 and event.HasField("delta"):
-                    fuse.write_text("assert")
+                    light(fuse, "assert")
                 killer = event.completed
             await until(lambda: seen == [SERVING, NOT_SERVING])
             meanwhile = await gateway.stub.Generate(ask_gateway("Hello"))
@@ -144,7 +144,7 @@ async def test_a_decode_that_never_comes_back(tmp_path: Path, monkeypatch: pytes
         async with running(spec(hang_s=2.0), clock=FakeClock()) as (engine, stub):
             call = aiter(stub.Generate(request("x", max_tokens=1900, json_schema=ENDLESS)))
             await anext(call)
-            fuse.write_text("hang")
+            light(fuse, "hang")
             end = await drained(call)
             await until(lambda: engine.generation == 2 and engine.is_serving)
             async with grpc.aio.insecure_channel(engine.target) as channel:
