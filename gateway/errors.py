@@ -4,6 +4,7 @@ GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
+├── RecordsOff                  FAILED_PRECONDITION   feedback, and no records that it could be joined to
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant has had its minute's worth
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
 ├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
@@ -116,6 +117,13 @@ class RecordsUnavailable(GatewayError):
 
     reason = Reason.RECORDS_UNAVAILABLE
     code = "UNAVAILABLE"
+
+
+class RecordsOff(GatewayError):
+    """The gateway keeps no records, so feedback would be lost; only its operator can mend that."""
+
+    reason = Reason.RECORDS_OFF
+    code = "FAILED_PRECONDITION"
 
 
 class RateLimited(GatewayError):

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     TICKET_UNKNOWN = "TICKET_UNKNOWN"
     HANDOFF_UNAVAILABLE = "HANDOFF_UNAVAILABLE"
     LOW_CONFIDENCE = "LOW_CONFIDENCE"
+    RECORDS_OFF = "RECORDS_OFF"
 
 
 class Outcome(StrEnum):
@@ -362,6 +363,18 @@ class Answer:
     degraded: Degraded | None
     cost_usd_nanos: int
     attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a caller says of an answer that it got."""
+
+    request_id: str
+    tenant: str
+    """Whose feedback it is; it says something of this tenant's requests only."""
+    score: float
+    """From 0, useless, to 1."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

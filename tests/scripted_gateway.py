@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
@@ -127,6 +128,13 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         """Tell of a ticket."""
         await self._called(request, context)
         return self.handoff
+
+    async def SubmitFeedback(  # noqa: N802  # The name is the proto's.
+        self, request: pb.SubmitFeedbackRequest, context: Context
+    ) -> pb.SubmitFeedbackResponse:
+        """Take feedback."""
+        await self._called(request, context)
+        return pb.SubmitFeedbackResponse(create_time=Timestamp(seconds=9))
 
     async def StreamGenerate(  # noqa: N802  # The name is the proto's.
         self, request: pb.StreamGenerateRequest, context: Context

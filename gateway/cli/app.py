@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "gateway.cli.handoff:app",
         "Work off the requests that wait for people, and fetch their answers.",
     ),
+    "feedback": ("gateway.cli.feedback:feedback", "Tell a running gateway how good an answer was."),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (

@@ -102,7 +102,8 @@ async def running_gateway(
     async with AsyncExitStack() as stack:
         if records is not None:
             stack.push_async_callback(asyncio.to_thread, records.close)
-            options = replace(options, observers=(*options.observers, records.note))
+            observers = (*options.observers, records.note)
+            options = replace(options, observers=observers, take_feedback=records.take_feedback)
         if operator is not None:
             observers = (*options.observers, *operator.observers)
             options = replace(options, observers=observers, tracer=operator.tracer)

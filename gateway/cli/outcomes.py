@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,18 @@ def parse_outcome(line: bytes) -> Outcome:
         raise BadOutcome("is not JSON") from None
     if not isinstance(fields, dict):
         raise BadOutcome('must be an object {"id", "text" or "features", "weak", "strong"}')
+    return outcome_of(fields)
+
+
+def outcome_of(fields: Mapping[str, Any]) -> Outcome:
+    """Return what the fields of a line say; raises BadOutcome."""
     weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
     if weak is None and strong is None:
         raise BadOutcome('"weak" or "strong" must be there, a number from 0 to 1')
     return Outcome(features=_features(fields), weak=weak, strong=strong)
 
 
-def _quality(fields: dict[str, Any], key: str) -> float | None:
+def _quality(fields: Mapping[str, Any], key: str) -> float | None:
     value = fields.get(key)
     if value is None:
         return None
@@ -59,7 +64,7 @@ def _quality(fields: dict[str, Any], key: str) -> float | None:
     return float(value)
 
 
-def _features(fields: dict[str, Any]) -> tuple[float, ...]:
+def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
     stored, text = fields.get("features"), fields.get("text")
     if stored is None:
         if not isinstance(text, str):

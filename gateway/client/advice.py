@@ -29,6 +29,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
     Reason.LOW_CONFIDENCE: "ask a stronger model or another way: the one that may answer is not sure",
     Reason.RECORDS_UNAVAILABLE: "try again in some seconds: it answers nothing that it cannot record",
+    Reason.RECORDS_OFF: "tell the operator: only gateway serve --decisions FILE takes feedback",
     Reason.TICKET_UNKNOWN: "forget the ticket: it is not yours, or it has expired",
     Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the queue of hand-offs is away",
 }

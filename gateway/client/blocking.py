@@ -1,5 +1,6 @@
 """GatewayClient for code without an event loop; the same calls, deadlines, retries and errors."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -82,6 +83,21 @@ class SyncGatewayClient:
         request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
         try:
             return self._gateway.GetHandoff(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
+
+    def submit_feedback(
+        self,
+        request_id: str,
+        score: float,
+        *,
+        labels: Mapping[str, str] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> gateway_pb2.SubmitFeedbackResponse:
+        """Say how good the answer to a request was, 0 to 1; of several times the last one counts."""
+        request = gateway_pb2.SubmitFeedbackRequest(request_id=request_id, score=score, labels=labels)
+        try:
+            return self._gateway.SubmitFeedback(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failure_of(error) from error
 

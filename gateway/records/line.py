@@ -13,6 +13,7 @@ from gateway.types import (
     Decision,
     Evidence,
     Facts,
+    Feedback,
     PrivacyClass,
     Reason,
     Refusal,
@@ -80,6 +81,18 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
     return fields
 
 
+def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
+    """Return what is kept of a caller's feedback; of its labels, those that the policy names."""
+    return {
+        "kind": "feedback",
+        "at_unix_s": at_unix_s,
+        "request_id": feedback.request_id,
+        "tenant": feedback.tenant,
+        "score": feedback.score,
+        "labels": _kept(feedback.labels, policy),
+    }
+
+
 def read_record(fields: Mapping[str, Any]) -> Recorded:
     """Return what a record of a request says; raises NotARecord."""
     if fields.get("v") != VERSION:
@@ -110,7 +123,7 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
 
 def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
     facts = case.facts
-    kept = {key: value for key, value in facts.labels.items() if key in policy.records.labels}
+    kept = _kept(facts.labels, policy)
     evidence = case.evidence
     return {
         "complexity": facts.complexity,
@@ -130,6 +143,10 @@ def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
         if evidence is None
         else {kind: [found.highest, found.sure] for kind, found in sorted(evidence.items())},
     }
+
+
+def _kept(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
+    return {key: value for key, value in labels.items() if key in policy.records.labels}
 
 
 def _attempt(attempt: Attempt) -> Mapping[str, Any]:

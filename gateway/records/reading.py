@@ -1,8 +1,9 @@
 """From files of records to what they say of decisions."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.records.files import chains_of, files_of
 from gateway.records.line import NotARecord, Recorded, read_record
@@ -13,6 +14,16 @@ def read_decisions(path: Path) -> Iterator[tuple[str, Recorded]]:
 
     Raises NotARecord, with the place, for a line that is none, and OSError.
     """
+    for place, fields in read_lines(path):
+        if fields.get("kind") == "request":
+            try:
+                yield place, read_record(fields)
+            except NotARecord as error:
+                raise NotARecord(f"{place}: {error}") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield `file:line` and fields of every record of any kind, as `read_decisions` does."""
     files = [each for chain in chains_of(path) for each in files_of(chain)]
     for file in files or [path]:
         with file.open("rb") as lines:
@@ -20,11 +31,8 @@ def read_decisions(path: Path) -> Iterator[tuple[str, Recorded]]:
                 place = f"{file}:{number}"
                 try:
                     fields = json.loads(line)
-                    if not isinstance(fields, dict):
-                        raise NotARecord("is not a record")
-                    if fields.get("kind") == "request":
-                        yield place, read_record(fields)
-                except NotARecord as error:
-                    raise NotARecord(f"{place}: {error}") from None
                 except (ValueError, RecursionError):
                     raise NotARecord(f"{place}: is not JSON") from None
+                if not isinstance(fields, dict):
+                    raise NotARecord(f"{place}: is not a record")
+                yield place, fields

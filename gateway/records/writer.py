@@ -17,9 +17,9 @@ from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
 from gateway.records.chain import Link, append
 from gateway.records.files import end_path, full, resume
-from gateway.records.line import VERSION, fields_of
+from gateway.records.line import VERSION, feedback_fields, fields_of
 from gateway.telemetry.report import CallReport
-from gateway.types import Request
+from gateway.types import Feedback, Request
 
 MOST_WAITING = 10_000
 """Lines that wait in memory while the disk takes none; one more is lost, and counted."""
@@ -64,6 +64,13 @@ class Records:
         """Take a call that is over; one that was not decided leaves no record."""
         if report.decision is not None and report.policy is not None:
             self._put(fields_of(report), report.policy.records.rotate_mb)
+
+    def take_feedback(self, feedback: Feedback, policy: Policy) -> float:
+        """Take what a caller says of an answer; return when it was taken, in seconds since 1970."""
+        now_s = self._clock.unix_s()
+        fields = feedback_fields(feedback, policy, at_unix_s=now_s)
+        self._put(fields, policy.records.rotate_mb)
+        return now_s
 
     def note_event(self, kind: str, **fields: object) -> None:
         """Take something else that an auditor asks for, such as a change of the policy."""

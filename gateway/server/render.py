@@ -119,6 +119,11 @@ def render_handoff(fetched: Fetched) -> pb.GetHandoffResponse:
     return response
 
 
+def render_feedback(taken_unix_s: float) -> pb.SubmitFeedbackResponse:
+    """Return what a caller gets for its feedback."""
+    return pb.SubmitFeedbackResponse(create_time=_timestamp(taken_unix_s))
+
+
 def _timestamp(unix_s: float) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromMilliseconds(round(unix_s * 1000))

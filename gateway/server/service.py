@@ -1,7 +1,7 @@
 """The gRPC service: wire in, pipeline, wire out."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 
 from gateway.clock import Deadline
+from gateway.errors import RecordsOff
+from gateway.policy.model import Policy
 from gateway.server.boundary import Boundary, Scope, tolerant
 from gateway.server.current import Current
 from gateway.server.pipeline import Pipeline
@@ -17,10 +19,11 @@ from gateway.server.render import (
     render_decision,
     render_event,
     render_explanation,
+    render_feedback,
     render_handoff,
 )
-from gateway.server.wire import AnyRequest, parse_request, parse_ticket_id
-from gateway.types import Decision, Request
+from gateway.server.wire import AnyRequest, parse_feedback, parse_request, parse_ticket_id
+from gateway.types import Decision, Feedback, Request
 from gateway.v1 import gateway_pb2 as pb
 
 SERVICE = "gateway.v1.GatewayService"
@@ -29,11 +32,16 @@ OFF_LOOP_SCHEMA_CHARS = 64
 schemas (lists of empty ones) 80 ms."""
 
 
-class GatewayService:
-    """The calls of `gateway.v1.GatewayService`."""
+TakeFeedback = Callable[[Feedback, Policy], float]
+"""Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
 
-    def __init__(self, current: Current) -> None:
+
+class GatewayService:
+    """The calls of `gateway.v1.GatewayService`; without `take_feedback` there is nowhere to put any."""
+
+    def __init__(self, current: Current, *, take_feedback: TakeFeedback | None = None) -> None:
         self._current = current
+        self._take_feedback = take_feedback
 
     async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
         """Score, route, answer."""
@@ -72,6 +80,19 @@ class GatewayService:
             fetched = await pipeline.fetch_handoff(ticket_id, tenant=scope.tenant)
         return render_handoff(fetched)
 
+    async def submit_feedback(
+        self, message: pb.SubmitFeedbackRequest, scope: Scope
+    ) -> pb.SubmitFeedbackResponse:
+        """Take down how good an answer was; nobody is told whether there was such a request."""
+        feedback = parse_feedback(message, tenant=scope.tenant)
+        scope.request_id = feedback.request_id
+        if self._take_feedback is None:
+            raise RecordsOff("this gateway keeps no records to join it to: gateway serve --decisions FILE")
+        with self._current.begin() as pipeline:
+            pipeline.admit(_as_request(feedback))
+            taken_unix_s = self._take_feedback(feedback, pipeline.policy)
+        return render_feedback(taken_unix_s)
+
 
 def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boundary) -> None:
     """Register the service with deserializers that do not fail in the library."""
@@ -97,7 +118,19 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
         request_deserializer=tolerant(pb.GetHandoffRequest),
         response_serializer=pb.GetHandoffResponse.SerializeToString,
     )
+    handlers["SubmitFeedback"] = grpc.unary_unary_rpc_method_handler(
+        boundary.unary("SubmitFeedback", service.submit_feedback),
+        request_deserializer=tolerant(pb.SubmitFeedbackRequest),
+        response_serializer=pb.SubmitFeedbackResponse.SerializeToString,
+    )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+
+def _as_request(feedback: Feedback) -> Request:
+    """Return what counts against the tenant's rates: one request, without a prompt."""
+    return Request(
+        request_id=feedback.request_id, tenant=feedback.tenant, messages=(), labels=feedback.labels
+    )
 
 
 async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scope: Scope) -> Decision:

@@ -15,7 +15,7 @@ from gateway.server.current import Current
 from gateway.server.health import GuardedReflection, Health
 from gateway.server.limits import channel_limits
 from gateway.server.listen import Address, claim
-from gateway.server.service import SERVICE, GatewayService, add_service
+from gateway.server.service import SERVICE, GatewayService, TakeFeedback, add_service
 from gateway.server.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
@@ -41,6 +41,8 @@ class ServerOptions:
     """Who is told of each call that is over."""
     tracer: Tracer = NO_SPAN
     """Who draws traces of calls."""
+    take_feedback: TakeFeedback | None = None
+    """Who takes down what callers say of answers; None: nobody, and callers are told so."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
 
@@ -66,7 +68,8 @@ class GatewayServer:
                 *channel_limits(shares_port=options.shares_port),
             ]
         )
-        add_service(self._server, GatewayService(current), self._boundary)
+        service = GatewayService(current, take_feedback=options.take_feedback)
+        add_service(self._server, service, self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(

@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 
 from gateway.errors import InvalidRequest
 from gateway.schema_bounds import ON_THE_WIRE, strict_json
-from gateway.types import GenerationConfig, Hints, Message, PrivacyClass, Request, Role
+from gateway.types import Feedback, GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
 AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest
@@ -69,6 +69,16 @@ def parse_tenant(value: str) -> str:
 def parse_ticket_id(value: str) -> str:
     """Return the ticket that a caller names; raises InvalidRequest for what cannot be one."""
     return _identifier("ticket_id", value)
+
+
+def parse_feedback(message: pb.SubmitFeedbackRequest, *, tenant: str) -> Feedback:
+    """Return the feedback that a message holds; raises InvalidRequest with the first bad field."""
+    request_id = _identifier("request_id", message.request_id)
+    if not message.HasField("score"):
+        raise InvalidRequest("score", "must be there, a number from 0 to 1")
+    if not 0.0 <= message.score <= 1.0:  # False for NaN too.
+        raise InvalidRequest("score", f"must be a number from 0 to 1, is {message.score:g}")
+    return Feedback(request_id=request_id, tenant=tenant, score=message.score, labels=_labels(message.labels))
 
 
 def _identifier(field: str, value: str) -> str:

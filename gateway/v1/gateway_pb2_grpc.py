@@ -64,6 +64,11 @@ class GatewayServiceStub:
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.FromString,
                 _registered_method=True)
+        self.SubmitFeedback = channel.unary_unary(
+                '/gateway.v1.GatewayService/SubmitFeedback',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -112,6 +117,16 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitFeedback(self, request, context):
+        """SubmitFeedback takes down how good an answer was, by the id of its request;
+        a tenant rates its own requests only, and the last feedback of a request
+        counts. It goes into the operator's records and nowhere else; a gateway that
+        keeps none refuses it with FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +149,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetHandoff,
                     request_deserializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.SerializeToString,
+            ),
+            'SubmitFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitFeedback,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -254,6 +274,33 @@ class GatewayService:
             '/gateway.v1.GatewayService/GetHandoff',
             gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.SerializeToString,
             gateway_dot_v1_dot_gateway__pb2.GetHandoffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/SubmitFeedback',
+            gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,12 @@ class GatewayServiceStub:
     answered, by the `ticket_id` of its canned reply. A ticket of another
     tenant, one that never was and one that has expired are all NOT_FOUND.
     """
+    SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitFeedbackRequest, _gateway_pb2.SubmitFeedbackResponse]
+    """SubmitFeedback takes down how good an answer was, by the id of its request;
+    a tenant rates its own requests only, and the last feedback of a request
+    counts. It goes into the operator's records and nowhere else; a gateway that
+    keeps none refuses it with FAILED_PRECONDITION.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -90,6 +96,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """GetHandoff fetches what a person answered to a request that no model
     answered, by the `ticket_id` of its canned reply. A ticket of another
     tenant, one that never was and one that has expired are all NOT_FOUND.
+    """
+    SubmitFeedback: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitFeedbackRequest, _gateway_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
+    """SubmitFeedback takes down how good an answer was, by the id of its request;
+    a tenant rates its own requests only, and the last feedback of a request
+    counts. It goes into the operator's records and nowhere else; a gateway that
+    keeps none refuses it with FAILED_PRECONDITION.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -143,6 +155,18 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetHandoff fetches what a person answered to a request that no model
         answered, by the `ticket_id` of its canned reply. A ticket of another
         tenant, one that never was and one that has expired are all NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitFeedback(
+        self,
+        request: _gateway_pb2.SubmitFeedbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.SubmitFeedbackResponse, _abc.Awaitable[_gateway_pb2.SubmitFeedbackResponse]]:
+        """SubmitFeedback takes down how good an answer was, by the id of its request;
+        a tenant rates its own requests only, and the last feedback of a request
+        counts. It goes into the operator's records and nowhere else; a gateway that
+        keeps none refuses it with FAILED_PRECONDITION.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

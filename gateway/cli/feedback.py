@@ -1,0 +1,61 @@
+"""`gateway feedback`: how good an answer was, for the records of a running gateway."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from gateway.cli.asking import command_failed
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
+from gateway.cli.options import DEFAULT_SERVER, Json, Server, read_labels
+from gateway.cli.render import to_json
+from gateway.client.failure import CallFailed
+from gateway.v1 import gateway_pb2 as pb
+
+
+def feedback(
+    request_id: Annotated[
+        str, typer.Argument(metavar="REQUEST_ID", help="The `request_id` of the answer.", show_default=False)
+    ],
+    *,
+    score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How good it was: 0 is useless, 1 as good as it gets.")
+    ],
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="KEY=VALUE", help="Kept where the policy's records do; repeatable."),
+    ] = None,
+    as_json: Json = False,
+    timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
+    server: Server = DEFAULT_SERVER,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Tell a running gateway how good an answer was.
+
+    It goes into the records of gateway serve --decisions, where gateway learn --decisions reads it. The last
+    feedback of a request counts; a tenant rates its own requests only.
+
+    An API key is taken from the variable GATEWAY_API_KEY.
+
+    Exit status: 0 it is taken down, 1 an error, 2 wrong usage.
+
+    Example: gateway feedback 3f1c9a --score 0.8 --label team=billing
+    """
+    labels = read_labels(label)
+
+    async def submit() -> pb.SubmitFeedbackResponse:
+        client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+        async with client:
+            return await client.submit_feedback(request_id, score, labels=labels, timeout_s=timeout_s)
+
+    try:
+        response = asyncio.run(submit())
+    except CallFailed as error:
+        raise command_failed(error, server) from error
+    if as_json:
+        print(to_json(response))
+    else:
+        print(f"taken down: {score:g} for {request_id}")

@@ -1,0 +1,81 @@
+"""Outcomes from the records of a gateway: features of requests, joined with what callers said of the answers.
+
+Pure: from the lines of records to rows that a scorer learns from.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.cli.outcomes import BadOutcome, Outcome, outcome_of
+from gateway.records.line import VERSION, NotARecord
+
+Lines = Iterable[tuple[str, Mapping[str, Any]]]
+"""Place and fields of each line."""
+
+_SIDES: Mapping[str, str] = {"LOCAL": "weak", "CLOUD": "strong"}
+"""Whose answer a score is about, by the route; a canned reply says nothing of any model."""
+_Key = tuple[str, str]
+"""Tenant and request id: nobody rates the request of another tenant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """What records gave to learn from, and what they were searched for."""
+
+    requests: int
+    """Requests that a model answered and whose features are kept."""
+    feedback: int
+    """Feedback of callers, every time that it was given."""
+    joined: tuple[Outcome, ...]
+    """One for each of the requests that has feedback."""
+
+
+def harvest(read: Callable[[], Lines]) -> Harvest:
+    """Return the outcomes in records, which are read twice; raises NotARecord with the place.
+
+    The last feedback of a request counts, and of requests that share an id the last one.
+    """
+    feedback, scores = _feedback(read())
+    requests = 0
+    rated: dict[_Key, tuple[float, Outcome]] = {}
+    for place, fields in read():
+        if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
+            continue
+        requests += 1
+        key, at_unix_s = _key(fields, place)
+        if key in scores and (key not in rated or rated[key][0] <= at_unix_s):
+            rated[key] = at_unix_s, _outcome(fields, scores[key], place)
+    return Harvest(
+        requests=requests, feedback=feedback, joined=tuple(outcome for _, outcome in rated.values())
+    )
+
+
+def _feedback(lines: Lines) -> tuple[int, Mapping[_Key, float]]:
+    """Return how much feedback there is, and the last score of each request."""
+    count = 0
+    last: dict[_Key, tuple[float, float]] = {}
+    for place, fields in lines:
+        if fields.get("kind") == "feedback":
+            count += 1
+            key, at_unix_s = _key(fields, place)
+            if key not in last or last[key][0] <= at_unix_s:
+                last[key] = at_unix_s, fields.get("score", -1.0)
+    return count, {key: score for key, (_, score) in last.items()}
+
+
+def _key(fields: Mapping[str, Any], place: str) -> tuple[_Key, float]:
+    """Return whose line it is, and when it was written."""
+    tenant, request_id, at_unix_s = (fields.get(name) for name in ("tenant", "request_id", "at_unix_s"))
+    if fields.get("v") != VERSION:
+        raise NotARecord(f"{place}: is not a record of version {VERSION}")
+    if not (isinstance(tenant, str) and isinstance(request_id, str) and isinstance(at_unix_s, int | float)):
+        raise NotARecord(f"{place}: is not a whole record")
+    return (tenant, request_id), at_unix_s
+
+
+def _outcome(fields: Mapping[str, Any], score: object, place: str) -> Outcome:
+    try:
+        return outcome_of({"features": fields["features"], _SIDES[fields["route"]]: score})
+    except BadOutcome as error:
+        raise NotARecord(f"{place}: {error}") from None
