@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
 	bench-records soak test-egress chaos compose-test \
-	protos schema telemetry pages model lock clean
+	protos schema telemetry pages lock clean
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,9 +72,6 @@ telemetry: setup  ## Generate the board for Grafana and the tables of docs/telem
 
 pages: setup  ## Generate the tables of docs/clients.md and docs/policy.md.
 	@$(BIN)/python tools/pages.py
-
-model: setup  ## Generate the embedded model; the same bytes each time.
-	@$(BIN)/python tools/make_demo_model.py
 
 lock: setup  ## Write the versions that are installed now to constraints.txt.
 	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from engine_contestants import Child, Contestant, LlamaServer, Ours, Settings, Timing
 from engine_questions import prefix_reuse, step_overhead, stream_stall
-from make_demo_model import WORDS
+from make_constructed_model import WORDS
 
 from gateway.engine.threads import default_threads
 

@@ -6,7 +6,7 @@ import statistics
 from time import perf_counter
 
 from engine_contestants import Ours, Timing
-from make_demo_model import WORDS
+from make_constructed_model import WORDS
 
 
 def words(dice: random.Random, count: int) -> str:

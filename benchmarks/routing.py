@@ -1,11 +1,12 @@
 """How well the scorer of complexity ranks, what learning adds, and what a prompt costs.
 
 `python -m benchmarks.routing DATA`, DATA being a folder of labelled `routing_*.jsonl.gz` (no part of the
-repository); prints tables, and with --output FILE writes JSON. Three tables:
+repository); prints tables, and with --output FILE writes JSON. Four sections:
 
 * ranking: APGR where a subject, or a whole bench, was left out of training;
 * learning: a base that never saw the bench (of MMLU: never those subjects) learns from n outcomes of it, and
   is tested on the rest; means of five draws;
+* confidence: what the logits of the embedded model add (see training/demo_model/confidence.py);
 * time: microseconds for a prompt of 60 to 2,000 characters, features and score, one core.
 """
 
@@ -24,6 +25,7 @@ from gateway.scoring.ranking import apgr, calibration_error
 from gateway.types import Message, Role
 from training.complexity.heads import fit
 from training.complexity.train import Outcomes, hand_head, outcomes_of, read_rows, tables
+from training.demo_model import confidence
 
 SIZES = (50, 100, 500)
 DRAWS = 5
@@ -101,7 +103,10 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--only", choices=("ranking", "learning", "time"))
+    parser.add_argument("--only", choices=("ranking", "learning", "confidence", "time"))
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="draw the section on confidence (the extra `plots`)"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE")
     options = parser.parse_args()
     data = outcomes_of(read_rows(options.data))
@@ -118,6 +123,12 @@ def main() -> None:
                 f"{row.bench:14}{row.outcomes:9}{row.base:8.3f}{row.learned:9.3f}"
                 f"{row.calibration_error:19.3f}{row.moved_share:7.0%}"
             )
+    if options.only in (None, "confidence"):
+        measured = confidence.measure(data.prompts)
+        result["confidence"] = measured._asdict()
+        confidence.print_tables(measured)
+        if options.plot is not None:
+            confidence.plot(measured, options.plot)
     if options.only in (None, "time"):
         prompts = [prompt for prompt in data.prompts if SHORTEST <= len(prompt) <= LONGEST][::4]
         median, late = times_us(prompts)

@@ -1,7 +1,17 @@
 """What holds for all tests."""
 
+import sys
+
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
+
+
+def pytest_unconfigure() -> None:
+    """Close what llama_cpp opens when it is imported and never closes: each would be a warning at the end."""
+    if "llama_cpp._utils" in sys.modules:
+        opened = sys.modules["llama_cpp._utils"]
+        opened.outnull_file.close()
+        opened.errnull_file.close()

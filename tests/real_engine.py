@@ -11,15 +11,16 @@ from gateway.clock import Clock, SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.policy.model import LlamaCppModel
+from tests.constructed_model import constructed
 
 Stub: TypeAlias = "engine_pb2_grpc.EngineServiceAsyncStub"  # It exists in the generated types only.
 
 
 def spec(**keys: object) -> LlamaCppModel:
-    """Return the policy's entry for the embedded model, with four slots."""
+    """Return the policy's entry for the constructed model, with four slots."""
     entry = {
         "kind": "llama_cpp",
-        "path": "builtin:demo",
+        "path": constructed(),
         "clearance": "restricted",
         "slots": 4,
         "context": 2048,
@@ -88,5 +89,11 @@ async def until_status(
 
 
 async def until_idle(stub: Stub) -> engine_pb2.GetStatusResponse:
-    """Return the status of an engine that has nothing to do."""
-    return await until_status(stub, lambda status: (status.slots_busy, status.queued) == (0, 0))
+    """Return the status of an engine that has nothing to do and whose cache is empty.
+
+    A slot is given back a moment before its cells are, so one look at a status may see the one without the
+    other; cells that are lost are a TimeoutError.
+    """
+    return await until_status(
+        stub, lambda status: (status.slots_busy, status.queued, status.kv_cells_used) == (0, 0, 0)
+    )

@@ -1,4 +1,4 @@
-"""GGUF files made for a test: an adapter of the embedded model, one that is slow, and one of any size."""
+"""GGUF files made for a test: the constructed one, an adapter of it, a slow one, and one of any size."""
 
 import os
 import sys
@@ -7,13 +7,11 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from gateway.engine.models import resolve_model_path
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-import make_demo_model
+import make_constructed_model
 import make_synthetic_model
-from make_demo_model import ALWAYS, EMBEDDING, vocabulary, word_merges, write_head
+from make_constructed_model import ALWAYS, EMBEDDING, vocabulary, word_merges, write_head
 
 SLOW = make_synthetic_model.Shape(
     layers=8, embedding=512, heads=8, kv_heads=8, feed_forward=2048, vocabulary=1024, context=8192
@@ -26,14 +24,19 @@ def write_slow(path: Path) -> None:
     make_synthetic_model.write(path, SLOW)
 
 
+def write_constructed(path: Path) -> None:
+    """Write the constructed model: a few sentences, the likeliest token far ahead of all others."""
+    make_constructed_model.write(path)
+
+
 def write_with_ends(path: Path, ends: tuple[str, ...]) -> None:
-    """Write the embedded model with more control tokens, which llama.cpp knows by their names."""
-    was = make_demo_model.CONTROLS
-    make_demo_model.CONTROLS = (*was, *ends)
+    """Write the constructed model with more control tokens, which llama.cpp knows by their names."""
+    was = make_constructed_model.CONTROLS
+    make_constructed_model.CONTROLS = (*was, *ends)
     try:
-        make_demo_model.write(path)
+        make_constructed_model.write(path)
     finally:
-        make_demo_model.CONTROLS = was
+        make_constructed_model.CONTROLS = was
 
 
 def token_of(path: Path, text: str) -> int:
@@ -51,14 +54,12 @@ def write_adapter(
     architecture: str = "llama",
     kind: str = "adapter",
 ) -> None:
-    """Write a LoRA adapter of rank 1 that makes the embedded model say one token for ever.
+    """Write a LoRA adapter of rank 1 that makes the constructed model say one token for ever.
 
     It adds to that token's logit what the dimension that is always on gives. With more than one plane, or
     another width, architecture or kind it is an adapter that does not fit.
     """
-    reader = gguf.GGUFReader(resolve_model_path("builtin:demo"))
-    field = reader.fields["tokenizer.ggml.tokens"]
-    tokens = [bytes(field.parts[index]).decode() for index in field.data]
+    tokens = vocabulary(word_merges())
     down = np.zeros((planes, 1, width), dtype=np.float32)
     down[:, 0, min(ALWAYS, width - 1)] = 1.0
     up = np.zeros((len(tokens), 1), dtype=np.float32)

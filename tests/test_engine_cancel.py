@@ -143,7 +143,6 @@ async def test_1000_cancels_while_prompts_are_read(engine: tuple[EngineSuperviso
         await asyncio.gather(*(cancelled() for _ in range(20)))
 
     status = await until_idle(stub)
-    assert status.kv_cells_used == 0
     assert status.requests["CANCELLED"] > 300
     assert text_of(await ask(stub, request("Why?", tenant="again"))) == fresh
     assert supervisor.generation == 1

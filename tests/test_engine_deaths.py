@@ -130,7 +130,8 @@ class TestAssertion:
 
         said = await refusal(spec(lora=[adapter]))
 
-        assert "ended with status -6 while it loaded builtin:demo (ggml.c:" in said
+        assert "ended with status -6 " in said
+        assert "constructed.gguf (ggml.c:" in said
         assert (
             "GGML_ASSERT(ggml_can_mul_mat(a, b)) failed); llama.cpp may not be able to run this file" in said
         )
@@ -197,7 +198,7 @@ class TestMemory:
 
         said = await refusal(spec())
 
-        assert "while it loaded builtin:demo" in said
+        assert "while it loaded " in said
 
     def test_gateway_serve_ends_with_one_line(self, tmp_path: Path) -> None:
         """The gateway says the same line, and ends with status 2 instead of starting it again and again."""

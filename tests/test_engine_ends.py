@@ -12,12 +12,12 @@ from tests.synthetic_models import token_of, write_with_ends
 ENDS = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "</s>")
 """How the ends of text, turn and message are called in families of models; llama.cpp knows the names."""
 OWN = ("<|eos|>", "<|end|>")
-"""The ends that the embedded model names by number: of text, of turn."""
+"""The ends that the constructed model names by number: of text, of turn."""
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded model with the ends of all families."""
+    """The constructed model with the ends of all families."""
     path = tmp_path_factory.mktemp("models") / "ends.gguf"
     write_with_ends(path, ENDS)
     return path

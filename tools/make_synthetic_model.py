@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-from make_demo_model import vocabulary, word_merges, write_head, written
+from make_constructed_model import vocabulary, word_merges, write_head, written
 from numpy.typing import NDArray
 
 

@@ -1,4 +1,4 @@
-"""Write gateway/engine/demo.gguf, the model `builtin:demo`: `make model`, or with a path as argument there.
+"""Write the constructed model, for tests and benchmarks: `python tools/make_constructed_model.py OUT.gguf`.
 
 The model is constructed, not trained. It is a llama of two layers whose weights are computed here from
 fixed integers, so that every run on every machine writes the same bytes:
@@ -22,8 +22,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 from numpy.typing import NDArray
-
-OUT = Path(__file__).resolve().parents[1] / "gateway" / "engine" / "demo.gguf"
 
 CONTEXT_TOKENS = 8192
 EMBEDDING = 128
@@ -177,8 +175,8 @@ def write(path: Path) -> None:
     merges = word_merges()
     tokens = vocabulary(merges)
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name("gateway demo")
-    writer.add_description("Constructed, not trained; see tools/make_demo_model.py.")
+    writer.add_name("constructed")
+    writer.add_description("Constructed, not trained; see tools/make_constructed_model.py.")
     writer.add_license("Apache-2.0")
     write_head(
         writer, context=CONTEXT_TOKENS, embedding=EMBEDDING, layers=LAYERS, feed_forward=FEED_FORWARD,
@@ -241,4 +239,4 @@ def write_head(
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else OUT)
+    write(Path(sys.argv[1]))
