@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "calibrate": (
         "gateway.cli.calibrate:calibrate",
-        "Learn from questions with known answers how sure a local model has to be.",
+        "Set a threshold by your own data: how much goes to the cloud, or how sure a local model has to be.",
     ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "reload": (

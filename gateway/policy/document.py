@@ -63,6 +63,8 @@ class Document:
     """The line of every key and list item, from 1."""
     literals: Mapping[Path, int]
     """The first line of the text of every `|` block, whose lines are lines of the file."""
+    spans: Mapping[Path, tuple[int, int]]
+    """Where every scalar is written, quotes included: from which character of the text to which."""
     problems: tuple[Problem, ...]
     """What was refused on the way; `value` is what is left without it."""
 
@@ -122,12 +124,16 @@ def read_document(text: str) -> Document:
     builder = _Builder()
     value = builder.build(node, ())
     return Document(
-        value=value, lines=builder.lines, literals=builder.literals, problems=tuple(builder.problems)
+        value=value,
+        lines=builder.lines,
+        literals=builder.literals,
+        spans=builder.spans,
+        problems=tuple(builder.problems),
     )
 
 
 def _without_value(*problems: Problem) -> Document:
-    return Document(value=None, lines={}, literals={}, problems=problems)
+    return Document(value=None, lines={}, literals={}, spans={}, problems=problems)
 
 
 def _refuse_events(text: str) -> list[Problem]:
@@ -177,6 +183,7 @@ class _Builder:
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
         self.literals: dict[Path, int] = {}
+        self.spans: dict[Path, tuple[int, int]] = {}
         self.problems: list[Problem] = []
         self._construct = YAML(typ="safe", pure=True).constructor.construct_object
 
@@ -211,6 +218,7 @@ class _Builder:
         return values
 
     def _scalar(self, node: ScalarNode, path: Path) -> object:
+        self.spans[path] = (node.start_mark.index, node.end_mark.index)
         if node.style == "|":
             self.literals[path] = node.start_mark.line + 2
         if node.tag in _PLAIN_TEXT:

@@ -96,6 +96,11 @@ class Conditions:
         return activation
 
 
+def checked_syntax(when: str) -> bytes:
+    """Return the tree of a condition that compiles: a `google.protobuf.Any` of `cel.expr.CheckedExpr`."""
+    return bytes(_environment().compile(when).serialize())
+
+
 class _Condition:
     """A compiled condition; holds only if its value is the bool true."""
 

@@ -106,8 +106,8 @@ def difference(recorded: Recorded, old: Policy, new: Policy) -> Difference:
         before=before,
         after=after,
         privacy_class=class_,
-        cost_before_usd_nanos=_cost(recorded, before, old),
-        cost_after_usd_nanos=_cost(recorded, after, new),
+        cost_before_usd_nanos=cost_of_first(recorded, before, old),
+        cost_after_usd_nanos=cost_of_first(recorded, after, new),
         is_new_to_cloud=reaches and not reached,
         is_uncertain=is_uncertain,
     )
@@ -130,7 +130,7 @@ def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
     )
 
 
-def _cost(recorded: Recorded, choice: Choice, policy: Policy) -> int:
+def cost_of_first(recorded: Recorded, choice: Choice, policy: Policy) -> int:
     """Return what the first model of a chain would have cost, by the tokens that the answer had."""
     if not choice.chain or recorded.usage is None:
         return 0

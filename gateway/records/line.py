@@ -1,5 +1,6 @@
 """One record: from a call that is over to a line of JSON, and back to what replay needs. Never any text."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gateway.types import (
     PrivacyClass,
     Reason,
     Refusal,
+    Route,
     Shadowed,
     Usage,
 )
@@ -44,6 +46,10 @@ class Recorded:
     refused: tuple[Refusal, ...]
     cost_usd_nanos: int
     usage: Usage | None
+    method: str
+    ended_unix_s: float
+    route: Route | None
+    """Where the answer was made; None for a call that got none."""
 
 
 def fields_of(report: CallReport) -> Mapping[str, Any]:
@@ -182,10 +188,10 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
     evidence = facts["evidence"]
     case = Case(
         facts=Facts(
-            complexity=facts["complexity"],
-            privacy=facts["privacy"],
-            budget=facts["budget"],
-            budget_plan=facts["budget_plan"],
+            complexity=_number(facts["complexity"]),
+            privacy=_number(facts["privacy"]),
+            budget=_number(facts["budget"]),
+            budget_plan=_number(facts["budget_plan"]),
             privacy_class=PrivacyClass[decision["privacy_class"]],
             findings=tuple(facts["findings"]),
             tenant=fields["tenant"],
@@ -215,4 +221,13 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
         ),
         cost_usd_nanos=fields["cost_usd_nanos"],
         usage=None if usage is None else Usage(**usage),
+        method=fields["method"],
+        ended_unix_s=_number(fields["at_unix_s"]),
+        route=None if fields.get("route") is None else Route(fields["route"]),
     )
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("a number")
+    return value

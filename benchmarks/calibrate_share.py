@@ -1,0 +1,146 @@
+"""Whether a calibrated share holds on the next day: simulated days, calibrated and decided.
+
+On the first day of each pair the policy is as it is; `gateway calibrate --write` sets its threshold by the
+records of that day; the second day, of other requests, is decided by what was written.
+
+Budgets that are used up by the hour do so on both days alike. Budgets that the requests themselves use up
+stop more of them under a lower threshold, which no record of the first day can know: the command says so.
+
+python -m benchmarks.calibrate_share [--pairs N] [--json FILE]
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gateway.cli.app import run
+from gateway.policy.load import load_policy
+from tests.days_of_traffic import POLICY, Sum, lived
+
+SHARES = (0.1, 0.2, 0.5)
+WITHIN = 0.03
+"""How far the next day may be off, of all requests."""
+
+
+_HEAD = (
+    f"{'budgets':<14}{'requests':>9}{'pair':>6}{'wanted':>8}{'threshold':>11}{'expected':>10}{'next day':>10}"
+    f"{'off':>7}{'USD expected':>14}{'USD paid':>10}  warned"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One calibration, and the day after it."""
+
+    budgets: str
+    requests: int
+    pair: int
+    wanted: float
+    threshold: float
+    expected: float
+    reached: float
+    expected_usd: float
+    paid_usd: float
+    warned: bool
+    """Whether the command said that a budget would be used up."""
+
+    @property
+    def off(self) -> float:
+        """How far the next day is from what was wanted, as a share of all requests."""
+        return self.reached - self.wanted
+
+    def line(self) -> str:
+        """Return the row of the table."""
+        return (
+            f"{self.budgets:<14}{self.requests:>9}{self.pair:>6}{self.wanted:>8.0%}{self.threshold:>11g}"
+            f"{self.expected:>10.1%}{self.reached:>10.1%}{100 * self.off:>+7.1f}{self.expected_usd:>14.3f}"
+            f"{self.paid_usd:>10.3f}  {'yes' if self.warned else 'no'}"
+        )
+
+
+def main() -> None:
+    """Measure, print a table, and write JSON on request."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5, help="of days")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    print(_HEAD)
+    rows: list[Row] = []
+    worst: dict[str, float] = {}
+    for requests, is_spent_by_itself in ((1_000, False), (5_000, False), (5_000, True)):
+        budgets = "by themselves" if is_spent_by_itself else "by the hour"
+        some: list[Row] = []
+        for pair in range(arguments.pairs):
+            some += _pair(pair, requests, budgets)
+        rows += some
+        worst[f"{requests} requests a day, budgets used up {budgets}"] = max(abs(row.off) for row in some)
+    for what, off in worst.items():
+        print(f"worst of {what}: {100 * off:.1f} points (wanted: at most {100 * WITHIN:.0f})")
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps({"rows": [asdict(row) for row in rows], "worst": worst}, indent=2)
+        )
+
+
+def _pair(pair: int, requests: int, budgets: str) -> list[Row]:
+    is_spent_by_itself = budgets == "by themselves"
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        policy, records = Path(folder) / "policy.yaml", Path(folder) / "decisions.jsonl"
+        policy.write_text(POLICY)
+        lived(
+            load_policy(policy),
+            seed=2 * pair,
+            requests=requests,
+            records=records,
+            is_spent_by_itself=is_spent_by_itself,
+        )
+        for wanted in SHARES:
+            policy.write_text(POLICY)
+            said = calibrated(policy, records, "--target-cloud-share", str(wanted))
+            after = lived(
+                load_policy(policy),
+                seed=2 * pair + 1,
+                requests=requests,
+                day=1,
+                is_spent_by_itself=is_spent_by_itself,
+            )
+            rows.append(_row(pair, wanted, said, after, budgets))
+            print(rows[-1].line())
+    return rows
+
+
+def calibrated(policy: Path, records: Path, *targets: str) -> dict[str, float]:
+    """Run the command, write the policy, and return what it says to scripts."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = run(
+            ["calibrate", "--policy", str(policy), "--input", str(records), *targets, "--write", "--json"]
+        )
+    if status:
+        raise SystemExit(f"gateway calibrate ended with {status}")
+    said: dict[str, float] = json.loads(printed.getvalue())
+    return said
+
+
+def _row(pair: int, wanted: float, said: dict[str, float], after: Sum, budgets: str) -> Row:
+    return Row(
+        budgets=budgets,
+        requests=after.requests,
+        pair=pair + 1,
+        wanted=wanted,
+        threshold=said["threshold"],
+        expected=said["cloud_share"],
+        reached=after.cloud_share,
+        expected_usd=said["usd_per_day"],
+        paid_usd=after.cost_usd_nanos / 1e9,
+        warned=bool(said["uses_up_a_budget"]),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Calibrate how much goes to the cloud: from recorded traffic to the threshold in a policy."""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.rewriting import accepted, replace_file
+from gateway.cli.share_report import Result, fields_of, notes_of, tables_of
+from gateway.cli.terminal import console, show
+from gateway.ledger.money import NANOS_PER_USD
+from gateway.policy.load import default_policy_path, load_policy
+from gateway.policy.model import Policy
+from gateway.policy.threshold import NoThreshold, Threshold, rewritten, threshold_of
+from gateway.records.cuts import Cut, Picked, cuts, pick
+from gateway.records.line import NotARecord, Recorded
+from gateway.records.reading import read_decisions
+from gateway.records.traffic import Traffic, gather
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What is asked for; one of the two at least."""
+
+    cloud_share: float | None
+    max_usd_per_day: float | None
+    rule: str | None
+    """Whose threshold; None: of the only rule that has one."""
+
+
+def calibrate_share(
+    policy_path: Path | None, records: Path, targets: Targets, *, writes: bool, as_json: bool
+) -> None:
+    """Print the threshold that meets the targets, and set it in the policy on request."""
+    if writes and policy_path is None:
+        raise CommandFailed("--write needs --policy FILE: the packaged policy stays as it is", status=MISUSED)
+    for value in (targets.cloud_share, targets.max_usd_per_day):
+        if value is not None and not math.isfinite(value):
+            raise CommandFailed("a target must be a finite number", status=MISUSED)
+    path = policy_path or default_policy_path()
+    policy = load_policy(path)
+    try:
+        threshold = threshold_of(policy, targets.rule)
+    except NoThreshold as error:
+        raise CommandFailed(str(error), status=MISUSED) from None
+    traffic = gather(_read(records), policy, threshold)
+    found = _cuts(traffic, records, threshold)
+    picked = _pick(found, traffic, targets)
+    number = picked.cut.number(threshold.comparison.operator)
+    result = Result(
+        policy=policy, threshold=threshold, traffic=traffic, cuts=found, picked=picked, number=number,
+        wanted_share=targets.cloud_share, max_usd_per_day=targets.max_usd_per_day,
+    )  # fmt: skip
+    written = _write(path, policy, threshold, number) if writes else None
+    _print(result, written, path=path, as_json=as_json)
+
+
+def _read(path: Path) -> Iterator[Recorded]:
+    try:
+        lines = track(
+            read_decisions(path),
+            description="deciding again",
+            console=console(sys.stderr),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        for _, recorded in lines:
+            yield recorded
+    except NotARecord as error:
+        raise CommandFailed(str(error), status=MISUSED) from None
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+
+
+def _cuts(traffic: Traffic, records: Path, threshold: Threshold) -> list[Cut]:
+    total = len(traffic.requests)
+    if not total:
+        left = traffic.explained + traffic.scored_otherwise
+        said = f"; {left} are of Explain, or of another scorer and without features" if left else ""
+        raise CommandFailed(f"{records}: has no request to learn from{said}")
+    if not traffic.swing:
+        raise CommandFailed(
+            f"{records}: rule {threshold.rule} decides none of {total} requests by their complexity:"
+            f" {traffic.always_cloud} go to the cloud whatever its threshold is, {traffic.never_cloud} never"
+        )
+    return cuts(traffic.requests)
+
+
+def _pick(found: list[Cut], traffic: Traffic, targets: Targets) -> Picked:
+    cloud = None if targets.cloud_share is None else targets.cloud_share * len(traffic.requests)
+    most = None
+    if targets.max_usd_per_day is not None:
+        if traffic.span_s <= 0.0:
+            raise CommandFailed("--max-usd-per-day: all records are of one moment; a spend a day needs time")
+        most = targets.max_usd_per_day * NANOS_PER_USD * traffic.span_s / 86_400.0
+    picked = pick(found, cloud=cloud, most_usd_nanos=most)
+    if picked is None:
+        least = traffic.a_day(min(cut.cost_usd_nanos for cut in found)) or 0.0
+        raise CommandFailed(
+            f"--max-usd-per-day {targets.max_usd_per_day:g}: no threshold costs so little; what goes to the"
+            f" cloud whatever it is costs {least / NANOS_PER_USD:.6f} USD a day"
+        )
+    return picked
+
+
+def _write(path: Path, policy: Policy, threshold: Threshold, number: str) -> Policy:
+    """Set the number in the file, if that changes nothing else; return what it says then."""
+    try:
+        old = path.read_bytes()
+        new = rewritten(old.decode("utf-8"), threshold, number)
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again") from None
+    except NoThreshold as error:
+        raise CommandFailed(f"nothing was written: {error}") from None
+    after = accepted(new, policy, path, threshold.path)
+    if after.hash != policy.hash:
+        replace_file(path, old, new.encode("utf-8"))
+    return after
+
+
+def _print(result: Result, written: Policy | None, *, path: Path, as_json: bool) -> None:
+    if as_json:
+        fields: Mapping[str, object] = fields_of(result)
+        print(json.dumps({**fields, "written_policy_hash": written.hash if written else None}, indent=2))
+        return
+    show(*tables_of(result), stream=sys.stdout)
+    for note in notes_of(result):
+        print(f"note: {note}")
+    if written is None:
+        print("Nothing was written; --write sets it in the policy.")
+    else:
+        print(f"Written to {path}; its hash is now {written.hash}.")
+        print("gateway reload --allow-loosening takes it up.")

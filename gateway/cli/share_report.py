@@ -1,0 +1,191 @@
+"""What `gateway calibrate --input` says of a threshold, to people and to scripts. Pure."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from gateway.cli.terminal import names_and_values, table
+from gateway.ledger.money import NANOS_PER_USD
+from gateway.policy.model import Policy
+from gateway.policy.threshold import Threshold
+from gateway.records.cuts import Cut, Picked, nearest
+from gateway.records.traffic import DAY_S, Traffic
+
+_STEPS = 20
+"""Of the curve: every 5 % of all requests."""
+_NEAR = 0.005
+"""A share that is missed by less is not talked about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A threshold that was picked, and what it was picked from."""
+
+    policy: Policy
+    threshold: Threshold
+    traffic: Traffic
+    cuts: Sequence[Cut]
+    picked: Picked
+    number: str
+    wanted_share: float | None
+    max_usd_per_day: float | None
+
+    def share(self, cloud: int) -> float:
+        """Return a number of requests as a share of all."""
+        return cloud / len(self.traffic.requests)
+
+    def usd_per_day(self, cost_usd_nanos: int) -> float | None:
+        """Return a cost of all these requests as US dollars a day; None where they have no time."""
+        nanos = self.traffic.a_day(cost_usd_nanos)
+        return None if nanos is None else nanos / NANOS_PER_USD
+
+    @property
+    def give_or_take(self) -> float:
+        """How far the share of a like day is off by chance alone, in 95 of 100: that of two samples."""
+        days, total = max(1.0, self.traffic.span_s / DAY_S), len(self.traffic.requests)
+        share = self.share(self.picked.cut.cloud)
+        return 1.96 * math.sqrt(share * (1.0 - share) * (1.0 / total + days / total))
+
+    @property
+    def extremes(self) -> tuple[int, int]:
+        """The fewest requests in the cloud that a threshold leads to, and the most."""
+        return min(cut.cloud for cut in self.cuts), max(cut.cloud for cut in self.cuts)
+
+
+def curve(result: Result) -> list[Cut]:
+    """Return the cuts nearest to 0, 5, 10 ... 100 % of all requests, each once."""
+    total = len(result.traffic.requests)
+    cuts: list[Cut] = []
+    for step in range(_STEPS + 1):
+        cut = nearest(result.cuts, total * step / _STEPS)
+        if cut not in cuts:
+            cuts.append(cut)
+    return cuts
+
+
+def tables_of(result: Result) -> list[Table]:
+    """Return what is printed for people."""
+    traffic, comparison = result.traffic, result.threshold.comparison
+    days, total = traffic.span_s / DAY_S, len(traffic.requests)
+    cloud, cost = traffic.under(result.threshold)
+    picked = result.picked.cut
+    rows = [
+        ("requests", f"{total} in {days:.2f} days"),
+        ("rule", f"{result.threshold.rule} ({result.policy.source.at(result.threshold.path, '')[:-2]})"),
+        (
+            "decided by it",
+            f"{traffic.swing}; {traffic.always_cloud} always in the cloud, {traffic.never_cloud} never",
+        ),
+        ("as it is", f"{comparison.value:g}: {_shown(result, cloud, cost)}"),
+        ("threshold", f"{result.number}: {_shown(result, picked.cloud, picked.cost_usd_nanos)}"),
+        ("bound by", _bound(result)),
+        ("next day", f"the same, give or take {result.give_or_take:.1%} by chance alone"),
+    ]
+    lines = [
+        (f"{result.share(cut.cloud):.1%}", cut.number(comparison.operator), _usd(result, cut.cost_usd_nanos))
+        for cut in curve(result)
+    ]
+    return [names_and_values(rows), table(("cloud share", "threshold", "USD a day"), lines)]
+
+
+def _shown(result: Result, cloud: int, cost_usd_nanos: int) -> str:
+    return f"{result.share(cloud):.1%} to the cloud, {_usd(result, cost_usd_nanos)} USD a day"
+
+
+def _usd(result: Result, cost_usd_nanos: int) -> str:
+    usd = result.usd_per_day(cost_usd_nanos)
+    return "unknown" if usd is None else f"{usd:.6f}"
+
+
+def _bound(result: Result) -> str:
+    if result.picked.bound_by == "spend":
+        return f"the spend, {result.max_usd_per_day:g} USD a day"
+    return f"the share, {result.wanted_share:.1%}"
+
+
+def notes_of(result: Result) -> Iterator[str]:
+    """Yield what keeps the figures from being exact, a line each."""
+    traffic = result.traffic
+    if (wanted := result.wanted_share) is not None and result.picked.bound_by == "share":
+        yield from _missed(result, wanted)
+    if 0.0 < traffic.span_s < DAY_S:
+        yield f"the records span {traffic.span_s / 3600:.1f} hours; a day's cost is extrapolated from them"
+    if not traffic.span_s:
+        yield "all records are of one moment; what a day costs is not known"
+    if traffic.answered_at_edge:
+        yield (
+            f"{traffic.answered_at_edge} requests that may go to the cloud were answered at the edge: their"
+            " cost is that of as many tokens as the local answer had"
+        )
+    if traffic.uses_up(result.picked.cut.cost_usd_nanos):
+        yield (
+            "this costs more than what was recorded, and would use up a budget (the fullest was at"
+            f" {traffic.fullest_budget:.0%}): less may go to the cloud than the share above says"
+        )
+    for count, said in (
+        (traffic.without_usage, "that may go to the cloud have no counted tokens, and cost nothing here"),
+        (traffic.of_other_policies, "were decided by another policy, and were decided again by this one"),
+        (traffic.without_labels, "had labels that were not recorded, and a rule reads labels"),
+        (traffic.scored_otherwise, "left out: scored by another scorer, and recorded without features"),
+        (traffic.explained, "left out: calls of Explain, which no model answers"),
+    ):
+        if count:
+            yield f"{count} requests {said}"
+
+
+def _missed(result: Result, wanted: float) -> Iterator[str]:
+    least, most = (result.share(cloud) for cloud in result.extremes)
+    cut = result.picked.cut
+    if not least <= wanted <= most:
+        end = f"fewer than {least:.1%}" if wanted < least else f"more than {most:.1%}"
+        yield f"no threshold of this rule sends {end} to the cloud: for the others it decides nothing"
+    elif abs(result.share(cut.cloud) - wanted) > _NEAR:
+        at = result.cuts.index(cut)
+        sides = [result.share(each.cloud) for each in result.cuts[max(0, at - 1) : at + 2] if each is not cut]
+        shares = " or ".join(f"{side:.1%}" for side in sides)
+        yield f"many requests have the very same score, or there are few: the next shares are {shares}"
+
+
+def fields_of(result: Result) -> dict[str, object]:
+    """Return what is printed for scripts; money in US dollars, shares from 0 to 1."""
+    traffic, picked = result.traffic, result.picked.cut
+    operator = result.threshold.comparison.operator
+    cloud, cost = traffic.under(result.threshold)
+    least, most = result.extremes
+    return {
+        "policy_hash": result.policy.hash,
+        "rule": result.threshold.rule,
+        "requests": len(traffic.requests),
+        "decided_by_threshold": traffic.swing,
+        "always_cloud": traffic.always_cloud,
+        "never_cloud": traffic.never_cloud,
+        "days": traffic.span_s / DAY_S,
+        "threshold_before": result.threshold.comparison.value,
+        "cloud_share_before": result.share(cloud),
+        "usd_per_day_before": result.usd_per_day(cost),
+        "threshold": float(result.number),
+        "cloud_share": result.share(picked.cloud),
+        "usd_per_day": result.usd_per_day(picked.cost_usd_nanos),
+        "give_or_take": result.give_or_take,
+        "bound_by": result.picked.bound_by,
+        "least_cloud_share": result.share(least),
+        "most_cloud_share": result.share(most),
+        "curve": [
+            {
+                "cloud_share": result.share(cut.cloud),
+                "threshold": float(cut.number(operator)),
+                "usd_per_day": result.usd_per_day(cut.cost_usd_nanos),
+            }
+            for cut in curve(result)
+        ],
+        "of_other_policies": traffic.of_other_policies,
+        "answered_at_edge": traffic.answered_at_edge,
+        "without_usage": traffic.without_usage,
+        "without_labels": traffic.without_labels,
+        "scored_otherwise": traffic.scored_otherwise,
+        "explained": traffic.explained,
+        "uses_up_a_budget": traffic.uses_up(picked.cost_usd_nanos),
+        "notes": list(notes_of(result)),
+    }

@@ -1,0 +1,371 @@
+"""`gateway calibrate --input`: a share or a spend becomes a threshold, which holds on the next day."""
+
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.app import run
+from gateway.cli.exits import CommandFailed
+from gateway.cli.rewriting import replace_file
+from gateway.clock import SystemClock
+from gateway.policy.load import load_policy, parse_policy
+from gateway.records.writer import Records
+from gateway.telemetry.report import CallReport
+from gateway.types import Answer, FinishReason, PrivacyClass, Route, Usage
+from tests.days_of_traffic import MONDAY_UNIX_S, lived
+from tests.days_of_traffic import POLICY as DAYS_POLICY
+from tests.records_made import POLICY, ended
+
+Said = dict[str, object]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """The policy of the records, of which `hard` is the rule with a threshold."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+    return path
+
+
+def recorded(
+    folder: Path,
+    scores: list[float],
+    *,
+    change: Callable[[int, CallReport], CallReport] = lambda _, report: report,
+    hours: float = 48.0,
+    policy: str = POLICY,
+    privacy_class: PrivacyClass = PrivacyClass.PUBLIC,
+) -> Path:
+    """Record a call of each score, in even steps of time; every answer has 11 and 7 tokens."""
+    path = folder / "decisions.jsonl"
+    records = Records(path, clock=SystemClock())
+    loaded = parse_policy(policy, name="p")
+    for at, score in enumerate(scores):
+        report = ended(loaded, request_id=f"r{at}", complexity=score, privacy_class=privacy_class)
+        ended_unix_s = MONDAY_UNIX_S + hours * 3600 * at / max(1, len(scores) - 1)
+        records.note(change(at, replace(report, ended_unix_s=ended_unix_s)))
+    records.close()
+    return path
+
+
+def calibrated(capsys: pytest.CaptureFixture[str], policy: Path, records: Path, *options: str) -> Said:
+    """Run the command and return what it prints for scripts."""
+    capsys.readouterr()
+    flags = ["--policy", str(policy), "--input", str(records), *options, "--json"]
+    assert run(["calibrate", *flags]) == 0
+    said: Said = json.loads(capsys.readouterr().out)
+    return said
+
+
+TENTHS = [at / 10 + 0.05 for at in range(10)]
+
+
+def test_a_share_is_a_quantile(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of ten requests are above the threshold; the curve has every step, with its cost a day."""
+    said = calibrated(capsys, policy, recorded(tmp_path, TENTHS), "--target-cloud-share", "0.2")
+
+    assert (said["threshold"], said["cloud_share"], said["bound_by"]) == (0.8, 0.2, "share")
+    assert (said["threshold_before"], said["cloud_share_before"], said["days"]) == (0.6, 0.4, 2.0)
+    # 11 tokens for 1 USD and 7 for 2 USD a million are 25 millionths; two of them, in two days.
+    assert said["usd_per_day"] == pytest.approx(25e-6)
+    curve = said["curve"]
+    assert isinstance(curve, list)
+    assert [(each["cloud_share"], each["threshold"]) for each in curve] == [
+        (0.0, 1.1), (0.1, 0.9), (0.2, 0.8), (0.3, 0.7), (0.4, 0.6), (0.5, 0.5), (0.6, 0.4), (0.7, 0.3),
+        (0.8, 0.2), (0.9, 0.1), (1.0, 0.0),
+    ]  # fmt: skip
+    assert policy.read_text() == POLICY
+
+
+@pytest.mark.parametrize(("share", "threshold"), [("0", 1.1), ("1", 0.0)])
+def test_nothing_and_everything(
+    share: str, threshold: float, tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The ends are numbers that hold for every score, not only for those that were seen."""
+    said = calibrated(capsys, policy, recorded(tmp_path, TENTHS), "--target-cloud-share", share)
+    assert (said["threshold"], said["cloud_share"]) == (threshold, float(share))
+
+
+def test_a_spend_a_day(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not passed; with a share beside it the smaller one wins, and that is said."""
+    records = recorded(tmp_path, TENTHS)
+    spend = ("--max-usd-per-day", "0.00004")  # Three answers in two days.
+
+    alone = calibrated(capsys, policy, records, *spend)
+    less = calibrated(capsys, policy, records, *spend, "--target-cloud-share", "0.2")
+    more = calibrated(capsys, policy, records, *spend, "--target-cloud-share", "0.7")
+
+    assert [(each["cloud_share"], each["bound_by"]) for each in (alone, less, more)] == [
+        (0.3, "spend"),
+        (0.2, "share"),
+        (0.3, "spend"),
+    ]
+
+
+def test_a_spend_that_no_threshold_keeps(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a rule sends to the cloud whatever the threshold is costs what it costs."""
+    policy.write_text(POLICY.replace("has(labels.team) && labels.team", "complexity - 0.9 > 0.0 || tenant"))
+    records = recorded(tmp_path, TENTHS)
+    asked = ["calibrate", "--policy", str(policy), "--input", str(records), "--max-usd-per-day", "0.00001"]
+    assert run(asked) == 1
+    assert "costs 0.000013 USD a day" in capsys.readouterr().err
+    assert run([*asked[:-1], "1"]) == 0
+
+
+def test_what_is_written_is_one_number(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Comments, layout, mode and a link to the file stay; the policy is checked and its tests run."""
+    text = POLICY.replace("\n", "\r\n").replace("rules:", "rules:   # é 0.6, in order")
+    real = tmp_path / "real.yaml"
+    real.write_bytes(text.encode())
+    real.chmod(0o640)
+    policy.unlink()
+    policy.symlink_to(real)
+
+    said = calibrated(capsys, policy, recorded(tmp_path, TENTHS), "--target-cloud-share", ".3", "--write")
+
+    assert real.read_bytes() == text.replace("complexity >= 0.6", "complexity >= 0.7").encode()
+    assert policy.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert said["written_policy_hash"] == load_policy(policy).hash != said["policy_hash"]
+    assert sorted(each.name for each in tmp_path.glob("*.yaml*")) == ["policy.yaml", "real.yaml"]
+    again = calibrated(capsys, policy, tmp_path / "decisions.jsonl", "--target-cloud-share", ".3", "--write")
+    assert (again["threshold_before"], again["cloud_share_before"]) == (0.7, 0.3)
+    assert again["of_other_policies"] == 10
+
+
+def test_a_test_of_the_policy_that_would_fail_keeps_the_file(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an operator promised holds, or a person changes it."""
+    policy.write_text(
+        f"{POLICY}tests:\n  - {{prompt: x, state: {{complexity: 0.65}}, expect: {{rule: hard}}}}\n"
+        "  - {prompt: x, state: {complexity: 0.65}, expect: {rule: default}}\n"  # Fails before, too.
+    )
+    before = policy.read_text()
+    records = str(recorded(tmp_path, TENTHS))
+    flags = ["--policy", str(policy), "--input", records, "--write", "--target-cloud-share"]
+
+    assert run(["calibrate", *flags, "0.2"]) == 1
+    assert (
+        f"a test of the policy would fail: {policy}:16: tests[0]: rule is default" in capsys.readouterr().err
+    )
+    assert policy.read_text() == before
+    assert run(["calibrate", *flags, "0.5"]) == 0
+    assert "complexity >= 0.5'" in policy.read_text()
+
+
+def test_ties_are_told(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Six of ten requests have one score: there is nothing between a tenth and seven."""
+    records = recorded(tmp_path, [0.1, 0.2, 0.3, *[0.5] * 6, 0.9])
+    said = calibrated(capsys, policy, records, "--target-cloud-share", "0.3")
+
+    assert (said["cloud_share"], said["threshold"]) == (0.1, 0.7)
+    notes = said["notes"]
+    assert isinstance(notes, list)
+    assert "the next shares are 70.0% or 0.0%" in notes[0]
+
+
+def test_private_requests_are_of_no_threshold(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They count as traffic that stays; a file of them alone has nothing to set, and is said to."""
+    records = recorded(tmp_path, TENTHS, privacy_class=PrivacyClass.CONFIDENTIAL)
+    asked = ["calibrate", "--policy", str(policy), "--input", str(records), "--target-cloud-share", "0.2"]
+
+    assert run([*asked, "--write"]) == 1
+    said = "rule hard decides none of 10 requests by their complexity: 0 go to the cloud whatever its"
+    assert said in capsys.readouterr().err
+    assert policy.read_text() == POLICY
+
+    recorded(tmp_path, TENTHS)  # Appended: now half of the traffic may go.
+    mixed = calibrated(capsys, policy, records, "--target-cloud-share", "0.6")
+    assert (mixed["requests"], mixed["never_cloud"], mixed["cloud_share"]) == (20, 10, 0.5)
+    said = "no threshold of this rule sends more than 50.0% to the cloud: for the others it decides nothing"
+    assert isinstance(mixed["notes"], list)
+    assert mixed["notes"][0] == said
+
+
+def test_what_cannot_be_relied_on_is_counted(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Explain, local answers, answers without tokens, labels that are not there, and a short time."""
+
+    def change(at: int, report: CallReport) -> CallReport:
+        if at == 0:
+            return replace(report, method="Explain", answer=None)
+        if at == 1:
+            return replace(report, code="UNAVAILABLE", answer=None)
+        canned = Answer(
+            text="", finish_reason=FinishReason.STOP, usage=Usage(prompt_tokens=0, completion_tokens=0),
+            route=Route.CANNED, model="", degraded=None, cost_usd_nanos=0, attempts=(),
+        )  # fmt: skip
+        return replace(report, answer=canned) if at == 2 else report
+
+    records = recorded(tmp_path, TENTHS, change=change, hours=12.0)
+    other = POLICY.replace("complexity >= 0.6", "complexity >= 0.7")
+    policy.write_text(other)
+    said = calibrated(capsys, policy, records, "--target-cloud-share", "0.5")
+
+    counted = ("requests", "explained", "without_usage", "answered_at_edge", "of_other_policies")
+    assert [said[key] for key in counted] == [9, 1, 2, 7, 9]
+    notes = said["notes"]
+    assert isinstance(notes, list)
+    text = "\n".join(notes)
+    assert "the records span 10.7 hours; a day's cost is extrapolated from them" in text
+    assert "7 requests that may go to the cloud were answered at the edge" in text
+    assert "2 requests that may go to the cloud have no counted tokens" in text
+    assert "9 requests were decided by another policy" in text
+    assert "1 requests left out: calls of Explain" in text
+
+
+def test_records_of_another_scorer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With features they are scored again; without them they are left out, since their scale is another."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(DAYS_POLICY)
+    lived(load_policy(policy), seed=5, requests=300, records=tmp_path / "d.jsonl")
+    same = calibrated(capsys, policy, tmp_path / "d.jsonl", "--target-cloud-share", "0.2")
+    outcomes = tmp_path / "o.jsonl"
+    outcomes.write_text(
+        "".join(
+            json.dumps(
+                {"id": at, "text": f"What is {at} plus {at}?" if at % 2 else f"Poem {at}", "weak": at % 2}
+            )
+            + "\n"
+            for at in range(60)
+        )
+    )
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(tmp_path / "scorer.json")]) == 0
+    policy.write_text(DAYS_POLICY + "complexity: {scorer: scorer.json}\n")
+
+    said = calibrated(capsys, policy, tmp_path / "d.jsonl", "--target-cloud-share", "0.2", "--write")
+
+    assert same["scored_otherwise"] == 0
+    assert isinstance(said["scored_otherwise"], int)
+    assert said["scored_otherwise"] > 10
+    assert said["threshold"] != same["threshold"]
+    assert said["requests"] == 300 - said["scored_otherwise"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "said"),
+    [
+        ("", 1, "has no request to learn from"),
+        ('{"kind":"start","v":1}\n', 1, "has no request to learn from"),
+        ('{"kind":"request"', 2, "decisions.jsonl:1: is not JSON"),
+        ('{"kind":"request","v":9}\n', 2, "decisions.jsonl:1: is not a record of version 1"),
+        ('{"kind":"request","v":1,"facts":{}}\n', 2, "decisions.jsonl:1: is not a whole record"),
+        (None, 2, "decisions.jsonl: cannot be read"),
+    ],
+)
+def test_a_file_that_says_nothing(
+    content: str | None, status: int, said: str, tmp_path: Path, policy: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """By its name, and by the line where one is wrong."""
+    path = tmp_path / "decisions.jsonl"
+    if content is not None:
+        path.write_text(content)
+    asked = ["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]
+    assert run(asked) == status
+    assert said in capsys.readouterr().err
+
+
+def test_a_record_without_a_score_is_refused(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its line: what is no number is not taken for one."""
+    path = recorded(tmp_path, TENTHS)
+    path.write_text(path.read_text().replace('"complexity":0.65', '"complexity":NaN'))
+    assert (
+        run(["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]) == 2
+    )
+    assert "decisions.jsonl:8: is not a whole record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            [],
+            "calibrate: needs --input FILE with --target-cloud-share or --max-usd-per-day, or --model NAME",
+        ),
+        (["--input", "x"], "--input needs --target-cloud-share, --max-usd-per-day, or both"),
+        (["--input", "x", "--write", "--rule", "a"], "--input needs --target-cloud-share"),
+        (["--target-cloud-share", "0.2"], "--target-cloud-share needs --input FILE"),
+        (["--write"], "--write needs --input FILE"),
+        (["--model", "edge"], "--model needs --labelled FILE"),
+        (["--labelled", "x"], "--labelled needs --model NAME"),
+        (["--model", "edge", "--labelled", "x", "--write"], "--model does not go with --write"),
+        (
+            ["--model", "edge", "--input", "x"],
+            "--model does not go with --input: say either --input or --model",
+        ),
+        (["--input", "x", "--max-usd-per-day", "inf"], "must be a finite number"),
+        (["--input", "x", "--target-cloud-share", "1.2"], "should be less than or equal to 1"),
+        (["--input", "x", "--target-cloud-share", "0.2", "--write"], "--write needs --policy FILE"),
+        (
+            ["--input", "x", "--target-cloud-share", "0.2"],
+            "2 rules compare complexity with a number; say --rule",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mixed or missing: the line says what belongs together."""
+    assert run(["calibrate", *options]) == 2
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_the_tables_for_people(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rule and place, what it is and would be, the curve, and what to do next."""
+    asked = ["calibrate", "--policy", str(policy), "--input", str(recorded(tmp_path, TENTHS))]
+    assert run([*asked, "--target-cloud-share", "0.2"]) == 0
+    shown = capsys.readouterr().out
+
+    assert f"hard({policy}:10:rules[2].when)" in "".join(shown.split())
+    assert "0.8: 20.0% to the cloud" in shown
+    assert "Nothing was written" in shown
+    assert run([*asked, "--target-cloud-share", "0.2", "--write"]) == 0
+    assert "gateway reload --allow-loosening" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
+    """What somebody else wrote is not overwritten, and no draft is left."""
+    path = tmp_path / "p.yaml"
+    path.write_text("theirs")
+    with pytest.raises(CommandFailed, match="was changed meanwhile"):
+        replace_file(path, b"read", b"new")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("p.yaml", "theirs")]
+
+
+@pytest.fixture(scope="module")
+def monday(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of a day."""
+    folder = tmp_path_factory.mktemp("monday")
+    lived(parse_policy(DAYS_POLICY, name="p"), seed=100, requests=2500, records=folder / "decisions.jsonl")
+    return folder / "decisions.jsonl"
+
+
+@pytest.mark.parametrize("wanted", [0.1, 0.2, 0.5])
+def test_the_share_holds_on_the_next_day(
+    wanted: float, monday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same day comes out exactly as said, other requests of the same kinds within 3 points."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(DAYS_POLICY)
+    said = calibrated(capsys, policy, monday, "--target-cloud-share", str(wanted), "--write")
+
+    again = lived(load_policy(policy), seed=100, requests=2500)
+    tuesday = lived(load_policy(policy), seed=101, requests=2500, day=1)
+
+    assert again.cloud_share == said["cloud_share"]
+    assert abs(tuesday.cloud_share - wanted) <= 0.03
