@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records soak test-egress chaos compose-test \
+	bench-records bench-share soak test-egress chaos compose-test \
 	protos schema telemetry pages lock clean
 
 help:  ## Show this list.
@@ -45,6 +45,9 @@ bench-faults: setup  ## Every fault of a provider, unary and streamed: tries, se
 
 bench-deadlines: setup  ## How many of the requests that are let through finish in time.
 	@$(BIN)/python -m benchmarks.deadlines
+
+bench-share: setup  ## How well a calibrated share of the cloud holds on the next day.
+	@$(BIN)/python -m benchmarks.calibrate_share
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python benchmarks/engine.py

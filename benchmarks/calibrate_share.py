@@ -7,6 +7,7 @@ Budgets that are used up by the hour do so on both days alike. Budgets that the 
 stop more of them under a lower threshold, which no record of the first day can know: the command says so.
 
 python -m benchmarks.calibrate_share [--pairs N] [--json FILE]
+python -m benchmarks.calibrate_share --show     # what the command prints for such a day
 """
 
 import argparse
@@ -22,6 +23,8 @@ from gateway.policy.load import load_policy
 from tests.days_of_traffic import POLICY, Sum, lived
 
 SHARES = (0.1, 0.2, 0.5)
+DAYS = ((1_000, "by the hour"), (5_000, "by the hour"), (5_000, "by themselves"))
+"""Requests a day, and how the budgets are used up."""
 WITHIN = 0.03
 """How far the next day may be off, of all requests."""
 
@@ -67,23 +70,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5, help="of days")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--show", action="store_true", help="print what the command prints, and end")
     arguments = parser.parse_args()
+    if arguments.show:
+        _show()
+        return
     print(_HEAD)
     rows: list[Row] = []
-    worst: dict[str, float] = {}
-    for requests, is_spent_by_itself in ((1_000, False), (5_000, False), (5_000, True)):
-        budgets = "by themselves" if is_spent_by_itself else "by the hour"
-        some: list[Row] = []
+    for requests, budgets in DAYS:
         for pair in range(arguments.pairs):
-            some += _pair(pair, requests, budgets)
-        rows += some
-        worst[f"{requests} requests a day, budgets used up {budgets}"] = max(abs(row.off) for row in some)
+            rows += _pair(pair, requests, budgets)
+    worst = {f"{what}, {wanted:.0%} wanted": off for (what, wanted), off in _worst(rows).items()}
+    print(f"\nlargest difference of the next day, in points (wanted: at most {100 * WITHIN:.0f})")
     for what, off in worst.items():
-        print(f"worst of {what}: {100 * off:.1f} points (wanted: at most {100 * WITHIN:.0f})")
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"rows": [asdict(row) for row in rows], "worst": worst}, indent=2)
+        print(f"{what:<70}{100 * off:>5.1f}")
+    paid = {requests: _paid(rows, requests) for requests in dict.fromkeys(each for each, _ in DAYS)}
+    for requests, ratio in paid.items():
+        print(
+            f"{requests} requests a day, budgets used up by the hour: paid {ratio:.2f} of what was expected"
         )
+    if arguments.json:
+        report = {"rows": [asdict(row) for row in rows], "worst": worst, "paid_of_expected": paid}
+        arguments.json.write_text(json.dumps(report, indent=2))
+
+
+def _worst(rows: list[Row]) -> dict[tuple[str, float], float]:
+    worst: dict[tuple[str, float], float] = {}
+    for row in rows:
+        key = (f"{row.requests} requests a day, budgets used up {row.budgets}", row.wanted)
+        worst[key] = max(worst.get(key, 0.0), abs(row.off))
+    return worst
+
+
+def _paid(rows: list[Row], requests: int) -> float:
+    some = [row for row in rows if row.requests == requests and row.budgets == "by the hour"]
+    return sum(row.paid_usd for row in some) / sum(row.expected_usd for row in some)
+
+
+def _show() -> None:
+    """Print the command's own words for a share, and for a spend that is written."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("policy.yaml").write_text(POLICY)
+        lived(load_policy(Path("policy.yaml")), seed=0, requests=5_000, records=Path("decisions.jsonl"))
+        asked = ["calibrate", "--policy", "policy.yaml", "--input", "decisions.jsonl"]
+        for targets in (["--target-cloud-share", "0.2"], ["--max-usd-per-day", "1.20", "--write"]):
+            print("$ gateway", *asked, *targets)
+            run([*asked, *targets])
+            print()
 
 
 def _pair(pair: int, requests: int, budgets: str) -> list[Row]:

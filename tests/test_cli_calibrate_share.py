@@ -254,30 +254,6 @@ def test_records_of_another_scorer(tmp_path: Path, capsys: pytest.CaptureFixture
     assert said["requests"] == 300 - said["scored_otherwise"]
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "said"),
-    [
-        ("", 1, "has no request to learn from"),
-        ('{"kind":"start","v":1}\n', 1, "has no request to learn from"),
-        ('{"kind":"request"', 2, "decisions.jsonl:1: is not JSON"),
-        ('{"kind":"request","v":9}\n', 2, "decisions.jsonl:1: is not a record of version 1"),
-        ('{"kind":"request","v":1,"facts":{}}\n', 2, "decisions.jsonl:1: is not a whole record"),
-        (None, 2, "decisions.jsonl: cannot be read"),
-    ],
-)
-def test_a_file_that_says_nothing(
-    content: str | None, status: int, said: str, tmp_path: Path, policy: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """By its name, and by the line where one is wrong."""
-    path = tmp_path / "decisions.jsonl"
-    if content is not None:
-        path.write_text(content)
-    asked = ["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]
-    assert run(asked) == status
-    assert said in capsys.readouterr().err
-
-
 def test_a_record_without_a_score_is_refused(
     tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,41 +264,6 @@ def test_a_record_without_a_score_is_refused(
         run(["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]) == 2
     )
     assert "decisions.jsonl:8: is not a whole record" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (
-            [],
-            "calibrate: needs --input FILE with --target-cloud-share or --max-usd-per-day, or --model NAME",
-        ),
-        (["--input", "x"], "--input needs --target-cloud-share, --max-usd-per-day, or both"),
-        (["--input", "x", "--write", "--rule", "a"], "--input needs --target-cloud-share"),
-        (["--target-cloud-share", "0.2"], "--target-cloud-share needs --input FILE"),
-        (["--write"], "--write needs --input FILE"),
-        (["--model", "edge"], "--model needs --labelled FILE"),
-        (["--labelled", "x"], "--labelled needs --model NAME"),
-        (["--model", "edge", "--labelled", "x", "--write"], "--model does not go with --write"),
-        (
-            ["--model", "edge", "--input", "x"],
-            "--model does not go with --input: say either --input or --model",
-        ),
-        (["--input", "x", "--max-usd-per-day", "inf"], "must be a finite number"),
-        (["--input", "x", "--target-cloud-share", "1.2"], "should be less than or equal to 1"),
-        (["--input", "x", "--target-cloud-share", "0.2", "--write"], "--write needs --policy FILE"),
-        (
-            ["--input", "x", "--target-cloud-share", "0.2"],
-            "2 rules compare complexity with a number; say --rule",
-        ),
-    ],
-)
-def test_options_that_do_not_fit_are_one_line(
-    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Mixed or missing: the line says what belongs together."""
-    assert run(["calibrate", *options]) == 2
-    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_the_tables_for_people(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:

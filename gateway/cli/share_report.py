@@ -81,7 +81,7 @@ def tables_of(result: Result) -> list[Table]:
         ("as it is", f"{comparison.value:g}: {_shown(result, cloud, cost)}"),
         ("threshold", f"{result.number}: {_shown(result, picked.cloud, picked.cost_usd_nanos)}"),
         ("bound by", _bound(result)),
-        ("next day", f"the same, give or take {result.give_or_take:.1%} by chance alone"),
+        ("next day", f"the same, give or take {100 * result.give_or_take:.1f} points by chance alone"),
     ]
     lines = [
         (f"{result.share(cut.cloud):.1%}", cut.number(comparison.operator), _usd(result, cut.cost_usd_nanos))
