@@ -227,10 +227,14 @@ def test_what_cannot_be_relied_on_is_counted(
 
 
 def test_records_of_another_scorer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With features they are scored again; without them they are left out, since their scale is another."""
+    """With features they are scored again; of the others those are left out for which the score decides."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(DAYS_POLICY)
     lived(load_policy(policy), seed=5, requests=300, records=tmp_path / "d.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "d.jsonl").read_text().splitlines()]
+    for line in lines[1:31]:
+        line.pop("features", None)
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     same = calibrated(capsys, policy, tmp_path / "d.jsonl", "--target-cloud-share", "0.2")
     outcomes = tmp_path / "o.jsonl"
     outcomes.write_text(
@@ -248,10 +252,11 @@ def test_records_of_another_scorer(tmp_path: Path, capsys: pytest.CaptureFixture
     said = calibrated(capsys, policy, tmp_path / "d.jsonl", "--target-cloud-share", "0.2", "--write")
 
     assert same["scored_otherwise"] == 0
-    assert isinstance(said["scored_otherwise"], int)
-    assert said["scored_otherwise"] > 10
+    private = sum(line["decision"]["rule"] == "stays-home" for line in lines[1:31])
+    assert (said["scored_otherwise"], said["requests"]) == (30 - private, 270 + private)
+    assert private > 0
     assert said["threshold"] != same["threshold"]
-    assert said["requests"] == 300 - said["scored_otherwise"]
+    assert said["never_cloud"] == same["never_cloud"]
 
 
 def test_a_record_without_a_score_is_refused(
@@ -286,6 +291,31 @@ def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="was changed meanwhile"):
         replace_file(path, b"read", b"new")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("p.yaml", "theirs")]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ("complexity > 0.6", "[cloud, edge]", "[edge, cloud]"),
+        ("complexity < 0.6", "[edge, cloud]", "[cloud, edge]"),
+        ("!(0.6 <= complexity)", "[edge]", "[cloud, edge]"),
+        ("complexity <= 0.6 && prompt_tokens > 9", "[cloud]", "[edge]"),  # The easy ones, if long enough.
+    ],
+)
+def test_rules_of_every_form_come_out_as_said(
+    rules: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In whatever direction a rule sends requests, the same day has the share that was told."""
+    when, then, otherwise = rules
+    text = DAYS_POLICY.replace("complexity >= 0.6", when).replace("[cloud, edge]", then)
+    policy, records = tmp_path / "policy.yaml", tmp_path / "decisions.jsonl"
+    policy.write_text(text.replace("default,      route: [edge, cloud]", f"default, route: {otherwise}"))
+    lived(load_policy(policy), seed=7, requests=300, records=records)
+    said = calibrated(capsys, policy, records, "--target-cloud-share", "0.3", "--write")
+
+    assert said["threshold"] != 0.6
+    assert said["cloud_share"] == pytest.approx(0.3, abs=0.02)
+    assert lived(load_policy(policy), seed=7, requests=300).cloud_share == said["cloud_share"]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ class Traffic:
     explained: int
     """Left out: calls of Explain, which no model answers."""
     scored_otherwise: int
-    """Left out: scored by another scorer than the policy's, and without the features to do it again."""
+    """Left out: of those that swing, scored by another scorer than the policy's and recorded without the
+    features to do it again."""
     of_other_policies: int
     without_labels: int
     """A rule reads labels, and these had some that were not recorded."""
@@ -99,7 +100,10 @@ def gather(records: Iterable[Recorded], policy: Policy, threshold: Threshold) ->
         if one.has_features and one.fates.complexity != record.case.facts.complexity:
             rescored.add(record.policy_hash)
         judged.append(one)
-    kept = [one for one in judged if one.has_features or one.policy_hash not in rescored]
+    # Where the score decides nothing, it does not matter on which scale it is.
+    kept = [
+        one for one in judged if one.has_features or one.policy_hash not in rescored or not one.fates.swings
+    ]
     ends = [one.ended_unix_s for one in kept]
     return Traffic(
         requests=tuple(one.fates for one in kept),
