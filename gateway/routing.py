@@ -200,6 +200,31 @@ def permit_continuation(
     return Continuation(request=begun, permit=permit)
 
 
+def alone(decision: Decision, model: str) -> Decision:
+    """Return the decision with one model of its chain; a cloud model keeps the permit that it has there."""
+    if model not in decision.chain:
+        raise ValueError("only a model of the chain may be asked")
+    permits = {name: permit for name, permit in decision.permits.items() if name == model}
+    return replace(decision, chain=(model,), permits=permits)
+
+
+def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy) -> Decision | None:
+    """Return leave for one model to answer what the gateway itself asks; None: the law forbids it.
+
+    `judged` is what the policy decided of `request`; its rules, which are for callers, do not matter.
+    """
+    case = judged.case
+    if case is None or judged.policy_hash != policy.hash:
+        return None
+    class_, spec = judged.privacy_class, policy.models[model]
+    if _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(model, 0.0)) is not None:
+        return None
+    permits = {}
+    if isinstance(spec, OpenAIModel):
+        permits[model] = _permit(model, request, None, class_=class_, policy=policy)
+    return replace(judged, chain=(model,), permits=permits, refused=(), masked={})
+
+
 def _class_for(
     spec: LlamaCppModel | OpenAIModel, privacy: Privacy, masked: Masked | None
 ) -> tuple[PrivacyClass, Masked | None]:

@@ -26,10 +26,11 @@ from gateway.policy import air_gap, load
 from gateway.scoring.privacy import scorer as scoring
 from gateway.scoring.privacy import search, verdict
 from gateway.scoring.privacy.normal import NormalText
-from gateway.server import boundary, wire
+from gateway.server import boundary, second, wire
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests import test_egress_masking as masking
 from tests import test_entities as entities
+from tests import test_sampling as sampling
 from tests import test_scoring_privacy as privacy
 from tests.cloud_calls import call_of
 from tests.egress_bench import BATCH, captured_logs, play
@@ -124,7 +125,7 @@ def _defects() -> str:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            boundary._log_defect("r", error)
+            boundary.log_defect("r", error)
         return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
 
 
@@ -152,7 +153,17 @@ def _full() -> str:
     return _passes(privacy.test_what_is_everywhere_is_not_listed_to_the_end)
 
 
+def _never_drawn() -> str:
+    return _passes(sampling.test_who_is_never_drawn)
+
+
+def _judges() -> str:
+    return _passes(sampling.test_no_leave_for_a_judge_above_its_clearance)
+
+
 CHECKS: Mapping[str, Check] = {
+    "test_who_is_never_drawn": _never_drawn,
+    "test_no_leave_for_a_judge_above_its_clearance": _judges,
     "test_whatever_goes_wrong_restricts_the_request": _entities,
     "test_what_takes_too_long_restricts_the_request": _late,
     "test_what_is_everywhere_is_not_listed_to_the_end": _full,
@@ -332,8 +343,8 @@ GUARDS: Sequence[Guard] = (
           remove=_set(types.Message, "__repr__", lambda self: self.content)),
     Guard(name="no provider's words in an error", where="cloud_errors.refused",
           remove=lambda patch: patch.setattr("tests.egress_cases.refused", _loud(cloud_errors.refused))),
-    Guard(name="no exception's words in the log", where="boundary._log_defect",
-          remove=_set(boundary, "_log_defect", _loud_log)),
+    Guard(name="no exception's words in the log", where="boundary.log_defect",
+          remove=_set(boundary, "log_defect", _loud_log)),
     Guard(name="a schema has no escapes", where="wire._json_schema",
           remove=_set(wire, "_json_schema", lambda text: text)),
     Guard(name="masking: sure of type, place and text", where="judge._is_sure",
@@ -362,6 +373,8 @@ GUARDS: Sequence[Guard] = (
           remove=_wrapped(desk, "_is_wanted", _always(True))),
     Guard(name="handoff: what is sealed opens in its place only", where="seal.KeyRing.seal",
           remove=_unbind),
+    Guard(name="sample: a class that is not named is not drawn from", where="second.is_drawn_from",
+          remove=_set(second, "is_drawn_from", lambda *_: True)),
     Guard(name="--air-gap reads the policy", where="air_gap.check_air_gap",
           remove=_wrapped(load, "check_air_gap", _always([]))),
     Guard(name="--air-gap takes digits only", where="air_gap.is_on_this_host",

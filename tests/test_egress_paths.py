@@ -131,6 +131,6 @@ def test_a_defects_message_stays_out_of_the_log() -> None:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            boundary._log_defect("r", error)
+            boundary.log_defect("r", error)
     assert "ValueError" in logs.getvalue()
     assert TEXT not in logs.getvalue()

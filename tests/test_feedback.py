@@ -170,13 +170,16 @@ async def test_learn_joins_feedback_by_tenant_and_request(
     capsys.readouterr()
     assert run(["learn", "--decisions", str(path), "--output", str(tmp_path / "s.json"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["outcomes"], said["records"]) == (24, {"requests": 24, "feedback": 73, "joined": 24})
+    assert (said["outcomes"], said["records"]) == (
+        24,
+        {"requests": 24, "feedback": 73, "joined": 24, "sampled": 0},
+    )
     more = tmp_path / "more.jsonl"
     more.write_text("".join(f'{{"text": "What is {n}?", "weak": {n % 2}}}\n' for n in range(3)))
     both = ["learn", "--decisions", str(path), "--outcomes", str(more), "--output", str(tmp_path / "s.json")]
     assert run(both) == 0
     shown = capsys.readouterr().out
-    assert "records: joined     24\noutcomes            27\n" in shown
+    assert "records: joined     24\nrecords: sampled    0\noutcomes            27\n" in shown
 
 
 def request_line(request_id: str, at_unix_s: float, **fields: object) -> tuple[str, Mapping[str, object]]:
@@ -243,7 +246,7 @@ def test_learn_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
         "say where outcomes are: --decisions FILE, --outcomes FILE or both",
         "d.jsonl: cannot be read: No such file or directory",
         "d.jsonl:1: is not JSON",
-        "d.jsonl: 0 outcomes; at least 20 are needed (records: 1 requests with features, 0 feedback)",
+        "d.jsonl: 0 outcomes; at least 20 are needed (records: 1 requests, 0 feedback, 0 joined, 0 sampled)",
     ]
     assert not (tmp_path / "s.json").exists()
 

@@ -37,6 +37,7 @@ replies:
 records: {features_up_to: internal, labels: [team], on_error: refuse}
 limits: {concurrency: 10, tenant_concurrency: 5}
 handoff: {queue: sqlite, when_reason: [CLEARANCE], store_up_to: internal, keep_days: 3}
+sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}
 """
 
 
@@ -98,6 +99,10 @@ LOOSER = [
     ("store_up_to: internal", "store_up_to: restricted", "handoff.store_up_to: raised from internal"),
     ("when_reason: [CLEARANCE], ", "", "handoff.when_reason: more requests are stored for people"),
     ("keep_days: 3", "keep_days: 4", "handoff.keep_days: raised from 3 to 4"),
+    ("share: 0.05", "share: 0.06", "sample.share: raised from 0.05 to 0.06"),
+    ("classes: [internal]", "classes: [internal, public]", "sample.classes: added public"),
+    ("max_usd_per_day: 2.5", "max_usd_per_day: 3", "sample.max_usd_per_day: raised from 2.5 to 3"),
+    (", judge: cloud", "", "sample.judge: changed: another model sees requests with both answers"),
     ("on_error: refuse", "on_error: continue", "records.on_error: changed from refuse to continue"),
 ]  # fmt: skip
 
@@ -122,6 +127,9 @@ NOT_LOOSER = [
     ("slots: 8", "slots: 9"),
     ("concurrency: 10,", "concurrency: 9,"),
     ("keep_days: 3", "keep_days: 2"),
+    ("share: 0.05", "share: 0.04"),
+    ("max_usd_per_day: 2.5", "max_usd_per_day: 1"),
+    ("sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", ""),
 ]
 
 
@@ -211,3 +219,10 @@ def test_clearance_and_bounds_of_a_local_model_need_none() -> None:
     """They are the gateway's own, and no engine is told."""
     after = policy_of(("clearance: confidential, slots", "clearance: public, max_tokens: 5, slots"))
     assert list(needs_restart(policy_of(), after)) == []
+
+
+def test_a_sample_that_is_new_is_looser() -> None:
+    """Requests go to models that would not have been asked; without the section none do."""
+    section = ("sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", "")
+    (said,) = looser(policy_of(section), policy_of())
+    assert said.endswith("sample: is new: requests are answered by the other side, too")

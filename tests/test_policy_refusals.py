@@ -280,6 +280,18 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
         ("name: default", "name: hard", "14: rules[1].name", "'hard' is taken by rules[0]"),
         ("id: sorry", "id: spent", "18: replies[1].id", "'spent' is taken by replies[0]"),
         (
+            "version: 1",
+            "version: 1\nsample: {judge: clod}",
+            "2: sample.judge",
+            "no model is called 'clod' (did you mean 'cloud'?)",
+        ),
+        (
+            "name: daily, per: tenant, limit_usd: 5.00, window: day}",
+            "name: sample, per: tenant, limit_usd: 5.00, window: day}\nsample: {share: 0.1}",
+            "11: budgets[0].name",
+            "'sample' is taken by sample.max_usd_per_day",
+        ),
+        (
             "route: [edge]",
             "route: [egde]",
             "14: rules[1].route[0]",

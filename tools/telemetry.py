@@ -226,6 +226,15 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="percentunit",
         ),
         Panel(
+            title="Requests drawn to be answered twice",
+            queries=((f"{_sum(('result',))} (increase({d.SAMPLES.name}{WINDOW}))", "{{result}}"),),
+        ),
+        Panel(
+            title="What second answers cost a second",
+            queries=((rate(d.SAMPLE_COST, "model"), "{{model}}"),),
+            unit="currencyUSD",
+        ),
+        Panel(
             title="Records lost, and starts of workers",
             queries=(
                 (f"sum (increase({d.RECORD_ERRORS.name}{WINDOW}))", "records lost"),

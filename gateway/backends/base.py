@@ -49,6 +49,15 @@ class Foreseeing(Protocol):
         ...
 
 
+@runtime_checkable
+class Shared(Protocol):
+    """A backend that knows how much its model has to do, for whomever."""
+
+    async def has_work(self, *, beside: int) -> bool:
+        """Say whether more than `beside` requests are at work there, or any waits; raises BackendError."""
+        ...
+
+
 class Backend(Protocol):
     """Something that turns a call into an answer.
 

@@ -116,6 +116,11 @@ class LocalBackend:
         except grpc.aio.AioRpcError as error:
             raise translate(self.name, error) from error
 
+    async def has_work(self, *, beside: int) -> bool:
+        """Say whether the engine works on more than `beside` requests, or one waits; raises BackendError."""
+        status = await self.status(STATUS_TIMEOUT_S)
+        return status.slots_busy > beside or status.queued > 0
+
     def forecast(self) -> Forecast | None:
         """Return what the engine said of its queue within the last second; None: nothing lately.
 

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from gateway.admin.server import Reloading
 from gateway.admin.status import Sources, WatchedEngine
 from gateway.backends.base import Backend
@@ -19,7 +21,11 @@ from gateway.ledger.open import open_ledger
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.records.writer import Records
 from gateway.server.current import Current
+from gateway.server.sampling import Sampler, Tell
 from gateway.server.serving import GatewayServer, ServerOptions
+from gateway.types import Sampled
+
+_log = structlog.get_logger()
 
 
 class _HealthRelay:
@@ -71,6 +77,17 @@ def _edge(
         edge.backends[name] = local = LocalBackend(name, state, clock=clock)
         edge.watched[name] = WatchedEngine(state=state, ask=local.status)
     return edge
+
+
+def _told(records: Records, operator: Operator | None) -> Tell:
+    """Return what puts a second answer into the records, and counts it."""
+
+    def tell(sampled: Sampled, policy: Policy) -> None:
+        records.take_sample(sampled, policy)
+        if operator is not None:
+            operator.measures.note_sample(sampled)
+
+    return tell
 
 
 @asynccontextmanager
@@ -129,6 +146,12 @@ async def running_gateway(
         current = Current(pipeline, retire=retire)
         stack.push_async_callback(current.aclose)
         options = replace(options, observers=(*options.observers, keeping.rates.note))
+        if records is not None:
+            sampler = Sampler(current, tell=_told(records, operator), clock=clock)
+            stack.push_async_callback(sampler.aclose)
+            options = replace(options, sampler=sampler)
+        elif policy.sample is not None:
+            _log.warning("sample.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
         server = GatewayServer(current, options=options, clock=clock)
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)

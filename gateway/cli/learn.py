@@ -45,7 +45,8 @@ def learn(
     the cloud model were, 0 to 1; one of the two is enough. In place of "text" there may be the "features" of
     a record.
 
-    In the records of --decisions each request whose features are kept and that has feedback is an outcome.
+    In the records of --decisions each request whose features are kept is an outcome if it has feedback, or
+    if the policy's `sample` had it answered by both sides.
 
     What is printed was measured on held folds: each outcome by weights that never saw it. Where the outcomes
     speak against new weights the old ones stay, and only the score becomes a probability.
@@ -63,7 +64,7 @@ def learn(
     scorer = shipped_scorer() if base == "shipped" else opened_scorer(Path(base))
     rows = [] if outcomes is None else _read(outcomes)
     found = None if decisions is None else _harvest(decisions)
-    rows += () if found is None else found.joined
+    rows += () if found is None else (*found.joined, *found.sampled)
     try:
         learned = learned_from(np.array([row.features for row in rows]), gains_of(rows), scorer)
     except TooFewOutcomes as error:
@@ -98,7 +99,8 @@ def _said_of(found: Harvest | None) -> str:
     """Return what records held, for a person to whom it is too little."""
     if found is None:
         return ""
-    return f" (records: {found.requests} requests with features, {found.feedback} feedback)"
+    counts = ", ".join(f"{count} {name}" for name, count in _counts(found).items())
+    return f" (records: {counts})"
 
 
 def _write(path: Path, learned: Learned, base: Scorer) -> None:
@@ -128,7 +130,12 @@ def _fields(learned: Learned, found: Harvest | None) -> dict[str, object]:
 
 
 def _counts(found: Harvest) -> dict[str, int]:
-    return {"requests": found.requests, "feedback": found.feedback, "joined": len(found.joined)}
+    return {
+        "requests": found.requests,
+        "feedback": found.feedback,
+        "joined": len(found.joined),
+        "sampled": len(found.sampled),
+    }
 
 
 def _table(learned: Learned, found: Harvest | None, output: Path) -> str:

@@ -29,6 +29,8 @@ class Harvest:
     """Feedback of callers, every time that it was given."""
     joined: tuple[Outcome, ...]
     """One for each of the requests that has feedback."""
+    sampled: tuple[Outcome, ...]
+    """One for each request that both sides answered and that was compared."""
 
 
 def harvest(read: Callable[[], Lines]) -> Harvest:
@@ -37,17 +39,22 @@ def harvest(read: Callable[[], Lines]) -> Harvest:
     The last feedback of a request counts, and of requests that share an id the last one.
     """
     feedback, scores = _feedback(read())
-    requests = 0
+    requests, sampled = 0, []
     rated: dict[_Key, tuple[float, Outcome]] = {}
     for place, fields in read():
+        if fields.get("kind") == "outcome" and "features" in fields and fields.get("weak") is not None:
+            sampled.append(_outcome(fields, place, weak=fields["weak"], strong=fields.get("strong")))
         if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
             continue
         requests += 1
         key, at_unix_s = _key(fields, place)
         if key in scores and (key not in rated or rated[key][0] <= at_unix_s):
-            rated[key] = at_unix_s, _outcome(fields, scores[key], place)
+            rated[key] = at_unix_s, _outcome(fields, place, **{_SIDES[fields["route"]]: scores[key]})
     return Harvest(
-        requests=requests, feedback=feedback, joined=tuple(outcome for _, outcome in rated.values())
+        requests=requests,
+        feedback=feedback,
+        joined=tuple(outcome for _, outcome in rated.values()),
+        sampled=tuple(sampled),
     )
 
 
@@ -74,8 +81,8 @@ def _key(fields: Mapping[str, Any], place: str) -> tuple[_Key, float]:
     return (tenant, request_id), at_unix_s
 
 
-def _outcome(fields: Mapping[str, Any], score: object, place: str) -> Outcome:
+def _outcome(fields: Mapping[str, Any], place: str, **scores: object) -> Outcome:
     try:
-        return outcome_of({"features": fields["features"], _SIDES[fields["route"]]: score})
+        return outcome_of({"features": fields["features"], **scores})
     except BadOutcome as error:
         raise NotARecord(f"{place}: {error}") from None

@@ -25,7 +25,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend, Foreseeing
+from gateway.backends.base import Backend, Foreseeing, Shared
 from gateway.backends.confident import Confident
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.breaker import Breakers, Guarded
@@ -100,6 +100,7 @@ class Dispatcher:
 
         self._clock = clock
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, Foreseeing)}
+        self._shared = {name: each for name, each in backends.items() if isinstance(each, Shared)}
         self._paces = vitals.paces
         self._retry_budget = vitals.retry_budget
         self._gates = vitals.gates
@@ -168,6 +169,16 @@ class Dispatcher:
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
         return {name: self._finish_s(name, request, spec.max_tokens) for name, spec in policy.models.items()}
+
+    async def is_wanted(self, model: str, *, beside: int) -> bool:
+        """Say whether others want a model that has `beside` requests of the asker; raises BackendError.
+
+        They wait for a place in this process or at the model, or are at work in its engine.
+        """
+        if self._gates.has_queue(model):
+            return True
+        shared = self._shared.get(model)
+        return shared is not None and await shared.has_work(beside=beside)
 
     def _finish_s(self, model: str, request: Request, default_tokens: int) -> float:
         wanted = request.config.max_tokens

@@ -30,6 +30,7 @@ from gateway.policy.model import (
     Rule,
 )
 from gateway.policy.rules import ConditionRefused, Conditions
+from gateway.policy.sampling import CAP, Sample
 from gateway.policy.wording import did_you_mean, quoted
 
 Part = TypeVar("Part")
@@ -38,7 +39,7 @@ Finding = tuple[Path, str]
 
 _MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
-_TEST = TypeAdapter(PolicyTest)
+_TEST, _SAMPLE = TypeAdapter(PolicyTest), TypeAdapter(Sample)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 
@@ -55,6 +56,7 @@ class Parts:
     privacy: PrivacyPolicy | None
     resilience: Resilience | None
     tests: Mapping[int, PolicyTest]
+    sample: Sample | None
     last_rule: int
     last_reply: int
 
@@ -64,7 +66,7 @@ def check(document: Document) -> list[Problem]:
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
         _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
-        _check_resilience, _check_replies, _check_tests,
+        _check_resilience, _check_replies, _check_tests, _check_sample,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
     return [*problems, *_check_conditions(parts, document)]
@@ -82,6 +84,7 @@ def _parts_of(root: Mapping[str, object]) -> Parts:
         privacy=_part(_PRIVACY, root.get("privacy")),
         resilience=_part(_RESILIENCE, root.get("resilience")),
         tests=_items(_TEST, root.get("tests")),
+        sample=_part(_SAMPLE, root.get("sample")),
         last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
         last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
     )
@@ -241,6 +244,18 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 def _check_tests(parts: Parts) -> Iterator[Finding]:
     names = frozenset(rule.name for rule in parts.rules.values())
     yield from check_tests(parts.tests, models=parts.names, rules=names)
+
+
+def _check_sample(parts: Parts) -> Iterator[Finding]:
+    if parts.sample is None:
+        return
+    judge = parts.sample.judge
+    if judge is not None and judge not in parts.names:
+        near = did_you_mean(judge, sorted(parts.names))
+        yield ("sample", "judge"), f"no model is called{quoted(judge)}{near}"
+    for index, budget in parts.budgets.items():
+        if budget.name == CAP:
+            yield ("budgets", index, "name"), f"'{CAP}' is taken by sample.max_usd_per_day"
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:

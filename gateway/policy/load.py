@@ -106,6 +106,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None) -> Polic
         records=file.records,
         limits=file.limits,
         handoff=file.handoff,
+        sample=file.sample,
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),

@@ -24,6 +24,7 @@ from gateway.policy.model import (
     privacy_class,
 )
 from gateway.policy.record_keeping import RecordKeeping
+from gateway.policy.sampling import Sample
 from gateway.scoring.privacy.verdict import scale_of
 
 Change = tuple[Path, str]
@@ -52,6 +53,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "records": _records(before.records, after.records),
         "limits": _limits(before.limits, after.limits),
         "handoff": _handoff(before.handoff, after.handoff),
+        "sample": _sample(before.sample, after.sample),
     }
     changes: list[Change] = []
     for field in fields(Policy):
@@ -213,3 +215,20 @@ def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
         yield ("handoff", "when_reason"), "more requests are stored for people"
     if new.keep_days > old.keep_days:
         yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
+
+
+def _sample(old: Sample | None, new: Sample | None) -> Iterator[Change]:
+    if new is None:
+        return
+    if old is None:
+        yield ("sample",), "is new: requests are answered by the other side, too"
+        return
+    if new.share > old.share:
+        yield ("sample", "share"), f"raised from {old.share:g} to {new.share:g}"
+    if new.max_usd_per_day > old.max_usd_per_day:
+        said = f"raised from {_usd(old.max_usd_per_day)} to {_usd(new.max_usd_per_day)}"
+        yield ("sample", "max_usd_per_day"), said
+    if more := sorted(set(new.classes) - set(old.classes)):
+        yield ("sample", "classes"), f"added {', '.join(more)}"
+    if new.judge != old.judge:
+        yield ("sample", "judge"), "changed: another model sees requests with both answers"

@@ -16,6 +16,7 @@ from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
 from gateway.policy.record_keeping import RecordKeeping
+from gateway.policy.sampling import Sample
 from gateway.policy.spec import (
     ClassName,
     LlamaCppModel,
@@ -311,6 +312,10 @@ class PolicyFile(Strict):
     handoff: Handoff | None = Field(
         None, description="What is handed to people when no model answers. Default: nothing."
     )
+    sample: Sample | None = Field(
+        None,
+        description="Which requests are answered twice, by edge and cloud, to learn from. Default: none.",
+    )
 
 
 class Condition(Protocol):
@@ -349,6 +354,7 @@ class Policy:
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
+    sample: Sample | None = None
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None

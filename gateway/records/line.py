@@ -19,6 +19,7 @@ from gateway.types import (
     Reason,
     Refusal,
     Route,
+    Sampled,
     Shadowed,
     Usage,
 )
@@ -80,8 +81,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
             "usage": _usage(answer.usage),
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
-    if decision.privacy_class <= privacy_class(policy.records.features_up_to):
-        fields["features"] = list(decision.case.features)
+    fields |= _features(decision, policy)
     if report.shadow is not None:
         fields["shadow"] = _shadow(report.shadow)
     return fields
@@ -97,6 +97,27 @@ def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> 
         "score": feedback.score,
         "labels": _kept(feedback.labels, policy),
     }
+
+
+def sample_fields(sampled: Sampled, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
+    """Return what is kept of a second answer: an outcome to learn from, where both were compared."""
+    fields: dict[str, Any] = {
+        "kind": "outcome",
+        "at_unix_s": at_unix_s,
+        "request_id": sampled.request_id,
+        "tenant": sampled.tenant,
+        "policy_hash": sampled.decision.policy_hash,
+        "privacy_class": sampled.decision.privacy_class.name,
+        "how": str(sampled.result),
+        "weak": sampled.agreement,
+        "strong": None if sampled.agreement is None else 1.0,
+        "weak_model": sampled.weak_model,
+        "strong_model": sampled.strong_model,
+        "attempts": [_attempt(attempt) for attempt in sampled.attempts],
+        "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in sampled.attempts),
+    }
+    fields |= _features(sampled.decision, policy)
+    return fields
 
 
 def read_record(fields: Mapping[str, Any]) -> Recorded:
@@ -149,6 +170,12 @@ def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
         if evidence is None
         else {kind: [found.highest, found.sure] for kind, found in sorted(evidence.items())},
     }
+
+
+def _features(decision: Decision, policy: Policy) -> Mapping[str, Any]:
+    if decision.case is None or decision.privacy_class > privacy_class(policy.records.features_up_to):
+        return {}
+    return {"features": list(decision.case.features)}
 
 
 def _kept(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:

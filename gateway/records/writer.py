@@ -17,9 +17,9 @@ from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
 from gateway.records.chain import Link, append
 from gateway.records.files import end_path, full, resume
-from gateway.records.line import VERSION, feedback_fields, fields_of
+from gateway.records.line import VERSION, feedback_fields, fields_of, sample_fields
 from gateway.telemetry.report import CallReport
-from gateway.types import Feedback, Request
+from gateway.types import Feedback, Request, Sampled
 
 MOST_WAITING = 10_000
 """Lines that wait in memory while the disk takes none; one more is lost, and counted."""
@@ -71,6 +71,12 @@ class Records:
         fields = feedback_fields(feedback, policy, at_unix_s=now_s)
         self._put(fields, policy.records.rotate_mb)
         return now_s
+
+    def take_sample(self, sampled: Sampled, policy: Policy) -> None:
+        """Take what came of a second answer; one for which no model was called leaves no record."""
+        if sampled.is_called:
+            fields = sample_fields(sampled, policy, at_unix_s=self._clock.unix_s())
+            self._put(fields, policy.records.rotate_mb)
 
     def note_event(self, kind: str, **fields: object) -> None:
         """Take something else that an auditor asks for, such as a change of the policy."""

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -59,6 +59,8 @@ class Scope:
     reader_s: float = 0.0
     """How long a stream waited for its reader."""
     answer: Answer | None = None
+    afterwards: Callable[[], None] | None = None
+    """What is done once the caller has its answer."""
 
     def note(self, event: StreamEvent) -> None:
         """Take down what an event of the answer says of the call."""
@@ -158,6 +160,9 @@ class Boundary:
             scope.tenant = self._tenant_of(context)
             scope.languages = _languages(context)
             yield scope
+            if (afterwards := scope.afterwards) is not None:
+                done: Any = lambda _: afterwards()  # noqa: E731  Typed for a stub that wants a class.
+                context.add_done_callback(done)
         except GatewayError as error:
             code, reason = error.code, error.reason
             await _abort(context, scope, error)
@@ -166,7 +171,7 @@ class Boundary:
             raise
         except Exception as error:  # noqa: BLE001  The outermost border: a defect becomes a status, not UNKNOWN.
             code, reason = "INTERNAL", Reason.INTERNAL
-            _log_defect(scope.request_id, error)
+            log_defect(scope.request_id, error)
             await _abort(context, scope, GatewayError("a defect of the gateway; its log has the request id"))
         finally:
             self._in_flight -= 1
@@ -231,7 +236,8 @@ async def _abort(context: Context, scope: Scope, error: GatewayError) -> None:
         raise asyncio.CancelledError from None
 
 
-def _log_defect(request_id: str, error: Exception) -> None:
+def log_defect(request_id: str, error: BaseException) -> None:
+    """Log an error that nobody foresaw: its type and where it comes from."""
     # The message of an unexpected exception may hold anything, a prompt too: only type and places are logged.
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     _log.error("defect", request_id=request_id, error=type(error).__name__, places=places[-8:])

@@ -19,6 +19,7 @@ from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
 from gateway.scoring.complexity import complexity_of, features_of
 from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.second import capped
 from gateway.server.shadow import Shadow
 from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
 
@@ -71,6 +72,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
+        self._sampling = capped(policy)
         complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
         self._priced = tuple(
             name
@@ -145,6 +147,16 @@ class Pipeline:
                     yield await self._handed_over(request, decision, event, deadline)
                 else:
                     yield event
+
+    async def sample(self, request: Request, decision: Decision, deadline: Deadline, trail: Trail) -> Answer:
+        """Answer what no caller waits for: tried once, under the day's cap as under all budgets."""
+        return await self._dispatcher.generate(
+            request, decision, policy=self._sampling, deadline=deadline, trail=trail
+        )
+
+    async def is_wanted(self, model: str, *, beside: int) -> bool:
+        """Say whether callers want a model that has `beside` requests of the asker; raises BackendError."""
+        return await self._dispatcher.is_wanted(model, beside=beside)
 
     async def fetch_handoff(self, ticket_id: str, *, tenant: str) -> Fetched:
         """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""

@@ -22,6 +22,7 @@ from gateway.server.render import (
     render_feedback,
     render_handoff,
 )
+from gateway.server.sampling import Sampler
 from gateway.server.wire import AnyRequest, parse_feedback, parse_request, parse_ticket_id
 from gateway.types import Decision, Feedback, Request
 from gateway.v1 import gateway_pb2 as pb
@@ -37,11 +38,17 @@ TakeFeedback = Callable[[Feedback, Policy], float]
 
 
 class GatewayService:
-    """The calls of `gateway.v1.GatewayService`; without `take_feedback` there is nowhere to put any."""
+    """The calls of `gateway.v1.GatewayService`; without `take_feedback` there is nowhere to put any.
 
-    def __init__(self, current: Current, *, take_feedback: TakeFeedback | None = None) -> None:
+    A `sampler` draws those that are answered a second time.
+    """
+
+    def __init__(
+        self, current: Current, *, take_feedback: TakeFeedback | None = None, sampler: Sampler | None = None
+    ) -> None:
         self._current = current
         self._take_feedback = take_feedback
+        self._sampler = sampler
 
     async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
         """Score, route, answer."""
@@ -50,6 +57,7 @@ class GatewayService:
             deadline = pipeline.deadline(scope.remaining_s)
             decision = await _decide(pipeline, request, deadline, scope)
             scope.answer = await pipeline.generate(request, decision, deadline, scope.trail)
+            self._draw(request, decision, pipeline, scope)
         return render_answer(request.request_id, decision, scope.answer)
 
     async def stream_generate(
@@ -65,6 +73,12 @@ class GatewayService:
                 async for event in events:
                     scope.note(event)
                     yield render_event(request.request_id, decision, event)
+            self._draw(request, decision, pipeline, scope)
+
+    def _draw(self, request: Request, decision: Decision, pipeline: Pipeline, scope: Scope) -> None:
+        """Have a request that is drawn answered again, once its caller has the answer."""
+        if self._sampler is not None and pipeline.policy.sample is not None and scope.answer is not None:
+            scope.afterwards = self._sampler.drawn(request, decision, scope.answer, pipeline.policy)
 
     async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
         """Score and decide only."""

@@ -15,6 +15,7 @@ from gateway.server.current import Current
 from gateway.server.health import GuardedReflection, Health
 from gateway.server.limits import channel_limits
 from gateway.server.listen import Address, claim
+from gateway.server.sampling import Sampler
 from gateway.server.service import SERVICE, GatewayService, TakeFeedback, add_service
 from gateway.server.tls import ServerTls
 from gateway.telemetry.report import Observer
@@ -43,6 +44,8 @@ class ServerOptions:
     """Who draws traces of calls."""
     take_feedback: TakeFeedback | None = None
     """Who takes down what callers say of answers; None: nobody, and callers are told so."""
+    sampler: Sampler | None = None
+    """Who has a share of requests answered a second time; None: nobody."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
 
@@ -68,7 +71,7 @@ class GatewayServer:
                 *channel_limits(shares_port=options.shares_port),
             ]
         )
-        service = GatewayService(current, take_feedback=options.take_feedback)
+        service = GatewayService(current, take_feedback=options.take_feedback, sampler=options.sampler)
         add_service(self._server, service, self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

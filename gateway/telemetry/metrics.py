@@ -15,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.telemetry import definitions as names
 from gateway.telemetry.report import CallReport
-from gateway.types import Attempt, Outcome
+from gateway.types import Attempt, Outcome, Sampled
 
 MOST_TENANTS = 100
 """Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
@@ -103,6 +103,13 @@ class Measures:
     def note_reload(self, outcome: str) -> None:
         """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
+
+    def note_sample(self, sampled: Sampled) -> None:
+        """Count a request that was drawn to be answered a second time, and what that cost."""
+        self._count(names.SAMPLES, str(sampled.result))
+        for attempt in sampled.attempts:
+            if attempt.cost_usd_nanos:
+                self._count(names.SAMPLE_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS)
 
     def note_record_error(self) -> None:
         """Count a record that could not be written."""
