@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,12 +16,21 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Call
 from gateway.backends.scripted import Delay, Script, ScriptedBackend, reply
 from gateway.cli.app import run
+from gateway.client.blocking import SyncGatewayClient
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed
+from gateway.ledger.memory import MemoryLedger
+from gateway.ledger.view import BudgetView
+from gateway.masking.judge import Masker
 from gateway.policy.load import parse_policy
+from gateway.policy.model import Policy
 from gateway.policy.sampling import CAP
 from gateway.records.writer import Records
 from gateway.routing import View, alone, decide, decide_for
+from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.current import Current
+from gateway.server.pipeline import Pipeline
+from gateway.server.sampling import Sampler
 from gateway.server.second import capped, draw
 from gateway.types import (
     Answer,
@@ -38,11 +48,13 @@ from gateway.types import (
     Request,
     Role,
     Route,
+    Sampled,
     SampleResult,
     Scores,
     Usage,
 )
 from gateway.v1 import gateway_pb2 as pb
+from tests.dispatch_doubles import Bench
 from tests.operated import Operated, operated
 from tests.real_engine import until
 from tests.served import POLICY, ask, served
@@ -169,6 +181,27 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
     assert [each["outcome"] for each in line["attempts"]] == ["CANCELLED"]
 
 
+async def test_it_begins_when_the_answer_has_been_sent(tmp_path: Path) -> None:
+    """Were all of the process to stand still for a second answer, its caller would have the first already."""
+    has_answer = threading.Event()
+    was_first: list[bool] = []
+
+    def stand_still(_: Call) -> Reply:
+        was_first.append(has_answer.wait(5.0))
+        return FORTY_TWO
+
+    async with sampling(tmp_path, cloud=stand_still) as gateway:
+
+        def call() -> None:
+            with SyncGatewayClient(gateway.inner.gateway.server.target) as client:
+                assert client.generate(ask("6 times 7?")).text == "42"
+                has_answer.set()
+
+        await asyncio.to_thread(call)
+        await gateway.until_told("number")
+    assert was_first == [True]
+
+
 async def test_whoever_waits_goes_first(tmp_path: Path) -> None:
     """A tenant with one place gets it: the sample that holds it gives way, and is not waited for."""
     policy = f"{EVERY}limits: {{tenant_concurrency: 1}}\n"
@@ -263,10 +296,14 @@ async def test_a_judge_compares_what_cannot_be_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["edge", "cloud"])
-async def test_no_judge_gets_a_confidential_text(tmp_path: Path, side: str) -> None:
-    """An answer may hold what its request does not: then it is compared by nobody, and goes nowhere."""
+@pytest.mark.parametrize("said", [f"Ask {MAIL} about the {WORD}.", f"The {WORD} is at 10.1.2.3."])
+async def test_no_judge_gets_a_confidential_text(tmp_path: Path, side: str, said: str) -> None:
+    """An answer may hold what its request does not: then it is compared by nobody, and goes nowhere.
+
+    So it is with a class that a judge might see, but which the policy does not draw from.
+    """
     answers = {"edge": reply("It is so."), "cloud": reply("It is not so.")}
-    answers[side] = reply(f"Ask {MAIL} about the {WORD}.")
+    answers[side] = reply(said)
     async with sampling(tmp_path, edge=[answers["edge"]], cloud=[answers["cloud"]]) as gateway:
         await gateway.ask("Whom do I ask?")
         await gateway.until_told("forbidden")
@@ -345,6 +382,67 @@ async def test_what_fails_is_tried_once(tmp_path: Path, second: Exception | Repl
     assert len(gateway.models["cloud"].calls) == 1
     (line,) = gateway.outcomes()
     assert line["weak"] is None
+
+
+async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong behind the caller's back is logged by its place, and the next one is drawn again."""
+
+    async def fail(*_: object) -> Answer:
+        raise ValueError(WORD)
+
+    async with sampling(tmp_path) as gateway:
+        with capture_logs() as logs, monkeypatch.context() as patch:
+            patch.setattr(Pipeline, "sample", fail)
+            assert (await gateway.ask(request_id="r-1")).text == "42"
+            await gateway.until_told("failed")
+            await until(lambda: any(each["event"] == "defect" for each in logs))
+        await gateway.ask()
+        await gateway.until_told("number")
+    (defect,) = [each for each in logs if each["event"] == "defect"]
+    assert (defect["request_id"], defect["error"]) == ("r-1", "ValueError")
+    assert WORD not in str(logs)
+
+
+def _is_at_work() -> bool:
+    return any(task.get_name() == "second answer" for task in asyncio.all_tasks())
+
+
+async def test_a_reload_in_between_drops_it() -> None:
+    """What one policy let out is not asked under another one."""
+
+    async def retire() -> None:
+        """Nothing is held."""
+
+    told: list[Sampled] = []
+    bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
+
+    def pipeline(policy: Policy) -> Pipeline:
+        return Pipeline(
+            policy=policy,
+            scorer=PrivacyScorer(policy.privacy, clock=bench.clock),
+            masker=Masker(policy, clock=bench.clock),
+            dispatcher=bench.dispatcher,
+            budgets=BudgetView(MemoryLedger(clock=bench.clock), clock=bench.clock),
+            clock=bench.clock,
+        )
+
+    current = Current(pipeline(PARSED), retire=retire)
+    sampler = Sampler(current, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
+    begin = sampler.drawn(REQUEST, decision_of(), FINE, PARSED)
+    assert begin is not None
+    current.swap(pipeline(parse_policy(sample(ROUTES, judge="cloud"), name="p")), retire=retire)
+    begin()
+    await until(lambda: not _is_at_work())
+    assert (told, bench.backends["cloud"].calls) == ([], [])
+    current.swap(pipeline(PARSED), retire=retire)
+    begin()
+    await until(lambda: len(told) == 1)
+    assert (told[0].result, told[0].agreement) == (SampleResult.NUMBER, 1.0)
+    await sampler.aclose()
+    begin()
+    await until(lambda: not _is_at_work())
+    assert len(told) == 1
+    await current.aclose()
 
 
 async def test_without_records_or_section_nobody_is_asked_twice(tmp_path: Path) -> None:
