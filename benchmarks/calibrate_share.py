@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ from gateway.policy.load import load_policy
 from tests.days_of_traffic import POLICY, Sum, lived
 
 SHARES = (0.1, 0.2, 0.5)
-DAYS = ((1_000, "by the hour"), (5_000, "by the hour"), (5_000, "by themselves"))
-"""Requests a day, and how the budgets are used up."""
+DAYS = ((1_000, "by the hour", 20), (5_000, "by the hour", 20), (5_000, "by themselves", 3))
+"""Requests a day, how the budgets are used up, and how many pairs of days at most."""
 WITHIN = 0.03
 """How far the next day may be off, of all requests."""
 
@@ -68,7 +69,7 @@ class Row:
 def main() -> None:
     """Measure, print a table, and write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5, help="of days")
+    parser.add_argument("--pairs", type=int, default=20, help="of days, at most")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--show", action="store_true", help="print what the command prints, and end")
     arguments = parser.parse_args()
@@ -77,29 +78,65 @@ def main() -> None:
         return
     print(_HEAD)
     rows: list[Row] = []
-    for requests, budgets in DAYS:
-        for pair in range(arguments.pairs):
+    for requests, budgets, pairs in DAYS:
+        for pair in range(min(pairs, arguments.pairs)):
             rows += _pair(pair, requests, budgets)
-    worst = {f"{what}, {wanted:.0%} wanted": off for (what, wanted), off in _worst(rows).items()}
-    print(f"\nlargest difference of the next day, in points (wanted: at most {100 * WITHIN:.0f})")
-    for what, off in worst.items():
-        print(f"{what:<70}{100 * off:>5.1f}")
-    paid = {requests: _paid(rows, requests) for requests in dict.fromkeys(each for each, _ in DAYS)}
+    sums = _sums(rows)
+    print(f"\nthe next day's difference in points, by kind of day and share that was wanted\n{_SUMS_HEAD}")
+    for each in sums:
+        print(
+            f"{each.requests:>8}  {each.budgets:<14}{each.wanted:>8.0%}{each.pairs:>7}{100 * each.rms:>13.1f}"
+            f"{100 * each.worst:>7.1f}{each.within:>18}"
+        )
+    paid = {requests: _paid(rows, requests) for requests in dict.fromkeys(each for each, _, _ in DAYS)}
     for requests, ratio in paid.items():
         print(
             f"{requests} requests a day, budgets used up by the hour: paid {ratio:.2f} of what was expected"
         )
     if arguments.json:
-        report = {"rows": [asdict(row) for row in rows], "worst": worst, "paid_of_expected": paid}
+        report = {
+            "rows": [asdict(row) for row in rows],
+            "sums": [asdict(each) for each in sums],
+            "paid_of_expected": paid,
+        }
         arguments.json.write_text(json.dumps(report, indent=2))
 
 
-def _worst(rows: list[Row]) -> dict[tuple[str, float], float]:
-    worst: dict[tuple[str, float], float] = {}
+_SUMS_HEAD = (
+    f"{'requests':>8}  {'budgets':<14}{'wanted':>8}{'pairs':>7}{'mean square':>13}{'worst':>7}"
+    f"{'within 3 points':>18}"
+)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What pairs of days came to, for one share that was wanted."""
+
+    requests: int
+    budgets: str
+    wanted: float
+    pairs: int
+    rms: float
+    worst: float
+    within: int
+
+
+def _sums(rows: list[Row]) -> list[Sums]:
+    found: dict[tuple[int, str, float], list[float]] = {}
     for row in rows:
-        key = (f"{row.requests} requests a day, budgets used up {row.budgets}", row.wanted)
-        worst[key] = max(worst.get(key, 0.0), abs(row.off))
-    return worst
+        found.setdefault((row.requests, row.budgets, row.wanted), []).append(abs(row.off))
+    return [
+        Sums(
+            requests=requests,
+            budgets=budgets,
+            wanted=wanted,
+            pairs=len(offs),
+            rms=math.sqrt(sum(off * off for off in offs) / len(offs)),
+            worst=max(offs),
+            within=sum(off <= WITHIN for off in offs),
+        )
+        for (requests, budgets, wanted), offs in found.items()
+    ]
 
 
 def _paid(rows: list[Row], requests: int) -> float:
