@@ -1,5 +1,6 @@
 """Second answers on real parts: an engine, a simulated provider, a ledger on disk, and a caller over gRPC."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -127,6 +128,7 @@ async def test_the_day_ends_at_its_cap(provider: SimulatedCloud, tmp_path: Path)
             for _ in range(10):
                 answer = await client.generate(prompt(QUESTION, temperature=0.0), timeout_s=30.0)
                 assert answer.route == pb.ROUTE_LOCAL
+        await until(lambda: all(task.get_name() != "second answer" for task in asyncio.all_tasks()))
     costs = [line["cost_usd_nanos"] for line in lines_of(path, "outcome")]
     assert 0 < sum(costs) == provider.bill().billed_usd_nanos <= cap_usd_nanos
     assert {line["how"] for line in lines_of(path, "outcome")} <= {"judge", "budget", "busy"}
