@@ -1,6 +1,7 @@
 """Whether two answers say the same: what is told exactly, what a judge is asked, how its verdict is read."""
 
 import json
+import signal
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,9 @@ from gateway.types import Message, Role
         ("[1, 2]", "[2, 1]", How.JSON, 0.0),
         ("[1, 2]", "[1]", How.JSON, 0.0),
         ('{"a": null}', '{"a": 0}', How.JSON, 0.0),
+        ("```JSON\r\n[1]\r\n```", "```\n[1]```", How.JSON, 1.0),
+        ("[" * 700 + "]" * 700, "[" * 700 + "]" * 700, How.JSON, 1.0),
+        ("[" * 700 + "1" + "]" * 700, "[" * 700 + "2" + "]" * 700, How.JSON, 0.0),
         ("42", " 42.\n", How.NUMBER, 1.0),
         ("1,000", "1000.0", How.NUMBER, 1.0),
         ("0.5", "-0.5", How.NUMBER, 0.0),
@@ -84,6 +88,33 @@ def test_json_agrees_with_itself(value: object) -> None:
     """However it is written: keys in another order, more space."""
     one, other = json.dumps(value), json.dumps(value, indent=3, sort_keys=True)
     assert exact_agreement(one, other, has_schema=True) == (How.JSON, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```" + "\n" * 200_000 + "x",
+        "```\n" + " " * 200_000 + "x",
+        "```\n" + "\n ```" * 50_000 + "x",
+        "B) " + " " * 200_000 + "x",
+        "[" * 700 + "]" * 700,
+    ],
+    ids=["breaks", "spaces", "fences", "choice", "deep"],
+)
+def test_no_text_holds_up_the_process(text: str) -> None:
+    """A caller can ask a model for any text, and it is read between the answers to others."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError("far more than one pass")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    try:
+        exact_agreement(text, text, has_schema=False)
+        read_verdict(text)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @given(st.text(max_size=200), st.text(max_size=200), st.booleans())

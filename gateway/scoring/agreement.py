@@ -16,7 +16,7 @@ from gateway.types import GenerationConfig, Message, Role
 LONGEST = 64
 """Characters of an answer that may be a number or a choice."""
 
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECASE)
+_FENCE = "```"
 _NUMBER = re.compile(
     r"(?P<money>[$€£]?)\s*(?P<digits>[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?)\s*(?P<share>%?)\.?"
 )
@@ -64,8 +64,13 @@ _NO_JSON = object()
 
 
 def _unfenced(text: str) -> str:
-    found = _FENCE.fullmatch(text.strip())
-    return (found[1] if found else text).strip()
+    """Return what a block of code holds, if that is all there is; in one pass, however the text is made."""
+    bare = text.strip()
+    if len(bare) > 2 * len(_FENCE) and bare.startswith(_FENCE) and bare.endswith(_FENCE):
+        language, line_break, inner = bare[len(_FENCE) : -len(_FENCE)].partition("\n")
+        if line_break and language.strip().lower() in ("", "json"):
+            return inner.strip()
+    return bare
 
 
 def _parsed(text: str) -> object:
@@ -76,12 +81,21 @@ def _parsed(text: str) -> object:
 
 
 def _same(one: object, other: object) -> bool:
-    """Say whether two values of JSON are equal: 1 is 1.0 there, and true is not 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+    """Say whether two values of JSON are equal: 1 is 1.0 there, and true is not 1; without recursion."""
+    pairs = [(one, other)]
+    while pairs:
+        one, other = pairs.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            if one.keys() != other.keys():
+                return False
+            pairs += [(value, other[key]) for key, value in one.items()]
+        elif isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return False
+            pairs += zip(one, other, strict=True)
+        elif isinstance(one, bool) != isinstance(other, bool) or one != other:
+            return False
+    return True
 
 
 def _number(text: str) -> tuple[Decimal, str, str] | None:
