@@ -19,7 +19,7 @@ from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
 from gateway.engine.server import to_rpc_status
 from gateway.engine.supervisor import EngineSupervisor
-from gateway.engine.v1 import engine_pb2_grpc
+from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.policy.model import LlamaCppModel
 from gateway.types import FinishReason, GenerationConfig, Message, Request, Role
 from tests.constructed_model import constructed
@@ -330,6 +330,27 @@ def test_a_status_whose_message_grpc_replaced_is_still_read() -> None:
     error = grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), metadata, "Stream removed")
 
     assert type(translate("edge", error)) is errors.BackendSilent
+
+
+@pytest.mark.parametrize(
+    ("busy", "queued", "slots", "beside", "has_work"),
+    [
+        (0, 0, 8, 0, False), (1, 0, 8, 0, True), (1, 0, 8, 1, False), (2, 0, 8, 1, True), (1, 1, 8, 1, True),
+        (0, 0, 1, 0, True),
+    ],
+)  # fmt: skip
+async def test_an_engine_has_work_or_its_only_slot_to_keep(
+    busy: int, queued: int, slots: int, beside: int, has_work: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a slot that is taken a caller may be refused at once, before anybody could give way."""
+
+    async def status(*_: object) -> engine_pb2.GetStatusResponse:
+        return engine_pb2.GetStatusResponse(slots=slots, slots_busy=busy, queued=queued)
+
+    monkeypatch.setattr(LocalBackend, "status", status)
+    spec = LlamaCppModel(kind="llama_cpp", path="/no/such.gguf", clearance="restricted")
+    supervisor = EngineSupervisor("edge", spec, clock=CLOCK, on_status=lambda model, is_serving: None)
+    assert await LocalBackend("edge", supervisor, clock=CLOCK).has_work(beside=beside) == has_work
 
 
 async def test_health(supervisor: EngineSupervisor) -> None:

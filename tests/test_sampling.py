@@ -204,15 +204,32 @@ async def test_it_begins_when_the_answer_has_been_sent(tmp_path: Path) -> None:
     assert was_first == [True]
 
 
-async def test_whoever_waits_goes_first(tmp_path: Path) -> None:
-    """A tenant with one place gets it: the sample that holds it gives way, and is not waited for."""
-    policy = f"{EVERY}limits: {{tenant_concurrency: 1}}\n"
+async def test_a_second_answer_takes_nobodys_place(tmp_path: Path) -> None:
+    """A tenant with one place has it, even where nobody may wait: the sample goes on beside it."""
+    policy = f"{EVERY}limits: {{tenant_concurrency: 1, concurrency: 1, queue: 0}}\n"
     async with sampling(tmp_path, policy=policy, cloud=[Delay(3600.0)]) as gateway:
         await gateway.ask()
         await until(lambda: len(gateway.models["cloud"].calls) == 1)
-        assert (await gateway.ask()).text == "42"
+        for _ in range(3):
+            assert (await gateway.ask()).text == "42"
+        assert gateway.models["cloud"].stopped == []
+
+
+async def test_whoever_takes_the_last_place_of_a_model_goes_first(tmp_path: Path) -> None:
+    """One that answers one at a time answers a caller at once, and the sample that it has gives way."""
+    policy = BOTH.replace("clearance: internal,", "clearance: internal, concurrency: 1,")
+    policy = f"{policy}limits: {{queue: 0}}\n"
+
+    def cloud(call: Call) -> list[Delay | Reply]:
+        return [Delay(0.5), reply("41")] if call.request.labels else [Delay(3600.0)]
+
+    async with sampling(tmp_path, policy=policy, cloud=cloud) as gateway:
+        await gateway.ask()
+        await until(lambda: len(gateway.models["cloud"].calls) == 1)
+        answer = await gateway.ask(labels=TO_CLOUD)
+        assert [(each.model, each.outcome) for each in answer.attempts] == [("cloud", pb.OUTCOME_ANSWERED)]
         await gateway.until_told("busy")
-        assert len(gateway.models["cloud"].stopped) == 1
+    assert len(gateway.models["cloud"].stopped) == 1
 
 
 class Working(ScriptedBackend):

@@ -54,7 +54,10 @@ class Shared(Protocol):
     """A backend that knows how much its model has to do, for whomever."""
 
     async def has_work(self, *, beside: int) -> bool:
-        """Say whether more than `beside` requests are at work there, or any waits; raises BackendError."""
+        """Say whether more than `beside` requests are at work there, or any waits or might have to.
+
+        Raises BackendError.
+        """
         ...
 
 

@@ -117,9 +117,13 @@ class LocalBackend:
             raise translate(self.name, error) from error
 
     async def has_work(self, *, beside: int) -> bool:
-        """Say whether the engine works on more than `beside` requests, or one waits; raises BackendError."""
+        """Say whether the engine works on more than `beside` requests, or one waits; raises BackendError.
+
+        The only slot of an engine is always wanted: whoever finds it taken may be refused at once, by the
+        time that what is in it would still take.
+        """
         status = await self.status(STATUS_TIMEOUT_S)
-        return status.slots_busy > beside or status.queued > 0
+        return status.slots_busy > beside or status.queued > 0 or status.slots == 1
 
     def forecast(self) -> Forecast | None:
         """Return what the engine said of its queue within the last second; None: nothing lately.

@@ -17,7 +17,8 @@ The layers, from the outside in:
 * Within calls the backend and bounds its time (`deadline.py`).
 * Confident holds back the first tokens of a model that may be unsure (`backends/confident.py`).
 
-A unary call is a stream of one chunk, so there is one path, not two.
+A unary call is a stream of one chunk, so there is one path, not two. What no caller waits for
+(`generate_beside`) goes through the same layers but for Limited, so that it takes nobody's place.
 """
 
 import random
@@ -41,6 +42,7 @@ from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.trail import Trail
+from gateway.dispatch.turn import Layer
 from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
 from gateway.policy.model import Policy
@@ -108,16 +110,22 @@ class Dispatcher:
         within = Within(confident, clock=clock, paces=self._paces)
         self._reserve = Reserve(within, ledger=ledger, clock=clock)
         guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
-        retry = Retry(
-            Recorded(Limited(guarded, gates=vitals.gates, clock=clock), clock=clock),
-            breakers=breakers,
-            pauses=pauses,
-            retry_budget=self._retry_budget,
-            clock=clock,
-            rng=rng or random.Random(),  # noqa: S311 - jitter, no secret
-        )
-        hedge = Hedge(Unmasked(retry), paces=self._paces, retry_budget=self._retry_budget, clock=clock)
-        self._chain = Chain(hedge, clock=clock, heals_after_s=heals_after_s)
+        jitter = rng or random.Random()  # noqa: S311 - no secret
+
+        def chain(calls: Layer) -> Chain:
+            retry = Retry(
+                Recorded(calls, clock=clock),
+                breakers=breakers,
+                pauses=pauses,
+                retry_budget=vitals.retry_budget,
+                clock=clock,
+                rng=jitter,
+            )
+            hedge = Hedge(Unmasked(retry), paces=vitals.paces, retry_budget=vitals.retry_budget, clock=clock)
+            return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
+
+        self._chain = chain(Limited(guarded, gates=vitals.gates, clock=clock))
+        self._chain_beside = chain(guarded)
 
     async def generate(
         self,
@@ -135,11 +143,17 @@ class Dispatcher:
         events = self._dispatch(
             request, decision, policy=policy, deadline=deadline, trail=trail, is_streamed=False
         )
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answer):
-                    return event
-        raise RuntimeError("the chain ended without an answer")
+        return await _answer_of(events)
+
+    async def generate_beside(
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: Trail
+    ) -> Answer:
+        """Return the answer to what no caller waits for, as `generate` does, in no place of a caller.
+
+        Whoever asks has to look whether the model `is_wanted`, and to give way then.
+        """
+        order = self._order(request, decision, policy=policy, deadline=deadline, trail=trail)
+        return await _answer_of(self._chain_beside(order))
 
     def stream(
         self,
@@ -173,9 +187,9 @@ class Dispatcher:
     async def is_wanted(self, model: str, *, beside: int) -> bool:
         """Say whether others want a model that has `beside` requests of the asker; raises BackendError.
 
-        They wait for a place in this process or at the model, or are at work in its engine.
+        They wait for a place in this process, have all places of the model, or are at work in its engine.
         """
-        if self._gates.has_queue(model):
+        if self._gates.is_full(model):
             return True
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(beside=beside)
@@ -206,9 +220,35 @@ class Dispatcher:
         is_streamed: bool,
         judge: Judge | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
+        order = self._order(
+            request,
+            decision,
+            policy=policy,
+            deadline=deadline,
+            trail=trail,
+            judge=judge,
+            is_streamed=is_streamed,
+        )
+        async with self._gates.request(request.tenant, policy, order.deadline):
+            with self._retry_budget.request():
+                async with aclosing(self._chain(order)) as events:
+                    async for event in events:
+                        yield event
+
+    def _order(
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        trail: Trail | None,
+        is_streamed: bool = False,
+        judge: Judge | None = None,
+    ) -> Order:
         if decision.policy_hash != policy.hash:
             raise NotPermitted("a request goes on under the policy that it was decided under")
-        order = Order(
+        return Order(
             request=request,
             decision=decision,
             policy=policy,
@@ -217,8 +257,11 @@ class Dispatcher:
             trail=trail or Trail(self._clock),
             judge=judge,
         )
-        async with self._gates.request(request.tenant, policy, order.deadline):
-            with self._retry_budget.request():
-                async with aclosing(self._chain(order)) as events:
-                    async for event in events:
-                        yield event
+
+
+async def _answer_of(events: AsyncGenerator[StreamEvent, None]) -> Answer:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise RuntimeError("the chain ended without an answer")

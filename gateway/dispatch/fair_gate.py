@@ -60,6 +60,11 @@ class FairGate:
         """How many wait."""
         return self._queued
 
+    @property
+    def is_full(self) -> bool:
+        """Whether one more would have to wait."""
+        return self._queued > 0 or self._running >= self._bounds.concurrency
+
     @asynccontextmanager
     async def place(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
         """Hold a place while the block runs; raises NoPlace if there is none before `until`."""

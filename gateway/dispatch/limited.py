@@ -23,10 +23,10 @@ class Gates:
         """Return the gate of a model."""
         return self._models.setdefault(model, FairGate(self._clock))
 
-    def has_queue(self, model: str) -> bool:
-        """Say whether requests wait for their turn in this process, or at a model."""
+    def is_full(self, model: str) -> bool:
+        """Say whether requests wait for their turn in this process, or have every place of a model."""
         gate = self._models.get(model)
-        return self._process.queued > 0 or (gate is not None and gate.queued > 0)
+        return self._process.queued > 0 or (gate is not None and gate.is_full)
 
     def forget(self, model: str) -> None:
         """Drop the gate of a model; who is inside or waits stays with the old one."""

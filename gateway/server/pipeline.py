@@ -150,7 +150,7 @@ class Pipeline:
 
     async def sample(self, request: Request, decision: Decision, deadline: Deadline, trail: Trail) -> Answer:
         """Answer what no caller waits for: tried once, under the day's cap as under all budgets."""
-        return await self._dispatcher.generate(
+        return await self._dispatcher.generate_beside(
             request, decision, policy=self._sampling, deadline=deadline, trail=trail
         )
 
