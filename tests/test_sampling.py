@@ -2,23 +2,22 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Call
 from gateway.backends.scripted import Delay, Script, ScriptedBackend, reply
 from gateway.cli.app import run
-from gateway.client.blocking import SyncGatewayClient
 from gateway.clock import SystemClock
-from gateway.errors import BackendFailed
+from gateway.errors import BackendFailed, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masker
@@ -28,6 +27,8 @@ from gateway.policy.sampling import CAP
 from gateway.records.writer import Records
 from gateway.routing import View, alone, decide, decide_for
 from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.access import anyone
+from gateway.server.boundary import Boundary, Scope
 from gateway.server.current import Current
 from gateway.server.pipeline import Pipeline
 from gateway.server.sampling import Sampler
@@ -183,25 +184,52 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
     assert [each["outcome"] for each in line["attempts"]] == ["CANCELLED"]
 
 
-async def test_it_begins_when_the_answer_has_been_sent(tmp_path: Path) -> None:
-    """Were all of the process to stand still for a second answer, its caller would have the first already."""
-    has_answer = threading.Event()
-    was_first: list[bool] = []
+class Wire:
+    """A call as gRPC gives it to its handler, without a caller."""
 
-    def stand_still(_: Call) -> Reply:
-        was_first.append(has_answer.wait(5.0))
-        return FORTY_TWO
+    def __init__(self) -> None:
+        self.when_done: list[Callable[[object], None]] = []
 
-    async with sampling(tmp_path, cloud=stand_still) as gateway:
+    def invocation_metadata(self) -> tuple[()]:
+        """Return that there is none."""
+        return ()
 
-        def call() -> None:
-            with SyncGatewayClient(gateway.inner.gateway.server.target) as client:
-                assert client.generate(ask("6 times 7?")).text == "42"
-                has_answer.set()
+    def time_remaining(self) -> float | None:
+        """Return that the caller set no deadline."""
+        return None
 
-        await asyncio.to_thread(call)
-        await gateway.until_told("number")
-    assert was_first == [True]
+    def add_done_callback(self, callback: Callable[[object], None]) -> None:
+        """Take what is to be done when the status has been sent."""
+        self.when_done.append(callback)
+
+    async def abort_with_status(self, _: object) -> None:
+        """End the handler, as gRPC does when it has sent the error."""
+        raise grpc.aio.AbortError
+
+
+@pytest.mark.parametrize("error", [None, NotPermitted("no"), asyncio.CancelledError()])
+async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> None:
+    """Not when the handler has made the answer, but when gRPC has sent it; a call that failed has none."""
+    begun: list[str] = []
+
+    async def handler(_: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
+        scope.afterwards = lambda: begun.append("second")
+        if error is not None:
+            raise error
+        return pb.GenerateResponse()
+
+    boundary, wire = Boundary(clock=SystemClock(), tenant_of=anyone), Wire()
+    serve = boundary.unary("Generate", handler)
+    if error is None:
+        await serve(pb.GenerateRequest(), wire)  # type: ignore[arg-type]
+    else:
+        with pytest.raises((grpc.aio.AbortError, asyncio.CancelledError)):
+            await serve(pb.GenerateRequest(), wire)  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    assert begun == []
+    for callback in wire.when_done:
+        callback(wire)
+    assert begun == (["second"] if error is None else [])
 
 
 async def test_a_second_answer_takes_nobodys_place(tmp_path: Path) -> None:
