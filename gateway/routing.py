@@ -225,15 +225,6 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
     return replace(judged, chain=(model,), permits=permits, refused=(), masked={})
 
 
-def _class_for(
-    spec: LlamaCppModel | OpenAIModel, privacy: Privacy, masked: Masked | None
-) -> tuple[PrivacyClass, Masked | None]:
-    """Return the class of what the model would be sent, and the mask if it is sent that."""
-    if masked is None or privacy_class(spec.clearance) >= privacy.privacy_class:
-        return privacy.privacy_class, None
-    return masked.privacy_class, masked
-
-
 def _permit(
     model: str, request: Request, mask: Masked | None, *, class_: PrivacyClass, policy: Policy
 ) -> EgressPermit:
