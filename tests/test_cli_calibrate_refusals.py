@@ -1,11 +1,15 @@
 """`gateway calibrate` refuses what it cannot work with: in one line, and it writes nothing."""
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.app import run
+from gateway.scoring.complexity import FEATURES
 from tests.records_made import POLICY
+from tests.test_cli_calibrate_share import recorded
 
 
 @pytest.fixture
@@ -38,6 +42,29 @@ def test_a_file_that_says_nothing(
     asked = ["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]
     assert run(asked) == status
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"features": [0.1, 0.2]}, f"has 2 features where this version has {FEATURES}"),
+        ({"features": [math.nan] * FEATURES}, "is not a whole record: TypeError"),
+        ({"features": ["a"] * FEATURES}, "is not a whole record: TypeError"),
+        ({"usage": {"prompt_tokens": None, "completion_tokens": 7}}, "is not a whole record: TypeError"),
+        ({"cost_usd_nanos": 0.5}, "is not a whole record: TypeError"),
+    ],
+)
+def test_a_record_that_would_be_scored_or_counted_wrongly(
+    spoilt: dict[str, object], said: str, tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its line is named: numbers that do not fit would give a threshold, and a wrong one."""
+    path = recorded(tmp_path, [0.2, 0.8])
+    lines = path.read_text().splitlines()
+    lines[-1] = json.dumps(json.loads(lines[-1]) | spoilt)
+    path.write_text("\n".join(lines) + "\n")
+    asked = ["calibrate", "--policy", str(policy), "--input", str(path), "--target-cloud-share", "0.2"]
+    assert run(asked) == 2
+    assert f"decisions.jsonl:{len(lines)}: {said}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

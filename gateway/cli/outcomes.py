@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.scoring.complexity import features_of, shipped_scorer
+from gateway.scoring.complexity import FEATURES, features_of
 from gateway.types import Message, Role
 
 
@@ -70,13 +70,12 @@ def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
         if not isinstance(text, str):
             raise BadOutcome('"text" must be there, or "features" of a record')
         return features_of([Message(role=Role.USER, content=text)])
-    wanted = len(shipped_scorer().weights)
     if not (
         isinstance(stored, list)
-        and len(stored) == wanted
+        and len(stored) == FEATURES
         and all(isinstance(each, int | float) and math.isfinite(each) for each in stored)
     ):
-        raise BadOutcome(f'"features" must be {wanted} numbers, as records of this version hold them')
+        raise BadOutcome(f'"features" must be {FEATURES} numbers, as records of this version hold them')
     return tuple(map(float, stored))
 
 

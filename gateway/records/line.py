@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy.model import Policy, privacy_class
+from gateway.scoring.complexity import FEATURES
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Attempt,
@@ -125,9 +126,12 @@ def read_record(fields: Mapping[str, Any]) -> Recorded:
     if fields.get("v") != VERSION:
         raise NotARecord(f"is not a record of version {VERSION}")
     try:
-        return _recorded(fields)
+        recorded = _recorded(fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotARecord(f"is not a whole record: {type(error).__name__}") from None
+    if (count := len(recorded.case.features)) not in (0, FEATURES):
+        raise NotARecord(f"has {count} features where this version has {FEATURES}: leave older records out")
+    return recorded
 
 
 def _word(value: object) -> str | None:
@@ -223,7 +227,7 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
             findings=tuple(facts["findings"]),
             tenant=fields["tenant"],
             labels=dict(facts["labels"]),
-            prompt_tokens=facts["prompt_tokens"],
+            prompt_tokens=_count(facts["prompt_tokens"]),
             deadline_s=facts["deadline_s"],
         ),
         is_schema_bounded=facts["is_schema_bounded"],
@@ -233,7 +237,7 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
         if evidence is None
         else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},
         hint=None if facts["hint"] is None else PrivacyClass[facts["hint"]],
-        features=tuple(fields.get("features", ())),
+        features=tuple(map(_number, fields.get("features", ()))),
     )
     return Recorded(
         request_id=fields["request_id"],
@@ -246,8 +250,8 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
         refused=tuple(
             Refusal(model=each["model"], reason=Reason(each["reason"])) for each in decision["refused"]
         ),
-        cost_usd_nanos=fields["cost_usd_nanos"],
-        usage=None if usage is None else Usage(**usage),
+        cost_usd_nanos=_count(fields["cost_usd_nanos"]),
+        usage=None if usage is None else Usage(**{key: _count(value) for key, value in usage.items()}),
         method=fields["method"],
         ended_unix_s=_number(fields["at_unix_s"]),
         route=None if fields.get("route") is None else Route(fields["route"]),
@@ -257,4 +261,10 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError("a number")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a whole number")
     return value

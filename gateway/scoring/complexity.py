@@ -9,12 +9,16 @@ from operator import mul
 
 from gateway.scoring.features import PromptFeatures, last_of_user, prompt_features
 from gateway.scoring.scorer_file import Scorer, parse_scorer
-from gateway.scoring.static_words import DIGITS, mean_vector, word_table
+from gateway.scoring.static_words import DIGITS, DIMENSIONS, mean_vector, word_table
 from gateway.types import Message
 
-__all__ = ["NUMERIC", "Scorer", "complexity_of", "features_of", "score_complexity", "shipped_scorer"]
+__all__ = [
+    "FEATURES", "NUMERIC", "Scorer", "complexity_of", "features_of", "score_complexity", "shipped_scorer",
+]  # fmt: skip
 
 NUMERIC = len(PromptFeatures._fields)
+FEATURES = NUMERIC + DIMENSIONS
+"""How many numbers a scorer weighs."""
 _FARTHEST = 4.0
 """Standard deviations; what is farther out counts as this far."""
 
