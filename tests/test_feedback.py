@@ -216,13 +216,25 @@ def test_the_order_is_that_of_time() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ended", "rated"), [((2.0, 4.0, 6.0), 4.0), ((4.0,), 4.0), ((6.0, 8.0), 8.0), ((5.0, 6.0), 5.0)]
+)
+def test_what_came_after_it_was_not_rated(ended: tuple[float, ...], rated: float) -> None:
+    """Feedback is on the last answer before it; if there is none, clocks of hosts may differ."""
+    lines = [feedback_line("a", 5.0, 0.5), *(request_line("a", at_unix_s) for at_unix_s in ended)]
+    for order in (lines, lines[::-1]):
+        (joined,) = harvest(lambda order=order: order).joined  # type: ignore[misc]
+        assert joined.features[0] == rated
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
-        (feedback_line("a", 1.0, 2.0), '"weak" must be a number from 0 to 1'),
-        (feedback_line("a", 1.0, None), '"weak" or "strong" must be there'),
+        (feedback_line("a", 1.0, 2.0), 'f:2: "score" must be a number from 0 to 1'),
+        (feedback_line("a", 1.0, None), 'f:2: "score" must be a number from 0 to 1'),
         (feedback_line("a", 1.0, 1.0, tenant=None), "f:2: is not a whole record"),
         (feedback_line("a", 1.0, 1.0, v=99), "f:2: is not a record of version"),
-        (request_line("a", 1.0, features=[1.0]), 'f:1: "features" must be'),
+        (request_line("a", 0.5, features=[1.0]), 'f:1: "features" must be'),
+        (request_line("a", 1.0, kind="outcome", weak=1.0, v=99), "f:1: is not a record of version"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(line: tuple[str, Mapping[str, object]], said: str) -> None:

@@ -36,20 +36,26 @@ class Harvest:
 def harvest(read: Callable[[], Lines]) -> Harvest:
     """Return the outcomes in records, which are read twice; raises NotARecord with the place.
 
-    The last feedback of a request counts, and of requests that share an id the last one.
+    The last feedback of a request counts, for the last request of its id that was over by then.
     """
     feedback, scores = _feedback(read())
     requests, sampled = 0, []
-    rated: dict[_Key, tuple[float, Outcome]] = {}
+    rated: dict[_Key, tuple[tuple[bool, float], Outcome]] = {}
     for place, fields in read():
         if fields.get("kind") == "outcome" and "features" in fields and fields.get("weak") is not None:
+            _key(fields, place)
             sampled.append(_outcome(fields, place, weak=fields["weak"], strong=fields.get("strong")))
         if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
             continue
         requests += 1
         key, at_unix_s = _key(fields, place)
-        if key in scores and (key not in rated or rated[key][0] <= at_unix_s):
-            rated[key] = at_unix_s, _outcome(fields, place, **{_SIDES[fields["route"]]: scores[key]})
+        if key not in scores:
+            continue
+        given_unix_s, score = scores[key]
+        # One that ended later is rated only if there is no other: clocks of two hosts may differ a little.
+        rank = at_unix_s <= given_unix_s, at_unix_s
+        if key not in rated or rated[key][0] <= rank:
+            rated[key] = rank, _outcome(fields, place, **{_SIDES[fields["route"]]: score})
     return Harvest(
         requests=requests,
         feedback=feedback,
@@ -58,17 +64,20 @@ def harvest(read: Callable[[], Lines]) -> Harvest:
     )
 
 
-def _feedback(lines: Lines) -> tuple[int, Mapping[_Key, float]]:
-    """Return how much feedback there is, and the last score of each request."""
+def _feedback(lines: Lines) -> tuple[int, Mapping[_Key, tuple[float, float]]]:
+    """Return how much feedback there is, and of each request when the last was given, and its score."""
     count = 0
     last: dict[_Key, tuple[float, float]] = {}
     for place, fields in lines:
         if fields.get("kind") == "feedback":
             count += 1
             key, at_unix_s = _key(fields, place)
+            score = fields.get("score")
+            if isinstance(score, bool) or not isinstance(score, int | float) or not 0.0 <= score <= 1.0:
+                raise NotARecord(f'{place}: "score" must be a number from 0 to 1')
             if key not in last or last[key][0] <= at_unix_s:
-                last[key] = at_unix_s, fields.get("score", -1.0)
-    return count, {key: score for key, (_, score) in last.items()}
+                last[key] = at_unix_s, score
+    return count, last
 
 
 def _key(fields: Mapping[str, Any], place: str) -> tuple[_Key, float]:
