@@ -450,6 +450,28 @@ async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch:
     assert WORD not in str(logs)
 
 
+async def test_a_defect_of_the_look_is_a_line_too(tmp_path: Path) -> None:
+    """Whoever looks whether the model is wanted may fail as well: the sample ends, and nobody is silent."""
+
+    class Failing(ScriptedBackend):
+        async def has_work(self, *, beside: int) -> bool:
+            if beside:
+                raise ValueError(WORD)
+            return False
+
+    edge = Failing("edge", [Delay(3600.0)])
+    models = {"edge": edge, "cloud": ScriptedBackend("cloud", [FORTY_TWO])}
+    records = Records(tmp_path / "d.jsonl", clock=SystemClock())
+    with capture_logs() as logs:
+        async with operated(models, tmp_path, policy=BOTH, records=records) as inner:
+            gateway = Sampling(inner, models, tmp_path / "d.jsonl")
+            assert (await gateway.ask(labels=TO_CLOUD)).model == "cloud"
+            await gateway.until_told("failed")
+            await until(lambda: any(each["event"] == "defect" for each in logs))
+    assert len(edge.stopped) == 1
+    assert WORD not in str(logs)
+
+
 def _is_at_work() -> bool:
     return any(task.get_name() == "second answer" for task in asyncio.all_tasks())
 

@@ -22,7 +22,8 @@ LOOK_EVERY_S = 0.05
 """How often a second answer looks whether a caller wants its model; then it gives way."""
 
 Tell = Callable[[Sampled, Policy], None]
-"""Is told what came of each request that was drawn; quick, and never raises."""
+"""Is told what came of each request that was drawn, but for one that a reload or the end dropped before it
+began; quick, and never raises."""
 
 
 class Sampler:
@@ -137,13 +138,16 @@ class Sampler:
         watching = asyncio.ensure_future(self._until_wanted(pipeline, model))
         try:
             await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
-            return _whole(asking.result()) if asking.done() else SampleResult.BUSY
+            if asking.done():
+                return _whole(asking.result())
+            watching.result()
+            return SampleResult.BUSY
         except GatewayError as error:
             return _failure(error.reason)
         finally:
             for task in (asking, watching):
                 task.cancel()
-            await asyncio.wait({asking, watching})
+            await asyncio.gather(asking, watching, return_exceptions=True)
 
     async def _until_wanted(self, pipeline: Pipeline, model: str) -> None:
         """Return when callers want the model that is at work for us."""
