@@ -2,7 +2,7 @@
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from gateway.cli.exits import CommandFailed
 from gateway.cli.rewriting import replace_file
 from gateway.clock import SystemClock
 from gateway.policy.load import load_policy, parse_policy
+from gateway.records.line import Recorded
+from gateway.records.reading import read_decisions
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
 from gateway.types import Answer, FinishReason, PrivacyClass, Route, Usage
@@ -291,3 +293,31 @@ def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="was changed meanwhile"):
         replace_file(path, b"read", b"new")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("p.yaml", "theirs")]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        POLICY.replace("input: 1", "input: 2").encode(),
+        POLICY[: POLICY.index("rules:")].encode(),
+        b"nonsense",
+        b"\xff" + POLICY.encode(),
+    ],
+    ids=["price", "rules", "yaml", "bytes"],
+)
+def test_a_policy_that_changed_while_records_were_read_stays(
+    changed: bytes, tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The number was found for another one: it is not put into this."""
+    records = recorded(tmp_path, TENTHS)
+
+    def meanwhile(path: Path) -> Iterator[tuple[str, Recorded]]:
+        policy.write_bytes(changed)
+        return read_decisions(path)
+
+    monkeypatch.setattr("gateway.cli.calibrate_share.read_decisions", meanwhile)
+    flags = ["--policy", str(policy), "--input", str(records), "--target-cloud-share", "0.2", "--write"]
+    assert run(["calibrate", *flags]) == 1
+    assert "was changed meanwhile; nothing was written, run it again" in capsys.readouterr().err
+    assert policy.read_bytes() == changed

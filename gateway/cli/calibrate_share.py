@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import track
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.cli.rewriting import accepted, replace_file
+from gateway.cli.rewriting import accepted, is_unchanged, replace_file
 from gateway.cli.share_report import Result, fields_of, notes_of, tables_of
 from gateway.cli.terminal import console, show
 from gateway.ledger.money import NANOS_PER_USD
@@ -112,11 +112,12 @@ def _write(path: Path, policy: Policy, threshold: Threshold, number: str) -> Pol
     """Set the number in the file, if that changes nothing else; return what it says then."""
     try:
         old = path.read_bytes()
-        new = rewritten(old.decode("utf-8"), threshold, number)
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
-    except UnicodeDecodeError:
-        raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again") from None
+    if not is_unchanged(old, policy, path):
+        raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again")
+    try:
+        new = rewritten(old.decode("utf-8"), threshold, number)
     except NoThreshold as error:
         raise CommandFailed(f"nothing was written: {error}") from None
     after = accepted(new, policy, path, threshold.path)

@@ -32,6 +32,15 @@ def accepted(text: str, before: Policy, path: Path, changed: Key) -> Policy:
     return after
 
 
+def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
+    """Say whether a policy's file still says what was read of it."""
+    try:
+        after = parse_policy(content.decode("utf-8"), name=before.source.name, folder=path.parent)
+    except (UnicodeDecodeError, PolicyError):
+        return False
+    return after.hash == before.hash
+
+
 def replace_file(path: Path, old: bytes, new: bytes) -> None:
     """Write a file anew under its name and with its mode; raises CommandFailed, and changes nothing then.
 
