@@ -113,7 +113,7 @@ class Unauthenticated(GatewayError):
 
 
 class RecordsUnavailable(GatewayError):
-    """Records cannot be written, and the policy wants no answer without one."""
+    """Records cannot be written, and the policy wants no answer without one; nor is feedback taken."""
 
     reason = Reason.RECORDS_UNAVAILABLE
     code = "UNAVAILABLE"

@@ -14,7 +14,7 @@ from gateway.policy.model import Policy
 from gateway.records.chain import chained, faults
 from gateway.records.files import chains_of, files_of, of_worker, read_end
 from gateway.records.writer import Records
-from gateway.types import Request
+from gateway.types import Feedback, Request
 from tests.fakes import FakeClock
 from tests.records_made import POLICY, ended
 
@@ -44,6 +44,7 @@ def policy() -> Policy:
 
 
 REQUEST = Request(request_id="r", tenant="t", messages=())
+FEEDBACK = Feedback(request_id="r", tenant="t", score=0.5, labels={})
 
 
 def test_nothing_is_lost_at_the_end(tmp_path: Path, policy: Policy) -> None:
@@ -138,7 +139,10 @@ def full_disk(at_bytes: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("on_error", ["refuse", "continue"])
 def test_a_full_disk(tmp_path: Path, on_error: str) -> None:
-    """Requests are turned away or answered, as the policy says; what waited is written when there is room."""
+    """Requests are turned away or answered, as the policy says; what waited is written when there is room.
+
+    Feedback is always refused: its caller would take for taken down what may be lost.
+    """
     policy = parse_policy(POLICY.replace("on_error: continue", f"on_error: {on_error}"), name="p")
     path = tmp_path / "decisions.jsonl"
     records = Records(path, clock=FakeClock())
@@ -151,11 +155,15 @@ def test_a_full_disk(tmp_path: Path, on_error: str) -> None:
                 records.gate(REQUEST, policy)
         else:
             records.gate(REQUEST, policy)
+        with pytest.raises(RecordsUnavailable):
+            records.take_feedback(FEEDBACK, policy)
     while records.is_failing:
         records._thread.join(0.01)
     records.gate(REQUEST, policy)
+    records.take_feedback(FEEDBACK, policy)
     records.close()
 
+    assert [line["score"] for line in lines_of(path) if line["kind"] == "feedback"] == [0.5]
     assert [line["request_id"] for line in lines_of(path) if line["kind"] == "request"] == ["waits"]
     assert wrong_with(path) == []
     assert records.lost == 0

@@ -66,7 +66,12 @@ class Records:
             self._put(fields_of(report), report.policy.records.rotate_mb)
 
     def take_feedback(self, feedback: Feedback, policy: Policy) -> float:
-        """Take what a caller says of an answer; return when it was taken, in seconds since 1970."""
+        """Take what a caller says of an answer; return when it was taken, in seconds since 1970.
+
+        Raises RecordsUnavailable while nothing can be written: whoever says it can say it again.
+        """
+        if self.is_failing:
+            raise RecordsUnavailable("feedback cannot be recorded", retry_after_s=AGAIN_AFTER_S)
         now_s = self._clock.unix_s()
         fields = feedback_fields(feedback, policy, at_unix_s=now_s)
         self._put(fields, policy.records.rotate_mb)

@@ -205,7 +205,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_UNAUTHENTICATED: _Reason.ValueType  # 22
     """No valid API key or client certificate came with the call."""
     REASON_RECORDS_UNAVAILABLE: _Reason.ValueType  # 23
-    """What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
+    """Nothing can be recorded now, and the policy wants no answer without a record, or it is feedback; come back later."""
     REASON_TICKET_UNKNOWN: _Reason.ValueType  # 24
     """No hand-off of this tenant has this ticket, or none any more."""
     REASON_HANDOFF_UNAVAILABLE: _Reason.ValueType  # 25
@@ -267,7 +267,7 @@ REASON_INTERNAL: Reason.ValueType  # 21
 REASON_UNAUTHENTICATED: Reason.ValueType  # 22
 """No valid API key or client certificate came with the call."""
 REASON_RECORDS_UNAVAILABLE: Reason.ValueType  # 23
-"""What is decided cannot be recorded, and the policy wants no answer without a record; come back later."""
+"""Nothing can be recorded now, and the policy wants no answer without a record, or it is feedback; come back later."""
 REASON_TICKET_UNKNOWN: Reason.ValueType  # 24
 """No hand-off of this tenant has this ticket, or none any more."""
 REASON_HANDOFF_UNAVAILABLE: Reason.ValueType  # 25
