@@ -390,7 +390,7 @@ class SampleResult(StrEnum):
     BUDGET = "budget"
     """The day's cap or a budget had no room."""
     FORBIDDEN = "forbidden"
-    """No judge may see both answers."""
+    """No judge may see both answers, or they do not fit into its context or the time."""
     FAILED = "failed"
     """The other side, or the judge, gave no whole answer."""
     UNREADABLE = "unreadable"

@@ -27,7 +27,10 @@ class Sample(Strict):
         description="Which share of the requests, drawn at random.",
     )
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1)] = Field(
-        ("public",), strict=False, description="The privacy classes of requests that are drawn from."
+        ("public",),
+        strict=False,
+        description="The privacy classes of requests that are drawn from. Of one above "
+        "records.features_up_to the agreement is recorded, and gateway learn has nothing to join it to.",
     )
     max_usd_per_day: Annotated[Usd, Field(decimal_places=9)] = Field(
         Decimal(1),
