@@ -12,7 +12,8 @@ from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.records.chain import chained, faults
-from gateway.records.files import chains_of, files_of, of_worker, read_end
+from gateway.records.files import chains_of, files_of, full, of_worker, read_end
+from gateway.records.reading import read_lines
 from gateway.records.writer import Records
 from gateway.types import Feedback, Request
 from tests.fakes import FakeClock
@@ -124,6 +125,22 @@ def test_every_worker_has_a_chain(tmp_path: Path) -> None:
     for worker in range(2):
         Records(of_worker(path, worker), clock=FakeClock()).close()
     assert [each.name for each in chains_of(path)] == ["decisions.w0.jsonl", "decisions.w1.jsonl"]
+
+
+def test_a_file_that_is_full_meanwhile_is_read_to_its_end(tmp_path: Path) -> None:
+    """Whoever reads for minutes reads what there was, under whatever name, each line once."""
+    path = tmp_path / "decisions.jsonl"
+    for worker in range(2):
+        Records(of_worker(path, worker), clock=FakeClock()).close()
+        of_worker(path, worker).rename(full(of_worker(path, worker), "2026-11-25"))
+        Records(of_worker(path, worker), clock=FakeClock()).close()
+    seen: list[tuple[str, object]] = []
+    for place, fields in read_lines(path):
+        if not seen:
+            for worker in range(2):
+                of_worker(path, worker).rename(full(of_worker(path, worker), "2026-11-26"))
+        seen.append((place.split(".")[1], fields["seq"]))
+    assert seen == [("w0", 1), ("w0", 2), ("w1", 1), ("w1", 2)]
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """From files of records to what they say of decisions."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gateway.records.files import chains_of, files_of
 from gateway.records.line import NotARecord, Recorded, read_record
@@ -24,9 +26,8 @@ def read_decisions(path: Path) -> Iterator[tuple[str, Recorded]]:
 
 def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield `file:line` and fields of every record of any kind, as `read_decisions` does."""
-    files = [each for chain in chains_of(path) for each in files_of(chain)]
-    for file in files or [path]:
-        with file.open("rb") as lines:
+    with ExitStack() as held:
+        for file, lines in _opened(path, held):
             for number, line in enumerate(lines, start=1):
                 place = f"{file}:{number}"
                 try:
@@ -36,3 +37,24 @@ def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 if not isinstance(fields, dict):
                     raise NotARecord(f"{place}: is not a record")
                 yield place, fields
+
+
+def _opened(path: Path, held: ExitStack) -> Iterator[tuple[Path, BinaryIO]]:
+    """Yield the files of every chain, the full ones first.
+
+    Those that grow are held from the beginning: a file that is full while others are read has another name.
+    """
+    chains = list(chains_of(path))
+    growing = {chain: held.enter_context(chain.open("rb")) for chain in chains if chain.exists()}
+    numbers = {os.fstat(lines.fileno()).st_ino for lines in growing.values()}
+    full = {
+        chain: [each for each in files_of(chain) if each.stat().st_ino not in numbers] for chain in chains
+    }
+    if not growing and not any(full.values()):
+        growing[path] = held.enter_context(path.open("rb"))  # Raises, and says why.
+    for chain in chains:
+        for file in full[chain]:
+            with file.open("rb") as lines:
+                yield file, lines
+        if chain in growing:
+            yield chain, growing[chain]
