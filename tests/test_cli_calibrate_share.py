@@ -228,6 +228,19 @@ def test_what_cannot_be_relied_on_is_counted(
     assert "1 requests left out: calls of Explain" in text
 
 
+def test_no_budget_is_used_up_where_none_was_touched(
+    tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A day that cost nothing says nothing of budgets, and a policy may have none."""
+    policy.write_text(
+        POLICY.replace("budgets:\n  - {name: daily, per: tenant, limit_usd: 5, window: day}\n", "")
+    )
+    records = recorded(tmp_path, [each / 2 for each in TENTHS], policy=policy.read_text())
+    said = calibrated(capsys, policy, records, "--target-cloud-share", "0.5")
+    assert (said["cloud_share_before"], said["cloud_share"], said["uses_up_a_budget"]) == (0.0, 0.5, False)
+    assert "budget" not in " ".join(said["notes"])  # type: ignore[arg-type]
+
+
 def test_records_of_another_scorer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With features they are scored again; of the others those are left out for which the score decides."""
     policy = tmp_path / "policy.yaml"

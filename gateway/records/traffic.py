@@ -59,8 +59,12 @@ class Traffic:
         return sum(each.is_cloud for each in found), sum(each.cost_usd_nanos for each in found)
 
     def uses_up(self, cost_usd_nanos: int) -> bool:
-        """Say whether a budget would be used up if they cost so much: what it does then is not counted."""
-        return cost_usd_nanos > self.paid_usd_nanos <= self.fullest_budget * cost_usd_nanos
+        """Say whether a budget would be used up if they cost so much: what it does then is not counted.
+
+        Of budgets that nothing was spent of nobody knows.
+        """
+        grows = cost_usd_nanos > self.paid_usd_nanos and self.fullest_budget > 0.0
+        return grows and self.fullest_budget * cost_usd_nanos >= self.paid_usd_nanos
 
     def a_day(self, cost_usd_nanos: float) -> float | None:
         """Return a cost of all these requests as that of a day; None where they ended at one moment."""
