@@ -17,7 +17,7 @@ from gateway.backends.base import Call
 from gateway.backends.scripted import Delay, Script, ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.clock import SystemClock
-from gateway.errors import BackendFailed, NotPermitted
+from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masker
@@ -258,6 +258,16 @@ async def test_whoever_takes_the_last_place_of_a_model_goes_first(tmp_path: Path
         assert [(each.model, each.outcome) for each in answer.attempts] == [("cloud", pb.OUTCOME_ANSWERED)]
         await gateway.until_told("busy")
     assert len(gateway.models["cloud"].stopped) == 1
+
+
+async def test_a_model_that_asked_for_a_pause_is_left_to_callers(tmp_path: Path) -> None:
+    """What may be asked after it is theirs: no sample waits in front of them."""
+    busy = BackendRateLimited("cloud", "429", retry_after_s=30.0)
+    async with sampling(tmp_path, policy=BOTH, cloud=[busy, FORTY_TWO]) as gateway:
+        assert (await gateway.ask(labels=TO_CLOUD)).model == "edge"
+        assert (await gateway.ask()).model == "edge"
+        await gateway.until_told("busy")
+    assert len(gateway.models["cloud"].calls) == 1
 
 
 class Working(ScriptedBackend):

@@ -104,6 +104,7 @@ class Dispatcher:
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, Foreseeing)}
         self._shared = {name: each for name, each in backends.items() if isinstance(each, Shared)}
         self._paces = vitals.paces
+        self._pauses = vitals.pauses
         self._retry_budget = vitals.retry_budget
         self._gates = vitals.gates
         confident = {name: Confident(backend, clock=clock) for name, backend in backends.items()}
@@ -187,9 +188,10 @@ class Dispatcher:
     async def is_wanted(self, model: str, *, beside: int) -> bool:
         """Say whether others want a model that has `beside` requests of the asker; raises BackendError.
 
-        They wait for a place in this process, have all places of the model, or are at work in its engine.
+        They wait for a place in this process, have all places of the model, are at work in its engine, or
+        wait because it asked for a pause.
         """
-        if self._gates.is_full(model):
+        if self._gates.is_full(model) or self._pauses.remaining_s(model) > 0:
             return True
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(beside=beside)
