@@ -30,7 +30,7 @@ from gateway.server import boundary, second, wire
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests import test_egress_masking as masking
 from tests import test_entities as entities
-from tests import test_sampling as sampling
+from tests import test_sampling_drawn as sampling
 from tests import test_scoring_privacy as privacy
 from tests.cloud_calls import call_of
 from tests.egress_bench import BATCH, captured_logs, play

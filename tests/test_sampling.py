@@ -2,19 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, Script, ScriptedBackend, reply
+from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
@@ -23,112 +19,41 @@ from gateway.ledger.view import BudgetView
 from gateway.masking.judge import Masker
 from gateway.policy.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.policy.sampling import CAP
 from gateway.records.writer import Records
-from gateway.routing import View, alone, decide, decide_for
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.access import anyone
 from gateway.server.boundary import Boundary, Scope
 from gateway.server.current import Current
 from gateway.server.pipeline import Pipeline
 from gateway.server.sampling import Sampler
-from gateway.server.second import capped, draw
 from gateway.types import (
     Answer,
-    Attempt,
-    Decision,
-    Degraded,
     FinishReason,
-    Hints,
-    Message,
-    Outcome,
-    Privacy,
-    PrivacyClass,
-    Reason,
     Reply,
-    Request,
-    Role,
-    Route,
     Sampled,
     SampleResult,
-    Scores,
-    Usage,
 )
 from gateway.v1 import gateway_pb2 as pb
 from tests.dispatch_doubles import Bench
-from tests.operated import Operated, operated
+from tests.operated import operated
 from tests.real_engine import until
+from tests.sampling_made import (
+    BOTH,
+    EVERY,
+    FINE,
+    FORTY_TWO,
+    PARSED,
+    REQUEST,
+    ROUTES,
+    TO_CLOUD,
+    WORD,
+    Sampling,
+    costing,
+    decision_of,
+    sample,
+    sampling,
+)
 from tests.served import POLICY, ask, served
-
-WORD = "xylophone"
-MAIL = "jane.roe@example.org"
-PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 300}")
-"""Nothing that is to be dropped ends before that by itself, however slow the machine."""
-EVERY = f"{PATIENT}sample: {{share: 1.0}}\n"
-TO_CLOUD = {"team": "x"}
-FORTY_TWO = reply("42")
-BOTH = EVERY.replace("route: [cloud]}", "route: [cloud, edge]}")
-"""What a team asks goes to the cloud first, and may be answered at the edge."""
-
-
-def sample(policy: str = EVERY, **keys: object) -> str:
-    """Return the policy with other keys of its sample."""
-    return policy.replace("sample: {share: 1.0}", f"sample: {json.dumps({'share': 1.0, **keys})}")
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """A running gateway that samples, its models, and where its records are."""
-
-    inner: Operated
-    models: Mapping[str, ScriptedBackend]
-    path: Path
-
-    async def ask(self, text: str = "6 times 7?", **fields: Any) -> pb.GenerateResponse:
-        """Send a request as its caller does."""
-        return await self.inner.gateway.stub.Generate(ask(text, **fields), timeout=9)
-
-    def count(self, result: str) -> float:
-        """Return how many samples ended so."""
-        registry = self.inner.operator.measures.registry
-        return registry.get_sample_value("gateway_samples_total", {"result": result}) or 0.0
-
-    async def until_told(self, result: str, times: int = 1) -> None:
-        """Return when so many samples have ended so."""
-        await until(lambda: self.count(result) >= times)
-
-    def told(self) -> float:
-        """Return how many samples have ended."""
-        return sum(self.count(str(each)) for each in SampleResult)
-
-    def outcomes(self) -> list[dict[str, Any]]:
-        """Return what was recorded of second answers, without a word of anybody."""
-        written = self.path.read_text()
-        assert WORD not in written
-        assert "jane" not in written
-        return [line for line in map(json.loads, written.splitlines()) if line["kind"] == "outcome"]
-
-
-@asynccontextmanager
-async def sampling(
-    folder: Path,
-    *,
-    policy: str = EVERY,
-    edge: Script = (FORTY_TWO,),
-    cloud: Script = (FORTY_TWO,),
-    state_url: str = "memory:",
-) -> AsyncIterator[Sampling]:
-    """Run a gateway of which every request is drawn."""
-    models = {"edge": ScriptedBackend("edge", edge), "cloud": ScriptedBackend("cloud", cloud)}
-    records = Records(folder / "d.jsonl", clock=SystemClock())
-    async with operated(models, folder, policy=policy, records=records, state_url=state_url) as inner:
-        yield Sampling(inner, models, folder / "d.jsonl")
-
-
-def costing(text: str, tokens: int) -> Reply:
-    """Return an answer of so many tokens, the prompt's included; a token costs a millionth of a dollar."""
-    usage = Usage(prompt_tokens=tokens - 1, completion_tokens=1)
-    return Reply(text=text, finish_reason=FinishReason.STOP, usage=usage)
 
 
 async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> None:
@@ -302,131 +227,6 @@ async def test_an_engine_with_work_is_left_alone(tmp_path: Path) -> None:
         assert len(edge.stopped) == 1
 
 
-@pytest.mark.parametrize("classes", [["public"], ["public", "confidential"], ["confidential"]])
-async def test_private_requests_are_not_sent(tmp_path: Path, classes: list[str]) -> None:
-    """A class that is not named is not drawn from, and one that is named stays within the clearance."""
-    async with sampling(tmp_path, policy=sample(classes=classes)) as gateway:
-        private = await gateway.ask(f"Mail {MAIL} the {WORD}")
-        hinted = await gateway.ask("6 times 7?", hints=pb.Hints(privacy_class=pb.PRIVACY_CLASS_INTERNAL))
-        assert (private.text, hinted.text) == ("42", "42")
-        assert hinted.decision.chain == ["edge", "cloud"]
-        await gateway.ask("What is 6 times 7?", request_id="public")
-        if "public" in classes:
-            await gateway.until_told("number")
-    sent = [call.request.request_id for call in gateway.models["cloud"].calls]
-    assert sent == (["public"] if "public" in classes else [])
-    assert len(gateway.outcomes()) == len(sent)
-
-
-async def test_a_masked_answer_is_restored_before_it_is_compared(tmp_path: Path) -> None:
-    """A model that may see the request only masked is sent it so, and nothing else of it."""
-    masking = sample(classes=["confidential"]).replace(
-        "clearance: internal,", "clearance: internal, mask: [EMAIL],"
-    )
-    async with sampling(
-        tmp_path, policy=masking, edge=[reply(f'{{"to": "{MAIL}"}}')], cloud=[reply('{"to": "<EMAIL_1>"}')]
-    ) as gateway:
-        await gateway.ask(f"Whom do I write to? To {MAIL}, as JSON")
-        await gateway.until_told("json")
-    (call,) = gateway.models["cloud"].calls
-    assert MAIL not in call.request.messages[0].content
-    (line,) = gateway.outcomes()
-    assert (line["weak"], "features" in line) == (1.0, False)
-
-
-async def test_a_judge_compares_what_cannot_be_told(tmp_path: Path) -> None:
-    """It sees request and both answers, the cloud's as the reference; its cost is the sample's."""
-    cloud = [costing(f"It is a {WORD}.", 20), costing('{"agreement": 0.75}', 50)]
-    async with sampling(tmp_path, edge=[reply(f"A {WORD}, I think.")], cloud=cloud) as gateway:
-        await gateway.ask("What has wooden bars?")
-        await gateway.until_told("judge")
-        page = await gateway.inner.page()
-        assert page.total("gateway_sample_cost_usd_total", model="cloud") == pytest.approx(7e-5)
-    judged = gateway.models["cloud"].calls[1].request
-    assert [message.content for message in judged.messages[1:]] == [
-        "REQUEST, user:\n\nWhat has wooden bars?",
-        f"REFERENCE ANSWER:\n\nIt is a {WORD}.",
-        f"OTHER ANSWER:\n\nA {WORD}, I think.",
-    ]
-    (line,) = gateway.outcomes()
-    assert (line["how"], line["weak"], line["cost_usd_nanos"]) == ("judge", 0.75, 70_000)
-
-
-@pytest.mark.parametrize("side", ["edge", "cloud"])
-@pytest.mark.parametrize("said", [f"Ask {MAIL} about the {WORD}.", f"The {WORD} is at 10.1.2.3."])
-async def test_no_judge_gets_a_confidential_text(tmp_path: Path, side: str, said: str) -> None:
-    """An answer may hold what its request does not: then it is compared by nobody, and goes nowhere.
-
-    So it is with a class that a judge might see, but which the policy does not draw from.
-    """
-    answers = {"edge": reply("It is so."), "cloud": reply("It is not so.")}
-    answers[side] = reply(said)
-    async with sampling(tmp_path, edge=[answers["edge"]], cloud=[answers["cloud"]]) as gateway:
-        await gateway.ask("Whom do I ask?")
-        await gateway.until_told("forbidden")
-    assert [len(call.request.messages) for call in gateway.models["cloud"].calls] == [1]
-    (line,) = gateway.outcomes()
-    assert (line["how"], line["weak"], line["strong"]) == ("forbidden", None, None)
-
-
-async def test_a_judge_of_its_own_needs_its_own_clearance(tmp_path: Path) -> None:
-    """The policy may name the judge; what it may not see it is not sent, and a local one may see all."""
-    outer = '\n  outer: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: public, ' \
-        "price_per_million_usd: {input: 1, output: 1}}\nrules:"  # fmt: skip
-    policy = sample(judge="outer", classes=["public", "internal"]).replace("\nrules:", outer)
-    models = {
-        "edge": ScriptedBackend("edge", [reply("It is so.")]),
-        "cloud": ScriptedBackend("cloud", [reply("It is not.")]),
-        "outer": ScriptedBackend("outer", [reply("0.25"), reply("Hm.")]),
-    }
-    records = Records(tmp_path / "d.jsonl", clock=SystemClock())
-    async with operated(models, tmp_path, policy=policy, records=records) as inner:
-        gateway = Sampling(inner, models, tmp_path / "d.jsonl")
-        await gateway.ask("Is it?")
-        await gateway.until_told("judge")
-        await gateway.ask("Is it?")
-        await gateway.until_told("unreadable")
-        await gateway.ask("Is it?", hints=pb.Hints(privacy_class=pb.PRIVACY_CLASS_INTERNAL))
-        await gateway.until_told("forbidden")
-    assert [call.permit is not None for call in models["outer"].calls] == [True, True]
-    assert [line["weak"] for line in gateway.outcomes()] == [0.25, None, None]
-
-
-async def test_nothing_is_sent_after_the_days_cap(tmp_path: Path) -> None:
-    """The worst case has to fit into what the day has left; callers are answered on."""
-    async with sampling(
-        tmp_path, policy=sample(max_usd_per_day=0.002), cloud=[costing("42", 900)]
-    ) as gateway:
-        for n in range(4):
-            assert (await gateway.ask()).text == "42"
-            await until(lambda n=n: gateway.told() > n)  # type: ignore[misc]
-        assert (await gateway.ask(labels=TO_CLOUD)).model == "cloud"
-    (line,) = gateway.outcomes()
-    assert line["cost_usd_nanos"] == 900_000
-    assert (gateway.count("number"), gateway.count("budget")) == (1, 3)
-
-
-async def test_the_cap_is_that_of_all_processes_and_starts(tmp_path: Path) -> None:
-    """It stands in the ledger: another start with the same one has no more to spend."""
-    state = f"sqlite://{tmp_path / 'ledger.db'}"
-    policy = sample(max_usd_per_day=0.0015)
-    for result in ("number", "budget"):
-        async with sampling(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
-            await gateway.ask()
-            await gateway.until_told(result)
-    assert len(gateway.outcomes()) == 1
-
-
-async def test_budgets_bind_samples_too(tmp_path: Path) -> None:
-    """The budget of the tenant has no room for a second answer: it has none for a first one either."""
-    policy = f"{EVERY}budgets: [{{name: daily, per: tenant, limit_usd: 0.0001, window: day}}]\n"
-    async with sampling(tmp_path, policy=policy) as gateway:
-        await gateway.ask()
-        await gateway.until_told("budget")
-    assert gateway.models["cloud"].calls == []
-    assert gateway.outcomes() == []
-
-
 @pytest.mark.parametrize(
     "second", [BackendFailed("cloud", "500"), Reply(text="4", finish_reason=FinishReason.LENGTH, usage=None)]
 )
@@ -560,119 +360,3 @@ async def test_learn_reads_what_both_sides_said(tmp_path: Path, capsys: pytest.C
     said = json.loads(capsys.readouterr().out)
     assert said["records"] == {"requests": 24, "feedback": 0, "joined": 0, "sampled": 24}
     assert said["outcomes"] == 24
-
-
-# Who is drawn, without a gateway.
-
-ROUTES = BOTH.replace("[edge, cloud]", "[edge, backup, cloud]").replace(
-    "\nrules:", '\n  backup: {kind: llama_cpp, path: "/models/b.gguf", clearance: restricted}\nrules:'
-)
-PARSED = parse_policy(ROUTES, name="p")
-REQUEST = Request(request_id="r", tenant="t", messages=(Message(role=Role.USER, content="x"),))
-
-
-def decision_of(class_: PrivacyClass = PrivacyClass.PUBLIC, **labels: str) -> Decision:
-    """Return what the policy decides of a request of a class."""
-    return decide(
-        replace(REQUEST, labels=labels),
-        scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
-        privacy=Privacy(score=0.0, privacy_class=class_, reason=""),
-        policy=PARSED,
-        view=View(deadline_s=9.0),
-    )
-
-
-def attempt(model: str = "edge", outcome: Outcome = Outcome.ANSWERED, **fields: Any) -> Attempt:
-    """Return a try."""
-    known = {"model": model, "outcome": outcome, "reason": None, "start_ms": 0.0, "duration_ms": 1.0}
-    return Attempt(**{**known, **fields})
-
-
-FINE = Answer(
-    text="42", finish_reason=FinishReason.STOP, usage=None, route=Route.LOCAL, model="edge", degraded=None,
-    cost_usd_nanos=0, attempts=(attempt(),),
-)  # fmt: skip
-
-
-def test_the_other_side_is_the_first_of_the_chain_that_is() -> None:
-    """From the edge to the cloud and back; another model of the same side is no other side."""
-    local = draw(REQUEST, decision_of(), FINE, PARSED)
-    assert local is not None
-    assert (local.second, local.weak_model, local.strong_model) == ("cloud", "edge", "cloud")
-    cloud = draw(REQUEST, decision_of(team="x"), replace(FINE, route=Route.CLOUD, model="cloud"), PARSED)
-    assert cloud is not None
-    assert (cloud.second, cloud.weak_model, cloud.strong_model) == ("edge", "edge", "cloud")
-    assert cloud.texts(replace(FINE, text="7")) == ("7", "42")
-
-
-UNSURE = attempt(outcome=Outcome.FAILED, reason=Reason.LOW_CONFIDENCE)
-OPEN = attempt("cloud", Outcome.REFUSED, reason=Reason.BREAKER_OPEN)
-DEAD = attempt("backup", Outcome.FAILED, reason=Reason.ENGINE_DOWN)
-
-
-@pytest.mark.parametrize(
-    ("answer", "is_drawn"),
-    [
-        (replace(FINE, finish_reason=FinishReason.STOP_SEQUENCE), True),
-        (replace(FINE, attempts=(UNSURE, attempt())), True),
-        (replace(FINE, attempts=(OPEN, attempt())), True),
-        (replace(FINE, attempts=(attempt("cloud", Outcome.CANCELLED), attempt())), True),
-        (replace(FINE, finish_reason=FinishReason.LENGTH), False),
-        (replace(FINE, finish_reason=FinishReason.CONTENT_FILTER), False),
-        (replace(FINE, attempts=(attempt(continued=True),)), False),
-        (replace(FINE, attempts=(DEAD, attempt())), False),
-        (
-            replace(
-                FINE, route=Route.CANNED, model="", finish_reason=None,
-                degraded=Degraded(reason=Reason.ALL_FAILED, canned_id="sorry"),
-            ),
-            False,
-        ),
-    ],
-)  # fmt: skip
-def test_only_a_whole_answer_of_one_side_is_drawn(answer: Answer, is_drawn: bool) -> None:
-    """Not one that was cut, filtered, canned or made by two; nor where an engine died, of it perhaps."""
-    assert (draw(REQUEST, decision_of(), answer, PARSED) is not None) == is_drawn
-
-
-def test_who_is_never_drawn() -> None:
-    """Another class, a caller who bounds its cost, another policy, a chain with one side, no section."""
-    bounded = replace(REQUEST, hints=Hints(max_cost_usd_nanos=10**9))
-    assert draw(bounded, decision_of(), FINE, PARSED) is None
-    for class_ in (PrivacyClass.INTERNAL, PrivacyClass.CONFIDENTIAL, PrivacyClass.RESTRICTED):
-        assert draw(REQUEST, decision_of(class_), FINE, PARSED) is None
-    assert draw(REQUEST, alone(decision_of(), "edge"), FINE, PARSED) is None
-    assert draw(REQUEST, decision_of(), FINE, parse_policy(POLICY, name="p")) is None
-    assert draw(REQUEST, replace(decision_of(), policy_hash="0"), FINE, PARSED) is None
-
-
-def test_one_model_of_the_chain_keeps_its_permit_and_no_other_one_may_be_asked() -> None:
-    """What routing did not let into the chain is not let in afterwards."""
-    decision = decision_of()
-    assert alone(decision, "cloud").permits == {"cloud": decision.permits["cloud"]}
-    assert alone(decision, "edge").permits == {}
-    with pytest.raises(ValueError, match="only a model of the chain"):
-        alone(decision_of(PrivacyClass.CONFIDENTIAL), "cloud")
-
-
-def test_no_leave_for_a_judge_above_its_clearance() -> None:
-    """The law is that of any request; and what another policy decided is no leave under this one."""
-    private = decision_of(PrivacyClass.CONFIDENTIAL)
-    assert decide_for(REQUEST, "cloud", judged=private, policy=PARSED) is None
-    at_home = decide_for(REQUEST, "backup", judged=private, policy=PARSED)
-    assert at_home is not None
-    assert (at_home.chain, at_home.permits) == (("backup",), {})
-    leave = decide_for(REQUEST, "cloud", judged=decision_of(PrivacyClass.INTERNAL), policy=PARSED)
-    assert leave is not None
-    assert (leave.chain, leave.permits["cloud"].privacy_class) == (("cloud",), PrivacyClass.INTERNAL)
-    assert leave.permits["cloud"].request is REQUEST
-    assert decide_for(REQUEST, "cloud", judged=replace(decision_of(), policy_hash="0"), policy=PARSED) is None
-
-
-def test_the_cap_is_one_more_budget() -> None:
-    """Beside those that there are, under the same hash; without a section the policy is as it was."""
-    cap = capped(PARSED).budgets[-1]
-    assert (cap.name, cap.per, cap.limit_usd, cap.window) == (CAP, "all", Decimal(1), "day")
-    assert (capped(PARSED).hash, capped(PARSED).resilience.attempts) == (PARSED.hash, 1)
-    plain = parse_policy(POLICY, name="p")
-    assert capped(plain) is plain
