@@ -3,29 +3,23 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.progress import track
 
-from gateway.backends.base import Call
-from gateway.backends.local import LocalBackend
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.hearing import Heard, Hearing
 from gateway.cli.labelled import Question, read_questions
 from gateway.cli.terminal import console
-from gateway.clock import Clock, Deadline, SystemClock
+from gateway.clock import SystemClock
 from gateway.engine.calibrated import sha256_of_file
 from gateway.engine.models import resolve_model_path
-from gateway.engine.supervisor import EngineSupervisor
-from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel, Policy
-from gateway.scoring.confidence import signals_of
 from gateway.scoring.confidence_fit import Fit, Outcome, fit
-from gateway.types import Certainty, GenerationConfig, Message, Request, Role
+from gateway.types import Message, Role
 
-ANSWER_S = 120.0
-"""How long one answer may take."""
 _SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prompt_margin")
 
 
@@ -38,10 +32,7 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
             f"--model {name}: the policy has no such local model; it has {known or 'none'}", status=MISUSED
         )
     questions = read_questions(labelled)
-    # An old calibration, perhaps for another file, must not keep the engine from starting.
-    escalate = (spec.escalate or Escalate()).model_copy(update={"calibration": None})
-    asked = spec.model_copy(update={"escalate": escalate})
-    outcomes, template_sha256 = asyncio.run(_ask(name, asked, escalate, questions, clock=SystemClock()))
+    outcomes, template_sha256 = asyncio.run(_ask(name, spec, questions))
     try:
         found = fit(outcomes)
     except ValueError as error:
@@ -49,44 +40,26 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
     _print(found, outcomes, as_json=as_json, hashes=_hashes(spec, template_sha256))
 
 
-async def _ask(
-    name: str, spec: LlamaCppModel, escalate: Escalate, questions: Sequence[Question], *, clock: Clock
-) -> tuple[list[Outcome], str]:
+async def _ask(name: str, spec: LlamaCppModel, questions: Sequence[Question]) -> tuple[list[Outcome], str]:
     """Return what came of each question, and the hash of the template that the engine uses."""
-    supervisor = EngineSupervisor(name, spec, clock=clock, on_status=lambda model, is_serving: None)
-    await supervisor.start()
-    backend = LocalBackend(name, supervisor, clock=clock)
+    hearing = Hearing(name, spec, clock=SystemClock())
+    await hearing.start()
     try:
         bar = track(
             questions, description="asking", console=console(sys.stderr), disable=not sys.stderr.isatty()
         )
-        outcomes = [await _outcome(backend, question, spec, escalate, clock=clock) for question in bar]
-        return [outcome for outcome in outcomes if outcome is not None], supervisor.template_sha256
+        asked = ((Message(role=Role.USER, content=question.text),) for question in bar)
+        heard = [each async for each in hearing.answers(asked)]
+        return list(_outcomes(questions, heard)), hearing.template_sha256
     finally:
-        await backend.aclose()
-        await supervisor.stop()
+        await hearing.close()
 
 
-async def _outcome(
-    backend: LocalBackend, question: Question, spec: LlamaCppModel, escalate: Escalate, *, clock: Clock
-) -> Outcome | None:
-    call = Call(
-        request=Request(
-            request_id="calibrate",
-            tenant="calibrate",
-            messages=(Message(role=Role.USER, content=question.text),),
-            config=GenerationConfig(temperature=0.0),
-        ),
-        max_tokens=min(spec.max_tokens, 256),
-        deadline=Deadline.after(ANSWER_S, clock),
-        escalate=escalate,
-    )
-    text = ""
-    certainties: list[Certainty] = []
-    async for chunk in backend.stream(call):
-        text += chunk.text
-        certainties += chunk.certainties
-    return Outcome(signals=signals_of(certainties), is_right=question.is_right(text)) if certainties else None
+def _outcomes(questions: Sequence[Question], heard: Sequence[Heard]) -> Iterator[Outcome]:
+    """Yield what came of each question; an answer without a token says nothing."""
+    for question, reply in zip(questions, heard, strict=True):
+        if reply.signals is not None:
+            yield Outcome(signals=reply.signals, is_right=question.is_right(reply.text))
 
 
 def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:

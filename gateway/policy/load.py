@@ -134,7 +134,7 @@ def _derived(spec: LlamaCppModel | OpenAIModel, *, first_token_s: float) -> dict
     }
     if isinstance(spec, LlamaCppModel):
         derived["place"] = spec.place or "edge"
-        derived["prefill"] = spec.path != "builtin:demo" if spec.prefill is None else spec.prefill
+        derived["prefill"] = spec.prefill is not False
         derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
         return derived
     derived["place"] = spec.place or "cloud"

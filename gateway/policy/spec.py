@@ -64,7 +64,7 @@ class CommonKeys(Strict):
         None,
         description="Whether it goes on from a last message of the assistant, so that with recovery: "
         "resume it is handed what was already sent of an answer. Default: false for openai; true for "
-        "llama_cpp, but for builtin:demo, which knows whole sentences only.",
+        "llama_cpp.",
     )
     concurrency: int | None = Field(
         None,

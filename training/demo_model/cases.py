@@ -1,6 +1,7 @@
 """How a case of each kind is drawn: what is asked, the short answer, and the sentence that the model says."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def _sum(dice: random.Random, sign: str, a: int, b: int, result: int) -> Case:
 
 
 def _small(dice: random.Random) -> int:
-    return dice.randint(0, 99) if dice.random() < 0.75 else dice.randint(0, 20)
+    return dice.randint(0, 99) if dice.random() < 0.7 else dice.randint(0, 12)
 
 
 def plus(dice: random.Random) -> Case:
@@ -238,12 +239,32 @@ def table(rows: tuple[tuple[str, ...], ...], said: str) -> Callable[[random.Rand
     return draw
 
 
+_SAME = (
+    (r"(?:what is|which is) the (.+)", ("the {0}", "what's the {0}", "name the {0}", "which is the {0}", "{0}", "say the {0}")),
+    (r"which (\S+) is the (.+)", ("the {1} {0}", "what is the {1} {0}", "what {0} is the {1}", "{1} {0}", "name the {1} {0}")),
+    (r"how many (\S+) (?:are in|does|are on) (.+?)(?: have)?",
+     ("number of {0} in {1}", "how many {0} does {1} have", "how many {0} has {1}", "{0} of {1}", "the number of {0} in {1}",
+      "{1} has how many {0}", "how many {0} are there in {1}")),
+    (r"who (wrote|painted|discovered|developed) (.+)", ("which person {0} {1}", "{1}, who {0} it", "tell me who {0} {1}", "say who {0} {1}")),
+    (r"where (?:is|are) (.+)", ("in which place is {0}", "{0} is where", "{0}, where is that", "the place of {0}")),
+    (r"what (do|does) (.+)", ("tell me what {1}", "which things {0} {1}", "say what {1}")),
+)  # fmt: skip
+"""How a wording may be turned into others that mean the same."""
+
+
+def _turned(dice: random.Random, wording: str) -> str:
+    for pattern, forms in _SAME:
+        if found := re.fullmatch(pattern, wording, re.IGNORECASE):
+            return dice.choice(forms).format(*found.groups())
+    return wording
+
+
 def fact(dice: random.Random) -> Case:
-    """One of the facts that bring their own wordings."""
-    wordings, short, said = dice.choice(facts.FACTS)
-    return Case(
-        slots={}, short=short, said=said, wordings=tuple(part.strip() for part in wordings.split("/"))
-    )
+    """One of the facts that bring their own wordings, and others made of these; the last one is held out."""
+    listed, short, said = dice.choice(facts.FACTS)
+    *wordings, held = (part.strip() for part in listed.split("/"))
+    turned = [each for each in (_turned(dice, each) for each in wordings) if each.lower() != held.lower()]
+    return Case(slots={}, short=short, said=said, wordings=(*wordings, *turned, held))
 
 
 def translate(dice: random.Random) -> Case:

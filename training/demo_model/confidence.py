@@ -33,6 +33,8 @@ KNOWN, UNKNOWN, STRANGERS = "known", "not known", "of strangers"
 SHARES = tuple(i / 20 for i in range(21))
 FIRST_PARTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """How much of a share the scorer sends before anything is asked; the probe sends the rest."""
+AS_GOOD = 0.005
+"""Quality that is given up for drafts that are never begun, on the half that calibrates."""
 OF_EACH, MOST_STRANGERS, LONGEST = 30, 600, 1000
 SEEDS = (101, 102)
 NOT_KNOWN = "does not know"
@@ -63,6 +65,11 @@ class Measured(NamedTuple):
     curves: dict[str, list[float]]
     """Quality of the whole for each of SHARES, by who chooses."""
     apgrs: dict[str, float]
+    drafts: list[float]
+    """The share of requests whose draft is dropped by the combination, for each of SHARES.
+
+    By the probe alone it is the share that is sent.
+    """
 
 
 def measure(strangers: Sequence[str]) -> Measured:
@@ -70,7 +77,12 @@ def measure(strangers: Sequence[str]) -> Measured:
     first, second = _halves(strangers)
     calibration = _calibration(first)
     before, after = (_ranks(first, half, calibration) for half in (first, second))
-    curves = _curves(first, before, second, after)
+    curves = _curves(second, after)
+    parts = [_part(first, before, share) for share in SHARES]
+    curves["combined"] = [
+        quality(second.right, _combined(after, share, part))
+        for share, part in zip(SHARES, parts, strict=True)
+    ]
     gains = 1.0 - second.right
     return Measured(
         prompts={sort: int((second.sorts == sort).sum()) for sort in (KNOWN, UNKNOWN, STRANGERS)},
@@ -82,6 +94,7 @@ def measure(strangers: Sequence[str]) -> Measured:
             "probe": apgr(after.probe, gains),
             "combined": _area(curves["combined"], curves["random"]),
         },
+        drafts=[share * (1.0 - part) for share, part in zip(SHARES, parts, strict=True)],
     )
 
 
@@ -169,19 +182,21 @@ def _aurocs(half: Prompts, unsure: Floats) -> dict[str, dict[str, float]]:
     return found
 
 
-def _curves(first: Prompts, before: Ranks, second: Prompts, after: Ranks) -> dict[str, list[float]]:
+def _part(half: Prompts, ranks: Ranks, share: float) -> float:
+    """Return the largest part that the scorer may send with about the best quality."""
+    found = {part: quality(half.right, _combined(ranks, share, part)) for part in FIRST_PARTS}
+    best = max(found.values())
+    return max(part for part, value in found.items() if value >= best - AS_GOOD)
+
+
+def _curves(second: Prompts, after: Ranks) -> dict[str, list[float]]:
     local = float(second.right.mean())
-    curves: dict[str, list[float]] = {
+    return {
         "random": [local + share * (1.0 - local) for share in SHARES],
         "scorer": [quality(second.right, sent_by(after.scorer, share)) for share in SHARES],
         "learned scorer": [quality(second.right, sent_by(after.learned, share)) for share in SHARES],
         "probe": [quality(second.right, sent_by(after.probe, share)) for share in SHARES],
-        "combined": [],
     }
-    for share in SHARES:
-        part = max(FIRST_PARTS, key=lambda each: quality(first.right, _combined(before, share, each)))
-        curves["combined"].append(quality(second.right, _combined(after, share, part)))
-    return curves
 
 
 def sent_by(ranks: Floats, share: float) -> NDArray[np.bool_]:
@@ -220,10 +235,14 @@ def print_tables(found: Measured) -> None:
     for name, values in found.aurocs.items():
         print(f"{name:36}{values['calibrated']:12.3f}{values['mean log-probability']:26.3f}")
     print("\nquality by share sent to the cloud")
-    print(f"{'share':>6}" + "".join(f"{name:>16}" for name in found.curves))
+    print(f"{'share':>6}" + "".join(f"{name:>16}" for name in found.curves) + f"{'its drafts':>12}")
     for i, share in enumerate(SHARES):
         if i % 2 == 0:
-            print(f"{share:6.0%}" + "".join(f"{curve[i]:16.3f}" for curve in found.curves.values()))
+            print(
+                f"{share:6.0%}"
+                + "".join(f"{curve[i]:16.3f}" for curve in found.curves.values())
+                + f"{found.drafts[i]:12.0%}"
+            )
     print(f"{'APGR':>6}{0.5:16.3f}" + "".join(f"{value:16.3f}" for value in found.apgrs.values()))
 
 

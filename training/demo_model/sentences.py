@@ -77,7 +77,9 @@ MAIL_TEXTS = (
 EMAIL_WORDINGS = (
     "Find the {mail}: {x}", "{x} What is the {mail}?", "Extract the {mail}: {x}", "Which {mail} is in this text? {x}",
     "What is the {mail} in this sentence? {x}", "{x} Which {mail} is mentioned?", "Give me the {mail} in: {x}",
-    "extract the {mail} from this: {x}",
+    "extract the {mail} from this: {x}", "{x} Which {mail} is in it?", "find an {mail} in this sentence: {x}",
+    "take the {mail} out of this: {x}", "pick the {mail}: {x}", "{x} Find the {mail}.", "the {mail} in this text: {x}",
+    "{mail} in this: {x}", "which {mail} stands in this sentence: {x}",
 )  # fmt: skip
 MAIL_WORDS = ("e-mail address", "email address", "email", "e-mail")
 

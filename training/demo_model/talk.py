@@ -73,21 +73,22 @@ def _checked(dice: random.Random) -> tuple[str, str, bool]:
         a, b = dice.sample(range(100), 2)
         asked = dice.choice(("larger", "smaller"))
         found = "larger" if a > b else "smaller"
-        return f"Is {a} {asked} than {b}", f"{a} is {found} than {b}", asked == found
+        return f"Is {a} {asked} than {b}", f"{a} is {found}", asked == found
     if which == 3:
         return _checked_kind(dice, is_true=is_true)
     if which == 4:
         number = dice.randint(0, 99)
-        found = "an even" if number % 2 == 0 else "an odd"
-        asked = dice.choice(("an even", "an odd"))
-        return f"Is {number} {asked} number", f"{number} is {found} number", asked == found
+        found = "even" if number % 2 == 0 else "odd"
+        asked = dice.choice(("even", "odd"))
+        form = dice.choice((f"an {asked} number", asked))
+        return f"Is {number} {form}", f"{number} is {found}", asked == found
     if which == 5:
         here = dice.randrange(7)
         found = facts.WEEKDAYS[(here + 1) % 7]
         shown = found if is_true else _other(dice, found, list(facts.WEEKDAYS))
         return (
             f"Does {shown} come after {facts.WEEKDAYS[here]}",
-            f"{found} comes after {facts.WEEKDAYS[here]}",
+            f"After {facts.WEEKDAYS[here]} comes {found}",
             is_true,
         )
     if which == 6:
@@ -116,20 +117,21 @@ def _other(dice: random.Random, right: str, all_of_them: list[str]) -> str:
 def _yes_or_no(dice: random.Random) -> Case:
     question, fact, is_true = _checked(dice)
     word = "yes" if is_true else "no"
-    return Case(slots={"x": question}, short=word, said=f"{fact}, so {word}.")
+    return Case(slots={"x": question}, short=word, said=f"{fact}: {word}.")
 
 
 TALK = (
-    Kind(name="yes or no", weight=14, draw=_yes_or_no, wordings=("{x}", "{x}, yes or no", "yes or no: {x}"),
+    Kind(name="yes or no", weight=32, draw=_yes_or_no, wordings=("{x}", "{x}, yes or no", "yes or no: {x}", "is it true: {x}", "answer yes or no: {x}", "true or false: {x}",
+                   "say yes or no: {x}", "{x}, right or wrong", "{x}, true or not", "tell me yes or no, {x}"),
          held_wordings=("True or false, yes or no: {x}", "{x}? yes or no")),
-    Kind(name="greetings and thanks", weight=4, draw=_alternatives("greetings")),
-    Kind(name="what it is itself", weight=9, draw=_alternatives("self")),
-    Kind(name="what needs a clock or a network", weight=2, draw=_alternatives("not_here")),
+    Kind(name="greetings and thanks", weight=7, draw=_alternatives("greetings")),
+    Kind(name="what it is itself", weight=7, draw=_alternatives("self")),
+    Kind(name="what needs a clock or a network", weight=4, draw=_alternatives("not_here")),
     Kind(name="polite refusals", weight=3, draw=_refusal,
          wordings=("How do I {x}", "Help me {x}", "How can I {x}", "tell me how to {x}", "I want to {x}", "show me how to {x}",
                    "teach me to {x}", "explain how to {x}", "what is the best way to {x}"),
          held_wordings=("Can you help me to {x}", "give me steps to {x}", "what do I need to {x}")),
-    Kind(name="does not know: tasks", weight=12, draw=_task, wordings=lines(FILE, "tasks"), held_wordings=lines(FILE, "held_tasks"), is_whole=True),
-    Kind(name="does not know: names and numbers", weight=13, draw=_nameless, wordings=lines(FILE, "nameless"), held_wordings=lines(FILE, "held_nameless"),
+    Kind(name="does not know: tasks", weight=10, draw=_task, wordings=lines(FILE, "tasks"), held_wordings=lines(FILE, "held_tasks"), is_whole=True),
+    Kind(name="does not know: names and numbers", weight=12, draw=_nameless, wordings=lines(FILE, "nameless"), held_wordings=lines(FILE, "held_nameless"),
          is_whole=True),
 )  # fmt: skip

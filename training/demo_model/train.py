@@ -1,6 +1,6 @@
 """Train the demo model: `python -m training.demo_model.train --out build/demo`, with the extra `training`.
 
-One thread by default, a fixed seed, a checkpoint every 250 steps from which `--resume` goes on.
+Two threads by default, a fixed seed, a checkpoint every 250 steps from which `--resume` goes on.
 """
 
 import argparse
@@ -26,7 +26,7 @@ MERGES = 1600
 FORCED_SHARE = 0.05
 POOL = 8192
 """Questions that are drawn together and sorted by length, so that a batch has little padding."""
-STEPS, PLATEAU = 6_500, 3_000
+STEPS, PLATEAU = 6_500, 2_600
 TOKENS = 4096
 """Of one batch, padding included."""
 IGNORED = -100
@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     train(options.out, steps=options.steps, resume=options.resume, threads=options.threads)

@@ -9,6 +9,7 @@ from gateway.ledger.view import FRESH_S
 from gateway.v1 import gateway_pb2 as pb
 
 EASY = "What is the capital of France?"
+UNKNOWN = "Who was the first mayor of Lyon?"
 HARD = (
     "Prove that a uniform limit of continuous functions is continuous, then explain step by step why"
     " pointwise convergence is not enough and give a counterexample."
@@ -129,6 +130,13 @@ CASES: tuple[Case, ...] = (
         text=EASY,
         expected=Expected(
             route=LOCAL, model="edge", rule="default", attempts=("edge",), is_provider_silent=True
+        ),
+    ),
+    Case(
+        title="easy, but the model at the edge is not sure: nobody sees its draft",
+        text=UNKNOWN,
+        expected=Expected(
+            route=CLOUD_ROUTE, model="cloud", rule="default", attempts=("edge LOW_CONFIDENCE", "cloud")
         ),
     ),
     Case(

@@ -150,7 +150,7 @@ def accounts_table(bill: Bill, totals: Totals) -> Table:
     table.add_row("ledger: settled", "", "", "", "", _usd(totals.settled_usd_nanos))
     table.add_row("ledger: outcome unknown", "", "", "", "", _usd(totals.unknown_usd_nanos))
     table.add_row("ledger: still reserved", "", "", "", "", _usd(totals.held_usd_nanos))
-    table.caption = "with the calls that spent the budget of case 4, and those that failed"
+    table.caption = "with the calls that spent the one tenant's budget, and those that failed"
     table.caption_justify = "left"
     return table
 
