@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import signal
 import sys
 
 from hypothesis import settings
@@ -7,6 +8,10 @@ from hypothesis import settings
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script that starts the tests in the background has it ignored, by all programs that they start, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

@@ -1,8 +1,11 @@
 """The command line as a whole: help, exit statuses, one-line errors, and what a terminal is spared."""
 
 import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 import typer
@@ -172,6 +175,29 @@ sys.exit(cli.run([]))
 """
     done = _python(code)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def _says_goaway(listener: socket.socket) -> None:
+    """Be an HTTP/2 server that greets, and then goes away with an internal error."""
+    settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+    goaway = bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + struct.pack(">II", 0, 2)
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(settings + goaway)
+        connection.recv(65_536)
+
+
+def test_grpc_does_not_talk_between_the_lines() -> None:
+    """A peer that goes away with an error is our own one line, and none of gRPC's core."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_says_goaway, args=(listener,), daemon=True).start()
+        server = f"127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "gateway", "generate", "x", "--server", server, "--timeout-s", "1"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert "goaway" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
