@@ -33,7 +33,7 @@ SEED = 7
 OF_EACH = 60
 """Questions of each kind in new wordings, and as many in new combinations."""
 TRAINED = 200_000
-"""Questions of the training that an exam is compared with; about one in six of all."""
+"""Questions of the training that an exam is compared with; about one in five of all."""
 _WORDS = re.compile(r"[\w@'+*/-]+(?:\.[\w@]+)*")
 BEGIN, END = "<!-- exam -->", "<!-- end of exam -->"
 
