@@ -27,6 +27,7 @@ from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.scoring.privacy.detector import Detector
 from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
+from gateway.server.assess import Assessor, PolicyAssessor
 from gateway.server.pipeline import Pipeline
 from gateway.server.render import render_decision, render_explanation
 from gateway.server.status import status_of
@@ -118,8 +119,13 @@ class EgressBench:
             detectors[index] = FaultyDetector(detectors[index].types, fault, detour)
         return Pipeline(
             policy=policy,
-            scorer=PrivacyScorer(policy.privacy, clock=detour, detectors=detectors),
-            masker=Masker(policy, clock=detour, detectors=detectors),
+            assessor=PolicyAssessor(
+                policy,
+                Assessor(
+                    PrivacyScorer(policy.privacy, clock=detour, detectors=detectors),
+                    Masker(policy, clock=detour, detectors=detectors),
+                ),
+            ),
             dispatcher=self._dispatcher,
             budgets=self._budgets,
             clock=self.clock,

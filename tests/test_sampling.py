@@ -22,6 +22,7 @@ from gateway.policy.model import Policy
 from gateway.records.writer import Records
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.server.access import anyone
+from gateway.server.assess import Assessor, PolicyAssessor
 from gateway.server.boundary import Boundary, Scope
 from gateway.server.current import Current
 from gateway.server.pipeline import Pipeline
@@ -298,8 +299,10 @@ async def test_a_reload_in_between_drops_it() -> None:
     def pipeline(policy: Policy) -> Pipeline:
         return Pipeline(
             policy=policy,
-            scorer=PrivacyScorer(policy.privacy, clock=bench.clock),
-            masker=Masker(policy, clock=bench.clock),
+            assessor=PolicyAssessor(
+                policy,
+                Assessor(PrivacyScorer(policy.privacy, clock=bench.clock), Masker(policy, clock=bench.clock)),
+            ),
             dispatcher=bench.dispatcher,
             budgets=BudgetView(MemoryLedger(clock=bench.clock), clock=bench.clock),
             clock=bench.clock,

@@ -157,6 +157,9 @@ async def running_gateway(
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
         if operator is not None:
+            # Somebody operates this one, so it serves for long: its first long text finds a process.
+            warming = asyncio.create_task(keeping.scoring.warm(), name="scoring warm-up")
+            stack.push_async_callback(asyncio.wait, {warming})
             sources = Sources(
                 place=operator.place,
                 current=current,

@@ -25,9 +25,11 @@ from gateway.masking.judge import Masker
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.assess import Assessor, PolicyAssessor
 from gateway.server.current import Retire
 from gateway.server.pipeline import Gate, Pipeline
 from gateway.server.rates import TenantRates
+from gateway.server.scoring_pool import ScoringPool
 from gateway.server.shadow import Shadow
 
 _log = structlog.get_logger()
@@ -75,8 +77,7 @@ class _Clouds:
 class _Judges(NamedTuple):
     """What takes long to make of a policy, so that a new one is made ready in a thread."""
 
-    scorer: PrivacyScorer
-    masker: Masker
+    assessor: Assessor
     presidio: Mapping[PresidioEntities, PresidioDetector]
 
 
@@ -105,7 +106,8 @@ class Keeping:
         self._clock = clock
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
-        self._shadow = None if shadow is None else Shadow(shadow, clock=clock)
+        self.scoring = ScoringPool(clock)
+        self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock)
         self._budgets = BudgetView(ledger, clock=clock)
@@ -130,8 +132,7 @@ class Keeping:
 
     def _judges(self, policy: Policy) -> _Judges:
         return _Judges(
-            scorer=PrivacyScorer(policy.privacy, clock=self._clock),
-            masker=Masker(policy, clock=self._clock),
+            assessor=self._assessor(policy),
             presidio={
                 source: open_presidio(source)
                 for source in policy.privacy.entities
@@ -157,8 +158,7 @@ class Keeping:
 
         pipeline = Pipeline(
             policy=policy,
-            scorer=judges.scorer,
-            masker=judges.masker,
+            assessor=PolicyAssessor(policy, judges.assessor, pool=self.scoring),
             dispatcher=dispatcher,
             budgets=self._budgets,
             clock=self._clock,
@@ -177,8 +177,16 @@ class Keeping:
             except HandoffUnavailable as error:
                 _log.warning("handoff.unavailable", why=str(error))
 
+    def _assessor(self, policy: Policy) -> Assessor:
+        return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
+
+    def _shadow_of(self, policy: Policy) -> Shadow:
+        assessor = PolicyAssessor(policy, self._assessor(policy), pool=self.scoring)
+        return Shadow(policy, assessor=assessor)
+
     async def aclose(self) -> None:
         """Close what this opened."""
+        await self.scoring.aclose()
         if self._desk is not None:
             await self._desk.aclose()
 

@@ -1,8 +1,8 @@
 """The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol
 
 from gateway.clock import Clock, Deadline
@@ -13,19 +13,14 @@ from gateway.errors import TicketUnknown
 from gateway.handoff.ticket import Fetched
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.view import BudgetView
-from gateway.masking.judge import Masked, Masker
 from gateway.policy.model import Handoff, OpenAIModel, Policy
 from gateway.routing import View, decide
 from gateway.scoring.budget import score_budget, score_plan
 from gateway.scoring.complexity import complexity_of, features_of
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.assess import PolicyAssessor
 from gateway.server.second import capped
 from gateway.server.shadow import Shadow
 from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
-
-OFF_LOOP_BYTES = 64 * 1024
-"""More text than this is scored in a thread, so that the event loop goes on."""
-
 
 Gate = Callable[[Request, Policy], None]
 """Turns requests away before anything is spent on them; raises GatewayError."""
@@ -52,8 +47,7 @@ class Pipeline:
         self,
         *,
         policy: Policy,
-        scorer: PrivacyScorer,
-        masker: Masker,
+        assessor: PolicyAssessor,
         dispatcher: Dispatcher,
         budgets: BudgetView,
         clock: Clock,
@@ -67,8 +61,7 @@ class Pipeline:
         self._gates = tuple(gates)
         self._entities = tuple(entities)
         self._handoffs = handoffs
-        self._scorer = scorer
-        self._masker = masker
+        self._assessor = assessor
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
@@ -94,10 +87,7 @@ class Pipeline:
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; spends nothing, calls no model but that of entities."""
         entities = await ask_all(self._entities, request, deadline) if self._entities else Entities()
-        if _scanned_bytes(request) > OFF_LOOP_BYTES:
-            features, privacy, masked = await asyncio.to_thread(self._score, request, entities)
-        else:
-            features, privacy, masked = self._score(request, entities)
+        features, privacy, masked = await self._assessor.assess(request, deadline, entities)
         budget, budget_plan = await self._score_budgets(request)
         scores = Scores(
             complexity=complexity_of(features, self.policy.scorer), privacy=privacy.score, budget=budget
@@ -117,13 +107,11 @@ class Pipeline:
             features=features,
         )
 
-    async def shadowed(self, request: Request, decision: Decision) -> Shadowed | None:
+    async def shadowed(self, request: Request, decision: Decision, deadline: Deadline) -> Shadowed | None:
         """Return what the policy that only watches would have decided; None without one."""
         if self._shadow is None:
             return None
-        if _scanned_bytes(request) > OFF_LOOP_BYTES:
-            return await asyncio.to_thread(self._shadow.decide, request, decision)
-        return self._shadow.decide(request, decision)
+        return await self._shadow.decide(request, decision, deadline)
 
     async def generate(
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
@@ -138,8 +126,9 @@ class Pipeline:
         self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
+        judge = partial(self._judge, deadline=deadline)
         events = self._dispatcher.stream(
-            request, decision, policy=self.policy, deadline=deadline, trail=trail, judge=self._judge
+            request, decision, policy=self.policy, deadline=deadline, trail=trail, judge=judge
         )
         async with aclosing(events):
             async for event in events:
@@ -173,17 +162,8 @@ class Pipeline:
             return answer
         return await self._handoffs.offer(request, decision, answer, section=section, deadline=deadline)
 
-    async def _judge(self, request: Request) -> Privacy:
-        if _scanned_bytes(request) > OFF_LOOP_BYTES:
-            return await asyncio.to_thread(self._scorer.score, request)
-        return self._scorer.score(request)
-
-    def _score(
-        self, request: Request, entities: Entities
-    ) -> tuple[tuple[float, ...], Privacy, Mapping[str, Masked]]:
-        privacy = self._scorer.score(request, entities)
-        masked = self._masker.masked(request, privacy, entities)
-        return features_of(request.messages), privacy, masked
+    async def _judge(self, request: Request, *, deadline: Deadline) -> Privacy:
+        return (await self._assessor.assess(request, deadline)).privacy
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:
         """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""
@@ -204,10 +184,3 @@ class Pipeline:
             )
         }
         return tuple(found.values())
-
-
-def _scanned_bytes(request: Request) -> int:
-    """Return how much text the scorers read: everything that a backend is sent."""
-    config = request.config
-    texts = (*(message.content for message in request.messages), *config.stop, config.json_schema or "")
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

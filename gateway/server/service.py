@@ -153,7 +153,7 @@ async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scop
     scope.decision = await pipeline.decide(request, deadline)
     scope.decision_s = scope.trail.elapsed_s - began_s
     scope.policy = pipeline.policy
-    scope.shadow = await pipeline.shadowed(request, scope.decision)
+    scope.shadow = await pipeline.shadowed(request, scope.decision, deadline)
     return scope.decision
 
 

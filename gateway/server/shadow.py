@@ -2,29 +2,26 @@
 
 from dataclasses import replace
 
-from gateway.clock import Clock
-from gateway.masking.judge import Masker
+from gateway.clock import Deadline
 from gateway.policy.model import Policy
 from gateway.routing import choose
 from gateway.scoring.complexity import complexity_of
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.server.assess import PolicyAssessor
 from gateway.types import Decision, Request, Shadowed
 
 
 class Shadow:
     """Judges and routes by its own policy, on the budgets and speeds of the one that acts."""
 
-    def __init__(self, policy: Policy, *, clock: Clock) -> None:
+    def __init__(self, policy: Policy, *, assessor: PolicyAssessor) -> None:
         self.policy = policy
-        self._scorer = PrivacyScorer(policy.privacy, clock=clock)
-        self._masker = Masker(policy, clock=clock)
+        self._assessor = assessor
 
-    def decide(self, request: Request, decision: Decision) -> Shadowed | None:
+    async def decide(self, request: Request, decision: Decision, deadline: Deadline) -> Shadowed | None:
         """Return what it would have decided where `decision` was taken."""
         if decision.case is None:
             return None
-        privacy = self._scorer.score(request)
-        masked = self._masker.masked(request, privacy)
+        _, privacy, masked = await self._assessor.assess(request, deadline)
         facts = replace(
             decision.case.facts,
             complexity=complexity_of(decision.case.features, self.policy.scorer),
