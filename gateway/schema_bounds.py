@@ -5,32 +5,37 @@ import math
 import re
 from dataclasses import dataclass
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaBounds:
-    """How many bytes of UTF-8, and how deeply nested brackets, are taken."""
+    """How many bytes of UTF-8, how many values, and how deeply nested brackets are taken."""
 
     max_bytes: int
+    max_values: int
     max_depth: int
 
     def problem(self, text: str) -> str:
-        """Say which bound a schema exceeds, or "" when it keeps both; without recursion."""
+        """Say which bound a schema exceeds, or "" when it keeps all; without recursion, in milliseconds."""
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > self.max_bytes:
             return f"is longer than {self.max_bytes} bytes"
+        bare = _STRING.sub("", text)
+        if bare.count("{") + bare.count("[") + bare.count(",") > self.max_values:
+            return f"has more than {self.max_values} values"
         depth = 0
-        for match in _STRING_OR_BRACKET.finditer(text):
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        for bracket in _BRACKET.findall(bare):
+            depth += 1 if bracket in "[{" else -1
             if depth > self.max_depth:
                 return f"is nested deeper than {self.max_depth}"
         return ""
 
 
-ON_THE_WIRE = SchemaBounds(max_bytes=128 * 1024, max_depth=64)
+ON_THE_WIRE = SchemaBounds(max_bytes=128 * 1024, max_values=20_000, max_depth=64)
 """What the gateway takes from a caller."""
-AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_depth=32)
+AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_values=20_000, max_depth=32)
 """What a llama.cpp model takes: its grammar grows with the schema."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import grpc.aio
-import jsonschema
+import jsonschema_rs
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
@@ -164,7 +164,7 @@ class TestAnswers:
         reply = await backend.generate(call("Hello", config, max_tokens=500))
 
         assert reply.finish_reason is FinishReason.STOP
-        jsonschema.validate(json.loads(reply.text), schema)
+        jsonschema_rs.validate(schema, json.loads(reply.text))
 
     async def test_control_tokens_in_a_message_are_words(self, backend: LocalBackend) -> None:
         """A message that spells control tokens cannot end its turn: it has more tokens, all of them text."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
@@ -81,7 +81,7 @@ def test_the_schema_file_is_what_the_model_says(capsys: pytest.CaptureFixture[st
 
 def test_the_schema_is_a_schema_that_explains_every_key() -> None:
     """An editor has a sentence for every key, and refuses the keys that the loader refuses."""
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema_rs.meta.validate(SCHEMA)
     for (name, key), schema in keys_of_schema().items():
         assert re.match(r"[A-Z].{10,}\.", schema["description"]), (name, key)
     for name, definition in {"": SCHEMA, **SCHEMA["$defs"]}.items():
@@ -102,7 +102,7 @@ def test_every_policy_that_ships_loads_and_fits_the_schema(path: Path) -> None:
     """The loader takes each file, the schema agrees, and the editor finds the schema by the first line."""
     load_policy(path)
     text = path.read_text(encoding="utf-8")
-    jsonschema.validate(YAML(typ="safe", pure=True).load(text), SCHEMA, jsonschema.Draft202012Validator)
+    jsonschema_rs.validate(SCHEMA, YAML(typ="safe", pure=True).load(text))
     assert text.splitlines()[0] == "# yaml-language-server: $schema=schema.json"
 
 
@@ -122,8 +122,8 @@ def test_the_schema_refuses_what_the_loader_refuses(old: str, new: str) -> None:
     text = (POLICIES / "default.yaml").read_text(encoding="utf-8")
     assert old in text
     broken = YAML(typ="safe", pure=True).load(text.replace(old, new, 1))
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, SCHEMA, jsonschema.Draft202012Validator)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(SCHEMA, broken)
 
 
 def test_the_manual_is_a_policy_with_every_key_there_is() -> None:

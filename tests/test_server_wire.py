@@ -159,3 +159,47 @@ def test_a_schema_problem_names_no_text_of_the_caller() -> None:
 def test_any_json_gets_a_verdict(value: object) -> None:
     """Whatever JSON is sent as a schema, the check ends with a verdict and no exception."""
     assert isinstance(schema_problem(json.dumps(value)), str)
+
+
+DENSE = {
+    "empty schemas": '{"anyOf":[' + ",".join(["{}"] * 40_000) + "]}",
+    "lists in lists": '{"enum":[' + ",".join(["[]"] * 40_000) + "]}",
+    "numbers": '{"enum":[' + ",".join(["1"] * 60_000) + "]}",
+}
+
+
+@pytest.mark.parametrize("text", DENSE.values(), ids=DENSE.keys())
+def test_a_schema_of_very_many_values_is_refused_before_it_is_read(text: str) -> None:
+    """How many values there are is counted first: a check costs by the value, not by the byte."""
+    assert len(text) < ON_THE_WIRE.max_bytes
+    assert schema_problem(text) == f"has more than {ON_THE_WIRE.max_values} values"
+
+
+def test_a_long_text_in_a_schema_is_no_many_values() -> None:
+    """Commas and brackets inside of strings are text."""
+    assert schema_problem(json.dumps({"description": 'a, [b], {c} \\ "d" ' * 5_000})) == ""
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        "http://127.0.0.1:1/schema",
+        "urn:none",
+        "file:///etc/passwd",
+        7,
+        None,
+        ["a"],
+        "https://json-schema.org/x",
+    ],
+)
+def test_no_dialect_is_looked_up(dialect: object) -> None:
+    """A `$schema` that is not known is nowhere fetched from; the schema is read as one of today."""
+    assert schema_problem(json.dumps({"$schema": dialect, "type": "object"})) == ""
+    assert "'type'" in schema_problem(json.dumps({"$schema": dialect, "type": "strng"}))
+
+
+def test_an_older_dialect_is_read_as_what_it_is() -> None:
+    """A list of `items` is right in draft 7, and wrong today."""
+    schema = {"type": "array", "items": [{"type": "string"}]}
+    assert schema_problem(json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **schema})) == ""
+    assert "'items'" in schema_problem(json.dumps(schema))

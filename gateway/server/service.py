@@ -1,6 +1,5 @@
 """The gRPC service: wire in, pipeline, wire out."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -28,10 +27,6 @@ from gateway.types import Decision, Feedback, Request
 from gateway.v1 import gateway_pb2 as pb
 
 SERVICE = "gateway.v1.GatewayService"
-OFF_LOOP_SCHEMA_CHARS = 64
-"""Longer JSON schemas are checked in a thread, which costs 0.05 ms. A check takes 13 ms a kB, of the densest
-schemas (lists of empty ones) 80 ms."""
-
 
 TakeFeedback = Callable[[Feedback, Policy], float]
 """Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
@@ -52,7 +47,7 @@ class GatewayService:
 
     async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
         """Score, route, answer."""
-        request = await _parse(message, scope)
+        request = _parse(message, scope)
         with self._current.begin() as pipeline:
             deadline = pipeline.deadline(scope.remaining_s)
             decision = await _decide(pipeline, request, deadline, scope)
@@ -64,7 +59,7 @@ class GatewayService:
         self, message: pb.StreamGenerateRequest, scope: Scope
     ) -> AsyncGenerator[pb.StreamGenerateResponse, None]:
         """Score, route, and send the answer as it is made."""
-        request = await _parse(message, scope)
+        request = _parse(message, scope)
         with self._current.begin() as pipeline:
             scope.deadline = deadline = pipeline.deadline(scope.remaining_s)
             decision = await _decide(pipeline, request, deadline, scope)
@@ -82,7 +77,7 @@ class GatewayService:
 
     async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
         """Score and decide only."""
-        request = await _parse(message, scope)
+        request = _parse(message, scope)
         with self._current.begin() as pipeline:
             decision = await _decide(pipeline, request, pipeline.deadline(scope.remaining_s), scope)
         return render_explanation(decision)
@@ -157,12 +152,7 @@ async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scop
     return scope.decision
 
 
-async def _parse(message: AnyRequest, scope: Scope) -> Request:
-    if len(message.config.json_schema) > OFF_LOOP_SCHEMA_CHARS:
-        request = await asyncio.to_thread(
-            parse_request, message, tenant=scope.tenant, new_id=scope.request_id
-        )
-    else:
-        request = parse_request(message, tenant=scope.tenant, new_id=scope.request_id)
+def _parse(message: AnyRequest, scope: Scope) -> Request:
+    request = parse_request(message, tenant=scope.tenant, new_id=scope.request_id)
     scope.request_id = request.request_id
     return replace(request, languages=scope.languages) if scope.languages else request

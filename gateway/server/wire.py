@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+import jsonschema_rs
 from google.protobuf.unknown_fields import UnknownFieldSet
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from gateway.errors import InvalidRequest
 from gateway.schema_bounds import ON_THE_WIRE, strict_json
@@ -29,6 +28,31 @@ NANOS = 1_000_000_000
 MAX_LANGUAGES = 8
 MAX_LANGUAGE_CHARS = 256
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
+
+DIALECTS = frozenset(
+    f"{uri}{end}"
+    for uri in (
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-04/schema",
+    )
+    for end in ("", "#")
+)
+"""What `$schema` may name; a schema of any other dialect, or of none, is read as draft 2020-12."""
+KEYWORDS = frozenset({
+    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
+    "$vocabulary", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
+    "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions", "dependencies",
+    "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "examples",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "id", "if", "items", "maxContains", "maxItems",
+    "maxLength", "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties",
+    "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties",
+    "propertyNames", "readOnly", "required", "then", "title", "type", "unevaluatedItems",
+    "unevaluatedProperties", "uniqueItems", "writeOnly",
+})  # fmt: skip
+"""The keywords of JSON Schema, drafts 4 to 2020-12."""
 
 _ROLES: Mapping[int, Role] = {
     pb.ROLE_SYSTEM: Role.SYSTEM,
@@ -175,14 +199,17 @@ def schema_problem(text: str) -> str:
         return "is not JSON"
     if not isinstance(schema, dict):
         return "must be a JSON object"
+    if str(schema.get("$schema")) not in DIALECTS:
+        # The library would look up, on the network too, a dialect that it does not know.
+        schema = {key: value for key, value in schema.items() if key != "$schema"}
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        keyword = error.path[-1] if error.path and error.path[-1] in Draft202012Validator.VALIDATORS else None
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        keyword = error.instance_path[-1] if error.instance_path else None
         # Only a keyword of the standard is named: other names in a schema are the caller's text.
-        return (
-            f"is not a JSON schema: the value of {keyword!r} is wrong" if keyword else "is not a JSON schema"
-        )
+        if keyword in KEYWORDS:
+            return f"is not a JSON schema: the value of {keyword!r} is wrong"
+        return "is not a JSON schema"
     return ""
 
 

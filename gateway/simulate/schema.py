@@ -1,11 +1,9 @@
 """The smallest value that a JSON schema allows, for answers of the simulated provider."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, NoReturn, cast
 
-import jsonschema
-import referencing
-import referencing.exceptions
+import jsonschema_rs
 
 MAX_DEPTH = 32
 """Deeper schemas, and those that contain themselves, are refused."""
@@ -19,17 +17,20 @@ def minimal_instance(schema: object) -> object:
     It knows const, enum, type, properties, required, items, minItems, minLength, minimum,
     anyOf, oneOf and local $ref. What it makes is checked against the whole schema.
     """
-    checked = cast(Mapping[str, object], schema)
+    checked = cast(dict[str, Any], schema)
     try:
-        jsonschema.Draft202012Validator.check_schema(checked)
+        # Without a retriever of ours a $ref to a URL would be fetched.
+        validator = jsonschema_rs.Draft202012Validator(checked, retriever=_fetch_nothing)
         instance = _instance(schema, schema, MAX_DEPTH)
-        # An empty registry, or a $ref to a URL would be fetched.
-        jsonschema.Draft202012Validator(checked, registry=referencing.Registry()).validate(instance)
-    except (jsonschema.SchemaError, jsonschema.ValidationError) as error:
-        raise ValueError(f"no answer is known for this schema (see its {error.validator})") from None
-    except referencing.exceptions.Unresolvable:
-        raise ValueError("a $ref in the schema leads nowhere") from None
+        validator.validate(instance)
+    except jsonschema_rs.ValidationError as error:
+        keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "$ref")
+        raise ValueError(f"no answer is known for this schema (see its {keyword})") from None
     return instance
+
+
+def _fetch_nothing(uri: str) -> NoReturn:
+    raise ValueError("a $ref in the schema leads nowhere")
 
 
 def _instance(schema: object, root: object, depth: int) -> object:
