@@ -9,12 +9,13 @@ _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = (
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
-    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})\b"
+    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})(?:\b|T\d\d:?\d\d)"
 )
 _LABELLED = Pattern(
     r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day)|d\.?o\.?b\.?|geburtsdatum|geb\."
-    r"|fecha de nacimiento|date de naissance"
-    r"|data urodzenia|data di nascita)[\"']?(?: is| was)?[ \t]*[:=(-]?[ \t\"']*" + _DATE,
+    r"|fecha (?:de )?nacimiento|date (?:de )?naissance|data (?:de )?nascimento|geboortedatum|data ur\."
+    r"|data urodzenia|data (?:di )?nascita)(?: (?:date|utc|time))?[\"']?(?: is| was)?"
+    r"[ \t]*[:=(>-]?[ \t\"']*" + _DATE,
     ignore_case=True,
 )
 _BORN = Pattern(
@@ -30,7 +31,7 @@ class BirthDetector:
     """Finds dates of birth."""
 
     types = ("DOB",)
-    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nacim|naiss|nascita|urodz"
+    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nacim|naiss|nascita|nascim|geboort|data ur|urodz"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""

@@ -36,6 +36,10 @@ _TOUCHED = _INVISIBLE | frozenset(map(chr, _FOLDED))
 _TABLE: dict[int, str | None] = {**_FOLDED, **dict.fromkeys(_INVISIBLE_CODES)}
 
 
+NO_PLACE = -1
+"""Where a character of a reading stood that the original does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class NormalText:
     """A text for detectors, and where each of its characters stood."""
@@ -44,10 +48,14 @@ class NormalText:
     offsets: tuple[int, ...] | None = field(default=None, repr=False)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the place in the original of a place in `text` that is not empty."""
+        """Return the place in the original of a place in `text` that is not empty.
+
+        It begins at NO_PLACE where a part of it is not in the original, so that it means nothing there.
+        """
         if self.offsets is None:
             return start, end
-        return self.offsets[start], self.offsets[end - 1] + 1
+        first, last = self.offsets[start], self.offsets[end - 1]
+        return (NO_PLACE, 0) if NO_PLACE in (first, last) else (first, last + 1)
 
 
 _LEAST_SPELLED = 9

@@ -4,7 +4,9 @@ from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from gateway.scoring.privacy.detector import Detector, Match
-from gateway.scoring.privacy.normal import NormalText, normalise, spelled
+from gateway.scoring.privacy.named import named_values
+from gateway.scoring.privacy.normal import NO_PLACE, NormalText, normalise, spelled
+from gateway.scoring.privacy.split_words import fields_as_words
 from gateway.scoring.privacy.verdict import SURE
 from gateway.types import Entities, Finding
 
@@ -45,6 +47,8 @@ class Lookout:
                 for match in () if self.is_full else self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
                     start, end = normal.span(match.start, match.end)
+                    if start == NO_PLACE:
+                        continue
                     value = distinct(normal.text[match.start : match.end])
                     located.append(Located(index, Match(match.type, start, end, match.confidence), value))
                     self._left -= match.confidence >= SURE and text[start:end] not in self._allowed
@@ -96,13 +100,17 @@ def _is_as_sure(other: Located, match: Match, index: int) -> bool:
 
 
 def readings_of(text: str) -> tuple[NormalText, ...]:
-    """Return a text as detectors see it, and once more where digits stand one by one: that adds to it."""
+    """Return a text as detectors see it, and the readings that add to it.
+
+    They put digits together that stand one by one, part the words in names of fields, and put the name of a
+    value before it that has its name elsewhere.
+    """
     try:
         normal = normalise(text)
     except UnicodeEncodeError:
         raise Unjudged("text cannot be read") from None
-    again = spelled(normal)
-    return (normal,) if again is None else (normal, again)
+    further = (spelled(normal), fields_as_words(normal), named_values(normal))
+    return (normal, *(reading for reading in further if reading is not None))
 
 
 def _check(match: Match, detector: Detector, text: str) -> None:

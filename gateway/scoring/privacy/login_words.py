@@ -1,0 +1,59 @@
+"""What passwords and keys are called: patterns, and marks in a text for words that no pattern can see."""
+
+import re
+from functools import lru_cache
+
+LOGIN_MARK = "\x1a"
+KEY_MARK = "\x1c"
+"""What stands for a word that a pattern cannot see, once for each of its characters; no text has them."""
+
+# Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
+LOGIN_WORDS = (
+    r"pass(?:word|wort|ord|wd|phrase|code|\b)|pwd|kennwort|contrase[n\xf1]a|clave de acceso|mot de passe"
+    r"|haslo|senhas?\b|palavra[ _-]passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
+    r"|heslo|jelsz[o\xf3]|geslo|lozinka|parool|kata sandi|\x1a+"
+)
+OTHER_LOGIN_WORDS = r"\bparola\b"
+"""Words that mean other things as well, so that a word behind them is no password."""
+KEY_WORDS = (
+    r"cl[e\xe9] (?:d')?api|(?:clave|chave) (?:de )?api|chiave api|klucz api|api[ -]?schl(?:\xfc|ue)ssel|\x1c+"
+)
+
+_LOGINS = (
+    "пароль", "паролем", "пароля", "пароли", "парола", "лозинка", "hasło", "hasła", "hasłem", "parolă",
+    "şifre", "şifresi", "şifreniz", "slaptažodis", "mật khẩu", "κωδικός πρόσβασης", "κωδικός", "συνθηματικό",
+    "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்",
+    "รหัสผ่าน", "密码", "密碼", "口令", "パスワード", "暗証番号", "パスフレーズ", "비밀번호", "패스워드",
+    "암호",
+)  # fmt: skip
+_KEYS = (
+    "токен", "секретный ключ", "приватный ключ", "ключ api", "api-ключ", "api ключ", "密钥", "密鑰", "秘钥",
+    "令牌", "apiキー", "秘密鍵", "シークレット", "トークン", "api 키", "토큰", "비밀키", "klíč api",
+)  # fmt: skip
+_SHORT = 6
+"""A word of Latin letters that is no longer may be a piece of another one, so that it has to stand alone."""
+
+
+def _source(words: tuple[str, ...]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return "|".join(
+        rf"\b{word}\b" if word.isascii() and len(word) <= _SHORT else word for word in longest_first
+    )
+
+
+@lru_cache(maxsize=64)
+def _unseen(logins: tuple[str, ...], keys: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of some of the words, so that a text is searched for those that it may hold."""
+    return re.compile(f"({_source(logins) or '(?!)'})|{_source(keys) or '(?!)'}", re.IGNORECASE)
+
+
+def marked(text: str) -> str:
+    """Return a text with marks in place of these words, every other character where it was."""
+    if text.isascii():
+        return text
+    lowered = text.lower()
+    logins = tuple(word for word in _LOGINS if word in lowered)
+    keys = tuple(word for word in _KEYS if word in lowered)
+    if not (logins or keys):
+        return text
+    return _unseen(logins, keys).sub(lambda word: (LOGIN_MARK if word[1] else KEY_MARK) * len(word[0]), text)

@@ -1,0 +1,105 @@
+"""Names of fields as words: `dateOfBirth` and `nr_pesel` give a value its meaning as well as words do."""
+
+from itertools import pairwise
+
+from gateway.scoring.pattern import Pattern
+from gateway.scoring.privacy.detector import digits_in
+from gateway.scoring.privacy.normal import NO_PLACE, NormalText
+
+CONTEXT_WORDS = (
+    r"ssn|social|secur|birth|dob|born|geb(?:oren|urts)|naci|naiss|nascit|urodz|phone|mobil|m[o\xf3]vil|cell|tel"
+    r"|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
+    r"|regon|passport|paszport|pasaporte|reisepass|passe|licen[cs]|driv|f(?:\xfc|ue)hrerschein|national|citizen"
+    r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
+    r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
+    r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
+    r"|anschrift|pass|pwd|secret|token|credential|key|kennwort|contrase|senha|wachtwoord|l[o\xf6]senord|adgangskode"
+    r"|kodeord|salasana|heslo|has[l?]o|jelsz|geslo|lozinka|parol|\x1a|\x1c"
+)
+"""The beginnings and middles of words that detectors look for beside a value; more of them cost time only."""
+
+_FIELD = Pattern(r"\b[A-Za-z]+(?:_[A-Za-z]+|[a-z][A-Z][a-z]+)*(?:_?\d{1,2})?\b")
+_JOINT = Pattern(r"[A-Za-z]_[A-Za-z]|[a-z][A-Z][a-z]|[A-Za-z]_?\d{1,2}\b")
+_SIGN = Pattern(
+    rf"\b(?:[A-Za-z]+_)*(?:{CONTEXT_WORDS})[a-z]*(?:_[a-z]|(?-i:[A-Z][a-z])|_?\d{{1,2}}\b)"
+    rf"|[a-z]_(?:{CONTEXT_WORDS})|(?-i:[a-z][A-Z])",
+    ignore_case=True,
+)
+_NAMES = Pattern(rf"(?:^| )(?:{CONTEXT_WORDS})", ignore_case=True)
+_LEAST_PART = 2
+_LEAST_DIGITS = 4
+"""Of a line and the next, without which there is nothing that such a name would give a meaning."""
+
+
+def fields_as_words(normal: NormalText) -> NormalText | None:
+    """Return the lines that have such names, with spaces in them, and the next; None where there are none."""
+    text = normal.text
+    if digits_in(text) < _LEAST_DIGITS or not _SIGN.is_in(text):
+        return None
+    pieces: list[str] = []
+    kept: list[int] = []
+    done = 0
+    for first, last in _SIGN.places(text):
+        if first < done:
+            continue
+        start, done = text.rfind("\n", 0, first) + 1, _end_of_next_line(text, last)
+        if digits_in(text[start:done]) >= _LEAST_DIGITS:
+            lead = "\n\n" if pieces else ""
+            words, places = _parted(text[start:done])
+            if len(places) == done - start and NO_PLACE not in places and words == text[start:done]:
+                continue
+            pieces += [lead, words]
+            kept += [NO_PLACE] * len(lead)
+            kept += [NO_PLACE if at < 0 else start + at for at in places]
+    if not pieces:
+        return None
+    if normal.offsets is not None:
+        kept = [NO_PLACE if at < 0 else normal.offsets[at] for at in kept]
+    return NormalText("".join(pieces), tuple(kept))
+
+
+def _end_of_next_line(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    end = text.find("\n", end + 1) if end >= 0 else -1
+    return len(text) if end < 0 else end
+
+
+def _parted(text: str) -> tuple[str, list[int]]:
+    """Return a text with spaces in its names of fields, and where each character stood."""
+    pieces: list[str] = []
+    kept: list[int] = []
+    done = 0
+    for first, last in _FIELD.places(text):
+        joints = _joints(text[first:last])
+        if not joints or not is_field(text[first:last]):
+            continue
+        for joint, is_mark in joints:
+            at = first + joint
+            pieces += [text[done:at], " "]
+            kept += [*range(done, at), at if is_mark else NO_PLACE]
+            done = at + is_mark
+    return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
+
+
+def is_field(name: str) -> bool:
+    """Whether a name is words, one of which begins as a word of context does."""
+    words = split_words(name)
+    return all(len(word) >= _LEAST_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
+
+
+def split_words(name: str) -> str:
+    """Return a name with a space at each joint."""
+    done, pieces = 0, []
+    for at, is_mark in _joints(name):
+        pieces.append(name[done:at])
+        done = at + is_mark
+    return " ".join([*pieces, name[done:]])
+
+
+def _joints(name: str) -> list[tuple[int, bool]]:
+    """Return where words meet, and whether an underscore stands there."""
+    found = [(at, True) for at, char in enumerate(name) if char == "_" and 0 < at < len(name) - 1]
+    for at, (one, other) in enumerate(pairwise(name), start=1):
+        if (one.islower() and other.isupper()) or (one.isalpha() and other.isdigit()):
+            found.append((at, False))
+    return sorted(found)
