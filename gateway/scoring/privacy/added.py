@@ -27,6 +27,8 @@ class PatternDetector:
         self._pattern = Pattern(pattern.regex)
         self._confidence = pattern.confidence
         self._words = tuple(word.casefold() for word in pattern.context)
+        self.asked_for_by = self._words
+        """The words that, in an earlier message, make a match sure that stands alone in its line."""
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the matches that are not empty, less sure where no context word is near."""

@@ -137,7 +137,11 @@ def _heads(text: str, start: int, end: int) -> tuple[str, dict[int, str]]:
 def _may_head(name: str) -> bool:
     """Whether a cell may be the head of a column; those of test results beside "fail" mean something else."""
     is_short = len(name) <= _LONGEST_NAME and name.count(" ") < _MOST_WORDS
-    return is_short and _HEADS.issuperset(filter(str.isascii, name)) and not name.lower().startswith("fail")
+    return (
+        is_short
+        and all(char in _HEADS or not char.isascii() for char in name)
+        and not name.lower().startswith("fail")
+    )
 
 
 def _cells(line: str, mark: str) -> Iterator[Place]:

@@ -46,6 +46,8 @@ class NormalText:
 
     text: str = field(repr=False)
     offsets: tuple[int, ...] | None = field(default=None, repr=False)
+    is_of_fields: bool = False
+    """Whether only names of fields were changed, which matters to those that look for words of context."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the place in the original of a place in `text` that is not empty.

@@ -1,12 +1,13 @@
 """From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy
 from gateway.scoring.pattern import PatternSet
 from gateway.scoring.privacy.added import added_detectors
 from gateway.scoring.privacy.address import AddressDetector
+from gateway.scoring.privacy.asked import Questions
 from gateway.scoring.privacy.bank import BankDetector
 from gateway.scoring.privacy.birth import BirthDetector
 from gateway.scoring.privacy.card import CardDetector
@@ -69,6 +70,7 @@ class PrivacyScorer:
         signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
         self._places = [signed.index(each) if each in signed else None for each in self._detectors]
         self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
+        self._questions = Questions(self._detectors)
         self._scale = scale_of(policy)
 
     def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> Privacy:
@@ -109,13 +111,25 @@ class PrivacyScorer:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
         deadline = Deadline.after(limit_s, self._clock)
         located: list[Located] = []
+        named: frozenset[int] = frozenset()
+        has_later = len(texts) > 1
         for index, text in texts:
             readings = readings_of(text)
-            for lookout in self._worth_running(lookouts, readings):
-                located += lookout.find(readings, text, index)
+            answers = self._questions.answers(named, readings) if index > 0 else {}
+            for place in self._worth_running(readings, answers):
+                more = [answers[place]] if place in answers else []
+                located += lookouts[place].find([*readings, *more], text, index)
                 if deadline.has_passed(self._clock):
                     raise Unjudged("detectors over time")
+            if has_later and index >= 0:
+                named |= self._named_in(readings)
         return located
+
+    def _named_in(self, readings: Sequence[NormalText]) -> frozenset[int]:
+        try:
+            return self._questions.named_in(readings)
+        except MemoryError:
+            raise Unjudged("words that ask could not be looked for") from None
 
     def _with_entities(
         self, located: list[Located], entities: Entities, contents: Sequence[str]
@@ -132,10 +146,8 @@ class PrivacyScorer:
             or contents[one.message_index][one.match.start : one.match.end] not in self._allowed
         ]
 
-    def _worth_running(
-        self, lookouts: Sequence[Lookout], readings: Sequence[NormalText]
-    ) -> Iterator[Lookout]:
-        """Yield the detectors without those of numbers of which no reading of a text has a sign."""
+    def _worth_running(self, readings: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
+        """Yield the detectors' places, without those of numbers of which no reading of a text has a sign."""
         seen: set[int] = set()
         for reading in readings:
             if digits_in(reading.text):
@@ -143,9 +155,9 @@ class PrivacyScorer:
                     seen.update(self._signs.matching(reading.text))
                 except MemoryError:
                     raise Unjudged("signs of numbers could not be looked for") from None
-        for lookout, place in zip(lookouts, self._places, strict=True):
-            if place is None or place in seen:
-                yield lookout
+        for place, signed in enumerate(self._places):
+            if signed is None or signed in seen or place in answers:
+                yield place
 
     def _report(self, located: Iterable[Located]) -> tuple[Finding, ...]:
         found = [

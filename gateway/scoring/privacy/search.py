@@ -13,6 +13,9 @@ from gateway.types import Entities, Finding
 MOST_PLACES = 256
 """Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
 
+_WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "IP", "MAC", "URL"})
+"""Types that no name of a field makes surer, or whose detector reads such names as they are."""
+
 
 class Located(NamedTuple):
     """A match in the original text, which text that is, and what tells its value from others."""
@@ -33,6 +36,7 @@ class Lookout:
         self.detector = detector
         self._allowed = allowed
         self._left = MOST_PLACES
+        self._needs_no_words = _WITHOUT_WORDS.issuperset(detector.types)
 
     @property
     def is_full(self) -> bool:
@@ -44,7 +48,9 @@ class Lookout:
         located: list[Located] = []
         try:
             for normal in readings:
-                for match in () if self.is_full else self.detector.find(normal.text):
+                if self.is_full or (normal.is_of_fields and self._needs_no_words):
+                    continue
+                for match in self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
                     start, end = normal.span(match.start, match.end)
                     if start == NO_PLACE:
@@ -109,7 +115,10 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
         normal = normalise(text)
     except UnicodeEncodeError:
         raise Unjudged("text cannot be read") from None
-    further = (spelled(normal), fields_as_words(normal), named_values(normal))
+    try:
+        further = (spelled(normal), fields_as_words(normal), named_values(normal))
+    except MemoryError:
+        raise Unjudged("names of values could not be looked for") from None
     return (normal, *(reading for reading in further if reading is not None))
 
 

@@ -59,6 +59,12 @@ _LEAST_KEY = 18
 _LEAST_MIXED = 14
 _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
 """Letters and digits that change places too often for a name with a number in it, or a long number."""
+_LEAST_KINDS = 3
+"""Of digits, capitals, small letters and marks."""
+_PARTS = Pattern(
+    r"^[a-z]{0,12}\d{0,4}[a-z]{0,2}(?:[-_./:@+=,()\[\]#]+[a-z]{0,16}\d{0,8}[a-z]{0,3})+$", ignore_case=True
+)
+"""Names and numbers of versions, models, files and addresses, joined by marks."""
 _LEAST_CHANGES = 0.3
 """Of a character; names of things have fewer."""
 _COMPOUND = Pattern(r"^[A-Za-z]+(?:[._-][A-Za-z]+)+$")
@@ -111,6 +117,13 @@ def is_random(written: str) -> bool:
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
     return any(map(str.isdigit, written)) and changes >= _LEAST_CHANGES * len(kinds)
+
+
+def is_password_alone(value: str) -> bool:
+    """Whether a word is nothing but a password or a key, where only an earlier message says so."""
+    kinds = {(char.isdigit(), char.isupper(), char.isalpha()) for char in value}
+    is_drawn = len(kinds) >= _LEAST_KINDS and entropy_bits(value) >= _KEY_BITS
+    return is_drawn and not (_NO_KEY.is_in(value) or _PARTS.is_in(value) or _PLACE.is_in(value))
 
 
 def is_placeholder(value: str) -> bool:

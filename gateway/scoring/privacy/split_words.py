@@ -1,5 +1,6 @@
 """Names of fields as words: `dateOfBirth` and `nr_pesel` give a value its meaning as well as words do."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from gateway.scoring.pattern import Pattern
@@ -18,13 +19,15 @@ CONTEXT_WORDS = (
 )
 """The beginnings and middles of words that detectors look for beside a value; more of them cost time only."""
 
-_FIELD = Pattern(r"\b[A-Za-z]+(?:_[A-Za-z]+|[a-z][A-Z][a-z]+)*(?:_?\d{1,2})?\b")
-_JOINT = Pattern(r"[A-Za-z]_[A-Za-z]|[a-z][A-Z][a-z]|[A-Za-z]_?\d{1,2}\b")
+_FIELD = Pattern(
+    r"\b(?:[A-Za-z]*[a-z][A-Z][a-z]|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b|\b[A-Za-z]+_?\d{1,2}\b"
+)
 _SIGN = Pattern(
     rf"\b(?:[A-Za-z]+_)*(?:{CONTEXT_WORDS})[a-z]*(?:_[a-z]|(?-i:[A-Z][a-z])|_?\d{{1,2}}\b)"
     rf"|[a-z]_(?:{CONTEXT_WORDS})|(?-i:[a-z][A-Z])",
     ignore_case=True,
 )
+_CAPITAL = Pattern(r"[a-z][A-Z]")
 _NAMES = Pattern(rf"(?:^| )(?:{CONTEXT_WORDS})", ignore_case=True)
 _LEAST_PART = 2
 _LEAST_DIGITS = 4
@@ -38,24 +41,33 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
         return None
     pieces: list[str] = []
     kept: list[int] = []
-    done = 0
-    for first, last in _SIGN.places(text):
-        if first < done:
+    seen: dict[str, list[tuple[int, bool]]] = {}
+    for start, end in _lines_with_fields(text):
+        words, places = _parted(text[start:end], seen)
+        if words == text[start:end]:
             continue
-        start, done = text.rfind("\n", 0, first) + 1, _end_of_next_line(text, last)
-        if digits_in(text[start:done]) >= _LEAST_DIGITS:
-            lead = "\n\n" if pieces else ""
-            words, places = _parted(text[start:done])
-            if len(places) == done - start and NO_PLACE not in places and words == text[start:done]:
-                continue
-            pieces += [lead, words]
-            kept += [NO_PLACE] * len(lead)
-            kept += [NO_PLACE if at < 0 else start + at for at in places]
+        lead = "\n\n" if pieces else ""
+        pieces += [lead, words]
+        kept += [NO_PLACE] * len(lead)
+        kept += [NO_PLACE if at < 0 else start + at for at in places]
     if not pieces:
         return None
     if normal.offsets is not None:
         kept = [NO_PLACE if at < 0 else normal.offsets[at] for at in kept]
-    return NormalText("".join(pieces), tuple(kept))
+    return NormalText("".join(pieces), tuple(kept), is_of_fields=True)
+
+
+def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where lines that may have such names stand, each with the line behind it, if there are digits."""
+    start = end = 0
+    for first, last in _SIGN.places(text):
+        if first >= end:
+            if digits_in(text[start:end]) >= _LEAST_DIGITS:
+                yield start, end
+            start = text.rfind("\n", 0, first) + 1
+        end = max(end, _end_of_next_line(text, last))
+    if digits_in(text[start:end]) >= _LEAST_DIGITS:
+        yield start, end
 
 
 def _end_of_next_line(text: str, at: int) -> int:
@@ -64,16 +76,19 @@ def _end_of_next_line(text: str, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _parted(text: str) -> tuple[str, list[int]]:
-    """Return a text with spaces in its names of fields, and where each character stood."""
+def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, list[int]]:
+    """Return a text with spaces in its names of fields, and where each character stood.
+
+    `seen` keeps where the words of each name meet, for the next time that it stands there.
+    """
     pieces: list[str] = []
     kept: list[int] = []
     done = 0
     for first, last in _FIELD.places(text):
-        joints = _joints(text[first:last])
-        if not joints or not is_field(text[first:last]):
-            continue
-        for joint, is_mark in joints:
+        name = text[first:last]
+        if name not in seen:
+            seen[name] = _joints(name) if _is_field(name) else []
+        for joint, is_mark in seen[name]:
             at = first + joint
             pieces += [text[done:at], " "]
             kept += [*range(done, at), at if is_mark else NO_PLACE]
@@ -81,10 +96,19 @@ def _parted(text: str) -> tuple[str, list[int]]:
     return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
 
 
-def is_field(name: str) -> bool:
+def _is_field(name: str) -> bool:
     """Whether a name is words, one of which begins as a word of context does."""
     words = split_words(name)
     return all(len(word) >= _LEAST_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
+
+
+def joined_words_apart(text: str) -> str:
+    """Return a text in which words that an underscore or a capital joins stand apart; places move."""
+    done, pieces = 0, []
+    for start, _ in _CAPITAL.places(text):
+        pieces.append(text[done : start + 1])
+        done = start + 1
+    return " ".join([*pieces, text[done:]]).replace("_", " ")
 
 
 def split_words(name: str) -> str:
