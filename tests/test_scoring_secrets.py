@@ -64,6 +64,9 @@ FORMS: list[tuple[str, Callable[[random.Random], str], str]] = [
     ("login;passwd;role\nann;{};admin\n", PASSWORD, "semicolons"),
     ("name\tapi_key\nprod\t{}\n", KEY, "tabs"),
     (" login | password\n-------+---------\n ann   | {}\n(1 row)", PASSWORD, "a client of a database"),
+    ("kind: Secret # of the app\ndata:\n    k: {}\n", KEY, "a manifest with a comment"),
+    ("Env | Password\n--- | ---\nlive | {}", PASSWORD, "a word of two meanings beside it"),
+    ("password - {}", PASSWORD, "a dash"),
     ("private key {}", drawn(64, HEX), "a private key in hexadecimal"),
     ("the deployer's privateKey: 0x{}", drawn(64, HEX), "with a prefix"),
 ]  # fmt: skip
@@ -88,7 +91,8 @@ def test_a_manifest_of_base64_is_a_secret_however_short() -> None:
 
 
 LANGUAGES = (
-    "Kennwort", "Passwort", "mot de passe", "contraseña", "senha", "palavra-passe", "wachtwoord", "lösenord",
+    "Kennwort", "Passwort", "Passwörter", "mot de passe", "contraseña", "senha", "palavra-passe",
+    "wachtwoord", "lösenord",
     "adgangskode", "passord", "salasana", "heslo", "jelszó", "parolă", "parola", "hasło", "şifre", "пароль",
     "密码", "密碼", "パスワード", "비밀번호", "รหัสผ่าน", "mật khẩu", "كلمة المرور", "סיסמה", "κωδικός",
 )  # fmt: skip
@@ -202,6 +206,8 @@ def test_a_placeholder_is_none_in_any_form(placeholder: str) -> None:
         ("пароль должен быть длиннее 8 символов", "a rule in Russian"),
         ("密码必须包含8个字符", "a rule in Chinese"),
         ("Das Passwort muss 12 Zeichen haben", "a rule in German"),
+        ("密码\uff1a至少8位\uff0c包含字母和数字", "a rule that begins like an answer"),
+        ("clave: usuario_nuevo_2", "a word that means a key of a mapping as well"),
         ("hf_hub_download(repo_id), fw_version_number_of_the_device", "names"),
     ],
 )  # fmt: skip

@@ -9,11 +9,11 @@ KEY_MARK = "\x1c"
 
 # Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
 LOGIN_WORDS = (
-    r"pass(?:word|wort|ord|wd|phrase|code|\b)|pwd|kennwort|contrase[n\xf1]a|clave de acceso|mot de passe"
-    r"|haslo|senhas?\b|palavra[ _-]passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
+    r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code|\b)|pwd|kennwort|contrase[n\xf1]a|clave de acceso"
+    r"|mot de passe|haslo|senhas?\b|palavra[ _-]passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
     r"|heslo|jelsz[o\xf3]|geslo|lozinka|parool|kata sandi|\x1a+"
 )
-OTHER_LOGIN_WORDS = r"\bparola\b"
+OTHER_LOGIN_WORDS = r"\bparola\b|\bclave\b"
 """Words that mean other things as well, so that a word behind them is no password."""
 KEY_WORDS = (
     r"cl[e\xe9] (?:d')?api|(?:clave|chave) (?:de )?api|chiave api|klucz api|api[ -]?schl(?:\xfc|ue)ssel|\x1c+"

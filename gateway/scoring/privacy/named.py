@@ -25,7 +25,9 @@ _NEXT = r"[ \t]*,?[ \t\r]*\n?[ \t-]*[\"']?"
 _PAIR = Pattern(rf"\b{_KEYS}{_IS}{_NAME}{_NEXT}\b{_VALUES}{_IS}{_VALUE}", ignore_case=True)
 _REVERSED = Pattern(rf"\b{_VALUES}{_IS}{_VALUE}{_NEXT}\b{_KEYS}{_IS}{_NAME}(?:[\s,}}>/]|$)", ignore_case=True)
 
-_MANIFEST = Pattern(r"(?m)(?:^|[{,])[ \t-]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t\r]*(?:[,}]|$)")
+_MANIFEST = Pattern(
+    r"(?m)(?:^|[{,])[ \t-]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t\r]*(?:[,}#]|$)"
+)
 _DATA = Pattern(r"(?m)(?:^|[{,])([ \t]*)[\"']?(?:data|stringData)[\"']?[ \t]*:[ \t\r]*(?:\{([^{}]*)\}|$)")
 _ENTRY = Pattern(
     r"(?:^|[{,\n])[ \t]*[\"']?[\w.-]+(?:[\"'][ \t]*:[ \t]*|[ \t]*:[ \t]+)"
@@ -41,13 +43,15 @@ _SIGNS = PatternSet(
     ],
     ignore_case=True,
 )
+_NEEDED = frozenset("\n:=")
 _DELIMITERS = "|\t;,"
 _CELLS = {
     mark: re.compile(rf'"((?:[^"]|"")*)"[^{re.escape(mark)}]*|[^{re.escape(mark)}]+|(?<={re.escape(mark)})')
     for mark in _DELIMITERS
 }
+_HEAD = r"[^\n{}<>=:\[\]]*"
 _HEAD_LINE = Pattern(
-    rf"(?m)^(?:[^\n]*(?:{CONTEXT_WORDS})[^\n]*[|\t;,][^\n]*|[^\n]*[|\t;,][^\n]*(?:{CONTEXT_WORDS})[^\n]*)$",
+    rf"(?m)^(?:{_HEAD}(?:{CONTEXT_WORDS}){_HEAD}[|\t;,]{_HEAD}|{_HEAD}[|\t;,]{_HEAD}(?:{CONTEXT_WORDS}){_HEAD})$",
     ignore_case=True,
 )
 _HEADS = frozenset(ascii_letters + digits + " _-./#()\x1a\x1c?&'+%")
@@ -62,6 +66,8 @@ _MOST_WORDS = 5
 
 def named_values(normal: NormalText) -> NormalText | None:
     """Return each value that has its name elsewhere behind that name; None where there are none."""
+    if _NEEDED.isdisjoint(normal.text):
+        return None
     text = marked(normal.text)
     signs = _SIGNS.matching(text)
     if not signs:

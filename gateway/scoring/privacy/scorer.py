@@ -117,8 +117,8 @@ class PrivacyScorer:
             readings = readings_of(text)
             answers = self._questions.answers(named, readings) if index > 0 else {}
             for place in self._worth_running(readings, answers):
-                more = [answers[place]] if place in answers else []
-                located += lookouts[place].find([*readings, *more], text, index)
+                those = (*readings, answers[place]) if place in answers else readings
+                located += lookouts[place].find(those, text, index)
                 if deadline.has_passed(self._clock):
                     raise Unjudged("detectors over time")
             if has_later and index >= 0:

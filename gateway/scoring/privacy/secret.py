@@ -30,6 +30,7 @@ from gateway.scoring.privacy.secret_value import (
     is_random,
     is_secret,
     is_secret_literal,
+    is_sentence,
 )
 
 _KNOWN = Pattern(r"\b(?:" + "|".join(FORMATS) + ")")
@@ -54,7 +55,7 @@ _NAME = (
 )
 _OPERATOR = (
     r"(?: [a-z]{3,12})?[ \t]{0,8}"
-    r"(?:[?.:|+~]{0,3}=>?|={2,3}|: ?&?(?:'static )?[a-z]{3,12}[ \t]{0,8}=|:|<=|\bis\b"
+    r"(?:[?.:|+~]{0,3}=>?|={2,3}|: ?&?(?:'static )?[a-z]{3,12}[ \t]{0,8}=|:|<=|\bis\b| - "
     r"| (?:ist|lautet|est|es|jest|[\xe9\xe8]|[a\xe4]r)[ :])[ \t]{0,8}"
 )
 _ASSIGNED = Pattern(
@@ -106,13 +107,15 @@ _MARKED = Pattern(
 _HEX_KEY = Pattern(r"\b(?:0x)?[0-9A-Fa-f]{64}(?:[0-9A-Fa-f]{64})?\b")
 _HEX_WORD = Pattern(
     r"priv(?:ate)?[ _-]?key|(?:secret|signing|wallet|master|deployer|validator|account|node)[ _-]?key"
-    r"|\bwallet\(|\bseed\b|cl[e\xe9] priv|(?:clave|chave|chiave) privat?[ad]a?|privater schl|klucz pryw|\x1c",
+    r"|[a-z]_pk\b|\bwallet\(|\bseed\b|cl[e\xe9] priv|(?:clave|chave|chiave) privat?[ad]a?|privater schl"
+    r"|klucz pryw|\x1c",
     ignore_case=True,
 )
 _NO_HEX_KEY = Pattern(
     r"publi|pub[ _-]?key|hash|sha-?\d|finger|sum\b|digest|commit|\btx|transaction|address|block|root",
     ignore_case=True,
 )
+_HASHED = Pattern(r"hash|sha-?\d|finger|sum\b|digest", ignore_case=True)
 _LEAST_BODY = 20
 _LONGEST_BODY = 8192
 
@@ -203,7 +206,7 @@ def _assigned(text: str) -> Iterator[Match]:
         is_word = is_name_of_thing(text[slice(*span.groups[0])], value) or value.endswith(
             (",", ";", ".", ":")
         )
-        if not (is_word or is_placeholder(value) or is_kept_elsewhere(value)):
+        if not (is_word or is_placeholder(value) or is_kept_elsewhere(value) or is_sentence(value)):
             yield _match(start, end, PROBABLE)
     yield from _marked(text)
 
@@ -232,6 +235,8 @@ def _hex_keys(text: str) -> Iterator[Match]:
         named = list(_HEX_WORD.places(before))
         between = before[named[-1][1] :] if named else before[-24:]
         if not (named or _HEX_WORD.is_in(text[end : end + 24])) or _NO_HEX_KEY.is_in(between):
+            continue
+        if named and _HASHED.is_in(before[max(0, named[-1][0] - 16) : named[-1][0]]):
             continue
         if not is_placeholder(text[start:end]):
             yield _match(start, end, LIKELY)

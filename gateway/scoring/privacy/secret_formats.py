@@ -27,7 +27,7 @@ FORMATS: tuple[str, ...] = (
     r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}|ls__[a-f0-9]{32}|pcsk_[A-Za-z0-9]{4,8}_[A-Za-z0-9]{40,}",
     r"nvapi-[A-Za-z0-9_-]{60,70}|tgp_v1_[A-Za-z0-9_-]{40,}|wandb_v1_[A-Za-z0-9_]{60,}",  # also Together
     r"tvly-(?:dev-|prod-)?[A-Za-z0-9-]{28,}|csk-[A-Za-z0-9]{40,}|jina_[A-Za-z0-9]{60}|llx-[A-Za-z0-9]{40,}",
-    r"[A-Za-z0-9+/]{40,80}JQQJ99[A-Z]{2}[A-Za-z0-9+/]{16,}={0,2}|vck_[A-Za-z0-9]{50,}",  # Azure, Vercel
+    r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{20,30}|vck_[A-Za-z0-9]{50,}",  # Azure, Vercel
     r"bce-v3/ALTAK-[A-Za-z0-9]{16,32}/[a-f0-9]{40}|AKID[A-Za-z0-9]{32}",  # Baidu, Tencent
     r"hv[sb]\.[A-Za-z0-9_-]{24,}|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,}",  # HashiCorp
     r"(?:dapi|dkea|dose)[a-f0-9]{32}(?:-\d)?|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9.]{30,}|dt0[a-z]\d\d\.[A-Z0-9]{24}\.[A-Z0-9]{64}",

@@ -9,6 +9,7 @@ from gateway.scoring.privacy.login_words import LOGIN_WORDS, OTHER_LOGIN_WORDS
 from gateway.scoring.privacy.secret_formats import MAKERS
 
 _LOGIN_NAME = Pattern(f"{LOGIN_WORDS}|{OTHER_LOGIN_WORDS}", ignore_case=True)
+_OTHER_NAME = Pattern(OTHER_LOGIN_WORDS, ignore_case=True)
 _MADE = Pattern(rf"(?:{MAKERS})", ignore_case=True)
 _PLACEHOLDER = Pattern(
     r"^(?:<.*>|![a-z]+|[\[$%{#@&].*|\\.*|your.*"
@@ -59,6 +60,8 @@ _LEAST_KEY = 18
 _LEAST_MIXED = 14
 _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
 """Letters and digits that change places too often for a name with a number in it, or a long number."""
+_WITHOUT_SPACES = "\u0e00"
+"""Where Thai begins, with the scripts of East Asia behind it."""
 _LEAST_KINDS = 3
 """Of digits, capitals, small letters and marks."""
 _PARTS = Pattern(
@@ -77,7 +80,9 @@ _PROSE = Pattern(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
 
 def is_secret(name: str, value: str) -> bool:
     """Whether what `name` assigns looks chosen or drawn at random, rather than like a word or a variable."""
-    if len(value) < 6 or is_placeholder(value) or _ABOUT.is_in(name):
+    if len(value) < 6 or is_placeholder(value) or _ABOUT.is_in(name) or is_sentence(value):
+        return False
+    if _OTHER_NAME.is_in(name) and _NO_KEY.is_in(value):
         return False
     has_digit = any(map(str.isdigit, value))
     if _LOGIN_NAME.is_in(name):
@@ -117,6 +122,11 @@ def is_random(written: str) -> bool:
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
     return any(map(str.isdigit, written)) and changes >= _LEAST_CHANGES * len(kinds)
+
+
+def is_sentence(value: str) -> bool:
+    """Whether a value has letters of a script without spaces, so that it may be a sentence."""
+    return not value.isascii() and any(char >= _WITHOUT_SPACES for char in value)
 
 
 def is_password_alone(value: str) -> bool:

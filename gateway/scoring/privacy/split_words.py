@@ -3,32 +3,37 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_seen
 from gateway.scoring.privacy.detector import digits_in
 from gateway.scoring.privacy.normal import NO_PLACE, NormalText
 
-CONTEXT_WORDS = (
+NUMBER_WORDS = (
     r"ssn|social|secur|birth|dob|born|geb(?:oren|urts)|naci|naiss|nascit|urodz|phone|mobil|m[o\xf3]vil|cell|tel"
     r"|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
     r"|regon|passport|paszport|pasaporte|reisepass|passe|licen[cs]|driv|f(?:\xfc|ue)hrerschein|national|citizen"
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-    r"|anschrift|pass|pwd|secret|token|credential|key|kennwort|contrase|senha|wachtwoord|l[o\xf6]senord|adgangskode"
-    r"|kodeord|salasana|heslo|has[l?]o|jelsz|geslo|lozinka|parol|\x1a|\x1c"
+    r"|anschrift"
 )
-"""The beginnings and middles of words that detectors look for beside a value; more of them cost time only."""
+"""Beginnings and middles of words that detectors look for beside a number; more of them cost time only."""
+CONTEXT_WORDS = (
+    NUMBER_WORDS
+    + r"|pass|pwd|secret|token|credential|key|kennwort|contrase|clave|senha|wachtwoord|l[o\xf6]senord"
+    r"|adgangskode|kodeord|salasana|heslo|haslo|jelsz|geslo|lozinka|parol|\x1a|\x1c"
+)
+"""The same, with those that name a secret."""
 
 _FIELD = Pattern(
-    r"\b(?:[A-Za-z]*[a-z][A-Z][a-z]|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b|\b[A-Za-z]+_?\d{1,2}\b"
+    r"\b(?:[A-Za-z]*[a-z][A-Z][a-z]|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b|\b[A-Za-z]{4,}_?\d{1,2}\b"
 )
 _SIGN = Pattern(
-    rf"\b(?:[A-Za-z]+_)*(?:{CONTEXT_WORDS})[a-z]*(?:_[a-z]|(?-i:[A-Z][a-z])|_?\d{{1,2}}\b)"
-    rf"|[a-z]_(?:{CONTEXT_WORDS})|(?-i:[a-z][A-Z])",
+    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b)|[a-z]_(?:{NUMBER_WORDS})"
+    r"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\d{0,2}\b)",
     ignore_case=True,
 )
 _CAPITAL = Pattern(r"[a-z][A-Z]")
-_NAMES = Pattern(rf"(?:^| )(?:{CONTEXT_WORDS})", ignore_case=True)
+_NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
 _LEAST_PART = 2
 _LEAST_DIGITS = 4
 """Of a line and the next, without which there is nothing that such a name would give a meaning."""
@@ -59,20 +64,23 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
 
 def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
     """Yield where lines that may have such names stand, each with the line behind it, if there are digits."""
+    encoded = as_seen(text)
     start = end = 0
-    for first, last in _SIGN.places(text):
-        if first >= end:
+    place = _SIGN.place(encoded, 0)
+    while place is not None:
+        if place[0] >= end:
             if digits_in(text[start:end]) >= _LEAST_DIGITS:
                 yield start, end
-            start = text.rfind("\n", 0, first) + 1
-        end = max(end, _end_of_next_line(text, last))
+            start = text.rfind("\n", 0, place[0]) + 1
+        line = _end_of_line(text, place[1])
+        end = _end_of_line(text, line + 1)
+        place = _SIGN.place(encoded, line) if line < len(text) else None
     if digits_in(text[start:end]) >= _LEAST_DIGITS:
         yield start, end
 
 
-def _end_of_next_line(text: str, at: int) -> int:
+def _end_of_line(text: str, at: int) -> int:
     end = text.find("\n", at)
-    end = text.find("\n", end + 1) if end >= 0 else -1
     return len(text) if end < 0 else end
 
 
