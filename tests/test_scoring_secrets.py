@@ -90,6 +90,16 @@ def test_a_manifest_of_base64_is_a_secret_however_short() -> None:
     assert found("kind: ConfigMap\ndata:\n  mode: fast2go9\n  url: x7y8z9\n") == []
 
 
+def test_a_manifest_with_comments_and_several_documents_keeps_its_places() -> None:
+    """Each value is reported where it stands, whatever stands between the documents."""
+    first, second = PASSWORD(random.Random(1)), KEY(random.Random(2))
+    text = (
+        f"kind: Secret # one\nstringData:\n  a: {first}\n--- \nkind: Role\n---\n"
+        f"data:\n  b: {second}\nkind: Secret\n"
+    )
+    assert found(text) == [first, second]
+
+
 LANGUAGES = (
     "Kennwort", "Passwort", "Passwörter", "mot de passe", "contraseña", "senha", "palavra-passe",
     "wachtwoord", "lösenord",

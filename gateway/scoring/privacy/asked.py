@@ -7,6 +7,7 @@ detector of that kind. So a message adds to what later ones hold and takes nothi
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from gateway.scoring.pattern import Pattern, PatternSet
 from gateway.scoring.privacy.asked_words import ASKED
@@ -58,7 +59,9 @@ class Questions:
         """Return, for each place of a detector, its reading of a message's lines that may be answers."""
         if not named:
             return {}
-        lines = [(reading, *line) for reading in readings for line in _lines(reading.text)][:MOST_LINES]
+        lines = [
+            (reading, *line) for reading in readings for line in islice(_lines(reading.text), MOST_LINES)
+        ]
         found: dict[int, NormalText] = {}
         for place in sorted({self._asked[at][0] for at in named}):
             names = [name for at in sorted(named) for owner, name in [self._asked[at]] if owner == place]

@@ -5,6 +5,7 @@ They are read once more as `name: value`, each a paragraph by itself, so that de
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from string import ascii_letters, digits
 
 from gateway.scoring.pattern import Pattern, PatternSet
@@ -29,6 +30,7 @@ _MANIFEST = Pattern(
     r"(?m)(?:^|[{,])[ \t-]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t\r]*(?:[,}#]|$)"
 )
 _DATA = Pattern(r"(?m)(?:^|[{,])([ \t]*)[\"']?(?:data|stringData)[\"']?[ \t]*:[ \t\r]*(?:\{([^{}]*)\}|$)")
+_DOCUMENT = re.compile(r"(?m)^---[ \t\r]*$")
 _ENTRY = Pattern(
     r"(?:^|[{,\n])[ \t]*[\"']?[\w.-]+(?:[\"'][ \t]*:[ \t]*|[ \t]*:[ \t]+)"
     r"(?:\"([^\"\n]{4,})\"|'([^'\n]{4,})'|([^\s\"'{}|>,][^\n\"'{},]{3,}))"
@@ -74,9 +76,12 @@ def named_values(normal: NormalText) -> NormalText | None:
         return None
     pieces: list[str] = []
     kept: list[int] = []
+    spellings: dict[str, tuple[str, ...]] = {}
     for offset, paragraph in paragraphs(text):
         for name, (start, end) in _pairs(paragraph, signs):
-            for each in {name: None, split_words(name): None}:
+            if name not in spellings:
+                spellings[name] = tuple(dict.fromkeys((name, split_words(name))))
+            for each in spellings[name]:
                 lead = f"{each}: " if not pieces else f"\n\n{each}: "
                 pieces += [lead, normal.text[offset + start : offset + end]]
                 kept += [NO_PLACE] * len(lead)
@@ -165,16 +170,18 @@ def _cells(line: str, mark: str) -> Iterator[Place]:
 
 def _manifests(text: str) -> Iterator[tuple[str, Place]]:
     """Yield what the manifests of Kubernetes hold that are of the kind Secret."""
-    start = 0
-    for document in re.split(r"(?m)^---[ \t]*$", text):
-        if _MANIFEST.is_in(document):
-            for block in _DATA.find(document):
-                inner = block.groups[1]
-                if inner[0] < 0:
-                    inner = block.end, _block_end(document, block.end, len(document[slice(*block.groups[0])]))
-                for first, last in _entries(document[slice(*inner)]):
-                    yield "password", (start + inner[0] + first, start + inner[0] + last)
-        start += len(document) + 3
+    edges = [0, *(mark.start() for mark in _DOCUMENT.finditer(text)), len(text)]
+    for start, end in pairwise(edges):
+        document, done = text[start:end], 0
+        for block in _DATA.find(document) if _MANIFEST.is_in(document) else ():
+            if block.start < done:
+                continue
+            inner = block.groups[1]
+            if inner[0] < 0:
+                inner = block.end, _block_end(document, block.end, len(document[slice(*block.groups[0])]))
+            done = inner[1]
+            for first, last in _entries(document[slice(*inner)]):
+                yield "password", (start + inner[0] + first, start + inner[0] + last)
 
 
 def _block_end(text: str, at: int, indent: int) -> int:

@@ -112,7 +112,7 @@ class PrivacyScorer:
         deadline = Deadline.after(limit_s, self._clock)
         located: list[Located] = []
         named: frozenset[int] = frozenset()
-        has_later = len(texts) > 1
+        last = max((index for index, _ in texts), default=0)
         for index, text in texts:
             readings = readings_of(text)
             answers = self._questions.answers(named, readings) if index > 0 else {}
@@ -121,7 +121,7 @@ class PrivacyScorer:
                 located += lookouts[place].find(those, text, index)
                 if deadline.has_passed(self._clock):
                     raise Unjudged("detectors over time")
-            if has_later and index >= 0:
+            if 0 <= index < last:
                 named |= self._named_in(readings)
         return located
 

@@ -32,7 +32,7 @@ _SIGN = Pattern(
     r"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\d{0,2}\b)",
     ignore_case=True,
 )
-_CAPITAL = Pattern(r"[a-z][A-Z]")
+_CAMEL = Pattern(r"\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\b")
 _NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
 _LEAST_PART = 2
 _LEAST_DIGITS = 4
@@ -113,10 +113,10 @@ def _is_field(name: str) -> bool:
 def joined_words_apart(text: str) -> str:
     """Return a text in which words that an underscore or a capital joins stand apart; places move."""
     done, pieces = 0, []
-    for start, _ in _CAPITAL.places(text):
-        pieces.append(text[done : start + 1])
-        done = start + 1
-    return " ".join([*pieces, text[done:]]).replace("_", " ")
+    for start, end in _CAMEL.places(text):
+        pieces += [text[done:start], split_words(text[start:end])]
+        done = end
+    return "".join([*pieces, text[done:]]).replace("_", " ")
 
 
 def split_words(name: str) -> str:
