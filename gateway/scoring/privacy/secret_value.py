@@ -62,6 +62,7 @@ _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}
 """Letters and digits that change places too often for a name with a number in it, or a long number."""
 _WITHOUT_SPACES = "\u0e00"
 """Where Thai begins, with the scripts of East Asia behind it."""
+_HEX = Pattern(r"^[0-9a-f]+$", ignore_case=True)
 _LEAST_KINDS = 3
 """Of digits, capitals, small letters and marks."""
 _PARTS = Pattern(
@@ -132,7 +133,8 @@ def is_sentence(value: str) -> bool:
 def is_password_alone(value: str) -> bool:
     """Whether a word is nothing but a password or a key, where only an earlier message says so."""
     kinds = {(char.isdigit(), char.isupper(), char.isalpha()) for char in value}
-    is_drawn = len(kinds) >= _LEAST_KINDS and entropy_bits(value) >= _KEY_BITS
+    is_mixed = value.isalnum() and is_random(value) and not value.isupper() and not _HEX.is_in(value)
+    is_drawn = (len(kinds) >= _LEAST_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
     return is_drawn and not (_NO_KEY.is_in(value) or _PARTS.is_in(value) or _PLACE.is_in(value))
 
 
