@@ -36,7 +36,6 @@ class Lookout:
         self.detector = detector
         self._allowed = allowed
         self._left = MOST_PLACES
-        self._needs_no_words = _WITHOUT_WORDS.issuperset(detector.types)
 
     @property
     def is_full(self) -> bool:
@@ -48,7 +47,7 @@ class Lookout:
         located: list[Located] = []
         try:
             for normal in readings:
-                if self.is_full or (normal.is_of_fields and self._needs_no_words):
+                if self.is_full or (normal.is_of_fields and _WITHOUT_WORDS.issuperset(self.detector.types)):
                     continue
                 for match in self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
