@@ -68,7 +68,7 @@ async def streamed(backend: CloudBackend, call: Call) -> Reply:
     chunks: list[Chunk] = [chunk async for chunk in backend.stream(call)]
     *pieces, last = chunks
     assert last.finish_reason is not None
-    assert all(piece.text and piece.finish_reason is None for piece in pieces)
+    assert all(piece.finish_reason is None and piece.usage is None for piece in pieces)
     return Reply(
         text="".join(chunk.text for chunk in chunks), finish_reason=last.finish_reason, usage=last.usage
     )

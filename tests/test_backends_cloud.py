@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,9 +12,10 @@ from gateway.backends.cloud import CloudBackend, chat_body
 from gateway.errors import BackendInvalid, StartupError
 from gateway.policy.model import OpenAIModel
 from gateway.simulate.server import SimulatedCloud
-from gateway.types import FinishReason, GenerationConfig
+from gateway.types import FinishReason, GenerationConfig, Message, Role
 from tests.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, streamed, until, whole
 from tests.fakes import FakeClock
+from tests.permits import permit_for
 
 ASKS = [whole, streamed]
 
@@ -57,6 +59,16 @@ def test_everything_that_is_set_is_sent_and_nothing_else() -> None:
             "json_schema": {"name": "answer", "schema": {"type": "object"}},
         },
     }
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_tools_answer_goes_as_the_users(role: Role) -> None:
+    """Providers refuse a tool's answer without the call that it answers, and there are no calls yet."""
+    call = call_of("Hi")
+    request = replace(call.request, messages=(Message(role=role, content="Hi"),))
+    body = body_of(replace(call, request=request, permit=permit_for(request)), spec())
+    expected = "user" if role is Role.TOOL else role.value
+    assert body["messages"] == [{"role": expected, "content": "Hi"}]
 
 
 def test_what_is_unset_is_left_to_the_provider() -> None:
@@ -138,11 +150,11 @@ async def test_a_schema_is_answered_with_json(cloud: SimulatedCloud) -> None:
 
 
 async def test_a_stream_comes_in_pieces(cloud: SimulatedCloud) -> None:
-    """Every piece but the last has text and no finish reason; the last has the finish reason alone."""
+    """Only the last piece has a finish reason, and nothing else; a piece without text shows life."""
     async with backend_at(cloud.base_url) as backend:
         chunks = [chunk async for chunk in backend.stream(call_of())]
-    assert len(chunks) > 10
-    assert all(chunk.text and chunk.finish_reason is None and chunk.usage is None for chunk in chunks[:-1])
+    assert len([chunk for chunk in chunks if chunk.text]) > 10
+    assert all(chunk.finish_reason is None and chunk.usage is None for chunk in chunks[:-1])
     assert (chunks[-1].text, chunks[-1].finish_reason) == ("", FinishReason.STOP)
     assert chunks[-1].usage is not None
 
@@ -205,7 +217,7 @@ async def test_cancel_in_the_middle_of_a_stream_closes_the_connection(cloud: Sim
 
     async def read() -> None:
         async for chunk in backend.stream(call_of()):
-            pieces.append(chunk.text)
+            pieces.extend([chunk.text] if chunk.text else [])
 
     async with backend_at(cloud.base_url, model="sim+stall=2") as backend:
         task = asyncio.create_task(read())

@@ -151,13 +151,15 @@ async def test_the_time_to_come_back_is_in_the_error(ask: Ask, date: bool) -> No
 
 SECRET = "S3CRET"  # Stands for a prompt, an answer, or the key, quoted by a provider.
 SECRET_ERROR = json.dumps({"error": {"message": SECRET, "code": SECRET, "type": SECRET}}).encode()
-SECRET_FINISH = json.dumps({"choices": [{"message": {"content": SECRET}, "finish_reason": SECRET}]}).encode()
+SECRET_FINISH = json.dumps(
+    {"choices": [{"message": {"content": SECRET}, "finish_reason": [SECRET]}]}
+).encode()
 QUOTING = {
     "an error with a message": http(400, SECRET_ERROR),
     "an error that is no JSON": http(500, SECRET.encode()),
     "a redirect": http(302, b"", f"Location: http://127.0.0.1:1/{SECRET}"),
     "an answer that is no JSON": http(200, SECRET.encode()),
-    "an answer with an unknown finish reason": http(200, SECRET_FINISH),
+    "an answer with an unreadable finish reason": http(200, SECRET_FINISH),
     "a status line that is none": f"HTTP/{SECRET}\r\n\r\n".encode(),
     "a header that is none": f"HTTP/1.1 200 OK\r\n\x00{SECRET}\r\n\r\n".encode(),
     "a stream of garbage": event_stream(f'{{"{SECRET}'.encode()),

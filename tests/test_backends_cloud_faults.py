@@ -63,7 +63,7 @@ FAULTS: list[tuple[str, type[BackendError] | FinishReason, type[BackendError] | 
     ("garbage=0", BackendProtocol, BackendProtocol),
     ("garbage=2", BackendProtocol, StreamTruncated),
     ("filtered=2", FinishReason.CONTENT_FILTER, FinishReason.CONTENT_FILTER),
-    ("no-finish", BackendProtocol, StreamTruncated),
+    ("no-finish", FinishReason.STOP, StreamTruncated),
     ("no-done", FinishReason.STOP, FinishReason.STOP),
     ("open-end", FinishReason.STOP, FinishReason.STOP),
     ("no-prefill", FinishReason.STOP, FinishReason.STOP),
@@ -101,7 +101,7 @@ async def test_a_fault_becomes_the_right_error_and_never_costs_more_than_it_says
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each failure is told apart; "not charged" means a bill of nothing, and usage means that very bill."""
-    monkeypatch.setattr("gateway.backends.cloud.USAGE_WAIT_S", SHORT_S / 2)
+    monkeypatch.setattr("gateway.backends.cloud_body.FINISH_WAIT_S", SHORT_S / 2)
     expected = when_whole if ask is whole else when_streamed
     timeout_s = SHORT_S if expected in (BackendSilent, StreamTruncated) else 30.0
     async with SimulatedCloud().serve() as cloud:
@@ -125,7 +125,7 @@ async def test_a_complete_stream_without_token_counts_is_complete(
     fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The text is whole once the finish reason came; usage is None, so the ledger charges the reservation."""
-    monkeypatch.setattr("gateway.backends.cloud.USAGE_WAIT_S", SHORT_S)
+    monkeypatch.setattr("gateway.backends.cloud_body.FINISH_WAIT_S", SHORT_S)
     async with SimulatedCloud().serve() as cloud:
         complete = await outcome(streamed, cloud.base_url)
         got = await outcome(streamed, cloud.base_url, model=f"sim+{fault}")
@@ -138,7 +138,7 @@ async def test_a_stream_keeps_what_came_before_the_cut() -> None:
     """The pieces reach the caller before the error does."""
     async with SimulatedCloud().serve() as cloud, backend_at(cloud.base_url, model="sim+cut=2") as backend:
         stream = backend.stream(call_of())
-        assert [(await anext(stream)).text for _ in range(2)] == ["This", " is"]
+        assert [(await anext(stream)).text for _ in range(3)] == ["", "This", " is"]
         with pytest.raises(StreamTruncated):
             await anext(stream)
 
@@ -197,7 +197,8 @@ async def test_an_answer_that_is_none_is_told_apart(
         (b'{"error": {"message": "x", "code": "rate_limit_exceeded"}}', BackendProtocol),
         (b'{"error": {"message": "x", "code": "content_filter"}}', ContentFiltered),
         (b'{"error": {"message": "x", "type": "exceed_context_size_error"}}', ContextTooLong),
-        (b'{"choices": [{"delta": {}, "finish_reason": "unheard_of"}]}', BackendProtocol),
+        (b'{"choices": [{"delta": {}, "finish_reason": "network_error"}]}', BackendProtocol),
+        (b'{"choices": [{"delta": {}, "finish_reason": ["stop"]}]}', BackendProtocol),
         (b'{"choices": 1}', BackendProtocol),
         (b"[]", BackendProtocol),
     ],
@@ -212,13 +213,18 @@ async def test_an_event_that_is_wrong_ends_the_stream(
     assert type(got) is (StreamTruncated if text else ours)
 
 
-async def test_an_event_that_is_cut_off_is_not_read() -> None:
-    """The last event has no blank line after it, so it may lack its end: the answer is truncated."""
-    finish = b'{"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}'
-    body = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\ndata: ' + finish + b"\n"
+@pytest.mark.parametrize("lost", range(9))
+async def test_an_event_that_is_cut_off_is_not_read(lost: int) -> None:
+    """The last event needs no blank line, nor a line end, but its JSON has to be whole."""
+    finish = b'data: {"choices": [{"delta": {"content": "y"}, "finish_reason": "stop"}]}\n\n'
+    body = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' + finish[: len(finish) - lost]
     async with RawServer(http(200, body, content_type="text/event-stream")).serve() as server:
         got = await outcome(streamed, server.base_url)
-    assert type(got) is StreamTruncated
+    if lost <= 2:
+        assert isinstance(got, Reply)
+        assert got.text == "xy"
+    else:
+        assert type(got) is StreamTruncated
 
 
 async def test_comments_and_empty_events_keep_a_stream_alive() -> None:

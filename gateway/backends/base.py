@@ -1,5 +1,6 @@
 """The one seam of the gateway: what every model looks like to dispatch."""
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -18,6 +19,8 @@ class Call:
     """The bound that was reserved; always sent."""
     deadline: Deadline
     """When this attempt must be over; never later than the caller's deadline."""
+    stall_s: float = math.inf
+    """For how long a stream may pause before it is taken for cut."""
     traceparent: str | None = None
     """Ids by which a provider joins its trace to ours (W3C Trace Context); made by us, and nothing else."""
     permit: EgressPermit | None = None

@@ -5,41 +5,38 @@ project, headers and proxies have no effect, redirects are not followed, and the
 provider nothing about this machine.
 """
 
-import asyncio
-import contextlib
 import json
-import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import aiohttp
 import httpx2
 import openai
+import structlog
 
 from gateway.backends.base import Call
-from gateway.backends.cloud_answers import ErrorEvent, StreamReader, UnreadableAnswer, read_reply
+from gateway.backends.cloud_answers import ErrorEvent, StreamReader, read_reply
+from gateway.backends.cloud_body import StreamBody, is_json, read_whole
+from gateway.backends.cloud_bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.cloud_client import UNSENT, open_client
 from gateway.backends.cloud_errors import error_event, refused, unanswered, unreadable
+from gateway.backends.cloud_events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
-from gateway.errors import BackendError, BackendInvalid, StartupError, StreamTruncated
+from gateway.errors import BackendError, BackendInvalid, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
-from gateway.types import Chunk, EgressPermit, Reply
+from gateway.types import Chunk, EgressPermit, Reply, Role
 
-OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_S: Final = 5.0
 """The SDK's own default; a provider that is there takes a connection within it."""
 LEAST_TIMEOUT_S: Final = 0.001
 """For a deadline that has passed: aiohttp takes 0 for no limit at all."""
-USAGE_WAIT_S: Final = 0.5
-"""How long a streamed answer that is complete waits for its token counts: they follow at once or not at
-all, and half of what is left of the deadline is the most that it may cost."""
-END_WAIT_S: Final = 0.05
-"""How long it then waits for the end of the stream."""
+COMPRESSIONS: Final = ("gzip", "deflate", "br", "zstd", "compress")
 
 _PATH = "/chat/completions"
-_NO_KEY = "none"
-"""The SDK insists on a key; without one of ours the header that would carry it is left out."""
+_log = structlog.get_logger(__name__)
 
 
 class CloudBackend:
@@ -54,60 +51,100 @@ class CloudBackend:
         self.name = name
         self._spec = spec
         self._clock = clock
-        self._client = _open_client(name, spec, api_key)
-        self._unsent = dict.fromkeys(_UNSENT if api_key else (*_UNSENT, "Authorization"), openai.omit)
+        self._client = open_client(name, spec, api_key)
+        self._unsent = dict.fromkeys(UNSENT if api_key else (*UNSENT, "Authorization"), openai.omit)
+        self._repeats_finish = False
+        """Whether this provider was seen to go on after a finish reason."""
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; raises BackendError."""
-        body = chat_body(self.name, self._spec, self._permitted(call), call.max_tokens, is_stream=False)
+        permit = self._permitted(call)
+        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
         try:
-            response = await self._client.post(
-                _PATH,
-                cast_to=httpx2.Response,
-                body=body,
-                options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
-            )
-            return read_reply(response.content)
+            async with self._answer(call, body) as pieces:
+                raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
+            return read_reply(raw, bounds, self._note) if is_json(raw) else self._read_events(raw, bounds)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
             raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
 
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
-        """Yield the answer in pieces; raises BackendError.
+        """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
 
         Before the first text a failure is what it is; after it, it is StreamTruncated, and so is an
-        end without a finish reason. Once the finish reason was read the answer is complete, and
-        nothing that happens afterwards but the loss of its token counts can spoil it.
+        end without a finish reason.
         """
-        body = chat_body(self.name, self._spec, self._permitted(call), call.max_tokens, is_stream=True)
-        reader = StreamReader()
+        permit = self._permitted(call)
+        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        reader = StreamReader(bounds, self._note, repeats_finish=self._repeats_finish)
+        events = EventReader(bounds)
+        pieces_seen = 0
         try:
-            async with await self._client.post(
-                _PATH,
-                cast_to=object,
-                body=body,
-                options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            ) as events:
-                async for event in events:
-                    text = reader.feed(event)
-                    if text:
-                        yield Chunk(text=text)
-                    if reader.is_finished:
-                        break
-                await _read_usage(events, reader, left_s=call.deadline.remaining_s(self._clock))
+            async with self._answer(call, body) as pieces:
+                incoming = StreamBody(
+                    pieces, reader, wait_s=lambda: self._finish_wait_s(call), failures=_FAILURES
+                )
+                while raw := await incoming.next():
+                    for event in events.feed(raw):
+                        text = reader.feed(event)
+                        if text or reader.pieces > pieces_seen:
+                            pieces_seen = reader.pieces
+                            yield Chunk(text=text)
+                for event in events.rest(is_needed=not reader.may_be_over):
+                    yield Chunk(text=reader.feed(event))
             last_chunk = reader.last_chunk()
         except _FAILURES as error:
             failure = translate(self.name, error, unix_s=self._clock.unix_s())
             if reader.has_text:
                 failure = StreamTruncated(self.name, f"after its first text: {type(failure).__name__}")
             raise failure from None
+        finally:
+            self._repeats_finish = reader.repeats_finish
         yield last_chunk
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    @asynccontextmanager
+    async def _answer(
+        self, call: Call, body: dict[str, object]
+    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
+        """Send a request and give the body of its answer as it comes; the connection is let go at the end."""
+        response: httpx2.Response = await self._client.post(
+            _PATH,
+            cast_to=httpx2.Response,
+            body=body,
+            options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
+            stream=_UNREAD,
+        )
+        try:
+            coding = response.headers.get("content-encoding", "").lower()
+            if any(name in coding for name in COMPRESSIONS):
+                raise UnreadableAnswer("it is compressed, although that was not asked for")
+            async with aclosing(response.aiter_raw()) as pieces:
+                yield pieces
+        finally:
+            await response.aclose()
+
+    def _read_events(self, raw: bytes, bounds: AnswerBounds) -> Reply:
+        """Read a whole answer of a provider that streams unasked."""
+        reader, events = StreamReader(bounds, self._note), EventReader(bounds)
+        text = "".join([reader.feed(event) for event in events.feed(raw)])
+        text += "".join([reader.feed(event) for event in events.rest()])
+        last = reader.last_chunk()
+        if last.finish_reason is None:
+            raise UnreadableAnswer("the stream ended without a finish_reason")
+        return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
+
+    def _note(self, what: str) -> None:
+        _log.info("odd_answer", model=self.name, what=what)
+
+    def _finish_wait_s(self, call: Call) -> float:
+        """Return how long silence may be waited out: it must neither be a stall nor meet the deadline."""
+        return min(call.stall_s / 2, call.deadline.remaining_s(self._clock) / 3)
 
     def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
         return self._unsent if call.traceparent is None else {**self._unsent, "traceparent": call.traceparent}
@@ -123,6 +160,10 @@ class CloudBackend:
         return httpx2.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S))
 
 
+_UNREAD: bool = True
+"""Asks the SDK for a response whose body is not read yet."""
+
+
 def chat_body(
     name: str, spec: OpenAIModel, permit: EgressPermit, max_tokens: int, *, is_stream: bool
 ) -> dict[str, object]:
@@ -134,7 +175,7 @@ def chat_body(
     tokens_field = spec.max_tokens_field or ("max_tokens" if spec.base_url else "max_completion_tokens")
     body: dict[str, object] = {
         "model": spec.model,
-        "messages": [{"role": m.role.value, "content": m.content} for m in permit.request.messages],
+        "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
         tokens_field: max_tokens,
     }
     sampling = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
@@ -156,76 +197,9 @@ def _response_format(name: str, json_schema: str) -> dict[str, object]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
-async def _read_usage(events: openai.AsyncStream[object], reader: StreamReader, *, left_s: float) -> None:
-    """Read what follows the finish reason; a complete answer whose token counts do not come has none."""
-    if not reader.is_finished:
-        return
-    with contextlib.suppress(*_FAILURES):
-        async with asyncio.timeout(min(USAGE_WAIT_S, left_s / 2)) as limit:
-            async for event in events:
-                reader.feed(event)
-                if reader.has_usage:
-                    # Only [DONE] can follow. Its end lets the connection be used again, so it is worth a
-                    # moment; a provider that leaves the stream open is not waited for.
-                    limit.reschedule(asyncio.get_running_loop().time() + END_WAIT_S)
-
-
-class _Client(openai.AsyncOpenAI):
-    """The SDK's client with headers of our own choice: its own take some from the environment, and
-    tell the version of Python and the operating system."""
-
-    sent_headers: Mapping[str, str] = {}
-
-    @property
-    def default_headers(self) -> dict[str, str | openai.Omit]:
-        return dict(self.sent_headers)
-
-
-_UNSENT = ("X-Stainless-Retry-Count", "X-Stainless-Read-Timeout")
-"""Headers that the SDK adds to every request unless told not to; the second would tell our deadline."""
-
-
-def _open_client(name: str, spec: OpenAIModel, api_key: str | None) -> _Client:
-    silence_sdk_loggers()
-    headers = {
-        "Accept": "application/json",
-        "Content-Type": "application/json",
-        "User-Agent": "edge-cloud-gateway",
-    }
-    if spec.organization is not None:
-        headers["OpenAI-Organization"] = spec.organization
-    if spec.project is not None:
-        headers["OpenAI-Project"] = spec.project
-    for what, value in (
-        ("api_key_env", api_key),
-        ("organization", spec.organization),
-        ("project", spec.project),
-    ):
-        if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
-            raise StartupError(
-                f"{name}: {what}: the value has a space, a line end or another unfit character"
-            )
-    try:
-        client = _Client(
-            api_key=api_key or _NO_KEY,
-            base_url=spec.base_url or OPENAI_BASE_URL,
-            organization=spec.organization or "",
-            project=spec.project or "",
-            max_retries=0,
-            http_client=openai.DefaultAioHttpClient(
-                proxy=spec.proxy, trust_env=False, follow_redirects=False
-            ),
-        )
-    except (httpx2.InvalidURL, ValueError):
-        raise StartupError(f"{name}: base_url or proxy is not a URL that can be called") from None
-    client.sent_headers = headers
-    return client
-
-
-def silence_sdk_loggers() -> None:
-    """Turn the loggers of the SDK and its transport off, whatever OPENAI_LOG says: they show URLs."""
-    for logger in ("openai", "httpx2"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+def _role(role: Role) -> str:
+    """Return a role as it is sent. A tool's answer goes as the user's: without a call it is refused."""
+    return Role.USER.value if role is Role.TOOL else role.value
 
 
 def translate(model: str, error: BaseException, *, unix_s: float) -> BackendError:

@@ -58,6 +58,7 @@ class Turn:
             request=self.request,
             max_tokens=self.max_tokens,
             deadline=deadline,
+            stall_s=self.policy.resilience.stall_s,
             permit=self.permit,
             continue_final_message=self.continue_final_message,
             escalate=self.escalate,

@@ -1,0 +1,67 @@
+"""How large a provider's answer may be, by what was asked of it; pure."""
+
+from dataclasses import dataclass
+
+from gateway.ledger.money import prompt_tokens_bound
+from gateway.types import Request
+
+TOKEN_CHARS = 256
+"""No known vocabulary has a longer token; the longest are runs of 128 spaces."""
+TOKEN_WIRE_BYTES = 4096
+"""More than a streamed chunk takes of a provider that adds filter results, ids and padding to each."""
+TOKEN_JSON_BYTES = 6 * TOKEN_CHARS
+"""A character that JSON escapes takes six bytes."""
+SPARE_BYTES = 4 * 1024 * 1024
+"""For what is no token: the frame of an answer, comments and blank lines that keep a connection open."""
+SPARE_TEXT_BYTES = 1024 * 1024
+SPARE_EVENTS = 10_000
+
+
+class UnreadableAnswer(ValueError):
+    """The answer is not a chat completion; the message names the field, never its value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerBounds:
+    """What an honest answer to one call stays below."""
+
+    prompt_tokens: int
+    """The bound that was reserved."""
+    prompt_chars: int
+    max_tokens: int
+    """The bound that was reserved and sent."""
+
+    @classmethod
+    def of(cls, request: Request, *, max_tokens: int) -> "AnswerBounds":
+        """Return the bounds of the answer to what was sent."""
+        return cls(
+            prompt_tokens=prompt_tokens_bound(request),
+            prompt_chars=sum(len(message.content) for message in request.messages),
+            max_tokens=max_tokens,
+        )
+
+    @property
+    def text_chars(self) -> int:
+        """Of all pieces together."""
+        return self.max_tokens * TOKEN_CHARS + SPARE_TEXT_BYTES
+
+    @property
+    def body_bytes(self) -> int:
+        """Of a streamed answer, whole."""
+        return self.max_tokens * TOKEN_WIRE_BYTES + SPARE_BYTES
+
+    @property
+    def json_bytes(self) -> int:
+        """Of one JSON text: an event of a stream, or an answer in one piece."""
+        return self.max_tokens * TOKEN_JSON_BYTES + SPARE_TEXT_BYTES
+
+    @property
+    def events(self) -> int:
+        """Of one stream; some providers send events that keep a connection open."""
+        return 4 * self.max_tokens + SPARE_EVENTS
+
+
+def check_bound(size: int, bound: int, what: str) -> None:
+    """Raise UnreadableAnswer if an answer is over a bound."""
+    if size > bound:
+        raise UnreadableAnswer(f"{what} is over its bound")

@@ -1,0 +1,112 @@
+"""The SDK's client as it is opened for one model: what it sends of itself, and what it may be sent.
+
+No compression is asked for: a megabyte of it can become gigabytes. The body of an error is bounded here,
+since the SDK reads it whole; that of an answer is read, within its own bounds, by whoever asked.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import httpx2
+import openai
+
+from gateway.errors import StartupError
+from gateway.policy.model import OpenAIModel
+
+OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
+ERROR_BYTES: Final = 64 * 1024
+"""Of an error's body that are read; its words are in the first few hundred."""
+
+_NO_KEY = "none"
+"""The SDK insists on a key; without one of ours the header that would carry it is left out."""
+
+
+class CloudClient(openai.AsyncOpenAI):
+    """The SDK's client with headers of our own choice: its own take some from the environment, and
+    tell the version of Python and the operating system."""
+
+    sent_headers: Mapping[str, str] = {}
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        """Return what is sent with every request."""
+        return dict(self.sent_headers)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """The beginning of a body."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, limit_bytes: int) -> None:
+        self._inner = inner
+        self._left_bytes = limit_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._inner:
+            yield piece[: self._left_bytes]
+            self._left_bytes -= len(piece)
+            if self._left_bytes <= 0:
+                return
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        await self._inner.aclose()
+
+
+async def _bound_error(response: httpx2.Response) -> None:
+    """Bound the body of an error, and leave it as it came: what is compressed is not read."""
+    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.headers.pop("content-encoding", None)
+        response.stream = _Bounded(response.stream, ERROR_BYTES)
+
+
+UNSENT = ("X-Stainless-Retry-Count", "X-Stainless-Read-Timeout")
+"""Headers that the SDK adds to every request unless told not to; the second would tell our deadline."""
+
+
+def open_client(name: str, spec: OpenAIModel, api_key: str | None) -> CloudClient:
+    """Open the client of one model; raises StartupError for what cannot be sent."""
+    silence_sdk_loggers()
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "User-Agent": "edge-cloud-gateway",
+    }
+    if spec.organization is not None:
+        headers["OpenAI-Organization"] = spec.organization
+    if spec.project is not None:
+        headers["OpenAI-Project"] = spec.project
+    for what, value in (
+        ("api_key_env", api_key),
+        ("organization", spec.organization),
+        ("project", spec.project),
+    ):
+        if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+            raise StartupError(
+                f"{name}: {what}: the value has a space, a line end or another unfit character"
+            )
+    try:
+        client = CloudClient(
+            api_key=api_key or _NO_KEY,
+            base_url=spec.base_url or OPENAI_BASE_URL,
+            organization=spec.organization or "",
+            project=spec.project or "",
+            max_retries=0,
+            http_client=openai.DefaultAioHttpClient(
+                proxy=spec.proxy,
+                trust_env=False,
+                follow_redirects=False,
+                event_hooks={"response": [_bound_error]},
+            ),
+        )
+    except (httpx2.InvalidURL, ValueError):
+        raise StartupError(f"{name}: base_url or proxy is not a URL that can be called") from None
+    client.sent_headers = headers
+    return client
+
+
+def silence_sdk_loggers() -> None:
+    """Turn the loggers of the SDK and its transport off, whatever OPENAI_LOG says: they show URLs."""
+    for logger in ("openai", "httpx2"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

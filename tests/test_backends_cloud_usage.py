@@ -1,0 +1,125 @@
+"""Token counts of a provider are believed only where they can be true."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.backends.cloud_answers import read_reply
+from gateway.backends.cloud_bounds import TOKEN_CHARS, AnswerBounds
+from gateway.backends.cloud_usage import read_usage
+from gateway.types import Message, Request, Role, Usage
+from tests.provider_bytes import BOUNDS, counts, whole
+
+ABSURD: list[object] = [
+    None, True, False, -1, -(2**63), 1.5, 4.0, float("nan"), float("inf"), "5", "", [], {}, [5], 2**31, 2**63,
+    2**64, 10**17, 10**30,
+]  # fmt: skip
+
+
+def usage_of(
+    fields: object, *, text_chars: int = 8, bounds: AnswerBounds = BOUNDS, has_spoken: bool = True
+) -> Usage | None:
+    """Return what is believed of counts."""
+    return read_usage({"usage": fields}, None, bounds=bounds, text_chars=text_chars, has_spoken=has_spoken)
+
+
+@pytest.mark.parametrize("absurd", ABSURD, ids=str)
+def test_a_count_that_cannot_be_true_is_unknown(absurd: object) -> None:
+    """In either place, and the answer counts all the same."""
+    for fields in (counts(absurd, 5), counts(11, absurd), counts(absurd, absurd)):
+        assert usage_of(fields) is None
+        raw = json.dumps(whole("a good answer") | {"usage": fields}).encode()
+        reply = read_reply(raw, BOUNDS, lambda _: None)
+        assert (reply.text, reply.usage) == ("a good answer", None)
+
+
+@pytest.mark.parametrize("digits", [18, 19, 20, 400, 4300, 4301, 60_000])
+def test_a_count_of_many_digits_costs_neither_the_answer_nor_the_process(digits: int) -> None:
+    """Python refuses to read a number of 4,301 digits; the text beside it is read all the same."""
+    raw = json.dumps(whole("a good answer")).replace(": 5}", f": {'9' * digits}}}").encode()
+    assert b"9" * digits in raw
+    reply = read_reply(raw, BOUNDS, lambda _: None)
+    assert (reply.text, reply.usage) == ("a good answer", None)
+
+
+def test_zero_is_believed_only_where_nothing_was_said() -> None:
+    """A prompt is never empty, and a text is never free."""
+    assert usage_of(counts(0, 0)) is None
+    assert usage_of(counts(0, 5)) is None
+    assert usage_of(counts(11, 0)) is None
+    assert usage_of(counts(11, 0), text_chars=0) is None, "it thought, or called a tool"
+    assert usage_of(counts(11, 0), text_chars=0, has_spoken=False) == Usage(
+        prompt_tokens=11, completion_tokens=0
+    )
+
+
+@given(st.integers(0, 3000), st.integers(0, 600), st.integers(0, 60_000))
+def test_what_is_believed_is_possible(prompt: int, completion: int, text_chars: int) -> None:
+    """Never above what was reserved, never fewer tokens than a text of this length takes."""
+    believed = usage_of(counts(prompt, completion), text_chars=text_chars)
+    possible = (
+        1 <= prompt <= BOUNDS.prompt_tokens
+        and 1 <= completion <= BOUNDS.max_tokens
+        and completion * TOKEN_CHARS >= text_chars
+    )
+    expected = Usage(prompt_tokens=prompt, completion_tokens=completion)
+    assert believed == (expected if possible else None)
+
+
+def test_bounds_are_those_of_the_reservation() -> None:
+    """Counts up to the reserved worst case are believed, one more is not."""
+    request = Request(
+        request_id="r", tenant="t", messages=(Message(role=Role.USER, content="a ß 語 and 😀 too"),)
+    )
+    bounds = AnswerBounds.of(request, max_tokens=7)
+    most = counts(bounds.prompt_tokens, 7)
+    assert usage_of(most, bounds=bounds) == Usage(prompt_tokens=bounds.prompt_tokens, completion_tokens=7)
+    assert usage_of(counts(bounds.prompt_tokens + 1, 7), bounds=bounds) is None
+    assert usage_of(counts(bounds.prompt_tokens, 8), bounds=bounds) is None
+
+
+def test_a_long_prompt_takes_tokens() -> None:
+    """A count that leaves out what came from the provider's cache is not the whole."""
+    bounds = AnswerBounds(prompt_tokens=200_000, prompt_chars=100_000, max_tokens=200)
+    assert usage_of(counts(3, 5), bounds=bounds) is None
+    assert usage_of(counts(25_000, 5), bounds=bounds) is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "completion_tokens"),
+    [
+        ({"total_tokens": 16}, 5),
+        ({"total_tokens": 3}, 5),
+        ({"total_tokens": "many"}, 5),
+        ({"total_tokens": 11 + 5 + 90}, 95),
+        ({"total_tokens": 106, "completion_tokens_details": {"reasoning_tokens": 90}}, 95),
+        ({"total_tokens": 16, "completion_tokens_details": {"reasoning_tokens": 90}}, None),
+        ({"completion_tokens_details": {"reasoning_tokens": 4}}, 5),
+        ({"completion_tokens_details": {"reasoning_tokens": 90}}, None),
+        ({"completion_tokens_details": None}, 5),
+        ({"total_tokens": 2**40}, None),
+    ],
+)
+def test_reasoning_is_charged_wherever_it_stands(
+    more: Mapping[str, object], completion_tokens: int | None
+) -> None:
+    """Within the completion or beside it, or in the total alone; what contradicts itself is unknown."""
+    believed = usage_of(counts(11, 5, **more))
+    assert (believed.completion_tokens if believed else None) == completion_tokens
+
+
+def test_counts_stand_where_providers_put_them() -> None:
+    """At the top, in a field of Groq's, or in the choice."""
+    own = counts(11, 5)
+    places: list[tuple[Mapping[str, object], Mapping[str, object] | None]] = [
+        ({"usage": own}, None),
+        ({"usage": None, "x_groq": {"usage": own}}, None),
+        ({}, {"usage": own}),
+    ]
+    for body, choice in places:
+        assert read_usage(body, choice, bounds=BOUNDS, text_chars=8, has_spoken=True) == Usage(
+            prompt_tokens=11, completion_tokens=5
+        )
