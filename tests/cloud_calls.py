@@ -78,7 +78,7 @@ class RawServer:
     """Answers every request with the same bytes, and keeps what it was sent."""
 
     def __init__(self, reply: bytes, *, then: str = "keep") -> None:
-        self._reply = reply
+        self.reply = reply
         self._then = then
         self.base_url = ""
         self.connections = 0
@@ -103,7 +103,7 @@ class RawServer:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 self.received.append(await _read_request(reader))
-                writer.write(self._reply)
+                writer.write(self.reply)
                 await writer.drain()
                 if self._then == "reset":
                     raw: socket.socket = writer.get_extra_info("socket")

@@ -68,6 +68,11 @@ FAULTS: list[tuple[str, type[BackendError] | FinishReason, type[BackendError] | 
     ("open-end", FinishReason.STOP, FinishReason.STOP),
     ("no-prefill", FinishReason.STOP, FinishReason.STOP),
     ("no-usage", FinishReason.STOP, FinishReason.STOP),
+    ("zero-usage", FinishReason.STOP, FinishReason.STOP),
+    ("late-usage=0.01", FinishReason.STOP, FinishReason.STOP),
+    ("repeat-finish=0.001", FinishReason.STOP, FinishReason.STOP),
+    ("endless", BackendProtocol, StreamTruncated),
+    ("compressed", BackendProtocol, BackendProtocol),
     ("length=40", FinishReason.STOP, FinishReason.STOP),
 ]
 """Fault; what a whole answer becomes; what a streamed one becomes."""

@@ -60,6 +60,11 @@ class AnswerBounds:
         """Of one stream; some providers send events that keep a connection open."""
         return 4 * self.max_tokens + SPARE_EVENTS
 
+    @property
+    def lines(self) -> int:
+        """Of one stream, the empty ones too: each costs time."""
+        return 4 * self.events
+
 
 def check_bound(size: int, bound: int, what: str) -> None:
     """Raise UnreadableAnswer if an answer is over a bound."""

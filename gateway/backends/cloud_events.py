@@ -50,6 +50,7 @@ class EventReader:
         self._bounds = bounds
         self._bytes = 0
         self._events = 0
+        self._lines = 0
         self._line: list[bytes] = []
         """The beginning of a line that has not ended."""
         self._line_bytes = 0
@@ -77,6 +78,8 @@ class EventReader:
             self._line.append(rest)
             self._line_bytes += len(rest)
             check_bound(self._line_bytes, self._bounds.json_bytes, "a line")
+        self._lines += len(lines)
+        check_bound(self._lines, self._bounds.lines, "the number of lines")
         for line in lines:
             yield from self._take(line)
 

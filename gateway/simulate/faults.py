@@ -40,6 +40,13 @@ KINDS: Mapping[str, FaultKind] = {
     "no-done": FaultKind(value="none", help="ends a stream without [DONE]"),
     "open-end": FaultKind(value="none", help="ends a stream without [DONE] and leaves it open"),
     "no-usage": FaultKind(value="none", help="leaves out the usage"),
+    "zero-usage": FaultKind(value="none", help="counts no token, whatever it said"),
+    "late-usage": FaultKind(value="seconds", default=1, help="counts tokens so many seconds after the end"),
+    "repeat-finish": FaultKind(
+        value="seconds", default=0, help="a finish_reason with every token, and so many seconds between them"
+    ),
+    "endless": FaultKind(value="none", help="never stops, whatever max_tokens says"),
+    "compressed": FaultKind(value="none", help="answers in gzip, unasked"),
     "length": FaultKind(value="count", default=200, help="no fault: an answer of so many tokens"),
 }
 

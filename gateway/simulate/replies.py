@@ -1,6 +1,8 @@
 """Answers over HTTP, whole or streamed, with the fault that a request was given."""
 
 import asyncio
+import gzip
+import itertools
 import json
 import socket
 import struct
@@ -17,6 +19,8 @@ from gateway.simulate.faults import Fault
 
 GARBAGE = b'{"id": "chatcmpl-'
 """The beginning of a JSON object that never ends."""
+
+ENDLESS_BYTES = 64 * 1024
 
 _REFUSALS = {
     "unauthorized": (401, "invalid_api_key"),
@@ -66,6 +70,12 @@ class Exchange:
             return None
         return min(int(self.fault.amount()), len(self.completion.tokens))
 
+    def usage(self, completion_tokens: int) -> dict[str, int] | None:
+        """Return the token counts that the answer has."""
+        if self.has("no-usage"):
+            return None
+        return usage_of(0, 0) if self.has("zero-usage") else usage_of(self.prompt_tokens, completion_tokens)
+
 
 class BrokenOffError(Exception):
     """The connection was closed on purpose; nothing more can be answered."""
@@ -94,11 +104,19 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     if filtered is not None:
         tokens, finish_reason = tokens[:filtered], "content_filter"
     exchange.bill(exchange.prompt_tokens, len(tokens))
-    usage = None if exchange.has("no-usage") else usage_of(exchange.prompt_tokens, len(tokens))
     answer = exchange.voice.whole(
-        "".join(tokens), finish_reason=None if exchange.has("no-finish") else finish_reason, usage=usage
+        "".join(tokens),
+        finish_reason=None if exchange.has("no-finish") else finish_reason,
+        usage=exchange.usage(len(tokens)),
     )
     body = GARBAGE if exchange.has("garbage") else json.dumps(answer).encode()
+    if exchange.has("compressed"):
+        packed = gzip.compress(body)
+        return web.Response(
+            body=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
+        )
+    if exchange.has("endless"):
+        return await _reply_endless(exchange, body)
     if not exchange.has("cut") and not exchange.has("stall"):
         return web.Response(body=body, content_type="application/json")
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -112,6 +130,8 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
     """Answer in server-sent events, a token each; billed as they are sent."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     response.enable_chunked_encoding()
+    if exchange.has("compressed"):
+        response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(exchange.request)
     exchange.bill(exchange.prompt_tokens, 0)
     await _send(response, exchange.voice.chunk({"role": "assistant", "content": ""}))
@@ -123,9 +143,11 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
         await _send(response, exchange.voice.chunk({}, finish_reason=finish_reason))
         if exchange.has("stall-at-end"):
             await hang(exchange.request, exchange.closing)
-        if exchange.wants_usage and not exchange.has("no-usage"):
-            sent = len(exchange.completion.tokens[:ends_at])
-            await _send(response, exchange.voice.usage_chunk(usage_of(exchange.prompt_tokens, sent)))
+        if exchange.fault is not None and exchange.has("late-usage"):
+            await exchange.clock.sleep(exchange.fault.amount())
+        usage = exchange.usage(len(exchange.completion.tokens[:ends_at]))
+        if exchange.wants_usage and usage is not None:
+            await _send(response, exchange.voice.usage_chunk(usage))
     if exchange.has("open-end"):
         await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
@@ -138,18 +160,29 @@ async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens:
     """Send tokens one by one; False when the stream must break off."""
     breaks_at = exchange.at("cut") if exchange.has("cut") else exchange.at("stall")
     garbage_at = exchange.at("garbage")
-    for i, token in enumerate(tokens):
+    finish_reason = exchange.completion.finish_reason if exchange.has("repeat-finish") else None
+    for i, token in enumerate(itertools.cycle(tokens) if exchange.has("endless") else tokens):
         if i == breaks_at:
             return False
         if i == garbage_at:
             await response.write(b"data: " + GARBAGE + b"\n\n")
-        if exchange.fault is not None and exchange.has("drip"):
+        if exchange.fault is not None and (exchange.has("drip") or exchange.has("repeat-finish")):
             await exchange.clock.sleep(exchange.fault.amount())
         exchange.bill(0, 1)
-        await _send(response, exchange.voice.chunk({"content": token}))
+        await _send(response, exchange.voice.chunk({"content": token}, finish_reason=finish_reason))
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)
+
+
+async def _reply_endless(exchange: Exchange, body: bytes) -> web.StreamResponse:
+    """Send an answer and blanks behind it until the client leaves."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.enable_chunked_encoding()
+    await response.prepare(exchange.request)
+    while True:
+        await response.write(body)
+        body = b" " * ENDLESS_BYTES
 
 
 async def _send(response: web.StreamResponse, event: dict[str, object]) -> None:
