@@ -119,7 +119,8 @@ class StreamReader:
             self.pieces += has_usage(body, None)
         elif not self.is_done:
             self.pieces += 1
-            text = self._take(choice) if self._is_ours(choice) else ""
+            if self._is_ours(choice):
+                text = self._take(choice)
         self._take_usage(body, choice)
         return text
 
@@ -135,11 +136,12 @@ class StreamReader:
         return Chunk(text=late + rest, finish_reason=finish_reason, usage=self._usage)
 
     def _is_ours(self, choice: Mapping[str, object]) -> bool:
-        if _index(choice) == 0:
+        is_ours = _index(choice) == 0
+        if is_ours:
             self._others, self._has_own = [], True
         elif not self._has_own:
             self._others.append(choice)
-        return self._has_own and _index(choice) == 0
+        return is_ours
 
     def _take(self, choice: Mapping[str, object]) -> str:
         said = spoken(self._delta(choice))
@@ -216,7 +218,7 @@ def _choice(body: Mapping[str, object]) -> Mapping[str, object] | None:
     for choice in choices:
         if choice is not None and not isinstance(choice, dict):
             raise UnreadableAnswer("a choice is not an object")
-    found = min(filter(None, choices), key=_index, default=None)
+    found = choices[0] if len(choices) == 1 else min(filter(None, choices), key=_index, default=None)
     if found is not None and found.get("error"):
         raise ErrorEvent(found["error"])
     return found

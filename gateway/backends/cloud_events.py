@@ -6,6 +6,7 @@ empty events) is passed over; what may hold a part of the answer and cannot be r
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.backends.cloud_bounds import AnswerBounds, UnreadableAnswer, check_bound
 
@@ -14,7 +15,10 @@ LONGEST_INT = 18
 DONE = None
 """Stands for `[DONE]` among the events."""
 
-_BLANKS = b" \t\xef\xbb\xbf"
+_NOTHING: Final = object()
+"""Of a line that ends no event."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANKS = b" \t" + _BYTE_ORDER_MARK
 """What may stand before a field: blanks, and the mark of byte order."""
 _SIGNS_OF_JSON = (b'"', b"{")
 """What has neither holds no string, and so no part of an answer: a ping."""
@@ -32,15 +36,18 @@ _BOUNDED_DECODER = json.JSONDecoder(strict=False, parse_int=_bounded_int)
 def parse_json(raw: bytes) -> object:
     """Return the value of a JSON text; raises UnreadableAnswer. A number of many digits is not a number."""
     try:
-        text = raw.decode("utf-8-sig").strip()
+        text = raw.removeprefix(_BYTE_ORDER_MARK).decode().strip()
         try:
-            return _DECODER.decode(text)
+            value, end = _DECODER.raw_decode(text)
         except json.JSONDecodeError:
             raise
         except ValueError:
-            return _BOUNDED_DECODER.decode(text)
+            value, end = _BOUNDED_DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise UnreadableAnswer("it is not JSON") from None
+    if end != len(text):
+        raise UnreadableAnswer("something follows its JSON")
+    return value
 
 
 class EventReader:
@@ -81,7 +88,9 @@ class EventReader:
         self._lines += len(lines)
         check_bound(self._lines, self._bounds.lines, "the number of lines")
         for line in lines:
-            yield from self._take(line)
+            event = self._take(line)
+            if event is not _NOTHING:
+                yield event
 
     def rest(self, *, is_needed: bool = True) -> Iterator[object]:
         """Yield what stands at the end of the stream without the blank line that belongs there.
@@ -91,76 +100,75 @@ class EventReader:
         line = b"".join(self._line)
         self._line = []
         try:
-            yield from self._take(line)
-            yield from self._take(b"")
+            for event in (self._take(line), self._take(b"")):
+                if event is not _NOTHING:
+                    yield event
         except UnreadableAnswer:
             if is_needed:
                 raise
 
-    def _take(self, line: bytes) -> Iterator[object]:
+    def _take(self, line: bytes) -> object:
+        """Return the event that a line ends, if it ends one."""
         if line.startswith(b"data:"):
-            yield from self._take_data(line[5:])
-        elif not line:
-            yield from self._take_blank()
-        elif not line.startswith(b":"):
-            yield from self._take_field(line)
+            return self._take_data(line[5:])
+        if not line:
+            return self._take_blank()
+        return _NOTHING if line.startswith(b":") else self._take_field(line)
 
-    def _take_data(self, data: bytes) -> Iterator[object]:
+    def _take_data(self, data: bytes) -> object:
         """Take a line of data: most often it is a whole event, whether or not a blank line follows."""
         data = data.strip()
         while data.startswith(b"data:"):  # Some proxies put the name of the field there once more.
             data = data[5:].strip()
         if self._begun:
-            self._keep(data)
-        elif data.startswith(b"[DONE]"):
-            yield self._counted(DONE)
-        elif data.startswith((b"{", b"[")):
+            return self._keep(data)
+        if data.startswith(b"[DONE]"):
+            return self._counted(DONE)
+        is_part = any(sign in data for sign in _SIGNS_OF_JSON)
+        if data.startswith((b"{", b"[")):
             try:
-                event = parse_json(data)
-            except UnreadableAnswer:
-                if any(sign in data for sign in _SIGNS_OF_JSON):
-                    self._keep(data)  # Perhaps the next line goes on.
-            else:
-                yield self._counted(event)
-        elif self._is_error:
-            yield self._counted({"message": data.decode("utf-8", "replace")})
-        elif any(sign in data for sign in _SIGNS_OF_JSON):
-            self._keep(data)
+                return self._counted(parse_json(data))
+            except UnreadableAnswer:  # Perhaps the next line goes on.
+                return self._keep(data) if is_part else _NOTHING
+        if self._is_error:
+            return self._counted({"message": data.decode("utf-8", "replace")})
+        return self._keep(data) if is_part else _NOTHING
 
-    def _take_blank(self) -> Iterator[object]:
-        if self._begun:
-            data = b"\n".join(self._begun)
-            self._begun, self._begun_bytes = [], 0
-            yield self._counted(parse_json(data))
-        self._is_error = False
+    def _take_blank(self) -> object:
+        if not self._begun:
+            self._is_error = False
+            return _NOTHING
+        data = b"\n".join(self._begun)
+        self._begun, self._begun_bytes = [], 0
+        return self._counted(parse_json(data))
 
-    def _take_field(self, line: bytes) -> Iterator[object]:
+    def _take_field(self, line: bytes) -> object:
         """Take a line that is no plain `data:`, among them what the standard does not know."""
         if self._begun:
-            self._keep(line)  # JSON over several lines, of which only the first says `data:`.
-            return
+            return self._keep(line)  # JSON over several lines, of which only the first says `data:`.
         line = line.strip(_BLANKS)
         name, _, value = line.partition(b":")
         match name.lower():
             case b"data":
-                yield from self._take_data(value)
+                return self._take_data(value)
             case b"event":
                 self._is_error = value.strip() == b"error"
             case b"error":
                 self._is_error = True
-                yield from self._take_data(value)
-            case b"id" | b"retry":
+                return self._take_data(value)
+            case b"" | b"id" | b"retry":
                 pass
-            case _:
-                if line.startswith((b"{", b"[DONE]")):
-                    yield from self._take_data(line)
-                elif not line.startswith(b":") and any(sign in line for sign in _SIGNS_OF_JSON):
-                    raise UnreadableAnswer("a line is no field of an event")
+            case _ if line.startswith((b"{", b"[DONE]")):
+                return self._take_data(line)
+            case _ if any(sign in line for sign in _SIGNS_OF_JSON):
+                raise UnreadableAnswer("a line is no field of an event")
+        return _NOTHING
 
-    def _keep(self, line: bytes) -> None:
+    def _keep(self, line: bytes) -> object:
         self._begun.append(line)
         self._begun_bytes += len(line) + 1
         check_bound(self._begun_bytes, self._bounds.json_bytes, "an event")
+        return _NOTHING
 
     def _counted(self, event: object) -> object:
         self._events += 1
