@@ -200,6 +200,19 @@ def test_content_in_parts_is_its_text(content: object) -> None:
     assert put_together([chunk({"content": content}), chunk({}, "stop")]).text == "one two"
 
 
+def test_words_under_the_name_of_completions_are_words() -> None:
+    """A server that kept `text` for chat says as much; where `content` stands beside it, it is the same."""
+
+    def of(text: str, finish_reason: object = None, **more: object) -> dict[str, object]:
+        return {"choices": [{"text": text, "finish_reason": finish_reason, **more}]}
+
+    assert put_together([of("one "), of("two"), of("", "stop")]).text == "one two"
+    assert put_together([chunk({"text": "one "}), chunk({"text": "two"}, "stop")]).text == "one two"
+    beside = [of(text, delta={"content": text}) for text in ("one ", "two")]
+    assert put_together([*beside, of("", "stop", delta={})]).text == "one two"
+    assert read(of("one two", "stop")).text == "one two"
+
+
 def test_a_whole_message_in_a_stream_is_read_once() -> None:
     """Some servers answer a stream in one event, others repeat the whole message at its end."""
     message = {"role": "assistant", "content": "one two"}

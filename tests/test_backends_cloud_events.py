@@ -58,6 +58,8 @@ SPELLINGS: dict[str, bytes] = {
     "several lines of data": _pretty(b"data: ", b"data: "),
     "one field, several lines": _pretty(b"data: ", b""),
     "no field, several lines": _pretty(b"", b""),
+    "DONE in quotes": joined().replace(b"[DONE]", b'"[DONE]"'),
+    "DONE in small letters": joined().replace(b"[DONE]", b"[done]"),
     "DONE with more": joined().replace(b"[DONE]", b"[DONE] bye"),
 }
 

@@ -38,7 +38,7 @@ def read_reply(raw: bytes, bounds: AnswerBounds, note: Note) -> Reply:
     if choice is None:
         raise UnreadableAnswer("choices has no choice")
     finish_reason = _finish_reason(choice, note)
-    message = choice.get("message")
+    message = choice.get("message") or _of_text(choice) or None
     if not message and finish_reason in (FinishReason.CONTENT_FILTER, FinishReason.LENGTH):
         message = {}  # Nothing was left to show.
     if not isinstance(message, dict):
@@ -173,7 +173,7 @@ class StreamReader:
             raise UnreadableAnswer("delta is not an object")
         message = choice.get("message")
         if delta or not message:
-            return delta
+            return delta or _of_text(choice)
         if not isinstance(message, dict):
             raise UnreadableAnswer("message is not an object")
         if not self._said:
@@ -222,6 +222,11 @@ def _choice(body: Mapping[str, object]) -> Mapping[str, object] | None:
     if found is not None and found.get("error"):
         raise ErrorEvent(found["error"])
     return found
+
+
+def _of_text(choice: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what a choice says that is written as one of a completion without chat."""
+    return {"text": choice.get("text")} if choice.get("text") else {}
 
 
 def _index(choice: Mapping[str, object]) -> int:

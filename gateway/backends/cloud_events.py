@@ -122,7 +122,7 @@ class EventReader:
             data = data[5:].strip()
         if self._begun:
             return self._keep(data)
-        if data.startswith(b"[DONE]"):
+        if not data.startswith(b"{") and data[:7].lstrip(b'"').upper().startswith(b"[DONE]"):
             return self._counted(DONE)
         is_part = any(sign in data for sign in _SIGNS_OF_JSON)
         if data.startswith((b"{", b"[")):

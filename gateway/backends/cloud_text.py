@@ -13,6 +13,8 @@ OTHER_PARTS = frozenset({
     "reference", "citation", "annotation", "tool_use", "tool_call", "function_call", "tool_reference",
 })  # fmt: skip
 """Types of parts that are none of it; a part of any other type may be, so it is refused."""
+TEXT_FIELDS = ("content", "refusal", "text")
+"""Where the words stand; the last is that of completions without chat, which some servers keep."""
 SIGNS_OF_WORK = (
     "reasoning_content", "reasoning", "reasoning_details", "thinking", "tool_calls", "function_call", "audio",
 )  # fmt: skip
@@ -39,7 +41,7 @@ _NOTHING = Spoken()
 
 def spoken(message: Mapping[str, object]) -> Spoken:
     """Return what a message or delta says; raises UnreadableAnswer where a part of it cannot be read."""
-    for field in ("content", "refusal"):
+    for field in TEXT_FIELDS:
         content = message.get(field)
         if not content:
             continue
