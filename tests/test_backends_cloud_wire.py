@@ -84,8 +84,8 @@ async def test_an_answer_that_is_over_ends_though_its_stream_stays_open(
 ) -> None:
     """By silence, which comments and pings do not break; else by DONE, or by counts of their own."""
     monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", SHORT_S)
-    async with writing(*parts, pause_s=0.01, repeats=100 if parts[-1] in SIGNS_OF_LIFE else 1) as base_url:
-        async with asyncio.timeout(1.5):
+    async with writing(*parts, pause_s=0.01, repeats=2000 if parts[-1] in SIGNS_OF_LIFE else 1) as base_url:
+        async with asyncio.timeout(10):
             got = await outcome(streamed, base_url)
     assert got == Reply(text="one two", finish_reason=FinishReason.STOP, usage=usage)
 
@@ -93,9 +93,9 @@ async def test_an_answer_that_is_over_ends_though_its_stream_stays_open(
 async def test_counts_that_come_late_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are waited for as long as silence may last; after that the answer goes without them."""
     async with SimulatedCloud().serve() as cloud:
-        for wait_s, is_counted in ((5.0, True), (0.01, False)):
+        for late_s, wait_s, is_counted in ((SHORT_S, 10.0, True), (30.0, 0.01, False)):
             monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", wait_s)
-            got = await outcome(streamed, cloud.base_url, model=f"sim+late-usage={SHORT_S}")
+            got = await outcome(streamed, cloud.base_url, model=f"sim+late-usage={late_s}")
             assert isinstance(got, Reply)
             assert (got.usage is not None) is is_counted
 
