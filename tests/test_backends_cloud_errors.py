@@ -6,6 +6,7 @@ import traceback
 
 import openai
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.backends.cloud import SDK_ERRORS
 from gateway.backends.cloud_errors import CODES, STATUSES, error_event, refused, retry_after_s
@@ -24,6 +25,7 @@ from gateway.errors import (
     ContentFiltered,
     ContextTooLong,
 )
+from gateway.types import FinishReason
 from tests.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
 from tests.fakes import FakeClock
 
@@ -183,3 +185,18 @@ async def test_no_error_holds_a_word_of_the_provider_or_the_key(ask: Ask, reply:
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
     assert SECRET not in shown
     assert str(error).startswith("cloud: ")
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+async def test_the_note_on_an_odd_answer_holds_no_word_of_it(ask: Ask) -> None:
+    """A finish reason that nobody knows, and counts that cannot be true, are named by words of our own."""
+    answer = {"choices": [{"message": {"content": "a"}, "finish_reason": SECRET}], "usage": {SECRET: SECRET}}
+    reply = http(200, json.dumps(answer).encode())
+    with capture_logs() as logs:
+        async with RawServer(reply).serve() as server, backend_at(server.base_url) as backend:
+            assert (await ask(backend, call_of(SECRET))).finish_reason is FinishReason.STOP
+    notes = [(entry["event"], entry["model"], entry["what"]) for entry in logs]
+    assert notes == [
+        ("odd_answer", "cloud", "finish_reason_unknown"),
+        ("odd_answer", "cloud", "usage_impossible"),
+    ]

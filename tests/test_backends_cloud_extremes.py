@@ -194,3 +194,26 @@ async def test_no_extreme_of_a_provider_is_a_defect(
     await ledger.aclose()
     assert totals.held_usd_nanos == 0
     assert 0 < totals.settled_usd_nanos + totals.unknown_usd_nanos < (tried + 3) * worst
+
+
+@pytest.mark.parametrize(
+    "usage", [{}, None, {"prompt_tokens": 0, "completion_tokens": 0}, USAGE | {"completion_tokens": 2**62}]
+)
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+async def test_counts_that_cannot_be_true_are_charged_in_full(
+    usage: object, is_streamed: bool, tmp_path: Path
+) -> None:
+    """The answer is given, and its cost is marked as unknown: a cap binds for a server that never counts."""
+    ledger = open_ledger(f"sqlite://{tmp_path / 'ledger.db'}")
+    events = b"".join(map(line, [*STREAM[:-1], counted() | {"usage": usage}])) + b"data: [DONE]\n\n"
+    body = events if is_streamed else _json(WHOLE | {"usage": usage})
+    async with RawServer(b"").serve() as server:
+        provider = Provider(server, ledger)
+        got = await provider.ask(http(200, body), is_streamed=is_streamed)
+        await provider.aclose()
+    totals = await ledger.totals()
+    await ledger.aclose()
+    assert isinstance(got, Answer)
+    assert (got.text, got.usage) == ("one two", None)
+    assert (totals.settled_usd_nanos, totals.held_usd_nanos) == (0, 0)
+    assert totals.unknown_usd_nanos == got.cost_usd_nanos > 0
