@@ -373,11 +373,22 @@ class ContextTooLong(BackendError):
 
 
 class NotCapable(BackendError):
-    """This model cannot do what the request needs."""
+    """This model cannot do what the request needs; `field` is the one to change, by its path in the proto."""
 
     reason = Reason.CAPABILITY
     code = "INVALID_ARGUMENT"
     breaker = BreakerVerdict.IGNORE
+
+    def __init__(
+        self,
+        model: str,
+        message: str,
+        *,
+        field: str = "config.json_schema",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(model, message, retry_after_s=retry_after_s)
+        self.field = field
 
 
 class ContentFiltered(BackendError):

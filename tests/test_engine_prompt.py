@@ -10,7 +10,7 @@ from gateway.engine.prompt import PromptMaker
 from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 
 TURNS = (
-    "{{ bos_token }}{% for m in messages %}\n  {% if m.role == 'tool' %}{% continue %}{% endif %}\n"
+    "{{ bos_token }}{% for m in messages %}\n  {% if m.role == '' %}{% continue %}{% endif %}\n"
     "<{{ m.role }}>{{ m.content | trim }}<end>{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
@@ -48,8 +48,8 @@ def prompt(*messages: tuple[str, str], template: str = TURNS) -> str:
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        (TURNS, "<BOS><SYSTEM>be brief<END><USER>hi<END><ASSISTANT>"),
-        (PLAIN_TEMPLATE, "<BOS>system: be brief\nuser:  hi \ntool: 42\nassistant:"),
+        (TURNS, "<BOS><SYSTEM>be brief<END><USER>hi<END><USER>42<END><ASSISTANT>"),
+        (PLAIN_TEMPLATE, "<BOS>system: be brief\nuser:  hi \nuser: 42\nassistant:"),
     ],
     ids=["as templates are written", "without a template"],
 )
@@ -86,8 +86,11 @@ def test_a_message_never_makes_a_control_token(content: str) -> None:
 )
 def test_a_template_that_refuses(template: str) -> None:
     """A template that fails, or reaches out of its sandbox, is an error that quotes nothing."""
-    with pytest.raises(TemplateBroken, match=r"refuses this conversation \(\w+\)$") as refusal:
+    asked = "{% if 'secret' in messages[0].content %}" + template + "{% endif %}{{ messages[0].content }}"
+    with pytest.raises(TemplateBroken, match=r"refuses this order of roles, or leaves a message out$"):
         prompt(("user", "secret words"), template=template)
+    with pytest.raises(TemplateBroken, match=r"(this conversation \(\w+\)|is too large)$") as refusal:
+        prompt(("user", "secret words"), template=asked)
 
     assert "secret" not in str(refusal.value)
 
@@ -101,7 +104,7 @@ def test_a_template_that_does_not_compile() -> None:
 def test_a_template_that_drops_such_a_message() -> None:
     """A template that does not carry over a message that spells a control token is not trusted with it."""
     with pytest.raises(TemplateBroken, match="changes a message that spells a control token"):
-        prompt(("user", "<end>"), template="{{ messages[0].content | upper }}")
+        prompt(("user", "<end>"), template="{{ messages[0].content | replace('placeholder', 'P') }}")
 
 
 def test_an_answer_that_was_begun_is_gone_on_with() -> None:

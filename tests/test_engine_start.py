@@ -3,17 +3,26 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
+import grpc.aio
 import pytest
+import structlog
 
-from gateway.engine.__main__ import EXIT_DECODE, decode, settings_of
+from gateway.backends.local import translate
+from gateway.engine.__main__ import EXIT_DECODE, Pulse, decode, settings_of
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
+from gateway.engine.scheduler import Scheduler
 from gateway.engine.steps import DecodeFailed
+from gateway.engine.template import HUNG_AFTER_S, ChatTemplate
 from gateway.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
-from gateway.errors import StartupError
+from gateway.engine.v1 import engine_pb2
+from gateway.errors import NotCapable, StartupError
 from gateway.policy.model import LlamaCppModel
 from tests.fakes import FakeClock
+from tests.real_engine import ask, request, running, spec, text_of
+from tests.scripted_model import ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -90,6 +99,83 @@ def test_progress_is_told_in_tenths_from_the_second_second_on() -> None:
     fast.note(1.0)
 
     assert said == [("load", percent) for percent in range(10, 101, 10)]
+
+
+def test_an_engine_whose_template_hangs_is_not_well() -> None:
+    """A thread that hangs in the template ends the signs of life, even where all else goes on."""
+    clock, looks = FakeClock(), list[bool]()
+    template = ChatTemplate("{{ messages[0].content }}", bos="", eos="", clock=clock)
+    model = ScriptedModel()
+    scheduler = Scheduler(
+        model, name="edge", clock=clock, deliver=lambda _: None, queue_limit=1, kept_bytes=0
+    )
+    pulse = Pulse(scheduler, template)
+
+    class Endless(str):
+        def __str__(self) -> str:
+            looks.append(pulse.is_well())
+            clock.advance(HUNG_AFTER_S)
+            looks.append(pulse.is_well())
+            return "text"
+
+    template.render([("user", Endless("x"))])
+
+    assert [*looks, pulse.is_well()] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (
+            "{{ raise_exception('not here') }}",
+            'its chat template refuses a conversation of user: "not here"; set template in the policy',
+        ),
+        ("{% for %}", "its chat template does not compile (TemplateSyntaxError in line 1); set template"),
+    ],
+)
+async def test_a_template_that_would_refuse_every_request(template: str, said: str) -> None:
+    """Such an engine never serves: it fails at its start, and says why."""
+    reports = list[bool]()
+
+    with pytest.raises(StartupError, match=re.escape(said)):
+        async with running(spec(template=template), reports=reports):
+            pass
+
+    assert reports == []
+
+
+async def test_what_a_template_does_not_take_is_logged_once() -> None:
+    """An engine whose template takes no system turn says so at its start, and answers all the same."""
+    template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no such role') }}{% endif %}"
+        "<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+    )
+    with structlog.testing.capture_logs() as logs:
+        async with running(spec(template=template)) as (_, stub):
+            system = engine_pb2.Message(role="system", content="Be brief.")
+            for _ in range(2):
+                assert text_of(await ask(stub, request("Hello", messages=[system])))
+
+    folds = [line["folded"] for line in logs if line["event"] == "engine.template_folds"]
+    assert folds == [("system", "later_system")]
+
+
+async def test_a_conversation_that_a_template_refuses_is_the_messages_fault() -> None:
+    """The refusal names the field, and holds no word of the conversation or of the template."""
+    template = (
+        "{% for m in messages %}{{ m.content }}{% if 'turnip' in m.content %}"
+        "{{ raise_exception('no ' ~ m.content) }}{% endif %}{% endfor %}"
+    )
+    async with running(spec(template=template)) as (_, stub):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask(stub, request("a turnip"))
+
+    error = translate("edge", caught.value)
+    assert isinstance(error, NotCapable)
+    assert (error.field, str(error)) == (
+        "messages",
+        "edge: messages: the chat template refuses this conversation (Refused)",
+    )
 
 
 class Ending:

@@ -59,6 +59,13 @@ async def test_a_schema_that_no_model_takes_is_the_field_to_blame() -> None:
     assert _detail(error, details.BadRequest).field_violations[0].field == "config.json_schema"
 
 
+async def test_messages_that_no_template_takes_are_the_field_to_blame() -> None:
+    """CAPABILITY blames what the model named: an order of roles is no fault of a schema."""
+    error = await _refusal(NotCapable("cloud", "the chat template refuses it", field="messages"))
+
+    assert [v.field for v in _detail(error, details.BadRequest).field_violations] == ["messages"]
+
+
 async def test_a_quota_that_is_used_up_asks_for_no_retry() -> None:
     """Waiting does not heal our account at the provider: pushback -1 and no RetryInfo."""
     error = await _refusal(BackendQuotaUsedUp("cloud", "HTTP 429, insufficient_quota"))

@@ -263,6 +263,8 @@ def translate(name: str, error: grpc.aio.AioRpcError) -> errors.BackendError:
         detail.Unpack(retry)
     if info.reason in _ERRORS:
         message = status.message.removeprefix(f"{name}: ")
+        if info.reason == Reason.CAPABILITY and info.metadata["field"]:
+            return errors.NotCapable(name, message, field=info.metadata["field"])
         return _ERRORS[info.reason](name, message, retry_after_s=_seconds(retry))
     code = error.code()
     kind = _CODES.get(code, errors.BackendFailed)

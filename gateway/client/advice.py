@@ -7,7 +7,7 @@ from gateway.types import Reason
 ADVICE: Mapping[Reason, str] = {
     Reason.CLEARANCE: "come back when the edge answers again, or ask without the private part",
     Reason.CONTEXT_LENGTH_EXCEEDED: "shorten the prompt or lower max_tokens: it fits no model",
-    Reason.CAPABILITY: "simplify the JSON schema, or ask without one",
+    Reason.CAPABILITY: "change what the error names: a JSON schema or order of roles that no model takes",
     Reason.DEADLINE: "give it more time, or ask for fewer tokens",
     Reason.BUDGET_EXHAUSTED: "wait for the next window, or raise max_cost_usd if that was the limit",
     Reason.LEDGER_UNAVAILABLE: "try again in a minute: nothing may be spent until the ledger is back",

@@ -84,8 +84,16 @@ def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
     )
 
 
-def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate]:
-    """Check and load the model's file and template; raises StartupError."""
+def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
+    """Return the template of the policy, else of the file; empty where neither has one."""
+    return next((text for text in (spec.template, model.chat_template) if text and text.strip()), "")
+
+
+def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
+    """Check and load the model's file and template; return both, and what the template needs folded.
+
+    Raises StartupError.
+    """
     path = resolve_model_path(spec.path)
     checking = Progress("check", say_progress, clock=clock)
     check_model_file(path, sha256=spec.sha256, on_progress=checking.note)
@@ -93,10 +101,11 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate]:
         check_model_file(Path(adapter.path).expanduser(), sha256=None)
     loading = Progress("load", say_progress, clock=clock)
     model = LlamaModel(settings_of(spec, path), on_progress=loading.note)
-    source = spec.template or model.chat_template or PLAIN_TEMPLATE
+    source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.note)
     try:
-        return model, ChatTemplate(source, bos=model.bos_text, eos=model.eos_text)
+        template = ChatTemplate(source, bos=model.bos_text, eos=model.eos_text, clock=clock)
+        return model, template, template.check()
     except TemplateBroken as error:
         raise StartupError(f"{path}: its chat template {error}; set template in the policy") from None
 
@@ -106,7 +115,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     start_s = clock.monotonic_s()
     make_private(socket)
     with beating_while_loading():
-        model, template = load(spec, clock)
+        model, template, folded = load(spec, clock)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -133,13 +142,16 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     )
 
     def ready() -> None:
-        pulse = threading.Thread(target=beat, args=(scheduler, spec.hang_s / BEATS), daemon=True)
+        pulse = threading.Thread(
+            target=beat, args=(Pulse(scheduler, template), spec.hang_s / BEATS), daemon=True
+        )
         say(
             event="ready",
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
             template_sha256=sha256_of_text(template.source),
-            has_template=(spec.template or model.chat_template) is not None,
+            has_template=template.source != PLAIN_TEMPLATE,
+            folded=folded,
             has_gpu=model.has_gpu,
             is_locked=model.is_locked,
         )
@@ -186,20 +198,31 @@ def beating_while_loading() -> Iterator[None]:
         is_loaded.set()
 
 
-def beat(scheduler: Scheduler, pause_s: float) -> None:
-    """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent.
+class Pulse:
+    """Whether an engine is well: it has nothing to do, or made a step since the last look; nothing hangs."""
 
-    An engine is well when it has nothing to do, or made a step since the last beat.
-    """
-    seen = -1
+    def __init__(self, scheduler: Scheduler, template: ChatTemplate) -> None:
+        self._scheduler = scheduler
+        self._template = template
+        self._seen = -1
+
+    def is_well(self) -> bool:
+        """Look once more."""
+        if self._template.is_hung or not (self._scheduler.is_idle or self._scheduler.turns != self._seen):
+            return False
+        self._seen = self._scheduler.turns
+        return True
+
+
+def beat(pulse: Pulse, pause_s: float) -> None:
+    """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent."""
     while True:
-        if scheduler.is_idle or scheduler.turns != seen:
-            seen = scheduler.turns
+        if pulse.is_well():
             say(event="alive")
         threading.Event().wait(pause_s)
 
 
-def say(**event: str | int | bool) -> None:
+def say(**event: str | int | bool | tuple[str, ...]) -> None:
     """Write one line for the supervisor; called from several threads."""
     with _saying:
         sys.stdout.write(json.dumps(event) + "\n")

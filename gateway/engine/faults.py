@@ -29,8 +29,9 @@ def failure_of(error: Exception, *, model: str, sampling: Sampling) -> GatewayEr
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, GrammarRefused):
-        return NotCapable(model, f"{sampling.grammar_field}: llama.cpp refuses its grammar")
+        field = sampling.grammar_field
+        return NotCapable(model, f"{field}: llama.cpp refuses its grammar", field=field)
     if isinstance(error, NothingToSample):
         field = "logit_bias" if sampling.grammar is None else sampling.grammar_field
-        return NotCapable(model, f"{field}: leaves no token to go on with")
+        return NotCapable(model, f"{field}: leaves no token to go on with", field=field)
     return fault_of(error, model=model)

@@ -33,6 +33,8 @@ class Ready:
     load_ms: int
     context_tokens: int
     has_template: bool
+    folded: tuple[str, ...]
+    """Which conversations its template does not take as they are; see `ChatTemplate.check`."""
     template_sha256: str
     """Of the template that it renders prompts by."""
     has_gpu: bool
@@ -110,6 +112,7 @@ class EngineProcess:
             load_ms=said["load_ms"],
             context_tokens=said["context_tokens"],
             has_template=said["has_template"],
+            folded=tuple(said["folded"]),
             template_sha256=said["template_sha256"],
             has_gpu=said["has_gpu"],
             is_locked=said["is_locked"],

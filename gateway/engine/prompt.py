@@ -5,11 +5,14 @@ turn and could speak in the system's name. Such a message goes through the templ
 and its words are tokenized as plain text.
 """
 
+import itertools
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.engine.template import ChatTemplate, TemplateBroken
+from gateway.engine.turns import Turn
 
 
 class Vocabulary(Protocol):
@@ -34,11 +37,9 @@ class PromptMaker:
     def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
         self._vocabulary = vocabulary
         self._template = template
-        self._control_texts = vocabulary.control_texts()
+        self._control = any_of(vocabulary.control_texts())
 
-    def tokens(
-        self, messages: Sequence[tuple[str, str]], *, continue_final_message: bool = False
-    ) -> tuple[int, ...]:
+    def tokens(self, messages: Sequence[Turn], *, continue_final_message: bool = False) -> tuple[int, ...]:
         """Return the prompt's tokens; raises TemplateBroken.
 
         With `continue_final_message` the last message stands after the words that begin an answer, as plain
@@ -50,34 +51,38 @@ class PromptMaker:
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
         return tuple(self._vocabulary.begin(tokens))
 
-    def _segments(self, messages: Sequence[tuple[str, str]]) -> list[tuple[str, bool]]:
+    def _segments(self, messages: Sequence[Turn]) -> list[tuple[str, bool]]:
         """Return the prompt in pieces of (text, whether control tokens in it are a caller's words)."""
-        quoted: dict[str, str] = {}
+        secret = secrets.token_hex(16)
+        quoted: list[str] = []
         turns = []
-        for role, content in messages:
-            if any(control in content for control in self._control_texts):
-                placeholder = f"placeholder{secrets.token_hex(16)}"
-                quoted[placeholder] = content
-                turns.append((role, placeholder))
+        for role, text in self._template.fit(messages):
+            if self._control.search(text):
+                turns.append((role, f"placeholder{secret}n{len(quoted)}e"))
+                quoted.append(text)
             else:
-                turns.append((role, content))
-        segments = [(self._template.render(turns), False)]
-        for placeholder, content in quoted.items():
-            segments = [
-                part
-                for text, is_plain in segments
-                for part in ([(text, True)] if is_plain else _split(text, placeholder, content))
-            ]
-        if not all(
-            any(text == content for text, is_plain in segments if is_plain) for content in quoted.values()
-        ):
+                turns.append((role, text))
+        # At odd places stand the numbers of placeholders.
+        parts = re.split(f"placeholder{secret}n([0-9]+)e", self._template.render(turns))
+        if {int(number) for number in parts[1::2]} != set(range(len(quoted))):
             raise TemplateBroken("changes a message that spells a control token")
+        segments = [
+            (quoted[int(part)], True) if place % 2 else (part, False) for place, part in enumerate(parts)
+        ]
         return [(text, is_plain) for text, is_plain in segments if text]
 
 
-def _split(text: str, placeholder: str, content: str) -> list[tuple[str, bool]]:
-    first, *others = text.split(placeholder)
-    parts = [(first, False)]
-    for other in others:
-        parts += [(content, True), (other, False)]
-    return parts
+def any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that finds any of the texts, as a tree of their beginnings: there may be thousands."""
+    known = {text for text in texts if text}
+    return re.compile(_alternatives(known) if known else r"(?!)")
+
+
+def _alternatives(texts: set[str]) -> str:
+    first, last = min(texts), max(texts)
+    common = first[: next((at for at, letter in enumerate(first) if letter != last[at]), len(first))]
+    rest = {text[len(common) :] for text in texts}
+    if "" in rest:  # What follows the end of one text is not needed to find it.
+        return re.escape(common)
+    groups = itertools.groupby(sorted(rest), key=lambda text: text[0])
+    return f"{re.escape(common)}(?:{'|'.join(_alternatives(set(group)) for _, group in groups)})"

@@ -22,6 +22,7 @@ MOST_BIASES = 1024
 MOST_BIAS = 1e6
 """A bias may forbid, down to minus infinity, but not insist without end on what a grammar forbids."""
 MOST_LOGPROBS = 20
+_ROLES = ("system", "user", "assistant", "tool")
 _RANGES = {
     "temperature": (0.0, 100.0),
     "top_p": (0.0, 1.0),
@@ -54,11 +55,11 @@ def job_of(
         )
         sampling = sampling_of(request)
     except TemplateBroken as error:
-        raise errors.NotCapable(name, f"the chat template {error}") from None
+        raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
     except SchemaRefused as error:
         raise errors.NotCapable(name, f"config.json_schema: {error}") from None
     except GrammarTooLarge as error:
-        raise errors.NotCapable(name, f"grammar: {error}") from None
+        raise errors.NotCapable(name, f"grammar: {error}", field="grammar") from None
     return Job(
         request_id=request.request_id,
         tenant=request.tenant,
@@ -99,6 +100,8 @@ def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str |
     """Say what is wrong with a request's fields."""
     if request.max_tokens < 1 or not request.messages:
         return "messages and max_tokens of at least 1 are required"
+    if not all(message.role in _ROLES for message in request.messages):
+        return f"messages: each role must be one of {', '.join(_ROLES)}"
     if request.HasField("json_schema") and request.HasField("grammar"):
         return "grammar: not together with json_schema"
     if request.continue_final_message:

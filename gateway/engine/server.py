@@ -173,7 +173,9 @@ def _logprob(model: Model, reported: TokenLogprob) -> engine_pb2.TokenLogprob:
 
 def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
     """Return the status of an error, with ErrorInfo, and RetryInfo where a time is known."""
-    details: list[message.Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)]
+    metadata = {"field": error.field} if isinstance(error, errors.NotCapable) else {}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
+    details: list[message.Message] = [info]
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))

@@ -10,7 +10,14 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from gateway.errors import BackendQuotaUsedUp, BudgetExhausted, GatewayError, InvalidRequest, NotDegraded
+from gateway.errors import (
+    BackendQuotaUsedUp,
+    BudgetExhausted,
+    GatewayError,
+    InvalidRequest,
+    NotCapable,
+    NotDegraded,
+)
 from gateway.types import Attempt, Reason
 
 DOMAIN = "gateway.v1"
@@ -64,9 +71,10 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
         violation = details.BadRequest.FieldViolation(field=error.field, description=error.description)
         yield details.BadRequest(field_violations=[violation])
     elif error.code == "INVALID_ARGUMENT":
-        field = _FIELDS.get(error.reason, "request")
-        violation = details.BadRequest.FieldViolation(field=field, description=str(error))
-        yield details.BadRequest(field_violations=[violation])
+        violations = [
+            details.BadRequest.FieldViolation(field=field, description=str(error)) for field in _blamed(error)
+        ]
+        yield details.BadRequest(field_violations=violations)
     if error.code == "RESOURCE_EXHAUSTED":
         budgets = {cause.budget for cause in _causes(error) if isinstance(cause, BudgetExhausted)}
         yield details.QuotaFailure(
@@ -85,6 +93,12 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
         delay = Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))
         yield details.RetryInfo(retry_delay=delay)
+
+
+def _blamed(error: GatewayError) -> list[str]:
+    """Return the fields that no model took: those that models named, else what the reason says."""
+    named = {cause.field for cause in _causes(error) if isinstance(cause, NotCapable)}
+    return sorted(named) or [_FIELDS.get(error.reason, "request")]
 
 
 def _causes(error: GatewayError) -> tuple[GatewayError, ...]:

@@ -1,0 +1,54 @@
+"""The turns of a conversation, and the forms in which a chat template may take them; no text is ever lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Turn = tuple[str, str]
+"""Role and text."""
+ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "user"}
+"""By their first letters; what a tool gave goes out as the user's, for no call of it is in a conversation."""
+_BETWEEN = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How turns are changed for a template that refuses them as they are."""
+
+    system: Literal["kept", "first", "none"] = "kept"
+    """Which turns stay the system's, the others become the user's; "first": those that begin."""
+    is_merged: bool = False
+    """Whether turns of one role in a row become one."""
+    is_opened: bool = False
+    """Whether an empty turn of the user stands before an assistant that would begin."""
+
+    def apply(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Return the turns in this form."""
+        found: list[Turn] = []
+        for given, text in turns:
+            role = ROLES[given[0]]
+            if role == "system" and not self._stays_system(found):
+                role = "user"
+            if self.is_merged and found and found[-1][0] == role:
+                found[-1] = (role, found[-1][1] + _BETWEEN + text)
+                continue
+            if self.is_opened and role == "assistant" and all(before == "system" for before, _ in found):
+                found.append(("user", ""))
+            found.append((role, text))
+        return found
+
+    def _stays_system(self, found: Sequence[Turn]) -> bool:
+        if self.system == "first":
+            return all(role == "system" for role, _ in found)
+        return self.system == "kept"
+
+
+FORMS = (
+    Form(),
+    Form(is_merged=True),
+    Form(system="first", is_merged=True),
+    Form(system="none", is_merged=True),
+    Form(system="first", is_merged=True, is_opened=True),
+    Form(system="none", is_merged=True, is_opened=True),
+)
+"""From the conversation as it is to the one that is changed most."""
