@@ -39,6 +39,13 @@ AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_values=20_000, max_depth=32)
 """What a llama.cpp model takes: its grammar grows with the schema."""
 
 
+def wrapper_problem(schema: dict[str, object]) -> str:
+    """Say that a schema is inside what was sent, as the `json_schema` of other interfaces has it; else ""."""
+    inside = next((key for key in ("schema", "json_schema") if isinstance(schema.get(key), dict)), "")
+    is_wrapper = inside and schema.keys() <= {"type", "name", "strict", "description", inside}
+    return f'wraps a schema: send the value of "{inside}" alone' if is_wrapper else ""
+
+
 def strict_json(text: str) -> object:
     """Read JSON as the standard has it; raises ValueError.
 

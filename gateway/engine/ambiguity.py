@@ -66,7 +66,9 @@ class _Readings:
             [
                 Counter({"": 1 + _optional(schema) // LITERALS_OF_A_READING}),
                 *map(self.of, _values(schema.get("properties"))),
+                *map(self.of, _values(schema.get("prefixItems"))),
                 self.of(schema.get("items")),
+                self.of(schema.get("propertyNames")),
                 self.of(schema.get("additionalProperties")),
             ]
         )

@@ -1,20 +1,164 @@
-"""A JSON schema as it was parsed, for its grammar and for the checks before it."""
+"""A JSON schema as it was parsed: which keywords there are, what they hold, and where a reference points."""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
+Schema = dict[str, JsonValue]
+
+KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
+"""The types of JSON, as `type` names them."""
+MAX_LOOKED_AT = 10_000
+"""How many places of a schema are looked at, those that are looked at again included."""
 
 
 class SchemaRefused(Exception):
     """A schema has no grammar; the message names the keyword, never a word of the schema."""
 
 
+class Budget:
+    """Counts what is looked at, so that a small schema cannot take long."""
+
+    def __init__(self, most: int = MAX_LOOKED_AT) -> None:
+        self._left = most
+
+    def spend(self) -> None:
+        """Count one place; raises SchemaRefused when there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise SchemaRefused("refers to itself in too many ways, or has too many alternatives")
+
+
 def resolve(root: JsonValue, reference: str) -> JsonValue:
     """Return what a `$ref` points to; raises SchemaRefused unless that is a place in the schema itself."""
-    if not (reference == "#" or reference.startswith("#/")):
-        raise SchemaRefused("$ref has to point into the schema itself")
+    if not reference.startswith("#"):
+        raise SchemaRefused("$ref has to point into the schema itself, as #/$defs/... does")
+    if reference != "#" and not reference.startswith("#/"):
+        return _anchor(root, unquote(reference[1:]))
     target = root
     for part in reference.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(target, dict) or key not in target:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(target, dict) and key in target:
+            target = target[key]
+        elif isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+            target = target[int(key)]
+        else:
             raise SchemaRefused("$ref points to nothing")
-        target = target[key]
     return target
+
+
+def _anchor(root: JsonValue, name: str) -> JsonValue:
+    left = [root]
+    while left:
+        place = left.pop()
+        if isinstance(place, dict):
+            if place.get("$anchor") == name:
+                return place
+            left += place.values()
+        elif isinstance(place, list):
+            left += place
+    raise SchemaRefused("$ref points to nothing")
+
+
+def _is_count(value: JsonValue) -> bool:
+    return type(value) in (int, float) and value == int(value) >= 0  # type: ignore[arg-type]  # As said.
+
+
+def _is_number(value: JsonValue) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_schema(value: JsonValue) -> bool:
+    return isinstance(value, (dict, bool))
+
+
+def _are_schemas(value: JsonValue) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _are_names(value: JsonValue) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _are_kinds(value: JsonValue) -> bool:
+    kinds = value if isinstance(value, list) else [value]
+    return bool(kinds) and all(isinstance(kind, str) and kind in KINDS for kind in kinds)
+
+
+_Check = tuple[Callable[[JsonValue], bool], str]
+_COUNT: _Check = (_is_count, "has to be a whole number from 0")
+_NUMBER: _Check = (_is_number, "has to be a number")
+_SCHEMA: _Check = (_is_schema, "has to be a schema")
+_SCHEMAS: _Check = (_are_schemas, "has to be a list of schemas")
+_NAMED: _Check = (lambda value: isinstance(value, dict), "has to be an object")
+_TEXT: _Check = (lambda value: isinstance(value, str), "has to be a text")
+_FLAG: _Check = (lambda value: isinstance(value, bool), "has to be true or false")
+_ANY: _Check = (lambda value: True, "")
+
+KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
+    "": {
+        "$ref": _TEXT, "$dynamicRef": _TEXT, "$recursiveRef": _TEXT, "const": _ANY,
+        "enum": (_are_schemas, "has to be a list of at least one value"),
+        "type": (_are_kinds, "is none that JSON has"), "anyOf": _SCHEMAS, "oneOf": _SCHEMAS,
+        "allOf": _SCHEMAS, "not": _SCHEMA, "if": _SCHEMA, "then": _SCHEMA, "else": _SCHEMA,
+    },
+    "object": {
+        "properties": _NAMED, "patternProperties": _NAMED, "additionalProperties": _SCHEMA,
+        "unevaluatedProperties": _SCHEMA, "required": (_are_names, "has to be a list of names"),
+        "propertyNames": _SCHEMA, "minProperties": _COUNT, "maxProperties": _COUNT,
+        "dependentRequired": _NAMED, "dependentSchemas": _NAMED, "dependencies": _NAMED,
+    },
+    "array": {
+        "items": (lambda value: _is_schema(value) or isinstance(value, list), "has to be a schema"),
+        "prefixItems": _SCHEMAS, "additionalItems": _SCHEMA, "unevaluatedItems": _SCHEMA, "minItems": _COUNT,
+        "maxItems": _COUNT, "uniqueItems": _FLAG, "contains": _SCHEMA,
+    },
+    "string": {"minLength": _COUNT, "maxLength": _COUNT, "pattern": _TEXT, "format": _TEXT},
+    "number": {
+        "minimum": _NUMBER, "maximum": _NUMBER, "exclusiveMinimum": _NUMBER, "exclusiveMaximum": _NUMBER,
+        "multipleOf": _NUMBER,
+    },
+}  # fmt: skip
+"""The keywords that restrict a value, by the type that they restrict ("": any); all others say nothing."""
+_CHECKS = {keyword: check for group in KEYWORDS.values() for keyword, check in group.items()}
+
+
+def asserting(schema: Schema) -> Schema:
+    """Return the keywords of a schema that restrict a value; raises SchemaRefused where one is wrong."""
+    for keyword, value in schema.items():
+        if keyword in _CHECKS and not _CHECKS[keyword][0](value):
+            raise SchemaRefused(f"{keyword} {_CHECKS[keyword][1]}")
+    return {keyword: value for keyword, value in schema.items() if keyword in _CHECKS}
+
+
+def kinds_of(schema: Schema) -> set[str]:
+    """Return the types that a schema allows; all where it says none."""
+    if isinstance(values := schema.get("enum"), list):
+        return {kind_of(value) for value in values}
+    kinds = schema.get("type", list(KINDS))
+    return {str(kind) for kind in kinds} if isinstance(kinds, list) else {str(kinds)}
+
+
+def kind_of(value: JsonValue) -> str:
+    """Return the narrowest type of a value."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "integer" if isinstance(value, int) or value.is_integer() else "number"
+    if isinstance(value, str):
+        return "string"
+    return "null" if value is None else "array" if isinstance(value, list) else "object"
+
+
+def names_of(value: JsonValue) -> set[str]:
+    """Return all types that a value is of: an integer is a number too."""
+    kind = kind_of(value)
+    return {kind, "number"} if kind == "integer" else {kind}
+
+
+def shared_kinds(some: set[str], others: set[str]) -> set[str]:
+    """Return the types that both sets allow: a number may be an integer."""
+    both = some & others
+    if ("number" in some and "integer" in others) or ("integer" in some and "number" in others):
+        both.add("integer")
+    return both - ({"integer"} if "number" in both else set())

@@ -10,7 +10,7 @@ import jsonschema_rs
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.errors import InvalidRequest
-from gateway.schema_bounds import ON_THE_WIRE, strict_json
+from gateway.schema_bounds import ON_THE_WIRE, strict_json, wrapper_problem
 from gateway.types import Feedback, GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
@@ -202,6 +202,8 @@ def schema_problem(text: str) -> str:
     if str(schema.get("$schema")) not in DIALECTS:
         # The library would look up, on the network too, a dialect that it does not know.
         schema = {key: value for key, value in schema.items() if key != "$schema"}
+    if problem := wrapper_problem(schema):
+        return problem
     try:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
