@@ -42,7 +42,7 @@ AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_values=20_000, max_depth=32)
 def wrapper_problem(schema: dict[str, object]) -> str:
     """Say that a schema is inside what was sent, as the `json_schema` of other interfaces has it; else ""."""
     inside = next((key for key in ("schema", "json_schema") if isinstance(schema.get(key), dict)), "")
-    is_wrapper = inside and schema.keys() <= {"type", "name", "strict", "description", inside}
+    is_wrapper = inside and schema.keys() <= {"type", "name", "title", "strict", "description", inside}
     return f'wraps a schema: send the value of "{inside}" alone' if is_wrapper else ""
 
 

@@ -203,3 +203,10 @@ def test_an_older_dialect_is_read_as_what_it_is() -> None:
     schema = {"type": "array", "items": [{"type": "string"}]}
     assert schema_problem(json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **schema})) == ""
     assert "'items'" in schema_problem(json.dumps(schema))
+
+
+def test_a_schema_in_a_wrapper_is_refused_with_the_way_out() -> None:
+    """What OpenAI calls `json_schema` holds the schema under a key of its own."""
+    wrapper = {"name": "jane-doe", "strict": True, "schema": {"type": "null"}}
+
+    assert schema_problem(json.dumps(wrapper)) == 'wraps a schema: send the value of "schema" alone'

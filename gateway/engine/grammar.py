@@ -59,6 +59,7 @@ class _Grammar:
         self._defs = cast(Schema, core.get("$defs", {})) if isinstance(core, dict) else {}
         self._rules: list[str] = []
         self._references: dict[str, str] = {}
+        self._known: dict[str, str] = {}
 
     def text(self) -> str:
         root = self._visit(self._root)
@@ -66,9 +67,11 @@ class _Grammar:
         return "\n".join(rules + [f"{name} ::= {body}" for name, body in _PRIMITIVES.items()])
 
     def _add(self, body: str) -> str:
-        name = self._reserve()
-        self._fill(name, body)
-        return name
+        """Return the name of a rule; equal rules are one."""
+        if body not in self._known:
+            name = self._known[body] = self._reserve()
+            self._fill(name, body)
+        return self._known[body]
 
     def _reserve(self) -> str:
         if len(self._rules) >= MAX_RULES:

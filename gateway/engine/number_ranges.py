@@ -78,15 +78,20 @@ def _first(bound: Decimal, scale: int, *, is_part: bool) -> int:
 
 def _positive(low: int, high: int, scale: int) -> list[str]:
     """Return alternatives for decimals from 0 on, by the count of their digits before the point."""
-    found = []
+    found, complete = list[str](), list[int]()
     for length in range(1, len(str(high)) + 1):
         first = 0 if length == 1 else 10 ** (length - 1 + scale)
         start, end = max(low, first), min(high, 10 ** (length + scale) - 1)
-        if start <= end:
+        if length > 1 and (start, end) == (first, 10 ** (length + scale) - 1):
+            complete.append(length)  # Of these one alternative is made: a decoder follows each of several.
+        elif start <= end:
             width = length + scale
             found += [
                 _written(digits, length) for digits in _same_length(f"{start:0{width}}", f"{end:0{width}}")
             ]
+    if complete:
+        fraction = f' ("." [0-9]{{1,{scale}}})?' if scale else ""
+        found.append(f"[1-9] [0-9]{{{complete[0] - 1},{complete[-1] - 1}}}{fraction}")
     return found
 
 

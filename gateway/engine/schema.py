@@ -22,15 +22,17 @@ class Budget:
     def __init__(self, most: int = MAX_LOOKED_AT) -> None:
         self._left = most
 
-    def spend(self) -> None:
-        """Count one place; raises SchemaRefused when there are too many."""
-        self._left -= 1
+    def spend(self, places: int = 1) -> None:
+        """Count some places; raises SchemaRefused when there are too many."""
+        self._left -= places
         if self._left < 0:
             raise SchemaRefused("refers to itself in too many ways, or has too many alternatives")
 
 
 def resolve(root: JsonValue, reference: str) -> JsonValue:
     """Return what a `$ref` points to; raises SchemaRefused unless that is a place in the schema itself."""
+    if isinstance(root, dict) and isinstance(own := root.get("$id"), str):
+        reference = reference.removeprefix(own.removesuffix("#"))
     if not reference.startswith("#"):
         raise SchemaRefused("$ref has to point into the schema itself, as #/$defs/... does")
     if reference != "#" and not reference.startswith("#/"):

@@ -122,6 +122,7 @@ class _Reducer:
         if not isinstance(schema, dict):
             raise SchemaRefused("a schema has to be an object, true or false")
         found = asserting(schema)
+        self._budget.spend(sum(len(part) for part in found.values() if isinstance(part, (list, dict))) // 16)
         parts = cast("list[JsonValue]", found.pop("allOf", []))
         if "$ref" in found:
             parts = [resolve(self._root, str(found.pop("$ref"))), *parts]

@@ -33,7 +33,12 @@ def merge(one: Schema, other: Schema) -> Schema:
 
 def same(one: JsonValue, other: JsonValue) -> bool:
     """Whether two values are one in JSON, where true is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return one is other or written(one) == written(other)
+
+
+def written(value: JsonValue) -> str:
+    """Return a value as JSON, equal for equal values."""
+    return json.dumps(value, sort_keys=True)
 
 
 def are_disjoint(one: Schema, other: Schema, flat: Callable[[JsonValue], Schema | None]) -> bool:
@@ -42,7 +47,7 @@ def are_disjoint(one: Schema, other: Schema, flat: Callable[[JsonValue], Schema 
     if not kinds:
         return True
     if isinstance(values := one.get("enum"), list) and isinstance(others := other.get("enum"), list):
-        return not any(same(value, another) for value in values for another in others)
+        return set(map(written, values)).isdisjoint(map(written, others))
     if kinds != {"object"}:
         return False
     required = {*_names(one), *_names(other)}
@@ -92,7 +97,8 @@ def _kinds(one: Any, other: Any) -> JsonValue:
 
 
 def _shared(one: Any, other: Any) -> JsonValue:
-    return [value for value in one if any(same(value, another) for another in other)]
+    others = set(map(written, other))
+    return [value for value in one if written(value) in others]
 
 
 def _union(one: Iterable[Any], other: Iterable[Any]) -> JsonValue:
