@@ -150,6 +150,14 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
             "{{ nothing.at_all }}",
             "refuses a conversation of user: \"UndefinedError: 'nothing' is undefined\"",
         ),
+        (
+            "{{ messages | map(attribute='content') | join | capitalize }}",
+            "refuses a conversation of user: a mess",
+        ),
+        (
+            "{{ messages[0].content.swapcase() ~ messages | tojson | upper }}",
+            "refuses a conversation of user",
+        ),
         ("{% include 'other' %}", "refuses a conversation of user"),
         ("{{ messages[0].content }}", "refuses a conversation of user, assistant, user: a message"),
         (

@@ -130,7 +130,9 @@ class ChatTemplate:
             prompt = self._render(turns, manner)
         except Exception:  # noqa: BLE001  that it fails is the answer; `_reason` says why
             return False
-        return all(text in prompt for text in texts)
+        # A template that wants a text may also print a list: as Python or as JSON writes it.
+        is_printed = manner.has_parts and any(key in prompt for key in ("'type':", '"type":'))
+        return not is_printed and all(text in prompt for text in texts)
 
     def _reason(self, order: str) -> str:
         """Say why made-up texts in an order do not come out: nobody's words but the template's are in it."""
