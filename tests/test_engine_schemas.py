@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.engine.grammar import grammar_of
 from gateway.engine.number_ranges import range_rule
-from gateway.engine.schema import SchemaRefused
+from gateway.engine.schema import KEYWORDS, KINDS, SchemaRefused
 from tests.gbnf_texts import Grammar, TooDeep
 
 Json = dict[str, Any]
@@ -280,6 +280,28 @@ def test_what_is_refused_is_said_without_a_word_of_it(schema: Json, said: str) -
         grammar_of(json.dumps(schema))
 
     assert "turnip" not in str(refusal.value)
+
+
+WORDS = sorted({word for group in KEYWORDS.values() for word in group} | {"$defs", "$anchor", "turnip"})
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([*KINDS, "#", "#/$defs", "#turnip", "date", "turnip", 1e300, -1, 2**70]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(schema=st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=5))
+def test_any_json_has_a_grammar_or_is_refused(schema: Json) -> None:
+    """Whatever stands under the keywords, there is no other error, and no word of it in a refusal."""
+    try:
+        Grammar.parsed(grammar_of(json.dumps(schema)))
+    except SchemaRefused as refusal:
+        said = str(refusal)
+    else:
+        said = ""
+    assert "turnip" not in said
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,10 @@ def _are_names(value: JsonValue) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
+def _are_lists_of_names(value: JsonValue) -> bool:
+    return isinstance(value, dict) and all(map(_are_names, value.values()))
+
+
 def _are_kinds(value: JsonValue) -> bool:
     kinds = value if isinstance(value, list) else [value]
     return bool(kinds) and all(isinstance(kind, str) and kind in KINDS for kind in kinds)
@@ -108,7 +112,8 @@ KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
         "properties": _NAMED, "patternProperties": _NAMED, "additionalProperties": _SCHEMA,
         "unevaluatedProperties": _SCHEMA, "required": (_are_names, "has to be a list of names"),
         "propertyNames": _SCHEMA, "minProperties": _COUNT, "maxProperties": _COUNT,
-        "dependentRequired": _NAMED, "dependentSchemas": _NAMED, "dependencies": _NAMED,
+        "dependentRequired": (_are_lists_of_names, "has to be an object of lists of names"),
+        "dependentSchemas": _NAMED, "dependencies": _NAMED,
     },
     "array": {
         "items": (lambda value: _is_schema(value) or isinstance(value, list), "has to be a schema"),
