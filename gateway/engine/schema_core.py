@@ -9,9 +9,8 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
-from gateway.engine.number_ranges import number_bounds
 from gateway.engine.schema import (
     KEYWORDS,
     KINDS,
@@ -21,36 +20,20 @@ from gateway.engine.schema import (
     SchemaRefused,
     asserting,
     kinds_of,
-    names_of,
     resolve,
 )
+from gateway.engine.schema_leaves import NoValue, enum_form, length_bounds, number_form, string_form
 from gateway.engine.schema_merge import are_disjoint, merge
-from gateway.engine.string_formats import FORMATS, UNSUPPORTED_FORMATS
 from gateway.schema_bounds import wrapper_problem
 
 MAX_NESTED = 32
 """Levels, of references too."""
-MOST_REPEATS = {"minLength": 100_000, "minItems": 1000, "minProperties": 1000}
-"""The largest lengths; a larger upper bound is lowered to it."""
 _UNSUPPORTED = ("not", "if", "$dynamicRef", "$recursiveRef")
 _UNSUPPORTED_BY_KIND = {
     "object": ("patternProperties", "dependentSchemas", "dependencies"),
     "array": ("contains",),
     "string": ("pattern",),
 }
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
-    "minLength": lambda text, bound: len(text) >= bound,
-    "maxLength": lambda text, bound: len(text) <= bound,
-    "minimum": lambda number, bound: number >= bound,
-    "maximum": lambda number, bound: number <= bound,
-    "exclusiveMinimum": lambda number, bound: number > bound,
-    "exclusiveMaximum": lambda number, bound: number < bound,
-}
-"""Whether a value of `enum` keeps to a keyword beside it."""
-
-
-class _Nothing(Exception):
-    """No value is valid under this schema."""
 
 
 def core_of(root: JsonValue) -> JsonValue:
@@ -62,7 +45,7 @@ def core_of(root: JsonValue) -> JsonValue:
     reducer = _Reducer(root)
     try:
         core = reducer.reduce(root, 0)
-    except _Nothing:
+    except NoValue:
         raise SchemaRefused("no value is valid under it") from None
     return {**core, "$defs": reducer.defs} if isinstance(core, dict) else core
 
@@ -78,7 +61,7 @@ class _Reducer:
         self.defs: dict[str, JsonValue] = {}
 
     def reduce(self, schema: JsonValue, depth: int) -> JsonValue:
-        """Return the simple form of a schema; raises _Nothing."""
+        """Return the simple form of a schema; raises NoValue."""
         if depth > MAX_NESTED:
             raise SchemaRefused(f"is nested deeper than {MAX_NESTED}")
         if isinstance(schema, dict) and asserting(schema).keys() == {"$ref"}:
@@ -92,7 +75,7 @@ class _Reducer:
         if unsupported := next((keyword for keyword in _UNSUPPORTED if keyword in flat), None):
             raise SchemaRefused(f"{unsupported} is not supported here")
         if "enum" in flat:
-            return _values(flat)
+            return enum_form(flat)
         if not flat:
             return True
         kinds = kinds_of(flat) if "type" in flat else _meant(flat)
@@ -100,23 +83,23 @@ class _Reducer:
 
     def _reference(self, reference: str, depth: int) -> JsonValue:
         if reference in self._empty:
-            raise _Nothing
+            raise NoValue
         if reference not in self._names:
             name = self._names[reference] = str(len(self._names))
             try:
                 self.defs[name] = self.reduce(resolve(self._root, reference), depth + 1)
-            except _Nothing:
+            except NoValue:
                 self._empty.add(reference)
                 raise
         return {"$ref": f"#/$defs/{self._names[reference]}"}
 
     def _flat(self, schema: JsonValue, depth: int) -> Schema:
-        """Return what a schema asserts, without `$ref`, `allOf` and `const`; raises _Nothing."""
+        """Return what a schema asserts, without `$ref`, `allOf` and `const`; raises NoValue."""
         self._budget.spend()
         if depth > MAX_NESTED:
             raise SchemaRefused("$ref or allOf leads back to itself")
         if schema is False:
-            raise _Nothing
+            raise NoValue
         if schema is True:
             return {}
         if not isinstance(schema, dict):
@@ -131,7 +114,7 @@ class _Reducer:
         for part in parts:
             found = merge(found, self._flat(part, depth + 1))
         if found.get("type") is False:
-            raise _Nothing
+            raise NoValue
         return found
 
     def _options(self, flat: Schema, keyword: str, depth: int) -> JsonValue:
@@ -156,7 +139,7 @@ class _Reducer:
     def _try_flat(self, schema: JsonValue, depth: int) -> Schema | None:
         try:
             return self._flat(schema, depth + 1)
-        except _Nothing:
+        except NoValue:
             return None
 
     def _typed(self, kind: str, flat: Schema, depth: int) -> JsonValue:
@@ -168,8 +151,8 @@ class _Reducer:
         if kind == "array":
             return self._array(flat, depth)
         if kind == "string":
-            return _string(flat)
-        return _number(kind, flat) if kind in ("number", "integer") else {"type": kind}
+            return string_form(flat)
+        return number_form(kind, flat) if kind in ("number", "integer") else {"type": kind}
 
     def _object(self, flat: Schema, depth: int) -> JsonValue:
         listed = cast(Schema, flat.get("properties", {}))
@@ -184,9 +167,9 @@ class _Reducer:
         for name in [*listed, *(name for name in required if name not in listed)]:
             try:
                 if not _may_be_named(name, names):
-                    raise _Nothing
+                    raise NoValue
                 members[name] = self.reduce(listed.get(name, others), depth + 1)
-            except _Nothing:
+            except NoValue:
                 if name in required:
                     raise
         return _object(flat, members, [name for name in members if name in required])
@@ -196,27 +179,27 @@ class _Reducer:
         names = flat.get("propertyNames", True)
         try:
             form = self.reduce({"allOf": [names, {"type": "string"}]}, depth + 1)
-        except _Nothing:
+        except NoValue:
             return False
         return True if form == {"type": "string"} else form
 
     def _map(self, flat: Schema, others: JsonValue, names: JsonValue, depth: int) -> JsonValue:
-        least, most = _bounds(flat, "minProperties", "maxProperties")
+        least, most = length_bounds(flat, "minProperties", "maxProperties")
         try:
             value: JsonValue = self.reduce(others, depth + 1) if names is not False and most != 0 else False
-        except _Nothing:
+        except NoValue:
             value = False
         if least > 1:  # Names may be said twice.
             raise SchemaRefused("minProperties above 1 is not supported here without properties")
         if value is False and least:
-            raise _Nothing
+            raise NoValue
         return {
             "type": "object", "additionalProperties": value, "propertyNames": names,
             "minProperties": least, "maxProperties": most,
         }  # fmt: skip
 
     def _array(self, flat: Schema, depth: int) -> JsonValue:
-        least, most = _bounds(flat, "minItems", "maxItems")
+        least, most = length_bounds(flat, "minItems", "maxItems")
         if flat.get("uniqueItems") is True and (most is None or most > 1):
             raise SchemaRefused("uniqueItems is not supported here")
         items = flat.get("items", flat.get("unevaluatedItems"))
@@ -229,32 +212,21 @@ class _Reducer:
             for item in first[:most]:
                 forms.append(self.reduce(item, depth + 1))
             form = self.reduce(True if rest is None else rest, depth + 1)
-        except _Nothing:
+        except NoValue:
             form, most = False, len(forms)
         if most is not None and least > most:
-            raise _Nothing
+            raise NoValue
         return {"type": "array", "prefixItems": forms, "items": form, "minItems": least, "maxItems": most}
-
-
-def _bounds(flat: Schema, least_key: str, most_key: str) -> tuple[int, int | None]:
-    """Return the bounds of a length; raises SchemaRefused, and _Nothing where no length is within them."""
-    least = int(cast(float, flat.get(least_key, 0)))
-    most = None if most_key not in flat else int(cast(float, flat[most_key]))
-    if least > MOST_REPEATS[least_key]:
-        raise SchemaRefused(f"{least_key} has to be at most {MOST_REPEATS[least_key]}")
-    if most is not None and least > most:
-        raise _Nothing
-    return least, None if most is None else min(most, MOST_REPEATS[least_key])
 
 
 def _joined(makers: Iterable[Callable[[], JsonValue]]) -> JsonValue:
     """Return the form of a value of any of several forms, without those that no value has."""
     found: list[JsonValue] = []
     for make in makers:
-        with contextlib.suppress(_Nothing):
+        with contextlib.suppress(NoValue):
             found.append(make())
     if not found:
-        raise _Nothing
+        raise NoValue
     enums = [each["enum"] for each in found if isinstance(each, dict) and isinstance(each.get("enum"), list)]
     if len(enums) == len(found):
         return {"enum": [value for values in enums for value in cast("list[JsonValue]", values)]}
@@ -282,9 +254,9 @@ def _may_be_named(name: str, names: JsonValue) -> bool:
 
 def _object(flat: Schema, members: Schema, required: list[str]) -> JsonValue:
     """Return an object of these members: as many are required, and no more listed, as its bounds say."""
-    least, most = _bounds(flat, "minProperties", "maxProperties")
+    least, most = length_bounds(flat, "minProperties", "maxProperties")
     if most is not None and len(required) > most:
-        raise _Nothing
+        raise NoValue
     if least > len(members):
         raise SchemaRefused("minProperties above the number of properties is not supported here")
     optional = [name for name in members if name not in required]
@@ -292,48 +264,3 @@ def _object(flat: Schema, members: Schema, required: list[str]) -> JsonValue:
     needed = {*required, *optional[: max(0, least - len(required))]}
     properties = {name: form for name, form in members.items() if name in kept}
     return {"type": "object", "properties": properties, "required": [n for n in members if n in needed]}
-
-
-def _values(flat: Schema) -> JsonValue:
-    """Return the values of an `enum` that the keywords beside it allow; raises _Nothing."""
-    kinds = kinds_of({"type": flat["type"]}) if "type" in flat else set(KINDS)
-    values = cast("list[JsonValue]", flat["enum"])
-    found = [value for value in values if names_of(value) & kinds and _keeps_to(value, flat)]
-    if not found:
-        raise _Nothing
-    return {"enum": found}
-
-
-def _keeps_to(value: JsonValue, flat: Schema) -> bool:
-    concerning = {keyword for name in names_of(value) for keyword in KEYWORDS.get(name, {})} & flat.keys()
-    if unsupported := min(concerning - _HOLDS.keys(), default=None):
-        raise SchemaRefused(f"{unsupported} beside enum or const is not supported here")
-    return all(_HOLDS[keyword](value, flat[keyword]) for keyword in concerning)
-
-
-def _string(flat: Schema) -> JsonValue:
-    least, most = _bounds(flat, "minLength", "maxLength")
-    name = str(flat.get("format", ""))
-    if name in UNSUPPORTED_FORMATS:
-        raise SchemaRefused("format: this one is not supported here")
-    if name not in FORMATS:  # A format that nobody else knows asserts nothing.
-        return (
-            {"type": "string", "minLength": least, "maxLength": most}
-            if least or most is not None
-            else {"type": "string"}
-        )
-    if least > FORMATS[name].shortest or (most is not None and most < FORMATS[name].longest):
-        raise SchemaRefused("format with these lengths is not supported here")
-    return {"type": "string", "format": name}
-
-
-def _number(kind: str, flat: Schema) -> JsonValue:
-    step = flat.get("multipleOf", 1 if kind == "integer" else None)
-    if step not in (1, None):
-        raise SchemaRefused("multipleOf is not supported here, but for 1")
-    found = number_bounds(flat, is_integer=step == 1, number_format=str(flat.get("format", "")))
-    if found is None:
-        return {"type": "integer" if step == 1 else "number"}
-    if found.low > found.high:
-        raise _Nothing
-    return {"type": "number", "scale": found.scale, "low": found.low, "high": found.high}
