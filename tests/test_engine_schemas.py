@@ -209,7 +209,9 @@ def grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "required": st.lists(st.sampled_from("abcd"), unique=True, max_size=3),
             "additionalProperties": st.booleans() | inner, "minProperties": st.integers(0, 2),
             "maxProperties": st.integers(0, 3), "unevaluatedProperties": st.booleans(),
-            "dependentRequired": st.dictionaries(st.sampled_from("abc"), st.lists(st.sampled_from("abc"), unique=True)),
+            "dependentRequired": st.dictionaries(
+                st.sampled_from("abc"), st.lists(st.sampled_from("abc"), unique=True)
+            ),
         },
     )  # fmt: skip
     arrays = st.fixed_dictionaries(
