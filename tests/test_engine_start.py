@@ -5,13 +5,16 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import grpc.aio
 import pytest
 import structlog
 
 from gateway.backends.local import translate
-from gateway.engine.__main__ import EXIT_DECODE, Pulse, decode, settings_of
+from gateway.engine.__main__ import EXIT_DECODE, Pulse, decode, settings_of, template_of
+from gateway.engine.llama import LlamaModel
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.steps import DecodeFailed
@@ -99,6 +102,24 @@ def test_progress_is_told_in_tenths_from_the_second_second_on() -> None:
     fast.note(1.0)
 
     assert said == [("load", percent) for percent in range(10, 101, 10)]
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_file", "taken"),
+    [
+        ("a", "b", "a"),
+        (None, "b", "b"),
+        ("", "b", "b"),
+        (" \n", "b", "b"),
+        (None, "  ", ""),
+        (None, None, ""),
+    ],
+)
+def test_the_template_that_is_taken(of_policy: str | None, of_file: str | None, taken: str) -> None:
+    """The policy's, else the file's; one of white space alone is none."""
+    model = cast(LlamaModel, SimpleNamespace(chat_template=of_file))
+
+    assert template_of(spec(template=of_policy), model) == taken
 
 
 def test_an_engine_whose_template_hangs_is_not_well() -> None:

@@ -59,6 +59,7 @@ def said(source: str, turns: Turns = (("user", "hi"),)) -> str:
         ("{{ messages[0]['content'].split('i')[0].rstrip() ~ messages[-1].role.startswith('u') }}", "hTrue"),
         ("{{ tools is none }} {{ documents is none }} {{ custom_tools is defined }}", "True True False"),
         ("{% if true %}\n  x\n{% endif %}\n", "  x\n"),
+        ("{% set l = [1] %}{% do l.append(2) %}{% set _ = l.append(3) %}{{ l | join }}{{ l.pop() }}", "1233"),
         ("{%- macro m(x) -%}({{ x }}){%- endmacro -%}{{ m(1) }}{{ m('2') }}", "(1)(2)"),
         ("{% set x %}{{ 'a' ~ 1 ~ none }}{% endset %}{{ x }}", "a1None"),
         ("{{ '%s=%d' % ('a', 3) }}{{ 'ab' * 2 }}{{ 2 ** 10 }}{{ ([1] + [2]) | length }}", "a=3abab10242"),
@@ -149,6 +150,7 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
             "{{ messages[0].content.swapcase() ~ messages | tojson | upper }}",
             "refuses a conversation of user",
         ),
+        ("{{ [].extend(messages) }}", 'refuses a conversation of user: "SecurityError'),
         ("{% include 'other' %}", "refuses a conversation of user"),
         ("{{ messages[0].content }}", "refuses a conversation of user, assistant, user: a message"),
         (

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension, loopcontrols
+from jinja2.ext import Extension, do, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -50,7 +50,9 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationBlock])
+        super().__init__(
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, do, _GenerationBlock]
+        )
         self._clock = clock
         self._rendering = threading.local()
         self.globals.pop("lipsum")
@@ -112,6 +114,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def strftime_now(self, form: str) -> str:
         """Return the local time in a form of strftime."""
         return datetime.fromtimestamp(self._clock.unix_s()).strftime(form)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Let a template fill a list of its own, as llama.cpp does; no list outlives a rendering."""
+        fills = isinstance(obj, list) and attr in ("append", "pop")
+        return fills or super().is_safe_attribute(obj, attr, value)
 
     def _generate(self, source: nodes.Template, *args: Any, **keys: Any) -> str:
         bounded = _Bounding().visit(source)
