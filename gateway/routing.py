@@ -37,6 +37,8 @@ class View:
     finish_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds within which each model is expected to finish this answer, by what was measured lately; one
     without a measurement is not held back."""
+    idle: frozenset[str] = frozenset()
+    """The models that have nothing to do."""
     budget_plan: float = 0.0
     """How far spending is ahead of its plan (above 0) or behind it; see `scoring.budget.score_plan`."""
 
@@ -62,29 +64,32 @@ def choose(case: Case, policy: Policy) -> Choice:
     """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
-    not above it.
+    not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
+    the deadline bounds what that costs.
     """
     rule, rule_errors = _first_that_holds(policy.rules, case.facts)
-    chain: list[str] = []
-    refused: list[Refusal] = []
+    reasons: dict[str, Reason | None] = {}
     masked: set[str] = set()
     for name in rule.route:
         spec = policy.models[name]
         is_masked = name in case.masked_classes and privacy_class(spec.clearance) < case.facts.privacy_class
         class_ = case.masked_classes[name] if is_masked else case.facts.privacy_class
-        reason = _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(name, 0.0))
-        if reason is not None:
-            refused.append(Refusal(model=name, reason=reason))
-            continue
-        chain.append(name)
+        reasons[name] = _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(name, 0.0))
         if is_masked:
             masked.add(name)
+    chain = tuple(name for name, reason in reasons.items() if reason is None) or tuple(
+        name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in case.idle
+    )
     return Choice(
         rule=rule.name,
         rule_errors=rule_errors,
-        chain=tuple(chain),
-        refused=tuple(refused),
-        masked=frozenset(masked),
+        chain=chain,
+        refused=tuple(
+            Refusal(model=name, reason=reason)
+            for name, reason in reasons.items()
+            if reason is not None and name not in chain
+        ),
+        masked=frozenset(masked.intersection(chain)),
     )
 
 
@@ -114,6 +119,7 @@ def case_of(
         facts=facts,
         is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
         finish_s=view.finish_s,
+        idle=view.idle,
         masked_classes={name: mask.privacy_class for name, mask in masked.items()},
         evidence=privacy.evidence,
         hint=request.hints.privacy_class,

@@ -210,6 +210,8 @@ class Case:
     """Whether an engine at the edge takes the request's JSON schema."""
     finish_s: Mapping[str, float]
     """By model, the seconds within which it is expected to finish; 0.0 where nothing was measured."""
+    idle: frozenset[str]
+    """The models that have nothing to do."""
     masked_classes: Mapping[str, PrivacyClass]
     """By model that a mask helps, the class of what is left."""
     evidence: Mapping[str, Evidence] | None = None

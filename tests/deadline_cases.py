@@ -17,13 +17,14 @@ from gateway.types import (
     FinishReason,
     Privacy,
     PrivacyClass,
+    Reason,
     Request,
     Route,
     Scores,
     Usage,
 )
 from tests.dispatch_doubles import Bench, a_request
-from tests.simulated_engine import SimulatedEngine
+from tests.simulated_engine import SimulatedEngine, mixed
 
 TWO_HOURS_S = 7_200.0
 
@@ -35,6 +36,8 @@ class Simulated:
     came: int = 0
     let_through: int = 0
     finished: int = 0
+    refused: int = 0
+    """Of those that were let through, by the engine itself."""
 
 
 class Provider:
@@ -65,13 +68,16 @@ async def one(
     bench: Bench, request: Request, timeout_s: float, seen: Simulated, *, looks_ahead: bool
 ) -> None:
     """Decide and dispatch one request, streamed, as the pipeline does."""
-    finish_s = bench.dispatcher.finish_s(request, policy=bench.policy) if looks_ahead else {}
+    view = View(deadline_s=timeout_s)
+    if looks_ahead:
+        finish_s = bench.dispatcher.finish_s(request, policy=bench.policy)
+        view = replace(view, finish_s=finish_s, idle=bench.dispatcher.idle())
     decision = decide(
         request,
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
         privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
         policy=bench.policy,
-        view=View(deadline_s=timeout_s, finish_s=finish_s),
+        view=view,
     )
     seen.came += 1
     seen.let_through += bool(decision.chain)
@@ -85,6 +91,7 @@ async def one(
     answer = events[-1]
     assert isinstance(answer, Answer)
     seen.finished += answer.route is not Route.CANNED
+    seen.refused += any(attempt.reason is Reason.QUEUE_FULL for attempt in answer.attempts)
 
 
 def _routed(bench: Bench, route: Sequence[str]) -> None:
@@ -127,3 +134,29 @@ async def simulate_engine(
             timeout_s = rng.choice([1.0, 2.0, 4.0, 8.0, 30.0])
             asking.create_task(one(bench, a_request(), timeout_s, seen, looks_ahead=looks_ahead))
     return seen
+
+
+LIMITS = (None, 5, 40, 400, 8_192, 1_000_000)
+"""`max_tokens` of requests: unset, small, and what clients send that always send the same."""
+DEADLINES_S = (0.3, 1.0, 4.0, 15.0, 60.0)
+
+
+async def simulate_mixed(*, seed: int, per_s: float, for_s: float) -> tuple[Simulated, Simulated]:
+    """Ask an engine whose answers have very different lengths, with very different limits and deadlines.
+
+    Return what came of the requests that found it with nothing to do, and of the others.
+    """
+    rng = random.Random(seed)
+    engine = SimulatedEngine("edge", seed=seed, context_tokens=2048, length=mixed)
+    bench = Bench({"edge": []}, backends={"edge": engine})
+    _routed(bench, ("edge",))
+    idle, busy = Simulated(), Simulated()
+    async with asyncio.TaskGroup() as asking:
+        began_s = bench.clock.monotonic_s()
+        while bench.clock.monotonic_s() - began_s < for_s:
+            await bench.clock.sleep(rng.expovariate(per_s))
+            request = a_request()
+            request = replace(request, config=replace(request.config, max_tokens=rng.choice(LIMITS)))
+            seen = idle if engine.is_idle else busy
+            asking.create_task(one(bench, request, rng.choice(DEADLINES_S), seen, looks_ahead=True))
+    return idle, busy

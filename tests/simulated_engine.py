@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from gateway.backends.base import Call, Forecast
 from gateway.clock import Deadline
@@ -28,15 +28,35 @@ class _StepClock(LoopClock):
         return super().monotonic_s() + self.ahead_s
 
 
-class SimulatedEngine:
-    """Answers of 5 to 60 tokens; a step takes 20 ms, and 1 ms for each token that it decodes."""
+def medium(dice: random.Random) -> int:
+    """Return the tokens of one of answers that are all of a kind."""
+    return dice.randint(5, 60)
 
-    def __init__(self, name: str, *, seed: int, slots: int = 4) -> None:
+
+def mixed(dice: random.Random) -> int:
+    """Return the tokens of one of answers of which most are short, some long, and a few go on for ever."""
+    return dice.choices([dice.randint(2, 20), dice.randint(50, 150), dice.randint(300, 1500)], [70, 25, 5])[0]
+
+
+class SimulatedEngine:
+    """A step takes 20 ms, and 1 ms for each token that it decodes; `length` draws the tokens of an answer."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        seed: int,
+        slots: int = 4,
+        context_tokens: int = 512,
+        length: Callable[[random.Random], int] = medium,
+    ) -> None:
         self.name = name
         dice = random.Random(seed)
         self._clock = _StepClock()
-        self._model = ScriptedModel(slots=slots, context_tokens=512, kv_cells=512 * slots, batch_tokens=64)
-        self._model.scripts = [b"a" * dice.randint(5, 60) for _ in range(50_000)]
+        self._model = ScriptedModel(
+            slots=slots, context_tokens=context_tokens, kv_cells=context_tokens * slots, batch_tokens=64
+        )
+        self._model.scripts = [b"a" * length(dice) for _ in range(50_000)]
         self._model.during_decode = self._take_time
         self._scheduler = Scheduler(
             self._model, name=name, clock=self._clock, deliver=lambda _: None, report=lambda _: None
@@ -59,6 +79,11 @@ class SimulatedEngine:
                     self._answers[emission.ticket].put_nowait(emission)
         self._running = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing to do at this moment."""
+        return self._scheduler.is_idle
+
     def forecast(self) -> Forecast | None:
         """Return what the scheduler foresees, or did a moment ago."""
         now_s = asyncio.get_running_loop().time()
@@ -71,7 +96,7 @@ class SimulatedEngine:
                     wait_s=said.wait_s,
                     prompt_token_s=said.prompt_token_s,
                     token_s=said.token_s,
-                    answer_share=said.answer_share,
+                    answer_tokens=said.answer_tokens,
                 )
         return self._forecast
 

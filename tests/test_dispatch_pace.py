@@ -8,46 +8,58 @@ import pytest
 from gateway.backends.base import Forecast
 from gateway.backends.scripted import Delay
 from gateway.clock import Deadline
-from gateway.dispatch.pace import FRESH_S, KEPT, Paces
+from gateway.dispatch.pace import FEWEST, FRESH_S, KEPT, Paces, foreseen_s
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.routing import View, decide
 from gateway.types import Chunk, FinishReason, Privacy, PrivacyClass, Reason, Scores, Usage
-from tests.deadline_cases import simulate_engine, simulate_providers
+from tests.deadline_cases import simulate_engine, simulate_mixed, simulate_providers
 from tests.dispatch_doubles import Bench, a_request
 from tests.fakes import FakeClock
+from tests.simulated_engine import SimulatedEngine
 from tests.virtual_time import virtual_time
 
 
 def test_nothing_is_known_at_first() -> None:
-    """A model without a measurement is not held back."""
-    assert Paces(FakeClock()).finish_s("m", 1000) == 0.0
+    """A model of which too little was measured is not held back, by however slow an answer."""
+    paces = Paces(FakeClock())
+    for _ in range(FEWEST - 1):
+        assert paces.finish_s("m", 1000) == 0.0
+        paces.note_whole("m", 1000.0, tokens=5, hit_limit=False)
+    assert paces.finish_s("m", 1000) == 0.0
+    paces.note_whole("m", 1000.0, tokens=5, hit_limit=False)
+    assert paces.finish_s("m", 1000) == 1000.0
 
 
 def test_stream_is_its_beginning_and_its_tokens() -> None:
     """An answer that would be shorter takes less, one that may be longer takes what answers take."""
     paces = Paces(FakeClock())
-    paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
+    for _ in range(FEWEST):
+        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
     assert paces.finish_s("m", 10) == pytest.approx(2.0)
     assert paces.finish_s("m", 20) == paces.finish_s("m", 1000) == pytest.approx(3.0)
 
 
-def test_bounded_answer_grows_with_the_bound() -> None:
-    """An answer that its bound ended says nothing about how long a longer one would be but its pace."""
+@pytest.mark.parametrize("cut", [1, 4, 16])
+def test_cut_answers_are_nobody_elses_limit(cut: int) -> None:
+    """Answers that their own limit cut make no other one longer: they took at least what they took."""
     paces = Paces(FakeClock())
-    paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=True)
-    assert paces.finish_s("m", 40) == pytest.approx(5.0)
-    paces.note_whole("unary", 2.0, tokens=20, hit_limit=True)
-    assert paces.finish_s("unary", 40) == pytest.approx(4.0)
+    for _ in range(KEPT - cut):
+        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
+    for _ in range(cut):
+        paces.note_stream("m", begin_s=1.0, seconds=1.5, tokens=5, hit_limit=True)
+        paces.note_whole("unary", 2.0, tokens=5, hit_limit=True)
+    assert paces.finish_s("m", 1024) == pytest.approx(3.0 if cut < KEPT else 1.5)
+    assert paces.finish_s("unary", 1024) <= 2.0
 
 
 def test_one_in_twenty_is_slower() -> None:
-    """The estimate is the time that all but one in twenty took, of the last few."""
+    """The estimate is the time that all but the slowest of the last few took."""
     paces = Paces(FakeClock())
     for taken in range(1, KEPT + 1):
         paces.note_whole("m", float(taken), tokens=5, hit_limit=False)
-    assert paces.finish_s("m", 5) == KEPT
-    for _ in range(KEPT):
+    assert paces.finish_s("m", 5) == KEPT - 1
+    for _ in range(KEPT - 1):
         paces.note_whole("m", 1.0, tokens=5, hit_limit=False)
     assert paces.finish_s("m", 5) == 1.0
 
@@ -55,17 +67,20 @@ def test_one_in_twenty_is_slower() -> None:
 def test_given_up_is_slow() -> None:
     """A call that was given up took at least so long, or a model that never answers would look fast."""
     paces = Paces(FakeClock())
-    paces.note_unfinished("m", 4.0)
+    for _ in range(FEWEST):
+        paces.note_unfinished("m", 4.0)
     assert paces.finish_s("m", 5) == 8.0
-    paces.note_unfinished("m", 1.0)
-    assert paces.finish_s("m", 5) == 8.0, "that it was given little time makes it no faster"
+    for _ in range(KEPT):
+        paces.note_unfinished("m", 1.0)
+        assert paces.finish_s("m", 5) == 8.0, "that it was given little time makes it no faster"
 
 
 def test_old_news_is_forgotten() -> None:
     """A model that was slow and is not called any more gets another chance, in time."""
     clock = FakeClock()
     paces = Paces(clock)
-    paces.note_whole("m", 8.0, tokens=5, hit_limit=False)
+    for _ in range(FEWEST):
+        paces.note_whole("m", 8.0, tokens=5, hit_limit=False)
     clock.advance(FRESH_S)
     assert paces.finish_s("m", 5) == 8.0
     clock.advance(2 * FRESH_S)
@@ -84,13 +99,16 @@ async def test_dispatch_learns_from_both_kinds() -> None:
         Chunk(finish_reason=FinishReason.STOP, usage=usage),
     )
     bench = Bench({"cloud": [acts], "silent": [Delay(1e6)]})
-    await bench.generate("cloud")
-    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["cloud"] == pytest.approx(3.0)
-    await bench.stream("cloud")
-    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["cloud"] == pytest.approx(3.0)
-    with pytest.raises(DeadlinePassed):
-        await bench.stream("silent", timeout_s=5.0)
-    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy)["silent"] == pytest.approx(9.9)
+    for call in (bench.generate, bench.stream):
+        for _ in range(FEWEST):
+            await call("cloud")
+        finish_s = bench.dispatcher.finish_s(a_request(), policy=bench.policy)
+        assert finish_s["cloud"] == pytest.approx(3.0)
+    for _ in range(FEWEST):
+        with pytest.raises(DeadlinePassed):
+            await bench.stream("silent", timeout_s=5.0)
+    finish_s = bench.dispatcher.finish_s(a_request(), policy=bench.policy)
+    assert finish_s["silent"] == pytest.approx(9.9)
 
 
 RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
@@ -118,15 +136,35 @@ async def test_what_an_engine_is_sent_finishes() -> None:
     assert aware.finished >= 0.8 * blind.finished, "too much of what could have finished is kept away"
 
 
+@pytest.mark.parametrize("per_s", [0.2, 1.0, 4.0])
+@virtual_time
+async def test_an_idle_engine_is_tried_and_a_busy_one_keeps_its_word(per_s: float) -> None:
+    """With lengths, limits and deadlines of all kinds: what is let through to a busy engine finishes."""
+    idle, busy = await simulate_mixed(seed=3, per_s=per_s, for_s=300.0 / per_s)
+    assert idle.came > 20
+    assert (idle.let_through, idle.refused) == (idle.came, 0), "an engine with nothing to do refused"
+    if busy.let_through >= 60:
+        assert busy.finished / busy.let_through >= 0.95
+        assert busy.finished / busy.came >= 0.45, "too much of what could have finished is kept away"
+
+
 def test_the_engine_is_believed_about_its_queue() -> None:
-    """The wait and the rates are the engine's, the length of answers is what was seen, the margin on top."""
-    paces = Paces(FakeClock())
-    said = Forecast(wait_s=2.0, prompt_token_s=0.01, token_s=0.1, answer_share=0.5)
-    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=40) == pytest.approx(2.0 + 1.1 * 2.1)
-    paces.note_stream("m", begin_s=60.0, seconds=90.0, tokens=30, hit_limit=False)
-    paces.note_unfinished("m", 5.0)
-    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=40) == pytest.approx(2.0 + 1.1 * 3.1)
-    assert paces.foreseen_s("m", said, prompt_tokens=10, max_tokens=20) == pytest.approx(2.0 + 1.1 * 2.1)
+    """The wait, the rates and the length of answers are the engine's, the margin on top."""
+    said = Forecast(wait_s=2.0, prompt_token_s=0.01, token_s=0.1, answer_tokens=30.0)
+    assert foreseen_s(said, prompt_tokens=10, max_tokens=40) == pytest.approx(2.0 + 1.1 * 3.1)
+    assert foreseen_s(said, prompt_tokens=10, max_tokens=20) == pytest.approx(2.0 + 1.1 * 2.1)
+
+
+@virtual_time
+async def test_an_engine_that_says_nothing_is_asked() -> None:
+    """What an engine needed once is not held against it while it says nothing: it refuses by itself."""
+    engine = SimulatedEngine("edge", seed=1)
+    bench = Bench({"edge": []}, backends={"edge": engine})
+    for _ in range(2 * FEWEST):
+        with pytest.raises(DeadlinePassed):
+            await bench.stream("edge", timeout_s=0.1)
+    engine.forecast = lambda: None  # type: ignore[method-assign]  # As after a pause.
+    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy) == {"edge": 0.0}
 
 
 async def test_none_can_finish() -> None:
@@ -154,4 +192,5 @@ async def test_none_can_finish() -> None:
             a_request(allow_degraded=False), decision, policy=bench.policy, deadline=deadline
         )
     assert caught.value.code == "DEADLINE_EXCEEDED"
+    assert "fast: an answer is expected to take 2 s, and has 1 s" in str(caught.value)
     assert bench.called("fast") == bench.called("slow") == 0

@@ -2,23 +2,26 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.pace import LEAST_CHUNK, Pace, Work, starts
+from gateway.engine.pace import LEAST_CHUNK, MARGIN, Pace, Work, starts
+from gateway.types import FinishReason
+from tests.fakes import FakeClock
 from tests.scripted_model import Bench, ScriptedModel
 
 STEP_S = 0.1
 
 
 def busy_bench(*, slots: int = 2, queue_limit: int = 32, stay: bool = True) -> Bench:
-    """Return a scheduler whose steps take 0.1 s, and that has measured it."""
+    """Return a scheduler whose steps take 0.1 s, and that has measured it, and answers of 50 tokens."""
     bench = Bench(ScriptedModel(slots=slots, context_tokens=256, kv_cells=2048), queue_limit=queue_limit)
     bench.model.during_decode = lambda: bench.clock.advance(STEP_S)
-    for _ in range(slots):
-        bench.submit(1, max_tokens=8)
+    for _ in range(8):
+        bench.submit(1, max_tokens=50)
     bench.finish()
     if stay:
         for _ in range(slots):
@@ -46,7 +49,7 @@ def test_a_request_that_cannot_finish_is_refused_at_once_with_the_wait() -> None
     bench = busy_bench()
 
     with pytest.raises(
-        errors.EngineQueueFull, match=r"it would take .* s of them waiting, and has 3.0 s"
+        errors.EngineQueueFull, match=r"expected to take 6\.0 s, 4\.9 s of them waiting, and has 3\.0 s"
     ) as late:
         bench.submit(1, max_tokens=10, deadline=Deadline.after(3.0, bench.clock))
 
@@ -182,24 +185,109 @@ def take(bench: Bench, kinds: dict[int, str], kind: str, *, size: int, deadline_
 
 def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
     """Beside others a step may take 2.5 times what it takes without prompts; alone it may take a second."""
-    pace = Pace(8)
+    pace = Pace(8, clock=FakeClock())
     assert pace.prompt_budget(answering=0, most=512) == 64
     pace.note_step(answering=8, prompt_tokens=0, taken_s=0.04)
     pace.note_step(answering=0, prompt_tokens=100, taken_s=0.1)
 
     assert pace.prompt_budget(answering=8, most=504) == 60
     assert pace.prompt_budget(answering=0, most=512) == 512
-    pace.note_step(answering=0, prompt_tokens=100, taken_s=1000.0)
+    for _ in range(10):
+        pace.note_step(answering=0, prompt_tokens=100, taken_s=1000.0)
     assert pace.prompt_budget(answering=8, most=504) == LEAST_CHUNK
 
 
 def test_predictions_follow_what_was_measured() -> None:
     """The time of an answer is that of its prompt and of the tokens that answers usually have."""
-    pace = Pace(2)
+    pace = Pace(2, clock=FakeClock())
     work = Work(prompt_tokens=100, max_tokens=100)
-    assert pace.predict_s(work, sequences=1) == 0.0
+    assert pace.predict_s(work, sequences=1) == pace.finish_s(work, sequences=1) == 0.0
     pace.note_step(answering=0, prompt_tokens=100, taken_s=1.0)
     pace.note_step(answering=1, prompt_tokens=0, taken_s=0.1)
-    pace.note_answer(50, 100)
+    for tokens in (40, 50, 60, 40, 60, 10_000):
+        pace.note_answer(tokens, is_cut=False)
 
-    assert pace.predict_s(work, sequences=1) == pytest.approx(1.0 + 50 * 0.1)
+    assert pace.predict_s(work, sequences=1) == pytest.approx(1.0 + 310 / 6 * 0.1)
+    assert pace.finish_s(work, sequences=1) == pytest.approx(MARGIN * (1.0 + 60 * 0.1))
+    assert pace.finish_s(replace(work, max_tokens=5), sequences=1) == pytest.approx(MARGIN * 1.5)
+    begun = replace(work, prompt_tokens=0, sampled_tokens=55)
+    assert pace.predict_s(begun, sequences=1) == pytest.approx(5 * 0.1)
+    assert pace.predict_s(replace(begun, most_s=0.2), sequences=1) == 0.2
+    assert pace.predict_s(replace(begun, sampled_tokens=70), sequences=1) == pytest.approx(30 * 0.1)
+
+
+def test_one_step_that_was_held_up_changes_little() -> None:
+    """A machine that stood still for a step makes no slow model, and one that became slow is noticed."""
+    pace = Pace(1, clock=FakeClock())
+    for _ in range(5):
+        pace.note_step(answering=1, prompt_tokens=0, taken_s=0.01)
+    pace.note_step(answering=1, prompt_tokens=0, taken_s=30.0)
+    assert pace.token_s(1) == pytest.approx(0.016)
+    for _ in range(30):
+        pace.note_step(answering=1, prompt_tokens=0, taken_s=0.5)
+    assert pace.token_s(1) == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 60])
+def test_an_idle_engine_is_tried_whatever_was_cut_before(cut: int) -> None:
+    """Answers that their limits cut, few or many, do not keep an engine from what it has time for."""
+    bench = busy_bench(stay=False)
+    for _ in range(cut):
+        bench.submit(1, max_tokens=5)
+        bench.finish()
+    bench.model.scripts = [b"abc\0"] * 3
+    tickets = []
+    for _ in range(3):
+        tickets.append(bench.submit(1, max_tokens=1_000_000, deadline=Deadline.after(0.6, bench.clock)))
+        bench.finish()
+
+    assert [bench.last(ticket).finish_reason for ticket in tickets] == [FinishReason.STOP] * 3
+
+
+def test_two_that_come_at_once_to_an_idle_engine() -> None:
+    """The first is tried and needs no prediction; the second is not refused for its sake, in any order."""
+    bench = busy_bench(stay=False)
+    bench.model.scripts = [b"abc\0"] * 2
+    first = bench.submit(1, max_tokens=50, deadline=Deadline.after(0.9, bench.clock))
+    second = bench.submit(1, max_tokens=3, deadline=Deadline.after(0.8, bench.clock))
+    bench.finish()
+
+    assert bench.last(first).failure is bench.last(second).failure is None
+
+
+def test_a_cut_answer_is_nobody_elses_limit() -> None:
+    """Beside another, a short answer is expected where answers are short, after many that were cut."""
+    bench = busy_bench(stay=False)
+    bench.model.scripts = [*([b"abcdefgh\0"] * 12), *([b"ab" * 20] * 20), b"abcdefgh" * 30, b"abcdefgh\0"]
+    for max_tokens in (*([200] * 12), *([3] * 20)):
+        bench.submit(1, max_tokens=max_tokens)
+        bench.finish()
+    bench.submit(1, max_tokens=240)
+    bench.step(2)
+    ticket = bench.submit(1, max_tokens=200, deadline=Deadline.after(8.0, bench.clock))
+    bench.finish()
+
+    assert bench.last(ticket).finish_reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("max_tokens", [254, 255, 8192, 1_000_000, 2**31 - 1])
+def test_a_limit_above_the_context_is_the_context(max_tokens: int) -> None:
+    """No more is foreseen, reserved or generated than the context leaves beside the prompt."""
+    bench = Bench(ScriptedModel(slots=2, context_tokens=256, kv_cells=512))
+    ticket = bench.submit(3, max_tokens=max_tokens)
+    bench.finish()
+
+    usage = bench.last(ticket).usage
+    assert usage is not None
+    assert usage.completion_tokens == min(max_tokens, 253)
+    assert bench.last(ticket).finish_reason is FinishReason.LENGTH
+    assert bench.is_clean()
+
+
+def test_a_runner_holds_its_slot_no_longer_than_its_deadline() -> None:
+    """Who waits for it is foreseen a slot when its time is over, however long its answer may be."""
+    bench = busy_bench(slots=1, stay=False)
+    bench.submit(1, max_tokens=200, deadline=Deadline.after(2.0, bench.clock))
+    bench.step(2)
+
+    assert bench.scheduler.forecast().wait_s == pytest.approx(1.8)

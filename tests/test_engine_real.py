@@ -372,13 +372,13 @@ async def test_the_gateway_knows_the_queue(supervisor: EngineSupervisor, stub: S
     backend = LocalBackend("edge", supervisor, clock=SystemClock())
     try:
         assert (await stub.GetStatus(engine_pb2.GetStatusRequest())).forecast == engine_pb2.Forecast()
-        for _ in range(3):
+        for _ in range(8):
             await ask(stub, request("Hello there", max_tokens=20))
         backend.forecast()
         await until(lambda: backend.forecast() is not None)
         idle = backend.forecast()
         assert idle is not None
-        assert (idle.wait_s, idle.token_s > 0.0, 0.0 < idle.answer_share <= 1.0) == (0.0, True, True)
+        assert (idle.wait_s, idle.token_s > 0.0, 0.0 < idle.answer_tokens <= 20.0) == (0.0, True, True)
 
         busy = [asyncio.create_task(ask(stub, request("why? " * 200, max_tokens=1500))) for _ in range(20)]
         await until(lambda: (said := backend.forecast()) is not None and said.wait_s > 0.0)

@@ -16,6 +16,7 @@ LAYERS = (
         "gateway.errors",
         "gateway.clock",
         "gateway.schema_bounds",
+        "gateway.samples",
         "gateway.v1",
         "gateway.engine.v1",
         "gateway.admin.v1",

@@ -89,6 +89,38 @@ def decided(
 
 
 @pytest.mark.parametrize(
+    ("finish_s", "idle", "chain", "refused"),
+    [
+        ({"edge": 9.0, "small": 9.0, "cloud": 9.0}, {"edge"}, ("edge",), {"small", "cloud"}),
+        ({"edge": 9.0, "small": 9.0, "cloud": 9.0}, {"edge", "small"}, ("small", "edge"), {"cloud"}),
+        ({"edge": 9.0, "small": 9.0, "cloud": 9.0}, set(), (), {"small", "edge", "cloud"}),
+        ({"edge": 9.0, "small": 9.0, "cloud": 1.0}, {"edge"}, ("cloud",), {"small", "edge"}),
+    ],
+    ids=["it is tried", "both are tried", "a busy one is not", "another one has time"],
+)
+def test_an_idle_model_is_tried_rather_than_none(
+    policy: Policy,
+    finish_s: Mapping[str, float],
+    idle: set[str],
+    chain: tuple[str, ...],
+    refused: set[str],
+) -> None:
+    """Where time would leave nobody, what has nothing to do is tried: the deadline bounds what it costs."""
+    view = View(deadline_s=2.0, finish_s=finish_s, idle=frozenset(idle))
+    decision = decided(policy, view=view)
+    assert decision.chain == chain
+    assert {(each.model, each.reason) for each in decision.refused} == {(m, Reason.DEADLINE) for m in refused}
+
+
+def test_an_idle_model_is_not_tried_against_another_law(policy: Policy) -> None:
+    """It is time alone that an idle model is spared."""
+    view = View(deadline_s=2.0, finish_s={"edge": 9.0}, idle=frozenset({"edge", "small"}))
+    decision = decided(policy, privacy=PrivacyClass.RESTRICTED, view=view)
+    assert decision.chain == ("edge",)
+    assert decision.refused == (Refusal(model="small", reason=Reason.CLEARANCE),)
+
+
+@pytest.mark.parametrize(
     ("complexity", "budget", "privacy", "rule", "chain"),
     [
         (0.1, 0.0, PrivacyClass.PUBLIC, "default", ("small", "edge", "cloud")),

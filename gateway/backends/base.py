@@ -39,13 +39,18 @@ class Forecast:
     """Until its turn comes, behind all that wait."""
     prompt_token_s: float
     token_s: float
-    answer_share: float
-    """Which part of `max_tokens` answers have used lately; 0: nothing is known yet."""
+    answer_tokens: float
+    """What all but one in twenty answers had at most lately; 0.0: too few are known."""
 
 
 @runtime_checkable
 class Foreseeing(Protocol):
     """A backend that knows its queue."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its model has nothing to do for this process, as far as that knows."""
+        ...
 
     def forecast(self) -> Forecast | None:
         """Return the latest word of the model, at once; None where there is none that holds."""

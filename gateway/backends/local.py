@@ -78,6 +78,12 @@ class LocalBackend:
         self._forecast: Forecast | None = None
         self._forecast_at_s = -math.inf
         self._asking: asyncio.Task[None] | None = None
+        self._calls = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether this process has no call at the engine; what others have there, the engine knows."""
+        return self._calls == 0
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""
@@ -92,19 +98,23 @@ class LocalBackend:
 
     async def stream(self, call: Call) -> AsyncIterator[Chunk]:
         """Yield the answer in pieces; closing the iterator frees the engine's slot."""
-        channel = await self._connect(call)
-        rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
-            to_request(call), timeout=_timeout_s(call, self._clock)
-        )
+        self._calls += 1
         try:
-            reported = 0
-            async for response in rpc:
-                reported += len(response.logprobs)
-                yield to_chunk(response, reported=reported)
-        except grpc.aio.AioRpcError as error:
-            raise translate(self.name, error) from error
+            channel = await self._connect(call)
+            rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
+                to_request(call), timeout=_timeout_s(call, self._clock)
+            )
+            try:
+                reported = 0
+                async for response in rpc:
+                    reported += len(response.logprobs)
+                    yield to_chunk(response, reported=reported)
+            except grpc.aio.AioRpcError as error:
+                raise translate(self.name, error) from error
+            finally:
+                rpc.cancel()
         finally:
-            rpc.cancel()
+            self._calls -= 1
 
     async def status(self, timeout_s: float) -> engine_pb2.GetStatusResponse:
         """Return what the engine says of itself; raises BackendError."""
@@ -238,7 +248,7 @@ def to_forecast(status: engine_pb2.GetStatusResponse) -> Forecast | None:
         wait_s=said.wait_s,
         prompt_token_s=said.prompt_token_s,
         token_s=said.token_s,
-        answer_share=said.answer_share,
+        answer_tokens=said.answer_tokens,
     )
 
 

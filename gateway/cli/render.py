@@ -34,6 +34,11 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
     """Return name and value of what a person asks first: where the answer came from, and what it cost."""
     if response.HasField("degraded"):
         reason = reason_name(response.degraded.reason)
+        if response.degraded.reason == pb.REASON_DEADLINE:
+            late = "; ".join(
+                f"{item.model}: {_time(item)}" for item in response.decision.refused if _time(item)
+            )
+            reason = ": ".join(filter(None, (reason, late)))
         source = f"canned reply {response.degraded.canned_id}, no model answered ({reason})"
     else:
         finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
@@ -53,7 +58,7 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
     klass = pb.PrivacyClass.Name(decision.privacy_class).removeprefix("PRIVACY_CLASS_")
     findings = ", ".join(f"{item.count} {item.type}" for item in decision.findings)
     masked = ", ".join(f"{item.count} {item.type}" for item in decision.masked)
-    refused = ", ".join(f"{item.model} ({reason_name(item.reason)})" for item in decision.refused)
+    refused = ", ".join(_refused(item) for item in decision.refused)
     rows = [
         ("complexity", f"{scores.complexity:.3f}"),
         ("privacy", f"{scores.privacy:.3f}, class {klass} ({decision.privacy_reason})"),
@@ -101,6 +106,18 @@ def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
 def reason_name(reason: pb.Reason.ValueType) -> str:
     """Return a reason as logs and the policy spell it."""
     return pb.Reason.Name(reason).removeprefix("REASON_")
+
+
+def _refused(refusal: pb.Refusal) -> str:
+    said = ": ".join(filter(None, (reason_name(refusal.reason), _time(refusal))))
+    return f"{refusal.model} ({said})"
+
+
+def _time(refusal: pb.Refusal) -> str:
+    """Say why there is no time for a model; "" where that is not why it was refused."""
+    if not refusal.HasField("expected_s"):
+        return ""
+    return f"an answer is expected to take {refusal.expected_s:.3g} s, and has {refusal.given_s:.3g} s"
 
 
 def usd(amount: float) -> str:

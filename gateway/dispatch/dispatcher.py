@@ -34,7 +34,7 @@ from gateway.dispatch.chain import Chain, Order
 from gateway.dispatch.deadline import Within
 from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.limited import Gates, Limited
-from gateway.dispatch.pace import Paces
+from gateway.dispatch.pace import Paces, foreseen_s
 from gateway.dispatch.pauses import Pauses
 from gateway.dispatch.record import Recorded
 from gateway.dispatch.recovery import Judge
@@ -42,10 +42,10 @@ from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.trail import Trail
-from gateway.dispatch.turn import Layer
+from gateway.dispatch.turn import Layer, most_tokens
 from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
-from gateway.policy.model import Policy
+from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.routing import estimate_prompt_tokens
 from gateway.types import Answer, Decision, Request, StreamEvent
 
@@ -183,7 +183,11 @@ class Dispatcher:
 
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
-        return {name: self._finish_s(name, request, spec.max_tokens) for name, spec in policy.models.items()}
+        return {name: self._finish_s(name, request, spec) for name, spec in policy.models.items()}
+
+    def idle(self) -> frozenset[str]:
+        """Return the models that have nothing to do, as far as this process knows."""
+        return frozenset(name for name, each in self._foreseeing.items() if each.is_idle)
 
     async def is_wanted(self, model: str, *, beside: int) -> bool:
         """Say whether others want a model that has `beside` requests of the asker; raises BackendError.
@@ -196,16 +200,16 @@ class Dispatcher:
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(beside=beside)
 
-    def _finish_s(self, model: str, request: Request, default_tokens: int) -> float:
-        wanted = request.config.max_tokens
-        max_tokens = default_tokens if wanted is None else wanted
+    def _finish_s(self, model: str, request: Request, spec: LlamaCppModel | OpenAIModel) -> float:
+        max_tokens = most_tokens(request, spec)
         foreseeing = self._foreseeing.get(model)
-        forecast = None if foreseeing is None else foreseeing.forecast()
-        if forecast is None:
+        if foreseeing is None:
             return self._paces.finish_s(model, max_tokens)
-        return self._paces.foreseen_s(
-            model, forecast, prompt_tokens=estimate_prompt_tokens(request), max_tokens=max_tokens
-        )
+        forecast = foreseeing.forecast()
+        if forecast is None:
+            # It knows its queue, and says at once what it cannot finish.
+            return 0.0
+        return foreseen_s(forecast, prompt_tokens=estimate_prompt_tokens(request), max_tokens=max_tokens)
 
     async def drained(self) -> None:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""

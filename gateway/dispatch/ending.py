@@ -61,7 +61,8 @@ def not_degraded(
     if reason is Reason.BUDGET_EXHAUSTED:
         # A budget says when it has room again; the caller's own limit never has, whatever a breaker says.
         retry_after_s = min((cause.retry_after_s for cause in telling if cause.retry_after_s), default=None)
-    said = "; ".join(str(cause) for cause in telling) or f"no model may or can answer ({reason})"
+    late = _late(decision) if reason is Reason.DEADLINE else []
+    said = "; ".join([*map(str, telling), *late]) or f"no model may or can answer ({reason})"
     return NotDegraded(
         f"{said}; the request declines a canned reply",
         reason=reason,
@@ -70,3 +71,14 @@ def not_degraded(
         causes=telling,
         retry_after_s=retry_after_s,
     )
+
+
+def _late(decision: Decision) -> list[str]:
+    """Say of each model that time kept out what was expected of it, and what the caller gave."""
+    case = decision.case
+    return [
+        f"{refusal.model}: an answer is expected to take {case.finish_s[refusal.model]:.3g} s, "
+        f"and has {case.facts.deadline_s:.3g} s"
+        for refusal in decision.refused
+        if case is not None and refusal.reason is Reason.DEADLINE
+    ]

@@ -5,11 +5,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway import samples
 from gateway.backends.base import Forecast
 from gateway.clock import Clock
 
-QUANTILE = 0.95
-"""An answer is predicted to take as long as all but one in twenty did: what is let through shall finish."""
 KEPT = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
 FEWEST = 5
@@ -18,7 +17,7 @@ FRESH_S = 60.0
 """A model of which nothing was heard for longer is predicted to be faster and faster, by half each time: one
 that was slow and is left out for it gets another chance."""
 MARGIN = 1.1
-"""How much longer than foreseen an answer is taken to take: whoever comes meanwhile slows it down."""
+"""How much longer than a model foresees an answer is taken to take: whoever comes meanwhile slows it down."""
 UNFINISHED = 2.0
 """How many times the time that it was given a call that was given up is taken to have needed, at least."""
 
@@ -32,17 +31,20 @@ class Sample:
     token_s: float
     tokens: int
     hit_limit: bool = False
-    """Whether the bound ended it, so that it says nothing about how long answers are."""
+    """Whether its own bound ended it: without it, it would have taken longer."""
 
     def seconds(self, max_tokens: int) -> float:
-        """Return what an answer like this one would take if it had at most `max_tokens`."""
-        tokens = max_tokens if self.hit_limit else min(self.tokens, max_tokens)
-        return self.begin_s + self.token_s * tokens
+        """Return what an answer like this one takes, as far as it went, if it has at most `max_tokens`."""
+        return self.begin_s + self.token_s * min(self.tokens, max_tokens)
+
+    def of(self, max_tokens: int) -> samples.Sample:
+        """Return the same as a sample; a bound, where it was cut before it had `max_tokens`."""
+        return samples.Sample(self.seconds(max_tokens), self.hit_limit and self.tokens < max_tokens)
 
 
 def quantile(seconds: Sequence[float]) -> float:
     """Return what all but one in twenty are at most; 0.0 of nothing."""
-    return sorted(seconds)[math.ceil(QUANTILE * len(seconds)) - 1] if seconds else 0.0
+    return sorted(seconds)[math.ceil(samples.QUANTILE * len(seconds)) - 1] if seconds else 0.0
 
 
 class Paces:
@@ -77,30 +79,19 @@ class Paces:
         self._add(model, begin_s=seconds, token_s=0.0, tokens=0, hit_limit=False)
 
     def finish_s(self, model: str, max_tokens: int) -> float:
-        """Return the seconds within which an answer is expected; 0.0 where nothing is known lately."""
-        samples = self._samples.get(model)
-        if not samples:
+        """Return the seconds within which an answer is expected; 0.0 where too little is known lately."""
+        noted = self._samples.get(model)
+        known = samples.estimate(sample.of(max_tokens) for sample in noted or ())
+        if not noted or known is None:
             return 0.0
-        silent_s = self._clock.monotonic_s() - samples[-1].at_s
+        silent_s = self._clock.monotonic_s() - noted[-1].at_s
         halvings = max(0.0, silent_s / FRESH_S - 1.0)
-        return quantile([sample.seconds(max_tokens) for sample in samples]) * math.pow(0.5, halvings)
+        return known.quantile() * math.pow(0.5, halvings)
 
     def begin_s(self, model: str) -> float | None:
         """Return within which time all but one in twenty answers began; None of too few to say."""
-        samples = [sample.begin_s for sample in self._samples.get(model, ())]
-        return quantile(samples) if len(samples) >= FEWEST else None
-
-    def foreseen_s(self, model: str, forecast: Forecast, *, prompt_tokens: int, max_tokens: int) -> float:
-        """Return the same by the model's own word of its queue and its rates.
-
-        How many tokens answers have is known from the past here: its mean would let half of them be late.
-        """
-        samples = [sample for sample in self._samples.get(model, ()) if sample.tokens]
-        known = [float(max_tokens if each.hit_limit else min(each.tokens, max_tokens)) for each in samples]
-        tokens = quantile(known) if known else forecast.answer_share * max_tokens
-        return forecast.wait_s + MARGIN * (
-            prompt_tokens * forecast.prompt_token_s + tokens * forecast.token_s
-        )
+        begins_s = [sample.begin_s for sample in self._samples.get(model, ())]
+        return quantile(begins_s) if len(begins_s) >= FEWEST else None
 
     def forget(self, model: str) -> None:
         """Know nothing of a model."""
@@ -116,3 +107,9 @@ class Paces:
                 hit_limit=hit_limit,
             )
         )
+
+
+def foreseen_s(forecast: Forecast, *, prompt_tokens: int, max_tokens: int) -> float:
+    """Return within which time an answer is expected by the model's own word of its queue and rates."""
+    tokens = min(forecast.answer_tokens, max_tokens)
+    return forecast.wait_s + MARGIN * (prompt_tokens * forecast.prompt_token_s + tokens * forecast.token_s)

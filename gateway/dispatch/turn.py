@@ -10,6 +10,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.routing import estimate_prompt_tokens
 from gateway.types import Chunk, EgressPermit, Request, Usage
 
 
@@ -49,8 +50,7 @@ class Turn:
     @property
     def max_tokens(self) -> int:
         """The bound that is reserved and sent."""
-        wanted = self.request.config.max_tokens
-        return self.spec.max_tokens if wanted is None else wanted
+        return most_tokens(self.request, self.spec)
 
     def call(self, deadline: Deadline, *, traceparent: str | None) -> Call:
         """Return what the backend is given."""
@@ -96,6 +96,15 @@ class Try:
         self.has_output = True
         self.usage = chunk.usage or self.usage
         return chunk
+
+
+def most_tokens(request: Request, spec: LlamaCppModel | OpenAIModel) -> int:
+    """Return how many tokens an answer may have: what is asked for, at most what the context leaves.
+
+    Half of the estimate is fewer tokens than a prompt has, so an answer that would fit is not made shorter.
+    """
+    wanted = spec.max_tokens if request.config.max_tokens is None else request.config.max_tokens
+    return max(1, min(wanted, spec.context - estimate_prompt_tokens(request) // 2))
 
 
 class Layer(Protocol):

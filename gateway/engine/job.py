@@ -14,6 +14,7 @@ class Job:
     tenant: str
     prompt: tuple[int, ...] = field(repr=False)
     max_tokens: int
+    """Of the answer; the scheduler lowers it to what the context leaves beside the prompt."""
     stop: tuple[str, ...] = field(default=(), repr=False)
     sampling: Sampling
     deadline: Deadline

@@ -1,12 +1,17 @@
 """How fast the model is, as measured, and what follows from it: sizes of steps and predictions.
 
-Everything is a moving mean over what really happened, so it holds for this model on this machine under
-this load; before the first measurement nothing is predicted and nobody is refused.
+Everything comes from what really happened, so it holds for this model on this machine under this load: rates
+are moving means, lengths of answers a distribution. Of what was not measured yet nothing is predicted.
 """
 
 import heapq
+import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.samples import KEPT, Estimate, Sample, estimate
 
 MOST_STRETCH = 2.5
 """How much longer than without them a step may take for the prompts in it, while others answer."""
@@ -21,10 +26,14 @@ MARGIN = 1.1
 
 _WEIGHT = 0.2
 """Weight of the latest measurement in a moving mean."""
+_MOST_JUMP = 4.0
+"""How many times the mean one measurement counts at most: the machine may have held up a single step."""
+_KNOWN_S = 0.1
+"""Seconds for which a distribution of lengths is taken to hold: it is asked for by every request."""
 
 
 def _mean(old: float | None, new: float) -> float:
-    return new if old is None else old + _WEIGHT * (new - old)
+    return new if old is None else old + _WEIGHT * (min(new, _MOST_JUMP * old) - old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +44,8 @@ class Work:
     max_tokens: int
     sampled_tokens: int = 0
     """How many of `max_tokens` are there already."""
+    most_s: float = math.inf
+    """How long it may take at most, by its deadline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +55,23 @@ class Forecast:
     wait_s: float
     prompt_token_s: float
     token_s: float
-    answer_share: float
+    answer_tokens: float
+    """What all but one in twenty answers have at most; 0.0 where that is not known."""
 
 
 class Pace:
     """Measured rates of one model; used by the scheduler's thread, read by others."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, *, clock: Clock) -> None:
         self.prompt_token_s: float | None = None
         """Seconds for one token of a prompt."""
         self._token_s: list[float | None] = [None] * (slots + 1)
         """Seconds of a step that samples for so many sequences and reads no prompt."""
-        self.answer_share: float | None = None
-        """Which part of `max_tokens` answers use."""
+        self._clock = clock
+        self._answers: deque[tuple[float, int, bool]] = deque(maxlen=KEPT)
+        """When an answer ended, its tokens, and whether something cut it."""
+        self._lengths: Estimate | None = None
+        self._lengths_until_s = -math.inf
 
     def note_step(self, *, answering: int, prompt_tokens: int, taken_s: float) -> None:
         """Take the time of a step."""
@@ -67,9 +82,20 @@ class Pace:
             if left_s > 0.0:
                 self.prompt_token_s = _mean(self.prompt_token_s, left_s / prompt_tokens)
 
-    def note_answer(self, completion_tokens: int, max_tokens: int) -> None:
-        """Take the length of an answer that came to its end."""
-        self.answer_share = _mean(self.answer_share, completion_tokens / max_tokens)
+    def note_answer(self, tokens: int, *, is_cut: bool) -> None:
+        """Take the length of an answer, or what there was of one that limit, time or caller cut."""
+        self._answers.append((self._clock.monotonic_s(), tokens, is_cut))
+        self._lengths_until_s = -math.inf
+
+    @property
+    def lengths(self) -> Estimate | None:
+        """How many tokens answers have lately; None where too few are known."""
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._lengths_until_s:
+            answers = tuple(self._answers)
+            self._lengths = estimate(Sample(tokens, is_cut, now_s - at_s) for at_s, tokens, is_cut in answers)
+            self._lengths_until_s = now_s + _KNOWN_S
+        return self._lengths
 
     def token_s(self, sequences: int) -> float | None:
         """Return the seconds of a step for so many sequences, by the nearest number that was measured."""
@@ -88,22 +114,34 @@ class Pace:
         return max(1, min(most, max(LEAST_CHUNK, chunk)))
 
     def predict_s(self, work: Work, *, sequences: int) -> float:
-        """Return how long an answer takes from its slot on, beside so many others; 0 if nothing is known."""
-        rates = self.forecast(0.0, sequences=sequences)
-        expected = work.max_tokens * rates.answer_share - work.sampled_tokens
-        return work.prompt_tokens * rates.prompt_token_s + max(0.0, expected) * rates.token_s
+        """Return how long an answer takes on average from its slot on, beside so many others."""
+        lengths, done = self.lengths, work.sampled_tokens
+        tokens = 0.0 if lengths is None else lengths.mean(at_most=work.max_tokens, above=done) - done
+        return min(work.most_s, self._seconds(work, tokens, sequences))
+
+    def finish_s(self, work: Work, *, sequences: int) -> float:
+        """Return within which time all but one in twenty answers end, from their slot on."""
+        return MARGIN * self._seconds(work, min(self._answer_tokens(), work.max_tokens), sequences)
+
+    def _seconds(self, work: Work, tokens: float, sequences: int) -> float:
+        token_s = self.token_s(sequences) or 0.0
+        return work.prompt_tokens * self._prompt_token_s(sequences) + tokens * token_s
+
+    def _prompt_token_s(self, sequences: int) -> float:
+        # The steps that read the prompt decode the others, too.
+        stretch = MOST_STRETCH / (MOST_STRETCH - 1.0) if sequences > 1 else 1.0
+        return stretch * (self.prompt_token_s or 0.0)
+
+    def _answer_tokens(self) -> float:
+        return 0.0 if self.lengths is None else self.lengths.quantile()
 
     def forecast(self, wait_s: float, *, sequences: int) -> Forecast:
         """Return the rates for one of so many sequences, after `wait_s`."""
-        prompt_token_s = self.prompt_token_s or 0.0
-        if sequences > 1:
-            # The steps that read the prompt decode the others, too.
-            prompt_token_s *= MOST_STRETCH / (MOST_STRETCH - 1.0)
         return Forecast(
             wait_s=wait_s,
-            prompt_token_s=prompt_token_s,
+            prompt_token_s=self._prompt_token_s(sequences),
             token_s=self.token_s(sequences) or 0.0,
-            answer_share=self.answer_share or 0.0,
+            answer_tokens=self._answer_tokens(),
         )
 
 

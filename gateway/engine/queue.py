@@ -1,13 +1,12 @@
 """Who waits for a slot: ordered by deadline, bounded, and refused where the time will not suffice."""
 
-import math
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway import errors
 from gateway.engine.job import Job
-from gateway.engine.pace import MARGIN, Forecast, Pace, Work, starts
+from gateway.engine.pace import Forecast, Pace, Work, starts
 
 PATIENCE_S = 60.0
 """A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
@@ -22,6 +21,8 @@ class Waiting:
     ticket: int
     job: Job = field(compare=False)
     submitted_s: float = field(compare=False)
+    is_tried: bool = field(default=False, compare=False)
+    """Whether it found an idle engine, so that it begins whatever is predicted: its deadline bounds it."""
 
     @property
     def work(self) -> Work:
@@ -52,15 +53,18 @@ class Queue:
     def add(self, ticket: int, job: Job, *, now_s: float, busy: Sequence[Work]) -> None:
         """Queue a job; EngineQueueFull, with the wait, when the queue is full or the time will not suffice.
 
-        `busy` is what those that run still have to do. Whoever finds a free slot does not count as waiting.
+        `busy` is what those that run still have to do. Whoever finds a free slot does not count as waiting;
+        whoever finds an idle engine is taken whatever is predicted.
         """
-        entry = Waiting(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
-        waits_s = self._waits(entry, busy)
-        wait_s = max(LEAST_RETRY_S, waits_s[entry.ticket])
+        others = [each for each in self._waiting if each.job.deadline.at_s > now_s]
+        is_tried = not (busy or others)
+        entry = Waiting(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s, is_tried)
+        waits_s = self._waits([*others, entry], busy)
+        wait_s = max(LEAST_RETRY_S, waits_s[ticket])
         if len(self._waiting) >= self._limit + self._slots - len(busy):
             message = f"{len(self._waiting)} requests wait already"
             raise errors.EngineQueueFull(self._name, message, retry_after_s=wait_s)
-        late = self._would_be_late(entry, waits_s, now_s, len(busy))
+        late = None if is_tried else self._would_be_late(entry, others, waits_s, busy)
         if late is not None:
             raise errors.EngineQueueFull(self._name, late, retry_after_s=wait_s)
         insort(self._waiting, entry)
@@ -93,10 +97,10 @@ class Queue:
     def _occupancy(self, busy: int) -> int:
         return min(self._slots, busy + len(self._waiting) + 1)
 
-    def _waits(self, entry: Waiting, busy: Sequence[Work]) -> dict[int, float]:
-        """Return by ticket when each of the queue, with one more, gets a slot, in seconds from now."""
+    def _waits(self, entries: Sequence[Waiting], busy: Sequence[Work]) -> dict[int, float]:
+        """Return by ticket when each of a queue gets a slot, in seconds from now."""
         occupancy = self._occupancy(len(busy))
-        queue = sorted([*self._waiting, entry])
+        queue = sorted(entries)
         found = starts(
             [self._pace.predict_s(work, sequences=occupancy) for work in busy],
             [self._pace.predict_s(each.work, sequences=occupancy) for each in queue],
@@ -105,18 +109,29 @@ class Queue:
         return {each.ticket: at_s for each, at_s in zip(queue, found, strict=True)}
 
     def _would_be_late(
-        self, entry: Waiting, waits_s: dict[int, float], now_s: float, busy: int
+        self, entry: Waiting, others: Sequence[Waiting], waits_s: Mapping[int, float], busy: Sequence[Work]
     ) -> str | None:
         """Say who would miss a deadline if a job were added: itself, or one that was accepted before it."""
-        occupancy = self._occupancy(busy)
-        for each in (entry, *(other for other in self._waiting if other > entry)):
-            taken_s = waits_s[each.ticket] + MARGIN * self._pace.predict_s(each.work, sequences=occupancy)
-            left_s = each.job.deadline.at_s - now_s
-            if taken_s > left_s and not math.isinf(left_s):
-                if each is not entry:
-                    return "a request that was accepted before would miss its deadline for it"
-                wait_s = waits_s[entry.ticket]
-                return (
-                    f"it would take {taken_s:.1f} s, {wait_s:.1f} s of them waiting, and has {left_s:.1f} s"
-                )
+        sequences = min(self._slots, len(busy) + len(others) + 1)
+        taken_s = self._end_s(entry, waits_s, sequences)
+        left_s = entry.job.deadline.at_s - entry.submitted_s
+        if taken_s > left_s:
+            wait_s = waits_s[entry.ticket]
+            return (
+                f"an answer is expected to take {taken_s:.1f} s, {wait_s:.1f} s of them waiting, "
+                f"and has {left_s:.1f} s"
+            )
+        behind = [other for other in others if other > entry]
+        waits_before_s = self._waits(others, busy) if behind else {}
+        for other in behind:
+            left_s = other.job.deadline.at_s - entry.submitted_s
+            if (
+                self._end_s(other, waits_before_s, sequences)
+                <= left_s
+                < self._end_s(other, waits_s, sequences)
+            ):
+                return "a request that was accepted before would miss its deadline for it"
         return None
+
+    def _end_s(self, entry: Waiting, waits_s: Mapping[int, float], sequences: int) -> float:
+        return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences)

@@ -8,6 +8,7 @@ free again within one step. A request gets a slot only when the KV cache has cel
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway import errors
 from gateway.clock import Clock
@@ -53,7 +54,7 @@ class Scheduler:
         self._tickets = 0
         self._running: list[Sequence] = []
         self._cache = Cache(model, kept_bytes=kept_bytes)
-        self.pace = Pace(model.slots)
+        self.pace = Pace(model.slots, clock=clock)
         self.meters = Meters()
         self._queue = Queue(name=name, limit=queue_limit, slots=model.slots, pace=self.pace)
         self.turns = 0
@@ -83,9 +84,10 @@ class Scheduler:
             if self._is_closed:
                 raise errors.EngineDown(self._name, "the engine is stopping")
             self._tickets += 1
-            busy = [sequence.work_left for sequence in self._running]
+            now_s = self._clock.monotonic_s()
+            job = replace(job, max_tokens=min(job.max_tokens, self._model.context_tokens - len(job.prompt)))
             try:
-                self._queue.add(self._tickets, job, now_s=self._clock.monotonic_s(), busy=busy)
+                self._queue.add(self._tickets, job, now_s=now_s, busy=self._work_left(now_s))
             except errors.EngineQueueFull:
                 self.meters.requests[Reason.QUEUE_FULL] += 1
                 raise
@@ -95,6 +97,9 @@ class Scheduler:
     def cancel(self, ticket: int) -> None:
         """Give up a request: its slot is free before the next step, and nothing more is emitted for it."""
         with self._changed:
+            if self._queue.remove(lambda entry: entry.ticket == ticket):
+                self.meters.requests[Outcome.CANCELLED] += 1
+                return
             self._cancelled.add(ticket)
             if ticket in self._reading:
                 self._model.interrupt()
@@ -103,7 +108,15 @@ class Scheduler:
     def forecast(self) -> Forecast:
         """Return what one request more has to reckon with; for any thread."""
         with self._changed:
-            return self._queue.forecast([sequence.work_left for sequence in self._running])
+            return self._queue.forecast(self._work_left(self._clock.monotonic_s()))
+
+    def _work_left(self, now_s: float) -> list[Work]:
+        """Return what those that run still have to do; who is given up does nothing more."""
+        return [
+            sequence.work_left(now_s)
+            for sequence in self._running
+            if sequence.ticket not in self._cancelled and sequence.job.deadline.at_s > now_s
+        ]
 
     def close(self) -> None:
         """Let `run` return after its step; what still runs gets no further emission."""
@@ -164,22 +177,22 @@ class Scheduler:
             self._model.resume()
             self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
-            gone = self._queue.remove(lambda w: w.ticket in cancelled or w.job.deadline.at_s <= now_s)
-        emissions: list[Emission] = []
-        for entry in gone:
-            if entry.ticket in cancelled:
-                self.meters.requests[Outcome.CANCELLED] += 1
-            else:
-                emissions.append(self._deadline_passed(entry.ticket, "in the queue"))
+            gone = self._queue.remove(lambda entry: entry.job.deadline.at_s <= now_s)
+        emissions = [self._deadline_passed(entry.ticket, "in the queue") for entry in gone]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
                 self.meters.requests[Outcome.CANCELLED] += 1
-                self._release(sequence, keep=False)
+                self._give_up(sequence)
             elif sequence.job.deadline.at_s <= now_s:
-                self._release(sequence, keep=False)
+                self._give_up(sequence)
                 done = f"after {sequence.completion_tokens} tokens"
                 emissions.append(self._deadline_passed(sequence.ticket, done))
         return emissions
+
+    def _give_up(self, sequence: Sequence) -> None:
+        """End an answer in its middle: it would have had more tokens than it has."""
+        self.pace.note_answer(sequence.completion_tokens, is_cut=True)
+        self._release(sequence, keep=False)
 
     def _deadline_passed(self, ticket: int, where: str) -> Emission:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
@@ -197,7 +210,8 @@ class Scheduler:
         """Give slots to those that are due first, while there are slots and cells."""
         emissions = []
         while len(self._running) < self._model.slots and (entry := self._pop()) is not None:
-            branch = self._cache.begin(entry.job.tenant, entry.job.prompt, self._cells_for(entry.job))
+            cells = len(entry.job.prompt) + entry.job.max_tokens
+            branch = self._cache.begin(entry.job.tenant, entry.job.prompt, cells)
             if branch is None:
                 self._put_back(entry)
                 break
@@ -216,16 +230,15 @@ class Scheduler:
         with self._changed:
             self._queue.put_back(entry)
 
-    def _cells_for(self, job: Job) -> int:
-        return min(len(job.prompt) + job.max_tokens, self._model.context_tokens)
-
     def _start(self, entry: Waiting, branch: Branch) -> Sequence:
         """Return a job as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
         now_s, job = self._clock.monotonic_s(), entry.job
         work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
         taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
-        if now_s + taken_s > job.deadline.at_s:
-            late = f"it would take {taken_s:.1f} s and has {job.deadline.at_s - now_s:.1f} s left"
+        is_alone = entry.is_tried or not self._running
+        if now_s + taken_s > job.deadline.at_s and not is_alone:
+            left_s = job.deadline.at_s - now_s
+            late = f"an answer is expected to take {taken_s:.1f} s, and has {left_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
         sampler = self._model.sampler(job.sampling)
         self.meters.queue_s.add(now_s - entry.submitted_s)
@@ -292,7 +305,6 @@ class Scheduler:
             token,
             piece=b"" if is_end else self._model.piece(token),
             is_end=is_end,
-            context_tokens=self._model.context_tokens,
             logprob=sequence.sampler.logprob(row, token),
         )
 
@@ -318,7 +330,7 @@ class Scheduler:
 
     def _note_answer(self, sequence: Sequence, reason: FinishReason) -> None:
         self.meters.requests[reason] += 1
-        self.pace.note_answer(sequence.completion_tokens, sequence.job.max_tokens)
+        self.pace.note_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
         if sequence.completion_tokens > 1:
             taken_s = self._clock.monotonic_s() - sequence.first_token_s
             self.meters.per_token_s.add(taken_s / (sequence.completion_tokens - 1))

@@ -60,13 +60,13 @@ class Sequence:
         """Tokens so far."""
         return Usage(prompt_tokens=len(self.job.prompt), completion_tokens=self.completion_tokens)
 
-    @property
-    def work_left(self) -> Work:
+    def work_left(self, now_s: float) -> Work:
         """What it still costs at most."""
         return Work(
             prompt_tokens=0 if self.is_answering else len(self.pending),
             max_tokens=self.job.max_tokens,
             sampled_tokens=self.completion_tokens,
+            most_s=max(0.0, self.job.deadline.at_s - now_s),
         )
 
     def next_tokens(self, count: int) -> list[BatchToken]:
@@ -88,14 +88,13 @@ class Sequence:
         *,
         piece: bytes,
         is_end: bool,
-        context_tokens: int,
         logprob: TokenLogprob | None = None,
     ) -> Emission:
         """Take the sampled token; return what to show of it and whether it is the last."""
         self.completion_tokens += 1
         self.pending = (token,)
         shown = self.text.push(piece)
-        reason = self._finish_reason(is_end, context_tokens)
+        reason = self._finish_reason(is_end)
         if reason is None:
             if logprob is None:
                 return Emission(ticket=self.ticket, text=shown)
@@ -115,12 +114,11 @@ class Sequence:
             logprob=logprob,
         )
 
-    def _finish_reason(self, is_end: bool, context_tokens: int) -> FinishReason | None:
+    def _finish_reason(self, is_end: bool) -> FinishReason | None:
         if self.text.is_stopped:
             return FinishReason.STOP_SEQUENCE
         if is_end:
             return FinishReason.STOP
-        total = len(self.job.prompt) + self.completion_tokens
-        if self.completion_tokens >= self.job.max_tokens or total >= context_tokens:
+        if self.completion_tokens >= self.job.max_tokens:
             return FinishReason.LENGTH
         return None

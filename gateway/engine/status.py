@@ -37,7 +37,7 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
             wait_s=forecast.wait_s,
             prompt_token_s=forecast.prompt_token_s,
             token_s=forecast.token_s,
-            answer_share=forecast.answer_share,
+            answer_tokens=forecast.answer_tokens,
         ),
     )
 

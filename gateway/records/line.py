@@ -168,6 +168,7 @@ def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
         "deadline_s": facts.deadline_s,
         "hint": None if case.hint is None else case.hint.name,
         "finish_s": {model: value for model, value in case.finish_s.items() if value},
+        "idle": sorted(case.idle),
         "is_schema_bounded": case.is_schema_bounded,
         "masked_classes": {model: class_.name for model, class_ in case.masked_classes.items()},
         "evidence": None
@@ -232,6 +233,7 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
         ),
         is_schema_bounded=facts["is_schema_bounded"],
         finish_s=dict(facts["finish_s"]),
+        idle=frozenset(facts.get("idle", ())),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         evidence=None
         if evidence is None

@@ -95,6 +95,7 @@ class Pipeline:
         view = View(
             deadline_s=deadline.remaining_s(self._clock),
             finish_s=self._dispatcher.finish_s(request, policy=self.policy),
+            idle=self._dispatcher.idle(),
             budget_plan=budget_plan,
         )
         return decide(

@@ -9,6 +9,7 @@ from gateway.handoff.ticket import Fetched
 from gateway.types import (
     Answer,
     Attempt,
+    Case,
     Decision,
     Delta,
     Finding,
@@ -16,6 +17,7 @@ from gateway.types import (
     Outcome,
     PrivacyClass,
     Reason,
+    Refusal,
     Restart,
     Route,
     StreamEvent,
@@ -55,10 +57,18 @@ def render_decision(decision: Decision) -> pb.Decision:
         rule=decision.rule,
         rule_errors=decision.rule_errors,
         chain=decision.chain,
-        refused=[pb.Refusal(model=item.model, reason=_REASONS[item.reason]) for item in decision.refused],
+        refused=[_refusal(item, decision.case) for item in decision.refused],
         policy_hash=decision.policy_hash,
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
     )
+
+
+def _refusal(refusal: Refusal, case: Case | None) -> pb.Refusal:
+    rendered = pb.Refusal(model=refusal.model, reason=_REASONS[refusal.reason])
+    if refusal.reason is Reason.DEADLINE and case is not None:
+        rendered.expected_s = case.finish_s[refusal.model]
+        rendered.given_s = case.facts.deadline_s
+    return rendered
 
 
 def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.GenerateResponse:

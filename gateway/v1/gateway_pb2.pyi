@@ -802,21 +802,36 @@ class Refusal(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    EXPECTED_S_FIELD_NUMBER: _builtins.int
+    GIVEN_S_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     reason: Global___Reason.ValueType
     """Output only. The filter that removed it."""
+    expected_s: _builtins.float
+    """Output only. With REASON_DEADLINE: seconds within which its answer was expected."""
+    given_s: _builtins.float
+    """Output only. With REASON_DEADLINE: seconds that the deadline left."""
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         reason: Global___Reason.ValueType = ...,
+        expected_s: _builtins.float | None = ...,
+        given_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "_given_s", b"_given_s", "expected_s", b"expected_s", "given_s", b"given_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "_given_s", b"_given_s", "expected_s", b"expected_s", "given_s", b"given_s", "model", b"model", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_s: _TypeAlias = _typing.Literal["expected_s"]  # noqa: Y015
+    _WhichOneofArgType__expected_s: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s"]  # noqa: Y015
+    _WhichOneofReturnType__given_s: _TypeAlias = _typing.Literal["given_s"]  # noqa: Y015
+    _WhichOneofArgType__given_s: _TypeAlias = _typing.Literal["_given_s", b"_given_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_s) -> _WhichOneofReturnType__expected_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__given_s) -> _WhichOneofReturnType__given_s | None: ...
 
 Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 

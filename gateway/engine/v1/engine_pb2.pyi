@@ -444,26 +444,26 @@ class Forecast(_message.Message):
     WAIT_S_FIELD_NUMBER: _builtins.int
     PROMPT_TOKEN_S_FIELD_NUMBER: _builtins.int
     TOKEN_S_FIELD_NUMBER: _builtins.int
-    ANSWER_SHARE_FIELD_NUMBER: _builtins.int
+    ANSWER_TOKENS_FIELD_NUMBER: _builtins.int
     wait_s: _builtins.float
     """Output only. Predicted seconds until it would get a slot, behind all that wait."""
     prompt_token_s: _builtins.float
     """Output only. Predicted seconds for each token of its prompt."""
     token_s: _builtins.float
     """Output only. Predicted seconds for each token of its answer."""
-    answer_share: _builtins.float
-    """Output only. Which part of `max_tokens` answers have used lately."""
+    answer_tokens: _builtins.float
+    """Output only. Tokens that all but one in twenty answers had at most lately; 0 where too few are known."""
     def __init__(
         self,
         *,
         wait_s: _builtins.float = ...,
         prompt_token_s: _builtins.float = ...,
         token_s: _builtins.float = ...,
-        answer_share: _builtins.float = ...,
+        answer_tokens: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_share", b"answer_share", "prompt_token_s", b"prompt_token_s", "token_s", b"token_s", "wait_s", b"wait_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_tokens", b"answer_tokens", "prompt_token_s", b"prompt_token_s", "token_s", b"token_s", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
