@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engine.text import TextStream, find_stop, held_length
+from tests.scripted_model import Bench, ScriptedModel
 
 
 def shown(pieces: list[bytes], stop: tuple[str, ...] = ()) -> tuple[list[str], bool]:
@@ -29,7 +30,9 @@ def shown(pieces: list[bytes], stop: tuple[str, ...] = ()) -> tuple[list[str], b
         ([b"abcd"], ("abcd", "bc"), ["a", ""], True, "and wins too when both come in one token"),
         ([b"abc"], ("abc", "bc"), ["", ""], True, "of two that end together the longer one wins"),
         (["é".encode()[:1], "é".encode()[1:]], (), ["", "é", ""], False, "half a character waits"),
-        (["🙂".encode()[:3]], (), ["", "\ufffd"], False, "an end inside a character is marked"),
+        (["🙂".encode()[:3]], (), ["", ""], False, "an end inside a character is left out"),
+        ([b"a", "🙂".encode()[:2]], ("ab",), ["", "", "a"], False, "and what waits before it is shown"),
+        ([b"\xff", b"\xf0"], (), ["\ufffd", "", ""], False, "after bytes that are no UTF-8 as well"),
         ([b"\xff", b"a"], (), ["\ufffd", "a", ""], False, "bytes that are no UTF-8 are marked"),
         (["xé".encode()[:2], "é".encode()[1:]], ("é",), ["x", "", ""], True, "a stop string cut inside"),
         ([b"ab"], ("",), ["ab", ""], False, "an empty stop string stops nothing"),
@@ -70,3 +73,35 @@ def test_find_stop_in_text_without_one() -> None:
 def test_held_length_is_bounded_by_the_stop_strings() -> None:
     """No more is held back than one character less than the longest stop string."""
     assert held_length("aaaaaaaa", ("aaab",)) == 3
+
+
+@given(
+    text=st.text(min_size=1, max_size=30),
+    stop=st.lists(st.text(min_size=1, max_size=3), max_size=2).map(tuple),
+    cuts=st.lists(st.integers(0, 120), max_size=10),
+    end=st.integers(0, 120),
+)
+def test_wherever_an_answer_is_cut_its_text_is_whole(
+    text: str, stop: tuple[str, ...], cuts: list[int], end: int
+) -> None:
+    """An answer that a limit cuts between any two bytes is a beginning of its text."""
+    data = text.encode()[:end]
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    texts, is_stopped = shown([data[a:b] for a, b in pairwise(places)], stop)
+
+    assert text.startswith("".join(texts))
+    if not is_stopped:
+        assert "".join(texts) == data.decode(errors="ignore")
+
+
+@pytest.mark.parametrize("max_tokens", range(1, 8))
+def test_a_limit_inside_a_character(max_tokens: int) -> None:
+    """The engine's answers end in whole characters, and count all tokens that were sampled."""
+    bench = Bench(ScriptedModel(scripts=["é🙂x".encode()]))
+    ticket = bench.submit(3, max_tokens=max_tokens)
+    bench.finish()
+
+    assert bench.text(ticket) == "é🙂x".encode()[:max_tokens].decode(errors="ignore")
+    usage = bench.last(ticket).usage
+    assert usage is not None
+    assert usage.completion_tokens == max_tokens

@@ -170,11 +170,13 @@ class LlamaModel:
         """Return the tokens of `text`; with `parse_special` the texts of control tokens become them."""
         data = text.encode()
         room = len(data) + 8
-        tokens = (lib.llama_token * room)()
-        count = lib.llama_tokenize(self._vocab, data, len(data), tokens, room, False, parse_special)
-        if count < 0:
-            raise DecodeFailed(f"tokenizing {len(data)} bytes gave {-count} tokens")
-        return list(tokens[:count])
+        while True:
+            tokens = (lib.llama_token * room)()
+            count = lib.llama_tokenize(self._vocab, data, len(data), tokens, room, False, parse_special)
+            if count >= 0:
+                return list(tokens[:count])
+            # A vocabulary without a token for some character spells it, and may need more than one a byte.
+            room = -count
 
     def begin(self, tokens: list[int]) -> list[int]:
         """Return `tokens` with the token before every text, where the model wants one and has none yet."""

@@ -21,11 +21,8 @@ class TextStream:
         return self._take(self._decoder.decode(data))
 
     def finish(self) -> str:
-        """Return what was held back, when no token follows."""
-        shown = self._take(self._decoder.decode(b"", final=True))
-        if self.is_stopped:
-            return shown
-        shown, self._held = shown + self._held, ""
+        """Return what was held back, when no token follows; the bytes of half a character are no text."""
+        shown, self._held = self._held, ""
         return shown
 
     def _take(self, text: str) -> str:
