@@ -39,6 +39,49 @@ def write_with_ends(path: Path, ends: tuple[str, ...]) -> None:
         make_constructed_model.CONTROLS = was
 
 
+def write_spelling(path: Path) -> None:
+    """Write a model of sentencepiece's kind that has letters and bytes, but no token for its space marker.
+
+    So every space is spelt in the three bytes of the marker.
+    """
+    letters = list("abcdefghijklmnopqrstuvwxyz:")
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * len(letters)
+    width, dice = 32, np.random.default_rng(1)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(2048)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(width)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(tokens))
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_space_prefix(False)
+    writer.add_chat_template(
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}{% endfor %}"
+    )
+    names = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    shapes: dict[str, tuple[int, ...]] = {f"blk.0.{name}": (width, width) for name in names}
+    shapes |= {"token_embd": (len(tokens), width), "output": (len(tokens), width)}
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", dice.standard_normal(shape, dtype=np.float32))
+    for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(width, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def token_of(path: Path, text: str) -> int:
     """Return the token of a model that is written so."""
     field = gguf.GGUFReader(path).fields["tokenizer.ggml.tokens"]
