@@ -4,13 +4,14 @@
 
 Mixed deadlines in virtual time, with and without looking ahead: two hours against two providers whose speed
 changes and has bad spells, and ten minutes against the engine's real scheduler at 1.5 times what it can do.
+An engine is also asked for answers of very different lengths, with very different limits and deadlines:
+"idle" are requests that found it with nothing to do, all of which are tried, "busy" are the others.
 Then, over real gRPC and in real time: how long a request that no model can finish waits for its canned reply
 or its error.
 """
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import statistics
@@ -24,12 +25,15 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.backends.scripted import Delay, ScriptedBackend
+from gateway.dispatch.pace import FEWEST
 from gateway.v1 import gateway_pb2 as pb
-from tests.deadline_cases import Simulated, simulate_engine, simulate_providers
+from tests.deadline_cases import Simulated, simulate_engine, simulate_mixed, simulate_providers
 from tests.served import served
 from tests.virtual_time import VirtualLoop
 
 SEEDS = (1, 2, 3)
+RATES = (0.2, 1.0, 4.0)
+"""Requests a second of all kinds; the engine answers about one."""
 TOLD = 300
 POLICY = """
 version: 1
@@ -50,6 +54,7 @@ class Row:
     seed: int
     came: int
     let_through: int
+    refused: int
     finished: int
     finished_of_let_through: float
     finished_of_came: float
@@ -60,12 +65,28 @@ def row(against: str, seed: int, *, looks_ahead: bool) -> Row:
     play = simulate_engine if against == "engine" else simulate_providers
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         seen: Simulated = runner.run(play(looks_ahead=looks_ahead, seed=seed))
+    return row_of(against, seed, seen, looks_ahead=looks_ahead)
+
+
+def mixed_rows(per_s: float, seed: int) -> list[Row]:
+    """Play the simulation of all kinds of requests at `per_s`, about 2,000 of them."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        idle, busy = runner.run(simulate_mixed(seed=seed, per_s=per_s, for_s=2_000 / per_s))
+    return [
+        row_of(f"engine, {per_s:g}/s, {state}", seed, seen, looks_ahead=True)
+        for state, seen in (("idle", idle), ("busy", busy))
+    ]
+
+
+def row_of(against: str, seed: int, seen: Simulated, *, looks_ahead: bool) -> Row:
+    """Return what came of the requests."""
     return Row(
         against=against,
         looks_ahead=looks_ahead,
         seed=seed,
         came=seen.came,
         let_through=seen.let_through,
+        refused=seen.refused,
         finished=seen.finished,
         finished_of_let_through=round(seen.finished / seen.let_through, 4),
         finished_of_came=round(seen.finished / seen.came, 4),
@@ -81,9 +102,9 @@ async def told_ms(*, allow_degraded: bool) -> list[float]:
             messages=[pb.Message(role=pb.ROLE_USER, content="hello")],
             hints=pb.Hints(allow_degraded=allow_degraded),
         )
-        # It is given one second, so that it is known to need more.
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            await running.stub.Generate(request, timeout=1.0)
+        # It is given one second, more often than it takes to know that it needs more.
+        slow = (running.stub.Generate(request, timeout=1.0) for _ in range(2 * FEWEST))
+        await asyncio.gather(*slow, return_exceptions=True)
         for _ in range(TOLD):
             began_s = time.perf_counter()
             try:
@@ -111,6 +132,7 @@ def main() -> None:
         for looks_ahead in (False, True)
         for seed in SEEDS
     ]
+    rows += [each for per_s in RATES for seed in SEEDS for each in mixed_rows(per_s, seed)]
     table = Table(*(name.replace("_", " ") for name in asdict(rows[0])))
     for each in rows:
         table.add_row(*(str(value) for value in asdict(each).values()))
