@@ -39,7 +39,7 @@ def mixed(dice: random.Random) -> int:
 
 
 class SimulatedEngine:
-    """A step takes 20 ms, and 1 ms for each token that it decodes; `length` draws the tokens of an answer."""
+    """A step takes `step_s`, and 1 ms for each token in it; `length` draws the tokens of an answer."""
 
     def __init__(
         self,
@@ -49,10 +49,12 @@ class SimulatedEngine:
         slots: int = 4,
         context_tokens: int = 512,
         length: Callable[[random.Random], int] = medium,
+        step_s: float = 0.02,
     ) -> None:
         self.name = name
         dice = random.Random(seed)
         self._clock = _StepClock()
+        self._step_s = step_s
         self._model = ScriptedModel(
             slots=slots, context_tokens=context_tokens, kv_cells=context_tokens * slots, batch_tokens=64
         )
@@ -67,7 +69,7 @@ class SimulatedEngine:
         self._forecast_at_s = -FORECAST_S
 
     def _take_time(self) -> None:
-        self._clock.ahead_s += 0.02 + 0.001 * len(self._model.rows)
+        self._clock.ahead_s += self._step_s + 0.001 * len(self._model.rows)
 
     async def _run(self) -> None:
         while not self._scheduler.is_idle:

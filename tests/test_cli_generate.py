@@ -163,6 +163,26 @@ async def test_a_canned_reply_is_status_3_and_says_so(
     assert err == "gateway: canned reply sorry, no model answered (ALL_FAILED)\n"
 
 
+async def test_a_canned_reply_for_want_of_time_says_how_much(
+    service: ScriptedGateway, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who gets no answer because there is no time learns what was expected, and what the deadline left."""
+    late = pb.Refusal(model="edge", reason=pb.REASON_DEADLINE, expected_s=72.4, given_s=60.0)
+    service.answer = pb.GenerateResponse(
+        text="Sorry.",
+        route=pb.ROUTE_CANNED,
+        degraded=pb.Degraded(reason=pb.REASON_DEADLINE, canned_id="sorry"),
+        decision=pb.Decision(
+            refused=[pb.Refusal(model="cloud", reason=pb.REASON_CLEARANCE), late], rule="default"
+        ),
+    )
+    time = "an answer is expected to take 72.4 s, and has 60 s"
+    assert await gateway("generate", "--server", server, "-v", "hi") == 3
+    err = capsys.readouterr().err
+    assert f"canned reply sorry, no model answered (DEADLINE: edge: {time})" in " ".join(err.split())
+    assert f"cloud (CLEARANCE), edge (DEADLINE: {time})" in " ".join(err.split())
+
+
 async def test_an_error_is_one_line_and_status_1(
     service: ScriptedGateway, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

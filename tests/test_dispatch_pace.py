@@ -13,7 +13,7 @@ from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.routing import View, decide
 from gateway.types import Chunk, FinishReason, Privacy, PrivacyClass, Reason, Scores, Usage
-from tests.deadline_cases import simulate_engine, simulate_mixed, simulate_providers
+from tests.deadline_cases import Simulated, one, simulate_engine, simulate_mixed, simulate_providers
 from tests.dispatch_doubles import Bench, a_request
 from tests.fakes import FakeClock
 from tests.simulated_engine import SimulatedEngine
@@ -134,6 +134,35 @@ async def test_what_an_engine_is_sent_finishes() -> None:
     blind = await simulate_engine(looks_ahead=False, seed=1, for_s=120.0)
     assert blind.finished / blind.let_through < 0.95
     assert aware.finished >= 0.8 * blind.finished, "too much of what could have finished is kept away"
+
+
+@pytest.mark.parametrize(
+    ("step_s", "cut_tokens", "timeout_s"),
+    [(0.02, 5, 0.5), (0.02, 40, 0.5), (0.06, 1024, 60.0), (0.06, 5, 60.0)],
+    ids=["cut at 5", "cut at 40", "16 tokens/s, cut at the default limit", "16 tokens/s, cut at 5"],
+)
+@pytest.mark.parametrize("max_tokens", [None, 8_192, 1_000_000])
+@virtual_time
+async def test_an_engine_does_not_lock_itself(
+    step_s: float, cut_tokens: int, timeout_s: float, max_tokens: int | None
+) -> None:
+    """After answers that limit or deadline cut, short questions are answered as before."""
+    lengths = iter([2000] * 6)
+    engine = SimulatedEngine(
+        "edge", seed=1, context_tokens=4096, length=lambda _: next(lengths, 6), step_s=step_s
+    )
+    bench = Bench({"edge": []}, backends={"edge": engine})
+    bench.policy = replace(bench.policy, rules=(CompiledRule(name="default", when=None, route=("edge",)),))
+    cut, asked = Simulated(), Simulated()
+    request = a_request()
+    for _ in range(6):
+        limited = replace(request, config=replace(request.config, max_tokens=cut_tokens))
+        await one(bench, limited, 60.0, cut, looks_ahead=True)
+    for _ in range(40):
+        wanted = replace(request, config=replace(request.config, max_tokens=max_tokens))
+        await one(bench, wanted, timeout_s, asked, looks_ahead=True)
+
+    assert (asked.let_through, asked.finished) == (40, 40)
 
 
 @pytest.mark.parametrize("per_s", [0.2, 1.0, 4.0])

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gateway.backends.scripted import Act, Delay, reply
 from gateway.clock import Deadline
+from gateway.dispatch.turn import most_tokens
 from gateway.errors import (
     BackendFailed,
     BackendInvalid,
@@ -19,7 +21,18 @@ from gateway.errors import (
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Budget, Resilience
-from gateway.types import Answer, Chunk, FinishReason, Outcome, Reason, Route, Usage
+from gateway.types import (
+    Answer,
+    Chunk,
+    FinishReason,
+    GenerationConfig,
+    Message,
+    Outcome,
+    Reason,
+    Role,
+    Route,
+    Usage,
+)
 from tests.dispatch_doubles import CLOUD, WORST, Bench, a_budget, a_decision, a_request
 from tests.virtual_time import LoopClock, virtual_time
 
@@ -350,3 +363,23 @@ async def test_without_a_price_nothing_is_reserved() -> None:
     answer = await bench.generate("edge", "own", request=a_request(max_cost_usd_nanos=0))
     assert (answer.route, answer.cost_usd_nanos, answer.usage) == (Route.LOCAL, 0, USAGE)
     assert ledger.asked == []
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "prompt", "most"),
+    [
+        (100, "a", 100),
+        (None, "a", 1024),
+        (1_000_000, "a", 4096),
+        (1_000_000, "a" * 8_000, 3096),
+        (9, "a" * 99_999, 1),
+    ],
+)
+def test_no_more_is_reserved_than_the_context_leaves(max_tokens: int | None, prompt: str, most: int) -> None:
+    """A limit above the context is reserved and sent as what the context surely leaves at most."""
+    request = replace(
+        a_request(),
+        messages=(Message(role=Role.USER, content=prompt),),
+        config=GenerationConfig(max_tokens=max_tokens),
+    )
+    assert most_tokens(request, CLOUD.model_copy(update={"context": 4096})) == most

@@ -15,6 +15,7 @@ from gateway.routing import (
     estimate_prompt_tokens,
 )
 from gateway.schema_bounds import AT_THE_EDGE
+from gateway.server.render import render_decision
 from gateway.types import (
     Decision,
     Finding,
@@ -110,6 +111,17 @@ def test_an_idle_model_is_tried_rather_than_none(
     decision = decided(policy, view=view)
     assert decision.chain == chain
     assert {(each.model, each.reason) for each in decision.refused} == {(m, Reason.DEADLINE) for m in refused}
+
+
+def test_a_refusal_for_want_of_time_says_how_much(policy: Policy) -> None:
+    """The caller is told what was expected and what the deadline left; other refusals have no times."""
+    decision = decided(
+        policy, privacy=PrivacyClass.RESTRICTED, view=View(deadline_s=2.0, finish_s={"edge": 9.0})
+    )
+    assert [
+        (each.model, each.HasField("expected_s"), each.expected_s, each.given_s)
+        for each in render_decision(decision).refused
+    ] == [("edge", True, 9.0, 2.0), ("small", False, 0.0, 0.0)]
 
 
 def test_an_idle_model_is_not_tried_against_another_law(policy: Policy) -> None:
