@@ -1,8 +1,11 @@
 """JSON schemas as grammars; what they admit is tested on a real decoder in test_backends_local."""
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.engine.grammar import grammar_of
 from gateway.engine.schema import SchemaRefused
@@ -116,3 +119,78 @@ def test_a_schema_may_refer_to_itself() -> None:
     tree = {"type": "array", "items": {"$ref": "#"}}
 
     assert 'r1 ::= "[" ws (r0 ("," ws r0){0,})? "]"' in grammar_of(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["ab", "ac", "b"], r'"\"" ("a" ("b\"" | "c\"") | "b\"")'),
+        ([1, 12, 120, 2], '"1" ("" | "2" ("" | "0")) | "2"'),
+        (["a", "a"], r'"\"a\""'),
+        (['a"', "a\\"], r'"\"a\\" ("\"\"" | "\\\"")'),
+        ([[1, 2], [1]], '"[1" (",2]" | "]")'),
+    ],
+    ids=["words", "numbers", "twice", "escapes", "lists"],
+)
+def test_values_are_a_tree_of_what_they_begin_with(values: list[object], expected: str) -> None:
+    """Where values begin alike, only what differs is left open."""
+    assert rule({"enum": values}) == expected
+
+
+@given(
+    st.lists(
+        st.one_of(st.text('ab"\\\n\u00e9', max_size=6), st.integers(-99, 99), st.booleans(), st.none()),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_a_tree_holds_the_values_and_nothing_else(values: list[object]) -> None:
+    """Followed to all its ends, the tree gives each value once."""
+    texts = list(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in values))
+    assert sorted(ends(rule({"enum": values}))) == sorted(texts)
+
+
+def ends(expression: str) -> list[str]:
+    """Return all texts of an expression of literals, groups and alternatives."""
+
+    def choice(at: int) -> tuple[list[str], int]:
+        found: list[str] = []
+        begun = [""]
+        while at < len(expression) and expression[at] != ")":
+            if expression[at] == '"':
+                literal = re.compile(r'"((?:[^"\\]|\\.)*)"').match(expression, at)
+                assert literal is not None
+                plain = re.sub(r"\\(.)", lambda m: {"n": "\n", "r": "\r"}.get(m[1], m[1]), literal[1])
+                begun, at = [text + plain for text in begun], literal.end()
+            elif expression[at] == "(":
+                inner, at = choice(at + 1)
+                begun, at = [text + end for text in begun for end in inner], at + 1
+            else:
+                if expression[at] == "|":
+                    found, begun = found + begun, [""]
+                at += 1
+        return found + begun, at
+
+    return choice(0)[0]
+
+
+@pytest.mark.parametrize("kind", ["words", "numbers", "nested"])
+def test_many_values_that_begin_alike_cost_little(kind: str) -> None:
+    """Thousands of values leave no more open than there are characters that may come next."""
+    kinds: dict[str, list[object]] = {
+        "words": [f"pfx{n:04d}" for n in range(5_900)],
+        "numbers": list(range(5_000)),
+        "nested": ["a" * n for n in range(1, 350)],
+    }
+    text = grammar_of(json.dumps({"enum": kinds[kind]}, separators=(",", ":")))
+    root = next(line for line in text.splitlines() if line.startswith("r0 ::= "))
+    depths: dict[int, int] = {}
+    depth = widest = 0
+    for character in re.sub(r'"(?:[^"\\]|\\.)*"', "", root):
+        depth += (character == "(") - (character == ")")
+        if character in "()":
+            depths.pop(depth + 1, None)
+        elif character == "|":
+            depths[depth] = depths.get(depth, 0) + 1
+            widest = max(widest, depths[depth])
+    assert widest <= 10

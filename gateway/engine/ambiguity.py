@@ -5,8 +5,8 @@ that begin alike multiply with each level of nesting, and under a `$ref` to itse
 hundred bytes can hold up a decoder for hours. So the most readings are counted here, from above:
 
 * alternatives of `anyOf` add up where they may begin with the same character;
-* the values of an `enum`, and the names of members that may come next, are compared letter by letter,
-  which costs little;
+* the values of an `enum` are a tree of what they begin with, and the names of members that may come next are
+  compared letter by letter, which costs little;
 * a `$ref` to what is being counted is allowed once among such alternatives; twice has no bound.
 """
 

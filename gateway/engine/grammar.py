@@ -89,8 +89,8 @@ class _Grammar:
         if "$ref" in form:
             return self._reference(str(form["$ref"]))
         if "enum" in form:
-            literals = [_literal(value) for value in cast("list[JsonValue]", form["enum"])]
-            return literals[0] if len(literals) == 1 else self._add(" | ".join(literals))
+            texts = list(dict.fromkeys(map(_json, cast("list[JsonValue]", form["enum"]))))
+            return _quoted(texts[0]) if len(texts) == 1 else self._add(_choice(texts))
         if "anyOf" in form:
             return self._add(" | ".join(map(self._visit, cast("list[JsonValue]", form["anyOf"]))))
         kind = str(form["type"])
@@ -189,8 +189,38 @@ def _repeat(least: int, most: int | None) -> str:
     return f"{{{least},{'' if most is None else most}}}"
 
 
+def _choice(texts: list[str]) -> str:
+    """Return an expression for one of several texts, as a tree of what they begin with.
+
+    llama.cpp compares every alternative that is open with every token of the vocabulary: 5,900 values with a
+    common beginning took it 19 s for a token, and as a tree they leave open one for each next character.
+    """
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(text[:1], []).append(text)
+    choices = []
+    for group in groups.values():
+        begin = _common_beginning(group)
+        rest = [text[len(begin) :] for text in group]
+        choices.append(_quoted(begin) if len(group) == 1 else f"{_quoted(begin)} ({_choice(rest)})")
+    return " | ".join(choices)
+
+
+def _common_beginning(texts: list[str]) -> str:
+    first, last = min(texts), max(texts)  # All others lie between them, and begin like both.
+    differ = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differ, len(first))]
+
+
 def _literal(value: JsonValue) -> str:
     """Return a GBNF literal for the JSON text of a value."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _quoted(_json(value))
+
+
+def _json(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{escaped}"'
