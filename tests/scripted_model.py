@@ -47,6 +47,7 @@ class ScriptedSampler:
 
     model: "ScriptedModel"
     script: list[int] | None
+    sampling: Sampling
     is_closed: bool = False
     faults: list[Exception] = field(default_factory=list)
     """Raised by the coming calls, one each."""
@@ -55,6 +56,7 @@ class ScriptedSampler:
         assert self.model.rows[row].wants_logits
         if self.faults:
             raise self.faults.pop()
+        self.model.during_sample(self.sampling)
         if self.script is None:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
@@ -79,6 +81,8 @@ class ScriptedModel:
     vocabulary_size: int = 257
     scripts: list[bytes] = field(default_factory=list)
     full_at: set[int] = field(default_factory=set)
+    during_sample: Callable[[Sampling], None] = lambda sampling: None
+    """Called when a token is picked, with how."""
     during_decode: Callable[[], None] = lambda: None
     """Called in the middle of every step, as another thread would."""
     rows: list[BatchToken] = field(default_factory=list)
@@ -152,7 +156,7 @@ class ScriptedModel:
         if sampling.grammar == "defect":
             raise ValueError("secret")
         script = [END if b == 0 else b for b in self.scripts.pop(0)] if self.scripts else None
-        self.samplers.append(ScriptedSampler(self, script))
+        self.samplers.append(ScriptedSampler(self, script, sampling))
         self.begun.append(sampling.seed)
         return self.samplers[-1]
 

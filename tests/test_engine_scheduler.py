@@ -29,7 +29,7 @@ from tests.scripted_model import Bench, ScriptedModel
         (b"hello", 5, ("lo",), "hel", FinishReason.STOP_SEQUENCE, 5),
         (b"hello", 4, ("lo",), "hell", FinishReason.LENGTH, 4),
         ("né\0".encode(), 8, (), "né", FinishReason.STOP, 4),
-        ("né".encode(), 2, (), "n\ufffd", FinishReason.LENGTH, 2),
+        ("né".encode(), 2, (), "n", FinishReason.LENGTH, 2),
         (b"x" * 99, 1000, (), "x" * 29, FinishReason.LENGTH, 29),
     ],
     ids=[
@@ -319,3 +319,36 @@ def test_a_model_that_fails_ends_the_loop() -> None:
 
     with pytest.raises(DecodeFailed, match="-3"):
         bench.scheduler.run()
+
+
+@pytest.mark.parametrize(("token_s", "is_ended"), [(0.04, False), (0.09, False), (0.3, True), (20.0, True)])
+def test_a_grammar_that_holds_up_everybody_is_ended(token_s: float, is_ended: bool) -> None:
+    """Whoever takes more for its tokens than a step takes for all is told so; the others go on."""
+    bench = Bench(ScriptedModel(context_tokens=64, kv_cells=128))
+    bench.model.during_decode = lambda: bench.clock.advance(0.1)
+    bench.model.during_sample = lambda sampling: bench.clock.advance(token_s if sampling.grammar else 0.0)
+    slow = bench.submit(max_tokens=30, sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="g"))
+    other = bench.submit(max_tokens=30)
+    bench.finish()
+
+    failure = bench.last(slow).failure
+    assert (failure is not None) == is_ended
+    if is_ended:
+        assert isinstance(failure, errors.NotCapable)
+        assert "config.json_schema: takes too long" in str(failure)
+        assert len(bench.text(slow)) < 8
+    assert bench.last(other).finish_reason is FinishReason.LENGTH
+    assert bench.is_clean()
+
+
+def test_one_token_that_was_held_up_ends_nothing() -> None:
+    """A machine that stands still while a token is picked is not the grammar's fault."""
+    bench = Bench(ScriptedModel(context_tokens=64, kv_cells=128))
+    waits_s = iter([30.0])
+    bench.model.during_sample = lambda sampling: bench.clock.advance(next(waits_s, 0.0))
+    ticket = bench.submit(
+        max_tokens=30, sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="g")
+    )
+    bench.finish()
+
+    assert bench.last(ticket).finish_reason is FinishReason.LENGTH

@@ -48,6 +48,8 @@ class Sequence:
         self.pending: Seq[int] = self.job.prompt[self.reused_tokens :]
         """Tokens that are to be decoded next."""
         self.completion_tokens = 0
+        self.sampling_debt_s = 0.0
+        """How much longer than its share its grammar took for its tokens."""
         self.text = TextStream(self.job.stop)
 
     @property
