@@ -17,6 +17,7 @@ from gateway.backends.base import Call
 from gateway.backends.cloud import chat_body
 from gateway.backends.permit import permitted
 from gateway.backends.scripted import ScriptedBackend, Step
+from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
@@ -138,7 +139,9 @@ class EgressBench:
         self.wire.clear()
         self.said.clear()
         pipeline = self._pipeline(case, POLICY)
-        decision = await pipeline.decide(case.request, pipeline.deadline(case.timeout_s))
+        decision = await pipeline.decide(
+            case.request, pipeline.deadline(Deadline.after(case.timeout_s, self.clock))
+        )
         self.said += [
             str(render_explanation(decision)),
             json.dumps(decision_fields(decision)),
@@ -176,7 +179,7 @@ class EgressBench:
                 self.leaks.append("policy: a decision was carried out under another policy")
 
     async def _answer(self, case: Case, pipeline: Pipeline, decision: Decision) -> None:
-        deadline = pipeline.deadline(case.timeout_s)
+        deadline = pipeline.deadline(Deadline.after(case.timeout_s, self.clock))
         if not case.is_streamed:
             self._note(await pipeline.generate(case.request, decision, deadline))
             return

@@ -10,6 +10,7 @@ import grpc
 from gateway.backends.base import Backend
 from gateway.cli.assembly import running_gateway
 from gateway.cli.operating import Operator
+from gateway.clock import Clock
 from gateway.policy.load import parse_policy
 from gateway.records.writer import Records
 from gateway.server.access import TenantRule, anyone
@@ -62,6 +63,7 @@ async def served(
     observers: tuple[Observer, ...] = (),
     state_url: str = "memory:",
     environ: Mapping[str, str] = MappingProxyType({}),
+    clock: Clock | None = None,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
@@ -84,6 +86,7 @@ async def served(
             records=records,
             shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
             operator=operator,
+            clock=clock,
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
     ):

@@ -15,6 +15,7 @@ LAYERS = (
         "gateway.types",
         "gateway.errors",
         "gateway.clock",
+        "gateway.grpc_timeout",
         "gateway.schema_bounds",
         "gateway.samples",
         "gateway.v1",

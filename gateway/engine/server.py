@@ -29,6 +29,7 @@ from gateway.engine.status import status_of
 from gateway.engine.steps import Model, TokenLogprob
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.errors import StartupError
+from gateway.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.types import FinishReason
 
 ERROR_DOMAIN = "engine.gateway.v1"
@@ -97,7 +98,9 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     ) -> AsyncIterator[engine_pb2.GenerateResponse]:
         """Answer one request; the last response holds `finished`."""
         remaining_s = context.time_remaining()
-        deadline = Deadline.never() if remaining_s is None else Deadline.after(remaining_s, self._clock)
+        deadline = Deadline.never()
+        if remaining_s is not None:
+            deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
         try:
             loop = asyncio.get_running_loop()
             job = await loop.run_in_executor(self._pool, self._job, request, deadline)
@@ -203,7 +206,7 @@ async def serve(
     service: EngineService, *, socket: Path, ready: Callable[[], None], stop: asyncio.Event, grace_s: float
 ) -> None:
     """Serve on a socket that `make_private` prepared, from `ready` until `stop` is set; StartupError."""
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), FRESH_TIMEOUTS])
     engine_pb2_grpc.add_EngineServiceServicer_to_server(service, server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

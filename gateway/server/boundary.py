@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
+from gateway.grpc_timeout import least_sent_s
 from gateway.policy.model import Policy
 from gateway.server.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.status import AbortStatus, pushback_ms, status_of
@@ -41,8 +42,8 @@ class Scope:
 
     tenant: str
     request_id: str
-    remaining_s: float | None
-    """Seconds that the caller's deadline leaves; None when it set none."""
+    due: Deadline | None
+    """When the caller gives up, at the earliest; None when it set no deadline."""
     trail: Trail
     """The tries at models, from the moment that the call came."""
     deadline: Deadline = field(default_factory=Deadline.never)
@@ -152,7 +153,7 @@ class Boundary:
     async def _call(self, method: str, context: Context) -> AsyncIterator[Scope]:
         span = self._tracer.call(method, context.invocation_metadata() or ())
         trail = Trail(self._clock, span)
-        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, context.time_remaining(), trail)
+        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, self._due(context), trail)
         code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()
@@ -178,6 +179,10 @@ class Boundary:
             if not self._in_flight:
                 self._idle.set()
             self._report(method, scope, code, reason)
+
+    def _due(self, context: Context) -> Deadline | None:
+        remaining_s = context.time_remaining()
+        return None if remaining_s is None else Deadline.after(least_sent_s(remaining_s), self._clock)
 
     def _report(self, method: str, scope: Scope, code: str, reason: Reason | None) -> None:
         if reason is None and scope.answer is not None and scope.answer.degraded is not None:

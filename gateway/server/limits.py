@@ -1,5 +1,7 @@
 """What one connection may cost, whoever is at its other end; grpc keeps these before any of our code runs."""
 
+from gateway.grpc_timeout import FRESH_TIMEOUTS
+
 STREAMS = 256
 """Calls at once on one connection; those above wait at the client."""
 METADATA_BYTES = 8 * 1024
@@ -22,6 +24,7 @@ the default maximum."""
 def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
     """Return the limits as options of a grpc server."""
     return (
+        FRESH_TIMEOUTS,
         ("grpc.max_concurrent_streams", STREAMS),
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),

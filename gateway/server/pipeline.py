@@ -73,11 +73,12 @@ class Pipeline:
             if isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
         )
 
-    def deadline(self, remaining_s: float | None) -> Deadline:
-        """Return the deadline of a call that brings `remaining_s`, or None."""
+    def deadline(self, due: Deadline | None) -> Deadline:
+        """Return the deadline of a call whose caller gives up when it is `due`; None: the caller set none."""
         bounds = self.policy.resilience.deadline_s
-        wanted_s = bounds.default if remaining_s is None else min(remaining_s, bounds.max)
-        return Deadline.after(wanted_s, self._clock)
+        if due is None:
+            return Deadline.after(bounds.default, self._clock)
+        return due.at_most(bounds.max, self._clock)
 
     def admit(self, request: Request) -> None:
         """Raise GatewayError for a request that is turned away whatever it asks."""

@@ -49,7 +49,7 @@ class GatewayService:
         """Score, route, answer."""
         request = _parse(message, scope)
         with self._current.begin() as pipeline:
-            deadline = pipeline.deadline(scope.remaining_s)
+            deadline = pipeline.deadline(scope.due)
             decision = await _decide(pipeline, request, deadline, scope)
             scope.answer = await pipeline.generate(request, decision, deadline, scope.trail)
             self._draw(request, decision, pipeline, scope)
@@ -61,7 +61,7 @@ class GatewayService:
         """Score, route, and send the answer as it is made."""
         request = _parse(message, scope)
         with self._current.begin() as pipeline:
-            scope.deadline = deadline = pipeline.deadline(scope.remaining_s)
+            scope.deadline = deadline = pipeline.deadline(scope.due)
             decision = await _decide(pipeline, request, deadline, scope)
             yield pb.StreamGenerateResponse(decision=render_decision(decision))
             async with aclosing(pipeline.stream(request, decision, deadline, scope.trail)) as events:
@@ -79,7 +79,7 @@ class GatewayService:
         """Score and decide only."""
         request = _parse(message, scope)
         with self._current.begin() as pipeline:
-            decision = await _decide(pipeline, request, pipeline.deadline(scope.remaining_s), scope)
+            decision = await _decide(pipeline, request, pipeline.deadline(scope.due), scope)
         return render_explanation(decision)
 
     async def get_handoff(self, message: pb.GetHandoffRequest, scope: Scope) -> pb.GetHandoffResponse:
