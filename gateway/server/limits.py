@@ -10,8 +10,8 @@ PING_EVERY_S = 60
 """A connection that is silent is asked whether anybody is there."""
 PING_ANSWER_S = 20
 """It is closed, and its calls are cancelled, when no answer comes in this time."""
-LEAST_PING_GAP_S = 10
-"""A client that pings more often is warned twice and then cut off."""
+LEAST_PING_GAP_S = 5
+"""A client that pings more often is warned twice and then cut off; usual clients ping every 10 s at most."""
 AGE_S = 1800
 """A connection is asked to come anew after this, so that what it holds does not grow without end."""
 AGE_SHARED_S = 60
@@ -30,7 +30,8 @@ def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
         ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
         ("grpc.keepalive_time_ms", PING_EVERY_S * 1000),
         ("grpc.keepalive_timeout_ms", PING_ANSWER_S * 1000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", LEAST_PING_GAP_S * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),  # Both ends may ping between calls, too.
+        ("grpc.http2.min_ping_interval_without_data_ms", round(LEAST_PING_GAP_S * 1000)),
         ("grpc.http2.max_ping_strikes", 2),
         ("grpc.max_connection_age_ms", (AGE_SHARED_S if shares_port else AGE_S) * 1000),
         ("grpc.max_connection_age_grace_ms", AGE_GRACE_S * 1000),
