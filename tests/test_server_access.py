@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import trustme
@@ -16,8 +18,8 @@ from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
-from gateway.errors import StartupError
-from gateway.server.access import KeyFile, by_credentials, new_key, parse_keys
+from gateway.errors import StartupError, Unauthenticated
+from gateway.server.access import Context, KeyFile, by_credentials, new_key, parse_keys
 from gateway.server.tls import ServerTls, TlsFiles
 from tests.fakes import FakeClock
 from tests.served import served
@@ -116,6 +118,24 @@ async def test_a_key_names_the_tenant_and_a_wrong_one_gets_nothing(tmp_path: Pat
     assert [line["tenant"] for line in logs if line["event"] == "request"][-1] == "acme"
     assert key not in str(logs)
     assert "gw_wrong" not in str(logs)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "beaReR  ", " Bearer\t", ""])
+async def test_the_scheme_before_a_key_is_taken_in_any_case(tmp_path: Path, scheme: str) -> None:
+    """Some clients send `bearer`, and the standard allows that; a key alone is taken, too."""
+    key, line = new_key("acme")
+    (tmp_path / "keys.txt").write_text(line)
+    rule = by_credentials(keys=KeyFile(tmp_path / "keys.txt", clock=CLOCK), takes_certificates=False)
+
+    assert rule(_context(f"{scheme}{key}")) == "acme"
+    for wrong in (f"Basic {key}", f"{scheme}{scheme}x{key}", f"x{scheme}{key}", f"{key} {scheme.strip()}x"):
+        with pytest.raises(Unauthenticated):
+            rule(_context(wrong))
+
+
+def _context(authorization: str) -> Context:
+    """Return the context of a call with this metadata."""
+    return cast(Context, SimpleNamespace(invocation_metadata=lambda: (("authorization", authorization),)))
 
 
 async def test_a_client_certificate_names_the_tenant(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ TenantRule = Callable[[Context], str]
 """Names the tenant of a call; raises Unauthenticated or InvalidRequest."""
 
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})\s+(?P<tenant>\S+)(?:\s+(?P<expires>\S+))?", re.ASCII)
+_BEARER = re.compile(r"\A\s*bearer\s+", re.ASCII | re.IGNORECASE)
+"""The scheme before a key, whose case RFC 9110 leaves to the client."""
 _log = structlog.get_logger()
 
 
@@ -140,7 +142,7 @@ def by_credentials(*, keys: KeyFile | None, takes_certificates: bool) -> TenantR
     def tenant(context: Context) -> str:
         authorization = _metadata(context, "authorization")
         if keys is not None and authorization is not None:
-            found = keys.tenant_of(authorization.removeprefix("Bearer ").strip())
+            found = keys.tenant_of(_BEARER.sub("", authorization, count=1).strip())
             if found is None:
                 raise Unauthenticated("the API key is unknown or has expired")
             return found
