@@ -6,10 +6,11 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2 as details
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
@@ -298,14 +299,28 @@ async def test_health_is_reported_for_all_and_for_each_model() -> None:
     assert error.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_reflection_lists_the_services() -> None:
-    """A client without the protos can find the service."""
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_and_describes_the_services(version: str) -> None:
+    """A client without the protos finds every service and what it is made of, whichever version it speaks."""
+    ask_one = reflection_pb2.ServerReflectionRequest
     async with served(_both()) as gateway:
-        stub = reflection_pb2_grpc.ServerReflectionStub(gateway.channel)
-        requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
-        responses = [response async for response in stub.ServerReflectionInfo(iter(requests))]
+        look: grpc.aio.StreamStreamMultiCallable[Any, Any] = gateway.channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            request_serializer=ask_one.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        (listed,) = [each async for each in look(iter([ask_one(list_services="")]))]
+        names = [service.name for service in listed.list_services_response.service]
+        described = [each async for each in look(iter([ask_one(file_containing_symbol=n) for n in names]))]
 
-    assert SERVICE in [service.name for service in responses[0].list_services_response.service]
+    reflections = {f"grpc.reflection.{each}.ServerReflection" for each in ("v1", "v1alpha")}
+    assert set(names) == {SERVICE, "grpc.health.v1.Health", *reflections}
+    pool = DescriptorPool()
+    for answer in described:
+        for file in reversed(answer.file_descriptor_response.file_descriptor_proto):
+            pool.AddSerializedFile(file)
+    for name in names:
+        assert pool.FindServiceByName(name).methods
 
 
 async def test_drain_lets_calls_in_flight_end() -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
-from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.errors import GatewayError
 from gateway.server.access import Context, TenantRule
@@ -68,7 +67,7 @@ class GuardedHealth(aio.HealthServicer):  # type: ignore[misc]  # The library sh
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> Message:
         """Say how a service is."""
-        await _admit(self._guard, context)
+        await admit(self._guard, context)
         answer: Message = await super().Check(request, context)
         return answer
 
@@ -76,27 +75,11 @@ class GuardedHealth(aio.HealthServicer):  # type: ignore[misc]  # The library sh
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> None:
         """Say how a service is, and every change of it."""
-        await _admit(self._guard, context)
+        await admit(self._guard, context)
         await super().Watch(request, context)
 
 
-class GuardedReflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # The library ships no types.
-    """Server reflection, with a guard for callers with valid credentials alone."""
-
-    def __init__(self, names: Iterable[str], *, guard: TenantRule | None) -> None:
-        super().__init__(names)
-        self._guard = guard
-
-    async def ServerReflectionInfo(  # noqa: N802  The name is the proto's.
-        self, requests: AsyncIterator[reflection_pb2.ServerReflectionRequest], context: Context
-    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
-        """Say what is served."""
-        await _admit(self._guard, context)
-        async for answer in super().ServerReflectionInfo(requests, context):
-            yield answer
-
-
-async def _admit(guard: TenantRule | None, context: Context) -> None:
+async def admit(guard: TenantRule | None, context: Context) -> None:
     """End the call of a stranger, if there is a guard."""
     if guard is None:
         return

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
 from gateway.server.access import TenantRule, anyone
 from gateway.server.boundary import Boundary
 from gateway.server.current import Current
-from gateway.server.health import GuardedReflection, Health
+from gateway.server.health import Health
 from gateway.server.limits import channel_limits
 from gateway.server.listen import Address, claim
+from gateway.server.reflection import add_reflection
 from gateway.server.sampling import Sampler
 from gateway.server.service import SERVICE, GatewayService, TakeFeedback, add_service
 from gateway.server.tls import ServerTls
@@ -74,10 +74,8 @@ class GatewayServer:
         service = GatewayService(current, take_feedback=options.take_feedback, sampler=options.sampler)
         add_service(self._server, service, self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
-        names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            GuardedReflection(names, guard=guard), self._server
-        )
+        names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        add_reflection(self._server, names, guard=guard)
 
     @property
     def port(self) -> int:
