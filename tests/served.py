@@ -38,6 +38,9 @@ replies:
 """
 
 
+ANY_PORT = Address("127.0.0.1", 0)
+
+
 @dataclass(frozen=True)
 class Served:
     """A running gateway and a stub to call it with."""
@@ -64,10 +67,11 @@ async def served(
     state_url: str = "memory:",
     environ: Mapping[str, str] = MappingProxyType({}),
     clock: Clock | None = None,
+    address: Address = ANY_PORT,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     options = ServerOptions(
-        address=Address("127.0.0.1", 0),
+        address=address,
         tenant_of=tenant_of,
         tls=tls,
         max_request_bytes=max_request_bytes,

@@ -1,14 +1,11 @@
 """Where the admin service listens: a private unix socket, or a port that only this host reaches."""
 
-import os
-import socket
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import StartupError
-from gateway.server.listen import parse_address
+from gateway.server.listen import is_answered, parse_address
 
 FLAG = "--admin"
 
@@ -36,59 +33,24 @@ def parse_admin(text: str) -> AdminAddress:
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
-    """Return where gateways of this user have their sockets, one for each port that they listen on."""
+    """Return where gateways of this user have their sockets, one for each address that they listen on."""
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "gateway"
     state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local" / "state"
     return Path(state) / "gateway"
 
 
-def default_address(environ: Mapping[str, str], *, port: int) -> AdminAddress:
-    """Return the socket of the gateway that listens on a port; makes the folder, for this user alone."""
+def default_address(environ: Mapping[str, str], *, name: str) -> AdminAddress:
+    """Return the socket of the gateway of this name; makes the folder, for this user alone."""
     folder = default_folder(environ)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(f"{FLAG}: {folder}: {error.strerror}; say {FLAG} unix:PATH, or off") from None
-    return parse_admin(f"unix:{folder / f'admin-{port}.sock'}")
+    return parse_admin(f"unix:{folder / f'admin-{name}.sock'}")
 
 
 def found_addresses(environ: Mapping[str, str]) -> list[AdminAddress]:
     """Return the sockets of this user's gateways that answer."""
     sockets = sorted(default_folder(environ).glob("admin-*.sock"))
     return [parse_admin(f"unix:{path}") for path in sockets if is_answered(path)]
-
-
-def is_answered(path: Path) -> bool:
-    """Say whether somebody listens on a unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def make_way(path: Path) -> None:
-    """Remove the socket that a process left behind; raises StartupError where it is in use or is none."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StartupError(f"{FLAG} unix:{path}: {error.strerror}") from None
-    if not stat.S_ISSOCK(mode):
-        raise StartupError(f"{FLAG} unix:{path}: is a file, not a socket; choose another path")
-    if is_answered(path):
-        raise StartupError(f"{FLAG} unix:{path}: another process serves there; choose another path")
-    path.unlink(missing_ok=True)
-
-
-class OwnerOnly:
-    """While a socket is made, no other user gets leave to connect to it."""
-
-    def __enter__(self) -> None:
-        self._before = os.umask(0o177)
-
-    def __exit__(self, *_: object) -> None:
-        os.umask(self._before)

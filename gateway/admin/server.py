@@ -6,12 +6,13 @@ from typing import Literal, Protocol
 
 import grpc
 
-from gateway.admin.address import FLAG, AdminAddress, OwnerOnly, make_way
+from gateway.admin.address import FLAG, AdminAddress
 from gateway.admin.place import Place
 from gateway.admin.status import StatusReader
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.admin.v1 import admin_pb2_grpc
 from gateway.errors import StartupError
+from gateway.server.listen import OwnerOnly, make_way
 
 GRACE_S = 1.0
 """For the other workers' questions; cutting them would make gRPC write into their log."""
@@ -117,7 +118,7 @@ class AdminServer:
 
 def _bind(server: grpc.aio.Server, target: str, path: Path | None) -> int:
     if path is not None:
-        make_way(path)
+        make_way(path, flag=FLAG)
     try:
         with OwnerOnly():
             return server.add_insecure_port(target)

@@ -172,7 +172,7 @@ async def running_gateway(
                 clock=clock,
             )
             await stack.enter_async_context(
-                operated(operator, sources, reloading=reloading, port=server.port)
+                operated(operator, sources, reloading=reloading, name=server.address.name)
             )
         for name, spec in policy.models.items():
             if name in (replaced or {}) or isinstance(spec, OpenAIModel):

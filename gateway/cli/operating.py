@@ -31,8 +31,8 @@ class Operator:
     """What operators get of this process; make it by `operator_of`."""
 
     place: Place
-    admin: Callable[[int], AdminAddress | None] = lambda port: None
-    """The address of the admin service of a gateway that listens on a port; None: no such service."""
+    admin: Callable[[str], AdminAddress | None] = lambda name: None
+    """The address of the admin service of the gateway of a name; None: no such service."""
     metrics: Address | None = None
     """Where the page for Prometheus is; None: nowhere."""
     tracer: Tracer = NO_SPAN
@@ -93,20 +93,20 @@ def refuse_open_page(address: Address | None, *, insecure: bool, air_gap: bool) 
         )
 
 
-def admin_choice(text: str | None, environ: Mapping[str, str]) -> Callable[[int], AdminAddress | None]:
-    """Return where the admin service listens, by the port of the gateway; raises StartupError."""
+def admin_choice(text: str | None, environ: Mapping[str, str]) -> Callable[[str], AdminAddress | None]:
+    """Return where the admin service listens, by the name of the gateway; raises StartupError."""
     if text == ADMIN_OFF:
-        return lambda port: None
+        return lambda name: None
     if text is not None:
         address = parse_admin(text)
-        return lambda port: address
-    return lambda port: _default_or_none(environ, port)
+        return lambda name: address
+    return lambda name: _default_or_none(environ, name)
 
 
-def _default_or_none(environ: Mapping[str, str], port: int) -> AdminAddress | None:
+def _default_or_none(environ: Mapping[str, str], name: str) -> AdminAddress | None:
     # Nobody asked for it, so a machine that has no place for a socket is no reason not to serve.
     try:
-        return default_address(environ, port=port)
+        return default_address(environ, name=name)
     except StartupError as error:
         _log.warning("admin.unavailable", error=str(error))
         return None
@@ -114,7 +114,7 @@ def _default_or_none(environ: Mapping[str, str], port: int) -> AdminAddress | No
 
 @asynccontextmanager
 async def operated(
-    operator: Operator, sources: Sources, *, reloading: Reloading | None, port: int
+    operator: Operator, sources: Sources, *, reloading: Reloading | None, name: str
 ) -> AsyncIterator[None]:
     """Serve status, metrics and reloads until the block ends; raises StartupError."""
     place = operator.place
@@ -122,7 +122,7 @@ async def operated(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, operator.close_tracer)
         stack.push_async_callback(reader.aclose)
-        address = operator.admin(port) if place.speaks_for_all else None
+        address = operator.admin(name) if place.speaks_for_all else None
         if address is not None or place.folder is not None:
             server = AdminServer(AdminService(reader, reloading), place=place, address=address)
             await server.start()

@@ -30,7 +30,7 @@ from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.records.files import of_worker
 from gateway.records.writer import Records
-from gateway.server.listen import parse_address
+from gateway.server.listen import parse_listen
 from gateway.server.serving import ServerOptions
 from gateway.telemetry.logs import LogFormat, configure_logs
 from gateway.telemetry.traces import check_endpoint
@@ -133,7 +133,7 @@ def run(asked: Asked) -> None:
 
 def _checked_access(asked: Asked) -> Access:
     """Return who may call; raises StartupError where an address is open to more than was meant."""
-    address = parse_address(asked.listen)
+    address = parse_listen(asked.listen)
     if asked.air_gap:
         refuse_beyond_this_host(hosts={"--listen": address.host}, state_url=asked.state_url)
     access = access_of(
@@ -159,6 +159,10 @@ def _checked_access(asked: Asked) -> Access:
 
 
 def _orders(asked: Asked) -> Orders:
+    if parse_listen(asked.listen).path is not None:
+        raise StartupError(
+            f"--workers {asked.workers}: a unix socket cannot be shared; choose HOST:PORT for --listen"
+        )
     if asked.state_url.startswith("memory:"):
         raise StartupError(
             f"--workers {asked.workers}: memory: is not shared; choose sqlite:///PATH for --state"
@@ -186,7 +190,7 @@ def _records(asked: Asked, operator: Operator, *, worker: int | None) -> Records
 def _options(process: _Process) -> ServerOptions:
     asked = process.asked
     return ServerOptions(
-        address=parse_address(asked.listen),
+        address=parse_listen(asked.listen),
         shares_port=process.board is not None,
         max_request_bytes=asked.max_request_bytes,
         tenant_of=process.access.tenant_of,

@@ -12,7 +12,10 @@ Policy = Annotated[
     typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, all at the edge."),
 ]
 Listen = Annotated[
-    str, typer.Option(envvar="GATEWAY_LISTEN", metavar="HOST:PORT", help="Where to listen; port 0: any.")
+    str,
+    typer.Option(
+        envvar="GATEWAY_LISTEN", metavar="ADDRESS", help="Where: HOST:PORT (port 0: any) or unix:PATH."
+    ),
 ]
 State = Annotated[
     str | None,

@@ -1,28 +1,41 @@
-"""Addresses to listen on: what may be said, and whether a port is free."""
+"""Addresses to listen on: what may be said, and whether a port or a socket's path is free."""
 
+import hashlib
 import ipaddress
+import os
 import socket
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.errors import StartupError
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A host and a port, as `HOST:PORT` or `[HOST]:PORT`; port 0 lets the kernel choose."""
+    """A host and a port, as `HOST:PORT` or `[HOST]:PORT`; port 0 lets the kernel choose. Or a unix socket."""
 
     host: str
     port: int
+    path: Path | None = None
+    """Of the unix socket; host and port say nothing then."""
 
     @property
     def target(self) -> str:
         """The form that gRPC takes."""
+        if self.path is not None:
+            return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """What tells it from others of this host in the name of a file: the port, or a hash of the path."""
+        return str(self.port) if self.path is None else hashlib.sha256(bytes(self.path)).hexdigest()[:12]
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this host can reach it."""
-        if self.host == "localhost":
+        if self.path is not None or self.host == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
@@ -34,9 +47,25 @@ def parse_address(text: str, *, flag: str = "--listen") -> Address:
     """Return the address that `text` names; raises StartupError with the flag's name."""
     host, separator, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not separator or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
+    if (
+        not separator
+        or not host
+        or "/" in host
+        or not (port.isascii() and port.isdecimal())
+        or int(port) > 65_535
+    ):
         raise StartupError(f"{flag} {text}: must be HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051")
     return Address(host, int(port))
+
+
+def parse_listen(text: str, *, flag: str = "--listen") -> Address:
+    """Return the address that `unix:PATH` or `HOST:PORT` names; raises StartupError with the flag's name."""
+    if not text.startswith("unix:"):
+        return parse_address(text, flag=flag)
+    path = text.removeprefix("unix:")
+    if not path:
+        raise StartupError(f"{flag} {text}: must be unix:PATH, for example unix:/run/gateway/gateway.sock")
+    return Address("localhost", 0, Path(path).absolute())
 
 
 def claim(address: Address, *, flag: str = "--listen") -> None:
@@ -55,3 +84,38 @@ def claim(address: Address, *, flag: str = "--listen") -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StartupError(f"{flag} {address.target}: {reason}; choose another address or port") from None
+
+
+def is_answered(path: Path) -> bool:
+    """Say whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def make_way(path: Path, *, flag: str = "--listen") -> None:
+    """Remove the socket that a process left behind; raises StartupError where it is in use or is none."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StartupError(f"{flag} unix:{path}: {error.strerror}") from None
+    if not stat.S_ISSOCK(mode):
+        raise StartupError(f"{flag} unix:{path}: is a file, not a socket; choose another path")
+    if is_answered(path):
+        raise StartupError(f"{flag} unix:{path}: another process serves there; choose another path")
+    path.unlink(missing_ok=True)
+
+
+class OwnerOnly:
+    """While a socket is made, no other user gets leave to connect to it."""
+
+    def __enter__(self) -> None:
+        self._before = os.umask(0o177)
+
+    def __exit__(self, *_: object) -> None:
+        os.umask(self._before)

@@ -13,7 +13,7 @@ from gateway.server.boundary import Boundary
 from gateway.server.current import Current
 from gateway.server.health import Health
 from gateway.server.limits import channel_limits
-from gateway.server.listen import Address, claim
+from gateway.server.listen import Address, OwnerOnly, claim, make_way
 from gateway.server.reflection import add_reflection
 from gateway.server.sampling import Sampler
 from gateway.server.service import SERVICE, GatewayService, TakeFeedback, add_service
@@ -56,7 +56,7 @@ class GatewayServer:
     def __init__(self, current: Current, *, options: ServerOptions, clock: Clock) -> None:
         guard = options.tenant_of if options.guards_health else None
         self.health = Health(guard)
-        self.target = options.address.target
+        self.address = options.address
         self._stopped = False
         self._models = tuple(current.pipeline.policy.models)
         self._options = options
@@ -78,9 +78,14 @@ class GatewayServer:
         add_reflection(self._server, names, guard=guard)
 
     @property
+    def target(self) -> str:
+        """Where it listens, as gRPC takes it."""
+        return self.address.target
+
+    @property
     def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.target.rpartition(":")[2])
+        """The port that it listens on; 0 for a unix socket."""
+        return self.address.port
 
     async def wait_idle(self) -> None:
         """Return when no call is in flight."""
@@ -93,18 +98,26 @@ class GatewayServer:
 
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
-        address = self._options.address
         await self.health.begin(self._models)
-        if not self._options.shares_port:
-            claim(address)
-        try:
-            port = self._bind(address)
-        except RuntimeError:
-            raise StartupError(
-                f"--listen {address.target}: cannot be bound; choose another address"
-            ) from None
-        self.target = Address(address.host, port).target
+        self.address = self._bound(self._options.address)
         await self._server.start()
+
+    def _bound(self, address: Address) -> Address:
+        """Return the address with its port; only the gateway's own user may connect to a unix socket."""
+        try:
+            if address.path is not None:
+                make_way(address.path)
+                with OwnerOnly():
+                    self._bind(address)
+                return address
+            if not self._options.shares_port:
+                claim(address)
+            return Address(address.host, self._bind(address))
+        except RuntimeError:
+            why = "" if address.path is None else ": is the path too long, or its folder missing or not ours?"
+            raise StartupError(
+                f"--listen {address.target}: cannot be bound; choose another address{why}"
+            ) from None
 
     def _bind(self, address: Address) -> int:
         if self._options.tls is None:
