@@ -27,7 +27,11 @@ from tests.served import POLICY, Served, ask, served
 KEYS = {"acme": "gw_acme", "eve": "gw_eve"}
 USAGE = Usage(prompt_tokens=3, completion_tokens=2)
 OPEN_STREAMS = 10_000
-BOUNDED = POLICY + "limits: {concurrency: 50, tenant_concurrency: 20, queue: 50}\n"
+PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 60}").replace(
+    "attempts: 1", "attempts: 1, first_token_s: 60"
+)
+"""No call of a flood is over before the others have asked, however slow the machine is."""
+BOUNDED = PATIENT + "limits: {concurrency: 50, tenant_concurrency: 20, queue: 50}\n"
 HARD = (
     "Prove step by step that every continuous function on a compact set is bounded, and compare two proofs."
 )
@@ -101,8 +105,8 @@ async def test_somebody_elses_label_spends_nothing_of_theirs(tenant_of: TenantRu
 
 
 @contextlib.asynccontextmanager
-async def _flood(gateway: Served, *, connections: int) -> AsyncIterator[None]:
-    """Open 10,000 streams as eve, and leave them open while the block runs."""
+async def _flood(gateway: Served, *, connections: int, streams: int = OPEN_STREAMS) -> AsyncIterator[None]:
+    """Open so many streams as eve, and leave them open while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
         stubs = []
         for number in range(connections):
@@ -112,7 +116,7 @@ async def _flood(gateway: Served, *, connections: int) -> AsyncIterator[None]:
         request = pb.StreamGenerateRequest.FromString(ask("hello").SerializeToString())
         calls = [
             stubs[number % connections].StreamGenerate(request, metadata=_as("eve"))
-            for number in range(OPEN_STREAMS)
+            for number in range(streams)
         ]
         await asyncio.sleep(0)
         try:
@@ -151,6 +155,34 @@ async def test_ten_thousand_open_streams_leave_the_others_their_place(tenant_of:
     assert busy <= 4 * STREAMS
     assert at_once == 20
     assert len(edge.stopped) == len(eves)
+
+
+async def test_slow_calls_of_one_tenant_leave_the_others_a_share(tenant_of: TenantRule) -> None:
+    """At the limits that hold by default 1,200 slow calls of one tenant have nine places of ten."""
+    begun = asyncio.Event()
+    eves: list[Call] = []
+
+    def script(call: Call) -> Step:
+        if call.request.tenant == "eve":
+            eves.append(call)
+            if len(eves) == 900:
+                begun.set()
+            return [Delay(60.0), reply("late", usage=USAGE)]
+        return reply("fine", usage=USAGE)
+
+    async with served(
+        {**_edge(script), "cloud": ScriptedBackend("cloud", script)}, policy=PATIENT, tenant_of=tenant_of
+    ) as gateway:
+        async with _flood(gateway, connections=5, streams=1200):
+            await asyncio.wait_for(begun.wait(), 30)
+            answers = [
+                await gateway.stub.Generate(ask("hello"), metadata=_as("acme"), timeout=20) for _ in range(5)
+            ]
+            at_once = len(eves)
+        await asyncio.wait_for(gateway.server.wait_idle(), 60)
+
+    assert [answer.text for answer in answers] == ["fine"] * 5
+    assert at_once == 900
 
 
 async def test_a_reader_who_does_not_read_is_waited_for_until_its_deadline(tenant_of: TenantRule) -> None:

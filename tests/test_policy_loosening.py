@@ -95,7 +95,7 @@ LOOSER = [
     ("features_up_to: internal", "features_up_to: restricted", "records.features_up_to: raised from"),
     ("labels: [team],", "labels: [team, user],", "records.labels: added user"),
     ("concurrency: 10,", "concurrency: 11,", "limits.concurrency: raised from 10 to 11"),
-    (", tenant_concurrency: 5", "", "limits.tenant_concurrency: raised from 5 to none"),
+    (", tenant_concurrency: 5", "", "limits.tenant_concurrency: raised from 5 to 9"),
     ("store_up_to: internal", "store_up_to: restricted", "handoff.store_up_to: raised from internal"),
     ("when_reason: [CLEARANCE], ", "", "handoff.when_reason: more requests are stored for people"),
     ("keep_days: 3", "keep_days: 4", "handoff.keep_days: raised from 3 to 4"),

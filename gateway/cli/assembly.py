@@ -20,6 +20,7 @@ from gateway.engine.supervisor import EngineSupervisor
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.records.writer import Records
+from gateway.server.access import anyone
 from gateway.server.current import Current
 from gateway.server.sampling import Sampler, Tell
 from gateway.server.serving import GatewayServer, ServerOptions
@@ -139,6 +140,7 @@ async def running_gateway(
             clock=clock,
             shadow=shadow,
             gates=() if records is None else (records.gate,),
+            has_tenants=options.tenant_of is not anyone,
         )
         stack.push_async_callback(keeping.aclose)
         pipeline, retire = keeping.pipeline(policy)

@@ -97,6 +97,7 @@ class Keeping:
         clock: Clock,
         shadow: Policy | None = None,
         gates: Sequence[Gate] = (),
+        has_tenants: bool = True,
     ) -> None:
         self._state_url = state_url
         self._environ = environ
@@ -109,7 +110,7 @@ class Keeping:
         self.scoring = ScoringPool(clock)
         self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
-        self._vitals = Vitals.unknown(clock)
+        self._vitals = Vitals.unknown(clock, has_tenants=has_tenants)
         self._budgets = BudgetView(ledger, clock=clock)
 
     @property

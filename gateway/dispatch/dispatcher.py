@@ -64,14 +64,14 @@ class Vitals:
     gates: Gates
 
     @classmethod
-    def unknown(cls, clock: Clock) -> "Vitals":
+    def unknown(cls, clock: Clock, *, has_tenants: bool = True) -> "Vitals":
         """Return what is known before the first call."""
         return cls(
             breakers=Breakers(clock),
             pauses=Pauses(clock),
             paces=Paces(clock),
             retry_budget=RetryBudget(clock),
-            gates=Gates(clock),
+            gates=Gates(clock, has_tenants=has_tenants),
         )
 
     def forget(self, model: str) -> None:

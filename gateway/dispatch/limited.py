@@ -12,10 +12,11 @@ from gateway.types import Chunk
 
 
 class Gates:
-    """The gate of this process, and one for each of its models."""
+    """The gate of this process, and one for each of its models; `has_tenants`: it tells callers apart."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, has_tenants: bool = True) -> None:
         self._clock = clock
+        self._has_tenants = has_tenants
         self._process = FairGate(clock)
         self._models: dict[str, FairGate] = {}
 
@@ -38,7 +39,7 @@ class Gates:
         limits = policy.limits
         bounds = Bounds(
             concurrency=limits.concurrency,
-            tenant_concurrency=limits.tenant_concurrency or limits.concurrency,
+            tenant_concurrency=limits.tenant_share(has_tenants=self._has_tenants),
             queue=limits.queue,
         )
         try:

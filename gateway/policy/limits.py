@@ -40,7 +40,8 @@ class Limits(Rates):
         None,
         ge=1,
         le=1_000_000,
-        description="How many of them may be one tenant's. Default: as concurrency.",
+        description="How many of them may be one tenant's. Default: all but a tenth of concurrency, and all "
+        "where every caller is the same tenant, since authentication is off.",
     )
     queue: int = Field(
         1000,
@@ -59,6 +60,12 @@ class Limits(Rates):
         if len({each.tenant for each in tenants}) < len(tenants):
             raise PydanticCustomError("duplicate", "a tenant stands twice")
         return tenants
+
+    def tenant_share(self, *, has_tenants: bool) -> int:
+        """Return how many requests of one tenant are answered at once, by whether callers are told apart."""
+        if self.tenant_concurrency is not None:
+            return self.tenant_concurrency
+        return max(1, self.concurrency * 9 // 10) if has_tenants else self.concurrency
 
     def rates_of(self, tenant: str) -> Rates:
         """Return what a tenant may ask in a minute."""

@@ -188,7 +188,10 @@ def _records(old: RecordKeeping, new: RecordKeeping) -> Iterator[Change]:
 
 def _limits(old: Limits, new: Limits) -> Iterator[Change]:
     for key in sorted(set(Limits.model_fields) - {"tenants"}):
-        if said := _raised(getattr(old, key), getattr(new, key)):
+        was, now = getattr(old, key), getattr(new, key)
+        if key == "tenant_concurrency" and was != now:
+            was, now = old.tenant_share(has_tenants=True), new.tenant_share(has_tenants=True)
+        if said := _raised(was, now):
             yield ("limits", key), said
     for tenant in sorted({each.tenant for each in (*old.tenants, *new.tenants)}):
         for key in Rates.model_fields:
