@@ -15,6 +15,12 @@ from gateway.server.wire import parse_request, schema_problem
 from gateway.types import Hints, PrivacyClass, Role
 from gateway.v1 import gateway_pb2 as pb
 
+BLANK = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u180e\u200b\u200d\u202e\u2060\u2800\u3164\ufe0f\ufeff\uffa0"
+    "\U000e0001\U000e0100"
+)
+"""Characters of many kinds that no reader sees."""
+
 
 def _ask(**fields: object) -> pb.GenerateRequest:
     """Return a request that is right, with some fields replaced."""
@@ -56,6 +62,7 @@ REFUSED: list[tuple[str, Callable[[], pb.GenerateRequest], str]] = [
     ("no messages", _with_messages, "messages"),
     ("too many messages", lambda: _with_messages(*[_ask().messages[0]] * 1025), "messages"),
     ("empty content", lambda: _with_messages(pb.Message(role=pb.ROLE_USER)), "messages[0].content"),
+    ("spaces", lambda: _with_messages(pb.Message(role=pb.ROLE_USER, content=" \t\n")), "messages[0].content"),
     ("role unset", lambda: _with_messages(pb.Message(content="x")), "messages[0].role"),
     (
         "second role unknown",
@@ -210,3 +217,25 @@ def test_a_schema_in_a_wrapper_is_refused_with_the_way_out() -> None:
     wrapper = {"name": "jane-doe", "strict": True, "schema": {"type": "null"}}
 
     assert schema_problem(json.dumps(wrapper)) == 'wraps a schema: send the value of "schema" alone'
+
+
+@given(
+    st.text(st.one_of(st.characters(categories=["Zs", "Zl", "Zp", "Cc"]), st.sampled_from(BLANK))),
+    st.sampled_from([pb.ROLE_SYSTEM, pb.ROLE_USER, pb.ROLE_ASSISTANT, pb.ROLE_TOOL]),
+)
+def test_a_prompt_that_nobody_can_see_is_refused(content: str, role: "pb.Role.ValueType") -> None:
+    """Whitespace, controls and characters without a width, in any mixture, are no prompt."""
+    with pytest.raises(InvalidRequest) as caught:
+        parse_request(_with_messages(pb.Message(role=role, content=content)), tenant="acme", new_id="1")
+    assert caught.value.field == "messages[0].content"
+
+
+@given(
+    st.text(st.sampled_from(f" \t\n{BLANK}")),
+    st.characters(categories=["L", "N", "P", "S", "Mc"], exclude_characters=BLANK),
+)
+def test_one_visible_character_is_a_prompt(blank: str, visible: str) -> None:
+    """A letter of any script, a digit, a sign or an emoji is enough, and the text stays as it is."""
+    content = f"{blank}{visible}{blank}"
+    message = _with_messages(pb.Message(role=pb.ROLE_USER, content=content))
+    assert parse_request(message, tenant="acme", new_id="1").messages[0].content == content

@@ -25,6 +25,14 @@ MAX_TOKENS = 1_000_000
 MAX_COST_USD = 1_000_000
 NANOS = 1_000_000_000
 
+_VISIBLE = re.compile(
+    "[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2800"
+    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
+    "\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8"
+    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]"
+)
+"""A character that a reader sees: no space, no control, not braille's empty cell, and nothing that Unicode
+lists as `Default_Ignorable_Code_Point`, zero-width characters above all."""
 MAX_LANGUAGES = 8
 MAX_LANGUAGE_CHARS = 256
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
@@ -120,8 +128,10 @@ def _messages(message: AnyRequest) -> tuple[Message, ...]:
         role = _ROLES.get(turn.role)
         if role is None:
             raise InvalidRequest(f"messages[{index}].role", f"must be a known role, is {turn.role}")
-        if not turn.content:
-            raise InvalidRequest(f"messages[{index}].content", "must not be empty")
+        if not _VISIBLE.search(turn.content):
+            raise InvalidRequest(
+                f"messages[{index}].content", "must not be empty, nor hold blank characters alone"
+            )
         parsed.append(Message(role=role, content=turn.content))
     return tuple(parsed)
 
