@@ -80,6 +80,17 @@ class _LazyCommands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name else command, rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what is wrong with a value of an option is said in our words, not pydantic's."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            cause: Any = error.__cause__
+            if hasattr(cause, "errors"):
+                wording = import_module("gateway.policy.wording")  # Only who mistypes a value waits for it.
+                error.message = wording.said(cause.errors()[0])
+            raise
+
 
 app = typer.Typer(
     cls=_LazyCommands, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False

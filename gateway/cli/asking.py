@@ -60,6 +60,8 @@ async def ask_stream(
 def command_failed(error: CallFailed, server: str) -> CommandFailed:
     """Return the error that a person sees, with the way out where the CLI knows it."""
     if isinstance(error, Unreachable):
+        if error.cure:
+            return CommandFailed(f"no gateway answers at {server}: {error.cure}")
         return CommandFailed(
             f"no gateway answers at {server}; start one with: gateway serve --listen {server}"
         )

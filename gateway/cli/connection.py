@@ -1,5 +1,6 @@
 """How a command reaches a gateway: address, encryption, API key."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 
+_URL = re.compile("https?://", re.IGNORECASE)
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
 """Holds the API key; no flag does, since arguments show in the process list."""
 
@@ -32,7 +34,11 @@ def connect(
     tls_key: Path | None,
     environ: Mapping[str, str],
 ) -> GatewayClient:
-    """Return a client; raises CommandFailed for files that cannot be read or do not go together."""
+    """Return a client; raises CommandFailed for a URL, and for files that cannot be read or are too few."""
+    if _URL.match(server):
+        raise CommandFailed(
+            "--server is a URL: say HOST:PORT alone, and for TLS --tls-ca FILE", status=MISUSED
+        )
     if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
         raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
     tls = None

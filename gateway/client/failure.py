@@ -12,6 +12,7 @@ CallFailed            any error status; those without a class below are this one
 └── GatewayDefect     INTERNAL, UNKNOWN: report it
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -102,10 +103,33 @@ class Unavailable(CallFailed):
     way_out = "try again later"
 
 
+_CLOSED = "failed to connect to all addresses; last error: UNAVAILABLE: .*: Socket closed"
+_UNREACHABLE: Mapping[str, str] = {
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS: connect without it (no --tls-ca)",
+    "CERTIFICATE_VERIFY_FAILED": "trust the authority that signed the server's certificate (--tls-ca)",
+    "Hostname Verification Check failed": "connect under a name that stands in the server's certificate",
+    _CLOSED: "the server closes the connection: it wants TLS (--tls-ca) or a client certificate (--tls-cert)",
+    "http1.x server": "the server speaks HTTP/1 and is no gateway: check the port",
+    "Domain name not found": "no host has this name: check the address",
+    "Misformatted domain name": "the address must be HOST:PORT or unix:PATH, without http://",
+}
+"""What gRPC says of a connection that cannot be made, and what to do about it."""
+
+
 class Unreachable(CallFailed):
     """No gateway took the call: nobody listens at the address, or it is on its way out."""
 
     way_out = "check the address and TLS; a gateway that is being replaced is back in some seconds"
+
+    @property
+    def cure(self) -> str:
+        """What to do, where gRPC's words tell it; else empty."""
+        return next((cure for said, cure in _UNREACHABLE.items() if re.search(said, str(self))), "")
+
+    @property
+    def advice(self) -> str:
+        """What the caller does about it, in some words."""
+        return self.cure or self.way_out
 
 
 class OutOfTime(CallFailed):

@@ -20,6 +20,8 @@ _WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
 _SAID = {
     "string_type": "must be text; put it in quotes",
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
     "float_type": "must be a number",
     "number_type": "must be a number",
     "decimal_type": "must be a number",
@@ -79,7 +81,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         return document.problem(path, "is missing")
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return _problem_of_kind(details, path, document)
-    return document.problem(path, _said(details))
+    return document.problem(path, said(details))
 
 
 def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> Problem:
@@ -91,7 +93,8 @@ def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> P
     return document.problem(here, unknown(given, kinds))
 
 
-def _said(details: ErrorDetails) -> str:
+def said(details: ErrorDetails) -> str:
+    """Return what is wrong with a value, in our words."""
     kind, context = details["type"], details.get("ctx", {})
     if details["input"] is None:
         return EMPTY
@@ -110,7 +113,7 @@ def _said(details: ErrorDetails) -> str:
             return f"must be {words} {context[bound]}"
     if "max_length" in context:
         return f"must have at most {context['max_length']} characters"
-    return details["msg"]
+    return details["msg"].removeprefix("Value error, ")
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel]]]:
