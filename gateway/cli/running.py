@@ -30,6 +30,7 @@ from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.records.files import of_worker
 from gateway.records.writer import Records
+from gateway.server.limits import raise_file_limit
 from gateway.server.listen import parse_listen
 from gateway.server.serving import ServerOptions
 from gateway.telemetry.logs import LogFormat, configure_logs
@@ -95,6 +96,7 @@ class _Process:
 
 def run(asked: Asked) -> None:
     """Serve until a signal ends it; raises StartupError or PolicyError for what is wrong from the start."""
+    raise_file_limit()
     access = _checked_access(asked)
     place = place_of()
     file = policy_file(

@@ -1,7 +1,16 @@
 """What one connection may cost, whoever is at its other end; grpc keeps these before any of our code runs."""
 
+import contextlib
+import resource
+
 from gateway.grpc_timeout import FRESH_TIMEOUTS
 
+HANDSHAKE_S = 10
+"""A connection on which HTTP/2, and TLS where it is on, has not begun after this is closed."""
+IDLE_S = 300
+"""So is one on which no call was for so long; clients connect again by themselves."""
+MOST_CONNECTIONS = 16_384
+"""Connections of one process at once; those above are closed when they come."""
 STREAMS = 256
 """Calls at once on one connection; those above wait at the client."""
 METADATA_BYTES = 8 * 1024
@@ -21,10 +30,30 @@ AGE_GRACE_S = 600
 the default maximum."""
 
 
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, open as many files as the system lets them.
+
+    The usual soft limit of 1,024 is for programs that use `select`; a connection is a file, too.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # macOS refuses more than it has, and its hard limit says nothing of that.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """Return how many connections leave half of the files that may be open to everything else."""
+    return min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
 def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
     """Return the limits as options of a grpc server."""
     return (
         FRESH_TIMEOUTS,
+        ("grpc.max_allowed_incoming_connections", most_connections()),
+        ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_S * 1000)),
+        ("grpc.max_connection_idle_ms", round(IDLE_S * 1000)),
         ("grpc.max_concurrent_streams", STREAMS),
         ("grpc.max_metadata_size", METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
