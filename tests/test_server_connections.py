@@ -75,7 +75,7 @@ async def test_connections_above_the_limit_are_closed(monkeypatch: pytest.Monkey
 
 
 async def test_a_connection_without_calls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that asks nothing for long is sent away, and its next call finds a new connection by itself."""
+    """A client that asks nothing for long is sent away; its next call finds a new connection by itself."""
     monkeypatch.setattr(limits, "IDLE_S", 0.3)
     async with _gateway() as gateway, raw_connection(gateway.server.port) as connection:
         assert (await gateway.stub.Generate(ask())).text == "fine"
