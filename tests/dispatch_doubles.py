@@ -152,12 +152,12 @@ class Bench:
         refused: Sequence[Refusal] = (),
     ) -> Answer:
         """Dispatch a unary request along `chain`."""
-        return await self.dispatcher.generate(
-            request or a_request(),
-            a_decision(*chain, refused=refused),
-            policy=self.policy,
-            deadline=Deadline.after(timeout_s, self.clock),
-        )
+        request = request or a_request()
+        deadline = Deadline.after(timeout_s, self.clock)
+        async with self.dispatcher.place(request.tenant, policy=self.policy, deadline=deadline):
+            return await self.dispatcher.generate(
+                request, a_decision(*chain, refused=refused), policy=self.policy, deadline=deadline
+            )
 
     async def stream(
         self,

@@ -169,14 +169,14 @@ def test_a_full_disk(tmp_path: Path, on_error: str) -> None:
             records._thread.join(0.01)
         if on_error == "refuse":
             with pytest.raises(RecordsUnavailable):
-                records.gate(REQUEST, policy)
+                records.gate("acme", 1, policy)
         else:
-            records.gate(REQUEST, policy)
+            records.gate("acme", 1, policy)
         with pytest.raises(RecordsUnavailable):
             records.take_feedback(FEEDBACK, policy)
     while records.is_failing:
         records._thread.join(0.01)
-    records.gate(REQUEST, policy)
+    records.gate("acme", 1, policy)
     records.take_feedback(FEEDBACK, policy)
     records.close()
 

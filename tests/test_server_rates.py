@@ -12,7 +12,7 @@ from gateway.policy.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.server.access import by_header
 from gateway.server.rates import TenantRates
-from gateway.types import FinishReason, Message, Reply, Request, Role, Usage
+from gateway.types import FinishReason, Reply, Usage
 from tests.fakes import FakeClock
 from tests.records_made import ended
 from tests.served import POLICY, ask, served
@@ -34,17 +34,15 @@ def policy() -> Policy:
     return parse_policy(LIMITED, name="p")
 
 
-def request_of(tenant: str = "acme", *, tokens: int = 1) -> Request:
-    """Return a request of so many tokens."""
-    return Request(
-        request_id="r", tenant=tenant, messages=(Message(role=Role.USER, content="x" * 4 * tokens),)
-    )
+def request_of(tenant: str = "acme", *, tokens: int = 1) -> tuple[str, int]:
+    """Return what counts of a request: whose it is, and the tokens of its prompt."""
+    return tenant, tokens
 
 
-def refused(rates: TenantRates, request: Request, policy: Policy) -> RateLimited:
+def refused(rates: TenantRates, request: tuple[str, int], policy: Policy) -> RateLimited:
     """Return the error of a request that is turned away."""
     with pytest.raises(RateLimited) as error:
-        rates.gate(request, policy)
+        rates.gate(*request, policy)
     return error.value
 
 
@@ -53,12 +51,12 @@ def test_requests_a_minute(policy: Policy) -> None:
     clock = FakeClock()
     rates = TenantRates(clock)
     for _ in range(3):
-        rates.gate(request_of(), policy)
+        rates.gate(*request_of(), policy)
     error = refused(rates, request_of(), policy)
     assert str(error) == "the tenant has had its requests of this minute"
     assert error.retry_after_s == pytest.approx(20.0)
     clock.advance(20.0)
-    rates.gate(request_of(), policy)
+    rates.gate(*request_of(), policy)
     refused(rates, request_of(), policy)
 
 
@@ -66,10 +64,10 @@ def test_tenants_do_not_share(policy: Policy) -> None:
     """One that has had its share takes nothing from another, and a tenant may have rates of its own."""
     rates = TenantRates(FakeClock())
     for _ in range(3):
-        rates.gate(request_of("acme"), policy)
-        rates.gate(request_of("other"), policy)
+        rates.gate(*request_of("acme"), policy)
+        rates.gate(*request_of("other"), policy)
     for _ in range(60):
-        rates.gate(request_of("large"), policy)
+        rates.gate(*request_of("large"), policy)
     refused(rates, request_of("acme"), policy)
     refused(rates, request_of("large"), policy)
 
@@ -78,12 +76,12 @@ def test_tokens_a_minute(policy: Policy) -> None:
     """A prompt needs room; what the answer takes is counted afterwards, and waited for."""
     clock = FakeClock()
     rates = TenantRates(clock)
-    rates.gate(request_of(tokens=60), policy)
+    rates.gate(*request_of(tokens=60), policy)
     error = refused(rates, request_of(tokens=60), policy)
     assert str(error) == "the tenant has had its tokens of this minute"
     assert error.retry_after_s == pytest.approx(12.0)
     clock.advance(12.0)
-    rates.gate(request_of(tokens=60), policy)
+    rates.gate(*request_of(tokens=60), policy)
     rates.note(ended(policy))  # 11 tokens in, 7 out, of which 4 were estimated.
     assert refused(rates, request_of(tokens=1), policy).retry_after_s == pytest.approx(15 * 0.6)
 
@@ -92,18 +90,18 @@ def test_a_prompt_beyond_a_minute_waits_for_a_whole_one(policy: Policy) -> None:
     """It is not refused for ever."""
     clock = FakeClock()
     rates = TenantRates(clock)
-    rates.gate(request_of(tokens=500), policy)
+    rates.gate(*request_of(tokens=500), policy)
     error = refused(rates, request_of(tokens=500), policy)
     assert error.retry_after_s is not None
     clock.advance(error.retry_after_s)
-    rates.gate(request_of(tokens=500), policy)
+    rates.gate(*request_of(tokens=500), policy)
 
 
 def test_without_rates_there_is_no_bound() -> None:
     """The default refuses nobody."""
     rates, policy = TenantRates(FakeClock()), parse_policy(POLICY, name="p")
     for _ in range(1000):
-        rates.gate(request_of(tokens=1000), policy)
+        rates.gate(*request_of(tokens=1000), policy)
 
 
 def test_tenants_that_are_made_up_cost_no_memory(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +109,7 @@ def test_tenants_that_are_made_up_cost_no_memory(policy: Policy, monkeypatch: py
     monkeypatch.setattr("gateway.server.rates.MOST_TENANTS", 10)
     rates = TenantRates(FakeClock())
     for number in range(100):
-        rates.gate(request_of(f"t-{number}"), policy)
+        rates.gate(*request_of(f"t-{number}"), policy)
     assert len(rates._requests) == 10
 
 

@@ -23,7 +23,7 @@ A unary call is a stream of one chunk, so there is one path, not two. What no ca
 
 import random
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from gateway.backends.base import Backend, Foreseeing, Shared
@@ -51,6 +51,11 @@ from gateway.types import Answer, Decision, Request, StreamEvent
 
 REPLY_RESERVE_S = 0.05
 """Kept back from the caller's deadline, so that the reply, or the error, still arrives in time."""
+
+
+def before_reply(deadline: Deadline) -> Deadline:
+    """Return until when may be worked on a request, so that the reply is there at its deadline."""
+    return Deadline(deadline.at_s - REPLY_RESERVE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +186,13 @@ class Dispatcher:
             is_streamed=True,
         )
 
+    def place(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
+        """Hold a tenant's place in this process while the block runs; raises Overloaded.
+
+        Whoever serves a caller holds one from before the request is checked and scored until its end.
+        """
+        return self._gates.request(tenant, policy, before_reply(deadline))
+
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
         return {name: self._finish_s(name, request, spec) for name, spec in policy.models.items()}
@@ -235,11 +247,10 @@ class Dispatcher:
             judge=judge,
             is_streamed=is_streamed,
         )
-        async with self._gates.request(request.tenant, policy, order.deadline):
-            with self._retry_budget.request():
-                async with aclosing(self._chain(order)) as events:
-                    async for event in events:
-                        yield event
+        with self._retry_budget.request():
+            async with aclosing(self._chain(order)) as events:
+                async for event in events:
+                    yield event
 
     def _order(
         self,
@@ -258,7 +269,7 @@ class Dispatcher:
             request=request,
             decision=decision,
             policy=policy,
-            deadline=Deadline(deadline.at_s - REPLY_RESERVE_S),
+            deadline=before_reply(deadline),
             is_streamed=is_streamed,
             trail=trail or Trail(self._clock),
             judge=judge,

@@ -19,7 +19,7 @@ from gateway.records.chain import Link, append
 from gateway.records.files import end_path, full, resume
 from gateway.records.line import VERSION, feedback_fields, fields_of, sample_fields
 from gateway.telemetry.report import CallReport
-from gateway.types import Feedback, Request, Sampled
+from gateway.types import Feedback, Sampled
 
 MOST_WAITING = 10_000
 """Lines that wait in memory while the disk takes none; one more is lost, and counted."""
@@ -87,7 +87,7 @@ class Records:
         """Take something else that an auditor asks for, such as a change of the policy."""
         self._put({"kind": kind, "at_unix_s": self._clock.unix_s(), **fields}, 0)
 
-    def gate(self, _: Request, policy: Policy) -> None:
+    def gate(self, _tenant: str, _prompt_tokens: int, policy: Policy) -> None:
         """Raise RecordsUnavailable while nothing can be recorded and the policy wants a record first."""
         if self.is_failing and policy.records.on_error == "refuse":
             raise RecordsUnavailable("what is decided cannot be recorded", retry_after_s=AGAIN_AFTER_S)

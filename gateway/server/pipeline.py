@@ -1,12 +1,12 @@
 """The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import Protocol
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.dispatch.trail import Trail
 from gateway.entities.ask import EntityDesk, ask_all
 from gateway.errors import TicketUnknown
@@ -22,8 +22,8 @@ from gateway.server.second import capped
 from gateway.server.shadow import Shadow
 from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
 
-Gate = Callable[[Request, Policy], None]
-"""Turns requests away before anything is spent on them; raises GatewayError."""
+Gate = Callable[[str, int, Policy], None]
+"""Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
 
 
 class Handoffs(Protocol):
@@ -80,10 +80,18 @@ class Pipeline:
             return Deadline.after(bounds.default, self._clock)
         return due.at_most(bounds.max, self._clock)
 
-    def admit(self, request: Request) -> None:
+    def left_s(self, deadline: Deadline) -> float:
+        """Return how long may still be worked on a request before its reply has to leave."""
+        return before_reply(deadline).remaining_s(self._clock)
+
+    def admit(self, tenant: str, prompt_tokens: int) -> None:
         """Raise GatewayError for a request that is turned away whatever it asks."""
         for gate in self._gates:
-            gate(request, self.policy)
+            gate(tenant, prompt_tokens, self.policy)
+
+    def place(self, tenant: str, deadline: Deadline) -> AbstractAsyncContextManager[None]:
+        """Hold a tenant's place among the requests that are worked on at once; raises Overloaded."""
+        return self._dispatcher.place(tenant, policy=self.policy, deadline=deadline)
 
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; spends nothing, calls no model but that of entities."""

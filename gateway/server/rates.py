@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.errors import RateLimited
 from gateway.policy.model import Policy
-from gateway.routing import estimate_prompt_tokens
 from gateway.telemetry.report import CallReport
-from gateway.types import Request
 
 MINUTE_S = 60.0
 MOST_TENANTS = 10_000
@@ -37,19 +35,18 @@ class TenantRates:
         self._requests: dict[str, _Bucket] = {}
         self._tokens: dict[str, _Bucket] = {}
 
-    def gate(self, request: Request, policy: Policy) -> None:
+    def gate(self, tenant: str, prompt_tokens: int, policy: Policy) -> None:
         """Raise RateLimited, with the time to come back, for a tenant that has had its minute's worth."""
-        rates = policy.limits.rates_of(request.tenant)
-        needed = 0 if rates.tokens_per_minute is None else estimate_prompt_tokens(request)
+        rates = policy.limits.rates_of(tenant)
         waits = (
-            self._wait_s(self._requests, request.tenant, rates.requests_per_minute, 1),
-            self._wait_s(self._tokens, request.tenant, rates.tokens_per_minute, needed),
+            self._wait_s(self._requests, tenant, rates.requests_per_minute, 1),
+            self._wait_s(self._tokens, tenant, rates.tokens_per_minute, prompt_tokens),
         )
         if wait_s := max(waits):
             what = "requests" if waits[0] == wait_s else "tokens"
             raise RateLimited(f"the tenant has had its {what} of this minute", retry_after_s=wait_s)
-        self._take(self._requests, request.tenant, 1)
-        self._take(self._tokens, request.tenant, needed)
+        self._take(self._requests, tenant, 1)
+        self._take(self._tokens, tenant, prompt_tokens)
 
     def note(self, report: CallReport) -> None:
         """Count what an answer took beyond the estimate of its prompt."""

@@ -1,14 +1,15 @@
 """The gRPC service: wire in, pipeline, wire out."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from gateway.clock import Deadline
-from gateway.errors import RecordsOff
+from gateway.errors import DeadlinePassed, RecordsOff
 from gateway.policy.model import Policy
 from gateway.server.boundary import Boundary, Scope, tolerant
 from gateway.server.current import Current
@@ -22,7 +23,14 @@ from gateway.server.render import (
     render_handoff,
 )
 from gateway.server.sampling import Sampler
-from gateway.server.wire import AnyRequest, parse_feedback, parse_request, parse_ticket_id
+from gateway.server.wire import (
+    AnyRequest,
+    parse_feedback,
+    parse_request,
+    parse_request_id,
+    parse_ticket_id,
+    prompt_tokens,
+)
 from gateway.types import Decision, Feedback, Request
 from gateway.v1 import gateway_pb2 as pb
 
@@ -47,10 +55,8 @@ class GatewayService:
 
     async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
         """Score, route, answer."""
-        request = _parse(message, scope)
-        with self._current.begin() as pipeline:
-            deadline = pipeline.deadline(scope.due)
-            decision = await _decide(pipeline, request, deadline, scope)
+        async with self._admitted(message, scope) as (pipeline, deadline):
+            request, decision = await _decide(pipeline, message, deadline, scope)
             scope.answer = await pipeline.generate(request, decision, deadline, scope.trail)
             self._draw(request, decision, pipeline, scope)
         return render_answer(request.request_id, decision, scope.answer)
@@ -59,16 +65,26 @@ class GatewayService:
         self, message: pb.StreamGenerateRequest, scope: Scope
     ) -> AsyncGenerator[pb.StreamGenerateResponse, None]:
         """Score, route, and send the answer as it is made."""
-        request = _parse(message, scope)
-        with self._current.begin() as pipeline:
-            scope.deadline = deadline = pipeline.deadline(scope.due)
-            decision = await _decide(pipeline, request, deadline, scope)
+        async with self._admitted(message, scope) as (pipeline, deadline):
+            request, decision = await _decide(pipeline, message, deadline, scope)
             yield pb.StreamGenerateResponse(decision=render_decision(decision))
             async with aclosing(pipeline.stream(request, decision, deadline, scope.trail)) as events:
                 async for event in events:
                     scope.note(event)
                     yield render_event(request.request_id, decision, event)
             self._draw(request, decision, pipeline, scope)
+
+    @asynccontextmanager
+    async def _admitted(
+        self, message: AnyRequest, scope: Scope
+    ) -> AsyncGenerator[tuple[Pipeline, Deadline], None]:
+        """Hold the request's place, with its pipeline and deadline; raises before any work is done for it."""
+        scope.request_id = parse_request_id(message, new_id=scope.request_id)
+        with self._current.begin() as pipeline:
+            scope.deadline = deadline = pipeline.deadline(scope.due)
+            pipeline.admit(scope.tenant, prompt_tokens(message))
+            async with pipeline.place(scope.tenant, deadline):
+                yield pipeline, deadline
 
     def _draw(self, request: Request, decision: Decision, pipeline: Pipeline, scope: Scope) -> None:
         """Have a request that is drawn answered again, once its caller has the answer."""
@@ -77,9 +93,8 @@ class GatewayService:
 
     async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
         """Score and decide only."""
-        request = _parse(message, scope)
-        with self._current.begin() as pipeline:
-            decision = await _decide(pipeline, request, pipeline.deadline(scope.due), scope)
+        async with self._admitted(message, scope) as (pipeline, deadline):
+            _, decision = await _decide(pipeline, message, deadline, scope)
         return render_explanation(decision)
 
     async def get_handoff(self, message: pb.GetHandoffRequest, scope: Scope) -> pb.GetHandoffResponse:
@@ -98,7 +113,7 @@ class GatewayService:
         if self._take_feedback is None:
             raise RecordsOff("this gateway keeps no records to join it to: gateway serve --decisions FILE")
         with self._current.begin() as pipeline:
-            pipeline.admit(_as_request(feedback))
+            pipeline.admit(feedback.tenant, prompt_tokens=0)
             taken_unix_s = self._take_feedback(feedback, pipeline.policy)
         return render_feedback(taken_unix_s)
 
@@ -135,24 +150,25 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
 
-def _as_request(feedback: Feedback) -> Request:
-    """Return what counts against the tenant's rates: one request, without a prompt."""
-    return Request(
-        request_id=feedback.request_id, tenant=feedback.tenant, messages=(), labels=feedback.labels
-    )
-
-
-async def _decide(pipeline: Pipeline, request: Request, deadline: Deadline, scope: Scope) -> Decision:
+async def _decide(
+    pipeline: Pipeline, message: AnyRequest, deadline: Deadline, scope: Scope
+) -> tuple[Request, Decision]:
+    """Check and score a request and say where it may go, while there is time to reply; GatewayError."""
     began_s = scope.trail.elapsed_s
-    pipeline.admit(request)
-    scope.decision = await pipeline.decide(request, deadline)
-    scope.decision_s = scope.trail.elapsed_s - began_s
-    scope.policy = pipeline.policy
-    scope.shadow = await pipeline.shadowed(request, scope.decision, deadline)
-    return scope.decision
+    try:
+        async with asyncio.timeout(pipeline.left_s(deadline)) as limit:
+            request = _parse(message, scope)
+            scope.decision = decision = await pipeline.decide(request, deadline)
+            scope.decision_s = scope.trail.elapsed_s - began_s
+            scope.policy = pipeline.policy
+            scope.shadow = await pipeline.shadowed(request, decision, deadline)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlinePassed("the deadline passed before the request was scored") from None
+    return request, decision
 
 
 def _parse(message: AnyRequest, scope: Scope) -> Request:
     request = parse_request(message, tenant=scope.tenant, new_id=scope.request_id)
-    scope.request_id = request.request_id
     return replace(request, languages=scope.languages) if scope.languages else request

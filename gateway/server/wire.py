@@ -70,10 +70,20 @@ _ROLES: Mapping[int, Role] = {
 }
 
 
+def prompt_tokens(message: AnyRequest) -> int:
+    """Return the estimate of a prompt's tokens, as `routing` makes it, before anything of it is checked."""
+    return -(-sum(len(turn.content.encode()) for turn in message.messages) // 4)
+
+
+def parse_request_id(message: AnyRequest, *, new_id: str) -> str:
+    """Return the caller's id of a request, or a new one; raises InvalidRequest."""
+    return _identifier("request_id", message.request_id) if message.request_id else new_id
+
+
 def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
     """Return the request that a message holds; raises InvalidRequest with the path of the first bad field."""
     return Request(
-        request_id=_identifier("request_id", message.request_id) if message.request_id else new_id,
+        request_id=parse_request_id(message, new_id=new_id),
         tenant=tenant,
         messages=_messages(message),
         config=_config(message.config) if message.HasField("config") else GenerationConfig(),
