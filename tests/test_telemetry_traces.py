@@ -45,9 +45,9 @@ STREAM = [Chunk(text="a "), Chunk(text=MARK, finish_reason=FinishReason.STOP, us
 class Traced:
     """Traces that stay in memory, and the operator who asked for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own: bool = False) -> None:
         self._exporter = InMemorySpanExporter()
-        self._traces = OtelTraces(self._exporter)
+        self._traces = OtelTraces(self._exporter, own=own)
         self.operator = Operator(place=Place(), tracer=self._traces)
 
     def spans(self) -> Sequence[ReadableSpan]:
@@ -115,6 +115,26 @@ async def test_a_local_model_is_internal_and_a_stream_says_when_it_began() -> No
     assert (attempt.name, attempt.kind) == ("chat edge", SpanKind.INTERNAL)
     assert _told(attempt)["gen_ai.request.stream"] is True
     assert _told(attempt)["gen_ai.response.time_to_first_chunk"] > 0
+
+
+async def test_with_traces_of_our_own_no_id_of_the_caller_reaches_the_provider() -> None:
+    """The trace is a new one, linked to the caller's for whoever looks at the spans."""
+    traced, backends = Traced(own=True), _both()
+    metadata = [("traceparent", f"00-{TRACE}-{PARENT}-01")]
+    async with served(backends, operator=traced.operator) as gateway:
+        await gateway.stub.Generate(ask(HARD), metadata=metadata)
+        await gateway.stub.Generate(ask(HARD))
+    linked, _, alone, _ = traced.spans()
+
+    cloud = backends["cloud"]
+    assert isinstance(cloud, ScriptedBackend)
+    sent = [call.traceparent or "" for call in cloud.calls]
+    assert len(sent) == 2
+    assert all(each.startswith("00-") for each in sent)
+    assert TRACE not in "".join(sent)
+    assert linked.parent is None
+    assert [f"{link.context.trace_id:032x}" for link in linked.links] == [TRACE]
+    assert not alone.links
 
 
 async def test_the_callers_trace_goes_on_and_reaches_the_provider() -> None:

@@ -52,6 +52,7 @@ def operator_of(
     admin: str | None,
     metrics: str | None,
     otlp: str | None,
+    own_traces: bool = False,
     place: Place,
     environ: Mapping[str, str] = os.environ,
 ) -> Operator:
@@ -60,10 +61,10 @@ def operator_of(
         share_numbers(place.numbers_folder, worker=place.number)
     operator = Operator(place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics))
     operator.measures.note_worker_start()
-    return operator if otlp is None else traced(operator, otlp)
+    return operator if otlp is None else traced(operator, otlp, own=own_traces)
 
 
-def traced(operator: Operator, endpoint: str) -> Operator:
+def traced(operator: Operator, endpoint: str, *, own: bool) -> Operator:
     """Return the operator with traces that go to a collector; StartupError where the extra is missing."""
     try:
         otel = import_module("gateway.telemetry.otel")
@@ -71,7 +72,7 @@ def traced(operator: Operator, endpoint: str) -> Operator:
         raise StartupError(
             "--otlp: OpenTelemetry is not installed; pip install 'edge-cloud-gateway[otel]'"
         ) from None
-    tracer = otel.OtelTraces(otel.otlp_exporter(endpoint))
+    tracer = otel.OtelTraces(otel.otlp_exporter(endpoint), own=own)
     return replace(operator, tracer=tracer, close_tracer=tracer.close)
 
 

@@ -59,6 +59,7 @@ class Asked:
     metrics: str | None
     admin: str | None
     otlp: str | None
+    own_traces: bool
     drain_s: float
     grace_s: float
     watch_policy: bool
@@ -114,7 +115,13 @@ def run(asked: Asked) -> None:
         become_parent(_orders(asked))
     configure_logs(asked.log_format)
     board = board_of()
-    operator = operator_of(admin=asked.admin, metrics=asked.metrics, otlp=asked.otlp, place=place)
+    operator = operator_of(
+        admin=asked.admin,
+        metrics=asked.metrics,
+        otlp=asked.otlp,
+        own_traces=asked.own_traces,
+        place=place,
+    )
     records = _records(asked, operator, worker=None if board is None else place.number)
     if board is not None:
         wake_with_owner()

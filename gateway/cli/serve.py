@@ -21,6 +21,7 @@ def serve(
     metrics: flags.Metrics = None,
     admin: flags.Admin = None,
     otlp: flags.Otlp = None,
+    own_traces: flags.OwnTraces = False,
     drain_s: flags.DrainS = 5.0,
     grace_s: flags.GraceS = 30.0,
     watch_policy: flags.WatchPolicy = False,

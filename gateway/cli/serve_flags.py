@@ -109,6 +109,14 @@ Otlp = Annotated[
         help="Send traces to this OpenTelemetry collector (gRPC), as in http://127.0.0.1:4317.",
     ),
 ]
+OwnTraces = Annotated[
+    bool,
+    typer.Option(
+        "--own-traces",
+        envvar="GATEWAY_OWN_TRACES",
+        help="With --otlp: begin a trace for each call; a provider then gets no id of the caller's.",
+    ),
+]
 DrainS = Annotated[
     float,
     typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),

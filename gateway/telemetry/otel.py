@@ -15,7 +15,15 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
@@ -38,9 +46,13 @@ Value = str | bool | int | float | list[str]
 
 
 class OtelTraces:
-    """Draws traces, and sends them in the background; `close` sends what is left."""
+    """Draws traces, and sends them in the background; `close` sends what is left.
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    With `own` each call begins a trace, which is linked to the caller's: a provider gets no id of theirs.
+    """
+
+    def __init__(self, exporter: SpanExporter, *, own: bool = False) -> None:
+        self._own = own
         resource = Resource.create({"service.version": __version__})
         if "OTEL_SERVICE_NAME" not in os.environ:
             resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
@@ -51,7 +63,11 @@ class OtelTraces:
     def call(self, method: str, metadata: Metadata) -> "OtelCall":
         """Begin the span of a call, in the caller's trace if its metadata names one."""
         name = f"gateway.v1.GatewayService/{method}"
-        span = self._tracer.start_span(name, context=_callers(metadata), kind=SpanKind.SERVER)
+        callers = _callers(metadata)
+        linked = get_current_span(callers).get_span_context()
+        links = [Link(linked)] if self._own and linked.is_valid else []
+        context = Context() if self._own else callers
+        span = self._tracer.start_span(name, context=context, kind=SpanKind.SERVER, links=links)
         span.set_attributes({"rpc.system.name": "grpc", "rpc.method": name})
         return OtelCall(span, self._start)
 
