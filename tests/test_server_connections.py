@@ -103,3 +103,24 @@ def test_the_soft_limit_on_files_is_raised(file_limit: tuple[int, int]) -> None:
     limits.raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     assert limits.most_connections() == min(limits.MOST_CONNECTIONS, hard // 2)
+
+
+def test_a_limit_that_is_none_gives_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files are unlimited, as a system may say, connections are bounded all the same."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert limits.most_connections() == limits.MOST_CONNECTIONS
+
+
+def test_a_system_that_refuses_its_hard_limit_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS says unlimited and takes 10,240."""
+    asked: list[int] = []
+
+    def setrlimit(_: int, wanted: tuple[int, int]) -> None:
+        asked.append(wanted[0])
+        if wanted[0] == resource.RLIM_INFINITY:
+            raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    limits.raise_file_limit()
+    assert asked == [resource.RLIM_INFINITY, limits.MACOS_FILES]

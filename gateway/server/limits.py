@@ -11,6 +11,8 @@ IDLE_S = 300
 """So is one on which no call was for so long; clients connect again by themselves."""
 MOST_CONNECTIONS = 16_384
 """Connections of one process at once; those above are closed when they come."""
+MACOS_FILES = 10_240
+"""OPEN_MAX of macOS, which refuses more even where its hard limit is "unlimited"."""
 STREAMS = 256
 """Calls at once on one connection; those above wait at the client."""
 METADATA_BYTES = 8 * 1024
@@ -36,15 +38,18 @@ def raise_file_limit() -> None:
     The usual soft limit of 1,024 is for programs that use `select`; a connection is a file, too.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        # macOS refuses more than it has, and its hard limit says nothing of that.
+    if soft == hard:
+        return
+    for wanted in (hard, MACOS_FILES):
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return
 
 
 def most_connections() -> int:
     """Return how many connections leave half of the files that may be open to everything else."""
-    return min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)
 
 
 def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
