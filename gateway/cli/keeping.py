@@ -107,7 +107,7 @@ class Keeping:
         self._clock = clock
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
-        self.scoring = ScoringPool(clock)
+        self.scoring = ScoringPool(clock, has_tenants=has_tenants)
         self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock, has_tenants=has_tenants)

@@ -20,7 +20,6 @@ from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.policy.document import Source
 from gateway.policy.model import Policy
-from gateway.server.access import DEFAULT_TENANT
 from gateway.server.assess import Assessment, unassessed
 from gateway.server.scoring_worker import LENGTH, Answer, Idle, Job, PolicyUnknown
 from gateway.types import Entities, Request
@@ -39,10 +38,11 @@ _log = structlog.get_logger()
 
 
 class ScoringPool:
-    """Scores for every policy of this process."""
+    """Scores for every policy of this process; `has_tenants`: it tells callers apart."""
 
-    def __init__(self, clock: Clock, *, processes: int = PROCESSES) -> None:
+    def __init__(self, clock: Clock, *, has_tenants: bool = True, processes: int = PROCESSES) -> None:
         self._clock = clock
+        self._has_tenants = has_tenants
         self._size = processes
         self._gate = FairGate(clock)
         self._idle: list[_Scorer] = []
@@ -63,7 +63,7 @@ class ScoringPool:
         self, policy: Policy, request: Request, entities: Entities, deadline: Deadline
     ) -> Assessment:
         """Score and mask; raises DeadlinePassed and Overloaded. A process that fails makes it restricted."""
-        place = self._gate.place(request.tenant, bounds=self._bounds(request.tenant), until=deadline)
+        place = self._gate.place(request.tenant, bounds=self._bounds(), until=deadline)
         held = AsyncExitStack()
         try:
             await held.enter_async_context(place)
@@ -106,9 +106,9 @@ class ScoringPool:
         self._all.clear()
         self._idle.clear()
 
-    def _bounds(self, tenant: str) -> Bounds:
-        """All but one process for a tenant; without authentication everybody is the default one."""
-        most = self._size if tenant == DEFAULT_TENANT else max(1, self._size - 1)
+    def _bounds(self) -> Bounds:
+        """All but one process for a tenant."""
+        most = max(1, self._size - 1) if self._has_tenants else self._size
         return Bounds(concurrency=self._size, tenant_concurrency=most, queue=QUEUE)
 
     async def _take_back(self, scorer: "_Scorer | None", held: AsyncExitStack) -> None:
