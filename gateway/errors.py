@@ -29,15 +29,17 @@ GatewayError
         │   └── BackendOverloaded UNAVAILABLE         retry: 503, with or without a time to come back
         ├── BackendConflict     ABORTED               retry: 409
         ├── BackendRateLimited  RESOURCE_EXHAUSTED    retry: 429, perhaps with a time to come back
-        ├── BackendQuotaUsedUp  RESOURCE_EXHAUSTED    429 that no waiting heals
+        ├── BackendQuotaUsedUp  RESOURCE_EXHAUSTED    402, or 429 that no waiting heals
+        │   └── BackendOverAllowance RESOURCE_EXHAUSTED  this one request is over what our account may have
         ├── BackendCredentials  FAILED_PRECONDITION   401, 403: our own key
         ├── BackendModelMissing FAILED_PRECONDITION   404
+        │   └── BackendMisfit   FAILED_PRECONDITION   a parameter that only the gateway wrote
         ├── BackendProtocol     UNAVAILABLE           retry: an answer that cannot be read
         ├── StreamTruncated     ABORTED               cut after it began
         ├── ContextTooLong      INVALID_ARGUMENT      does not fit this model
         ├── NotCapable          INVALID_ARGUMENT      this model cannot do that
         ├── ContentFiltered     FAILED_PRECONDITION   stop: the provider's filter
-        ├── BackendInvalid      INVALID_ARGUMENT      stop: 400, 413, 422, the caller's mistake
+        ├── BackendInvalid      INVALID_ARGUMENT      400, 422: the caller's mistake if every model says so
         ├── EngineDown          UNAVAILABLE           no engine process
         │   └── EngineDied      UNAVAILABLE           it ended with the request inside
         ├── EngineFault         INTERNAL              a defect in it met this request, and no other
@@ -257,10 +259,14 @@ class ModelBusy(NotTried):
 
 
 class BackendError(AttemptError):
-    """The model was called and failed."""
+    """The model was called and failed. One error may be milder, or dearer, than its kind."""
 
-    breaker: ClassVar[BreakerVerdict] = BreakerVerdict.FAILURE
-    charge: ClassVar[Charge] = Charge.NONE
+    breaker: BreakerVerdict = BreakerVerdict.FAILURE
+    charge: Charge = Charge.NONE
+    http_status: int | None = None
+    """What the provider answered with, or says that it would have."""
+    upstream_code: str | None = None
+    """The provider's machine code, if it is one that we know; never its words."""
 
 
 class BackendUnreachable(BackendError):
@@ -332,6 +338,12 @@ class BackendQuotaUsedUp(BackendError):
     breaker = BreakerVerdict.OPEN_LONG
 
 
+class BackendOverAllowance(BackendQuotaUsedUp):
+    """This one request is more than our account may have; others may go."""
+
+    breaker = BreakerVerdict.IGNORE
+
+
 class BackendCredentials(BackendError):
     """It refused our own key."""
 
@@ -345,6 +357,12 @@ class BackendModelMissing(BackendError):
 
     reason = Reason.UPSTREAM_ERROR
     code = "FAILED_PRECONDITION"
+
+
+class BackendMisfit(BackendModelMissing):
+    """It refuses a parameter that only the gateway wrote; the policy has to leave that out."""
+
+    breaker = BreakerVerdict.IGNORE
 
 
 class BackendProtocol(BackendError):
@@ -401,11 +419,10 @@ class ContentFiltered(BackendError):
 
 
 class BackendInvalid(BackendError):
-    """It answered with 400, 413 or 422: the request itself is wrong."""
+    """It answered with 400 or 422 and did not say why: the request is wrong, if every model says so."""
 
     reason = Reason.INVALID_REQUEST
     code = "INVALID_ARGUMENT"
-    fallback = False
     breaker = BreakerVerdict.IGNORE
 
 

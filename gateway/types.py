@@ -339,6 +339,10 @@ class Attempt:
     cost_usd_nanos: int = 0
     continued: bool = False
     """Whether it went on from the text that the attempts before it had sent."""
+    http_status: int | None = None
+    """What the provider answered with, where it refused."""
+    upstream_code: str | None = None
+    """The provider's machine code, where it is one of those that we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, Step
+from gateway.backends.scripted import Act, Delay, Step
 from gateway.clock import Deadline
 from gateway.errors import GatewayError
 from gateway.policy.model import CompiledRule
@@ -27,6 +27,8 @@ from tests.dispatch_doubles import Bench, a_request
 from tests.simulated_engine import SimulatedEngine, mixed
 
 TWO_HOURS_S = 7_200.0
+PIECES = 20
+"""In how many pieces, evenly, the rest of an answer comes after its first one."""
 
 
 @dataclass(slots=True)
@@ -56,10 +58,11 @@ class Provider:
         usage = Usage(prompt_tokens=5, completion_tokens=tokens)
         begin_s = self._begin_s * spell * self._rng.lognormvariate(0.0, 0.4)
         rest_s = self._token_s * spell * tokens * self._rng.uniform(0.9, 1.1)
+        piece: tuple[Act, ...] = (Delay(rest_s / PIECES), Chunk(text="a"))
         return (
             Delay(begin_s),
             Chunk(text="a"),
-            Delay(rest_s),
+            *piece * PIECES,
             Chunk(text="b", finish_reason=FinishReason.STOP, usage=usage),
         )
 

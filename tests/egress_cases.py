@@ -264,5 +264,5 @@ def _error_of(name: str, model: str, sent: str) -> BackendError:
     if name in ours:
         return ours[name]
     status = int(name.removeprefix("HTTP ")) if name.startswith("HTTP ") else 429 if "quota" in name else 400
-    error = {"code": name, "type": sent, "message": f"cannot take {sent}", "param": sent}
-    return refused(model, status=status, error=error, headers={"retry-after": "1"}, unix_s=0.0)
+    body = {"error": {"code": name, "type": sent, "message": f"cannot take {sent}", "param": sent}}
+    return refused(model, status=status, body=body, headers={"retry-after": "1"}, unix_s=0.0)

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.backends.base import Call
 from gateway.backends.cloud import CloudBackend, chat_body
-from gateway.errors import BackendInvalid, StartupError
+from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
+from gateway.policy.spec import DROPPABLE
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, GenerationConfig, Message, Role
 from tests.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, streamed, until, whole
@@ -105,6 +106,26 @@ def test_what_a_model_refuses_is_dropped() -> None:
     """Parameters under `drop` are not sent, even when the caller set them."""
     body = body_of(call_of(config=EVERYTHING), spec(drop=["temperature", "top_p", "seed"]))
     assert not {"temperature", "top_p", "seed"} & set(body)
+
+
+KEPT = {"model", "messages", "max_completion_tokens", "stream"}
+"""What names the model, bears the request, bounds its cost or says how it is answered."""
+
+
+@pytest.mark.parametrize("name", DROPPABLE)
+def test_every_parameter_that_may_be_dropped_is(name: str) -> None:
+    """Each name that the policy takes is one that is sent, and is then not sent; all others stay."""
+    config = replace(EVERYTHING, json_schema=None) if name == "response_format" else EVERYTHING
+    all_of_it = body_of(call_of(config=EVERYTHING), spec(), is_stream=True)
+    assert set(all_of_it) - KEPT == set(DROPPABLE)
+    sent = body_of(call_of(config=config), spec(drop=[name]), is_stream=True)
+    assert sent == {key: value for key, value in all_of_it.items() if key != name}
+
+
+def test_a_schema_is_not_dropped_in_silence() -> None:
+    """A model without response_format cannot be held to a schema, so it gets no request with one."""
+    with pytest.raises(NotCapable, match="drops response_format"):
+        body_of(call_of(config=EVERYTHING), spec(drop=["response_format"]))
 
 
 @pytest.mark.parametrize("ask", ASKS)

@@ -198,8 +198,9 @@ async def test_an_answer_that_is_none_is_told_apart(
 @pytest.mark.parametrize(
     ("event", "ours"),
     [
-        (b'{"error": {"message": "x", "code": "server_error"}}', BackendProtocol),
-        (b'{"error": {"message": "x", "code": "rate_limit_exceeded"}}', BackendProtocol),
+        (b'{"error": {"message": "x", "code": "server_error"}}', BackendFailed),
+        (b'{"error": {"message": "x", "code": "rate_limit_exceeded"}}', BackendRateLimited),
+        (b'{"error": {"message": "x", "code": "unheard_of"}}', BackendProtocol),
         (b'{"error": {"message": "x", "code": "content_filter"}}', ContentFiltered),
         (b'{"error": {"message": "x", "type": "exceed_context_size_error"}}', ContextTooLong),
         (b'{"choices": [{"delta": {}, "finish_reason": "network_error"}]}', BackendProtocol),

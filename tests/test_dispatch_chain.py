@@ -13,13 +13,16 @@ from gateway.errors import (
     BackendError,
     BackendFailed,
     BackendInvalid,
+    BackendMisfit,
     BackendModelMissing,
+    BackendOverAllowance,
     BackendProtocol,
     BackendQuotaUsedUp,
     BackendRateLimited,
     BackendReset,
     BackendSilent,
     BackendUnreachable,
+    BreakerVerdict,
     ContentFiltered,
     ContextTooLong,
     DeadlinePassed,
@@ -89,7 +92,9 @@ ERRORS: list[tuple[type[BackendError], int, bool]] = [
     (ContextTooLong, 1, True),
     (NotCapable, 1, True),
     (ContentFiltered, 1, False),
-    (BackendInvalid, 1, False),
+    (BackendInvalid, 1, True),
+    (BackendOverAllowance, 1, True),
+    (BackendMisfit, 1, True),
     (EngineDown, 1, True),
     (EngineFault, 1, True),
     (EngineQueueFull, 1, True),
@@ -99,7 +104,7 @@ ERRORS: list[tuple[type[BackendError], int, bool]] = [
 @pytest.mark.parametrize(("error", "calls", "falls_back"), ERRORS, ids=lambda value: str(value))
 @virtual_time
 async def test_error(error: type[BackendError], calls: int, falls_back: bool) -> None:
-    """Retry what may heal, go on for what will not, stop for what is the caller's fault."""
+    """Retry what may heal, go on for what will not, stop for what the caller was refused by a filter."""
     bench = Bench({"cloud": [error("cloud", "x")], "backup": BACKUP})
     if falls_back:
         answer = await bench.generate("cloud", "backup")
@@ -113,6 +118,72 @@ async def test_error(error: type[BackendError], calls: int, falls_back: bool) ->
     assert bench.called("cloud") == calls
     expected = [("cloud", str(error.reason))] * calls + [("backup", "ANSWERED")] * falls_back
     assert story(attempts) == expected
+
+
+INVALID: tuple[Step, ...] = (BackendInvalid("cloud", "HTTP 400"),)
+INVALID_TOO: tuple[Step, ...] = (BackendInvalid("backup", "HTTP 422"),)
+
+
+@pytest.mark.parametrize("allow_degraded", [True, False])
+@virtual_time
+async def test_request_that_every_model_refuses(allow_degraded: bool) -> None:
+    """The caller is blamed, not consoled, when all models say that the request is wrong."""
+    bench = Bench({"cloud": INVALID, "backup": INVALID_TOO})
+    with pytest.raises(BackendInvalid) as caught:
+        await bench.generate("cloud", "backup", request=a_request(allow_degraded=allow_degraded))
+    assert (caught.value.code, caught.value.reason) == ("INVALID_ARGUMENT", Reason.INVALID_REQUEST)
+    assert story(caught.value.attempts) == [("cloud", "INVALID_REQUEST"), ("backup", "INVALID_REQUEST")]
+
+
+OTHERS = [
+    each("backup", "x")
+    for each in (BackendFailed, BackendCredentials, BackendSilent, ContextTooLong, NotCapable, BackendMisfit)
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("chain", [("cloud", "backup"), ("backup", "cloud")])
+@virtual_time
+async def test_request_that_one_model_refuses(other: BackendError, chain: tuple[str, str]) -> None:
+    """What only one provider calls invalid is not the caller's fault, whatever became of the others."""
+    bench = Bench({"cloud": INVALID, "backup": [other]})
+    answer = await bench.generate(*chain)
+    assert answer.degraded is not None
+    assert answer.degraded.reason is Reason.ALL_FAILED
+
+
+@virtual_time
+async def test_model_that_was_not_asked_refuses_nothing() -> None:
+    """A model that a breaker keeps from being asked might have taken the request."""
+    bench = Bench({"cloud": [BackendCredentials("cloud", "401")], "backup": INVALID_TOO})
+    await bench.generate("cloud", "backup")
+    answer = await bench.generate("cloud", "backup")
+    assert story(answer.attempts) == [("cloud", "BREAKER_OPEN"), ("backup", "INVALID_REQUEST")]
+    assert answer.route is Route.CANNED
+
+
+@virtual_time
+async def test_error_may_be_milder_than_its_kind() -> None:
+    """What a provider says in words alone opens no breaker for long: it counts as one failure."""
+    mild = BackendCredentials("cloud", "HTTP 400")
+    mild.breaker = BreakerVerdict.FAILURE
+    bench = Bench({"cloud": [mild], "backup": BACKUP})
+    for _ in range(6):
+        await bench.generate("cloud", "backup")
+    assert bench.called("cloud") == 5, "five in a row open it, as for any failure"
+    await bench.clock.sleep(6.0)
+    await bench.generate("cloud", "backup")
+    assert bench.called("cloud") == 6, "but for 5 s, not for 300"
+
+
+@virtual_time
+async def test_attempt_holds_status_and_code() -> None:
+    """An attempt says with which status and machine code the provider refused it."""
+    error = ContextTooLong("cloud", "HTTP 400")
+    error.http_status, error.upstream_code = 400, "context_length_exceeded"
+    answer = await Bench({"cloud": [error], "backup": BACKUP}).generate("cloud", "backup")
+    told = [(attempt.http_status, attempt.upstream_code) for attempt in answer.attempts]
+    assert told == [(400, "context_length_exceeded"), (None, None)]
 
 
 @virtual_time

@@ -102,11 +102,10 @@ async def test_a_failure_of_one_leg_leaves_the_other() -> None:
     tried = bench(cloud=late, backup=down, third=FAST)
     assert (await tried.generate("cloud", "backup", "third")).model == "third"
     tried = bench(cloud=slow(9.0), backup=[broken])
-    with pytest.raises(BackendInvalid) as caught:
-        await tried.generate("cloud", "backup")
-    assert sorted((a.model, a.outcome) for a in caught.value.attempts) == [
+    answer = await tried.generate("cloud", "backup")
+    assert [(a.model, a.outcome) for a in answer.attempts] == [
         ("backup", Outcome.FAILED),
-        ("cloud", Outcome.CANCELLED),
+        ("cloud", Outcome.ANSWERED),
     ]
     assert (await totals(tried)).held_usd_nanos == 0
 

@@ -213,7 +213,8 @@ async def test_speaking_stream_may_use_all_time() -> None:
 @virtual_time
 async def test_deadline_in_the_middle() -> None:
     """A stream that speaks ends at the caller's deadline, which is no fault of the model."""
-    acts = [*SLOW, *SLOW, *SLOW, *SLOW, *SLOW, STOP]
+    acts: list[Act] = [Delay(1.0), HALF]
+    acts = [*acts * 20, STOP]
     bench = Bench({"cloud": [acts], "backup": BACKUP})
     for _ in range(5):
         with pytest.raises(DeadlinePassed) as caught:

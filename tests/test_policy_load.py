@@ -80,6 +80,14 @@ def test_defaults_that_depend_on_other_keys_are_filled_in() -> None:
     assert cloud.price_per_million_usd.input == Decimal("0.25")
 
 
+def test_time_to_begin_is_left_to_the_gateway() -> None:
+    """Unset it is auto, in the policy and for each model, and so it is shown."""
+    policy = parse_policy(POLICY, name="p")
+    assert policy.resilience.first_token_s == "auto"
+    assert {spec.first_token_s for spec in policy.models.values()} == {"auto"}
+    assert policy.effective_yaml.count("first_token_s: auto") == 1 + len(policy.models)
+
+
 def test_one_slot_has_cells_for_a_whole_context() -> None:
     """The default of kv_cells is never less than context, which would be refused if written."""
     text = POLICY.replace('path: "builtin:demo"', "path: x, slots: 1")

@@ -107,6 +107,31 @@ def test_an_unknown_key_is_refused_at_any_depth(old: str, new: str, place: str, 
             "5: models.cloud.kind",
             "unknown value 'triton'; one of llama_cpp, openai",
         ),
+        (
+            "kind: openai\n",
+            "kind: openai\n    drop: [stream_option]\n",
+            "6: models.cloud.drop[0]",
+            "unknown value 'stream_option' (did you mean 'stream_options'?)",
+        ),
+        (
+            "kind: openai\n",
+            "kind: openai\n    drop: [max_tokens]\n",
+            "6: models.cloud.drop[0]",
+            "unknown value 'max_tokens'; "
+            "one of temperature, top_p, seed, stop, response_format, stream_options",
+        ),
+        (
+            "kind: openai\n",
+            "kind: openai\n    first_token_s: atuo\n",
+            "6: models.cloud.first_token_s",
+            "unknown value 'atuo' (did you mean 'auto'?)",
+        ),
+        (
+            "kind: openai\n",
+            "kind: openai\n    first_token_s: 0\n",
+            "6: models.cloud.first_token_s",
+            "must be more than 0.0",
+        ),
         ("kind: openai\n    ", "", "4: models.cloud.kind", "is missing; one of llama_cpp, openai"),
         ("kind: openai", "kind: 3", "5: models.cloud.kind", "must be one of llama_cpp, openai"),
         (

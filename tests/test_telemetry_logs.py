@@ -8,7 +8,11 @@ import sys
 import pytest
 import structlog
 
-from gateway.telemetry.logs import configure_logs
+from gateway.backends.cloud_errors import refused
+from gateway.dispatch.trail import Trail
+from gateway.telemetry.logs import configure_logs, refusal_fields
+from gateway.types import Attempt, Outcome
+from tests.fakes import FakeClock
 
 SPEAKER = (
     "import structlog, gateway.telemetry.logs as logs; logs.configure_logs('json');"
@@ -55,3 +59,43 @@ def test_processes_that_share_a_pipe_do_not_mix_their_lines() -> None:
     lines = both.stderr.splitlines()
     assert len(lines) == 1000
     assert all(json.loads(line)["event"] == "spoken" for line in lines)
+
+
+def test_a_refusal_is_told_by_status_and_code() -> None:
+    """What a provider refused with stands in the line, for those attempts that have it, without its words."""
+    attempts = (
+        attempt("cloud", http_status=413, upstream_code="rate_limit_exceeded"),
+        attempt("cloud", http_status=400),
+        attempt("other", upstream_code="server_error"),
+        attempt("edge"),
+    )
+    told = ["cloud=413 rate_limit_exceeded", "cloud=400", "other=server_error"]
+    assert refusal_fields(attempts) == {"refusals": told}
+    assert refusal_fields(attempts[3:]) == {}
+
+
+def test_a_parameter_that_a_provider_refuses_is_told_to_the_operator() -> None:
+    """Only the policy can leave it out, so the log names it and the key."""
+    stream = io.StringIO()
+    configure_logs("json", stream=stream)
+    error = refused(
+        "cloud", status=422, body=b'{"detail": "stream_options: extra inputs"}', headers={}, unix_s=0.0
+    )
+    Trail(FakeClock()).add("cloud", Outcome.FAILED, error.reason, started_s=0.0, failure=error)
+    structlog.reset_defaults()
+    (line,) = [json.loads(each) for each in stream.getvalue().splitlines()]
+    assert (line["event"], line["level"], line["model"]) == ("model.misfit", "warning", "cloud")
+    assert "drop: [stream_options]" in line["said"]
+
+
+def attempt(model: str, *, http_status: int | None = None, upstream_code: str | None = None) -> Attempt:
+    """Return a try that failed."""
+    return Attempt(
+        model=model,
+        outcome=Outcome.FAILED,
+        reason=None,
+        start_ms=0.0,
+        duration_ms=0.0,
+        http_status=http_status,
+        upstream_code=upstream_code,
+    )

@@ -25,7 +25,7 @@ from gateway.backends.cloud_errors import error_event, refused, unanswered, unre
 from gateway.backends.cloud_events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
-from gateway.errors import BackendError, BackendInvalid, StreamTruncated
+from gateway.errors import BackendError, BackendInvalid, NotCapable, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 from gateway.types import Chunk, EgressPermit, Reply, Role
 
@@ -169,7 +169,7 @@ def chat_body(
 ) -> dict[str, object]:
     """Return all that is sent of a call: of what the permit names, so that there is nothing to send without.
 
-    Raises BackendInvalid for a schema that is not JSON.
+    Raises BackendInvalid for a schema that is not JSON, NotCapable for one that the policy does not send.
     """
     config = permit.request.config
     tokens_field = spec.max_tokens_field or ("max_tokens" if spec.base_url else "max_completion_tokens")
@@ -179,14 +179,16 @@ def chat_body(
         tokens_field: max_tokens,
     }
     sampling = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
-    body |= {key: value for key, value in sampling.items() if value is not None and key not in spec.drop}
+    body |= {key: value for key, value in sampling.items() if value is not None}
     if config.stop:
         body["stop"] = list(config.stop)
     if config.json_schema is not None:
+        if "response_format" in spec.drop:
+            raise NotCapable(name, "the policy drops response_format, so that no JSON schema reaches it")
         body["response_format"] = _response_format(name, config.json_schema)
     if is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return body
+    return {key: value for key, value in body.items() if key not in spec.drop}
 
 
 def _response_format(name: str, json_schema: str) -> dict[str, object]:
@@ -221,7 +223,7 @@ def _by_status(model: str, error: BaseException, unix_s: float) -> BackendError:
     return refused(
         model,
         status=error.status_code,
-        error=error.body,
+        body=error.response.content,
         headers=error.response.headers,
         unix_s=unix_s,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from gateway.backends.cloud_bounds import AnswerBounds, UnreadableAnswer, check_bound
 from gateway.backends.cloud_events import parse_json
 from gateway.backends.cloud_finish import FAILED, ending_of
+from gateway.backends.cloud_refusal_body import is_error
 from gateway.backends.cloud_text import TextJoiner, spoken
 from gateway.backends.cloud_usage import has_usage, read_usage
 from gateway.types import Chunk, FinishReason, Reply, Usage
@@ -196,14 +197,12 @@ class StreamReader:
 
 def _object(body: object) -> Mapping[str, object]:
     """Return an answer or event that is no error; a list of one stands for it, as in errors of Gemini."""
+    if is_error(body):
+        raise ErrorEvent(body)
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
         raise UnreadableAnswer("it is not a JSON object")
-    if body.get("error"):
-        raise ErrorEvent(body["error"])
-    if body.get("object") == "error":  # Older servers of vLLM.
-        raise ErrorEvent(body)
     return body
 
 

@@ -18,6 +18,7 @@ from gateway.dispatch.turn import Turn
 from gateway.errors import (
     AttemptError,
     BackendInvalid,
+    BackendMisfit,
     ContentFiltered,
     ContextTooLong,
     DeadlinePassed,
@@ -145,7 +146,7 @@ class Chain:
                     async for event in events:
                         yield event
                 return
-            except (BackendInvalid, NotCapable, ContextTooLong):
+            except (BackendInvalid, BackendMisfit, NotCapable, ContextTooLong):
                 if walk.told.void_reason is None:
                     raise
         async with aclosing(self._answer(turn, turns, walk)) as events:
@@ -224,12 +225,26 @@ class Chain:
         """Say whether the next model may be tried after this error."""
         if isinstance(error, ContentFiltered):
             return walk.order.policy.resilience.content_filter == "next"
-        # What one model began to answer is no bad request: a refusal by the next one is that one's own
-        # limit, and must not hide the fault that came before.
-        return error.fallback or (isinstance(error, BackendInvalid) and walk.was_begun)
+        return error.fallback
+
+    def _check_request(self, walk: _Walk) -> None:
+        """Raise the last refusal if every model of the chain refused the request as such.
+
+        What one model began to answer is no bad request: the others' refusals are their own limits, and must
+        not hide the fault that came before.
+        """
+        causes = [walk.causes.get(model) for model in walk.order.decision.chain]
+        refusals = [cause for cause in causes if isinstance(cause, BackendInvalid)]
+        if refusals and len(refusals) == len(causes) and not walk.was_begun:
+            refusals[-1].attempts = walk.trail.attempts
+            raise refusals[-1]
 
     def _canned(self, walk: _Walk) -> Iterator[StreamEvent]:
-        """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it."""
+        """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it.
+
+        A request that every model refuses gets no canned reply: raises BackendInvalid.
+        """
+        self._check_request(walk)
         order = walk.order
         reason = degraded_reason(walk.trail.attempts, order.decision.refused)
         retry_after_s = min(walk.heals_s.values(), default=None)

@@ -3,13 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.pace import Paces
 from gateway.dispatch.turn import Try, Turn, seconds_left
-from gateway.errors import BackendCutShort, BackendSilent, NotCapable, StreamTruncated
+from gateway.errors import (
+    BackendCutShort,
+    BackendError,
+    BackendProtocol,
+    BackendReset,
+    BackendSilent,
+    NotCapable,
+    StreamTruncated,
+)
+from gateway.policy.spec import first_token_s
 from gateway.types import Chunk, FinishReason, Reason
 
 LEAST_S = 0.001
@@ -18,6 +27,15 @@ LEAST_S = 0.001
 EVIDENCE = 0.5
 """A model is blamed for silence only if it had this share of what the policy grants; otherwise callers
 with short deadlines could open its breaker for everybody."""
+
+RHYTHM = 3.0
+"""A pause this many times as long as the longest one before it is none that the stream is known for; some
+providers send an answer in a few large pieces."""
+
+LONG_SILENCE_S = 5.0
+"""A connection that breaks later than this (or than half of what the policy grants) broke on silence:
+another try would take as long. What a retry heals, such as a kept connection that was closed meanwhile,
+shows sooner."""
 
 
 def is_over(deadline: Deadline, clock: Clock) -> bool:
@@ -40,7 +58,7 @@ def patience(turn: Turn, clock: Clock) -> Patience:
     resilience = turn.policy.resilience
     granted_s = resilience.attempt_s
     if turn.is_streamed:
-        granted_s = turn.spec.first_token_s or resilience.first_token_s
+        granted_s = first_token_s(turn.spec, resilience.first_token_s, is_last=turn.is_last)
     now_s = clock.monotonic_s()
     until = turn.share(clock).at_most(granted_s, clock)
     return Patience(now_s=now_s, until=until, granted_s=granted_s)
@@ -57,11 +75,20 @@ def silence(turn: Turn, allowed: Patience) -> BackendSilent:
     return BackendCutShort(turn.model, message, reason=reason)
 
 
+def broken_silence(turn: Turn, error: BackendError, allowed: Patience, *, had_s: float) -> BackendError:
+    """Return what a connection that broke without an answer means: silence, if it took that long."""
+    is_break = isinstance(error, BackendReset | BackendProtocol) and error.http_status is None
+    if is_break and had_s >= min(EVIDENCE * allowed.granted_s, LONG_SILENCE_S):
+        return BackendSilent(turn.model, f"it closed the connection after {had_s:.3g} s without an answer")
+    return error
+
+
 class Within:
     """Calls the backend of a try; raises BackendSilent before the first text, StreamTruncated after it.
 
-    While another model follows, half of what is left is for the first text; a stream that speaks may
-    go on until the caller's deadline, as long as it never pauses for more than `stall_s`.
+    While another model follows, half of what is left is for the first text; a stream that speaks or thinks
+    may go on until the caller's deadline, as long as it never pauses for more than `stall_s`, nor, while
+    another model follows, for more than half of what is left (or `RHYTHM` times its longest pause so far).
     """
 
     def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, paces: Paces) -> None:
@@ -84,6 +111,8 @@ class Within:
             if not limit.expired():
                 raise
             raise self._give_up(turn, allowed) from None
+        except BackendError as error:
+            raise self._broken(turn, error, allowed) from None
         finally:
             attempt.upstream_s = self._clock.monotonic_s() - allowed.now_s
         self._paces.note_whole(
@@ -107,15 +136,17 @@ class Within:
                 # Perhaps it took the text so far for a whole answer, and then it is none.
                 raise NotCapable(turn.model, "it was given the beginning of an answer and added nothing")
             attempt.first_text_s = begin_s
-            pieces = 1
+            pieces, longest_s = 1, 0.0
             yield chunk
             while chunk.finish_reason is None:
                 # Time in which the reader keeps us waiting is not the model's.
                 asked_s = self._clock.monotonic_s()
                 try:
-                    chunk = attempt.note(await self._next(chunks, turn, allowed))
+                    chunk = attempt.note(await self._next(chunks, turn, allowed, known_s=RHYTHM * longest_s))
                 finally:
-                    attempt.upstream_s += self._clock.monotonic_s() - asked_s
+                    pause_s = self._clock.monotonic_s() - asked_s
+                    longest_s = max(longest_s, pause_s)
+                    attempt.upstream_s += pause_s
                 if chunk.finish_reason is not None:
                     self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
                 if chunk.text or chunk.finish_reason is not None:
@@ -123,21 +154,36 @@ class Within:
                     yield chunk
 
     async def _first(self, chunks: AsyncIterator[Chunk], attempt: Try, allowed: Patience) -> Chunk:
+        """Return the first piece that says something; each sign of life before it gives it more time."""
         turn = attempt.turn
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:
                     if attempt.note(chunk).text or chunk.finish_reason is not None:
                         return chunk
+                    more = self._pause(turn)
+                    if more.at_s > allowed.until.at_s:
+                        allowed = replace(allowed, until=more)
+                        limit.reschedule(asyncio.get_running_loop().time() + more.remaining_s(self._clock))
         except TimeoutError:
             if not limit.expired():
                 raise
             raise self._give_up(turn, allowed) from None
+        except BackendError as error:
+            raise self._broken(turn, error, allowed) from None
         raise StreamTruncated(turn.model, "the stream ended before it began")
 
-    async def _next(self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience) -> Chunk:
+    def _pause(self, turn: Turn, known_s: float = 0.0) -> Deadline:
+        """Return until when a stream that has begun may say nothing; a pause of `known_s` is its way."""
         stall_s = turn.policy.resilience.stall_s
-        until = turn.deadline.at_most(stall_s, self._clock)
+        until_s = max(turn.share(self._clock).at_s, self._clock.monotonic_s() + known_s)
+        return Deadline(min(until_s, turn.deadline.at_s)).at_most(stall_s, self._clock)
+
+    async def _next(
+        self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience, *, known_s: float
+    ) -> Chunk:
+        stall_s, asked_s = turn.policy.resilience.stall_s, self._clock.monotonic_s()
+        until = self._pause(turn, known_s)
         try:
             async with self._limit(until) as limit:
                 return await anext(chunks)
@@ -151,7 +197,15 @@ class Within:
             raise BackendCutShort(
                 turn.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
             )
-        raise StreamTruncated(turn.model, f"the stream paused for more than {stall_s:g} s")
+        had_s = until.at_s - asked_s
+        message = f"the stream paused for more than {had_s:.3g} s"
+        if had_s < EVIDENCE * stall_s:
+            raise BackendCutShort(turn.model, message, reason=Reason.STREAM_TRUNCATED)
+        raise StreamTruncated(turn.model, message)
+
+    def _broken(self, turn: Turn, error: BackendError, allowed: Patience) -> BackendError:
+        had_s = self._clock.monotonic_s() - allowed.now_s
+        return broken_silence(turn, error, allowed, had_s=had_s)
 
     def _give_up(self, turn: Turn, allowed: Patience) -> BackendSilent:
         self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)

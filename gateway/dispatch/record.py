@@ -65,5 +65,6 @@ class Recorded:
                 usage=failure.usage if isinstance(failure, NotConfident) else attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
                 continued=turn.continue_final_message,
+                failure=failure,
             )
             span.end(noted, finish_reason)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import structlog
 
 from gateway.clock import Clock
+from gateway.errors import BackendError, BackendMisfit, NotCapable
 from gateway.telemetry.traces import NO_SPAN, CallSpan
 from gateway.types import Attempt, Outcome, Reason, Usage
 
@@ -62,8 +63,10 @@ class Trail:
         usage: Usage | None = None,
         cost_usd_nanos: int = 0,
         continued: bool = False,
+        failure: BaseException | None = None,
     ) -> Attempt:
-        """Note a try that began at `started_s` on the clock and is over now."""
+        """Note a try that began at `started_s` on the clock and is over now, and how it failed."""
+        upstream = failure if isinstance(failure, BackendError) else None
         attempt = Attempt(
             model=model,
             outcome=outcome,
@@ -75,14 +78,21 @@ class Trail:
             usage=usage,
             cost_usd_nanos=cost_usd_nanos,
             continued=continued,
+            http_status=None if upstream is None else upstream.http_status,
+            upstream_code=None if upstream is None else upstream.upstream_code,
         )
         self._attempts.append(attempt)
+        if isinstance(upstream, BackendMisfit | NotCapable) and upstream.http_status is not None:
+            # Every request that goes there pays for it until the operator drops the parameter.
+            _log.warning("model.misfit", model=model, said=str(upstream))
         if outcome is not Outcome.ANSWERED:
             _log.debug(
                 "attempt_failed",
                 model=model,
                 outcome=str(outcome),
                 reason=str(reason) if reason else None,
+                http_status=attempt.http_status,
+                upstream_code=attempt.upstream_code,
                 duration_ms=round(attempt.duration_ms, 1),
             )
         return attempt

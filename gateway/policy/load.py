@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -128,7 +128,9 @@ def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
     return file.model_copy(update={"models": models})
 
 
-def _derived(spec: LlamaCppModel | OpenAIModel, *, first_token_s: float) -> dict[str, object]:
+def _derived(
+    spec: LlamaCppModel | OpenAIModel, *, first_token_s: float | Literal["auto"]
+) -> dict[str, object]:
     derived: dict[str, object] = {
         "first_token_s": first_token_s if spec.first_token_s is None else spec.first_token_s
     }

@@ -226,8 +226,10 @@ class Resilience(Strict):
 
     attempts: int = Field(3, ge=1, le=10, description="Tries at one model, the first included.")
     backoff_s: Backoff = Field(Backoff(), description="The wait between two tries at the same model.")
-    first_token_s: Seconds = Field(
-        30.0, description="How long a streamed answer may take to begin, in seconds."
+    first_token_s: Literal["auto"] | Seconds = Field(
+        "auto",
+        description="How long a streamed answer may take to begin, in seconds. auto is 10 for a cloud model "
+        "that does not think and that another model follows, else 30.",
     )
     stall_s: Seconds = Field(
         10.0, description="How long a streamed answer may pause, in seconds; longer counts as a cut."

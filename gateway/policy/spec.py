@@ -1,7 +1,8 @@
 """The models that a policy names: what can answer, where it is, and what it may see."""
 
+import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -37,6 +38,17 @@ MaskableType = Literal[
 """What may be masked; of a secret nobody knows where it ends."""
 
 
+CLOUD_FIRST_TOKEN_S: Final = 10.0
+"""By `first_token_s: auto`, for a cloud model that another follows: hosted models begin in some seconds."""
+FIRST_TOKEN_S: Final = 30.0
+"""By `first_token_s: auto`, for any other: reading a long prompt at the edge, or thinking, takes its time."""
+
+Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
+DROPPABLE: Final = get_args(Droppable)
+"""Parameters that are sent and may be left out; what names the model, bears the request or bounds its cost
+may not."""
+
+
 class Price(Strict):
     """US dollars for a million tokens; at most three decimals, so that a token costs whole nano-dollars."""
 
@@ -55,9 +67,9 @@ class CommonKeys(Strict):
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
     )
-    first_token_s: Seconds | None = Field(
+    first_token_s: Literal["auto"] | Seconds | None = Field(
         None,
-        description="How long a streamed answer of this model may take to begin, in seconds. "
+        description="How long a streamed answer of this model may take to begin, in seconds, or auto. "
         "Default: resilience.first_token_s.",
     )
     prefill: bool | None = Field(
@@ -181,8 +193,12 @@ class OpenAIModel(CommonKeys):
         description="The name of the bound in the provider's API. "
         "Default: max_completion_tokens without base_url, else max_tokens.",
     )
-    drop: tuple[Literal["temperature", "top_p", "seed"], ...] = Field(
-        (), strict=False, description="Parameters that this model refuses and that are not sent."
+    drop: tuple[Droppable, ...] = Field(
+        (),
+        strict=False,
+        description="Parameters that this model refuses and that are not sent. Without stop it goes on past "
+        "the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
+        "without response_format it gets no request with a JSON schema.",
     )
     mask: tuple[MaskableType, ...] = Field(
         (),
@@ -199,3 +215,27 @@ def route_of(spec: LlamaCppModel | OpenAIModel) -> Route:
     """Return where an answer of this model counts as made."""
     place = spec.place or ("edge" if spec.kind == "llama_cpp" else "cloud")
     return Route.LOCAL if place == "edge" else Route.CLOUD
+
+
+_REASONING = re.compile(
+    r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
+    r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
+)
+"""Names of models that think before they answer; one that is missing has `first_token_s` to say so."""
+
+
+def reasons(spec: OpenAIModel) -> bool:
+    """Say whether a model may think for long before its first text, by its name at the provider."""
+    return _REASONING.search(spec.model.lower()) is not None
+
+
+def first_token_s(
+    spec: LlamaCppModel | OpenAIModel, general: float | Literal["auto"], *, is_last: bool
+) -> float:
+    """Return how long a stream of this model may take to begin; `general` holds where `spec` says nothing."""
+    wanted = spec.first_token_s or general
+    if wanted != "auto":
+        return wanted
+    if is_last or isinstance(spec, LlamaCppModel) or route_of(spec) is Route.LOCAL or reasons(spec):
+        return FIRST_TOKEN_S
+    return CLOUD_FIRST_TOKEN_S

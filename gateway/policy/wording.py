@@ -34,6 +34,8 @@ _SAID = {
     "model_attributes_type": "must be a mapping of keys to values",
     "string_too_short": "must not be empty",
 }
+_BRANCH = re.compile(r"constrained-|literal\[")
+"""How pydantic names the halves of a union of words and numbers."""
 _PATTERNS = {
     "^[A-Za-z0-9._:-]{1,64}$": "must be 1 to 64 letters, digits and . _ : -",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
@@ -68,8 +70,15 @@ def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]
     """Yield what pydantic found, each at its line."""
     for details in error.errors(include_url=False, include_context=True):
         # A list whose items are all wrong is called empty too.
-        if details["type"] != "too_short" or not details["input"]:
+        is_needless = details["type"] == "too_short" and details["input"]
+        if not is_needless and not _is_of_other_branch(details):
             yield _problem(details, document)
+
+
+def _is_of_other_branch(details: ErrorDetails) -> bool:
+    """Say whether it is about the half of "a word or a number" that the value does not look like."""
+    branch, is_text = str(details["loc"][-1]), isinstance(details["input"], str)
+    return _BRANCH.match(branch) is not None and branch.startswith("literal") is not is_text
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
@@ -119,7 +128,8 @@ def said(details: ErrorDetails) -> str:
 def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel]]]:
     """Return the path in the file of pydantic's location, and the models that describe its parent.
 
-    A location names the kind of a tagged union and `[key]` besides, which no file holds.
+    A location names the kind of a tagged union, `[key]` and the half of "a word or a number" besides, which
+    no file holds.
     """
     path: list[int | str] = []
     models: list[type[BaseModel]] = [PolicyFile]
@@ -130,7 +140,7 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel
             models = []
         elif len(path) == 2 and path[0] == "models" and not models:
             within = models = [model for model in within if _tag_of(model) == part]
-        elif part != "[key]":
+        elif part != "[key]" and not _BRANCH.match(str(part)):
             path.append(part)
             models = within
             fields = [model.model_fields[str(part)] for model in within if str(part) in model.model_fields]

@@ -196,6 +196,8 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
         "duration_ms": round(attempt.duration_ms, 3),
         "usage": _usage(attempt.usage),
         "cost_usd_nanos": attempt.cost_usd_nanos,
+        "http_status": attempt.http_status,
+        "upstream_code": attempt.upstream_code,
     }
 
 

@@ -165,6 +165,8 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         completion_tokens=usage.completion_tokens if usage is not None else 0,
         cost_usd=attempt.cost_usd_nanos / NANOS,
         continued=attempt.continued,
+        http_status=attempt.http_status or 0,
+        upstream_code=attempt.upstream_code or "",
     )
 
 

@@ -59,6 +59,7 @@ def call_fields(report: CallReport) -> Mapping[str, object]:
         return fields
     if report.attempts:
         fields["attempts"] = attempt_names(report.attempts)
+        fields |= refusal_fields(report.attempts)
     if report.reason is not None:
         fields["reason"] = str(report.reason)
     return fields
@@ -85,6 +86,7 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
         "attempts": attempt_names(answer.attempts),
         "cost_usd": answer.cost_usd_nanos / NANOS,
     }
+    fields |= refusal_fields(answer.attempts)
     if answer.usage is not None:
         fields["prompt_tokens"] = answer.usage.prompt_tokens
         fields["completion_tokens"] = answer.usage.completion_tokens
@@ -98,3 +100,14 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
 def attempt_names(attempts: tuple[Attempt, ...]) -> list[str]:
     """Return each attempt as `model=OUTCOME` or `model=REASON`."""
     return [f"{attempt.model}={attempt.reason or attempt.outcome}" for attempt in attempts]
+
+
+def refusal_fields(attempts: tuple[Attempt, ...]) -> Mapping[str, object]:
+    """Return what providers refused with, each as `model=STATUS code`; nothing where none did."""
+    told = [
+        f"{attempt.model}="
+        + " ".join(str(part) for part in (attempt.http_status, attempt.upstream_code) if part)
+        for attempt in attempts
+        if attempt.http_status is not None or attempt.upstream_code is not None
+    ]
+    return {"refusals": told} if told else {}

@@ -924,6 +924,8 @@ class Attempt(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
     CONTINUED_FIELD_NUMBER: _builtins.int
+    HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    UPSTREAM_CODE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     outcome: Global___Outcome.ValueType
@@ -944,6 +946,14 @@ class Attempt(_message.Message):
     """Output only. Whether it was given the text that had been sent, and went on
     from there: the answer is then not of one model alone.
     """
+    http_status: _builtins.int
+    """Output only. The HTTP status with which the provider refused it, or which its
+    error named; 0 where there was none.
+    """
+    upstream_code: _builtins.str
+    """Output only. The provider's machine code for its refusal, such as
+    context_length_exceeded, if it is one that the gateway knows; never its words.
+    """
     def __init__(
         self,
         *,
@@ -956,10 +966,12 @@ class Attempt(_message.Message):
         completion_tokens: _builtins.int = ...,
         cost_usd: _builtins.float = ...,
         continued: _builtins.bool = ...,
+        http_status: _builtins.int = ...,
+        upstream_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "continued", b"continued", "cost_usd", b"cost_usd", "duration_ms", b"duration_ms", "model", b"model", "outcome", b"outcome", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "start_ms", b"start_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "continued", b"continued", "cost_usd", b"cost_usd", "duration_ms", b"duration_ms", "http_status", b"http_status", "model", b"model", "outcome", b"outcome", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "start_ms", b"start_ms", "upstream_code", b"upstream_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
