@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.pattern import PatternSet
+from gateway.scoring.pattern import PatternSet, as_data
 from gateway.scoring.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
 from gateway.scoring.privacy.detector import NumberDetector, digits_in
 from gateway.scoring.privacy.normal import normalise
@@ -68,7 +68,7 @@ NUMBER_DETECTORS = [each for each in DEFAULT_DETECTORS if isinstance(each, Numbe
 
 def has_sign(detector: NumberDetector, text: str) -> bool:
     """Whether the scorer would ask this detector about a text."""
-    return bool(digits_in(text)) and bool(PatternSet([detector.sign], ignore_case=True).matching(text))
+    return bool(digits_in(text)) and bool(PatternSet([detector.sign], ignore_case=True).matching(as_data(text)))
 
 
 @pytest.mark.parametrize("detector", NUMBER_DETECTORS, ids=lambda each: str(each.types[0]))

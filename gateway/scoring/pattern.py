@@ -1,5 +1,6 @@
 """Regular expressions for text of strangers: linear time, offsets in characters."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class Pattern:
         # What stands under the wrapper: its objects cost twice what the search itself does.
         self._match = re2.compile(source.encode("latin-1"), _options(ignore_case=ignore_case))._regexp.Match
 
-    def find(self, text: str) -> Iterator[Span]:
+    def find(self, text: str | bytes) -> Iterator[Span]:
         """Yield the leftmost places that do not overlap, in order."""
         match, encoded, end = self._match, as_seen(text), len(text)
         at = 0
@@ -41,7 +42,7 @@ class Pattern:
             yield Span(start, stop, tuple(groups))
             at = stop if start < stop else stop + 1
 
-    def places(self, text: str) -> Iterator[tuple[int, int]]:
+    def places(self, text: str | bytes) -> Iterator[tuple[int, int]]:
         """Yield start and end of what `find` yields, for less; not for what matches the empty text."""
         match, encoded, end = self._match, as_seen(text), len(text)
         place: tuple[int, int] = match(_ANYWHERE, encoded, 0, end)[0]
@@ -50,18 +51,35 @@ class Pattern:
             place = match(_ANYWHERE, encoded, place[1], end)[0]
 
     def place(self, encoded: bytes, at: int) -> tuple[int, int] | None:
-        """Return the first place from `at` on in a text that `as_seen` made; for those who look again."""
+        """Return the first place from `at` on in what `as_seen` or `as_data` made; for those who look again."""
         place: tuple[int, int] = self._match(_ANYWHERE, encoded, at, len(encoded))[0]
         return place if place[0] >= 0 else None
 
-    def is_in(self, text: str) -> bool:
+    def is_in(self, text: str | bytes) -> bool:
         """Whether it matches anywhere."""
         return bool(self._match(_ANYWHERE, as_seen(text), 0, len(text))[0][0] >= 0)
 
 
-def as_seen(text: str) -> bytes:
-    """Return a text as a pattern sees it, one byte a character."""
-    return text.encode("latin-1", "replace")
+def as_seen(text: str | bytes) -> bytes:
+    """Return a text as a pattern sees it, one byte a character; what was made so already stays."""
+    return text.encode("latin-1", "replace") if isinstance(text, str) else text
+
+
+_UNIT_SEPARATOR = b"\x1f"
+"""ASCII's own mark between two fields; a pattern sees no letter, digit or separator of numbers in it."""
+_ESCAPE = re.compile(
+    rb"\\(?:[bfnrtv]|u00[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2})"
+    rb"|%(?:[01289A-Fa-f][0-9A-Fa-f]|3[A-Fa-f]|[46]0|[57][B-Fb-f])"
+)
+"""Marks and spaces as strings of JSON and programs write them, and as URLs do, but no letters and digits there."""
+
+
+def as_data(text: str) -> bytes:
+    """Return a text as a pattern for data sees it: an underscore or an escaped mark parts two values."""
+    seen = as_seen(text).replace(b"_", _UNIT_SEPARATOR)
+    if b"\\" in seen or b"%" in seen:
+        return _ESCAPE.sub(lambda found: _UNIT_SEPARATOR * len(found[0]), seen)
+    return seen
 
 
 def refuse_pattern(source: str, *, most_instructions: int) -> str | None:
@@ -97,7 +115,7 @@ class PatternSet:
         self._always = self._set.Add(b"")
         self._set.Compile()
 
-    def matching(self, text: str) -> list[int]:
+    def matching(self, text: str | bytes) -> list[int]:
         """Return the places in `sources` of those that match anywhere, in order; raises MemoryError."""
         found = set(self._set.Match(as_seen(text)) or ())
         if self._always not in found:

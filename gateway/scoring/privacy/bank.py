@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, context, stands_alone
+from gateway.scoring.pattern import Pattern, as_data
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, accepted, context, stands_alone
 
 _NUMBER = Pattern(r"\b\d{2}-\d{2}-\d{2}\b|\b\d{8,17}\b")
 _ROUTING_WORD = r"\b(?:routing|aba|rtn|transit)\b"
@@ -29,12 +29,13 @@ class BankDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that their paragraph calls by name."""
-        for span in _NUMBER.find(text):
-            if not stands_alone(text, span.start, span.end):
-                continue
-            confidence = _confidence(text, span.start, span.end)
-            if confidence:
-                yield Match(type="BANK_ACCOUNT", start=span.start, end=span.end, confidence=confidence)
+        data = as_data(text)
+
+        def judge(start: int, end: int) -> Match | None:
+            confidence = _confidence(text, start, end) if stands_alone(data, start, end) else 0.0
+            return Match("BANK_ACCOUNT", start, end, confidence) if confidence else None
+
+        yield from accepted(_NUMBER, data, judge)
 
 
 def _confidence(text: str, start: int, end: int) -> float:

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import (
     CHECKED,
     LIKELY,
     POSSIBLE,
     Match,
+    accepted,
     context,
     digits_of,
     stands_alone,
 )
 
-_GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-_/] ?)"
+_GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-\x1f/] ?)"
+"""What `as_data` makes of an underscore is one, too."""
+_GAPS = b" \t.\x1f/-"
 _USUAL = (
     r"\d{12,19}"
     rf"|\d{{4}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}\d{{3}})?"
@@ -56,31 +59,34 @@ class CardDetector:
     """Finds payment card numbers, plain or in their usual groups."""
 
     types = ("CREDIT_CARD",)
-    sign = r"\d{4}(?:[ \t._/-]{0,3}\d{4}){2}|\d{4}[ \t._/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
+    sign = r"\d{4}(?:[ \t.\x1f/-]{0,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""
         has_word = _WORD.is_in(text)
-        for start, last in (_NUMBER_OR_PAIRS if has_word else _NUMBER).places(text):
-            for end in _ends(text, start, last):
-                digits = digits_of(text[start:end])
-                confidence = _confidence(digits, text, start, end, has_word=has_word)
+        data = as_data(text)
+
+        def judge(start: int, last: int) -> Match | None:
+            for end in _ends(data, start, last):
+                confidence = _confidence(text, data, start, end, has_word=has_word)
                 if confidence:
-                    yield Match("CREDIT_CARD", start, end, confidence)
-                    break
+                    return Match("CREDIT_CARD", start, end, confidence)
+            return None
+
+        yield from accepted(_NUMBER_OR_PAIRS if has_word else _NUMBER, data, judge)
 
 
-def _ends(text: str, start: int, end: int) -> tuple[int, ...]:
-    """Return where the number may end: a last group of three digits may be the card's code instead."""
-    if end - start <= 19 or text[end - 4].isdigit():
+def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
+    """Return where the number may end: a last group of three digits may be the card's code, or a neighbour."""
+    if end - start <= 19 or data[end - 4 : end - 3].isdigit():
         return (end,)
-    without = start + len(text[start : end - 3].rstrip(" \t._/-"))
-    return end, without
+    return end, start + len(data[start : end - 3].rstrip(_GAPS))
 
 
-def _confidence(digits: str, text: str, start: int, end: int, *, has_word: bool) -> float:
+def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool) -> float:
     """Return 0 for what is no card number."""
-    if not has_luhn_digit(digits) or not stands_alone(text, start, end) or len(set(digits)) < 2:
+    digits = digits_of(text[start:end])
+    if not has_luhn_digit(digits) or not stands_alone(data, start, end) or len(set(digits)) < 2:
         return 0.0
     has_word = has_word and _WORD.is_in(context(text, (start, end), before=80, after=30))
     if is_of_known_brand(digits):

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from stdnum import bitcoin
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match
 
 _BITCOIN = Pattern(
@@ -22,13 +22,14 @@ class CryptoDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses in `text`."""
-        for span in _BITCOIN.find(text):
-            if is_bitcoin(text[span.start : span.end]):
-                yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=CHECKED)
+        data = as_data(text)
+        for start, end in _BITCOIN.places(data):
+            if is_bitcoin(text[start:end]):
+                yield Match("CRYPTO", start, end, CHECKED)
         if "0x" in text:
-            for span in _ETHEREUM.find(text):
-                if len(set(text[span.start + 2 : span.end])) > 2:
-                    yield Match(type="CRYPTO", start=span.start, end=span.end, confidence=LIKELY)
+            for start, end in _ETHEREUM.places(data):
+                if len(set(text[start + 2 : end])) > 2:
+                    yield Match("CRYPTO", start, end, LIKELY)
 
 
 _BASE_58 = {

@@ -1,6 +1,7 @@
 """What a detector is, and what most of them need: how sure to be, and the words around a place."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from gateway.scoring.pattern import Pattern
@@ -15,6 +16,10 @@ PROBABLE = 0.6
 """A plausible value with a word in its paragraph that says what it is."""
 POSSIBLE = 0.3
 """A plausible value and nothing that says so; below what counts for floors, classes of many, and reports."""
+
+
+FAINT = 0.2
+"""A bare number that a check digit alone speaks for: so little that it makes no text internal by itself."""
 
 
 class Match(NamedTuple):
@@ -45,7 +50,7 @@ class NumberDetector(Detector, Protocol):
 
     @property
     def sign(self) -> str:
-        """A pattern, whatever the case: without an ASCII digit and a match of it there is nothing to find."""
+        """A pattern for `as_data`, whatever the case: without a digit and a match there is nothing to find."""
         ...
 
 
@@ -112,18 +117,57 @@ def end_of_paragraph(text: str, start: int, limit: int) -> int:
     return limit
 
 
-def stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether [start, end) is not a piece of a longer word, number or identifier."""
-    if start and not text[start - 1].isspace():
-        before = text[start - 1]
-        if before.isalnum() or before == "_" or (before in _INSIDE and text[start - 2 : start - 1].isdigit()):
+def accepted(pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | None]) -> Iterator[Match]:
+    """Yield what `judge` makes of the places of a pattern in what `as_data` made.
+
+    Behind a place of which it makes nothing, the search goes on from the next group of its characters: a number
+    and its neighbour may look like the one that is looked for.
+    """
+    place = pattern.place(data, 0)
+    while place is not None:
+        start, end = place
+        match = judge(start, end)
+        if match is not None:
+            end = match.end
+            yield match
+        else:
+            group = _GROUP.match(data, start, end)
+            end = group.end() if group else end
+        place = pattern.place(data, end)
+
+
+_GROUP = re.compile(rb"[0-9A-Za-z]+[^0-9A-Za-z]+")
+
+
+def stands_alone(data: bytes, start: int, end: int) -> bool:
+    """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
+
+    ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
+    within a number, one with a digit behind it goes on with a value that is written with that mark too. A full
+    stop also does where it makes the value a fraction, or gives it one that no amount has.
+    """
+    if start:
+        before = data[start - 1]
+        if before in _JOINING:
             return False
-    if end < len(text) and not text[end].isspace():
-        after = text[end]
-        if after.isalnum() or after == "_" or (after in _INSIDE and text[end + 1 : end + 2].isdigit()):
+        if before in _INSIDE and data[start - 2 : start - 1].isdigit():
+            if (before == _POINT and data[start] in _DIGITS) or data.find(before, start, end) >= 0:
+                return False
+    if end < len(data):
+        after = data[end]
+        if after in _JOINING:
             return False
+        if after in _INSIDE and data[end + 1 : end + 2].isdigit():
+            if data.find(after, start, end) >= 0:
+                return False
+            return after != _POINT or data[end - 1] not in _DIGITS or bool(_DECIMALS.match(data, end))
     return True
 
 
-_INSIDE = frozenset(".-/,")
+_DIGITS = frozenset(b"0123456789")
+_JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_INSIDE = frozenset(b".-/")
 """What may stand within a number, between digits."""
+_POINT = ord(".")
+_DECIMALS = re.compile(rb"\.(?:0+|[0-9]{1,2})(?![0-9A-Za-z]|[.][0-9])")
+"""Those of an amount, or of a whole number that a spreadsheet or a column of decimals holds."""

@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from gateway.scoring.pattern import Pattern
 from gateway.scoring.privacy.detector import CERTAIN, LIKELY, PROBABLE, Match
 
-_LETTER = r"A-Za-z0-9\xc0-\xff?"
+# A question mark stands for a letter outside Latin-1; where the script changes, another word begins.
+_LATIN = r"A-Za-z0-9\xc0-\xff"
+_OTHER = r"0-9?"
+_LABEL = rf"(?:[{_LATIN}][{_LATIN}-]*|[{_OTHER}][{_OTHER}-]*)"
 _ADDRESS = Pattern(
-    rf"([{_LETTER}._%+'-]+)@((?:[{_LETTER}][{_LETTER}-]*\.)+(?:[A-Za-z\xc0-\xff?]{{2,24}}|xn--[A-Za-z0-9-]+))"
+    rf"([{_LATIN}._%+'-]+|[{_OTHER}._%+'-]+)"
+    rf"@((?:{_LABEL}\.)+(?:xn--[A-Za-z0-9-]+|[A-Za-z\xc0-\xff]{{2,24}}|\?{{2,24}}))"
 )
 _DISGUISED = Pattern(
     r"[A-Za-z0-9._+-]+ ?[\[({] ?(?:at|@) ?[\])}] ?"

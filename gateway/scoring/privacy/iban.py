@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from stdnum.iso7064 import mod_97_10
 
-from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match, stands_alone
+from gateway.scoring.pattern import Pattern, as_data
+from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match, accepted, stands_alone
 
 # Country and total length, from the IBAN registry of SWIFT.
 _REGISTRY = """
@@ -29,19 +29,20 @@ class IbanDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose country, length and check digits are right."""
-        for span in _START.find(text):
-            length = _LENGTHS.get(text[span.start : span.start + 2].upper())
-            end = _end(text, span.start, length) if length else None
-            if length and end and is_iban(text[span.start : end]):
-                yield Match(type="IBAN", start=span.start, end=end, confidence=CHECKED)
-        yield from _polish(text)
+        data = as_data(text)
 
+        def judge(start: int, _: int) -> Match | None:
+            length = _LENGTHS.get(text[start : start + 2].upper())
+            end = _end(data, start, length) if length else None
+            return Match("IBAN", start, end, CHECKED) if end and is_iban(text[start:end]) else None
 
-def _polish(text: str) -> Iterator[Match]:
-    """Yield accounts of Poland as they are written there: the IBAN without its country."""
-    for span in _POLISH.find(text):
-        if stands_alone(text, span.start, span.end) and is_iban("PL" + text[span.start : span.end]):
-            yield Match(type="IBAN", start=span.start, end=span.end, confidence=LIKELY)
+        def judge_polish(start: int, end: int) -> Match | None:
+            """Judge an account of Poland as it is written there: the IBAN without its country."""
+            is_one = stands_alone(data, start, end) and is_iban("PL" + text[start:end])
+            return Match("IBAN", start, end, LIKELY) if is_one else None
+
+        yield from accepted(_START, data, judge)
+        yield from accepted(_POLISH, data, judge_polish)
 
 
 def is_iban(written: str) -> bool:
@@ -50,18 +51,17 @@ def is_iban(written: str) -> bool:
     return bool(mod_97_10.is_valid(compact[4:] + compact[:4]))
 
 
-def _end(text: str, start: int, length: int) -> int | None:
+def _end(data: bytes, start: int, length: int) -> int | None:
     """Return where `length` letters and digits end as a whole word, one separator apart at most."""
     count, after_separator = 0, True
-    for at in range(start, min(len(text), start + 2 * _LONGEST)):
-        char = text[at]
-        if char.isascii() and char.isalnum():
+    for at in range(start, min(len(data), start + 2 * _LONGEST)):
+        char = data[at : at + 1]
+        if char.isalnum():
             count, after_separator = count + 1, False
-        elif char in " -." and not after_separator:
+        elif char in b" -." and not after_separator:
             after_separator = True
         else:
             return None
         if count == length:
-            follows = text[at + 1 : at + 2]
-            return None if follows.isalnum() or follows == "_" else at + 1
+            return None if data[at + 1 : at + 2].isalnum() else at + 1
     return None

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern, PatternSet
+from gateway.scoring.pattern import Pattern, PatternSet, as_data
 from gateway.scoring.privacy.detector import (
+    FAINT,
     LIKELY,
     PROBABLE,
     Match,
+    accepted,
     context,
     digits_in,
     sole_paragraph,
@@ -21,7 +23,7 @@ _PATTERNS = [Pattern(source, ignore_case=True) for source in _SHAPE_SOURCES]
 _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
 _OF = (
-    r"(?:[ _-]?(?:card|document))?(?:[ _-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
+    r"(?:[ _\x1f-]?(?:card|document))?(?:[ _\x1f-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
     r"(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
 )
 _PASSPORT_OR_LICENCE = (
@@ -54,6 +56,8 @@ _FEWEST_DIGITS = 4
 """Of any rule."""
 _LEAST_DIGITS = 5
 """Of what a label names."""
+_LONGEST_COUNT = 12
+"""Digits of a number without separators that only its check digit tells from a time or a count."""
 _FEW_SIGNS = 2
 """A number of so few different characters is given to nobody."""
 
@@ -65,40 +69,51 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those that a label right before them names."""
-        shaped = _SHAPES.matching(text) if digits_in(text) >= _FEWEST_DIGITS else []
-        if not shaped:
+        if digits_in(text) < _FEWEST_DIGITS:
+            return
+        data = as_data(text)
+        if not (shaped := _SHAPES.matching(data)):
             return
         named = set(_ALL_WORDS.matching(text))
         sole = sole_paragraph(text)
         for index in shaped:
             if index >= len(RULES):
-                yield from _by_label(text, index - len(RULES))
+                yield from _by_label(text, data, index - len(RULES))
             elif RULES[index].alone or index in named or sole:
-                yield from _by_rule(text, index, sole, is_named=index in named)
+                yield from _by_rule(text, data, index, sole, is_named=index in named)
 
 
-def _by_label(text: str, index: int) -> Iterator[Match]:
+def _by_label(text: str, data: bytes, index: int) -> Iterator[Match]:
     pattern, confidence = _LABEL_PATTERNS[index]
-    for span in pattern.find(text):
+    for span in pattern.find(data):
         start, end = span.groups[0]
-        if digits_in(text[start:end]) >= _LEAST_DIGITS and stands_alone(text, start, end):
+        if digits_in(text[start:end]) >= _LEAST_DIGITS and stands_alone(data, start, end):
             yield _match(start, end, confidence)
 
 
-def _by_rule(text: str, index: int, sole: tuple[int, int] | None, *, is_named: bool) -> Iterator[Match]:
+def _by_rule(
+    text: str, data: bytes, index: int, sole: tuple[int, int] | None, *, is_named: bool
+) -> Iterator[Match]:
     rule = RULES[index]
-    for start, end in _PATTERNS[index].places(text):
-        if not stands_alone(text, start, end):
-            continue
+
+    def judge(start: int, end: int) -> Match | None:
+        if not stands_alone(data, start, end):
+            return None
         written = text[start:end]
         if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
-            if (rule.named or rule.is_valid)(written) or rule.is_valid(written):
-                yield _match(start, end, max(rule.alone, LIKELY))
-            continue
-        if rule.alone and rule.is_valid(written):
-            yield _match(start, end, rule.alone)
-        elif (start, end) == sole and rule.whole and _is_whole(rule, written):
-            yield _match(start, end, rule.whole)
+            is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
+            return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
+        sure = rule.alone if rule.alone and rule.is_valid(written) else 0.0
+        if (start, end) == sole and rule.whole > sure and _is_whole(rule, written):
+            sure = FAINT if _is_count(written) else rule.whole
+        return _match(start, end, sure) if sure else None
+
+    return accepted(_PATTERNS[index], data, judge)
+
+
+def _is_count(written: str) -> bool:
+    """Whether a number may as well be a time or count something: every second one is right in some country."""
+    return written.isdigit() and len(written) <= _LONGEST_COUNT
 
 
 def _is_whole(rule: IdRule, written: str) -> bool:

@@ -50,7 +50,7 @@ from stdnum.th import pin
 from stdnum.tr import tckimlik
 from stdnum.za import idnr as za_idnr
 
-from gateway.scoring.privacy.detector import CHECKED, LIKELY, PROBABLE
+from gateway.scoring.privacy.detector import CHECKED, FAINT, LIKELY, PROBABLE
 from gateway.scoring.privacy.national_id_checks import (
     is_aadhaar,
     is_any,
@@ -92,6 +92,8 @@ class IdRule:
     """What is asked of its digits beside such a word, where that is less: a mistyped one is private too."""
 
 
+NOTHING = r"[^\s\S]"
+"""What matches nowhere: no word makes such a number a person's."""
 _UNION = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK"
 _NINO_START = "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
 
@@ -114,9 +116,7 @@ RULES: tuple[IdRule, ...] = (
     ),
     IdRule(
         shape=rf"(?:{_UNION})U?[0-9A-Z]{{0,2}}\d{{6,12}}[0-9A-Z]{{0,3}}",
-        is_valid=vat.is_valid, named=is_any, sole=is_any,
-        words="vat|ust[a-z-]*|mwst|tva|iva|btw|umsatzsteuer[a-z-]*",
-        alone=PROBABLE,
+        is_valid=vat.is_valid, sole=is_any, words=NOTHING, alone=FAINT,  # Firms print theirs on every bill.
     ),
     IdRule(shape=r"\d{7,8}-?[A-Z]", is_valid=is_spanish, words="dni|nif", alone=LIKELY),
     IdRule(shape=r"[XYZ][ -]?\d{7}[ -]?[A-Z]", is_valid=nie.is_valid, words="nie", alone=LIKELY),

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import (
     CERTAIN,
     LIKELY,
@@ -32,7 +32,7 @@ _MAC = Pattern(
     r"|\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b"
 )
 _URL = Pattern(
-    r"\b(?:https?|ftps?|wss?)://[^\s<>\"`{}|\\^]+|\bwww\.[A-Za-z0-9-]+\.[^\s<>\"`{}|\\^]+", ignore_case=True
+    r"(?:https?|ftps?|wss?)://[^\s<>\"`{}|\\^]+|www\.[A-Za-z0-9-]+\.[^\s<>\"`{}|\\^]+", ignore_case=True
 )
 
 
@@ -50,26 +50,40 @@ class IpDetector:
 
 
 def _ipv4(text: str) -> Iterator[Match]:
-    for start, end in _IPV4.places(text):
-        if not stands_alone(text, start, end) or not _is_ip(text[start:end]):
+    data = as_data(text)
+    for start, last in _IPV4.places(data):
+        end = _end_of_ip(text, data, start, last)
+        if not end:
             continue
         is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
         yield Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
 
 
 def _ipv6(text: str) -> Iterator[Match]:
-    for start, end in _IPV6.places(text):
-        if text[end - 1] == ":" and not text.endswith("::", start, end):
-            end -= 1
-        written = text[start:end]
+    data = as_data(text)
+    for start, last in _IPV6.places(data):
+        if text[last - 1] == ":" and not text.endswith("::", start, last):
+            last -= 1
+        if text[start] == ":" and not text.startswith("::", start, last):
+            start += 1  # That of a key before it.
+        written = text[start:last]
         if "::" not in written and written.count(":") != _COLONS:
             continue
-        if not stands_alone(text, start, end) or not _is_ip(written):
+        end = _end_of_ip(text, data, start, last)
+        if not end:
             continue
-        digits = sum(char not in ":./%" for char in written)
+        digits = sum(char not in ":./%" for char in text[start:end])
         has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
         confidence = CERTAIN if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
         yield Match(type="IP", start=start, end=end, confidence=confidence)
+
+
+def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
+    """Return where an address ends, 0 if it is none; what stands behind a slash may be something else."""
+    for end in (last, text.rfind("/", start, last)):
+        if end > 0 and stands_alone(data, start, end) and _is_ip(text[start:end]):
+            return end
+    return 0
 
 
 def _is_ip(written: str) -> bool:
@@ -89,11 +103,11 @@ class MacDetector:
         """Yield the addresses, save those of all zeros or all ones."""
         if text.count(":") < 5 and text.count("-") < 5 and text.count(".") < 2:
             return
-        for span in _MAC.find(text):
-            digits = set(text[span.start : span.end].lower()) - set(":-.")
-            if len(digits) > 1 and stands_alone(text, span.start, span.end):
-                confidence = LIKELY if text[span.start + 4] == "." else CERTAIN
-                yield Match(type="MAC", start=span.start, end=span.end, confidence=confidence)
+        data = as_data(text)
+        for start, end in _MAC.places(data):
+            digits = set(text[start:end].lower()) - set(":-.")
+            if len(digits) > 1 and stands_alone(data, start, end):
+                yield Match("MAC", start, end, LIKELY if text[start + 4] == "." else CERTAIN)
 
 
 class UrlDetector:

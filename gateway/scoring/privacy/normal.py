@@ -17,7 +17,16 @@ _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _WITH_DIGITS = range(0x80, 0x20000)
 """The planes of scripts; to look through all seventeen would take a tenth of a second at every start."""
 _DIGITS = re.compile(r"\d")
-_INVISIBLE_CODES = [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+_DEFAULT_IGNORABLE = """
+00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8
+1BCA0-1BCA3 1D173-1D17A E0000-E0FFF
+"""
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: what is shown as nothing at all."""
+_INVISIBLE_CODES = [
+    code
+    for first, _, last in (each.partition("-") for each in _DEFAULT_IGNORABLE.split())
+    for code in range(int(first, 16), int(last or first, 16) + 1)
+]
 
 
 def _foldings() -> dict[int, str]:

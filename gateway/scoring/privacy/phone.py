@@ -1,10 +1,11 @@
 """Telephone numbers: international ones as they stand, national ones by format or a word beside them."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.scoring.pattern import Pattern, as_seen
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import (
     CHECKED,
     LIKELY,
@@ -50,6 +51,8 @@ _LABEL = Pattern(
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
+_BETWEEN = re.compile(rb" (?!-)|/|\)(?=\()")
+"""What may part two numbers in what looks like one."""
 _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _NATIONAL_DIGITS = 10
 """Of a North American number."""
@@ -72,17 +75,15 @@ class PhoneDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
         has_word = _WORD.is_in(text)
-        encoded = as_seen(text)
-        place = _CANDIDATE.place(encoded, 0)
+        data = as_data(text)
+        place = _CANDIDATE.place(data, 0)
         while place is not None:
             start, end = place
-            for form in _forms(encoded[start:end].translate(_ANY_DIGIT), has_word):
-                confidence = _confidence(text, start + form.start, start + form.end, form, has_word=has_word)
-                if confidence:
-                    yield Match("PHONE", start + form.start, start + form.end, confidence)
-                    end = start + form.end
-                    break
-            place = _CANDIDATE.place(encoded, end)
+            match = _first(text, data, start, _forms(data[start:end].translate(_ANY_DIGIT), has_word), has_word)
+            if match is not None:
+                end = match.end
+                yield match
+            place = _CANDIDATE.place(data, end)
 
 
 class _Form(NamedTuple):
@@ -93,6 +94,25 @@ class _Form(NamedTuple):
     digits: int
     needs_zero: bool
     """Whether it is one only if its first digit is a zero."""
+
+
+def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word: bool) -> Match | None:
+    """Return the number of the first form that is one, with its likeliest end."""
+    best: Match | None = None
+    for form in forms:
+        start, end = at + form.start, at + form.end
+        if best is not None and start > best.start:
+            break
+        if (form.needs_zero and data[start : start + 2].lstrip(b"(")[:1] != b"0") or not stands_alone(
+            data, start, end
+        ):
+            continue
+        confidence = _confidence(text, start, end, form, has_word=has_word)
+        if confidence > (best.confidence if best else 0.0):
+            best = Match("PHONE", start, end, confidence)
+            if confidence >= CHECKED:
+                break
+    return best
 
 
 @lru_cache(maxsize=4096)
@@ -111,23 +131,18 @@ def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
 
 
 def _starts(shape: bytes) -> Iterator[int]:
-    """Yield where it may begin: at the first group, or behind a space up to two groups later."""
-    start = 0
-    for _ in range(3):
-        yield start
-        start = shape.find(b" ", start) + 1
-        if not start:
-            return
+    """Yield where it may begin: at the first group, or behind a mark of fields up to two groups later."""
+    yield 0
+    starts = [found.end() for found in _BETWEEN.finditer(shape)][:2]
+    yield from starts
+    # A bracket before the number may be one around it.
+    yield from (at + 1 for at in (0, *starts) if shape.startswith(b"(", at))
 
 
 def _ends(shape: bytes, start: int) -> Iterator[int]:
     """Yield where it may end: at the last group, or up to two before, as another number may follow it."""
-    end = len(shape)
-    for _ in range(3):
-        yield end
-        end = max(shape.rfind(b" ", start, end), shape.rfind(b"/", start, end))
-        if end <= start:
-            return
+    yield len(shape)
+    yield from [found.start() for found in _BETWEEN.finditer(shape, start + 1)][:-3:-1]
 
 
 def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
@@ -147,10 +162,6 @@ def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
 def _confidence(text: str, start: int, end: int, form: _Form, *, has_word: bool) -> float:
     """Return 0 for what is no telephone number."""
     written = text[start:end]
-    if form.needs_zero and written.lstrip("(")[:1] != "0":
-        return 0.0
-    if not stands_alone(text, start, end):
-        return 0.0
     if written.startswith("+") or (written.startswith("00") and form.digits >= 10):
         return _international(written, text, start, has_word=has_word)
     if form.digits >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.pattern import PatternSet
+from gateway.scoring.pattern import PatternSet, as_data
 from gateway.scoring.privacy.added import added_detectors
 from gateway.scoring.privacy.address import AddressDetector
 from gateway.scoring.privacy.asked import Questions
@@ -152,7 +152,7 @@ class PrivacyScorer:
         for reading in readings:
             if digits_in(reading.text):
                 try:
-                    seen.update(self._signs.matching(reading.text))
+                    seen.update(self._signs.matching(as_data(reading.text)))
                 except MemoryError:
                     raise Unjudged("signs of numbers could not be looked for") from None
         for place, signed in enumerate(self._places):

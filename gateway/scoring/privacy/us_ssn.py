@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import (
     CHECKED,
     LIKELY,
     POSSIBLE,
     Match,
+    accepted,
     context,
     digits_of,
     stands_alone,
@@ -31,18 +32,24 @@ class UsSsnDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
         has_word = _WORD.is_in(text)
-        for start, end in (_NUMBER_OR_RUN if has_word else _NUMBER).places(text):
-            if not is_issuable(digits_of(text[start:end])) or not stands_alone(text, start, end):
-                continue
-            if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
-                confidence = CHECKED
-            elif text[start + 3] == "-" and end - start == _GROUPED_CHARS:
-                confidence = LIKELY
-            elif end - start == _GROUPED_CHARS:
-                confidence = POSSIBLE
-            else:
-                continue
-            yield Match("US_SSN", start, end, confidence)
+        data = as_data(text)
+
+        def judge(start: int, end: int) -> Match | None:
+            if not is_issuable(digits_of(text[start:end])) or not stands_alone(data, start, end):
+                return None
+            confidence = _confidence(text, start, end, has_word=has_word)
+            return Match("US_SSN", start, end, confidence) if confidence else None
+
+        yield from accepted(_NUMBER_OR_RUN if has_word else _NUMBER, data, judge)
+
+
+def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
+    """Return 0 for what is one only beside a word that says so."""
+    if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
+        return CHECKED
+    if end - start != _GROUPED_CHARS:
+        return 0.0
+    return LIKELY if text[start + 3] == "-" else POSSIBLE
 
 
 def is_issuable(digits: str) -> bool:

@@ -3,8 +3,16 @@
 from collections.abc import Iterator
 from operator import mul
 
-from gateway.scoring.pattern import Pattern
-from gateway.scoring.privacy.detector import CHECKED, PROBABLE, Match, context, sole_paragraph, stands_alone
+from gateway.scoring.pattern import Pattern, as_data
+from gateway.scoring.privacy.detector import (
+    CHECKED,
+    PROBABLE,
+    Match,
+    accepted,
+    context,
+    sole_paragraph,
+    stands_alone,
+)
 
 _VIN = Pattern(r"\b[A-HJ-NPR-Z0-9]{17}\b", ignore_case=True)
 _VIN_WORD = Pattern(r"\b(?:vins?|vehicle identification|chassis|fahrgestellnummer|fin)\b", ignore_case=True)
@@ -46,9 +54,10 @@ class VehicleDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
-        yield from _plates(text)
+        data = as_data(text)
+        yield from _plates(text, data)
         has_word = _VIN_WORD.is_in(text)
-        for start, end in _VIN.places(text):
+        for start, end in _VIN.places(data):
             vin = text[start:end].upper()
             if vin.isdigit() or vin.isalpha():
                 continue
@@ -62,16 +71,19 @@ class VehicleDetector:
                 yield Match(type="VEHICLE", start=start, end=end, confidence=PROBABLE)
 
 
-def _plates(text: str) -> Iterator[Match]:
+def _plates(text: str, data: bytes) -> Iterator[Match]:
     sole = sole_paragraph(text)
     if sole and _SOLE.is_in(text[slice(*sole)]):
         yield Match(type="VEHICLE", start=sole[0], end=sole[1], confidence=PROBABLE)
-    for start, end in _FORMS.places(text):
-        if not stands_alone(text, start, end):
-            continue
+
+    def judge(start: int, end: int) -> Match | None:
+        if not stands_alone(data, start, end):
+            return None
         is_named = _VEHICLE_WORD.is_in(context(text, (start, end), before=60, after=30))
-        if is_named or _BY_FORM.is_in(text[start:end]):
-            yield Match(type="VEHICLE", start=start, end=end, confidence=PROBABLE)
+        is_one = is_named or _BY_FORM.is_in(text[start:end])
+        return Match("VEHICLE", start, end, PROBABLE) if is_one else None
+
+    yield from accepted(_FORMS, data, judge)
 
 
 def has_check_digit(vin: str) -> bool:
