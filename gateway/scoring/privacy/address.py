@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern, PatternSet
+from gateway.scoring.pattern import Pattern, PatternSet, as_data
 from gateway.scoring.privacy.detector import LIKELY, PROBABLE, Match, digits_in, paragraphs
 
 # A question mark stands for a letter outside Latin-1.
@@ -102,15 +102,15 @@ class AddressDetector:
 
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
-    shown = text.replace("?", ";")
+    shown = as_data(text.replace("?", ";"))
     for index in _PRESENT.matching(shown):
         pattern, sure = _PATTERNS[index]
         for span in pattern.find(shown):
             start, end = span.groups[0] if span.groups else (span.start, span.end)
-            if not _DATED.is_in(text[start:end]):
+            if not _DATED.is_in(shown[start:end]):
                 yield start, _end(shown, end), sure
 
 
-def _end(text: str, end: int) -> int:
+def _end(shown: bytes, end: int) -> int:
     """Return where city and postal code behind a street end."""
-    return end + next(_TAIL.find(text[end : end + _REACH])).end
+    return end + next(_TAIL.find(shown[end : end + _REACH])).end

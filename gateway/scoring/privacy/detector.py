@@ -117,11 +117,14 @@ def end_of_paragraph(text: str, start: int, limit: int) -> int:
     return limit
 
 
-def accepted(pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | None]) -> Iterator[Match]:
+def accepted(
+    pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | None], *, is_whole: bool = False
+) -> Iterator[Match]:
     """Yield what `judge` makes of the places of a pattern in what `as_data` made.
 
     Behind a place of which it makes nothing, the search goes on from the next group of its characters: a number
-    and its neighbour may look like the one that is looked for.
+    and its neighbour may look like the one that is looked for. It goes on behind the place where the pattern takes
+    all that belongs together (`is_whole`), as it must where that has no bound.
     """
     place = pattern.place(data, 0)
     while place is not None:
@@ -130,7 +133,7 @@ def accepted(pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | 
         if match is not None:
             end = match.end
             yield match
-        else:
+        elif not is_whole:
             group = _GROUP.match(data, start, end)
             end = group.end() if group else end
         place = pattern.place(data, end)

@@ -9,6 +9,7 @@ from gateway.scoring.privacy.detector import (
     LIKELY,
     POSSIBLE,
     Match,
+    accepted,
     context,
     stands_alone,
 )
@@ -51,31 +52,37 @@ class IpDetector:
 
 def _ipv4(text: str) -> Iterator[Match]:
     data = as_data(text)
-    for start, last in _IPV4.places(data):
+
+    def judge(start: int, last: int) -> Match | None:
         end = _end_of_ip(text, data, start, last)
         if not end:
-            continue
+            return None
         is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
-        yield Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
+        return Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
+
+    yield from accepted(_IPV4, data, judge, is_whole=True)
 
 
 def _ipv6(text: str) -> Iterator[Match]:
     data = as_data(text)
-    for start, last in _IPV6.places(data):
+
+    def judge(start: int, last: int) -> Match | None:
         if text[last - 1] == ":" and not text.endswith("::", start, last):
             last -= 1
         if text[start] == ":" and not text.startswith("::", start, last):
             start += 1  # That of a key before it.
         written = text[start:last]
         if "::" not in written and written.count(":") != _COLONS:
-            continue
+            return None
         end = _end_of_ip(text, data, start, last)
         if not end:
-            continue
+            return None
         digits = sum(char not in ":./%" for char in text[start:end])
         has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
         confidence = CERTAIN if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
-        yield Match(type="IP", start=start, end=end, confidence=confidence)
+        return Match("IP", start, end, confidence)
+
+    yield from accepted(_IPV6, data, judge, is_whole=True)
 
 
 def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:

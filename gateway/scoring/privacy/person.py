@@ -1,5 +1,6 @@
 """Names of people: by lists of names, titles and words before them, and by how surnames end."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,11 @@ _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*
 _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
+_BETWEEN_CELLS = re.compile(
+    r'(?:[\n\t,;|=&<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]'
+    r"|\\[nrt]|%(?:0[9AD]|2[02-9C]|3[A-F]|5[BD]|7[B-D]))+"
+)
+"""What parts lines and the cells of a row, also escaped, and letters of scripts without spaces; a name ends there."""
 _MOST_WORDS = 5
 _FIRST = GIVEN | DOUBTFUL
 _KNOWN = GIVEN | DOUBTFUL | FAMILY
@@ -71,12 +77,20 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     has_cue = any(cue in lowered for cue in _CUES)
     introduced = frozenset(end for _, end in _INTRODUCED.places(text)) if has_cue else frozenset()
     seen: dict[str, list[_Word]] = {}
-    start = 0
-    for line in shown.split("\n"):
-        for run in _runs(line, start, seen):
+    for start, cell in _cells(shown):
+        for run in _runs(cell, start, seen):
             if any(word.start in introduced or _is_sign(word) for word in run):
                 yield from _in_run(text, run, introduced, has_case=has_case)
-        start += len(line) + 1
+
+
+def _cells(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the parts of a text that a name may stand in, each with where it starts."""
+    start = 0
+    for found in _BETWEEN_CELLS.finditer(text):
+        if found.start() > start:
+            yield start, text[start : found.start()]
+        start = found.end()
+    yield start, text[start:]
 
 
 def _names_nobody(text: str) -> bool:
@@ -223,5 +237,5 @@ def _is_street(text: str, first: _Word, last: _Word) -> bool:
     """Whether a number stands beside a name of several words, as with streets called after people."""
     if first is last:
         return False
-    before = text[max(0, first.start - 2) : first.start - 1]
-    return before.isdigit() or text[last.end + 1 : last.end + 2].isdigit()
+    before, behind = text[max(0, first.start - 2) : first.start], text[last.end : last.end + 2]
+    return (before[:1].isdigit() and before[1:] == " ") or (behind[:1] == " " and behind[1:].isdigit())

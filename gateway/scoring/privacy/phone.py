@@ -132,11 +132,9 @@ def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
 
 def _starts(shape: bytes) -> Iterator[int]:
     """Yield where it may begin: at the first group, or behind a mark of fields up to two groups later."""
-    yield 0
-    starts = [found.end() for found in _BETWEEN.finditer(shape)][:2]
-    yield from starts
+    starts = [0, *[found.end() for found in _BETWEEN.finditer(shape)][:2]]
     # A bracket before the number may be one around it.
-    yield from (at + 1 for at in (0, *starts) if shape.startswith(b"(", at))
+    yield from sorted(starts + [at + 1 for at in starts if shape.startswith(b"(", at)])
 
 
 def _ends(shape: bytes, start: int) -> Iterator[int]:
