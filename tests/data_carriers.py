@@ -42,6 +42,14 @@ CARRIERS: Mapping[str, Carrier] = {
     "Korean": lambda v, a, b: f"번호{a}는{v}입니다{b}",
     "Chinese marks": lambda v, a, b: f"{a},{v}。{b}",
 }
-SEPARATORS = {"path": "/", "pipes": "|"}
-"""What a value may not hold itself to stand there: where it does, it is escaped, or it is two cells."""
 NEIGHBOURS = ("", "1", "42", "7", "1000", "4242", "123456", "9.99", "-0.5", "3.14159", "2024-01-31", "x", "true")
+"""What stands in the cells beside a value."""
+_MARK = "\ue000"
+
+
+def carried(carrier: str, value: str, before: str, after: str) -> tuple[str, int] | None:
+    """Return a text with a value between two neighbours, and where it starts; None where it would be two cells."""
+    made = CARRIERS[carrier]
+    if (carrier == "path" and "/" in value) or "|" in value:
+        return None
+    return made(value, before, after), made(_MARK, before, after).index(_MARK)

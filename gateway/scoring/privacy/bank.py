@@ -30,6 +30,7 @@ class BankDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that their paragraph calls by name."""
         data = as_data(text)
+        text = data.decode("latin-1")
 
         def judge(start: int, end: int) -> Match | None:
             confidence = _confidence(text, start, end) if stands_alone(data, start, end) else 0.0

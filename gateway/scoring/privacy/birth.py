@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.scoring.pattern import Pattern
+from gateway.scoring.pattern import Pattern, as_data
 from gateway.scoring.privacy.detector import CHECKED, LIKELY, Match
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
@@ -35,8 +35,8 @@ class BirthDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""
-        for pattern, confidence in ((_LABELLED, CHECKED), (_BORN, LIKELY)):
-            for span in pattern.find(text):
+        for pattern, seen, confidence in ((_LABELLED, text, CHECKED), (_BORN, as_data(text), LIKELY)):
+            for span in pattern.find(seen):
                 start, end = span.groups[0]
                 if _LONG_AGO.is_in(text[start:end]):
                     continue

@@ -16,6 +16,7 @@ from gateway.scoring.privacy.detector import (
 
 _GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-\x1f/] ?)"
 """What `as_data` makes of an underscore is one, too."""
+_FIRST_GROUP = 4
 _GAPS = b" \t.\x1f/-"
 _USUAL = (
     r"\d{12,19}"
@@ -63,24 +64,37 @@ class CardDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""
-        has_word = _WORD.is_in(text)
         data = as_data(text)
+        text = data.decode("latin-1")
+        has_word = _WORD.is_in(data)
+        pattern = _NUMBER_OR_PAIRS if has_word else _NUMBER
 
         def judge(start: int, last: int) -> Match | None:
+            if _is_mixed(data[start:last]):
+                # Its first group may be a neighbour.
+                place = pattern.place(data, start + _FIRST_GROUP)
+                if place and place[0] < last and not _is_mixed(data[slice(*place)]):
+                    start, last = place
             for end in _ends(data, start, last):
                 confidence = _confidence(text, data, start, end, has_word=has_word)
                 if confidence:
                     return Match("CREDIT_CARD", start, end, confidence)
             return None
 
-        yield from accepted(_NUMBER_OR_PAIRS if has_word else _NUMBER, data, judge)
+        yield from accepted(pattern, data, judge)
+
+
+def _is_mixed(number: bytes) -> bool:
+    """Whether different marks stand between the groups of a number."""
+    return len(set(number.translate(None, b"0123456789"))) > 1
 
 
 def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
     """Return where the number may end: a last group of three digits may be the card's code, or a neighbour."""
     if end - start <= 19 or data[end - 4 : end - 3].isdigit():
         return (end,)
-    return end, start + len(data[start : end - 3].rstrip(_GAPS))
+    without = start + len(data[start : end - 3].rstrip(_GAPS))
+    return (without, end) if _is_mixed(data[start:end]) else (end, without)
 
 
 def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool) -> float:

@@ -74,8 +74,9 @@ class NationalIdDetector:
         data = as_data(text)
         if not (shaped := _SHAPES.matching(data)):
             return
-        named = set(_ALL_WORDS.matching(text))
+        named = set(_ALL_WORDS.matching(data))
         sole = sole_paragraph(text)
+        text = data.decode("latin-1")
         for index in shaped:
             if index >= len(RULES):
                 yield from _by_label(text, data, index - len(RULES))

@@ -51,8 +51,9 @@ _LABEL = Pattern(
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
-_BETWEEN = re.compile(rb" (?!-)|/|\)(?=\()")
-"""What may part two numbers in what looks like one."""
+_FIELD_END = re.compile(rb"/|\)(?=\()")
+_BETWEEN = re.compile(rb" (?!-)|" + _FIELD_END.pattern)
+"""What may part two numbers in what looks like one; that of fields seldom stands within one."""
 _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _NATIONAL_DIGITS = 10
 """Of a North American number."""
@@ -74,8 +75,9 @@ class PhoneDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
-        has_word = _WORD.is_in(text)
         data = as_data(text)
+        text = data.decode("latin-1")
+        has_word = _WORD.is_in(data)
         place = _CANDIDATE.place(data, 0)
         while place is not None:
             start, end = place
@@ -131,16 +133,18 @@ def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
 
 
 def _starts(shape: bytes) -> Iterator[int]:
-    """Yield where it may begin: at the first group, or behind a mark of fields up to two groups later."""
-    starts = [0, *[found.end() for found in _BETWEEN.finditer(shape)][:2]]
+    """Yield where it may begin: at the first group, up to two groups later, or with a field."""
+    behind = [found.end() for found in _BETWEEN.finditer(shape)][:2]
+    starts = {0, *behind, *[found.end() for found in _FIELD_END.finditer(shape)][:2]}
     # A bracket before the number may be one around it.
-    yield from sorted(starts + [at + 1 for at in starts if shape.startswith(b"(", at)])
+    yield from sorted(starts | {at + 1 for at in starts if shape.startswith(b"(", at)})
 
 
 def _ends(shape: bytes, start: int) -> Iterator[int]:
-    """Yield where it may end: at the last group, or up to two before, as another number may follow it."""
-    yield len(shape)
-    yield from [found.start() for found in _BETWEEN.finditer(shape, start + 1)][:-3:-1]
+    """Yield where it may end: at the last group, up to two before, or with a field; the longest first."""
+    before = [found.start() for found in _BETWEEN.finditer(shape, start + 1)][-2:]
+    ends = {len(shape), *before, *[found.start() for found in _FIELD_END.finditer(shape, start + 1)][:2]}
+    yield from sorted(ends, reverse=True)
 
 
 def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:

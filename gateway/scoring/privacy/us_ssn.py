@@ -31,8 +31,9 @@ class UsSsnDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
-        has_word = _WORD.is_in(text)
         data = as_data(text)
+        text = data.decode("latin-1")
+        has_word = _WORD.is_in(data)
 
         def judge(start: int, end: int) -> Match | None:
             if not is_issuable(digits_of(text[start:end])) or not stands_alone(data, start, end):

@@ -56,7 +56,7 @@ class VehicleDetector:
         """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
         data = as_data(text)
         yield from _plates(text, data)
-        has_word = _VIN_WORD.is_in(text)
+        has_word = _VIN_WORD.is_in(data)
         for start, end in _VIN.places(data):
             vin = text[start:end].upper()
             if vin.isdigit() or vin.isalpha():
