@@ -42,7 +42,21 @@ CARRIERS: Mapping[str, Carrier] = {
     "Korean": lambda v, a, b: f"번호{a}는{v}입니다{b}",
     "Chinese marks": lambda v, a, b: f"{a},{v}。{b}",
 }
-NEIGHBOURS = ("", "1", "42", "7", "1000", "4242", "123456", "9.99", "-0.5", "3.14159", "2024-01-31", "x", "true")
+NEIGHBOURS = (
+    "",
+    "1",
+    "42",
+    "7",
+    "1000",
+    "4242",
+    "123456",
+    "9.99",
+    "-0.5",
+    "3.14159",
+    "2024-01-31",
+    "x",
+    "true",
+)
 """What stands in the cells beside a value."""
 _MARK = "\ue000"
 

@@ -130,7 +130,14 @@ def _national(rng: random.Random) -> str:
 
 
 _PEOPLE = ("Anna Kowalska", "John Smith", "Maria Garcia", "Peter Miller", "Susan Jones", "Dr. James Brown")
-_PLACES = ("12 Main Street", "Hauptstraße 5", "12 rue de Rivoli", "7 Oak Avenue", "P.O. Box 1234", "Calle Mayor 5")
+_PLACES = (
+    "12 Main Street",
+    "Hauptstraße 5",
+    "12 rue de Rivoli",
+    "7 Oak Avenue",
+    "P.O. Box 1234",
+    "Calle Mayor 5",
+)
 
 MAKERS: Mapping[str, Callable[[random.Random], str]] = {
     "CREDIT_CARD": _card,

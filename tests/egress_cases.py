@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.scoring.privacy.detector import Match
 from gateway.types import Chunk, GenerationConfig, Hints, Message, PrivacyClass, Request, Role, Usage
+from tests.data_carriers import CARRIERS, carried
 
 TEXT = "quibberflax"
 """Stands in every string that a backend is sent; it may leave only with what is not private."""
@@ -132,9 +133,22 @@ class Case:
     is_replayed: bool = False
 
 
-def a_request(place: str, kinds: Sequence[str], *, path: str, disguise: bool = False) -> Request:
-    """Return a request with canaries everywhere, and private data in one place."""
-    private = " and ".join(DATA[kind] for kind in kinds)
+JOINING = ("underscores", "TSV", "escaped line ends", "escaped tabs", "escaped query")
+"""Carriers whose marks may go on with a key, also once a schema has escaped them: it has such letters itself."""
+
+
+def in_carrier(kind: str, carrier: str | None) -> str:
+    """Return a datum as it stands in a cell of a carrier, between two numbers; or by itself."""
+    is_joined = kind == "SECRET" and carrier in JOINING
+    made = carried(carrier, DATA[kind], "1000", "9.99") if carrier and not is_joined else None
+    return made[0] if made else DATA[kind]
+
+
+def a_request(
+    place: str, kinds: Sequence[str], *, path: str, disguise: bool = False, carrier: str | None = None
+) -> Request:
+    """Return a request with canaries everywhere, and private data in one place, in a row of data if told so."""
+    private = " and ".join(in_carrier(kind, carrier) for kind in kinds)
     if disguise:
         private = private.translate({ord("1"): "\uff11", ord("-"): "\u2011", ord(" "): "\u200b\u00a0"})
     private = {"score": BY_SCORE, "number": BY_NUMBER}.get(place, private)
@@ -154,12 +168,20 @@ def a_request(place: str, kinds: Sequence[str], *, path: str, disguise: bool = F
     )
 
 
-def a_case(place: str, kinds: Sequence[str] = (), *, path: str, disguise: bool = False, **more: Any) -> Case:
+def a_case(
+    place: str,
+    kinds: Sequence[str] = (),
+    *,
+    path: str,
+    disguise: bool = False,
+    carrier: str | None = None,
+    **more: Any,
+) -> Case:
     """Return a case whose request is private in `place`, or `nowhere`; `more` are fields of a case."""
     fault = more.get("detector_fault")
     in_messages = place in ("user", "system", "assistant", "tool")
     return Case(
-        request=a_request(place, kinds, path=path, disguise=disguise),
+        request=a_request(place, kinds, path=path, disguise=disguise, carrier=carrier),
         is_private=place != "nowhere" or fault is not None,
         may_mask=in_messages and set(kinds) <= {"EMAIL", "PHONE"} and not disguise and fault is None,
         data=tuple(DATA[kind] for kind in kinds) if place != "hint" else (),
@@ -175,6 +197,10 @@ def directed(detectors: int) -> Iterator[Case]:
     for kind in DATA:
         yield a_case("user", [kind], path="cloud-first", disguise=kind in ("CREDIT_CARD", "PHONE"))
         yield a_case("user", [kind, "EMAIL"], path="masked-first")
+    for number, carrier in enumerate(CARRIERS):
+        kind = sorted(DATA)[number % len(DATA)]
+        yield a_case("user", [kind], path="cloud-first", carrier=carrier)
+        yield a_case("user", [kind], path="masked-first", carrier=carrier)
     for number, fault in enumerate(FAULTS):
         yield a_case("nowhere", path="cloud-first", detector_fault=(number % detectors, fault))
         yield a_case("user", ["EMAIL"], path="masked-first", detector_fault=(number % detectors, fault))
@@ -203,6 +229,7 @@ def drawn(seed: int, count: int, detectors: int) -> Iterator[Case]:
             kinds,
             path=rng.choice(PATHS),
             disguise=rng.random() < 0.2,
+            carrier=rng.choice((None, *CARRIERS)),
             detector_fault=(rng.randrange(detectors), rng.choice(FAULTS)) if faulty else None,
             steps={
                 model: rng.choices(sorted(STEPS), k=rng.choice((0, 0, 1, 2, 4)))

@@ -15,7 +15,19 @@ from gateway.scoring.privacy import PrivacyScorer
 from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import PrivacyClass
 from tests.egress_bench import play
-from tests.egress_cases import BY_NUMBER, BY_SCORE, DATA, PLACES, TEXT, a_case, a_request, directed, drawn
+from tests.data_carriers import CARRIERS
+from tests.egress_cases import (
+    BY_NUMBER,
+    BY_SCORE,
+    DATA,
+    PLACES,
+    TEXT,
+    a_case,
+    a_request,
+    directed,
+    drawn,
+    in_carrier,
+)
 
 DRAWN = int(os.environ.get("GATEWAY_EGRESS_CASES", "2000"))
 DETECTORS = len(DEFAULT_DETECTORS)
@@ -26,6 +38,18 @@ def test_each_datum_is_private_by_itself(text: str) -> None:
     """What the cases call private is confidential or above; else they would prove nothing."""
     scorer = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
     assert scorer.score_text(f"{TEXT} {text} {TEXT}").privacy_class >= PrivacyClass.CONFIDENTIAL
+
+
+@pytest.mark.parametrize("kind", sorted(DATA))
+def test_each_datum_is_private_in_every_row_of_data(kind: str) -> None:
+    """The same between two numbers in a cell of each kind of file, program and request."""
+    scorer = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
+    public = [
+        carrier
+        for carrier in CARRIERS
+        if scorer.score_text(in_carrier(kind, carrier)).privacy_class < PrivacyClass.CONFIDENTIAL
+    ]
+    assert public == []
 
 
 def test_the_canaries_by_themselves_are_public() -> None:

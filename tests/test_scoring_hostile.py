@@ -68,7 +68,9 @@ NUMBER_DETECTORS = [each for each in DEFAULT_DETECTORS if isinstance(each, Numbe
 
 def has_sign(detector: NumberDetector, text: str) -> bool:
     """Whether the scorer would ask this detector about a text."""
-    return bool(digits_in(text)) and bool(PatternSet([detector.sign], ignore_case=True).matching(as_data(text)))
+    return bool(digits_in(text)) and bool(
+        PatternSet([detector.sign], ignore_case=True).matching(as_data(text))
+    )
 
 
 @pytest.mark.parametrize("detector", NUMBER_DETECTORS, ids=lambda each: str(each.types[0]))

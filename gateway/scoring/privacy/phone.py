@@ -81,7 +81,9 @@ class PhoneDetector:
         place = _CANDIDATE.place(data, 0)
         while place is not None:
             start, end = place
-            match = _first(text, data, start, _forms(data[start:end].translate(_ANY_DIGIT), has_word), has_word)
+            match = _first(
+                text, data, start, _forms(data[start:end].translate(_ANY_DIGIT), has_word), has_word
+            )
             if match is not None:
                 end = match.end
                 yield match
