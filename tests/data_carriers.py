@@ -40,6 +40,16 @@ CARRIERS: Mapping[str, Carrier] = {
     "Japanese": lambda v, a, b: f"番号{a}は{v}です{b}",
     "Thai": lambda v, a, b: f"หมายเลข{a}คือ{v}ครับ{b}",
     "Korean": lambda v, a, b: f"번호{a}는{v}입니다{b}",
+    "file of a day": lambda v, a, b: (
+        f"2024-01-31-{v}-{b or 'x'}.csv" if "-" not in v else f"2024-01-31-{v}.csv"
+    ),
+    "colours": lambda v, a, b: f"{a}\x1b[1m{v}\x1b[0m{b}",
+    "escaped colours": lambda v, a, b: f"{a}\\x1b[31;1m{v}\\x1b[0m{b}",
+    "HL7": lambda v, a, b: f"PID^{a}^^{v}^{b}~1",
+    "LaTeX": lambda v, a, b: f"{a} & {v} & {b} \\\\",
+    "entities": lambda v, a, b: f"{a}&#44;{v}&nbsp;{b}",
+    "emoji": lambda v, a, b: f"{a}\U0001f4b3{v}\U0001f4b3{b}",
+    "sum": lambda v, a, b: f"{a}+{v}+{b}",
     "Chinese marks": lambda v, a, b: f"{a},{v}。{b}",
 }
 NEIGHBOURS = (
@@ -62,7 +72,7 @@ _MARK = "\ue000"
 
 
 def carried(carrier: str, value: str, before: str, after: str) -> tuple[str, int] | None:
-    """Return a text with a value between two neighbours, and where it starts; None where it would be two cells."""
+    """Return a text with a value between two neighbours and its start; None where it makes two cells."""
     made = CARRIERS[carrier]
     if (carrier == "path" and "/" in value) or "|" in value:
         return None

@@ -5,6 +5,7 @@ import ipaddress
 import random
 import string
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
@@ -35,8 +36,8 @@ from stdnum.us import rtn, ssn
 _BASE_58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _CARDS = (("4", 16), ("51", 16), ("2221", 16), ("37", 15), ("6011", 16), ("3528", 16), ("62", 17))
 _IBANS = (
-    ("DE", "#" * 18), ("GB", "WEST" + "#" * 14), ("NL", "ABNA" + "#" * 10), ("PL", "#" * 24), ("AT", "#" * 16),
-    ("NO", "#" * 11), ("FR", "#" * 23), ("MT", "MALT" + "#" * 23),
+    ("DE", "#" * 18), ("GB", "WEST" + "#" * 14), ("NL", "ABNA" + "#" * 10), ("PL", "#" * 24),
+    ("AT", "#" * 16), ("NO", "#" * 11), ("FR", "#" * 23), ("MT", "MALT" + "#" * 23),
 )  # fmt: skip
 # How a number is written (# stands for a digit, a question mark for a capital) and whether one is right.
 _NATIONAL: tuple[tuple[str, Callable[[str], bool]], ...] = (
@@ -73,7 +74,7 @@ def _card(rng: random.Random) -> str:
     if length == 17 or rng.random() < 0.5:
         return number
     cuts = (0, 4, 10, 15) if length == 15 else (0, 4, 8, 12, 16)
-    return rng.choice(" -").join(number[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+    return rng.choice(" -").join(number[a:b] for a, b in pairwise(cuts))
 
 
 def _iban(rng: random.Random) -> str:

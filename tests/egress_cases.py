@@ -134,7 +134,7 @@ class Case:
 
 
 JOINING = ("underscores", "TSV", "escaped line ends", "escaped tabs", "escaped query")
-"""Carriers whose marks may go on with a key, also once a schema has escaped them: it has such letters itself."""
+"""Carriers whose marks go on with a key, some once a schema has escaped them: it has such letters."""
 
 
 def in_carrier(kind: str, carrier: str | None) -> str:
@@ -147,7 +147,7 @@ def in_carrier(kind: str, carrier: str | None) -> str:
 def a_request(
     place: str, kinds: Sequence[str], *, path: str, disguise: bool = False, carrier: str | None = None
 ) -> Request:
-    """Return a request with canaries everywhere, and private data in one place, in a row of data if told so."""
+    """Return a request with canaries everywhere, and private data in one place, in a carrier if told so."""
     private = " and ".join(in_carrier(kind, carrier) for kind in kinds)
     if disguise:
         private = private.translate({ord("1"): "\uff11", ord("-"): "\u2011", ord(" "): "\u200b\u00a0"})

@@ -14,8 +14,8 @@ from gateway.policy.model import PrivacyPolicy
 from gateway.scoring.privacy import PrivacyScorer
 from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import PrivacyClass
-from tests.egress_bench import play
 from tests.data_carriers import CARRIERS
+from tests.egress_bench import play
 from tests.egress_cases import (
     BY_NUMBER,
     BY_SCORE,

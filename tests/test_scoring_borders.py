@@ -19,8 +19,10 @@ SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 DETECTORS = {kind: each for each in DEFAULT_DETECTORS for kind in each.types}
 VALUES = 40
 """Of each type, in each carrier."""
-NOT_CLAIMED = {("PERSON", "path"), ("PERSON", "underscores")}
-"""Names joined to other words by slashes and underscores are those of files and of things in programs."""
+NOT_CLAIMED = {
+    ("PERSON", "path"), ("PERSON", "underscores"), ("PERSON", "file of a day"), ("PHONE", "file of a day"),
+}  # fmt: skip
+"""Names joined to other words are those of files and things in programs; dashes are within phone numbers."""
 
 
 def best(kind: str, text: str, start: int, end: int) -> float:
@@ -118,7 +120,7 @@ def test_marks_beside_a_number_that_go_on_with_it(text: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("before", ["は", "号", "คือ", "는", "номер", "é", "א"])
-@pytest.mark.parametrize("after", ["です", "。", "ครับ", "입니다", "г", "ß", "ת"])
+@pytest.mark.parametrize("after", ["です", "。", "ครับ", "입니다", "ш", "ß", "ת"])
 def test_letters_of_other_scripts_end_a_number(before: str, after: str) -> None:
     """Only ASCII's letters and digits go on with a value that is written in them."""
     for number in (CARD, "219-09-9999", "GB82WEST12345698765432", "+442079460958", "390.533.447-05"):
@@ -127,7 +129,7 @@ def test_letters_of_other_scripts_end_a_number(before: str, after: str) -> None:
         assert number in places
 
 
-# Prepended_Concatenation_Mark, annotations, and the joints of hieroglyphs are seen, though their category is Cf.
+# Prepended_Concatenation_Mark, annotations and joints of hieroglyphs are seen, though of category Cf.
 SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0xFFF9, 0xFFFC),
         *range(0x13430, 0x13460)}  # fmt: skip
 INVISIBLE = [
@@ -148,7 +150,7 @@ def test_no_invisible_character_hides_a_number() -> None:
 
 @pytest.mark.parametrize("digits", range(7, 13))
 def test_a_bare_number_is_nothing_that_is_kept(digits: int) -> None:
-    """Times, counts and numbers of orders have a right check digit of some country; that alone says little."""
+    """Times, counts and orders have a right check digit of some country; that alone says little."""
     rng = random.Random(digits)
     for _ in range(200):
         number = "1" + "".join(rng.choices("0123456789", k=digits - 1))

@@ -51,7 +51,7 @@ class Pattern:
             place = match(_ANYWHERE, encoded, place[1], end)[0]
 
     def place(self, encoded: bytes, at: int) -> tuple[int, int] | None:
-        """Return the first place from `at` on in what `as_seen` or `as_data` made; for those who look again."""
+        """Return the first place from `at` on of what `as_seen` or `as_data` made, to look again."""
         place: tuple[int, int] = self._match(_ANYWHERE, encoded, at, len(encoded))[0]
         return place if place[0] >= 0 else None
 
@@ -68,16 +68,17 @@ def as_seen(text: str | bytes) -> bytes:
 _UNIT_SEPARATOR = b"\x1f"
 """ASCII's own mark between two fields; a pattern sees no letter, digit or separator of numbers in it."""
 _ESCAPE = re.compile(
-    rb"\\(?:[bfnrtv]|u00[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2})"
+    rb"(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]"
+    rb"|\\(?:[bfnrtv]|u00[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2})"
     rb"|%(?:[01289A-Fa-f][0-9A-Fa-f]|3[A-Fa-f]|[46]0|[57][B-Fb-f])"
 )
-"""Marks and spaces as strings of JSON and programs write them, and as URLs do, but no letters and digits there."""
+"""Colours of terminals, and marks and spaces as strings of JSON and programs, and URLs, write them."""
 
 
 def as_data(text: str) -> bytes:
     """Return a text as a pattern for data sees it: an underscore or an escaped mark parts two values."""
     seen = as_seen(text).replace(b"_", _UNIT_SEPARATOR)
-    if b"\\" in seen or b"%" in seen:
+    if b"\\" in seen or b"%" in seen or b"\x1b" in seen:
         return _ESCAPE.sub(lambda found: _UNIT_SEPARATOR * len(found[0]), seen)
     return seen
 

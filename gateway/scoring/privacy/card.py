@@ -90,7 +90,7 @@ def _is_mixed(number: bytes) -> bool:
 
 
 def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
-    """Return where the number may end: a last group of three digits may be the card's code, or a neighbour."""
+    """Return where it may end: a last group of three digits may be the card's code, or a neighbour."""
     if end - start <= 19 or data[end - 4 : end - 3].isdigit():
         return (end,)
     without = start + len(data[start : end - 3].rstrip(_GAPS))

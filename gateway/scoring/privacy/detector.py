@@ -50,7 +50,7 @@ class NumberDetector(Detector, Protocol):
 
     @property
     def sign(self) -> str:
-        """A pattern for `as_data`, whatever the case: without a digit and a match there is nothing to find."""
+        """A pattern for `as_data`, whatever the case: without a digit and a match nothing is to be found."""
         ...
 
 
@@ -122,9 +122,9 @@ def accepted(
 ) -> Iterator[Match]:
     """Yield what `judge` makes of the places of a pattern in what `as_data` made.
 
-    Behind a place of which it makes nothing, the search goes on from the next group of its characters: a number
-    and its neighbour may look like the one that is looked for. It goes on behind the place where the pattern takes
-    all that belongs together (`is_whole`), as it must where that has no bound.
+    Behind a place of which it makes nothing, the search goes on from the next group of its characters: a
+    number and its neighbour may look like the one that is looked for. Where the pattern takes all that belongs
+    together (`is_whole`), however long, it goes on behind the place.
     """
     place = pattern.place(data, 0)
     while place is not None:
@@ -146,15 +146,18 @@ def stands_alone(data: bytes, start: int, end: int) -> bool:
     """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
 
     ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
-    within a number, one with a digit behind it goes on with a value that is written with that mark too. A full
-    stop also does where it makes the value a fraction, or gives it one that no amount has.
+    within a number, one with a digit behind it goes on with a value that is written with that mark too, unless
+    it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one that no
+    amount has.
     """
     if start:
         before = data[start - 1]
         if before in _JOINING:
             return False
         if before in _INSIDE and data[start - 2 : start - 1].isdigit():
-            if (before == _POINT and data[start] in _DIGITS) or data.find(before, start, end) >= 0:
+            if before == _POINT and data[start] in _DIGITS:
+                return False
+            if data.find(before, start, end) >= 0 and not _DATE.match(data, max(0, start - _DATE_CHARS)):
                 return False
     if end < len(data):
         after = data[end]
@@ -174,3 +177,6 @@ _INSIDE = frozenset(b".-/")
 _POINT = ord(".")
 _DECIMALS = re.compile(rb"\.(?:0+|[0-9]{1,2})(?![0-9A-Za-z]|[.][0-9])")
 """Those of an amount, or of a whole number that a spreadsheet or a column of decimals holds."""
+_DATE = re.compile(rb"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]-")
+_DATE_CHARS = 11
+"""One with which the name of a file begins."""

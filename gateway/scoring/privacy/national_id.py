@@ -113,7 +113,7 @@ def _by_rule(
 
 
 def _is_count(written: str) -> bool:
-    """Whether a number may as well be a time or count something: every second one is right in some country."""
+    """Whether it may as well be a time or a count: every second one is right in some country."""
     return written.isdigit() and len(written) <= _LONGEST_COUNT
 
 

@@ -111,10 +111,14 @@ class MacDetector:
         if text.count(":") < 5 and text.count("-") < 5 and text.count(".") < 2:
             return
         data = as_data(text)
-        for start, end in _MAC.places(data):
+
+        def judge(start: int, end: int) -> Match | None:
             digits = set(text[start:end].lower()) - set(":-.")
-            if len(digits) > 1 and stands_alone(data, start, end):
-                yield Match("MAC", start, end, LIKELY if text[start + 4] == "." else CERTAIN)
+            if len(digits) < 2 or not stands_alone(data, start, end):
+                return None
+            return Match("MAC", start, end, LIKELY if text[start + 4] == "." else CERTAIN)
+
+        yield from accepted(_MAC, data, judge)
 
 
 class UrlDetector:

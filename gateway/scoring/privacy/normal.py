@@ -21,12 +21,14 @@ _DEFAULT_IGNORABLE = """
 00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8
 1BCA0-1BCA3 1D173-1D17A E0000-E0FFF
 """
-"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: what is shown as nothing at all."""
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: what is shown as nothing."""
 _INVISIBLE_CODES = [
     code
     for first, _, last in (each.partition("-") for each in _DEFAULT_IGNORABLE.split())
     for code in range(int(first, 16), int(last or first, 16) + 1)
 ]
+_INVISIBLE_CODES.append(0x20E3)
+"""The frame of a keycap, which makes a picture of a digit."""
 
 
 def _foldings() -> dict[int, str]:

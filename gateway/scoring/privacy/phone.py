@@ -138,6 +138,8 @@ def _starts(shape: bytes) -> Iterator[int]:
     """Yield where it may begin: at the first group, up to two groups later, or with a field."""
     behind = [found.end() for found in _BETWEEN.finditer(shape)][:2]
     starts = {0, *behind, *[found.end() for found in _FIELD_END.finditer(shape)][:2]}
+    if shape.startswith(b"+"):
+        starts.add(1)  # That of a sum, or a space of a query.
     # A bracket before the number may be one around it.
     yield from sorted(starts | {at + 1 for at in starts if shape.startswith(b"(", at)})
 
