@@ -123,8 +123,8 @@ def accepted(
     """Yield what `judge` makes of the places of a pattern in what `as_data` made.
 
     Behind a place of which it makes nothing, the search goes on from the next group of its characters: a
-    number and its neighbour may look like the one that is looked for. Where the pattern takes all that belongs
-    together (`is_whole`), however long, it goes on behind the place.
+    number and its neighbour may look like the one that is looked for. Where the pattern takes all that
+    belongs together (`is_whole`), however long, it goes on behind the place.
     """
     place = pattern.place(data, 0)
     while place is not None:
@@ -146,8 +146,8 @@ def stands_alone(data: bytes, start: int, end: int) -> bool:
     """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
 
     ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
-    within a number, one with a digit behind it goes on with a value that is written with that mark too, unless
-    it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one that no
+    within a number, one with a digit behind it goes on with a value that is written with that mark too,
+    unless it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one that no
     amount has.
     """
     if start:
