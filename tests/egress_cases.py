@@ -133,7 +133,9 @@ class Case:
     is_replayed: bool = False
 
 
-JOINING = ("underscores", "TSV", "escaped line ends", "escaped tabs", "escaped query")
+JOINING = (
+    "underscores", "TSV", "escaped line ends", "escaped tabs", "escaped query", "colours", "escaped colours",
+)  # fmt: skip
 """Carriers whose marks go on with a key, some once a schema has escaped them: it has such letters."""
 
 

@@ -147,8 +147,8 @@ def stands_alone(data: bytes, start: int, end: int) -> bool:
 
     ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
     within a number, one with a digit behind it goes on with a value that is written with that mark too,
-    unless it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one that no
-    amount has.
+    unless it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one
+    that no amount has.
     """
     if start:
         before = data[start - 1]
