@@ -31,7 +31,7 @@ _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
 _BETWEEN_CELLS = re.compile(
-    r'(?:[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]'
+    r'(?:[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001faff]'
     r"|(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]|\\[nrt]|%(?:0[9AD]|2[02-9C]|3[A-F]|5[BD]|7[B-D]))+"
 )
 """What parts lines and the cells of a row, also escaped, and scripts without spaces; a name ends there."""
