@@ -30,10 +30,16 @@ _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*
 _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
-_BETWEEN_CELLS = re.compile(
-    r'(?:[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001faff]'
-    r"|(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]|\\[nrt]|%(?:0[9AD]|2[02-9C]|3[A-F]|5[BD]|7[B-D]))+"
+_MARKS = (
+    r'[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af'
+    r"\U0001f000-\U0001faff]+"
 )
+_ESCAPES = (
+    r"(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]|\\[nrt]"
+    r"|%(?:0[9AD]|2[02-9C]|3[A-F]|5[BD]|7[B-D])"
+)
+_BETWEEN_CELLS = re.compile(_MARKS)
+_BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
 """What parts lines and the cells of a row, also escaped, and scripts without spaces; a name ends there."""
 _MOST_WORDS = 5
 _FIRST = GIVEN | DOUBTFUL
@@ -86,7 +92,8 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
 def _cells(text: str) -> Iterator[tuple[int, str]]:
     """Yield the parts of a text that a name may stand in, each with where it starts."""
     start = 0
-    for found in _BETWEEN_CELLS.finditer(text):
+    has_escapes = "\\" in text or "%" in text or "\x1b" in text
+    for found in (_BETWEEN_ESCAPED_CELLS if has_escapes else _BETWEEN_CELLS).finditer(text):
         if found.start() > start:
             yield start, text[start : found.start()]
         start = found.end()
