@@ -27,8 +27,6 @@ _INVISIBLE_CODES = [
     for first, _, last in (each.partition("-") for each in _DEFAULT_IGNORABLE.split())
     for code in range(int(first, 16), int(last or first, 16) + 1)
 ]
-_INVISIBLE_CODES.append(0x20E3)
-"""The frame of a keycap, which makes a picture of a digit."""
 
 
 def _foldings() -> dict[int, str]:
