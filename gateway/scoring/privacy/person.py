@@ -31,7 +31,7 @@ _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
 _MARKS = (
-    r'[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af'
+    r'[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u20d0-\u20ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af'
     r"\U0001f000-\U0001faff]+"
 )
 _ESCAPES = (
@@ -89,15 +89,17 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
                 yield from _in_run(text, run, introduced, has_case=has_case)
 
 
-def _cells(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the parts of a text that a name may stand in, each with where it starts."""
-    start = 0
+def _cells(text: str) -> list[tuple[int, str]]:
+    """Return the parts of a text that a name may stand in, since they have capitals, and where each starts."""
     has_escapes = "\\" in text or "%" in text or "\x1b" in text
+    cells, start = [], 0
     for found in (_BETWEEN_ESCAPED_CELLS if has_escapes else _BETWEEN_CELLS).finditer(text):
-        if found.start() > start:
-            yield start, text[start : found.start()]
+        end = found.start()
+        if end - start > 1 and not (cell := text[start:end]).islower():
+            cells.append((start, cell))
         start = found.end()
-    yield start, text[start:]
+    cells.append((start, text[start:]))
+    return cells
 
 
 def _names_nobody(text: str) -> bool:
