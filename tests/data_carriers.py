@@ -49,7 +49,7 @@ CARRIERS: Mapping[str, Carrier] = {
     "LaTeX": lambda v, a, b: f"{a} & {v} & {b} \\\\",
     "entities": lambda v, a, b: f"{a}&#44;{v}&nbsp;{b}",
     "emoji": lambda v, a, b: f"{a}\U0001f4b3{v}\U0001f4b3{b}",
-    "keycap": lambda v, a, b: f"1\ufe0f\u20e3{v} {b}",
+    "keycap": lambda v, a, b: f"1\ufe0f\u20e3{v}, {b}",
     "sum": lambda v, a, b: f"{a}+{v}+{b}",
     "Chinese marks": lambda v, a, b: f"{a},{v}。{b}",
 }

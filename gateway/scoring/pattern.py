@@ -33,7 +33,8 @@ class Pattern:
 
     def find(self, text: str | bytes) -> Iterator[Span]:
         """Yield the leftmost places that do not overlap, in order."""
-        match, encoded, end = self._match, as_seen(text), len(text)
+        match, end = self._match, len(text)
+        encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
         at = 0
         while at <= end:
             (start, stop), *groups = match(_ANYWHERE, encoded, at, end)
@@ -44,7 +45,8 @@ class Pattern:
 
     def places(self, text: str | bytes) -> Iterator[tuple[int, int]]:
         """Yield start and end of what `find` yields, for less; not for what matches the empty text."""
-        match, encoded, end = self._match, as_seen(text), len(text)
+        match, end = self._match, len(text)
+        encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
         place: tuple[int, int] = match(_ANYWHERE, encoded, 0, end)[0]
         while place[0] >= 0:
             yield place
@@ -57,7 +59,8 @@ class Pattern:
 
     def is_in(self, text: str | bytes) -> bool:
         """Whether it matches anywhere."""
-        return bool(self._match(_ANYWHERE, as_seen(text), 0, len(text))[0][0] >= 0)
+        encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
+        return bool(self._match(_ANYWHERE, encoded, 0, len(encoded))[0][0] >= 0)
 
 
 def as_seen(text: str | bytes) -> bytes:
@@ -77,7 +80,7 @@ _ESCAPE = re.compile(
 
 def as_data(text: str) -> bytes:
     """Return a text as a pattern for data sees it: an underscore or an escaped mark parts two values."""
-    seen = as_seen(text).replace(b"_", _UNIT_SEPARATOR)
+    seen = text.encode("latin-1", "replace").replace(b"_", _UNIT_SEPARATOR)
     if b"\\" in seen or b"%" in seen or b"\x1b" in seen:
         return _ESCAPE.sub(lambda found: _UNIT_SEPARATOR * len(found[0]), seen)
     return seen

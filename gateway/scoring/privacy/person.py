@@ -90,7 +90,7 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
 
 
 def _cells(text: str) -> list[tuple[int, str]]:
-    """Return the parts of a text that a name may stand in, since they have capitals, and where each starts."""
+    """Return the parts of a text that a name may stand in, for they have capitals, and their starts."""
     has_escapes = "\\" in text or "%" in text or "\x1b" in text
     cells, start = [], 0
     for found in (_BETWEEN_ESCAPED_CELLS if has_escapes else _BETWEEN_CELLS).finditer(text):
