@@ -58,6 +58,25 @@ def test_learn_score_and_route_by_it(
     assert load_policy(policy).hash != before
 
 
+def test_every_command_reads_a_scorer_beside_the_policy(
+    outcomes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another folder, with a policy named by a relative path, the scorer is still found."""
+    folder, elsewhere = tmp_path / "team", tmp_path / "elsewhere"
+    (folder / "scorers").mkdir(parents=True)
+    elsewhere.mkdir()
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(folder / "scorers/own.json")]) == 0
+    (folder / "policy.yaml").write_text(MANUAL.replace("scorer: shipped", "scorer: scorers/own.json"))
+    (elsewhere / "texts.jsonl").write_text('{"id": "a", "text": "What is 5 plus 6?"}\n')
+    monkeypatch.chdir(elsewhere)
+    policy = "../team/policy.yaml"
+    assert run(["policy", "check", policy]) == 0
+    assert run(["policy", "show", policy]) == 0
+    assert run(["explain", "--policy", policy, "What is 5 plus 6?"]) == 0
+    assert run(["score", "--policy", policy, "--input", "texts.jsonl", "--output", "scores.jsonl"]) == 0
+    assert json.loads(Path("scores.jsonl").read_text())["complexity"] > 0.7
+
+
 def test_a_scorer_for_other_features_is_refused(tmp_path: Path, outcomes: Path) -> None:
     """The policy names file, line and key; the command names the file."""
     scorer = tmp_path / "scorer.json"

@@ -170,3 +170,25 @@ def test_the_packaged_policy_needs_nothing() -> None:
     models = load_policy(default_policy_path()).models.values()
     assert [spec.path for spec in models if isinstance(spec, LlamaCppModel)] == ["builtin:demo"]
     assert not [spec for spec in models if isinstance(spec, OpenAIModel)]
+
+
+@settings(max_examples=50)
+@given(name=st.from_regex(r"[A-Za-z0-9_.-]{1,12}(/[A-Za-z0-9_.-]{1,12}){0,2}\.gguf", fullmatch=True))
+def test_every_relative_path_is_relative_to_the_policy(name: str) -> None:
+    """A model and an adapter get whole paths, whatever the working folder is; the hash keeps what was written."""
+    text = POLICY.replace('path: "builtin:demo"', f'path: "{name}", lora: [{{path: "a/{name}"}}]')
+    here, there = (parse_policy(text, name="p", folder=Path(folder)) for folder in ("/etc/gateway", "team"))
+    for policy, folder in ((here, Path("/etc/gateway")), (there, Path.cwd() / "team")):
+        edge = policy.models["edge"]
+        assert isinstance(edge, LlamaCppModel)
+        assert (edge.path, edge.lora[0].path) == (str(folder / name), str(folder / "a" / name))
+    assert here.hash == there.hash
+
+
+@pytest.mark.parametrize("path", ["builtin:demo", "/models/own.gguf", "~/own.gguf"])
+def test_a_path_that_is_whole_stays(path: str) -> None:
+    """A built-in model, an absolute path and one of the user's home are what they were."""
+    policy = parse_policy(POLICY.replace("builtin:demo", path), name="p", folder=Path("team"))
+    edge = policy.models["edge"]
+    assert isinstance(edge, LlamaCppModel)
+    assert edge.path == path

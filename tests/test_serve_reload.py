@@ -16,6 +16,10 @@ import grpc.aio
 import pytest
 
 from gateway.cli.app import run
+from gateway.engine.models import resolve_model_path
+from gateway.scoring.features import PromptFeatures
+from gateway.scoring.scorer_file import write_scorer
+from gateway.scoring.static_words import DIMENSIONS
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 
@@ -81,17 +85,20 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, *flags: str, workers: int = 1) -> AsyncIterator[Process]:
-    """Run a gateway of so many workers with a policy of its own."""
+async def serving(
+    tmp_path: Path, *flags: str, workers: int = 1, text: str = POLICY, cwd: Path | None = None
+) -> AsyncIterator[Process]:
+    """Run a gateway of so many workers with a policy of its own; `cwd` is a folder beside it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     policy = tmp_path / "team.yaml"
-    policy.write_text(POLICY)
+    policy.write_text(text)
+    named = policy if cwd is None else Path("..", policy.name)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--policy", str(policy), "--workers", str(workers),
+        sys.executable, "-m", "gateway", "serve", "--policy", str(named), "--workers", str(workers),
         "--listen", address, "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db",
-        "--log-format", "json", *flags, stderr=subprocess.PIPE,
+        "--log-format", "json", *flags, stderr=subprocess.PIPE, cwd=cwd,
     )  # fmt: skip
     running = Process(process, address, policy)
     reading = asyncio.create_task(running.read())
@@ -149,6 +156,42 @@ async def test_all_workers_take_a_policy_or_none_does(tmp_path: Path) -> None:
         await until(lambda: gateway.count("gateway.serving") == 3)
         assert await gateway.rules() == {"second"}
         assert gateway.count("policy.refused") == 1
+
+
+def learned(slope: float) -> str:
+    """Return a scorer's file as `gateway learn` writes it."""
+    weights = (0.0,) * (len(PromptFeatures._fields) + DIMENSIONS)
+    return write_scorer(weights=weights, intercept=0.0, slope=slope, is_calibrated=False, notes={})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_files_that_a_policy_names_are_relative_to_it(tmp_path: Path, workers: int) -> None:
+    """A model and a scorer are found at the start, after a reload, and by a worker that is started again.
+
+    The gateway runs in another folder. The scorer that was checked is the one that every worker has, whatever
+    its file has become.
+    """
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.gguf").symlink_to(resolve_model_path("builtin:demo"))
+    (tmp_path / "scorer.json").write_text(learned(1.0))
+    text = POLICY.replace("builtin:demo", "models/own.gguf") + "complexity: {scorer: scorer.json}\n"
+    async with serving(tmp_path, "--allow-loosening", workers=workers, text=text, cwd=elsewhere) as gateway:
+        assert await gateway.rules() == {"first"}
+        (tmp_path / "scorer.json").write_text(learned(2.0))
+        await gateway.put(text.replace("first", "second"), "policy.applied")
+        if workers > 1:
+            await until(lambda: gateway.count("policy.applied") == 3)
+            (tmp_path / "scorer.json").unlink()
+            victim = next(entry["pid"] for entry in gateway.logs if entry["event"] == "worker.started")
+            os.kill(int(str(victim)), signal.SIGKILL)
+            await until(lambda: gateway.count("gateway.serving") == 3)
+        assert await gateway.rules() == {"second"}
+        hashes = {entry["policy_hash"] for entry in gateway.logs if entry["event"] == "policy.applied"}
+
+    assert len(hashes) == 1
+    assert gateway.count("policy.late") == gateway.count("policy.refused") == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

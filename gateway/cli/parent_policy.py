@@ -4,16 +4,18 @@ A worker that is started again takes what was published, whatever the operator's
 """
 
 import asyncio
-import shutil
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.policy_change import PolicyFile, Reloaded
-from gateway.errors import PolicyError
+from gateway.policy.load import parse_policy
+from gateway.policy.model import Policy
+from gateway.scoring.scorer_file import parse_scorer
 
-PUBLISHED = "policy.yaml"
-"""Of the folder that workers share."""
+PUBLISHED = "policy.json"
+"""Of the folder that workers share: the text of the policy and of its scorer, read together."""
 WORKERS_TAKE_S = 10.0
 """How long a reload waits until every worker has said that it serves the new policy."""
 
@@ -22,17 +24,14 @@ class ParentPolicy:
     """What all workers run; `reload` changes it, and `serves` is what they say of themselves."""
 
     def __init__(self, file: PolicyFile, folder: Path) -> None:
-        """Publish the policy; raises PolicyError."""
+        """Publish the policy; raises PolicyError, OSError."""
         self._file = file
         self._published = folder / PUBLISHED
-        self._fresh = folder / "policy.new"
         self._turn = asyncio.Lock()
         self._news = asyncio.Condition()
         self._hashes: dict[int, str] = {}
-        if problem := self._copy():
-            raise PolicyError([problem])
-        self.running = self._checked().load()
-        self._fresh.replace(self._published)
+        self.running = file.load()
+        self._publish(self.running)
 
     async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
         """Check the file, and publish it if it may run; the workers are to be told by whoever calls."""
@@ -70,28 +69,37 @@ class ParentPolicy:
         return True
 
     def _reload(self, allow_loosening: bool) -> Reloaded:
-        if problem := self._copy():
-            return Reloaded(outcome="refused", policy_hash=self.running.hash, problems=(problem,))
-        policy, reloaded = self._checked().compare(self.running, allow_loosening=allow_loosening)
+        policy, reloaded = self._file.compare(self.running, allow_loosening=allow_loosening)
         if reloaded.outcome == "applied":
-            self._fresh.replace(self._published)
+            try:
+                self._publish(policy)
+            except OSError as error:
+                said = f"{self._file.name}:1: file: cannot be handed to the workers: {error.strerror}"
+                return Reloaded(outcome="refused", policy_hash=self.running.hash, problems=(said,))
             self.running = policy
         return reloaded
 
-    def _copy(self) -> str | None:
-        """Copy the file, so that what is checked is what is published; return what is wrong."""
-        try:
-            shutil.copyfile(self._file.path, self._fresh)
-        except OSError as error:
-            return f"{self._file.name}:1: file: cannot be read: {error.strerror}"
-        return None
-
-    def _checked(self) -> PolicyFile:
-        return replace(self._file, path=self._fresh)
+    def _publish(self, policy: Policy) -> None:
+        """Hand the workers what was checked, whatever its files hold by now."""
+        scorer = None if policy.scorer is None else policy.scorer.text
+        fresh = self._published.with_suffix(".new")
+        fresh.write_text(json.dumps({"policy": policy.source.text, "scorer": scorer}))
+        fresh.replace(self._published)
 
 
-def file_of_worker(folder: Path, *, name: str, air_gap: bool, environ: Mapping[str, str]) -> PolicyFile:
-    """Return what a worker reads: whether it may be taken was for the parent to say."""
-    return PolicyFile(
-        path=folder / PUBLISHED, name=name, environ=environ, air_gap=air_gap, allow_loosening=True
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPolicy(PolicyFile):
+    """What a worker reads in the place of the operator's file; `path` is still that file's."""
+
+    published: Path
+
+    def load(self) -> Policy:
+        """Return what the parent published last; it has been checked."""
+        said = json.loads(self.published.read_text())
+        return parse_policy(
+            said["policy"],
+            name=self.name,
+            air_gap=self.air_gap,
+            folder=self.path.parent,
+            scorer=None if said["scorer"] is None else parse_scorer(said["scorer"]),
+        )

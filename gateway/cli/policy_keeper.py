@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.admin.place import Place
 from gateway.admin.server import Reloading
 from gateway.cli.hotline import Hotline
-from gateway.cli.parent_policy import file_of_worker
+from gateway.cli.parent_policy import PUBLISHED, PublishedPolicy
 from gateway.cli.policy_change import PolicyFile, Reloaded, start, watch
 from gateway.cli.reloading import OnReload, Reloader
 from gateway.clock import SystemClock
@@ -19,7 +19,15 @@ def policy_file(
 ) -> PolicyFile:
     """Return what this process reads: the file itself or, in a worker, what its parent took of it."""
     if place.folder is not None:
-        return file_of_worker(place.folder, name=str(path), air_gap=air_gap, environ=environ)
+        # Whether it is too loose was for the parent to say.
+        return PublishedPolicy(
+            path=path,
+            name=str(path),
+            environ=environ,
+            air_gap=air_gap,
+            allow_loosening=True,
+            published=place.folder / PUBLISHED,
+        )
     return PolicyFile(
         path=path, name=str(path), environ=environ, air_gap=air_gap, allow_loosening=allow_loosening
     )

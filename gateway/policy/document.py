@@ -5,7 +5,7 @@ enough to say everything once, and a document that cannot refer to itself cannot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -91,6 +91,8 @@ class Source:
 
     name: str
     lines: Mapping[Path, int]
+    text: str = field(default="", repr=False)
+    """What was read, for a process that hands it on."""
 
     def at(self, path: Path, message: str) -> str:
         """Return `file:line: key: message`; what is not there is said of the nearest thing around it."""

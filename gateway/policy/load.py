@@ -15,12 +15,13 @@ from ruamel.yaml import YAML
 from gateway.errors import PolicyError
 from gateway.policy.air_gap import check_air_gap
 from gateway.policy.checks import check
-from gateway.policy.complexity import check_scorer, scorer_of
+from gateway.policy.complexity import problem_of, read_named_scorer
 from gateway.policy.document import MAX_BYTES, TOO_LONG, Document, Problem, Source, read_document
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
+from gateway.policy.paths import with_whole_paths
 from gateway.policy.rules import Conditions
 from gateway.policy.wording import problems_of
-from gateway.scoring.scorer_file import Scorer
+from gateway.scoring.scorer_file import Scorer, ScorerRefused
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -52,10 +53,12 @@ def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -
     return parse_policy(text, name=name, air_gap=air_gap, folder=path.parent)
 
 
-def parse_policy(text: str, *, name: str, air_gap: bool = False, folder: Path = Path()) -> Policy:
+def parse_policy(
+    text: str, *, name: str, air_gap: bool = False, folder: Path = Path(), scorer: Scorer | None = None
+) -> Policy:
     """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file.
 
-    A scorer that it names is looked for in `folder`.
+    Files that it names are relative to `folder`. A `scorer` stands for the file of the one that it names.
     """
     document = read_document(text)
     if document.value is None and document.problems:
@@ -66,12 +69,15 @@ def parse_policy(text: str, *, name: str, air_gap: bool = False, folder: Path = 
     problems = [*document.problems, *problems, *check(document)]
     if air_gap:
         problems += check_air_gap(document)
-    if file is not None:
-        problems += check_scorer(document, file.complexity, folder)
+    if file is not None and scorer is None:
+        try:
+            scorer = read_named_scorer(file.complexity, folder)
+        except ScorerRefused as refused:
+            problems.append(problem_of(document, file.complexity, refused))
     if file is None or problems:
         raise _refused(problems, name)
-    source = Source(name=name, lines=document.lines)
-    return _policy_of(_with_derived_defaults(file), source, scorer_of(file.complexity, folder))
+    source = Source(name=name, lines=document.lines, text=text)
+    return _policy_of(_with_derived_defaults(file), source, scorer, folder)
 
 
 def _refused(problems: Iterable[Problem], name: str) -> PolicyError:
@@ -85,11 +91,18 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
         return None, list(problems_of(error, document))
 
 
-def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None) -> Policy:
+def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: Path) -> Policy:
     conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
     effective = _plain(file.model_dump(mode="python", exclude_none=True, exclude={"tests"}))
     return Policy(
-        models=MappingProxyType(file.models),
+        models=MappingProxyType(
+            {
+                name: spec.model_copy(update=with_whole_paths(spec, folder))
+                if isinstance(spec, LlamaCppModel)
+                else spec
+                for name, spec in file.models.items()
+            }
+        ),
         privacy=file.privacy,
         budgets=file.budgets,
         rules=tuple(

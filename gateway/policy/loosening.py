@@ -54,6 +54,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "limits": _limits(before.limits, after.limits),
         "handoff": _handoff(before.handoff, after.handoff),
         "sample": _sample(before.sample, after.sample),
+        "scorer": _scorer(before, after),
     }
     changes: list[Change] = []
     for field in fields(Policy):
@@ -62,6 +63,11 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         elif field.name not in _ASKS_NO_MORE and getattr(before, field.name) != getattr(after, field.name):
             changes.append(((field.name,), "changed; whether it is looser is not known"))
     return changes
+
+
+def _scorer(before: Policy, after: Policy) -> Iterator[Change]:
+    if before.scorer != after.scorer:
+        yield ("complexity", "scorer"), "changed; whether it is looser is not known"
 
 
 def _models(

@@ -95,7 +95,9 @@ class CommonKeys(Strict):
 class Adapter(Strict):
     """A LoRA adapter that is applied to a model for every request."""
 
-    path: str = Field(min_length=1, description="The adapter, a GGUF file made for this model.")
+    path: str = Field(
+        min_length=1, description="The adapter, a GGUF file made for this model, relative to the policy file."
+    )
     scale: float = Field(
         1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="How strongly it is applied."
     )
@@ -105,7 +107,10 @@ class LlamaCppModel(CommonKeys):
     """A GGUF file, answered by an engine process on this host."""
 
     kind: Literal["llama_cpp"] = Field(description="A GGUF file, run by llama.cpp on this host.")
-    path: str = Field(min_length=1, description='A GGUF file, or "builtin:demo", which needs no file.')
+    path: str = Field(
+        min_length=1,
+        description='A GGUF file, relative to the policy file, or "builtin:demo", which needs no file.',
+    )
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",

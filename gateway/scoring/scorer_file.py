@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Scorer:
     """Of the file."""
     is_calibrated: bool = False
     """Whether the score is a probability on the traffic that it was learned from."""
+    text: str = field(default="", repr=False, compare=False)
+    """The file, for a process that hands it on; empty for a scorer that was made in memory."""
 
 
 def features_hash() -> str:
@@ -98,6 +100,7 @@ def parse_scorer(text: str) -> Scorer:
         slope=float(slope),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         is_calibrated=fields.get("is_calibrated") is True,
+        text=text,
     )
 
 
