@@ -286,3 +286,36 @@ async def test_view_without_accounts() -> None:
     reader = CountingReader()
     assert await BudgetView(reader, clock=FakeClock()).spent_and_limits(()) == ()
     assert reader.reads == 0
+
+
+_BUDGETS = st.lists(
+    st.builds(
+        lambda name, per, limit, window: Budget(
+            name=name,
+            per=per,
+            label="team" if per == "label" else None,
+            limit_usd=Decimal(limit),
+            window=window,
+        ),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["tenant", "label", "model", "all"]),
+        st.integers(1, 100),
+        st.sampled_from(["minute", "day", "month"]),
+    ),
+    unique_by=lambda budget: budget.name,
+    max_size=3,
+)
+
+
+@given(before=_BUDGETS, after=_BUDGETS)
+async def test_operators_see_the_caps_that_hold_now(before: list[Budget], after: list[Budget]) -> None:
+    """After a reload a subject that has called has the new caps, although it has not called again."""
+    clock = FakeClock()
+    view = BudgetView(CountingReader(), clock=clock)
+    caller = {"tenant": "acme", "labels": {"team": "x"}, "model": "cloud"}
+    await view.spent_and_limits(accounts_for(before, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
+
+    shown = {account for account, _ in await view.recent(after)}
+
+    stay = [each for each in after if (each.name, each.per) in {(old.name, old.per) for old in before}]
+    assert shown == set(accounts_for(stay, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]

@@ -175,7 +175,7 @@ def test_the_packaged_policy_needs_nothing() -> None:
 @settings(max_examples=50)
 @given(name=st.from_regex(r"[A-Za-z0-9_.-]{1,12}(/[A-Za-z0-9_.-]{1,12}){0,2}\.gguf", fullmatch=True))
 def test_every_relative_path_is_relative_to_the_policy(name: str) -> None:
-    """A model and an adapter get whole paths, whatever the working folder is; the hash keeps what was written."""
+    """A model and an adapter get whole paths in any working folder; the hash keeps what was written."""
     text = POLICY.replace('path: "builtin:demo"', f'path: "{name}", lora: [{{path: "a/{name}"}}]')
     here, there = (parse_policy(text, name="p", folder=Path(folder)) for folder in ("/etc/gateway", "team"))
     for policy, folder in ((here, Path("/etc/gateway")), (there, Path.cwd() / "team")):

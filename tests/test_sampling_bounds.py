@@ -1,11 +1,13 @@
 """What a second answer may see and cost: clearance, judges, the cap of a day and other budgets."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.clock import SystemClock
+from gateway.policy.sampling import CAP
 from gateway.records.writer import Records
 from gateway.v1 import gateway_pb2 as pb
 from tests.operated import operated
@@ -128,11 +130,19 @@ async def test_the_cap_is_that_of_all_processes_and_starts(tmp_path: Path) -> No
     assert len(gateway.outcomes()) == 1
 
 
-async def test_budgets_bind_samples_too(tmp_path: Path) -> None:
-    """The budget of the tenant has no room for a second answer: it has none for a first one either."""
-    policy = f"{EVERY}budgets: [{{name: daily, per: tenant, limit_usd: 0.0001, window: day}}]\n"
-    async with sampling(tmp_path, policy=policy) as gateway:
-        await gateway.ask()
-        await gateway.until_told("budget")
-    assert gateway.models["cloud"].calls == []
-    assert gateway.outcomes() == []
+@pytest.mark.parametrize(
+    ("per", "result"), [("tenant", "number"), ("label, label: team", "number"), ("all", "budget")]
+)
+async def test_no_caller_pays_for_a_second_answer(tmp_path: Path, per: str, result: str) -> None:
+    """A caller's budget without room stops none, and is not charged; a cap on all spend binds here too."""
+    policy = f"{EVERY}budgets: [{{name: daily, per: {per}, limit_usd: 0.0001, window: day}}]\n"
+    state = f"sqlite://{tmp_path / 'ledger.db'}"
+    async with sampling(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
+        await gateway.ask(labels={"team": "y"} if "label" in per else {})
+        await gateway.until_told(result)
+    assert len(gateway.models["cloud"].calls) == (result == "number")
+    with sqlite3.connect(tmp_path / "ledger.db") as ledger:
+        charged = dict(ledger.execute("SELECT key, charged_usd_nanos FROM account").fetchall())
+    assert {key.partition("/")[0]: nanos for key, nanos in charged.items()} == (
+        {CAP: 900_000} if result == "number" else {}
+    )

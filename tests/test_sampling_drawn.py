@@ -19,7 +19,7 @@ from gateway.types import (
     Reason,
     Route,
 )
-from tests.sampling_made import FINE, PARSED, REQUEST, attempt, decision_of
+from tests.sampling_made import EVERY, FINE, PARSED, REQUEST, attempt, decision_of
 from tests.served import POLICY
 
 
@@ -98,8 +98,12 @@ def test_no_leave_for_a_judge_above_its_clearance() -> None:
     assert decide_for(REQUEST, "cloud", judged=replace(decision_of(), policy_hash="0"), policy=PARSED) is None
 
 
-def test_the_cap_is_one_more_budget() -> None:
-    """Beside those that there are, under the same hash; without a section the policy is as it was."""
+def test_second_answers_have_a_purse_of_their_own() -> None:
+    """No tenant and no label pays for it; caps on a model and on all spend stay. The hash is the same."""
+    scopes = ("per: tenant", "per: label, label: team", "per: model", "per: all")
+    budgets = [f"  - {{name: b{n}, {each}, limit_usd: 1, window: day}}\n" for n, each in enumerate(scopes)]
+    text = f"{EVERY}budgets:\n{''.join(budgets)}"
+    assert [each.name for each in capped(parse_policy(text, name="p")).budgets] == ["b2", "b3", CAP]
     cap = capped(PARSED).budgets[-1]
     assert (cap.name, cap.per, cap.limit_usd, cap.window) == (CAP, "all", Decimal(1), "day")
     assert (capped(PARSED).hash, capped(PARSED).resilience.attempts) == (PARSED.hash, 1)

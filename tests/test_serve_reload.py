@@ -22,6 +22,7 @@ from gateway.scoring.scorer_file import write_scorer
 from gateway.scoring.static_words import DIMENSIONS
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
+from tests.operated import read_page
 
 POLICY = """\
 version: 1
@@ -33,6 +34,11 @@ rules:
 replies:
   - {id: sorry, text: x}
 """
+CLOUD_AND_CAP = """\
+  cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: public,
+          price_per_million_usd: {input: 1, output: 1}}
+budgets: [{name: daily, per: tenant, limit_usd: 8, window: day}]
+privacy:"""
 RENAMED = POLICY.replace("first", "second")
 LOOSER = RENAMED.replace("0.8", "0.9")
 BROKEN = POLICY.replace("edge]", "egde]")
@@ -192,6 +198,24 @@ async def test_files_that_a_policy_names_are_relative_to_it(tmp_path: Path, work
 
     assert len(hashes) == 1
     assert gateway.count("policy.late") == gateway.count("policy.refused") == 0
+
+
+async def test_metrics_and_status_have_the_new_caps_after_a_reload(tmp_path: Path) -> None:
+    """A subject that has called need not call again to be shown with the cap that binds it now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        metrics = f"127.0.0.1:{probe.getsockname()[1]}"
+    text = POLICY.replace("privacy:", CLOUD_AND_CAP, 1)
+    async with serving(tmp_path, "--metrics", metrics, workers=2, text=text) as gateway:
+        await gateway.rules()
+        before = await read_page(metrics)
+        await gateway.put(text.replace("limit_usd: 8", "limit_usd: 5"), "policy.applied")
+        await until(lambda: gateway.count("policy.applied") == 3)
+        after = await read_page(metrics)
+
+    assert before.total("gateway_budget_limit_usd", budget="daily") == 8.0
+    assert after.total("gateway_budget_limit_usd", budget="daily") == 5.0
+    assert after.total("gateway_budget_left_usd", budget="daily", subject="default") == 5.0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

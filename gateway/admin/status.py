@@ -140,7 +140,8 @@ class StatusReader:
     async def _budgets(self) -> list[pb.Budget]:
         try:
             async with asyncio.timeout(ASK_S):
-                spent = await self._sources.budgets.recent()
+                budgets = self._sources.current.pipeline.policy.budgets
+                spent = await self._sources.budgets.recent(budgets)
         except (LedgerUnavailable, TimeoutError):
             return []
         return [

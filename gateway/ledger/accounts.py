@@ -23,6 +23,8 @@ class Account:
     """The start of the window."""
     resets_at_unix_s: float
     """The end of the window, when the account begins anew."""
+    scope: str = ""
+    """What kind of subject it has; see `scope_of`."""
     subject: str = ""
     """Whose it is, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
     soft_limit_usd_nanos: int | None = None
@@ -53,29 +55,37 @@ def accounts_for(
     A label is a claim, so a budget per label binds inside the tenant only; calls without the label share
     one account, or leaving it out would be a way around the cap.
     """
-    accounts = []
-    for budget in budgets:
-        subject = {
-            "tenant": tenant,
-            "label": f"{tenant}/{budget.label}={labels.get(budget.label or '', '')}",
-            "model": model,
-            "all": "*",
-        }[budget.per]
-        begins_s, ends_s = _window(budget.window, datetime.fromtimestamp(unix_s, ZoneInfo(budget.time_zone)))
-        begins = datetime.fromtimestamp(begins_s, UTC)
-        soft = budget.soft_limit_usd
-        accounts.append(
-            Account(
-                key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins:%Y-%m-%dT%H:%MZ}",
-                budget=budget.name,
-                subject=subject,
-                limit_usd_nanos=nanos_of_usd(budget.limit_usd),
-                soft_limit_usd_nanos=None if soft is None else nanos_of_usd(soft),
-                begins_at_unix_s=begins_s,
-                resets_at_unix_s=ends_s,
-            )
+    subjects = {"tenant": tenant, "model": model, "all": "*"}
+    return tuple(
+        account_of(
+            budget,
+            subjects.get(budget.per) or f"{tenant}/{budget.label}={labels.get(budget.label or '', '')}",
+            unix_s=unix_s,
         )
-    return tuple(accounts)
+        for budget in budgets
+    )
+
+
+def account_of(budget: Budget, subject: str, *, unix_s: float) -> Account:
+    """Return the account of one subject of a budget at `unix_s`."""
+    begins_s, ends_s = _window(budget.window, datetime.fromtimestamp(unix_s, ZoneInfo(budget.time_zone)))
+    begins = datetime.fromtimestamp(begins_s, UTC)
+    soft = budget.soft_limit_usd
+    return Account(
+        key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins:%Y-%m-%dT%H:%MZ}",
+        budget=budget.name,
+        scope=scope_of(budget),
+        subject=subject,
+        limit_usd_nanos=nanos_of_usd(budget.limit_usd),
+        soft_limit_usd_nanos=None if soft is None else nanos_of_usd(soft),
+        begins_at_unix_s=begins_s,
+        resets_at_unix_s=ends_s,
+    )
+
+
+def scope_of(budget: Budget) -> str:
+    """Return what has a cap of its own in a budget: subjects of another scope are not its subjects."""
+    return f"{budget.per}:{budget.label or ''}"
 
 
 def check_room(

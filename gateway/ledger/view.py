@@ -6,13 +6,14 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import LedgerUnavailable
-from gateway.ledger.accounts import Account
+from gateway.ledger.accounts import Account, account_of, scope_of
+from gateway.policy.model import Budget
 
 FRESH_S = 1.0
 """How long a view is used; the law is the reservation, so this only bounds how late a rule sees it."""
 
 MOST_RECENT = 1000
-"""Accounts that are remembered for operators."""
+"""Subjects of budgets that are remembered for operators."""
 
 
 class SpendReader(Protocol):
@@ -30,7 +31,8 @@ class BudgetView:
         self._ledger = ledger
         self._clock = clock
         self._seen: dict[str, tuple[float, int | None]] = {}
-        self._recent: OrderedDict[str, Account] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        """Budget, scope and subject; not the limit, which a reload may change."""
 
     async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
         """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit comes first.
@@ -52,21 +54,26 @@ class BudgetView:
             for spent, limit in ((known[account.key], _scored_limit(account)) for account in accounts)
         )
 
-    async def recent(self) -> Sequence[tuple[Account, int]]:
-        """Return accounts of windows that run, of subjects that called lately, and what is spent of each.
+    async def recent(self, budgets: Sequence[Budget]) -> Sequence[tuple[Account, int]]:
+        """Return the accounts, by these budgets, of subjects that called lately, and what is spent of each.
 
         For operators; read from the ledger anew. Raises LedgerUnavailable.
         """
-        unix_s = self._clock.unix_s()
-        accounts = [account for account in self._recent.values() if account.resets_at_unix_s > unix_s]
+        by_name, unix_s = {budget.name: budget for budget in budgets}, self._clock.unix_s()
+        accounts = [
+            account_of(budget, subject, unix_s=unix_s)
+            for name, scope, subject in self._recent
+            if (budget := by_name.get(name)) is not None and scope_of(budget) == scope
+        ]
         if not accounts:
             return []
         return tuple(zip(accounts, await self._ledger.spent(accounts), strict=True))
 
     def _remember(self, accounts: Sequence[Account]) -> None:
         for account in accounts:
-            self._recent[account.key] = account
-            self._recent.move_to_end(account.key)
+            known = (account.budget, account.scope, account.subject)
+            self._recent[known] = None
+            self._recent.move_to_end(known)
         while len(self._recent) > MOST_RECENT:
             self._recent.popitem(last=False)
 

@@ -15,8 +15,8 @@ CAP = "sample"
 class Sample(Strict):
     """A share of requests is answered by the other side, too, after the caller has its answer.
 
-    Only by a model of the request's own chain, within clearance and budgets; how far both agree is recorded
-    for `gateway learn`. It needs `gateway serve --decisions`.
+    Only by a model of the request's own chain, within its clearance; how far both agree is recorded for
+    `gateway learn`. It needs `gateway serve --decisions`.
     """
 
     share: float = Field(
@@ -34,8 +34,8 @@ class Sample(Strict):
     )
     max_usd_per_day: Annotated[Usd, Field(decimal_places=9)] = Field(
         Decimal(1),
-        description="What second answers and their judge may cost in a day (UTC), in US dollars; budgets "
-        "hold besides.",
+        description="What second answers and their judge may cost in a day (UTC), in US dollars: a purse of "
+        "their own. No budget per tenant or per label is charged; those per model and per all hold besides.",
         json_schema_extra={"default": 1},
     )
     judge: Name | None = Field(

@@ -148,7 +148,7 @@ class Pipeline:
                     yield event
 
     async def sample(self, request: Request, decision: Decision, deadline: Deadline, trail: Trail) -> Answer:
-        """Answer what no caller waits for: tried once, under the day's cap as under all budgets."""
+        """Answer what no caller waits for: tried once, and paid for from the purse of second answers."""
         return await self._dispatcher.generate_beside(
             request, decision, policy=self._sampling, deadline=deadline, trail=trail
         )

@@ -1,4 +1,4 @@
-"""Which requests may be answered a second time, by which model, and under which cap. Pure."""
+"""Which requests may be answered a second time, by which model, and who pays. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -63,15 +63,17 @@ def is_drawn_from(class_: PrivacyClass, section: Sample) -> bool:
 
 
 def capped(policy: Policy) -> Policy:
-    """Return the policy for second answers: they are tried once, and the day's cap is one more budget.
+    """Return the policy for second answers: they are tried once, and paid for from a purse of their own.
 
-    It keeps the hash of the policy that decided: models, clearances and rules are the same.
+    No tenant and no label is charged for what it did not ask for; caps on a model and on all spend bind here
+    too. The hash is that of the policy that decided: models, clearances and rules are the same.
     """
     if policy.sample is None:
         return policy
-    cap = Budget(name=CAP, per="all", limit_usd=policy.sample.max_usd_per_day, window="day")
+    purse = Budget(name=CAP, per="all", limit_usd=policy.sample.max_usd_per_day, window="day")
+    shared = [budget for budget in policy.budgets if budget.per in ("model", "all")]
     once = policy.resilience.model_copy(update={"attempts": 1})
-    return replace(policy, budgets=(*policy.budgets, cap), resilience=once)
+    return replace(policy, budgets=(*shared, purse), resilience=once)
 
 
 def _went_well(answer: Answer) -> bool:

@@ -215,7 +215,7 @@ BUDGET_LEFT = Metric(
     kind="gauge",
     unit="US dollars",
     labels=("budget", "subject"),
-    help="What is neither spent nor reserved in the window that runs, of subjects that called in it;"
+    help="What is neither spent nor reserved in the window that runs, of subjects that called lately;"
     " of a budget per label, the least of each tenant.",
 )
 ENGINE_UP = Metric(
