@@ -168,7 +168,8 @@ async def test_learn_joins_feedback_by_tenant_and_request(
     assert (local, cloud) == ([0.5, 0.25] * 6, [0.25] * 12)
 
     capsys.readouterr()
-    assert run(["learn", "--decisions", str(path), "--output", str(tmp_path / "s.json"), "--json"]) == 0
+    output = ["--output", str(tmp_path / "s.json"), "--accept"]  # These scores are at chance.
+    assert run(["learn", "--decisions", str(path), *output, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["outcomes"], said["records"]) == (
         24,
@@ -176,7 +177,7 @@ async def test_learn_joins_feedback_by_tenant_and_request(
     )
     more = tmp_path / "more.jsonl"
     more.write_text("".join(f'{{"text": "What is {n}?", "weak": {n % 2}}}\n' for n in range(3)))
-    both = ["learn", "--decisions", str(path), "--outcomes", str(more), "--output", str(tmp_path / "s.json")]
+    both = ["learn", "--decisions", str(path), "--outcomes", str(more), *output]
     assert run(both) == 0
     shown = capsys.readouterr().out
     assert "records: joined     24\nrecords: sampled    0\noutcomes            27\n" in shown

@@ -1,6 +1,7 @@
 """`gateway learn`: a scorer of complexity from outcomes of one's own traffic."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from gateway.scoring.complexity import shipped_scorer
 from gateway.scoring.learning import Learned, TooFewOutcomes
 from gateway.scoring.learning import learn as learned_from
 from gateway.scoring.scorer_file import Scorer, write_scorer
+from gateway.scoring.tenant_shares import TenantShare
 
 
 def learn(
@@ -37,19 +39,27 @@ def learn(
             "--base", metavar="FILE", help="The scorer to begin from; `shipped` is the one that ships."
         ),
     ] = "shipped",
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept", help="Write a scorer that is no better than chance, or that serves a tenant worse."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn a complexity scorer from outcomes of your own traffic.
 
-    A line of --outcomes is {"id", "text", "weak", "strong"}: how good the answers of the edge model and of
-    the cloud model were, 0 to 1; one of the two is enough. In place of "text" there may be the "features" of
-    a record.
+    A line of --outcomes is {"id", "text", "weak", "strong", "tenant"}: how good the answers of the edge
+    model and of the cloud model were, 0 to 1; one of the two is enough, and "tenant" may be left out. In
+    place of "text" there may be the "features" of a record.
 
     In the records of --decisions each request whose features are kept is an outcome if it has feedback, or
     if the policy's `sample` had it answered by both sides.
 
     What is printed was measured on held folds: each outcome by weights that never saw it. Where the outcomes
-    speak against new weights the old ones stay, and only the score becomes a probability.
+    speak against new weights the old ones stay, and only the score becomes a probability. A tenant counts by
+    the root of the number of its outcomes. Nothing is written, and the exit status is 1, if the scorer is no
+    better than chance, or worse for a tenant with 50 outcomes or more; --accept writes it all the same.
 
     Name the file in the policy, as complexity: {scorer: FILE}, or try it: gateway score --scorer FILE.
 
@@ -66,12 +76,47 @@ def learn(
     found = None if decisions is None else _harvest(decisions)
     rows += () if found is None else (*found.joined, *found.sampled)
     try:
-        learned = learned_from(np.array([row.features for row in rows]), gains_of(rows), scorer)
+        learned = learned_from(
+            np.array([row.features for row in rows]),
+            gains_of(rows),
+            scorer,
+            tenants=[row.tenant for row in rows],
+        )
     except TooFewOutcomes as error:
         where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
         raise CommandFailed(f"{where}: {error}{_said_of(found)}", status=MISUSED) from None
-    _write(output, learned, scorer)
-    print(json.dumps(_fields(learned, found), indent=2) if as_json else _table(learned, found, output))
+    objections = _objections(learned)
+    is_written = accept or not objections
+    if is_written:
+        _write(output, learned, scorer)
+    if as_json:
+        tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
+        fields = {**_fields(learned, found), **tenants, "objections": objections, "written": is_written}
+        print(json.dumps(fields, indent=2))
+    else:
+        print("\n".join([*_rows(learned, found), *_tenant_rows(learned.tenants)]))
+    if not is_written:
+        raise CommandFailed(
+            f"{output}: nothing was written: {'; '.join(objections)}; gather more outcomes, leave out those"
+            " that you do not trust, or say --accept"
+        )
+    if not as_json:
+        print(f"{'written':20}{output}")
+
+
+def _objections(learned: Learned) -> list[str]:
+    """Return why a scorer should not be used."""
+    said = []
+    if learned.is_chance:
+        said.append(f"on held outcomes it is no better than chance (APGR {_measure(learned.after)})")
+    for each in learned.tenants:
+        if each.is_worse:
+            low, high = each.difference
+            said.append(
+                f"for tenant {each.tenant or 'without a name'} it is worse than the scorer that was there"
+                f" (APGR {each.after:.3f} in place of {each.before:.3f}, 95 %: {low:+.3f} to {high:+.3f})"
+            )
+    return said
 
 
 def _read(path: Path) -> list[Outcome]:
@@ -138,11 +183,45 @@ def _counts(found: Harvest) -> dict[str, int]:
     }
 
 
-def _table(learned: Learned, found: Harvest | None, output: Path) -> str:
+def _tenant_fields(share: TenantShare) -> dict[str, object]:
+    """Return what JSON says of a tenant; it has no word for what is no number."""
+    numbers = {
+        "weight": share.weight,
+        "move": share.move,
+        "apgr_before": share.before,
+        "apgr_after": share.after,
+        "difference_low": share.difference[0],
+        "difference_high": share.difference[1],
+    }
+    rounded = {
+        key: None if value is None or math.isnan(value) else round(value, 4) for key, value in numbers.items()
+    }
+    return {"tenant": share.tenant, "outcomes": share.outcomes, **rounded, "is_worse": share.is_worse}
+
+
+def _rows(learned: Learned, found: Harvest | None) -> list[str]:
     kept = "moved" if learned.is_moved else "kept: the outcomes do not speak for others"
     rows = [] if found is None else [(f"records: {name}", str(n)) for name, n in _counts(found).items()]
     rows += [("outcomes", str(learned.rows)), ("weights", kept)]
-    for name, (value, low, high) in (("APGR before", learned.before), ("APGR after", learned.after)):
-        rows.append((name, f"{value:.3f}  (95 %: {low:.3f} to {high:.3f}; 0.5 is chance)"))
-    rows += [("calibration error", f"{learned.calibration_error:.3f}"), ("written", str(output))]
-    return "\n".join(f"{name:20}{value}" for name, value in rows)
+    rows.append(("APGR before", f"{_measure(learned.before)}; 0.5 is chance"))
+    rows.append(("APGR after", _measure(learned.after)))
+    rows.append(("calibration error", f"{learned.calibration_error:.3f}"))
+    return [f"{name:20}{value}" for name, value in rows]
+
+
+def _measure(value: tuple[float, float, float]) -> str:
+    return f"{value[0]:.3f}, 95 %: {value[1]:.3f} to {value[2]:.3f}"
+
+
+def _tenant_rows(tenants: tuple[TenantShare, ...]) -> list[str]:
+    """Return who moved the scorer, and what became of each one's own outcomes."""
+    if len(tenants) < 2:
+        return []
+    rows = [f"{'tenant':20}{'outcomes':>9}{'weight':>8}{'move':>7}{'before':>8}{'after':>8}"]
+    for each in tenants:
+        move = "-" if each.move is None else f"{each.move:.0%}"
+        rows.append(
+            f"{each.tenant or '-':20}{each.outcomes:>9}{each.weight:>8.0%}{move:>7}{each.before:>8.3f}"
+            f"{each.after:>8.3f}{'  worse' * each.is_worse}"
+        )
+    return rows

@@ -24,6 +24,8 @@ class Outcome:
     features: tuple[float, ...]
     weak: float | None
     strong: float | None
+    tenant: str = ""
+    """Whose request it was; empty where nobody said."""
 
 
 def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, Outcome]]:
@@ -52,7 +54,10 @@ def outcome_of(fields: Mapping[str, Any]) -> Outcome:
     weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
     if weak is None and strong is None:
         raise BadOutcome('"weak" or "strong" must be there, a number from 0 to 1')
-    return Outcome(features=_features(fields), weak=weak, strong=strong)
+    tenant = fields.get("tenant", "")
+    if not isinstance(tenant, str):
+        raise BadOutcome('"tenant" must be text')
+    return Outcome(features=_features(fields), weak=weak, strong=strong, tenant=tenant)
 
 
 def _quality(fields: Mapping[str, Any], key: str) -> float | None:
@@ -82,16 +87,29 @@ def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
 def gains_of(outcomes: list[Outcome]) -> NDArray[np.float64]:
     """Return what each strong answer was better by; one that is not known counts as that model's average.
 
-    A model of which no answer is known is taken to be always right, if it is the strong one, else never.
+    The average is that of the tenant, so that nobody's ratings change what another's are worth; if it rated
+    no answer of the model, that of all. A model of which no answer is known is taken to be always right, if
+    it is the strong one, else never.
     """
-    weak = [each.weak for each in outcomes if each.weak is not None]
-    strong = [each.strong for each in outcomes if each.strong is not None]
-    usual_weak = sum(weak) / len(weak) if weak else 0.0
-    usual_strong = sum(strong) / len(strong) if strong else 1.0
+    by_tenant: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        by_tenant.setdefault(each.tenant, []).append(each)
+    usual_weak, usual_strong = _usual(outcomes, 0.0, 1.0)
+    usual = {tenant: _usual(own, usual_weak, usual_strong) for tenant, own in by_tenant.items()}
     return np.array(
         [
-            (usual_strong if each.strong is None else each.strong)
-            - (usual_weak if each.weak is None else each.weak)
+            (usual[each.tenant][1] if each.strong is None else each.strong)
+            - (usual[each.tenant][0] if each.weak is None else each.weak)
             for each in outcomes
         ]
+    )
+
+
+def _usual(outcomes: list[Outcome], weak: float, strong: float) -> tuple[float, float]:
+    """Return the average quality of each model; the given ones where no answer is known."""
+    weaks = [each.weak for each in outcomes if each.weak is not None]
+    strongs = [each.strong for each in outcomes if each.strong is not None]
+    return (
+        sum(weaks) / len(weaks) if weaks else weak,
+        sum(strongs) / len(strongs) if strongs else strong,
     )

@@ -92,6 +92,6 @@ def _key(fields: Mapping[str, Any], place: str) -> tuple[_Key, float]:
 
 def _outcome(fields: Mapping[str, Any], place: str, **scores: object) -> Outcome:
     try:
-        return outcome_of({"features": fields["features"], **scores})
+        return outcome_of({"features": fields["features"], "tenant": fields["tenant"], **scores})
     except BadOutcome as error:
         raise NotARecord(f"{place}: {error}") from None

@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def apgr(scores: Floats, gains: Floats) -> float:
+def apgr(scores: Floats, gains: Floats, counts: Floats | None = None) -> float:
     """Return the average performance gap recovered: 0.5 is a random router, more is better; NaN with no gap.
 
     RouteLLM's measure (arXiv 2406.18665, section 3), here on every cut of the ranking, ties averaged:
-    `gains` are what the strong model's answer is better by.
+    `gains` are what the strong model's answer is better by; `counts`, for how many rows each one stands.
     """
-    total = gains.sum()
+    counts = np.ones(len(gains)) if counts is None else counts
+    total = (gains * counts).sum()
     if len(gains) == 0 or abs(total) < 1e-12:
         return float("nan")
-    _, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
-    averaged = (np.bincount(place, weights=gains) / counts)[np.sort(place)]
-    curve = np.concatenate([[0.0], np.cumsum(averaged)])
-    return float((curve[1:] + curve[:-1]).sum() / (2 * len(gains) * total))
+    _, place = np.unique(-scores, return_inverse=True)
+    widths, heights = np.bincount(place, weights=counts), np.bincount(place, weights=gains * counts)
+    ends = np.cumsum(heights)
+    return float(((ends - heights / 2) * widths).sum() / (widths.sum() * total))
 
 
 def calibration_error(scores: Floats, truths: Floats, *, bins: int = 10) -> float:
