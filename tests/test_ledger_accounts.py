@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.money import (
     cost_usd_nanos,
     nanos_of_usd,
-    nanos_per_token,
+    picos_per_token,
     prompt_tokens_bound,
     worst_case_usd_nanos,
 )
@@ -153,17 +154,32 @@ def test_accounts_of_all_budgets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "nanos"), [("0", 0), ("0.25", 250), ("0.001", 1), ("2.00", 2000), ("15", 15_000)]
+    ("price", "picos"),
+    [("0", 0), ("0.25", 250_000), ("0.001", 1000), ("0.0375", 37_500), ("0.000001", 1), ("15", 15_000_000)],
 )
-def test_nanos_per_token(price: str, nanos: int) -> None:
-    """A price of at most three decimals is whole nano-dollars a token."""
-    assert nanos_per_token(Decimal(price)) == nanos
+def test_picos_per_token(price: str, picos: int) -> None:
+    """A price of at most six decimals is whole pico-dollars a token."""
+    assert picos_per_token(Decimal(price)) == picos
+
+
+@given(
+    prices=st.tuples(*[st.decimals(0, 1000, places=6)] * 2),
+    calls=st.lists(st.tuples(st.integers(0, 200_000), st.integers(0, 32_000)), min_size=1, max_size=20),
+)
+def test_the_ledger_is_never_below_the_exact_bill(
+    prices: tuple[Decimal, Decimal], calls: list[tuple[int, int]]
+) -> None:
+    """Each call is rounded up by less than a nano-dollar, so the sum is never below the bill."""
+    spec = SPEC.model_copy(update={"price_per_million_usd": Price(input=prices[0], output=prices[1])})
+    booked = sum(cost_usd_nanos(spec, Usage(prompt_tokens=p, completion_tokens=c)) for p, c in calls)
+    bill = sum(Fraction(prices[0]) * p + Fraction(prices[1]) * c for p, c in calls) * 1000
+    assert bill <= booked < bill + len(calls)
 
 
 def test_fraction_is_refused() -> None:
     """What is not whole is refused, never rounded."""
-    with pytest.raises(ValueError, match="three decimals"):
-        nanos_per_token(Decimal("0.0005"))
+    with pytest.raises(ValueError, match="six decimals"):
+        picos_per_token(Decimal("0.0000005"))
     with pytest.raises(ValueError, match="nine decimals"):
         nanos_of_usd(Decimal("0.0000000001"))
 

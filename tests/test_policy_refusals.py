@@ -225,9 +225,9 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
         ),
         (
             "input: 0.25",
-            "input: 0.0005",
+            "input: 0.0000005",
             "8: models.cloud.price_per_million_usd.input",
-            "must have at most 3 decimals",
+            "must have at most 6 decimals",
         ),
         ("EMAIL: 0.5", "EMAIL: 1.5", "9: privacy.weights.EMAIL", "must be at most 1.0"),
         ("EMAIL: 0.5", "EMAIL: high", "9: privacy.weights.EMAIL", "must be a number"),

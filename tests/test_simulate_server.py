@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import StartupError
-from gateway.simulate.billing import Price, nanos_per_token, parse_price
+from gateway.simulate.billing import Price, parse_price, picos_per_token
 from gateway.simulate.server import SimulatedCloud, run_simulated_cloud
 
 DOCS = Path(__file__).parent.parent / "docs" / "simulate-cloud.md"
@@ -54,17 +54,17 @@ def test_a_price_is_read_from_its_spelling(text: str, model: str, price: Price) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sim", "sim=1", "=1:2", "sim=1:x", "sim=-1:2", "sim=0.0001:2", "sim=nan:2", "sim=1:inf"]
+    "text", ["", "sim", "sim=1", "=1:2", "sim=1:x", "sim=-1:2", "sim=0.0000001:2", "sim=nan:2", "sim=1:inf"]
 )
 def test_a_price_that_makes_no_sense_is_refused_in_one_line(text: str) -> None:
-    """A price that is missing, negative, infinite or finer than a nano-dollar a token raises ValueError."""
+    """A price that is missing, negative, infinite or finer than a pico-dollar a token raises ValueError."""
     with pytest.raises(ValueError, match=r"\A[^\n]+\Z"):
         parse_price(text)
 
 
-def test_a_dollar_for_a_million_tokens_is_a_thousand_nano_dollars_for_one() -> None:
-    """The unit is the ledger's: price times 1000, whole."""
-    assert nanos_per_token(Decimal("0.25")) == 250
+def test_a_dollar_for_a_million_tokens_is_a_million_pico_dollars_for_one() -> None:
+    """The unit is the ledger's: price times a million, whole."""
+    assert picos_per_token(Decimal("0.25")) == 250_000
 
 
 async def test_an_answer_is_billed_by_its_usage(http: aiohttp.ClientSession, cloud: SimulatedCloud) -> None:

@@ -1,4 +1,8 @@
-"""Money: integer nano-dollars, computed from prices and tokens by pure functions."""
+"""Money: integer nano-dollars, computed from prices and tokens by pure functions.
+
+A token's price is whole pico-dollars, so that a call's cost is exact until its end; there it is rounded up to
+the next nano-dollar, reservation and charge alike. So no charge exceeds its reservation or is below the bill.
+"""
 
 from decimal import Decimal
 
@@ -6,6 +10,7 @@ from gateway.policy.model import OpenAIModel
 from gateway.types import Request, Usage
 
 NANOS_PER_USD = 1_000_000_000
+PICOS_PER_NANO = 1000
 
 # No tokenizer is at hand for a model behind an API. A token is at least one byte of UTF-8, and what a
 # chat format puts around a message and around the whole is far below these.
@@ -18,9 +23,9 @@ def nanos_of_usd(amount: Decimal) -> int:
     return _whole(amount * NANOS_PER_USD, "US dollars with more than nine decimals")
 
 
-def nanos_per_token(price_per_million_usd: Decimal) -> int:
-    """Return a price in US dollars for a million tokens as nano-dollars for one; ValueError if not whole."""
-    return _whole(price_per_million_usd * 1000, "a price per million tokens with more than three decimals")
+def picos_per_token(price_per_million_usd: Decimal) -> int:
+    """Return a price in US dollars for a million tokens as pico-dollars for one; ValueError if not whole."""
+    return _whole(price_per_million_usd * 10**6, "a price per million tokens with more than six decimals")
 
 
 def prompt_tokens_bound(request: Request) -> int:
@@ -44,17 +49,17 @@ def worst_case_usd_nanos(spec: OpenAIModel, request: Request, max_tokens: int) -
 
 
 def cost_usd_nanos(spec: OpenAIModel, usage: Usage) -> int:
-    """Return what `usage` costs by the policy's prices; 0 for a model without a price."""
+    """Return what `usage` costs by the policy's prices, rounded up; 0 for a model without a price."""
     price = spec.price_per_million_usd
     if price is None:
         return 0
-    return usage.prompt_tokens * nanos_per_token(price.input) + usage.completion_tokens * nanos_per_token(
-        price.output
-    )
+    picos = usage.prompt_tokens * picos_per_token(price.input)
+    picos += usage.completion_tokens * picos_per_token(price.output)
+    return -(-picos // PICOS_PER_NANO)
 
 
 def _whole(amount: Decimal, what: str) -> int:
-    nanos = int(amount)
-    if nanos != amount:
-        raise ValueError(f"{what}: not a whole number of nano-dollars")
-    return nanos
+    whole = int(amount)
+    if whole != amount:
+        raise ValueError(f"{what}: not a whole number of the least unit")
+    return whole

@@ -50,13 +50,13 @@ may not."""
 
 
 class Price(Strict):
-    """US dollars for a million tokens; at most three decimals, so that a token costs whole nano-dollars."""
+    """US dollars for a million tokens; at most six decimals, so that a token costs whole pico-dollars."""
 
-    input: Annotated[Usd, Field(decimal_places=3)] = Field(
-        description="For a million tokens of the prompt; at most three decimals."
+    input: Annotated[Usd, Field(decimal_places=6)] = Field(
+        description="For a million tokens of the prompt; at most six decimals."
     )
-    output: Annotated[Usd, Field(decimal_places=3)] = Field(
-        description="For a million tokens of the answer; at most three decimals."
+    output: Annotated[Usd, Field(decimal_places=6)] = Field(
+        description="For a million tokens of the answer; at most six decimals."
     )
 
 

@@ -1,12 +1,16 @@
-"""What the simulated provider charges, in whole nano-dollars, so that a ledger can be compared with it."""
+"""What the simulated provider charges, so that a ledger can be compared with it.
+
+Exact in pico-dollars; a bill is told in nano-dollars, rounded up.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
-NANOS_PER_TOKEN = 1000
-"""One US dollar for a million tokens is a thousand nano-dollars for one."""
+PICOS_PER_TOKEN = 1_000_000
+"""One US dollar for a million tokens is a million pico-dollars for one."""
+PICOS_PER_NANO = 1000
 
 
 class PriceLike(Protocol):
@@ -25,7 +29,7 @@ class PriceLike(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars for a million tokens; at most three decimals, so that a token costs whole nano-dollars."""
+    """US dollars for a million tokens; at most six decimals, so that a token costs whole pico-dollars."""
 
     input: Decimal
     output: Decimal
@@ -43,23 +47,23 @@ def parse_price(text: str) -> tuple[str, Price]:
         raise ValueError(f"{text!r} is not MODEL=IN:OUT, as in 'sim-strong=0.25:2.00'")
     try:
         parsed = Price(input=Decimal(into), output=Decimal(out))
-        nanos_per_token(parsed.input)
-        nanos_per_token(parsed.output)
+        picos_per_token(parsed.input)
+        picos_per_token(parsed.output)
     except (InvalidOperation, ValueError):
         raise ValueError(
-            f"price {text!r}: IN and OUT are US dollars for a million tokens, with at most three decimals"
+            f"price {text!r}: IN and OUT are US dollars for a million tokens, with at most six decimals"
         ) from None
     return model, parsed
 
 
-def nanos_per_token(usd_per_million: Decimal) -> int:
-    """Return the price of one token in nano-dollars; raises ValueError when it is not a whole number."""
+def picos_per_token(usd_per_million: Decimal) -> int:
+    """Return the price of one token in pico-dollars; raises ValueError when it is not a whole number."""
     if not usd_per_million.is_finite() or usd_per_million < 0:
         raise ValueError("a price is a finite number, 0 or more")
-    nanos = usd_per_million * NANOS_PER_TOKEN
-    if nanos != int(nanos):
-        raise ValueError("a price has at most three decimals")
-    return int(nanos)
+    picos = usd_per_million * PICOS_PER_TOKEN
+    if picos != int(picos):
+        raise ValueError("a price has at most six decimals")
+    return int(picos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,10 @@ class Meter:
 
     def __init__(self, prices: Mapping[str, PriceLike]) -> None:
         self._prices = {
-            model: (nanos_per_token(price.input), nanos_per_token(price.output))
+            model: (picos_per_token(price.input), picos_per_token(price.output))
             for model, price in prices.items()
         }
-        self._default = (nanos_per_token(DEFAULT_PRICE.input), nanos_per_token(DEFAULT_PRICE.output))
+        self._default = (picos_per_token(DEFAULT_PRICE.input), picos_per_token(DEFAULT_PRICE.output))
         self._models: dict[str, ModelBill] = {}
 
     def count(
@@ -100,11 +104,15 @@ class Meter:
         """Add to what `model` served."""
         into, out = self._prices.get(model, self._default)
         so_far = self._models.get(model, ModelBill())
+        prompt, completion = (
+            so_far.prompt_tokens + prompt_tokens,
+            so_far.completion_tokens + completion_tokens,
+        )
         self._models[model] = ModelBill(
             requests=so_far.requests + requests,
-            prompt_tokens=so_far.prompt_tokens + prompt_tokens,
-            completion_tokens=so_far.completion_tokens + completion_tokens,
-            billed_usd_nanos=so_far.billed_usd_nanos + prompt_tokens * into + completion_tokens * out,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            billed_usd_nanos=-(-(prompt * into + completion * out) // PICOS_PER_NANO),
         )
 
     def models(self) -> dict[str, ModelBill]:
