@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,19 +168,51 @@ async def test_waiting_operations_share_a_transaction(tmp_path: Path) -> None:
     await store.aclose()
 
 
-async def test_error_of_the_store_undoes_the_group(tmp_path: Path) -> None:
-    """An error of the store reaches everyone in its transaction, and nothing of it stays."""
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("disk I/O error"), OverflowError("too large"), ValueError("a defect")]
+)
+async def test_an_error_undoes_its_own_operation_only(tmp_path: Path, error: Exception) -> None:
+    """What fails in a transaction is undone, and the others of the same transaction are committed."""
+    file = open_file(tmp_path / "ledger.db")
+    statements: list[str] = []
+    file.connection.set_trace_callback(statements.append)
+    store = GroupCommit(file)
+
+    def insert(name: str) -> Callable[[sqlite3.Connection], None]:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO total VALUES (?, 1)", (name,))
+            if name == "bad":
+                raise error
+
+        return write
+
+    first = store.run(lambda c: time.sleep(0.05))  # The others wait for it, and so share a transaction.
+    results = await asyncio.gather(
+        first, *(store.run(insert(name)) for name in ("a", "bad", "b")), return_exceptions=True
+    )
+    assert results == [None, None, error, None]
+    rows = await store.run(lambda c: c.execute("SELECT state FROM total WHERE usd_nanos = 1").fetchall())
+    assert rows == [("a",), ("b",)]
+    assert statements.count("COMMIT") <= 3
+    await store.aclose()
+
+
+async def test_a_transaction_that_sqlite_has_undone_fails_for_everybody(tmp_path: Path) -> None:
+    """As when the disk is full: nobody is told that something is written."""
     store = GroupCommit(open_file(tmp_path / "ledger.db"))
-    insert = "INSERT INTO total VALUES ('test', 1)"
 
-    def write_then_fail(connection: sqlite3.Connection) -> None:
-        connection.execute(insert)
-        raise sqlite3.OperationalError("disk I/O error")
+    def undone(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
 
-    with pytest.raises(sqlite3.OperationalError):
-        await store.run(write_then_fail)
-    rows = await store.run(lambda c: c.execute("SELECT * FROM total WHERE state = 'test'").fetchall())
-    assert rows == []
+    results = await asyncio.gather(
+        store.run(lambda c: c.execute("INSERT INTO total VALUES ('a', 1)").rowcount),
+        store.run(undone),
+        return_exceptions=True,
+    )
+    rows = await store.run(lambda c: c.execute("SELECT state FROM total WHERE usd_nanos = 1").fetchall())
+    assert isinstance(results[1], sqlite3.OperationalError)
+    assert len(rows) == sum(result == 1 for result in results)
     await store.aclose()
 
 
@@ -209,6 +243,25 @@ async def spend(ledger: Ledger, name: str, amount_usd_nanos: int) -> None:
     )
     await ledger.dial(name)
     await ledger.settle(name, amount_usd_nanos)
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+@pytest.mark.parametrize("harm", ["removed", "replaced"])
+async def test_a_log_that_is_gone_is_noticed(harm: str, ending: str, tmp_path: Path) -> None:
+    """The files beside the ledger belong to it: what is written without them nobody finds again."""
+    path = tmp_path / "ledger.db"
+    beside = f"{path}{ending}"
+    ledger = open_ledger(f"sqlite://{path}", clock=FakeClock(unix_s=NOW_S))
+    await spend(ledger, "before", 600)
+    if harm == "removed":
+        os.unlink(beside)
+    else:
+        shutil.copy(beside, f"{beside}.copy")
+        os.replace(f"{beside}.copy", beside)
+    with capture_logs() as logs, pytest.raises(LedgerUnavailable, match="removed or replaced"):
+        await spend(ledger, "after", 300)
+    assert [entry["event"] for entry in logs] == ["ledger.gone"]
+    await ledger.aclose()
 
 
 @pytest.mark.parametrize("harm", ["removed", "replaced"])

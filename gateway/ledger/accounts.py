@@ -7,7 +7,11 @@ from zoneinfo import ZoneInfo
 
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
+from gateway.ledger.states import KEPT_S
 from gateway.policy.model import Budget
+
+KEPT_WINDOWS = 7
+"""How many lengths of its window an account is kept after the window, but at least KEPT_S."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,12 @@ class Account:
     """Whose it is, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
     soft_limit_usd_nanos: int | None = None
     """What routing takes for the limit, if the policy says so; no reservation is refused by it."""
+
+    @property
+    def forget_at_unix_s(self) -> float:
+        """From when on it may be deleted: long after its window, for a clock may be wrong by days."""
+        window_s = self.resets_at_unix_s - self.begins_at_unix_s
+        return self.resets_at_unix_s + max(KEPT_S, KEPT_WINDOWS * window_s)
 
     def passed(self, unix_s: float) -> float:
         """Return the share of the window that has passed at `unix_s`."""

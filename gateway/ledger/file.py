@@ -14,7 +14,7 @@ WAL_TRIES = 100
 
 
 class FileGone(sqlite3.OperationalError):
-    """The file that is open is no longer the one at its path: what is written to it is lost."""
+    """A file that is open, or its log, is no longer the one at its path: what is written to it is lost."""
 
 
 class SharedFile:
@@ -25,11 +25,11 @@ class SharedFile:
     """
 
     def __init__(self, path: Path, *, schema: Sequence[str], version: int, synced: bool = False) -> None:
-        self._path = path
+        self._paths = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
         # SQLite would make it readable for everybody.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._identity = _identity(path)
+        opened = _identity(path)
         self.connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -37,18 +37,24 @@ class SharedFile:
             _use_wal(self.connection)
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self.is_new = _prepare(self.connection, schema, version)
+            # Those beside it are made with the first transaction, and stay while it is open.
+            self._identities = [opened, *(_identity(each) for each in self._paths[1:])]
             self.check()
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             self.connection.close()
             raise
 
     def check(self) -> None:
-        """Raise FileGone unless the file is still at its path: a stat, some microseconds."""
+        """Raise FileGone unless all three files are still at their paths: a stat each, some microseconds.
+
+        The log (-wal) has what is not in the file yet, and the index (-shm) the locks: who opens the file
+        without them begins others.
+        """
         try:
-            is_here = _identity(self._path) == self._identity
+            are_here = [_identity(path) for path in self._paths] == self._identities
         except OSError:
-            is_here = False
-        if not is_here:
+            are_here = False
+        if not are_here:
             raise FileGone("it was removed or replaced")
 
 

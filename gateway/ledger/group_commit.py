@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.errors import GatewayError
 from gateway.ledger.file import SharedFile
 
 T = TypeVar("T")
@@ -24,11 +23,17 @@ class _Waiting:
     future: "asyncio.Future[object]"
 
     def attempt(self, connection: sqlite3.Connection) -> object:
-        """Return what the operation gives, or the error by which it declines before it writes anything."""
+        """Return what the operation gives, or its error: what it wrote is undone then, and nothing else."""
+        connection.execute("SAVEPOINT operation")
         try:
-            return self.operation(connection)
-        except (GatewayError, LookupError) as error:
-            return error
+            outcome = self.operation(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite has undone the whole transaction, as it does when the disk is full.
+            connection.execute("ROLLBACK TO operation")
+            outcome = error
+        connection.execute("RELEASE operation")
+        return outcome
 
     def deliver(self, outcome: object) -> None:
         if self.future.cancelled():
@@ -42,10 +47,10 @@ class _Waiting:
 class GroupCommit:
     """Runs operations in order of arrival; what arrives during a transaction is in the next one.
 
-    An operation gets the connection and decides before it writes: a GatewayError or LookupError is its own
-    result and undoes nothing. Any other error undoes the whole group, and everyone in it gets it. Results
-    are given out after the commit, to an event loop in one call. Nothing is committed to a file that is no
-    longer at its path: everyone in the group gets FileGone.
+    An operation gets the connection; its error is its own result, and undoes what it wrote and nothing else.
+    Only what fails the transaction itself, everyone in the group gets. Results are given out after the
+    commit, to an event loop in one call. Nothing is committed to a file that is no longer at its path:
+    everyone in the group gets FileGone.
     """
 
     def __init__(self, file: SharedFile) -> None:

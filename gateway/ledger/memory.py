@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock, SystemClock
 from gateway.ledger.accounts import Account, Totals, check_room
-from gateway.ledger.states import KEPT_S, News, State, change, warn_of_excess
+from gateway.ledger.clock_guard import ClockGuard
+from gateway.ledger.states import KEPT_S, News, State, change, check_amount, warn_of_excess
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,9 +25,11 @@ class MemoryLedger:
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._charged: dict[str, int] = {}
-        self._resets: list[tuple[float, str]] = []
+        self._guard = ClockGuard(self._clock)
+        self._accounts_to_forget: list[tuple[float, str]] = []
         self._reservations: dict[str, _Reservation] = {}
         self._expiries: list[tuple[float, str]] = []
+        self._expired: list[tuple[float, str]] = []
         self._settled_usd_nanos = 0
         self._unknown_usd_nanos = 0
 
@@ -39,7 +42,10 @@ class MemoryLedger:
         amount_usd_nanos: int,
         expires_unix_s: float,
     ) -> None:
-        """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted."""
+        """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
+        check_amount(model, amount_usd_nanos)
+        now_s = self._guard.now_s(model)
+        self._forget(now_s)
         self._expire()
         if reservation_id in self._reservations:
             raise LookupError(f"reservation {reservation_id} exists")
@@ -48,12 +54,12 @@ class MemoryLedger:
             [self._charged.get(account.key, 0) for account in accounts],
             model=model,
             amount_usd_nanos=amount_usd_nanos,
-            unix_s=self._clock.unix_s(),
+            unix_s=now_s,
         )
         for account in accounts:
             if account.key not in self._charged:
                 self._charged[account.key] = 0
-                heapq.heappush(self._resets, (account.resets_at_unix_s, account.key))
+                heapq.heappush(self._accounts_to_forget, (account.forget_at_unix_s, account.key))
             self._charged[account.key] += amount_usd_nanos
         self._reservations[reservation_id] = _Reservation(
             model=model,
@@ -123,19 +129,17 @@ class MemoryLedger:
             del self._reservations[reservation_id]
 
     def _expire(self) -> None:
-        """Give back or charge what is past its deadline, and forget what is long past."""
+        """Give back or charge what is past its deadline."""
         now_s = self._clock.unix_s()
         while self._expiries and self._expiries[0][0] < now_s:
-            _, reservation_id = heapq.heappop(self._expiries)
-            reservation = self._reservations.get(reservation_id)
-            if reservation is None:
-                continue
-            forget_s = reservation.expires_unix_s + KEPT_S
-            if reservation.state in (State.HELD, State.DIALLED):
+            expires_s, reservation_id = heapq.heappop(self._expiries)
+            if reservation_id in self._reservations:
                 self._apply(reservation_id, News.EXPIRE)
-            if forget_s < now_s:
-                del self._reservations[reservation_id]
-            else:
-                heapq.heappush(self._expiries, (forget_s, reservation_id))
-        while self._resets and self._resets[0][0] + KEPT_S < now_s:
-            del self._charged[heapq.heappop(self._resets)[1]]
+                heapq.heappush(self._expired, (expires_s, reservation_id))
+
+    def _forget(self, now_s: float) -> None:
+        """Delete what is long past; never for somebody who only reads."""
+        while self._expired and self._expired[0][0] + KEPT_S < now_s:
+            self._reservations.pop(heapq.heappop(self._expired)[1], None)
+        while self._accounts_to_forget and self._accounts_to_forget[0][0] < now_s:
+            del self._charged[heapq.heappop(self._accounts_to_forget)[1]]

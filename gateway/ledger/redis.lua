@@ -1,8 +1,9 @@
 -- One operation on the ledger. Redis runs it whole, so nobody sees or makes half of it.
 --
--- ARGV[1] is a JSON object: op, now, kept_s, next (the steps of a reservation: "held dial" -> "dialled"), and
--- what the operation needs. Amounts are whole nano-dollars below 2^53, so Lua's doubles hold them exactly;
--- sums that may grow beyond are left to INCRBY, which counts in 64 bits.
+-- ARGV[1] is a JSON object: op, now, most_skew_s (if clocks are compared), kept_s, next (the steps of a
+-- reservation: "held dial" -> "dialled"), and what the operation needs. Amounts are whole nano-dollars below
+-- 2^53, so Lua's doubles hold them exactly; sums that may grow beyond are left to INCRBY, which counts in 64
+-- bits. Redis undoes nothing of a script that stops half way, so what could stop it is looked at before.
 --
 -- All keys begin with {gateway}, which puts them into one slot of a cluster:
 --   {gateway}:account:KEY       what is charged or reserved; Redis forgets it a day after its window
@@ -15,6 +16,8 @@
 local told = cjson.decode(ARGV[1])
 local OPEN, TOTAL, BOOKS = '{gateway}:open', '{gateway}:total', '{gateway}:books'
 
+local MOST = 9.2e18 -- A little below 2^63, where INCRBY refuses.
+
 local function account_key(key) return '{gateway}:account:' .. key end
 local function reservation_key(id) return '{gateway}:reservation:' .. id end
 -- Lua writes a large number as 1e+15, which Redis does not read as an integer.
@@ -25,7 +28,10 @@ local function add(total, amount)
   if amount ~= 0 then redis.call('HINCRBY', TOTAL, total, whole(amount)) end
 end
 
--- Tells a reservation some news; answers {'ok', model, excess}, {'impossible', model, state} or {'missing'}.
+local function has_room(sum, more) return more <= 0 or (tonumber(sum or '0') or 0) + more < MOST end
+
+-- Tells a reservation some news; answers {'ok', model, excess}, {'impossible', model, state},
+-- {'overflow', model} or {'missing'}.
 local function apply(id, news, cost)
   local key = reservation_key(id)
   local model, keys, amount, expires_at, before = unpack(
@@ -41,8 +47,15 @@ local function apply(id, news, cost)
     return amount
   end
   local more = takes(after) - takes(before)
+  local accounts = cjson.decode(keys)
+  for _, each in ipairs(accounts) do
+    if not has_room(redis.call('GET', account_key(each)), more) then return {'overflow', model} end
+  end
+  local sums = redis.call('HMGET', TOTAL, 'settled', 'unknown')
+  local settles, is_lost = after == 'settled' and cost or 0, after == 'unknown' and amount or 0
+  if not (has_room(sums[1], settles) and has_room(sums[2], is_lost)) then return {'overflow', model} end
   if more ~= 0 then
-    for _, each in ipairs(cjson.decode(keys)) do
+    for _, each in ipairs(accounts) do
       -- An account that was forgotten stays so: without a time to end it would stay for ever.
       if redis.call('EXISTS', account_key(each)) == 1 then
         redis.call('INCRBY', account_key(each), whole(more))
@@ -71,6 +84,13 @@ local function apply(id, news, cost)
   return {'ok', model, excess}
 end
 
+-- Says by how many seconds the caller's clock is ahead of this one, if that is too much; else nil.
+local function skew()
+  local time = redis.call('TIME')
+  local ahead = told.now - (tonumber(time[1]) + tonumber(time[2]) / 1e6)
+  if told.most_skew_s and math.abs(ahead) > told.most_skew_s then return ahead end
+end
+
 local function expire()
   local past = redis.call('ZRANGEBYSCORE', OPEN, '-inf', '(' .. string.format('%.6f', told.now))
   for _, id in ipairs(past) do apply(id, 'expire', 0) end
@@ -84,8 +104,11 @@ local function spent(accounts)
   return sums
 end
 
--- Answers {'ok'}, {'exists'}, or {'full', place, ...} with the places of the accounts without room.
+-- Answers {'ok'}, {'exists'}, {'skewed', seconds}, or {'full', place, ...} with the places of the accounts
+-- without room.
 local function reserve()
+  local ahead = skew()
+  if ahead then return {'skewed', whole(ahead)} end
   local key = reservation_key(told.id)
   if redis.call('EXISTS', key) == 1 then return {'exists'} end
   local answer = {'full'}
@@ -112,7 +135,7 @@ if told.op == 'open' then
 end
 if redis.call('GET', BOOKS) ~= told.books then return {'gone'} end
 if told.op == 'apply' then return apply(told.id, told.news, told.cost) end
-expire()
+if not skew() then expire() end
 if told.op == 'reserve' then return reserve() end
 if told.op == 'spent' then return spent(told.accounts) end
 local sums = redis.call('HMGET', TOTAL, 'settled', 'unknown', 'held')

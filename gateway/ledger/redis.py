@@ -16,7 +16,8 @@ from redis.retry import Retry
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, no_room
-from gateway.ledger.states import KEPT_S, NEXT, News, State, impossible, warn_of_excess
+from gateway.ledger.clock_guard import ClockGuard
+from gateway.ledger.states import KEPT_S, NEXT, News, State, check_amount, impossible, warn_of_excess
 
 _log = structlog.get_logger()
 
@@ -48,8 +49,12 @@ class RedisLedger:
     server that forgets the books while this runs is refused until a restart, so it needs `appendonly yes`.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, *, clock: Clock | None = None, most_skew_s: float | None = None) -> None:
+        """Make one; where the clock is more than `most_skew_s` from the server's, nothing is reserved."""
         self._clock = clock or SystemClock()
+        self._guard = ClockGuard(self._clock)
+        self._most_skew_s = most_skew_s
+        self._is_skewed = False
         self._redis = client_of(url)
         self._script = self._redis.register_script(_SCRIPT)
         self._books = ""
@@ -65,7 +70,9 @@ class RedisLedger:
         expires_unix_s: float,
     ) -> None:
         """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
-        outcome, *places = await self._run(
+        check_amount(model, amount_usd_nanos)
+        now_s = self._guard.now_s(model)
+        outcome, *details = await self._run(
             "reserve",
             model=model,
             id=reservation_id,
@@ -74,18 +81,21 @@ class RedisLedger:
                 {
                     "key": account.key,
                     "limit": account.limit_usd_nanos,
-                    "forget_at": math.ceil(account.resets_at_unix_s + KEPT_S),
+                    "forget_at": math.ceil(account.forget_at_unix_s),
                 }
                 for account in accounts
             ],
             amount=amount_usd_nanos,
             expires_at=expires_unix_s,
         )
+        self._note_skew(outcome == b"skewed", details)
+        if outcome == b"skewed":
+            raise LedgerUnavailable(model, "the clock of this machine is not that of Redis")
         if outcome == b"exists":
             raise LookupError(f"reservation {reservation_id} exists")
         if outcome == b"full":
-            full = [accounts[place - 1] for place in places]
-            raise no_room(full, model=model, unix_s=self._clock.unix_s())
+            full = [accounts[place - 1] for place in details]
+            raise no_room(full, model=model, unix_s=now_s)
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
@@ -119,13 +129,26 @@ class RedisLedger:
         """Close the connections."""
         await self._redis.aclose(close_connection_pool=True)
 
+    def _note_skew(self, is_skewed: bool, details: Sequence[Any]) -> None:
+        """Log once that the clock is wrong, and once that it is right again."""
+        if is_skewed != self._is_skewed:
+            self._is_skewed = is_skewed
+            if is_skewed:
+                hint = "set the clocks of this machine and of Redis alike"
+                _log.error("ledger.clock_skewed", ahead_s=int(details[0]), hint=hint)
+            else:
+                _log.info("ledger.clock_right")
+
     async def _apply(self, reservation_id: str, news: News, cost_usd_nanos: int = 0) -> None:
+        check_amount("ledger", cost_usd_nanos)
         outcome, *details = await self._run("apply", id=reservation_id, news=news, cost=cost_usd_nanos)
         if outcome == b"missing":
             raise LookupError(f"no reservation {reservation_id} is open")
         model = details[0].decode()
         if outcome == b"impossible":
             raise impossible(reservation_id, model, State(details[1].decode()), news)
+        if outcome == b"overflow":
+            raise LedgerUnavailable(model, "a sum is larger than the ledger can hold")
         warn_of_excess(model, int(details[1]))
 
     async def _run(self, operation: str, *, model: str = "ledger", **fields: object) -> list[Any]:
@@ -147,7 +170,9 @@ class RedisLedger:
         return answer
 
     async def _ask(self, operation: str, *, model: str, **fields: object) -> list[Any]:
-        told = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS, **fields}
+        told = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS}
+        told |= {"most_skew_s": self._most_skew_s} if self._most_skew_s is not None else {}
+        told |= fields
         try:
             answer: list[Any] = await self._script(keys=[], args=[json.dumps(told)])
         except (RedisError, OSError, TimeoutError) as error:

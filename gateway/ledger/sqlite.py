@@ -12,15 +12,17 @@ import structlog
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
-from gateway.ledger.states import KEPT_S, News, State, change, warn_of_excess
+from gateway.ledger.states import KEPT_S, News, State, change, check_amount, warn_of_excess
 
 T = TypeVar("T")
 
 _log = structlog.get_logger()
 
 SCHEMA_VERSION = 1
+# `resets_at_unix_s` holds the moment from which on the row may be deleted; it has its first name.
 _SCHEMA = (
     """CREATE TABLE account (
         key TEXT PRIMARY KEY, charged_usd_nanos INTEGER NOT NULL, resets_at_unix_s REAL NOT NULL
@@ -49,6 +51,7 @@ class SqliteLedger:
 
     def __init__(self, file: SharedFile, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._guard = ClockGuard(self._clock)
         self._store = GroupCommit(file)
         self._is_gone = False
 
@@ -62,6 +65,7 @@ class SqliteLedger:
         expires_unix_s: float,
     ) -> None:
         """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
+        check_amount(model, amount_usd_nanos)
         await self._run(
             partial(
                 _reserve,
@@ -70,7 +74,7 @@ class SqliteLedger:
                 accounts=tuple(accounts),
                 amount_usd_nanos=amount_usd_nanos,
                 expires_unix_s=expires_unix_s,
-                now_s=self._clock.unix_s(),
+                now_s=self._guard.now_s(model),
             ),
             model=model,
         )
@@ -111,7 +115,7 @@ class SqliteLedger:
         except FileGone as error:
             self._note_gone(True)
             raise LedgerUnavailable(model, "the ledger's file was removed or replaced") from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # The latter: a number beyond 64 bits.
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise LedgerUnavailable(model, f"the ledger's file cannot be used ({name})") from error
         self._note_gone(False)
@@ -137,6 +141,7 @@ def _reserve(
     expires_unix_s: float,
     now_s: float,
 ) -> None:
+    _forget(connection, now_s)
     charged = _spent(connection, accounts=accounts, now_s=now_s)
     if connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation_id,)).fetchone():
         raise LookupError(f"reservation {reservation_id} exists")
@@ -144,7 +149,7 @@ def _reserve(
     connection.executemany(
         "INSERT INTO account VALUES (?, ?, ?)"
         " ON CONFLICT (key) DO UPDATE SET charged_usd_nanos = charged_usd_nanos + excluded.charged_usd_nanos",
-        [(account.key, amount_usd_nanos, account.resets_at_unix_s) for account in accounts],
+        [(account.key, amount_usd_nanos, account.forget_at_unix_s) for account in accounts],
     )
     keys = json.dumps([account.key for account in accounts])
     connection.execute(
@@ -210,14 +215,18 @@ def _totals(connection: sqlite3.Connection, *, now_s: float) -> Totals:
 
 
 def _expire(connection: sqlite3.Connection, now_s: float) -> None:
-    """Give back or charge what is past its deadline, and forget what is long past."""
+    """Give back or charge what is past its deadline."""
     expired = connection.execute(
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
     for (reservation_id,) in expired:
         _apply(connection, reservation_id=reservation_id, news=News.EXPIRE)
+
+
+def _forget(connection: sqlite3.Connection, now_s: float) -> None:
+    """Delete what is long past; never for somebody who only reads."""
     connection.execute(
         "DELETE FROM reservation WHERE state IN ('released', 'unknown') AND expires_unix_s < ?",
         (now_s - KEPT_S,),
     )
-    connection.execute("DELETE FROM account WHERE resets_at_unix_s < ?", (now_s - KEPT_S,))
+    connection.execute("DELETE FROM account WHERE resets_at_unix_s < ?", (now_s,))

@@ -58,6 +58,16 @@ DIAL on a RELEASED reservation is missing on purpose: it expired, and its money 
 KEPT_S = 86_400.0
 """How long after its deadline a reservation that expired is remembered, so that late news finds it."""
 
+LARGEST_USD_NANOS = 2**53 - 1
+"""The largest amount of one call, nine million US dollars: doubles in Redis's Lua hold it exactly, and a
+thousand of them fit into the 64 bits of a sum."""
+
+
+def check_amount(model: str, usd_nanos: int) -> None:
+    """Raise LedgerUnavailable for an amount that no store can hold, before anything is written."""
+    if not 0 <= usd_nanos <= LARGEST_USD_NANOS:
+        raise LedgerUnavailable(model, "the amount of a call is larger than the ledger can hold")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -85,7 +95,11 @@ def change(
     amount_usd_nanos: int,
     cost_usd_nanos: int = 0,
 ) -> Change:
-    """Return what `news` does to a reservation; LedgerUnavailable if it expired, LookupError for a defect."""
+    """Return what `news` does to a reservation; LookupError for a defect.
+
+    Raises LedgerUnavailable if it expired, or for a cost that no store can hold.
+    """
+    check_amount(model, cost_usd_nanos)
     after = NEXT.get((before, news))
     if after is None:
         raise impossible(reservation_id, model, before, news)
