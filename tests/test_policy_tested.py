@@ -73,7 +73,7 @@ def test_tests_that_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     """Status 0, and how many; as JSON with what was decided."""
     file = written(tmp_path, "team.yaml", POLICY + TESTS)
     assert run(["policy", "test", file]) == 0
-    assert "4 of 4 tests hold" in capsys.readouterr().out
+    assert "4 of 4 tests passed" in capsys.readouterr().out
     assert run(["policy", "test", "--json", file]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [test["rule"] for test in said["tests"]] == ["stays-home", "hard", "team", "stays-home"]
@@ -175,7 +175,7 @@ def test_replay(tmp_path: Path, policy: Policy, capsys: pytest.CaptureFixture[st
     altered = Path(path).read_text().replace('"rule":"hard"', '"rule":"default"')
     Path(path).write_text(altered)
     assert run(["policy", "replay", file, "--on", path]) == 1
-    assert f"{path}:2: rule default, now hard" in capsys.readouterr().err
+    assert f"{path}:3: rule default, now hard" in capsys.readouterr().err
 
 
 def test_complexity_is_made_again_from_its_features(policy: Policy) -> None:
@@ -243,7 +243,7 @@ def test_diff_is_status_3_where_something_private_would_leave(
     said = capsys.readouterr()
 
     assert status == (3 if found else 0)
-    assert (f"{path}:2: confidential: would now reach the cloud: edge, cloud" in said.err) is bool(found)
+    assert (f"{path}:3: confidential: would now reach the cloud: edge, cloud" in said.err) is bool(found)
     assert "looser: " in said.out
 
 

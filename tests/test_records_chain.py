@@ -10,11 +10,13 @@ from gateway.records.chain import BEGINNING, Link, append, chained, faults
 Lines = list[bytes]
 
 
-def chain(count: int = 8) -> tuple[Lines, Link]:
-    """Return the lines of a whole chain, and where it ends."""
+def chain(count: int = 8, *, begins: tuple[int, ...] = (0,)) -> tuple[Lines, Link]:
+    """Return the lines of a whole chain, of which some begin a file, and where it ends."""
     lines, link = [], BEGINNING
     for number in range(count):
-        line, link = append(link, {"kind": "request", "cost_usd_nanos": number}, version=1)
+        line, link = append(
+            link, {"kind": "file" if number in begins else "request", "cost_usd_nanos": number}, version=1
+        )
         lines.append(line)
     return lines, link
 
@@ -68,7 +70,7 @@ def test_a_whole_chain_has_no_fault() -> None:
             lambda lines: [*lines[:3], lines[3][:20] + b"\n", *lines[4:]],
             ["f:4: is no record: it was changed or cut"],
         ),
-        (lambda lines: [*lines[:3], lines[2], *lines[3:]], ["f:4: record 3 stands twice"]),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], ["f:4: record 3 appears twice"]),
     ],
 )  # fmt: skip
 def test_each_deed_is_found_and_named(deed: Callable[[Lines], Lines], said: list[str]) -> None:
@@ -108,7 +110,7 @@ def test_the_end_of_a_chain_that_grew_on_is_in_it() -> None:
 
 def test_files_are_read_in_the_order_of_the_chain() -> None:
     """A chain goes on from a full file to the next, and a file that is missing is missed."""
-    lines, end = chain(9)
+    lines, end = chain(9, begins=(0, 3, 6))
     first, second, third = b"".join(lines[:3]), b"".join(lines[3:6]), b"".join(lines[6:])
 
     whole = chained([("c", third), ("a", first), ("b", second)])
@@ -116,3 +118,20 @@ def test_files_are_read_in_the_order_of_the_chain() -> None:
 
     assert list(faults(whole, end=end)) == []
     assert list(faults(without, end=end)) == ["c:1: records 4 to 6 should stand before record 7: dropped"]
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_a_beginning_that_was_cut_is_found(cut: int) -> None:
+    """A file begins with a record that says so, whatever it was cut to: a start of a process is none."""
+    lines, end = chain()
+    assert found(lines[cut:], end)[0] == f"f:1: the beginning was cut: record {cut + 1} does not begin a file"
+
+
+def test_full_files_may_be_moved_away() -> None:
+    """What is left begins with the beginning of a file."""
+    lines, end = chain(9, begins=(0, 3, 6))
+    assert list(faults(chained([("c", b"".join(lines[6:])), ("b", b"".join(lines[3:6]))]), end=end)) == []
+    joined = chained([("b", b"".join(lines))])
+    assert list(faults(joined, end=end)) == [
+        "b:4: record 4 begins a file and was moved", "b:7: record 7 begins a file and was moved",
+    ]  # fmt: skip

@@ -137,10 +137,17 @@ def test_verify_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(["records", "verify", str(path)]) == 0
     noted = capsys.readouterr().out.strip().rpartition(" ")[2]
     assert run(["records", "verify", "--hash", noted, str(path)]) == 0
+    capsys.readouterr()
 
     path.write_text(path.read_text().replace('"policy_hash":"a"', '"policy_hash":"b"', 1))
 
     assert run(["records", "verify", str(path)]) == 1
-    assert f"{path}:2: record 2 was changed" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"{path}:3: record 3 was changed", f"gateway: {path}: is not verified: 1 fault",
+    ]  # fmt: skip
+    assert run(["records", "verify", "--json", str(path)]) == 1
+    assert json.loads(capsys.readouterr().out)["verified"] is False
     assert run(["records", "verify", "--hash", "f" * 64, str(path)]) == 1
     assert run(["records", "verify", str(tmp_path / "none.jsonl")]) == 2

@@ -12,7 +12,7 @@ from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.records.chain import chained, faults
-from gateway.records.files import chains_of, files_of, full, of_worker, read_end
+from gateway.records.files import chains_of, end_path, files_of, full, of_worker, read_end
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
 from gateway.types import Feedback, Request
@@ -97,7 +97,9 @@ def test_a_new_file_by_size_and_by_day(tmp_path: Path) -> None:
     assert len(names) >= 3
     assert len({name.split(".")[1] for name in names[:-1]}) == 1
     assert wrong_with(path) == []
-    assert len(lines_of(path)) == 1503
+    kinds = [line["kind"] for line in lines_of(path)]
+    assert (kinds.count("file"), len(kinds)) == (len(names), 1503 + len(names))
+    assert {each.stat().st_mode & 0o777 for each in [*files_of(path), end_path(path)]} == {0o600}
 
 
 def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_file_that_is_full_meanwhile_is_read_to_its_end(tmp_path: Path) -> Non
             for worker in range(2):
                 of_worker(path, worker).rename(full(of_worker(path, worker), "2026-11-26"))
         seen.append((place.split(".")[1], fields["seq"]))
-    assert seen == [("w0", 1), ("w0", 2), ("w1", 1), ("w1", 2)]
+    assert seen == [(worker, seq) for worker in ("w0", "w1") for seq in (1, 2, 3, 4)]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from gateway.cli.policy_records import diff, replay
 from gateway.cli.policy_tests import run_tests
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.schema import json_schema
+from gateway.policy.wording import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +32,8 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.
     Example: gateway policy check policies/default.yaml
     """
     policy = load_policy(file)
-    print(f"{file}: ok, {len(policy.models)} models, {len(policy.rules)} rules, hash {policy.hash}")
+    models, rules = counted(len(policy.models), "model"), counted(len(policy.rules), "rule")
+    print(f"{file}: ok, {models}, {rules}, hash {policy.hash}")
 
 
 @app.command("test")
@@ -71,7 +73,8 @@ def run(
         for verdict in failed:
             for problem in verdict.problems:
                 print(f"{file}:{verdict.line}: tests[{verdict.index}]: {problem}", file=sys.stderr)
-        print(f"{file}: {len(verdicts) - len(failed)} of {len(verdicts)} tests hold, hash {policy.hash}")
+        passed = f"{len(verdicts) - len(failed)} of {counted(len(verdicts), 'test')} passed"
+        print(f"{file}: {passed}, hash {policy.hash}")
     if failed:
         raise typer.Exit(FAILED)
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.exits import FAILED, MISUSED, CommandFailed
+from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
+from gateway.policy.wording import counted
 from gateway.records.chain import Line, chained, faults
 from gateway.records.files import chains_of, end_path, files_of, read_end
 
@@ -56,13 +57,15 @@ def verify(
     if end_hash is not None and not any(line.hash == end_hash for report in reports for line in report.lines):
         said.append(f"{file}: the hash {end_hash[:12]} is not in the chain: it was made anew, or cut")
     if as_json:
-        print(json.dumps({"chains": [report.fields() for report in reports], "faults": said}, indent=2))
-    else:
+        chains = [report.fields() for report in reports]
+        print(json.dumps({"verified": not said, "chains": chains, "faults": said}, indent=2))
+    elif not said:
         for report in reports:
             print("{file}: records {first} to {last}, hash {hash}".format(**report.fields()))
-        print(*said, sep="\n", end="\n" if said else "", file=sys.stderr)
     if said:
-        raise typer.Exit(FAILED)
+        if not as_json:
+            print(*said, sep="\n", file=sys.stderr)
+        raise CommandFailed(f"{file}: is not verified: {counted(len(said), 'fault')}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

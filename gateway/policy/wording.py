@@ -44,6 +44,11 @@ _PATTERNS = {
 }
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 model` or `2 models`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'weight'?)` with the nearest known word, or nothing."""
     by_folded = {each.casefold(): each for each in known}

@@ -19,6 +19,8 @@ class Link:
 
 
 BEGINNING = Link(0, NOTHING_BEFORE)
+FILE_KIND = "file"
+"""Of the record with which each file begins, and only there: so a beginning that was cut shows."""
 
 
 def append(last: Link, fields: Mapping[str, Any], *, version: int) -> tuple[bytes, Link]:
@@ -42,17 +44,27 @@ class Line:
     seq: int | None
     prev: str
     hash: str
+    kind: str = ""
+    is_first: bool = False
+    """Whether it is the first line of its file."""
 
 
-def read_line(line: bytes, *, place: str) -> Line:
+def read_line(line: bytes, *, place: str, is_first: bool = False) -> Line:
     """Return what the check needs of a line without its line break."""
     try:
         fields = json.loads(line)
-        seq, prev = fields["seq"], fields["prev"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return Line(place, None, "", hash_of(line))
+        seq, prev, kind = fields["seq"], fields["prev"], fields.get("kind")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Line(place, None, "", hash_of(line), is_first=is_first)
     is_record = isinstance(seq, int) and isinstance(prev, str)
-    return Line(place, seq if is_record else None, prev if is_record else "", hash_of(line))
+    return Line(
+        place,
+        seq if is_record else None,
+        prev if is_record else "",
+        hash_of(line),
+        kind=kind if isinstance(kind, str) else "",
+        is_first=is_first,
+    )
 
 
 def faults(lines: Sequence[Line], *, end: Link | None) -> Iterator[str]:
@@ -65,6 +77,12 @@ def faults(lines: Sequence[Line], *, end: Link | None) -> Iterator[str]:
         if line.seq is None:
             blamed.add(index)
             yield f"{line.place}: is no record: it was changed or cut"
+        elif line.is_first and line.kind != FILE_KIND:
+            blamed.add(index)
+            yield f"{line.place}: the beginning was cut: record {line.seq} does not begin a file"
+        elif line.kind == FILE_KIND and not line.is_first:
+            blamed.add(index)
+            yield f"{line.place}: record {line.seq} begins a file and was moved"
     for index in range(1, len(lines)):
         fault = _fault(lines, index, blamed)
         if fault is not None:
@@ -94,7 +112,7 @@ def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
             return f"{line.place}: record {line.seq} was moved: {gone} should stand before it"
         return f"{line.place}: {gone} should stand before record {line.seq}: dropped"
     if step == 0:
-        return f"{line.place}: record {line.seq} stands twice"
+        return f"{line.place}: record {line.seq} appears twice"
     return f"{line.place}: record {line.seq} stands after record {before.seq}: it was moved"
 
 
@@ -123,7 +141,7 @@ def chained(files: Iterable[tuple[str, bytes]]) -> list[Line]:
     """Return the lines of files (name, content) in the order of the chain."""
     read = [
         [
-            read_line(line, place=f"{name}:{number}")
+            read_line(line, place=f"{name}:{number}", is_first=number == 1)
             for number, line in enumerate(content.split(b"\n"), start=1)
             if line
         ]

@@ -15,7 +15,7 @@ import structlog
 from gateway.clock import Clock
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
-from gateway.records.chain import Link, append
+from gateway.records.chain import FILE_KIND, Link, append
 from gateway.records.files import end_path, full, resume
 from gateway.records.line import VERSION, feedback_fields, fields_of, sample_fields
 from gateway.telemetry.report import CallReport
@@ -155,7 +155,8 @@ class Records:
 
     def _append(self, items: list[Mapping[str, Any]]) -> None:
         lines, link = [], self._link
-        for fields in items:
+        begin = [] if self._size else [{"kind": FILE_KIND, "at_unix_s": self._clock.unix_s()}]
+        for fields in [*begin, *items]:
             line, link = append(link, fields, version=VERSION)
             lines.append(line)
         whole = b"".join(lines)
@@ -171,7 +172,9 @@ class Records:
 
     def _write_end(self) -> None:
         fresh = end_path(self._path).with_suffix(".new")
-        fresh.write_text(json.dumps({"seq": self._link.seq, "hash": self._link.hash}), encoding="utf-8")
+        fresh.unlink(missing_ok=True)  # Its mode would stay.
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(json.dumps({"seq": self._link.seq, "hash": self._link.hash}).encode())
         fresh.replace(end_path(self._path))
 
     def _rotate(self, rotate_mb: int) -> None:
