@@ -13,6 +13,7 @@ from gateway.cli.policy_records import diff, replay
 from gateway.cli.policy_tests import run_tests
 from gateway.policy.load import default_policy_path, load_policy
 from gateway.policy.schema import json_schema
+from gateway.policy.warnings import warnings_of
 from gateway.policy.wording import counted
 
 app = typer.Typer(
@@ -28,10 +29,13 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.
     """Check a policy without running it: no model file is opened, no variable read.
 
     Exit status: 0 and the policy's hash, or 2 and a line `file:line: key: what is wrong` for each problem.
+    What is allowed and hardly meant gets such a line too, with `warning:`, and status 0.
 
     Example: gateway policy check policies/default.yaml
     """
     policy = load_policy(file)
+    for path, message in warnings_of(policy):
+        print(policy.source.at(path, f"warning: {message}"), file=sys.stderr)
     models, rules = counted(len(policy.models), "model"), counted(len(policy.rules), "rule")
     print(f"{file}: ok, {models}, {rules}, hash {policy.hash}")
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -154,11 +155,19 @@ def _derived(
         return derived
     derived["place"] = spec.place or "cloud"
     derived["prefill"] = bool(spec.prefill)
-    derived["base_url"] = spec.base_url or OPENAI_BASE_URL
+    is_openai = spec.base_url is None or _is_openai(spec.base_url)
+    derived["base_url"] = OPENAI_BASE_URL if is_openai else spec.base_url
     derived["max_tokens_field"] = spec.max_tokens_field or (
-        "max_tokens" if spec.base_url else "max_completion_tokens"
+        "max_completion_tokens" if is_openai else "max_tokens"
     )
     return derived
+
+
+def _is_openai(base_url: str) -> bool:
+    """Say whether a URL is the one that requests go to without it, in whatever spelling."""
+    parts = urlsplit(base_url)
+    place = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
+    return place == ("https", "api.openai.com", 443, "/v1")
 
 
 def _plain(value: object) -> object:
