@@ -1,4 +1,4 @@
-"""`gateway handoff`: what waits for people, worked off; and what they answered, fetched."""
+"""`gateway handoff`: answer the requests that wait for people, and fetch what they answered."""
 
 import asyncio
 import getpass
@@ -34,7 +34,7 @@ COLUMNS = ("ticket", "state", "since", "tenant", "reason")
 
 T = TypeVar("T")
 app = typer.Typer(
-    no_args_is_help=True, help="Work off the requests that wait for people, and fetch their answers."
+    no_args_is_help=True, help="Answer the requests that wait for people, and fetch their answers."
 )
 
 TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="The ticket, as `list` shows it.")]
@@ -46,7 +46,7 @@ By = Annotated[
 
 @app.callback()
 def handoff() -> None:
-    """Work off the requests that wait for people, and fetch their answers.
+    """Answer the requests that wait for people, and fetch their answers.
 
     list, take and answer work on the queue itself: say the --state that gateway serve has. What people
     read and write is encrypted there, with the key in the variable GATEWAY_HANDOFF_KEY.
@@ -137,7 +137,9 @@ def answer(
 
     Prefer `-`: arguments show in the process list.
 
-    Example: gateway handoff answer ho_0123456789abcdef0123456789abcdef - < answer.txt
+    Say the name that took it: --as.
+
+    Example: gateway handoff answer --as jane ho_0123456789abcdef0123456789abcdef - < answer.txt
     """
     written = read_text(text)
 

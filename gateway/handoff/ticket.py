@@ -79,7 +79,10 @@ def _refuse_others(ticket: Ticket, by: str, unix_s: float) -> None:
         raise TicketRefused(f"{ticket.id}: is answered already, by {ticket.taken_by}")
     if state is State.TAKEN and ticket.taken_by != by:
         until = datetime.fromtimestamp(ticket.lease_ends_unix_s, UTC)
-        raise TicketRefused(f"{ticket.id}: {ticket.taken_by} has taken it until {until:%H:%M} UTC")
+        raise TicketRefused(
+            f"{ticket.id}: {ticket.taken_by} has taken it until {until:%H:%M} UTC;"
+            f" if that is you, say --as {ticket.taken_by}"
+        )
 
 
 def to_json(ticket: Ticket) -> str:
