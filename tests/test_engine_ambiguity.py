@@ -74,7 +74,7 @@ def test_taken(schema: object, why: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        (levels(10, 11), "anyOf: more than 100 readings may be open at once"),
+        (levels(10, 11), "anyOf: more than 100 readings may be open concurrently"),
         (levels(5, 5, 5), "anyOf: more than 100 readings"),
         (arrays(MAX_READINGS + 1, NULL), "anyOf: more than 100 readings"),
         (HOSTILE, r"\$ref: alternatives that begin alike lead back to it, without end"),

@@ -281,7 +281,7 @@ async def test_both_clients_and_the_command_submit(capsys: pytest.CaptureFixture
         assert await asyncio.to_thread(run, [*command, "--json"]) == 0
         assert await asyncio.to_thread(run, ["feedback", "r-3", "--score", "1.1", "--server", target]) == 2
     out = capsys.readouterr().out.splitlines()
-    assert out == ["taken down: 0.8 for r-3", '{"create_time": "1970-01-01T00:00:09Z"}']
+    assert out == ["recorded: 0.8 for r-3", '{"create_time": "1970-01-01T00:00:09Z"}']
     said = pb.SubmitFeedbackRequest(request_id="r-3", score=0.8, labels={"team": "red"})
     assert service.requests == [
         pb.SubmitFeedbackRequest(request_id="r-1", score=0.0),

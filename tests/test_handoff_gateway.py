@@ -180,7 +180,7 @@ async def test_a_full_queue_is_no_failure(tmp_path: Path) -> None:
             assert await ticket_of(running, "quibberflax?") == ""
         assert await ticket_of(running, tenant="other")
     assert [entry["why"] for entry in logs if entry["event"] == "handoff.not_stored"] == [
-        "1 requests of the tenant wait for a person already"
+        "the tenant's limit of requests that wait for a person is reached: 1"
     ]
     assert "quibberflax" not in str(logs)
 

@@ -212,7 +212,7 @@ def test_a_local_model_that_is_gone_needs_a_restart() -> None:
     )
     ((path, message),) = needs_restart(policy_of(), after)
     assert path == ("models", "other")
-    assert "taken out of the rules it is asked nothing" in message
+    assert "taken out of the rules it gets no request" in message
 
 
 def test_clearance_and_bounds_of_a_local_model_need_none() -> None:

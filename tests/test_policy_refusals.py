@@ -326,7 +326,7 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
             "route: [edge]",
             "route: [edge, cloud, edge]",
             "14: rules[1].route[2]",
-            "'edge' stands twice in this route; resilience.attempts says how often one is tried",
+            "'edge' appears twice in this route; resilience.attempts says how often one is tried",
         ),
         ("when: 'complexity >= 0.6', ", "", "13: rules[0].when", "is missing; only the last rule has none"),
         (
@@ -375,8 +375,8 @@ def test_keys_that_do_not_fit_each_other_are_refused(old: str, new: str, place: 
 @pytest.mark.parametrize(
     ("old", "new", "place", "message"),
     [
-        ("version: 1", "version: 1\nversion: 1", "2: version", "stands twice; the first is on line 1"),
-        ("  cloud:", "  edge:", "4: models.edge", "stands twice; the first is on line 3"),
+        ("version: 1", "version: 1\nversion: 1", "2: version", "appears twice; the first is on line 1"),
+        ("  cloud:", "  edge:", "4: models.edge", "appears twice; the first is on line 3"),
         (
             "clearance: internal",
             "clearance: &c internal",

@@ -92,7 +92,7 @@ def test_a_description_ends_with_range_and_default() -> None:
     """What the model knows of a key stands in its description too."""
     keys = keys_of_schema()
     assert keys["LlamaCppModel", "slots"]["description"] == (
-        "Sequences that are decoded at once. Range: from 1 to 256. Default: 8."
+        "Sequences that are decoded concurrently. Range: from 1 to 256. Default: 8."
     )
     assert keys["", "version"]["description"] == "The version of this format. Only 1."
 

@@ -87,7 +87,7 @@ def test_swapped_lines_are_found() -> None:
     said = found(swapped, end)
 
     assert said[0] == "f:4: record 5 was moved: record 4 should stand before it"
-    assert said[1] == "f:5: record 4 stands after record 5: it was moved"
+    assert said[1] == "f:5: record 4 follows record 5: it was moved"
 
 
 @pytest.mark.parametrize("at", range(8))

@@ -144,4 +144,4 @@ def test_a_tenant_that_stands_twice_is_refused(
     path = tmp_path_factory.mktemp("p") / "p.yaml"
     path.write_text(f"{POLICY}limits: {{tenants: [{{tenant: a}}, {{tenant: a}}]}}\n")
     assert run(["policy", "check", str(path)]) == 2
-    assert f"{path}:15: limits.tenants: a tenant stands twice" in capsys.readouterr().err
+    assert f"{path}:15: limits.tenants: a tenant appears twice" in capsys.readouterr().err

@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "handoff": (
         "gateway.cli.handoff:app",
-        "Work off the requests that wait for people, and fetch their answers.",
+        "Answer the requests that wait for people, and fetch their answers.",
     ),
     "feedback": ("gateway.cli.feedback:feedback", "Tell a running gateway how good an answer was."),
     "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),

@@ -138,4 +138,4 @@ def _print(result: Result, written: Policy | None, *, path: Path, as_json: bool)
         print("Nothing was written; --write sets it in the policy.")
     else:
         print(f"Written to {path}; its hash is now {written.hash}.")
-        print("A running gateway takes it up with: gateway reload --allow-loosening")
+        print("To apply it to a running gateway: gateway reload --allow-loosening")

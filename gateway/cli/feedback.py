@@ -40,7 +40,7 @@ def feedback(
 
     An API key is taken from the variable GATEWAY_API_KEY.
 
-    Exit status: 0 it is taken down, 1 an error, 2 wrong usage.
+    Exit status: 0 it is recorded, 1 an error, 2 wrong usage.
 
     Example: gateway feedback 3f1c9a --score 0.8 --label team=billing
     """
@@ -58,4 +58,4 @@ def feedback(
     if as_json:
         print(to_json(response))
     else:
-        print(f"taken down: {score:g} for {request_id}")
+        print(f"recorded: {score:g} for {request_id}")

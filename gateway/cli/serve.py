@@ -33,7 +33,7 @@ def serve(
     """Run the gateway.
 
     SIGTERM drains: health says NOT_SERVING, then no new calls, then calls in flight to their end, then the
-    engines. Ctrl-C does the same without the first wait; a second Ctrl-C ends at once. SIGHUP reloads the
+    engines. Ctrl-C does the same without the first wait; a second Ctrl-C ends immediately. SIGHUP reloads the
     policy and the keys: what is wrong, or allows more than before, is refused and changes nothing.
 
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051

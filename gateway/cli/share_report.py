@@ -10,6 +10,7 @@ from gateway.cli.terminal import names_and_values, table
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import Policy
 from gateway.policy.threshold import Threshold
+from gateway.policy.wording import counted
 from gateway.records.cuts import Cut, Picked, nearest
 from gateway.records.traffic import DAY_S, Traffic
 
@@ -116,8 +117,8 @@ def notes_of(result: Result) -> Iterator[str]:
         yield "all records are of one moment; what a day costs is not known"
     if traffic.answered_at_edge:
         yield (
-            f"{traffic.answered_at_edge} requests that may go to the cloud were answered at the edge: their"
-            " cost is that of as many tokens as the local answer had"
+            f"{counted(traffic.answered_at_edge, 'request')} that may go to the cloud, answered at the edge:"
+            " the cost is that of as many tokens as the local answer had"
         )
     if traffic.uses_up(result.picked.cut.cost_usd_nanos):
         yield (
@@ -125,14 +126,14 @@ def notes_of(result: Result) -> Iterator[str]:
             f" {traffic.fullest_budget:.0%}): less may go to the cloud than the share above says"
         )
     for count, said in (
-        (traffic.without_usage, "that may go to the cloud have no counted tokens, and cost nothing here"),
-        (traffic.of_other_policies, "were decided by another policy, and were decided again by this one"),
-        (traffic.without_labels, "had labels that were not recorded, and a rule reads labels"),
+        (traffic.without_usage, "without counted tokens, which cost nothing here"),
+        (traffic.of_other_policies, "of another policy, decided again by this one"),
+        (traffic.without_labels, "with labels that were not recorded, though a rule reads labels"),
         (traffic.scored_otherwise, "left out: scored by another scorer, and recorded without features"),
         (traffic.explained, "left out: calls of Explain, which no model answers"),
     ):
         if count:
-            yield f"{count} requests {said}"
+            yield f"{counted(count, 'request')} {said}"
 
 
 def _missed(result: Result, wanted: float) -> Iterator[str]:

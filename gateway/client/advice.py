@@ -24,7 +24,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.CONTENT_FILTERED: "change what is asked: the provider's filter refuses it",
     Reason.STREAM_TRUNCATED: "drop the text so far, or ask again: that makes, and charges, a new answer",
     Reason.ALL_FAILED: "try again later: every model failed for a reason of its own",
-    Reason.INVALID_REQUEST: "mend the field that the error names; sent again as it is, it fails again",
+    Reason.INVALID_REQUEST: "correct the field that the error names; sent again as it is, it fails again",
     Reason.INTERNAL: "report it with the request id: it is a defect of the gateway",
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
     Reason.LOW_CONFIDENCE: "ask a stronger model or another way: the one that may answer is not sure",

@@ -1,7 +1,7 @@
 """What an error status says, read from its rich details, and what the caller does about it.
 
 CallFailed            any error status; those without a class below are this one
-├── RequestRefused    INVALID_ARGUMENT: mend the request
+├── RequestRefused    INVALID_ARGUMENT: correct the request
 ├── NotAllowed        UNAUTHENTICATED, PERMISSION_DENIED: send valid credentials
 ├── Exhausted         RESOURCE_EXHAUSTED: wait, or send less
 ├── OperatorNeeded    FAILED_PRECONDITION: no try of the caller's helps

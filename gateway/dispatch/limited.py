@@ -47,7 +47,7 @@ class Gates:
                 yield
         except NoPlace as full:
             raise Overloaded(
-                "as many requests are answered as may be at once, and there is no turn in time",
+                "the limit of concurrent requests is reached, and none ends in time",
                 retry_after_s=full.retry_after_s,
             ) from None
 
@@ -88,5 +88,5 @@ class Limited:
                     yield chunk
         except NoPlace as full:
             raise ModelBusy(
-                turn.model, "it answers as many as it may at once", retry_after_s=full.retry_after_s
+                turn.model, "its limit of concurrent calls is reached", retry_after_s=full.retry_after_s
             ) from None

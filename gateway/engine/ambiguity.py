@@ -34,7 +34,7 @@ _Count = Counter[str]
 def check_readings(schema: JsonValue) -> None:
     """Raise SchemaRefused when more readings than MAX_READINGS may be open at once."""
     if _Readings(schema).of(schema)[""] > MAX_READINGS:
-        raise SchemaRefused(f"anyOf: more than {MAX_READINGS} readings may be open at once")
+        raise SchemaRefused(f"anyOf: more than {MAX_READINGS} readings may be open concurrently")
 
 
 class _Readings:

@@ -62,7 +62,7 @@ class Queue:
         waits_s = self._waits([*others, entry], busy)
         wait_s = max(LEAST_RETRY_S, waits_s[ticket])
         if len(self._waiting) >= self._limit + self._slots - len(busy):
-            message = f"{len(self._waiting)} requests wait already"
+            message = f"the queue is full (requests that wait: {len(self._waiting)})"
             raise errors.EngineQueueFull(self._name, message, retry_after_s=wait_s)
         late = None if is_tried else self._would_be_late(entry, others, waits_s, busy)
         if late is not None:

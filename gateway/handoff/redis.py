@@ -51,7 +51,9 @@ class RedisQueue:
             if count > max_waiting:
                 _forget(pipe, ticket)
                 await pipe.execute()
-                raise HandoffFull(f"{max_waiting} requests of the tenant wait for a person already")
+                raise HandoffFull(
+                    f"the tenant's limit of requests that wait for a person is reached: {max_waiting}"
+                )
 
     async def find(self, ticket_id: str) -> Ticket | None:
         """Return a ticket; None if there is none, or none any more."""

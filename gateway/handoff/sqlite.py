@@ -47,7 +47,9 @@ class SqliteQueue:
                 "SELECT COUNT(*) FROM ticket WHERE tenant = ? AND NOT is_answered", (ticket.tenant,)
             ).fetchone()
             if waiting >= max_waiting:
-                raise HandoffFull(f"{max_waiting} requests of the tenant wait for a person already")
+                raise HandoffFull(
+                    f"the tenant's limit of requests that wait for a person is reached: {max_waiting}"
+                )
             connection.execute(
                 "INSERT INTO ticket VALUES (?, ?, 0, ?, ?, ?, ?, NULL)",
                 (

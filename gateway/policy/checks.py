@@ -214,7 +214,7 @@ def _check_routes(parts: Parts) -> Iterator[Finding]:
             elif seen[model] == 2:
                 yield (
                     path,
-                    f"'{model}' stands twice in this route; resilience.attempts says how often one is tried",
+                    f"'{model}' appears twice in this route; resilience.attempts says how often one is tried",
                 )
 
 

@@ -17,7 +17,7 @@ def check_detection(privacy: PrivacyPolicy) -> Iterator[tuple[tuple[str | int, .
     denied = {value.casefold() for value in privacy.deny}
     for index, value in enumerate(privacy.allow):
         if value.casefold() in denied:
-            yield ("privacy", "allow", index), "stands in privacy.deny too; take it out of one of them"
+            yield ("privacy", "allow", index), "is in privacy.deny too; remove it from one of them"
     said: dict[str, tuple[int, tuple[object, object]]] = {}
     for index, pattern in enumerate(privacy.patterns):
         path = ("privacy", "patterns", index)

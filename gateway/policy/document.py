@@ -212,7 +212,7 @@ class _Builder:
             if key in values:
                 first = self.lines[here]
                 self.problems.append(
-                    Problem(line, key_of(here), f"stands twice; the first is on line {first}")
+                    Problem(line, key_of(here), f"appears twice; the first is on line {first}")
                 )
                 continue
             self.lines[here] = line

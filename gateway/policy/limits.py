@@ -34,7 +34,7 @@ class Limits(Rates):
     """
 
     concurrency: int = Field(
-        1000, ge=1, le=1_000_000, description="Requests that are answered at once by one gateway process."
+        1000, ge=1, le=1_000_000, description="Requests that one gateway process answers concurrently."
     )
     tenant_concurrency: int | None = Field(
         None,
@@ -58,7 +58,7 @@ class Limits(Rates):
     @classmethod
     def _once_each(cls, tenants: tuple[RatesOfTenant, ...]) -> tuple[RatesOfTenant, ...]:
         if len({each.tenant for each in tenants}) < len(tenants):
-            raise PydanticCustomError("duplicate", "a tenant stands twice")
+            raise PydanticCustomError("duplicate", "a tenant appears twice")
         return tenants
 
     def tenant_share(self, *, has_tenants: bool) -> int:

@@ -301,7 +301,7 @@ class PolicyFile(Strict):
         min_length=1,
         description="Canned replies for when no model answers; the first that fits the reason is sent.",
     )
-    limits: Limits = Field(Limits(), description="How much is answered at once.")
+    limits: Limits = Field(Limits(), description="How much is answered concurrently.")
     records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
     tests: tuple[PolicyTest, ...] = Field(
         (),

@@ -22,5 +22,5 @@ def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
                     yield (*here, key), f"a local model that is changed {_NEEDS}"
     for name, old in before.models.items():
         if isinstance(old, LlamaCppModel) and name not in after.models:
-            said = f"a local model that is taken away {_NEEDS}; taken out of the rules it is asked nothing"
+            said = f"a local model that is taken away {_NEEDS}; taken out of the rules it gets no request"
             yield ("models", name), said

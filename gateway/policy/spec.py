@@ -82,7 +82,7 @@ class CommonKeys(Strict):
         None,
         ge=1,
         le=1_000_000,
-        description="Calls to this model that one gateway process has in flight at once. "
+        description="Calls to this model that one gateway process has in flight concurrently. "
         "Default: no bound but limits.concurrency.",
     )
     place: Literal["edge", "cloud"] | None = Field(
@@ -117,7 +117,7 @@ class LlamaCppModel(CommonKeys):
         description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
     )
     context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
-    slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded at once.")
+    slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded concurrently.")
     kv_cells: int | None = Field(
         None,
         ge=64,
@@ -147,7 +147,7 @@ class LlamaCppModel(CommonKeys):
         (), strict=False, description="LoRA adapters, applied to every request in this order."
     )
     queue: int = Field(
-        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused at once."
+        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."
     )
     hang_s: Seconds = Field(
         30.0,

@@ -113,7 +113,7 @@ def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
         return f"{line.place}: {gone} should stand before record {line.seq}: dropped"
     if step == 0:
         return f"{line.place}: record {line.seq} appears twice"
-    return f"{line.place}: record {line.seq} stands after record {before.seq}: it was moved"
+    return f"{line.place}: record {line.seq} follows record {before.seq}: it was moved"
 
 
 def _fits_badly(lines: Sequence[Line], index: int) -> bool:

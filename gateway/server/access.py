@@ -49,7 +49,7 @@ def parse_keys(text: str, *, name: str) -> Mapping[bytes, KeyEntry]:
             continue
         entry = _parse_line(written, place=f"{name}:{number}")
         if entry.digest in entries:
-            raise StartupError(f"{name}:{number}: this key stands in an earlier line already")
+            raise StartupError(f"{name}:{number}: this key appears in an earlier line already")
         entries[entry.digest] = entry
     return entries
 
@@ -57,7 +57,9 @@ def parse_keys(text: str, *, name: str) -> Mapping[bytes, KeyEntry]:
 def _parse_line(line: str, *, place: str) -> KeyEntry:
     found = _LINE.fullmatch(line)
     if not found:
-        raise StartupError(f"{place}: must be the SHA-256 of a key, a tenant and perhaps a date YYYY-MM-DD")
+        raise StartupError(
+            f"{place}: must be the SHA-256 of a key, a tenant and optionally a date YYYY-MM-DD"
+        )
     if not IDENTIFIER.fullmatch(found["tenant"]):
         raise StartupError(f"{place}: the tenant must match [A-Za-z0-9._:-]{{1,64}}")
     expires_unix_s = None

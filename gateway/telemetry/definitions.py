@@ -244,7 +244,7 @@ SLOTS = Metric(
     kind="gauge",
     unit="slots",
     labels=("model", "state"),
-    help="Sequences that an engine can decode at once: busy and free.",
+    help="Sequences that an engine can decode concurrently: busy and free.",
 )
 QUEUED = Metric(
     name="gateway_engine_queued",
