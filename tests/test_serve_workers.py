@@ -77,6 +77,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def shared_folder_of(pid: int) -> Path:
+    """Return the folder that a worker shares with its parent."""
+    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    (board,) = (each for each in environ if each.startswith(BOARD_VARIABLE.encode()))
+    return Path(board.decode().partition("=")[2]).parent
+
+
 def loaded(pid: int) -> str:
     """Return what a process has mapped, its libraries among it."""
     return Path(f"/proc/{pid}/maps").read_text()
@@ -214,6 +221,8 @@ async def test_workers_learn_that_an_engine_died_and_came_back(gateway: Gateway)
 async def test_killing_the_parent_leaves_nothing(gateway: Gateway, are_stopped: bool) -> None:
     """After kill -9 of the parent its workers and its engine end by themselves, stopped ones too."""
     everybody = gateway.pids("worker.started") + gateway.pids("engine.started")
+    folder = shared_folder_of(gateway.pids("worker.started")[0])
+    assert folder.is_dir()
     if are_stopped:
         for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
@@ -221,6 +230,7 @@ async def test_killing_the_parent_leaves_nothing(gateway: Gateway, are_stopped: 
     gateway.process.kill()
 
     await until(lambda: not any(map(is_running, everybody)))
+    assert not folder.exists()
 
 
 async def test_a_taken_port_is_refused(gateway: Gateway, tmp_path: Path) -> None:

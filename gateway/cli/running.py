@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from gateway.admin.place import Place
+from gateway.cli import shared_folder
 from gateway.cli.access import Access, access_of
 from gateway.cli.air_gap import refuse_beyond_this_host
 from gateway.cli.assembly import running_gateway
@@ -137,7 +138,8 @@ def run(asked: Asked) -> None:
         operator=operator,
         records=records,
     )
-    asyncio.run(_serve(process))
+    with contextlib.nullcontext() if place.folder is None else shared_folder.held(place.folder):
+        asyncio.run(_serve(process))
 
 
 def _checked_access(asked: Asked) -> Access:

@@ -7,11 +7,9 @@ engines, spawns the workers that share the port by SO_REUSEPORT, and starts agai
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, Process
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import NoReturn
 import structlog
 
 from gateway.admin.place import METRICS_FOLDER
+from gateway.cli import shared_folder
 from gateway.cli.engine_board import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
 from gateway.cli.exits import MISUSED
 from gateway.cli.hotline import listen
@@ -29,7 +28,7 @@ from gateway.clock import SystemClock
 from gateway.engine.supervisor import EngineSupervisor
 from gateway.errors import PolicyError, StartupError
 from gateway.policy.model import LlamaCppModel
-from gateway.server.listen import Address, claim, parse_address
+from gateway.server.listen import Address, claim, parse_address, refused
 from gateway.telemetry.logs import LogFormat, configure_logs
 from gateway.telemetry.metrics import Measures, share_numbers
 
@@ -74,8 +73,14 @@ def reserve(address: Address) -> tuple[socket.socket, Address]:
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     held = socket.socket(family, socket.SOCK_STREAM)
+    # The connections of a gateway that ended wait a minute on its port, without SO_REUSEPORT if it was alone.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    held.bind(where)
+    try:
+        held.bind(where)
+    except OSError as error:
+        held.close()
+        raise refused(address, error) from None
     return held, Address(address.host, held.getsockname()[1])
 
 
@@ -214,10 +219,9 @@ def main() -> int:
     """Read the orders and run; the exit status is that of `gateway serve`."""
     orders = Orders(**json.loads(sys.argv[1]))
     configure_logs(orders.log_format)
-    folder = Path(tempfile.mkdtemp(prefix="gateway-workers-"))  # Its mode is 0700.
     try:
         held, address = reserve(parse_address(orders.listen))
-        with held:
+        with held, shared_folder.made() as folder:
             return asyncio.run(_run(orders, address, folder))
     except StartupError as error:
         sys.stderr.write(f"gateway: {error}\n")
@@ -225,8 +229,6 @@ def main() -> int:
     except PolicyError as error:  # It was right a moment ago, when `serve` read it.
         sys.stderr.write(f"{error}\n")
         return MISUSED
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _run(orders: Orders, address: Address, folder: Path) -> int:

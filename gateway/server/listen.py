@@ -82,8 +82,12 @@ def claim(address: Address, *, flag: str = "--listen") -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StartupError(f"{flag} {address.target}: {reason}; choose another address or port") from None
+        raise refused(address, error, flag=flag) from None
+
+
+def refused(address: Address, error: OSError, *, flag: str = "--listen") -> StartupError:
+    """Return the error for an address that cannot be bound."""
+    return StartupError(f"{flag} {address.target}: {error.strerror or error}; choose another address or port")
 
 
 def is_answered(path: Path) -> bool:
