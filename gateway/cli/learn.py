@@ -72,29 +72,16 @@ def learn(
             "say where outcomes are: --decisions FILE, --outcomes FILE or both", status=MISUSED
         )
     scorer = shipped_scorer() if base == "shipped" else opened_scorer(Path(base))
-    rows = [] if outcomes is None else _read(outcomes)
     found = None if decisions is None else _harvest(decisions)
+    rows = [] if outcomes is None else _read(outcomes)
     rows += () if found is None else (*found.joined, *found.sampled)
-    try:
-        learned = learned_from(
-            np.array([row.features for row in rows]),
-            gains_of(rows),
-            scorer,
-            tenants=[row.tenant for row in rows],
-        )
-    except TooFewOutcomes as error:
-        where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
-        raise CommandFailed(f"{where}: {error}{_said_of(found)}", status=MISUSED) from None
+    where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
+    learned = _learned(rows, scorer, where=f"{where}: ", records=_said_of(found))
     objections = _objections(learned)
     is_written = accept or not objections
     if is_written:
         _write(output, learned, scorer)
-    if as_json:
-        tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
-        fields = {**_fields(learned, found), **tenants, "objections": objections, "written": is_written}
-        print(json.dumps(fields, indent=2))
-    else:
-        print("\n".join([*_rows(learned, found), *_tenant_rows(learned.tenants)]))
+    _show(learned, found, objections, is_written=is_written, as_json=as_json)
     if not is_written:
         raise CommandFailed(
             f"{output}: nothing was written: {'; '.join(objections)}; gather more outcomes, leave out those"
@@ -102,6 +89,29 @@ def learn(
         )
     if not as_json:
         print(f"{'written':20}{output}")
+
+
+def _learned(rows: list[Outcome], base: Scorer, *, where: str, records: str) -> Learned:
+    try:
+        return learned_from(
+            np.array([row.features for row in rows]),
+            gains_of(rows),
+            base,
+            tenants=[row.tenant for row in rows],
+        )
+    except TooFewOutcomes as error:
+        raise CommandFailed(f"{where}{error}{records}", status=MISUSED) from None
+
+
+def _show(
+    learned: Learned, found: Harvest | None, objections: list[str], *, is_written: bool, as_json: bool
+) -> None:
+    if as_json:
+        tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
+        fields = {**_fields(learned, found), **tenants, "objections": objections, "written": is_written}
+        print(json.dumps(fields, indent=2))
+    else:
+        print("\n".join([*_rows(learned, found), *_tenant_rows(learned.tenants)]))
 
 
 def _objections(learned: Learned) -> list[str]:
