@@ -140,7 +140,28 @@ _PLACES = (
     "Calle Mayor 5",
 )
 
+
+def _key(rng: random.Random) -> str:
+    """Return a key of a form that its maker documents."""
+    letters = string.ascii_letters + string.digits
+    head, signs, size = rng.choice(
+        (
+            ("AKIA", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16),
+            ("ghp_", letters, 36),
+            ("glpat-", letters, 20),
+            ("AIza", letters + "-_", 35),
+            ("hf_", letters, 34),
+            ("sk-proj-", letters, 48),
+            ("xoxb-", string.digits, 24),
+            ("npm_", letters, 36),
+            ("gsk_", letters, 52),
+        )
+    )
+    return head + "".join(rng.choices(signs, k=size))
+
+
 MAKERS: Mapping[str, Callable[[random.Random], str]] = {
+    "SECRET": _key,
     "CREDIT_CARD": _card,
     "US_SSN": lambda rng: _right(rng, "###-##-####", ssn.is_valid),
     "NATIONAL_ID": _national,

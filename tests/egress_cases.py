@@ -133,16 +133,9 @@ class Case:
     is_replayed: bool = False
 
 
-JOINING = (
-    "underscores", "TSV", "escaped line ends", "escaped tabs", "escaped query", "colours", "escaped colours",
-)  # fmt: skip
-"""Carriers whose marks go on with a key, some once a schema has escaped them: it has such letters."""
-
-
 def in_carrier(kind: str, carrier: str | None) -> str:
     """Return a datum as it stands in a cell of a carrier, between two numbers; or by itself."""
-    is_joined = kind == "SECRET" and carrier in JOINING
-    made = carried(carrier, DATA[kind], "1000", "9.99") if carrier and not is_joined else None
+    made = carried(carrier, DATA[kind], "1000", "9.99") if carrier else None
     return made[0] if made else DATA[kind]
 
 

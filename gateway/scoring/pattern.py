@@ -80,7 +80,12 @@ _ESCAPE = re.compile(
 
 def as_data(text: str) -> bytes:
     """Return a text as a pattern for data sees it: an underscore or an escaped mark parts two values."""
-    seen = text.encode("latin-1", "replace").replace(b"_", _UNIT_SEPARATOR)
+    return without_escapes(text).replace(b"_", _UNIT_SEPARATOR)
+
+
+def without_escapes(text: str) -> bytes:
+    """Return a text as a pattern sees it, but with an escaped mark as one that parts two values."""
+    seen = text.encode("latin-1", "replace")
     if b"\\" in seen or b"%" in seen or b"\x1b" in seen:
         return _ESCAPE.sub(lambda found: _UNIT_SEPARATOR * len(found[0]), seen)
     return seen

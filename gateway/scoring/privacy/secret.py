@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from gateway.scoring.pattern import Pattern, PatternSet
+from gateway.scoring.pattern import Pattern, PatternSet, as_seen, without_escapes
 from gateway.scoring.privacy.detector import (
     CERTAIN,
     CHECKED,
@@ -33,8 +33,8 @@ from gateway.scoring.privacy.secret_value import (
     is_sentence,
 )
 
-_KNOWN = Pattern(r"\b(?:" + "|".join(FORMATS) + ")")
-_KNOWN_BY_BODY = Pattern(r"\b(?:" + "|".join(SHORT_FORMATS) + ")")
+_KNOWN = Pattern(r"(?:\b|_)(" + "|".join(FORMATS) + ")")
+_KNOWN_BY_BODY = Pattern(r"(?:\b|_)(" + "|".join(SHORT_FORMATS) + ")")
 _GOES_ON = ("_", "-", "/")
 _HASH = Pattern(HASHES)
 _PRIVATE_KEY = Pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -128,31 +128,36 @@ class SecretDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the credentials, without the names and quotes around them."""
         text = marked(text)
-        for index in _SIGNS.matching(text):
+        signs = set(_SIGNS.matching(text))
+        if (parted := without_escapes(text)) != as_seen(text):
+            signs.update(_SIGNS.matching(parted))
+        for index in sorted(signs):
             yield from _KINDS[index][1](text)
 
 
 def _known(text: str) -> Iterator[Match]:
-    for span in _KNOWN.find(text):
-        written, follows = text[span.start : span.end], text[span.end : span.end + 1]
+    for span in _KNOWN.find(without_escapes(text)):
+        start, end = span.groups[0]
+        written, follows = text[start:end], text[end : end + 1]
         if is_placeholder(written) or (follows.isalnum() and follows.isascii()):
             continue
-        if text[span.start - 1 : span.start] == "." and text[span.start - 2 : span.start - 1].isalnum():
+        if text[start - 1 : start] == "." and text[start - 2 : start - 1].isalnum():
             continue  # The ending of a file's name, in which a hash follows.
         if any(map(str.isdigit, written)) or not written.startswith("sk-"):
-            yield _match(span.start, span.end, CERTAIN)
+            yield _match(start, end, CERTAIN)
 
 
 def _known_by_body(text: str) -> Iterator[Match]:
-    for span in _KNOWN_BY_BODY.find(text):
-        written, follows = text[span.start : span.end], text[span.end : span.end + 1]
+    for span in _KNOWN_BY_BODY.find(without_escapes(text)):
+        start, end = span.groups[0]
+        written, follows = text[start:end], text[end : end + 1]
         if (
             is_random(written)
             and not is_placeholder(written)
             and not follows.isalnum()
             and follows not in _GOES_ON
         ):
-            yield _match(span.start, span.end, CHECKED)
+            yield _match(start, end, CHECKED)
 
 
 def _hashes(text: str) -> Iterator[Match]:
@@ -259,8 +264,8 @@ def _sent(text: str) -> Iterator[Match]:
 
 # What a text must contain for a kind to be looked for, and how that is done: one pass decides for all.
 _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
-    (r"(?-i:\b(?:" + "|".join(FORMATS) + "))", _known),
-    (r"(?-i:\b(?:" + "|".join(SHORT_FORMATS) + "))", _known_by_body),
+    (r"(?-i:(?:\b|_)(?:" + "|".join(FORMATS) + "))", _known),
+    (r"(?-i:(?:\b|_)(?:" + "|".join(SHORT_FORMATS) + "))", _known_by_body),
     (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", _private_keys),
     (r"\$(?:2[abxy]?|1|apr1|[567y]|argon2[id]{1,2}|[ph])\$|\{s?sha|pbkdf2", _hashes),
     (r"://[^\s/:]*:[^\s/]+@", _logins),
