@@ -68,7 +68,7 @@ protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
 schema: setup  ## Generate policies/schema.json from the policy's model.
-	@$(BIN)/python -m gateway.policy.schema > policies/schema.json
+	@$(BIN)/python -m gateway.policy.loading.schema > policies/schema.json
 
 telemetry: setup  ## Generate the board for Grafana and the tables of docs/telemetry.md.
 	@$(BIN)/python tools/telemetry.py

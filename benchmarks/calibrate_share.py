@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.cli.app import run
-from gateway.policy.load import load_policy
+from gateway.policy.loading.load import load_policy
 from tests.days_of_traffic import POLICY, Sum, lived
 
 SHARES = (0.1, 0.2, 0.5)

@@ -27,12 +27,12 @@ import grpc
 
 from gateway.clock import SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.handoff.clerk import Clerk
-from gateway.handoff.queue import KEY_VARIABLE, open_queue
-from gateway.handoff.seal import KeyRing, new_key
+from gateway.extras.handoff.clerk import Clerk
+from gateway.extras.handoff.queue import KEY_VARIABLE, open_queue
+from gateway.extras.handoff.seal import KeyRing, new_key
 from gateway.ledger.accounts import Totals, accounts_for
 from gateway.ledger.open import open_ledger
-from gateway.policy.load import load_policy
+from gateway.policy.loading.load import load_policy
 from gateway.policy.model import Policy
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud

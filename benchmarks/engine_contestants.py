@@ -19,8 +19,8 @@ import aiohttp
 import grpc.aio
 
 from gateway.clock import SystemClock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 
 WORKER = Path(__file__).with_name("engine_worker.py")

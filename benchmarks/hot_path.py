@@ -28,21 +28,21 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.admin.place import Place
-from gateway.backends.scripted import ScriptedBackend, reply
-from gateway.cli.operating import Operator
+from gateway.app.observability import Operator
 from gateway.clock import SystemClock
-from gateway.policy.load import parse_policy
+from gateway.complexity.complexity import score_complexity
+from gateway.policy.loading.load import parse_policy
+from gateway.privacy import PrivacyScorer
 from gateway.routing import View, decide
-from gateway.scoring.complexity import score_complexity
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.server.render import render_answer
-from gateway.server.service import SERVICE
-from gateway.server.wire import parse_request
+from gateway.server.admin.worker import Place
+from gateway.server.grpc.render import render_answer
+from gateway.server.grpc.service import SERVICE
+from gateway.server.grpc.wire import parse_request
 from gateway.telemetry.logs import configure_logs
 from gateway.telemetry.metrics import share_numbers
 from gateway.telemetry.otel import OtelTraces
 from gateway.telemetry.traces import NO_SPAN
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route, Scores, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc

@@ -25,8 +25,8 @@ from make_constructed_model import WORDS
 from make_synthetic_model import Shape, write
 
 from gateway.clock import SystemClock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 
 SHAPES = {

@@ -9,7 +9,7 @@ import time
 
 import grpc
 
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 from tests.served import POLICY, ask, served

@@ -33,7 +33,7 @@ from privacy_table import LARGE_TITLE, table
 
 from gateway.clock import SystemClock
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from gateway.types import PrivacyClass
 
 SHORT = range(50, 71)

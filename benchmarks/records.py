@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.clock import SystemClock
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.records.chain import chained, faults
 from gateway.records.files import read_end
 from gateway.records.line import fields_of

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.scoring.complexity import Scorer, score_complexity
-from gateway.scoring.learning import learn
-from gateway.scoring.ranking import apgr, calibration_error
+from gateway.complexity.complexity import Scorer, score_complexity
+from gateway.offline.learning import learn
+from gateway.offline.ranking import apgr, calibration_error
 from gateway.types import Message, Role
 from training.complexity.heads import fit
 from training.complexity.train import Outcomes, hand_head, outcomes_of, read_rows, tables

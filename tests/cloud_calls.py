@@ -7,7 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gateway.backends.base import Call
-from gateway.backends.cloud import CloudBackend
+from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Clock, Deadline, SystemClock
 from gateway.policy.model import OpenAIModel
 from gateway.types import Chunk, GenerationConfig, Message, Reply, Request, Role

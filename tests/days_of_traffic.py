@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.cli.batch import StillClock
 from gateway.clock import SystemClock
+from gateway.complexity.complexity import complexity_of, features_of
 from gateway.ledger.money import cost_usd_nanos, nanos_of_usd
+from gateway.offline.batch import StillClock
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.policy.spec import route_of
+from gateway.privacy import PrivacyScorer
 from gateway.records.writer import Records
 from gateway.routing import View, decide
-from gateway.scoring.complexity import complexity_of, features_of
-from gateway.scoring.privacy import PrivacyScorer
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,

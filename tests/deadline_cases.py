@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Act, Delay, Step
 from gateway.clock import Deadline
 from gateway.errors import GatewayError
 from gateway.policy.model import CompiledRule
 from gateway.routing import View, decide
+from gateway.testing.scripted import Act, Delay, Step
 from gateway.types import (
     Answer,
     Chunk,

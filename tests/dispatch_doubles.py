@@ -6,7 +6,6 @@ from contextlib import aclosing
 from decimal import Decimal
 
 from gateway.backends.base import Backend
-from gateway.backends.scripted import Script, ScriptedBackend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.recovery import Judge
@@ -23,6 +22,7 @@ from gateway.policy.model import (
     PrivacyPolicy,
     Resilience,
 )
+from gateway.testing.scripted import Script, ScriptedBackend
 from gateway.types import (
     Answer,
     Decision,

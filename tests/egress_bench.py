@@ -14,25 +14,25 @@ from contextlib import aclosing
 import structlog
 
 from gateway.backends.base import Call
-from gateway.backends.cloud import chat_body
+from gateway.backends.openai.backend import chat_body
 from gateway.backends.permit import permitted
-from gateway.backends.scripted import ScriptedBackend, Step
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
-from gateway.masking.judge import Masker
-from gateway.policy.load import parse_policy
+from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.run import Pipeline
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.scoring.privacy.detector import Detector
-from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
-from gateway.server.assess import Assessor, PolicyAssessor
-from gateway.server.pipeline import Pipeline
-from gateway.server.render import render_decision, render_explanation
-from gateway.server.status import status_of
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.detector import Detector
+from gateway.privacy.masking.masker import Masker
+from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.server.grpc.render import render_decision, render_explanation
+from gateway.server.grpc.status import status_of
 from gateway.telemetry.logs import answer_fields, decision_fields
+from gateway.testing.scripted import ScriptedBackend, Step
 from gateway.types import Answer, Chunk, Decision, PrivacyClass, StreamEvent
 from tests.egress_cases import NAME, TEXT, VALUE, Case, Defect, Detour, FaultyDetector, step_of
 from tests.virtual_time import LoopClock, VirtualLoop

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from gateway.backends.cloud_errors import refused
-from gateway.backends.scripted import Delay, Step, reply
+from gateway.backends.openai.errors import refused
 from gateway.clock import Clock
 from gateway.errors import (
     BackendError,
@@ -21,7 +20,8 @@ from gateway.errors import (
     NotCapable,
     StreamTruncated,
 )
-from gateway.scoring.privacy.detector import Match
+from gateway.privacy.detector import Match
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, GenerationConfig, Hints, Message, PrivacyClass, Request, Role, Usage
 from tests.data_carriers import CARRIERS, carried
 

@@ -13,20 +13,23 @@ from typing import Any
 import pytest
 
 from gateway import routing, types
-from gateway.backends import cloud_errors, permit
+from gateway.backends import permit
 from gateway.backends.base import Call
+from gateway.backends.openai import errors as cloud_errors
 from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import NotPermitted, PolicyError
-from gateway.handoff import desk, seal
-from gateway.masking import judge
-from gateway.masking.text import Restorer
-from gateway.policy import air_gap, load
-from gateway.scoring.privacy import scorer as scoring
-from gateway.scoring.privacy import search, verdict
-from gateway.scoring.privacy.normal import NormalText
-from gateway.server import boundary, second, wire
+from gateway.extras.handoff import desk, seal
+from gateway.extras.mirror import second
+from gateway.policy.loading import air_gap, load
+from gateway.privacy import classify as verdict
+from gateway.privacy import scan as search
+from gateway.privacy import scorer as scoring
+from gateway.privacy.masking import masker as judge
+from gateway.privacy.masking.placeholders import Restorer
+from gateway.privacy.normalize import NormalText
+from gateway.server.grpc import boundary, wire
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests import test_egress_masking as masking
 from tests import test_entities as entities

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import GatewayError
-from gateway.handoff.clerk import Clerk
-from gateway.handoff.desk import Desk
-from gateway.handoff.queue import KEY_VARIABLE, Queue, open_queue
-from gateway.handoff.seal import KeyRing, new_key
-from gateway.handoff.texts import answer_bond, request_bond
+from gateway.extras.handoff.clerk import Clerk
+from gateway.extras.handoff.desk import Desk
+from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
+from gateway.extras.handoff.seal import KeyRing, new_key
+from gateway.extras.handoff.texts import answer_bond, request_bond
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from gateway.types import Answer, Decision, Degraded, PrivacyClass, Reason, Route, Scores
 from tests.egress_cases import DATA, PLACES, TEXT, VALUE, a_request
 

@@ -11,13 +11,13 @@ import grpc
 from google.rpc import error_details_pb2 as details
 from grpc_status import rpc_status
 
-from gateway.cli.assembly import running_gateway
+from gateway.app.build import running_gateway
 from gateway.clock import Clock
+from gateway.domain.listen import Address
 from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
-from gateway.policy.load import parse_policy
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.serving import ServerOptions
 from gateway.simulate.billing import Price
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud

@@ -9,12 +9,12 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.admin.address import parse_admin
-from gateway.admin.place import Place
+from gateway.app.observability import Operator
 from gateway.backends.base import Backend
-from gateway.cli.operating import Operator
 from gateway.client.admin import AdminClient
-from gateway.server.listen import Address
+from gateway.domain.listen import Address
+from gateway.server.admin.address import parse_admin
+from gateway.server.admin.worker import Place
 from tests.served import POLICY, Served, served
 
 Labels = frozenset[tuple[str, str]]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from gateway.backends.cloud_bounds import AnswerBounds
+from gateway.backends.openai.bounds import AnswerBounds
 
 BOUNDS = AnswerBounds(prompt_tokens=1000, prompt_chars=40, max_tokens=200)
 """What the answers here stay below."""

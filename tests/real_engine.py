@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from gateway.clock import Clock, SystemClock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 from tests.constructed_model import constructed
 

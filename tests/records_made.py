@@ -1,8 +1,8 @@
 """Calls that are over, made by hand, for tests of what is recorded of them."""
 
+from gateway.complexity.complexity import complexity_of, features_of
 from gateway.policy.model import Policy
 from gateway.routing import View, decide
-from gateway.scoring.complexity import complexity_of, features_of
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.backends.scripted import Script, ScriptedBackend, reply
 from gateway.clock import SystemClock
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
 from gateway.routing import View, decide
+from gateway.testing.scripted import Script, ScriptedBackend, reply
 from gateway.types import (
     Answer,
     Attempt,

@@ -7,16 +7,16 @@ from types import MappingProxyType
 
 import grpc
 
+from gateway.app.build import running_gateway
+from gateway.app.observability import Operator
 from gateway.backends.base import Backend
-from gateway.cli.assembly import running_gateway
-from gateway.cli.operating import Operator
 from gateway.clock import Clock
-from gateway.policy.load import parse_policy
+from gateway.domain.listen import Address
+from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.access import TenantRule, anyone
-from gateway.server.listen import Address
-from gateway.server.serving import GatewayServer, ServerOptions
-from gateway.server.tls import ServerTls
+from gateway.server.grpc.access import TenantRule, anyone
+from gateway.server.grpc.serving import GatewayServer, ServerOptions
+from gateway.server.grpc.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc

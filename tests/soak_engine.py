@@ -23,8 +23,8 @@ import grpc
 import grpc.aio
 
 from gateway.clock import SystemClock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 
 CLIENTS = 12

@@ -15,7 +15,6 @@ from pathlib import Path
 import structlog
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.reserve import Ledger
@@ -24,6 +23,7 @@ from gateway.ledger import file, redis
 from gateway.ledger.money import cost_usd_nanos
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import Budget, OpenAIModel, Price, Resilience
+from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Message, Reason, Request, Role, Usage
 from tests.dispatch_doubles import a_decision, a_policy
 

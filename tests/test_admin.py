@@ -13,19 +13,19 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from gateway.admin.address import default_folder, found_addresses, parse_admin
-from gateway.admin.page import MetricsPage
-from gateway.admin.server import AdminServer, AdminService
-from gateway.admin.status import merged
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.admin.v1 import admin_pb2_grpc
 from gateway.backends.base import Backend
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.cli.status_tables import decision_rows, status_tables
 from gateway.cli.terminal import console
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
 from gateway.errors import BackendFailed, StartupError
+from gateway.server.admin.address import default_folder, found_addresses, parse_admin
+from gateway.server.admin.page import MetricsPage
+from gateway.server.admin.server import AdminServer, AdminService
+from gateway.server.admin.status import merged
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Usage
 from tests.operated import operated
 from tests.served import POLICY, ask
@@ -273,7 +273,7 @@ def test_tables_of_several_workers() -> None:
 
 def test_an_admin_server_of_a_worker_that_is_not_the_first_has_no_public_socket(tmp_path: Path) -> None:
     """Only worker 0 speaks for all."""
-    from gateway.admin.place import Place
+    from gateway.server.admin.worker import Place
 
     server = AdminServer(
         AdminService(None),  # type: ignore[arg-type]  # Not asked.

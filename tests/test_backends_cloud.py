@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.base import Call
-from gateway.backends.cloud import CloudBackend, chat_body
+from gateway.backends.openai.backend import CloudBackend, chat_body
 from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
 from gateway.policy.spec import DROPPABLE

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.cloud_answers import ErrorEvent, StreamReader, read_reply
-from gateway.backends.cloud_bounds import UnreadableAnswer
-from gateway.backends.cloud_finish import WORDS
+from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
+from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.openai.finish import WORDS
 from gateway.types import FinishReason, Reply, Usage
 from tests.provider_bytes import BOUNDS, chunk, counted, counts, plain, said, whole
 

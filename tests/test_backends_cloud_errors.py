@@ -8,9 +8,9 @@ import openai
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.backends.cloud import SDK_ERRORS
-from gateway.backends.cloud_codes import SHARP_CODES, STATUSES
-from gateway.backends.cloud_errors import refused, retry_after_s
+from gateway.backends.openai.backend import SDK_ERRORS
+from gateway.backends.openai.codes import SHARP_CODES, STATUSES
+from gateway.backends.openai.errors import refused, retry_after_s
 from gateway.errors import (
     BackendConflict,
     BackendCredentials,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.cloud import CloudBackend
+from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.reserve import Ledger

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.cloud_finish import WORDS, Ending, ending_of
+from gateway.backends.openai.finish import WORDS, Ending, ending_of
 from gateway.types import FinishReason
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gateway.backends.cloud_answers import StreamReader
-from gateway.backends.cloud_bounds import UnreadableAnswer
-from gateway.backends.cloud_events import EventReader
+from gateway.backends.openai.answers import StreamReader
+from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.openai.events import EventReader
 from gateway.types import FinishReason, Reply, Usage
 from tests.provider_bytes import BOUNDS, chunk, counted, said
 

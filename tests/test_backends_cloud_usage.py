@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.cloud_answers import read_reply
-from gateway.backends.cloud_bounds import TOKEN_CHARS, AnswerBounds
-from gateway.backends.cloud_usage import read_usage
+from gateway.backends.openai.answers import read_reply
+from gateway.backends.openai.bounds import TOKEN_CHARS, AnswerBounds
+from gateway.backends.openai.usage import read_usage
 from gateway.types import Message, Request, Role, Usage
 from tests.provider_bytes import BOUNDS, counts, whole
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.backends import cloud_body
+from gateway.backends.openai import body as cloud_body
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply, Usage

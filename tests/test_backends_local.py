@@ -18,8 +18,8 @@ from gateway.backends.base import Backend, Call
 from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
 from gateway.engine.server import to_rpc_status
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 from gateway.types import FinishReason, GenerationConfig, Message, Request, Role
 from tests.constructed_model import constructed

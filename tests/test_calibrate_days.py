@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.policy.load import load_policy, parse_policy
+from gateway.policy.loading.load import load_policy, parse_policy
 from tests.days_of_traffic import POLICY, lived
 from tests.test_cli_calibrate_share import calibrated
 

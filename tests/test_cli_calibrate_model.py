@@ -8,11 +8,11 @@ import pytest
 
 from gateway.cli.calibrate_model import calibrate_model
 from gateway.cli.exits import CommandFailed
-from gateway.cli.labelled import Question, read_questions
 from gateway.engine.models import resolve_model_path
+from gateway.offline import confidence_fit
+from gateway.offline.labelled import Question, read_questions
 from gateway.policy.escalation import Calibration
-from gateway.policy.load import parse_policy
-from gateway.scoring import confidence_fit
+from gateway.policy.loading.load import parse_policy
 
 POLICY = parse_policy(
     """

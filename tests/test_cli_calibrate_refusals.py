@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
-from gateway.scoring.complexity import FEATURES
+from gateway.complexity.complexity import FEATURES
 from tests.records_made import POLICY
 from tests.test_cli_calibrate_share import recorded
 

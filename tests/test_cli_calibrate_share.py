@@ -10,9 +10,9 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.cli.exits import CommandFailed
-from gateway.cli.rewriting import replace_file
 from gateway.clock import SystemClock
-from gateway.policy.load import load_policy, parse_policy
+from gateway.offline.rewriting import replace_file
+from gateway.policy.loading.load import load_policy, parse_policy
 from gateway.records.line import Recorded
 from gateway.records.reading import read_decisions
 from gateway.records.writer import Records

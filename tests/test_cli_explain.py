@@ -8,8 +8,8 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.cli.explain import decide_unspent
-from gateway.policy.load import parse_policy
-from gateway.server.render import render_explanation
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.render import render_explanation
 from gateway.types import Message, PrivacyClass, Request, Role
 from tests.fakes import FakeClock
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
+from gateway.complexity.complexity import features_of
 from gateway.errors import PolicyError
-from gateway.policy.load import default_policy_path, load_policy
-from gateway.scoring.complexity import features_of
+from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.types import Message, Role
 
 MANUAL = default_policy_path().read_text("utf-8")

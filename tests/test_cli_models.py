@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 
 from gateway.cli.app import run
-from gateway.cli.download import source_of
 from gateway.cli.exits import CommandFailed
+from gateway.offline.download import source_of
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

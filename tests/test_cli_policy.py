@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
-from gateway.policy.load import load_policy, parse_policy
+from gateway.policy.loading.load import load_policy, parse_policy
 
 ROOT = Path(__file__).parents[1]
 POLICIES = sorted((ROOT / "policies").glob("*.yaml"))

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.app import run
-from gateway.cli.batch import BadLine, Item, Scorer, parse_line, to_line
-from gateway.policy.load import default_policy_path
+from gateway.offline.batch import BadLine, Item, Scorer, parse_line, to_line
+from gateway.policy.loading.load import default_policy_path
 from gateway.policy.model import PrivacyPolicy
 
 POLICY = ("--policy", str(default_policy_path()))

@@ -7,12 +7,12 @@ import pytest
 import trustme
 from google.rpc import code_pb2, error_details_pb2
 
-from gateway.backends.scripted import ScriptedBackend
 from gateway.client import ClientTls, Exhausted, NotAllowed, SyncGatewayClient, Unreachable, prompt
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
-from gateway.server.access import KeyFile, by_credentials, new_key
-from gateway.server.tls import ServerTls, TlsFiles
+from gateway.server.grpc.access import KeyFile, by_credentials, new_key
+from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.scripted_gateway import Context, ScriptedGateway, failing, serving

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed, Unreachable
 from gateway.client.prompt import prompt
-from gateway.server.tls import ServerTls, TlsFiles
+from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.testing.scripted import ScriptedBackend, reply
 from tests.served import served
 
 

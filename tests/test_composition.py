@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.errors import (
     BackendConflict,
     BackendCredentials,
@@ -31,6 +30,7 @@ from gateway.errors import (
     StreamTruncated,
 )
 from gateway.policy.model import Backoff, Resilience
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
     Answer,
     Chunk,

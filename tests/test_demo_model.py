@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.labelled import read_questions
 from gateway.engine.models import resolve_model_path
+from gateway.offline.labelled import read_questions
 from tests.real_engine import ask, request, running, spec, text_of
 from training.demo_model.exam import draw_exam, labelled, put_into, replies, table
 from training.demo_model.questions import Question

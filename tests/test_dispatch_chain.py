@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.clock import Deadline
 from gateway.errors import (
     AttemptError,
@@ -34,6 +33,7 @@ from gateway.errors import (
     NotDegraded,
 )
 from gateway.policy.model import Resilience
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
     Answer,
     Attempt,

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.errors import (
     BackendFailed,
     BackendOverloaded,
@@ -18,6 +17,7 @@ from gateway.errors import (
     NotDegraded,
 )
 from gateway.policy.model import Backoff, Resilience
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, Usage
 from tests.dispatch_doubles import WORST, Bench, a_budget, a_request
 from tests.virtual_time import LoopClock, VirtualLoop, virtual_time

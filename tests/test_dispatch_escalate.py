@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.backends.confident import Window
-from gateway.backends.scripted import Act, Delay, Script, reply
 from gateway.errors import BackendUnreachable
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel
+from gateway.testing.scripted import Act, Delay, Script, reply
 from gateway.types import (
     Answer,
     Certainty,

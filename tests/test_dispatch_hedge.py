@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.errors import BackendFailed, BackendInvalid, BackendRateLimited, GatewayError
 from gateway.ledger.accounts import Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Backoff, LlamaCppModel, OpenAIModel, Resilience
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
 from tests.dispatch_doubles import CLOUD, EDGE, WORST, Bench, a_budget, a_request
 from tests.test_dispatch_escalate import DOUBTFUL_EDGE, UNSURE, said

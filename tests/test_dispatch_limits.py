@@ -11,11 +11,11 @@ from grpc_status import rpc_status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.clock import Deadline
 from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
 from gateway.errors import NotDegraded, Overloaded
 from gateway.policy.limits import Limits
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Answer, Outcome, Reason
 from gateway.v1 import gateway_pb2 as pb
 from tests.dispatch_doubles import CLOUD, Bench, a_request

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.base import Forecast
-from gateway.backends.scripted import Delay
 from gateway.clock import Deadline
 from gateway.dispatch.pace import FEWEST, FRESH_S, KEPT, Paces, foreseen_s
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.routing import View, decide
+from gateway.testing.scripted import Delay
 from gateway.types import Chunk, FinishReason, Privacy, PrivacyClass, Reason, Scores, Usage
 from tests.deadline_cases import Simulated, one, simulate_engine, simulate_mixed, simulate_providers
 from tests.dispatch_doubles import Bench, a_request

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.scripted import Act, Delay, Step, reply
 from gateway.errors import BackendFailed, BackendProtocol, BackendReset, DeadlinePassed
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Resilience
 from gateway.policy.spec import first_token_s, reasons
+from gateway.testing.scripted import Act, Delay, Step, reply
 from gateway.types import Answer, Chunk, FinishReason, Reason, StreamEvent
 from tests.dispatch_doubles import CLOUD, EDGE, Bench
 from tests.virtual_time import virtual_time

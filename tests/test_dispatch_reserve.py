@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.scripted import Act, Delay, reply
 from gateway.clock import Deadline
 from gateway.dispatch.turn import most_tokens
 from gateway.errors import (
@@ -21,6 +20,7 @@ from gateway.errors import (
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Budget, Resilience
+from gateway.testing.scripted import Act, Delay, reply
 from gateway.types import (
     Answer,
     Chunk,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Act, Delay, Step, reply
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, ContextTooLong, StreamTruncated
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Resilience
+from gateway.testing.scripted import Act, Delay, Step, reply
 from gateway.types import (
     Answer,
     Chunk,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.errors import BackendFailed, BackendOverloaded, BackendRateLimited, NotDegraded
 from gateway.policy.model import Backoff, Resilience
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, Outcome, Reason, Route, Usage
 from tests.dispatch_doubles import Bench, a_request
 from tests.virtual_time import virtual_time

@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.backends.base import Backend, Call
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.clock import Deadline
 from gateway.errors import BackendFailed, StreamTruncated
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from tests.dispatch_doubles import a_request
 from tests.fakes import FakeClock

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.backends.scripted import Act, Delay, reply
 from gateway.clock import Deadline
 from gateway.errors import (
     BackendFailed,
@@ -17,6 +16,7 @@ from gateway.errors import (
     StreamTruncated,
 )
 from gateway.policy.model import Resilience
+from gateway.testing.scripted import Act, Delay, reply
 from gateway.types import (
     Answer,
     Chunk,

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.cli.app import COMMANDS, load_command
-from gateway.policy.load import load_policy
+from gateway.policy.loading.load import load_policy
 from gateway.policy.model import OpenAIModel
 from gateway.simulate.billing import parse_price
 

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.money import prompt_tokens_bound
-from gateway.masking.judge import MAX_VALUES, Masker
-from gateway.masking.text import Restorer, Span, mask, restore
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.detector import Match
+from gateway.privacy.masking.masker import MAX_VALUES, Masker
+from gateway.privacy.masking.placeholders import Restorer, Span, mask, restore
+from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.routing import View, decide
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.scoring.privacy.detector import Match
-from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
-from gateway.server.render import render_decision
+from gateway.server.grpc.render import render_decision
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
     Answer,
     Chunk,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.scripted import Delay, Step, reply
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import BackendFailed, DeadlinePassed, EngineDied, EngineQueueFull
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.server import boundary
-from gateway.server.wire import parse_request
+from gateway.privacy import PrivacyScorer
+from gateway.server.grpc import boundary
+from gateway.server.grpc.wire import parse_request
+from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, Decision, GenerationConfig, Hints, PrivacyClass, Request
 from gateway.v1 import gateway_pb2 as pb
 from tests.dispatch_doubles import Bench

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import reply
 from gateway.clock import Deadline
 from gateway.errors import NotPermitted
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.routing import View, decide
 from gateway.simulate.server import SimulatedCloud
+from gateway.testing.scripted import reply
 from gateway.types import (
     EgressPermit,
     Message,

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.scoring.privacy.scorer import DEFAULT_DETECTORS
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import PrivacyClass
 from tests.data_carriers import CARRIERS
 from tests.egress_bench import play

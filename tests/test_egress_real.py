@@ -12,19 +12,19 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend, reply
-from gateway.cli.assembly import running_gateway
+from gateway.app.build import running_gateway
 from gateway.cli.demo.stage import state_url
 from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
+from gateway.domain.listen import Address
 from gateway.errors import EngineDied, EngineDown
-from gateway.handoff.queue import KEY_VARIABLE
-from gateway.handoff.seal import new_key
-from gateway.policy.load import parse_policy
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.extras.handoff.queue import KEY_VARIABLE
+from gateway.extras.handoff.seal import new_key
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.serving import ServerOptions
 from gateway.simulate.server import SimulatedCloud
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 from tests.cloud_calls import RawServer, http

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.engine.ambiguity import MAX_READINGS, check_readings
-from gateway.engine.grammar import grammar_of
-from gateway.engine.schema import SchemaRefused
+from gateway.engine.grammar.ambiguity import MAX_READINGS, check_readings
+from gateway.engine.grammar.grammar import grammar_of
+from gateway.engine.grammar.schema import SchemaRefused
 from tests.real_engine import ask, request, running, spec, text_of
 
 NULL = {"type": "null"}

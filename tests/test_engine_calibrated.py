@@ -7,7 +7,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.engine.calibrated import check_calibration, sha256_of_file, sha256_of_text
 from gateway.engine.models import resolve_model_path
-from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
 from gateway.policy.escalation import Calibration, Escalate
 from gateway.policy.model import LlamaCppModel

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine_host.supervisor import EngineSupervisor
 from tests.real_engine import Stub, ask, request, running, spec, text_of, until_idle, until_status
 from tests.synthetic_models import SLOW, write_slow
 

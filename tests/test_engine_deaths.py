@@ -14,9 +14,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from gateway.engine import supervisor
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host import supervisor
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.v1 import gateway_pb2 as pb

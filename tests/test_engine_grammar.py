@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.grammar import grammar_of
-from gateway.engine.schema import SchemaRefused
-from gateway.schema_bounds import AT_THE_EDGE
+from gateway.domain.text.schema_bounds import AT_THE_EDGE
+from gateway.engine.grammar.grammar import grammar_of
+from gateway.engine.grammar.schema import SchemaRefused
 
 
 def nested(depth: int) -> str:

@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 
 from gateway.backends.local import LocalBackend
 from gateway.clock import SystemClock
-from gateway.engine.supervisor import EngineSupervisor
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.engine_host.supervisor import EngineSupervisor
 from tests.constructed_model import constructed
 from tests.real_engine import Stub, ask, request, running, spec, text_of, until, until_idle
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.grammar import grammar_of
-from gateway.engine.number_ranges import range_rule
-from gateway.engine.schema import KEYWORDS, KINDS, SchemaRefused
+from gateway.engine.grammar.grammar import grammar_of
+from gateway.engine.grammar.number_ranges import range_rule
+from gateway.engine.grammar.schema import KEYWORDS, KINDS, SchemaRefused
 from tests.gbnf_texts import Grammar, TooDeep
 
 Json = dict[str, Any]

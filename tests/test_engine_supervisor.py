@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
 from gateway.engine.models import resolve_model_path
-from gateway.engine.process import EngineProcess
-from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine_host.process import EngineProcess
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from tests.fakes import FakeClock
@@ -128,7 +128,7 @@ class TestStart:
             return process
 
         monkeypatch.setattr(EngineProcess, "spawn", spawn_a_victim)
-        monkeypatch.setattr("gateway.engine.process.LOADING_PATIENCE_S", 0.5)
+        monkeypatch.setattr("gateway.engine_host.process.LOADING_PATIENCE_S", 0.5)
         supervisor, reports = supervise(spec())
 
         with pytest.raises(StartupError, match=r"no sign of life for 0\.5 s while it loaded builtin:demo"):
@@ -231,7 +231,7 @@ class TestRestart:
 OWNER = """
 import asyncio
 from gateway.clock import SystemClock
-from gateway.engine.supervisor import EngineSupervisor
+from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 
 async def main():

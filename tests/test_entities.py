@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.clock import Deadline
-from gateway.entities.ask import EntityDesk
-from gateway.entities.model import CONFIDENCE, MAX_TOKENS, ModelDetector, located
-from gateway.entities.presidio import PresidioDetector, open_presidio
 from gateway.errors import EngineDown, PolicyError, StartupError
-from gateway.masking.judge import Masker
 from gateway.policy.entities import PresidioEntities
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.entities.ask import EntityDesk
+from gateway.privacy.entities.model import CONFIDENCE, MAX_TOKENS, ModelDetector, located
+from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
+from gateway.privacy.masking.masker import Masker
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import (
     Entities,
     Finding,

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.cli.assembly import running_gateway
+from gateway.app.build import running_gateway
 from gateway.client.channel import GatewayClient
-from gateway.policy.load import parse_policy
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.domain.listen import Address
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.serving import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.base import Backend
-from gateway.backends.scripted import Act, ScriptedBackend
 from gateway.errors import BackendFailed, StreamTruncated
+from gateway.testing.scripted import Act, ScriptedBackend
 from gateway.types import Chunk, FinishReason
 from tests.served import served
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.base import Call
-from gateway.backends.cloud import CloudBackend
-from gateway.backends.scripted import ScriptedBackend, Step, reply
+from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import OpenAIModel, Resilience
 from gateway.simulate.server import SimulatedCloud
+from gateway.testing.scripted import ScriptedBackend, Step, reply
 from gateway.types import Answer, Delta, Privacy, PrivacyClass, Request, Restart, StreamEvent
 from tests.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.permits import permit_for

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend
 from gateway.errors import BackendFailed, PolicyError
-from gateway.policy.load import parse_policy
-from gateway.server.wire import parse_languages
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.wire import parse_languages
+from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, ask, served
 

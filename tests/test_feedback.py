@@ -10,18 +10,18 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
-from gateway.cli.recorded_outcomes import harvest
 from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient
 from gateway.clock import SystemClock
+from gateway.complexity.complexity import shipped_scorer
 from gateway.errors import BackendFailed, Unauthenticated
+from gateway.offline.recorded_outcomes import harvest
 from gateway.records.line import VERSION, NotARecord
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.scoring.complexity import shipped_scorer
-from gateway.server.access import Context, by_header
+from gateway.server.grpc.access import Context, by_header
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.scripted_gateway import ScriptedGateway, serving
 from tests.served import POLICY, Served, ask, served

@@ -15,14 +15,14 @@ import pytest
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import EngineDown, StartupError
-from gateway.handoff.clerk import Clerk
-from gateway.handoff.queue import KEY_VARIABLE, open_queue
-from gateway.handoff.seal import KeyRing, new_key
-from gateway.server.access import by_header
+from gateway.extras.handoff.clerk import Clerk
+from gateway.extras.handoff.queue import KEY_VARIABLE, open_queue
+from gateway.extras.handoff.seal import KeyRing, new_key
+from gateway.server.grpc.access import by_header
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.redis_server import running_redis
 from tests.served import POLICY, Served, ask, served

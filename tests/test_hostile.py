@@ -12,13 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gateway.backends.base import Backend, Call
-from gateway.backends.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.cli.app import run
 from gateway.clock import SystemClock
-from gateway.grpc_timeout import FRESH_TIMEOUTS
-from gateway.server.access import KeyFile, TenantRule, by_credentials
-from gateway.server.limits import METADATA_BYTES, STREAMS, channel_limits
+from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
+from gateway.server.grpc.access import KeyFile, TenantRule, by_credentials
+from gateway.server.grpc.limits import METADATA_BYTES, STREAMS, channel_limits
 from gateway.telemetry.report import CallReport
+from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc

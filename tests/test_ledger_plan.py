@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger
+from gateway.ledger.score import score_budget, score_plan
 from gateway.ledger.view import BudgetView
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.routing import View, decide
-from gateway.scoring.budget import score_budget, score_plan
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Message, Privacy, PrivacyClass, Request, Role, Route, Scores, Usage
 from tests.fakes import FakeClock
 

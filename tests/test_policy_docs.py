@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import PolicyError
-from gateway.policy.load import parse_policy
-from gateway.policy.rules import VARIABLES
+from gateway.policy.loading.load import parse_policy
+from gateway.policy.loading.rules import VARIABLES
 
 PAGE = (Path(__file__).parents[1] / "docs" / "policy.md").read_text(encoding="utf-8")
 BROKEN = """\

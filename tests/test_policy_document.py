@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.document import MAX_BYTES, MAX_DEPTH, Path, key_of, read_document
+from gateway.policy.loading.document import MAX_BYTES, MAX_DEPTH, Path, key_of, read_document
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
-from gateway.policy.document import MAX_BYTES
-from gateway.policy.load import default_policy_path, load_policy, parse_policy
+from gateway.policy.loading.document import MAX_BYTES
+from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
 from gateway.policy.model import LlamaCppModel, OpenAIModel
 
 POLICY = """\

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.policy.load import parse_policy
-from gateway.policy.loosening import loosened
+from gateway.policy.diff.loosening import loosened
+from gateway.policy.diff.restart import needs_restart
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.policy.restart import needs_restart
 
 BASE = """\
 version: 1

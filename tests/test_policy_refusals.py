@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 
 GOOD = """\
 version: 1

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway.policy.loading.rules import VARIABLES, ConditionRefused, Conditions
 from gateway.policy.model import Facts
-from gateway.policy.rules import VARIABLES, ConditionRefused, Conditions
 from gateway.types import PrivacyClass
 
 

@@ -10,10 +10,10 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.policy import document
-from gateway.policy.document import read_document
-from gateway.policy.load import load_policy, parse_policy
-from gateway.policy.schema import json_schema, main
+from gateway.policy.loading import document
+from gateway.policy.loading.document import read_document
+from gateway.policy.loading.load import load_policy, parse_policy
+from gateway.policy.loading.schema import json_schema, main
 
 POLICIES = Path(__file__).parents[1] / "policies"
 SCHEMA: dict[str, Any] = json_schema()

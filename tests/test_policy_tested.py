@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cli.app import run
-from gateway.cli.batch import StillClock
 from gateway.clock import SystemClock
-from gateway.policy.load import parse_policy
+from gateway.offline.batch import StillClock
+from gateway.offline.replay import case_under, difference, not_reproduced
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.records.again import case_under, difference, not_reproduced
+from gateway.privacy import PrivacyScorer
 from gateway.records.line import Recorded, fields_of, read_record
 from gateway.records.writer import Records
-from gateway.scoring.privacy import PrivacyScorer
 from gateway.telemetry.report import CallReport
 from gateway.types import Evidence, Message, PrivacyClass, Request, Role
 from tests.records_made import POLICY, ended

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.policy.document import read_document
-from gateway.policy.load import default_policy_path, parse_policy
-from gateway.policy.syntax import comparisons
-from gateway.policy.threshold import NoThreshold, pinned, rewritten, threshold_of
+from gateway.policy.loading.document import read_document
+from gateway.policy.loading.load import default_policy_path, parse_policy
+from gateway.policy.loading.syntax import comparisons
+from gateway.policy.loading.threshold import NoThreshold, pinned, rewritten, threshold_of
 from gateway.types import Facts, PrivacyClass
 
 HEAD = """\

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gateway.cli.app import run
 from gateway.ledger.money import cost_usd_nanos, nanos_of_usd
-from gateway.policy.load import OPENAI_BASE_URL, parse_policy
+from gateway.policy.loading.load import OPENAI_BASE_URL, parse_policy
+from gateway.policy.loading.warnings import warnings_of
 from gateway.policy.model import OpenAIModel, Policy
-from gateway.policy.warnings import warnings_of
 from gateway.types import Usage
 
 POLICIES = Path(__file__).parents[1] / "policies"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.records.cuts import Cut, Fate, Fates, cuts, nearest, pick
+from gateway.offline.thresholds import Cut, Fate, Fates, cuts, nearest, pick
 
 SCORES = st.sampled_from([0.0, 1e-7, 0.1, 0.25, 0.25000000000000006, 0.5, 0.9, 0.9999999, 1.0]) | st.floats(
     0.0, 1.0

@@ -6,12 +6,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.backends.scripted import Delay, ScriptedBackend
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed
 from gateway.records.line import read_record
 from gateway.records.writer import Records
+from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason, PrivacyClass, Reply, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, ask, served

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import RecordsUnavailable, StartupError
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.records.chain import chained, faults
 from gateway.records.files import chains_of, end_path, files_of, full, of_worker, read_end

@@ -11,15 +11,15 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
+from gateway.app.build import running_gateway
+from gateway.app.reload.policy_file import PolicyFile, Reloaded, start, watch
+from gateway.app.reload.reloader import Reloader
 from gateway.backends.base import Call
-from gateway.backends.scripted import Act, Delay, ScriptedBackend
-from gateway.cli.assembly import running_gateway
-from gateway.cli.policy_change import PolicyFile, Reloaded, start, watch
-from gateway.cli.reloading import Reloader
 from gateway.clock import SystemClock
-from gateway.policy.load import parse_policy
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.domain.listen import Address
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.serving import ServerOptions
+from gateway.testing.scripted import Act, Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
+from gateway.app.build import running_gateway
 from gateway.backends.base import Backend
-from gateway.backends.scripted import ScriptedBackend
-from gateway.cli.assembly import running_gateway
+from gateway.domain.listen import Address
 from gateway.errors import StreamTruncated
-from gateway.policy.load import parse_policy
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.policy.loading.load import parse_policy
+from gateway.server.grpc.serving import ServerOptions
 from gateway.simulate.server import SimulatedCloud
+from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc

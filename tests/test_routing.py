@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.load import parse_policy
+from gateway.domain.text.schema_bounds import AT_THE_EDGE
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
 from gateway.routing import (
     View,
     decide,
     estimate_prompt_tokens,
 )
-from gateway.schema_bounds import AT_THE_EDGE
-from gateway.server.render import render_decision
+from gateway.server.grpc.render import render_decision
 from gateway.types import (
     Decision,
     Finding,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.samples import FEWEST, HALF_LIFE_S, QUANTILE, Estimate, Sample, estimate
+from gateway.domain.samples import FEWEST, HALF_LIFE_S, QUANTILE, Estimate, Sample, estimate
 
 VALUES = st.lists(st.integers(1, 1000).map(float), min_size=5, max_size=80)
 BOUNDS = st.lists(st.integers(1, 1000).map(float), max_size=40)

@@ -10,23 +10,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
+from gateway.extras.mirror.sampling import Sampler
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
-from gateway.masking.judge import Masker
-from gateway.policy.load import parse_policy
+from gateway.pipeline.active_policy import Current
+from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.run import Pipeline
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.masking.masker import Masker
 from gateway.records.writer import Records
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.server.access import anyone
-from gateway.server.assess import Assessor, PolicyAssessor
-from gateway.server.boundary import Boundary, Scope
-from gateway.server.current import Current
-from gateway.server.pipeline import Pipeline
-from gateway.server.sampling import Sampler
+from gateway.server.grpc.access import anyone
+from gateway.server.grpc.boundary import Boundary, Scope
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import (
     Answer,
     FinishReason,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.clock import SystemClock
 from gateway.policy.sampling import CAP
 from gateway.records.writer import Records
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.operated import operated
 from tests.real_engine import until

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.policy.load import parse_policy
+from gateway.extras.mirror.second import capped, draw
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.sampling import CAP
 from gateway.routing import alone, decide_for
-from gateway.server.second import capped, draw
 from gateway.types import (
     Answer,
     Degraded,

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
+from gateway.app.build import running_gateway
 from gateway.cli.app import run
-from gateway.cli.assembly import running_gateway
-from gateway.cli.recorded_outcomes import harvest
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
+from gateway.domain.listen import Address
 from gateway.ledger.open import open_ledger
-from gateway.policy.load import parse_policy
+from gateway.offline.recorded_outcomes import harvest
+from gateway.policy.loading.load import parse_policy
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.server.listen import Address
-from gateway.server.serving import ServerOptions
+from gateway.server.grpc.serving import ServerOptions
 from gateway.simulate.billing import Price
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb

@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.errors import PolicyError
-from gateway.policy.load import parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from gateway.types import PrivacyClass
 from tests.fakes import FakeClock
 

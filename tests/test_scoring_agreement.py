@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.agreement import VERDICT_FORM, How, exact_agreement, judge_messages, read_verdict
+from gateway.extras.mirror.agreement import VERDICT_FORM, How, exact_agreement, judge_messages, read_verdict
 from gateway.types import Message, Role
 
 

@@ -5,9 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
-from gateway.scoring.privacy import DEFAULT_DETECTORS, PrivacyScorer
-from gateway.scoring.privacy.asked import MOST_LINES, Questions
-from gateway.scoring.privacy.asked_words import ASKED
+from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
+from gateway.privacy.asked import MOST_LINES, Questions
+from gateway.privacy.asked_words import ASKED
 from gateway.types import GenerationConfig, Message, PrivacyClass, Request, Role
 from tests.fakes import FakeClock
 

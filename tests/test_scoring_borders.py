@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import DEFAULT_DETECTORS, Match, PrivacyScorer
-from gateway.scoring.privacy.normal import normalise
-from gateway.scoring.privacy.verdict import SURE
+from gateway.privacy import DEFAULT_DETECTORS, Match, PrivacyScorer
+from gateway.privacy.classify import SURE
+from gateway.privacy.normalize import normalise
 from gateway.types import PrivacyClass
 from tests.data_carriers import CARRIERS, NEIGHBOURS, carried
 from tests.data_values import MAKERS

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.budget import score_budget, score_plan
+from gateway.ledger.score import score_budget, score_plan
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.complexity import complexity_of, features_of, score_complexity, shipped_scorer
-from gateway.scoring.features import PromptFeatures, prompt_features
+from gateway.complexity.complexity import complexity_of, features_of, score_complexity, shipped_scorer
+from gateway.complexity.features import PromptFeatures, prompt_features
 from gateway.types import Message, Role
 
 HARD = 0.6

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from gateway.backends.confidence import Signals, confidence, signals_of
 from gateway.policy.escalation import Calibration
-from gateway.scoring.confidence import Signals, confidence, signals_of
 from gateway.types import Certainty
 
 SURE = Certainty(logprob=-0.1, margin=4.0, entropy=0.3)

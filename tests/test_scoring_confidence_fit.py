@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gateway.backends.confidence import Signals, confidence
+from gateway.offline.confidence_fit import Outcome, auroc, calibration_error, fit
 from gateway.policy.escalation import Calibration
-from gateway.scoring.confidence import Signals, confidence
-from gateway.scoring.confidence_fit import Outcome, auroc, calibration_error, fit
 
 
 def outcomes(count: int, *, logit: float = 2.0) -> list[Outcome]:

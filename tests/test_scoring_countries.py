@@ -5,7 +5,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, format_number
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from tests.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())

@@ -6,7 +6,7 @@ Numbers are those of standards, documentation and test ranges, or were made with
 import pytest
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from tests.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())

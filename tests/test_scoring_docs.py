@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from gateway.policy.model import Classes, PrivacyPolicy
-from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
-from gateway.scoring.privacy.search import MOST_PLACES
-from gateway.scoring.privacy.verdict import MANY, SURE
+from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
+from gateway.privacy.classify import MANY, SURE
+from gateway.privacy.scan import MOST_PLACES
 
 PAGE = (Path(__file__).parent.parent / "docs" / "privacy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z_]+)` \| ([\d.]+) \| (\w+|-) \| (.+) \|$", re.MULTILINE)

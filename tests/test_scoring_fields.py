@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.scoring.privacy.search import readings_of
-from gateway.scoring.privacy.split_words import split_words
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.scan import readings_of
+from gateway.privacy.split_words import split_words
 from tests.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.pattern import PatternSet, as_data
-from gateway.scoring.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
-from gateway.scoring.privacy.detector import NumberDetector, digits_in
-from gateway.scoring.privacy.normal import normalise
+from gateway.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
+from gateway.privacy.detector import NumberDetector, digits_in
+from gateway.privacy.normalize import normalise
 from gateway.types import PrivacyClass
 from tests.fakes import FakeClock
 from tests.test_scoring_detectors import FINDS

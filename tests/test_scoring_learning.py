@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gateway.scoring.complexity import complexity_of, shipped_scorer
-from gateway.scoring.learning import TooFewOutcomes, learn, logistic
-from gateway.scoring.ranking import apgr, calibration_error
-from gateway.scoring.scorer_file import Scorer, ScorerRefused, parse_scorer, write_scorer
+from gateway.complexity.complexity import complexity_of, shipped_scorer
+from gateway.complexity.scorer_file import Scorer, ScorerRefused, parse_scorer, write_scorer
+from gateway.offline.learning import TooFewOutcomes, learn, logistic
+from gateway.offline.ranking import apgr, calibration_error
 
 SIZE = len(shipped_scorer().weights)
 PRIOR = np.array(shipped_scorer().weights)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.policy.model import PrivacyPolicy
-from gateway.scoring.privacy import PrivacyScorer
+from gateway.privacy import PrivacyScorer
 from gateway.types import PrivacyClass
 from tests.fakes import FakeClock
 

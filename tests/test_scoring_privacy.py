@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.policy.model import Classes, PrivacyPolicy
-from gateway.scoring.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
-from gateway.scoring.privacy.search import MOST_PLACES
+from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
+from gateway.privacy.scan import MOST_PLACES
 from gateway.types import Finding, GenerationConfig, Hints, Message, Privacy, PrivacyClass, Request, Role
 from tests.fakes import FakeClock
 

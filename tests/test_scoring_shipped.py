@@ -6,13 +6,13 @@ from importlib.resources import files
 
 import numpy as np
 
-from gateway.scoring.complexity import features_of, shipped_scorer
-from gateway.scoring.ranking import apgr
+from gateway.complexity.complexity import features_of, shipped_scorer
+from gateway.offline.ranking import apgr
 from gateway.types import Message, Role
 from training.complexity.heads import fit
 from training.complexity.train import hand_head
 
-FOLDER = files("gateway.scoring").joinpath("shipped")
+FOLDER = files("gateway.complexity").joinpath("shipped")
 CARD = FOLDER.joinpath("CARD.md").read_text("utf-8")
 
 

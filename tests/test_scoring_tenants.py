@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.app import run
-from gateway.cli.outcomes import Outcome, gains_of
-from gateway.scoring.complexity import shipped_scorer
-from gateway.scoring.learning import Learned, learn
-from gateway.scoring.ranking import apgr
-from gateway.scoring.scorer_file import Scorer
-from gateway.scoring.tenant_shares import JUDGED_FROM, counts_of, fold_of_each
+from gateway.complexity.complexity import shipped_scorer
+from gateway.complexity.scorer_file import Scorer
+from gateway.offline.learning import Learned, learn
+from gateway.offline.outcomes import Outcome, gains_of
+from gateway.offline.ranking import apgr
+from gateway.offline.tenant_shares import JUDGED_FROM, counts_of, fold_of_each
 
 SIZE = len(shipped_scorer().weights)
 ALONG = 30

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scoring.pattern import Pattern, PatternSet
-from gateway.scoring.privacy.normal import normalise
+from gateway.domain.text.pattern import Pattern, PatternSet
+from gateway.privacy.normalize import normalise
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ import grpc.aio
 import pytest
 
 from gateway.cli.app import run
+from gateway.complexity.features import PromptFeatures
+from gateway.complexity.scorer_file import write_scorer
+from gateway.complexity.static_words import DIMENSIONS
 from gateway.engine.models import resolve_model_path
-from gateway.scoring.features import PromptFeatures
-from gateway.scoring.scorer_file import write_scorer
-from gateway.scoring.static_words import DIMENSIONS
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 from tests.operated import read_page

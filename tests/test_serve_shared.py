@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.shared_folder import held, made, remove_abandoned
-from gateway.cli.workers import reserve
+from gateway.app.workers.parent import reserve
+from gateway.app.workers.shared_folder import held, made, remove_abandoned
+from gateway.domain.listen import Address
 from gateway.errors import StartupError
-from gateway.server.listen import Address
 
 
 def test_a_port_that_a_lone_gateway_has_left_is_taken() -> None:
@@ -35,7 +35,7 @@ def test_a_port_that_is_taken_meanwhile_is_refused_in_one_line(monkeypatch: pyte
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         address = Address("127.0.0.1", listener.getsockname()[1])
-        monkeypatch.setattr("gateway.cli.workers.claim", lambda _: None)
+        monkeypatch.setattr("gateway.app.workers.parent.claim", lambda _: None)
         with pytest.raises(StartupError, match="Address already in use; choose another address or port"):
             reserve(address)
 

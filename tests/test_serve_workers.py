@@ -17,8 +17,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.admin.v1 import admin_pb2 as pb_admin
+from gateway.app.workers.engine_registry import BOARD_VARIABLE, EngineState, board_of, read_board, write_board
 from gateway.cli.app import run
-from gateway.cli.engine_board import BOARD_VARIABLE, EngineState, board_of, read_board, write_board
 from gateway.client.admin import AdminClient
 from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb

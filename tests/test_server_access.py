@@ -11,16 +11,16 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from gateway.backends.scripted import ScriptedBackend, reply
-from gateway.cli.access import access_of
+from gateway.app.auth import access_of
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.access import Context, KeyFile, by_credentials, new_key, parse_keys
-from gateway.server.tls import ServerTls, TlsFiles
+from gateway.server.grpc.access import Context, KeyFile, by_credentials, new_key, parse_keys
+from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.testing.scripted import ScriptedBackend, reply
 from tests.fakes import FakeClock
 from tests.served import served
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend, reply
-from gateway.server import limits
+from gateway.server.grpc import limits
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2_grpc
 from tests.raw_http2 import GOAWAY, raw_connection
 from tests.served import Served, ask, served

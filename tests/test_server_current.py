@@ -3,13 +3,13 @@
 import asyncio
 from typing import cast
 
-from gateway.backends.scripted import ScriptedBackend
-from gateway.cli.keeping import Keeping
+from gateway.app.runtime import Keeping
 from gateway.clock import SystemClock
 from gateway.ledger.memory import MemoryLedger
-from gateway.policy.load import parse_policy
-from gateway.server.current import Current
-from gateway.server.pipeline import Pipeline
+from gateway.pipeline.active_policy import Current
+from gateway.pipeline.run import Pipeline
+from gateway.policy.loading.load import parse_policy
+from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk
 from tests.served import POLICY
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.client.failure import failure_of
 from gateway.clock import SystemClock
 from gateway.dispatch.dispatcher import REPLY_RESERVE_S
-from gateway.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
-from gateway.server.access import DEFAULT_TENANT, Context
+from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
+from gateway.server.grpc.access import DEFAULT_TENANT, Context
 from gateway.telemetry.report import CallReport
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Outcome, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, ask, served

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
+from gateway.domain.listen import Address, parse_listen
 from gateway.errors import StartupError
-from gateway.server.listen import Address, parse_listen
+from gateway.testing.scripted import ScriptedBackend, reply
 from tests.served import served
 
 

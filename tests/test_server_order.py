@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import pytest
 
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.client.failure import failure_of
-from gateway.server.assess import Assessment, PolicyAssessor
+from gateway.pipeline.assess import Assessment, PolicyAssessor
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Request, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, Served, ask, served

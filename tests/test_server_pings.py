@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.base import Call
-from gateway.backends.scripted import Delay, ScriptedBackend, Step, reply
-from gateway.server import limits
+from gateway.server.grpc import limits
+from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Usage
 from tests.raw_http2 import ACK, END_STREAM, GOAWAY, HEADERS, PING, RawConnection, raw_connection
 from tests.served import ask, served

@@ -5,13 +5,13 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.backends.scripted import ScriptedBackend
 from gateway.cli.app import run
 from gateway.errors import RateLimited
-from gateway.policy.load import parse_policy
+from gateway.pipeline.rate_limit import TenantRates
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.server.access import by_header
-from gateway.server.rates import TenantRates
+from gateway.server.grpc.access import by_header
+from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply, Usage
 from tests.fakes import FakeClock
 from tests.records_made import ended
@@ -106,7 +106,7 @@ def test_without_rates_there_is_no_bound() -> None:
 
 def test_tenants_that_are_made_up_cost_no_memory(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many are remembered."""
-    monkeypatch.setattr("gateway.server.rates.MOST_TENANTS", 10)
+    monkeypatch.setattr("gateway.pipeline.rate_limit.MOST_TENANTS", 10)
     rates = TenantRates(FakeClock())
     for number in range(100):
         rates.gate(*request_of(f"t-{number}"), policy)

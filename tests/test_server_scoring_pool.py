@@ -8,12 +8,12 @@ import pytest
 
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import DeadlinePassed, Overloaded
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.pipeline import scoring_pool
+from gateway.pipeline.assess import ON_LOOP_BYTES, Assessment, PolicyAssessor
+from gateway.pipeline.scoring_pool import ScoringPool
+from gateway.pipeline.scoring_worker import assessor_of
+from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
-from gateway.server import scoring_pool
-from gateway.server.assess import ON_LOOP_BYTES, Assessment, PolicyAssessor
-from gateway.server.scoring_pool import ScoringPool
-from gateway.server.scoring_worker import assessor_of
 from gateway.types import Entities, Message, PrivacyClass, Request, Role
 from tests.real_engine import until
 

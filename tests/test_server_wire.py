@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.text.schema_bounds import ON_THE_WIRE
 from gateway.errors import InvalidRequest
-from gateway.schema_bounds import ON_THE_WIRE
-from gateway.server.wire import parse_request, schema_problem
+from gateway.server.grpc.wire import parse_request, schema_problem
 from gateway.types import Hints, PrivacyClass, Role
 from gateway.v1 import gateway_pb2 as pb
 

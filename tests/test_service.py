@@ -15,10 +15,10 @@ from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Backend
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, StreamTruncated
-from gateway.server.access import anyone, by_header
-from gateway.server.service import SERVICE
+from gateway.server.grpc.access import anyone, by_header
+from gateway.server.grpc.service import SERVICE
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import Served, ask, served

@@ -9,8 +9,8 @@ from google.rpc import error_details_pb2 as details
 from grpc_status import rpc_status
 
 from gateway.backends.base import Backend
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.errors import BackendQuotaUsedUp, ContextTooLong, NotCapable
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, ask, served
 

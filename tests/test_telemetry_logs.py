@@ -8,7 +8,7 @@ import sys
 import pytest
 import structlog
 
-from gateway.backends.cloud_errors import refused
+from gateway.backends.openai.errors import refused
 from gateway.dispatch.trail import Trail
 from gateway.telemetry.logs import configure_logs, refusal_fields
 from gateway.types import Attempt, Outcome

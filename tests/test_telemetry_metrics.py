@@ -8,16 +8,16 @@ import pytest
 
 from gateway.admin.v1 import admin_pb2
 from gateway.backends.base import Backend
-from gateway.backends.scripted import Delay, ScriptedBackend, reply
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
 from gateway.engine.meters import Meters
 from gateway.errors import BackendFailed, StreamTruncated
-from gateway.server.access import by_header
+from gateway.server.grpc.access import by_header
 from gateway.telemetry.definitions import BATCH, COUNTED, QUEUE_S, READ, all_metrics
 from gateway.telemetry.definitions import SERVER_FIRST_TOKEN_S as FIRST
 from gateway.telemetry.definitions import SERVER_PER_TOKEN_S as PER_TOKEN
 from gateway.telemetry.live import Snapshot, budgets_left
 from gateway.telemetry.metrics import MOST_TENANTS, OTHER, Tenants
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.operated import Operated, Page, operated, read_page

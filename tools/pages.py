@@ -12,7 +12,7 @@ from typing import Any
 from gateway import errors
 from gateway.client.advice import ADVICE
 from gateway.dispatch.ending import code_of
-from gateway.policy.schema import json_schema
+from gateway.policy.loading.schema import json_schema
 from gateway.types import Decision, PrivacyClass, Reason, Scores
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from gateway.backends.base import Backend, Call
+from gateway.backends.confidence import confidence, signals_of
 from gateway.clock import Clock
 from gateway.errors import NotConfident, StreamTruncated
 from gateway.policy.escalation import Escalate
-from gateway.scoring.confidence import confidence, signals_of
 from gateway.types import Certainty, Chunk, Reply
 
 

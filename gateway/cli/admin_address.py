@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.admin.address import found_addresses, parse_admin
 from gateway.cli.exits import CommandFailed
+from gateway.server.admin.address import found_addresses, parse_admin
 
 Admin = Annotated[
     str | None,

@@ -87,7 +87,9 @@ class _LazyCommands(TyperGroup):
         except typer.BadParameter as error:
             cause: Any = error.__cause__
             if hasattr(cause, "errors"):
-                wording = import_module("gateway.policy.wording")  # Only who mistypes a value waits for it.
+                wording = import_module(
+                    "gateway.policy.loading.wording"
+                )  # Only who mistypes a value waits for it.
                 error.message = wording.said(cause.errors()[0])
             raise
 

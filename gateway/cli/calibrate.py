@@ -10,7 +10,7 @@ from gateway.cli.calibrate_model import calibrate_model
 from gateway.cli.calibrate_share import Targets, calibrate_share
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import PolicyFile
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.telemetry.logs import configure_logs
 
 _SHARE = "How much may go to the cloud, from recorded traffic"

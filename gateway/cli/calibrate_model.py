@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.progress import track
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.cli.hearing import Heard, Hearing
-from gateway.cli.labelled import Question, read_questions
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
 from gateway.engine.calibrated import sha256_of_file
 from gateway.engine.models import resolve_model_path
+from gateway.offline.confidence_fit import Fit, Outcome, fit
+from gateway.offline.labelled import Question, read_questions
+from gateway.offline.model_probe import Heard, Hearing
 from gateway.policy.model import LlamaCppModel, Policy
-from gateway.scoring.confidence_fit import Fit, Outcome, fit
 from gateway.types import Message, Role
 
 _SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prompt_margin")

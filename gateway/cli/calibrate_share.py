@@ -10,17 +10,17 @@ from pathlib import Path
 from rich.progress import track
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.cli.rewriting import accepted, is_unchanged, replace_file
 from gateway.cli.share_report import Result, fields_of, notes_of, tables_of
 from gateway.cli.terminal import console, show
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.offline.rewriting import accepted, is_unchanged, replace_file
+from gateway.offline.thresholds import Cut, Picked, cuts, pick
+from gateway.offline.traffic import Traffic, gather
+from gateway.policy.loading.load import default_policy_path, load_policy
+from gateway.policy.loading.threshold import NoThreshold, Threshold, rewritten, threshold_of
 from gateway.policy.model import Policy
-from gateway.policy.threshold import NoThreshold, Threshold, rewritten, threshold_of
-from gateway.records.cuts import Cut, Picked, cuts, pick
 from gateway.records.line import NotARecord, Recorded
 from gateway.records.reading import read_decisions
-from gateway.records.traffic import Traffic, gather
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,17 +17,17 @@ from gateway.cli.render import FINDING_COLUMNS, decision_rows, finding_rows, to_
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.client.prompt import prompt
 from gateway.clock import Clock, SystemClock
+from gateway.complexity.complexity import score_complexity
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import nanos_of_usd
-from gateway.masking.judge import Masker
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.ledger.score import score_budget
+from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import OpenAIModel, Policy, PrivacyPolicy
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.masking.masker import Masker
 from gateway.routing import View, decide
-from gateway.scoring.budget import score_budget
-from gateway.scoring.complexity import score_complexity
-from gateway.scoring.privacy import PrivacyScorer
-from gateway.server.render import render_explanation
-from gateway.server.wire import parse_request
+from gateway.server.grpc.render import render_explanation
+from gateway.server.grpc.wire import parse_request
 from gateway.types import Decision, PrivacyClass, Request, Scores
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway.cli.air_gap import refuse_beyond_this_host
+from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.cli.connection import TlsCa, TlsCert, TlsKey
 from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
 from gateway.cli.handoff_fetch import fetch_answer
@@ -22,12 +22,12 @@ from gateway.cli.serve_flags import AirGap, State
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
-from gateway.handoff.clerk import waiting
-from gateway.handoff.open import open_clerk
-from gateway.handoff.queue import Queue, open_queue
-from gateway.handoff.texts import Question
-from gateway.handoff.ticket import State as TicketState
-from gateway.handoff.ticket import Ticket
+from gateway.extras.handoff.clerk import waiting
+from gateway.extras.handoff.open import open_clerk
+from gateway.extras.handoff.queue import Queue, open_queue
+from gateway.extras.handoff.texts import Question
+from gateway.extras.handoff.ticket import State as TicketState
+from gateway.extras.handoff.ticket import Ticket
 from gateway.ledger.open import default_ledger_url
 
 COLUMNS = ("ticket", "state", "since", "tenant", "reason")
@@ -192,7 +192,7 @@ def new_key() -> None:
 
     Example: gateway handoff new-key > handoff.key
     """
-    from gateway.handoff.seal import new_key as fresh
+    from gateway.extras.handoff.seal import new_key as fresh
 
     print(fresh())
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.server.access import new_key
+from gateway.server.grpc.access import new_key
 
 app = typer.Typer(no_args_is_help=True, help="Make API keys for callers.")
 

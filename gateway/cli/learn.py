@@ -11,16 +11,16 @@ import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
-from gateway.cli.outcomes import BadOutcome, Outcome, gains_of, read_outcomes
-from gateway.cli.recorded_outcomes import Harvest, harvest
 from gateway.cli.scorers import opened_scorer
+from gateway.complexity.complexity import shipped_scorer
+from gateway.complexity.scorer_file import Scorer, write_scorer
+from gateway.offline.learning import Learned, TooFewOutcomes
+from gateway.offline.learning import learn as learned_from
+from gateway.offline.outcomes import BadOutcome, Outcome, gains_of, read_outcomes
+from gateway.offline.recorded_outcomes import Harvest, harvest
+from gateway.offline.tenant_shares import TenantShare
 from gateway.records.line import NotARecord
 from gateway.records.reading import read_lines
-from gateway.scoring.complexity import shipped_scorer
-from gateway.scoring.learning import Learned, TooFewOutcomes
-from gateway.scoring.learning import learn as learned_from
-from gateway.scoring.scorer_file import Scorer, write_scorer
-from gateway.scoring.tenant_shares import TenantShare
 
 
 def learn(

@@ -9,11 +9,11 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from gateway.cli import terminal
-from gateway.cli.download import download, file_hash, source_of
 from gateway.cli.exits import CommandFailed
 from gateway.engine.models import check_model_file, resolve_model_path
 from gateway.errors import StartupError
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.offline.download import download, file_hash, source_of
+from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import LlamaCppModel
 
 app = typer.Typer(

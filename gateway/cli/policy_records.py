@@ -13,9 +13,9 @@ from gateway.cli.exits import FAILED, MISUSED, WOULD_LEAK, CommandFailed
 from gateway.cli.options import Json
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.policy.load import load_policy
-from gateway.policy.loosening import loosened
-from gateway.records.again import Difference, difference, not_reproduced, reads_labels
+from gateway.offline.replay import Difference, difference, not_reproduced, reads_labels
+from gateway.policy.diff.loosening import loosened
+from gateway.policy.loading.load import load_policy
 from gateway.records.line import NotARecord, Recorded
 from gateway.records.reading import read_decisions
 from gateway.routing import Choice

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
-from gateway.policy.wording import counted
+from gateway.policy.loading.wording import counted
 from gateway.records.chain import Line, chained, faults
 from gateway.records.files import chains_of, end_path, files_of, read_end
 

@@ -11,13 +11,13 @@ from typing import Annotated, BinaryIO, TextIO
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from gateway.cli.batch import BadLine, Scorer, parse_line, to_line
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.explain import warn_of_entities
 from gateway.cli.options import PolicyFile
 from gateway.cli.scorers import opened_scorer
 from gateway.cli.terminal import console
-from gateway.policy.load import default_policy_path, load_policy
+from gateway.offline.batch import BadLine, Scorer, parse_line, to_line
+from gateway.policy.loading.load import default_policy_path, load_policy
 
 
 def score(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.scoring.scorer_file import Scorer, ScorerRefused, read_scorer
+from gateway.complexity.scorer_file import Scorer, ScorerRefused, read_scorer
 
 
 def opened_scorer(path: Path) -> Scorer:

@@ -1,7 +1,7 @@
 """`gateway serve`: run the gateway until a signal ends it."""
 
+from gateway.app.serve import Asked, run
 from gateway.cli import serve_flags as flags
-from gateway.cli.running import Asked, run
 
 
 def serve(

@@ -8,11 +8,11 @@ from rich.table import Table
 
 from gateway.cli.terminal import names_and_values, table
 from gateway.ledger.money import NANOS_PER_USD
+from gateway.offline.thresholds import Cut, Picked, nearest
+from gateway.offline.traffic import DAY_S, Traffic
+from gateway.policy.loading.threshold import Threshold
+from gateway.policy.loading.wording import counted
 from gateway.policy.model import Policy
-from gateway.policy.threshold import Threshold
-from gateway.policy.wording import counted
-from gateway.records.cuts import Cut, Picked, nearest
-from gateway.records.traffic import DAY_S, Traffic
 
 _STEPS = 20
 """Of the curve: every 5 % of all requests."""

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway import samples
 from gateway.backends.base import Forecast
 from gateway.clock import Clock
+from gateway.domain import samples
 
 KEPT = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.dispatch.turn import Turn
-from gateway.masking.text import Restorer
+from gateway.privacy.masking.placeholders import Restorer
 from gateway.types import Chunk
 
 TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]

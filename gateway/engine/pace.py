@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock
-from gateway.samples import KEPT, Estimate, Sample, estimate
+from gateway.domain.samples import KEPT, Estimate, Sample, estimate
 
 MOST_STRETCH = 2.5
 """How much longer than without them a step may take for the prompts in it, while others answer."""

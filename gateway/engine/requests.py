@@ -2,11 +2,11 @@
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.gbnf import GrammarTooLarge, check_grammar
-from gateway.engine.grammar import grammar_of
+from gateway.engine.grammar.gbnf import GrammarTooLarge, check_grammar
+from gateway.engine.grammar.grammar import grammar_of
+from gateway.engine.grammar.schema import SchemaRefused
 from gateway.engine.job import Job
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.schema import SchemaRefused
 from gateway.engine.steps import Sampling
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2

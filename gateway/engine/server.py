@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.clock import Clock, Deadline
+from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.faults import fault_of
 from gateway.engine.job import Job
 from gateway.engine.prompt import PromptMaker
@@ -29,7 +30,6 @@ from gateway.engine.status import status_of
 from gateway.engine.steps import Model, TokenLogprob
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.errors import StartupError
-from gateway.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.types import FinishReason
 
 ERROR_DOMAIN = "engine.gateway.v1"

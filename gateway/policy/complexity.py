@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gateway.policy.document import Document, Problem
-from gateway.policy.paths import beside
+from gateway.complexity.scorer_file import Scorer, ScorerRefused, read_scorer
+from gateway.policy.loading.document import Document, Problem
+from gateway.policy.loading.paths import beside
 from gateway.policy.strict import Strict
-from gateway.scoring.scorer_file import Scorer, ScorerRefused, read_scorer
 
 SHIPPED = "shipped"
 """The scorer of the package."""

@@ -9,12 +9,13 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.complexity.scorer_file import Scorer
 from gateway.policy.complexity import Complexity
-from gateway.policy.document import Source
 from gateway.policy.entities import EntitySource
 from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
+from gateway.policy.loading.document import Source
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.sampling import Sample
 from gateway.policy.spec import (
@@ -29,7 +30,6 @@ from gateway.policy.spec import (
     route_of,
 )
 from gateway.policy.strict import Strict
-from gateway.scoring.scorer_file import Scorer
 from gateway.types import Facts, PrivacyClass, Reason
 
 __all__ = [

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.complexity.complexity import FEATURES
 from gateway.policy.model import Policy, privacy_class
-from gateway.scoring.complexity import FEATURES
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Attempt,

@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.errors import StartupError
-from gateway.policy.air_gap import WAY_OUT, is_on_this_host
+from gateway.policy.loading.air_gap import WAY_OUT, is_on_this_host
 from gateway.policy.model import LlamaCppModel, OpenAIModel
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, FinishReason, GenerationConfig, Reason

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.scoring.complexity import NUMERIC
-from gateway.scoring.features import PromptFeatures
+from gateway.complexity.complexity import NUMERIC
+from gateway.complexity.features import PromptFeatures
 
 Floats = NDArray[np.float64]
 

@@ -1,12 +1,12 @@
-"""The word table and the norms of the counts: `gateway/scoring/shipped/words.npz`."""
+"""The word table and the norms of the counts: `gateway/complexity/shipped/words.npz`."""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.scoring.features import prompt_features
-from gateway.scoring.static_words import DIMENSIONS, pieces_of
+from gateway.complexity.features import prompt_features
+from gateway.complexity.static_words import DIMENSIONS, pieces_of
 from gateway.types import Message, Role
 
 Floats = NDArray[np.float64]

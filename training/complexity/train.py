@@ -1,7 +1,7 @@
 """Train the shipped scorer: `python -m training.complexity.train --data DIR --vectors TABLE.npz`.
 
 DIR holds `routing_*.jsonl.gz`, TABLE.npz is what `training.complexity.distil` wrote. Writes
-`gateway/scoring/shipped/words.npz`, `scorer.json` and the tables of `CARD.md`; the same bytes each time.
+`gateway/complexity/shipped/words.npz`, `scorer.json` and the tables of `CARD.md`; the same bytes each time.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.scoring.complexity import features_of
-from gateway.scoring.ranking import apgr, interval
-from gateway.scoring.scorer_file import write_scorer
-from gateway.scoring.static_words import word_table
+from gateway.complexity.complexity import features_of
+from gateway.complexity.scorer_file import write_scorer
+from gateway.complexity.static_words import word_table
+from gateway.offline.ranking import apgr, interval
 from gateway.types import Message, Role
 from training.complexity.heads import Head, by_hand, fit
 from training.complexity.table import reduced, write_table

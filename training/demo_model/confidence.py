@@ -17,13 +17,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.cli.hearing import Heard
+from gateway.backends.confidence import confidence
+from gateway.complexity.complexity import features_of, shipped_scorer
+from gateway.offline.confidence_fit import Outcome, auroc, fit
+from gateway.offline.learning import learn
+from gateway.offline.model_probe import Heard
+from gateway.offline.ranking import apgr
 from gateway.policy.escalation import Calibration
-from gateway.scoring.complexity import features_of, shipped_scorer
-from gateway.scoring.confidence import confidence
-from gateway.scoring.confidence_fit import Outcome, auroc, fit
-from gateway.scoring.learning import learn
-from gateway.scoring.ranking import apgr
 from gateway.types import Message, Role
 from training.demo_model.exam import Asked, draw_exam, replies
 from training.demo_model.questions import Question

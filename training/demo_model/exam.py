@@ -20,9 +20,9 @@ from pathlib import Path
 
 from rich.progress import track
 
-from gateway.cli.hearing import Heard, Hearing
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
+from gateway.offline.model_probe import Heard, Hearing
 from gateway.policy.model import LlamaCppModel
 from gateway.types import Message, Role
 from training.demo_model.kinds import Kind

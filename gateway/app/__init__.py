@@ -1,0 +1,1 @@
+"""Construction of a serving process: settings, building, reload, and several workers."""

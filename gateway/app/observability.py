@@ -1,0 +1,141 @@
+"""What an operator sees of a serving process: built beside the server, and ended with it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+
+import structlog
+
+from gateway.app.air_gap import refuse_beyond_this_host
+from gateway.domain.listen import Address, parse_address
+from gateway.errors import StartupError
+from gateway.server.admin.address import AdminAddress, default_address, parse_admin
+from gateway.server.admin.page import FLAG, MetricsPage
+from gateway.server.admin.recent import Recent
+from gateway.server.admin.server import AdminServer, AdminService, Reloading
+from gateway.server.admin.status import Sources, StatusReader
+from gateway.server.admin.worker import Place
+from gateway.telemetry.metrics import Measures, counted, share_numbers
+from gateway.telemetry.report import Observer
+from gateway.telemetry.traces import NO_SPAN, Tracer
+
+ADMIN_OFF = "off"
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """What operators get of this process; make it by `operator_of`."""
+
+    place: Place
+    admin: Callable[[str], AdminAddress | None] = lambda name: None
+    """The address of the admin service of the gateway of a name; None: no such service."""
+    metrics: Address | None = None
+    """Where the page for Prometheus is; None: nowhere."""
+    tracer: Tracer = NO_SPAN
+    close_tracer: Callable[[], None] = lambda: None
+    """Sends the spans that are left; blocks."""
+    measures: Measures = field(default_factory=Measures)
+    recent: Recent = field(default_factory=Recent)
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """Who is told of every call."""
+        return self.measures.note_call, self.recent.note_call
+
+
+def operator_of(
+    *,
+    admin: str | None,
+    metrics: str | None,
+    otlp: str | None,
+    own_traces: bool = False,
+    place: Place,
+    environ: Mapping[str, str] = os.environ,
+) -> Operator:
+    """Return what flags and the parent of this process ask for; raises StartupError."""
+    if place.numbers_folder is not None:
+        share_numbers(place.numbers_folder, worker=place.number)
+    operator = Operator(place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics))
+    operator.measures.note_worker_start()
+    return operator if otlp is None else traced(operator, otlp, own=own_traces)
+
+
+def traced(operator: Operator, endpoint: str, *, own: bool) -> Operator:
+    """Return the operator with traces that go to a collector; StartupError where the extra is missing."""
+    try:
+        otel = import_module("gateway.telemetry.otel")
+    except ImportError:
+        raise StartupError(
+            "--otlp: OpenTelemetry is not installed; pip install 'edge-cloud-gateway[otel]'"
+        ) from None
+    tracer = otel.OtelTraces(otel.otlp_exporter(endpoint), own=own)
+    return replace(operator, tracer=tracer, close_tracer=tracer.close)
+
+
+def metrics_address(text: str | None) -> Address | None:
+    """Return the address that `--metrics` names."""
+    return None if text is None else parse_address(text, flag=FLAG)
+
+
+def refuse_open_page(address: Address | None, *, insecure: bool, air_gap: bool) -> None:
+    """Raise StartupError for a page beyond this host that nobody asked for in so many words."""
+    if address is None:
+        return
+    if air_gap:
+        refuse_beyond_this_host(hosts={FLAG: address.host}, state_url="memory:")
+    if not address.is_loopback and not insecure:
+        raise StartupError(
+            f"{FLAG} {address.target}: reaches beyond this host, and the page has neither TLS nor a password;"
+            " say --insecure if that is meant"
+        )
+
+
+def admin_choice(text: str | None, environ: Mapping[str, str]) -> Callable[[str], AdminAddress | None]:
+    """Return where the admin service listens, by the name of the gateway; raises StartupError."""
+    if text == ADMIN_OFF:
+        return lambda name: None
+    if text is not None:
+        address = parse_admin(text)
+        return lambda name: address
+    return lambda name: _default_or_none(environ, name)
+
+
+def _default_or_none(environ: Mapping[str, str], name: str) -> AdminAddress | None:
+    # Nobody asked for it, so a machine that has no place for a socket is no reason not to serve.
+    try:
+        return default_address(environ, name=name)
+    except StartupError as error:
+        _log.warning("admin.unavailable", error=str(error))
+        return None
+
+
+@asynccontextmanager
+async def operated(
+    operator: Operator, sources: Sources, *, reloading: Reloading | None, name: str
+) -> AsyncIterator[None]:
+    """Serve status, metrics and reloads until the block ends; raises StartupError."""
+    place = operator.place
+    reader = StatusReader(sources)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, operator.close_tracer)
+        stack.push_async_callback(reader.aclose)
+        address = operator.admin(name) if place.speaks_for_all else None
+        if address is not None or place.folder is not None:
+            server = AdminServer(AdminService(reader, reloading), place=place, address=address)
+            await server.start()
+            stack.push_async_callback(server.stop)
+            if address is not None:
+                _log.info("admin.serving", address=server.target)
+        if operator.metrics is not None and place.speaks_for_all:
+            registry = operator.measures.registry
+            if place.numbers_folder is not None:
+                registry = counted(place.numbers_folder)
+            page = MetricsPage(operator.metrics, counted=registry, reader=reader)
+            await page.start()
+            stack.push_async_callback(page.stop)
+            _log.info("metrics.serving", address=page.target)
+        yield

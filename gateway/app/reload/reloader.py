@@ -1,0 +1,72 @@
+"""Takes a changed policy into the process that serves: checked whole, then swapped at once."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from gateway.app.reload.policy_file import PolicyFile, Reloaded
+from gateway.app.runtime import Keeping
+from gateway.errors import StartupError
+from gateway.pipeline.active_policy import Current
+from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.server.grpc.health import Health
+
+OnReload = Callable[[Reloaded], None]
+"""Is told of every reload, whatever came of it; for metrics and records."""
+
+
+class Reloader:
+    """One reload at a time; before it is attached to a running gateway every reload is refused."""
+
+    def __init__(self, file: PolicyFile, *, observers: tuple[OnReload, ...] = ()) -> None:
+        self.file = file
+        self._observers = observers
+        self._turn = asyncio.Lock()
+        self._parts: tuple[Current, Keeping, Health] | None = None
+
+    def attach(self, *, current: Current, keeping: Keeping, health: Health) -> None:
+        """Give it what it is to change."""
+        self._parts = (current, keeping, health)
+
+    async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
+        """Read the file, and let new requests begin with it if it is right and not looser than it may be."""
+        async with self._turn:
+            reloaded = await self._reload(allow_loosening=allow_loosening)
+        reloaded.log()
+        for observer in self._observers:
+            observer(reloaded)
+        return reloaded
+
+    async def _reload(self, *, allow_loosening: bool) -> Reloaded:
+        if self._parts is None:
+            said = f"{self.file.name}:1: file: the gateway is still starting"
+            return Reloaded(outcome="refused", policy_hash="", problems=(said,))
+        current, keeping, health = self._parts
+        running = current.pipeline.policy
+        # Parsing takes tens of milliseconds, in which other requests shall not wait.
+        policy, reloaded = await asyncio.to_thread(
+            self.file.compare, running, allow_loosening=allow_loosening
+        )
+        if reloaded.outcome != "applied":
+            return reloaded
+        try:
+            pipeline, retire = await keeping.prepare(policy)
+        except StartupError as error:
+            problems = (f"{self.file.name}:1: {error}",)
+            return Reloaded(outcome="refused", policy_hash=running.hash, problems=problems)
+        current.swap(pipeline, retire=retire)
+        keeping.forget(running, policy)
+        await _tell(health, running, policy)
+        return reloaded
+
+
+async def _tell(health: Health, before: Policy, after: Policy) -> None:
+    """Let health know of the cloud models that came and went."""
+    was, now = _clouds(before.models), _clouds(after.models)
+    for name in was - now:
+        await health.forget_model(name)
+    for name in now - was:
+        await health.set_model(name, True)
+
+
+def _clouds(models: Mapping[str, LlamaCppModel | OpenAIModel]) -> set[str]:
+    return {name for name, spec in models.items() if isinstance(spec, OpenAIModel)}

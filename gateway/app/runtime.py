@@ -1,0 +1,222 @@
+"""What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from gateway.app.reload.policy_file import missing_key
+from gateway.backends.base import Backend
+from gateway.backends.openai.backend import CloudBackend
+from gateway.clock import Clock
+from gateway.dispatch.breaker import Breakers
+from gateway.dispatch.dispatcher import Dispatcher, Vitals
+from gateway.dispatch.reserve import Ledger
+from gateway.errors import HandoffUnavailable, StartupError
+from gateway.extras.handoff.desk import Desk
+from gateway.extras.handoff.open import check_kind, open_desk
+from gateway.ledger.view import BudgetView
+from gateway.pipeline.active_policy import Retire
+from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.rate_limit import TenantRates
+from gateway.pipeline.run import Gate, Pipeline
+from gateway.pipeline.scoring_pool import ScoringPool
+from gateway.pipeline.shadow import Shadow
+from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
+from gateway.policy.model import OpenAIModel, Policy
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.entities.ask import EntityDesk, EntityDetector
+from gateway.privacy.entities.model import ModelDetector
+from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
+from gateway.privacy.masking.masker import Masker
+
+_log = structlog.get_logger()
+
+
+def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
+    """Return the key that a cloud model is called with; raises StartupError where its variable is not set."""
+    if spec.api_key_env is None:
+        return None
+    if said := missing_key(spec, environ):
+        raise StartupError(f"models.{name}.api_key_env: {said}")
+    return environ[spec.api_key_env].strip()
+
+
+class _Clouds:
+    """The cloud models of all policies that are in use: one that two policies name alike is one backend."""
+
+    def __init__(self, *, environ: Mapping[str, str], clock: Clock) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._backends: dict[tuple[str, OpenAIModel], CloudBackend] = {}
+        self._users: Counter[tuple[str, OpenAIModel]] = Counter()
+
+    def take(self, models: Mapping[str, OpenAIModel]) -> Mapping[str, CloudBackend]:
+        """Return the backend of each model, as new or as it runs; all of them or, by StartupError, none."""
+        keys = {name: _api_key(name, spec, self._environ) for name, spec in models.items()}
+        taken = {}
+        for name, spec in models.items():
+            backend = self._backends.get((name, spec))
+            taken[name] = backend or CloudBackend(name, spec, api_key=keys[name], clock=self._clock)
+        for name, spec in models.items():
+            self._backends[name, spec] = taken[name]
+            self._users[name, spec] += 1
+        return taken
+
+    async def give_back(self, models: Mapping[str, OpenAIModel]) -> None:
+        """Close those that nobody has taken any more."""
+        for each in models.items():
+            self._users[each] -= 1
+            if not self._users[each]:
+                del self._users[each]
+                await self._backends.pop(each).aclose()
+
+
+class _Judges(NamedTuple):
+    """What takes long to make of a policy, so that a new one is made ready in a thread."""
+
+    assessor: Assessor
+    presidio: Mapping[PresidioEntities, PresidioDetector]
+
+
+class Keeping:
+    """The engines, the ledger and what was learned of the models: it outlives every policy.
+
+    `lasting` are the backends that no policy changes: those of the engines, and scripted ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        lasting: Mapping[str, Backend],
+        ledger: Ledger,
+        state_url: str,
+        environ: Mapping[str, str],
+        clock: Clock,
+        shadow: Policy | None = None,
+        gates: Sequence[Gate] = (),
+        has_tenants: bool = True,
+    ) -> None:
+        self._state_url = state_url
+        self._environ = environ
+        self._desk: Desk | None = None
+        self._lasting = lasting
+        self._ledger = ledger
+        self._clock = clock
+        self.rates = TenantRates(clock)
+        self._gates = (self.rates.gate, *gates)
+        self.scoring = ScoringPool(clock, has_tenants=has_tenants)
+        self._shadow = None if shadow is None else self._shadow_of(shadow)
+        self._clouds = _Clouds(environ=environ, clock=clock)
+        self._vitals = Vitals.unknown(clock, has_tenants=has_tenants)
+        self._budgets = BudgetView(ledger, clock=clock)
+
+    @property
+    def breakers(self) -> Breakers:
+        """The breakers of this process."""
+        return self._vitals.breakers
+
+    @property
+    def budgets(self) -> BudgetView:
+        """What is known of budgets."""
+        return self._budgets
+
+    def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
+        """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
+        return self._pipeline(policy, self._judges(policy))
+
+    async def prepare(self, policy: Policy) -> tuple[Pipeline, Retire]:
+        """Do the same while requests go on: patterns are compiled in a thread."""
+        return self._pipeline(policy, await asyncio.to_thread(self._judges, policy))
+
+    def _judges(self, policy: Policy) -> _Judges:
+        return _Judges(
+            assessor=self._assessor(policy),
+            presidio={
+                source: open_presidio(source)
+                for source in policy.privacy.entities
+                if isinstance(source, PresidioEntities)
+            },
+        )
+
+    def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
+        handoffs = self._desk_of(policy)
+        clouds = {
+            name: spec
+            for name, spec in policy.models.items()
+            if isinstance(spec, OpenAIModel) and name not in self._lasting
+        }
+        backends = {**self._lasting, **self._clouds.take(clouds)}
+        dispatcher = Dispatcher(
+            backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
+        )
+
+        async def retire() -> None:
+            await dispatcher.drained()
+            await self._clouds.give_back(clouds)
+
+        pipeline = Pipeline(
+            policy=policy,
+            assessor=PolicyAssessor(policy, judges.assessor, pool=self.scoring),
+            dispatcher=dispatcher,
+            budgets=self._budgets,
+            clock=self._clock,
+            shadow=self._shadow,
+            gates=self._gates,
+            entities=[self._entity_desk(source, backends, judges) for source in policy.privacy.entities],
+            handoffs=handoffs,
+        )
+        return pipeline, retire
+
+    async def check(self) -> None:
+        """Raise StartupError if what waits for people is sealed with another key."""
+        if self._desk is not None:
+            try:
+                await self._desk.check()
+            except HandoffUnavailable as error:
+                _log.warning("handoff.unavailable", why=str(error))
+
+    def _assessor(self, policy: Policy) -> Assessor:
+        return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
+
+    def _shadow_of(self, policy: Policy) -> Shadow:
+        assessor = PolicyAssessor(policy, self._assessor(policy), pool=self.scoring)
+        return Shadow(policy, assessor=assessor)
+
+    async def aclose(self) -> None:
+        """Close what this opened."""
+        await self.scoring.aclose()
+        if self._desk is not None:
+            await self._desk.aclose()
+
+    def _entity_desk(
+        self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
+    ) -> EntityDesk:
+        detector: EntityDetector = (
+            ModelDetector(backends[source.model])
+            if isinstance(source, ModelEntities)
+            else judges.presidio[source]
+        )
+        return EntityDesk(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
+
+    def _desk_of(self, policy: Policy) -> Desk | None:
+        """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""
+        if policy.handoff is not None:
+            check_kind(policy.handoff, self._state_url)
+            self._desk = self._desk or open_desk(
+                policy.handoff, state_url=self._state_url, environ=self._environ, clock=self._clock
+            )
+        return self._desk
+
+    def forget(self, before: Policy, after: Policy) -> None:
+        """Drop what was learned of the names that mean another model now."""
+        for name, spec in after.models.items():
+            if name in before.models and _who(before.models[name]) != _who(spec):
+                self._vitals.forget(name)
+
+
+def _who(spec: object) -> object:
+    """Return what makes a cloud model the same provider's same model; nothing else tells its health."""
+    return (spec.base_url, spec.model, spec.api_key_env) if isinstance(spec, OpenAIModel) else None

@@ -1,0 +1,1 @@
+"""Several worker processes on one port, and the parent that owns their engines."""

@@ -1,0 +1,266 @@
+"""A model behind an API that speaks OpenAI's chat completions; the only file that knows the SDK.
+
+Where bytes go, and which, is said by the policy alone: the environment's base URL, organisation,
+project, headers and proxies have no effect, redirects are not followed, and the SDK tells the
+provider nothing about this machine.
+"""
+
+import json
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+
+import aiohttp
+import httpx2
+import openai
+import structlog
+
+from gateway.backends.base import Call
+from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
+from gateway.backends.openai.body import StreamBody, is_json, read_whole
+from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.openai.client import UNSENT, open_client
+from gateway.backends.openai.errors import error_event, refused, unanswered, unreadable
+from gateway.backends.openai.events import EventReader
+from gateway.backends.permit import permitted
+from gateway.clock import Clock, Deadline
+from gateway.errors import BackendError, BackendInvalid, NotCapable, StreamTruncated
+from gateway.policy.model import OpenAIModel, privacy_class
+from gateway.types import Chunk, EgressPermit, Reply, Role
+
+CONNECT_TIMEOUT_S: Final = 5.0
+"""The SDK's own default; a provider that is there takes a connection within it."""
+LEAST_TIMEOUT_S: Final = 0.001
+"""For a deadline that has passed: aiohttp takes 0 for no limit at all."""
+COMPRESSIONS: Final = ("gzip", "deflate", "br", "zstd", "compress")
+
+_PATH = "/chat/completions"
+_log = structlog.get_logger(__name__)
+
+
+class CloudBackend:
+    """One model at one provider. `api_key` None sends no key; `aclose` it before its loop ends.
+
+    Raises StartupError for a URL, key or header that cannot be sent. The deadline of a call becomes
+    the SDK's timeouts, which bound each wait for bytes; the caller bounds the whole. A call without
+    routing's permit is a defect: NotPermitted, before anything is sent.
+    """
+
+    def __init__(self, name: str, spec: OpenAIModel, *, api_key: str | None, clock: Clock) -> None:
+        self.name = name
+        self._spec = spec
+        self._clock = clock
+        self._client = open_client(name, spec, api_key)
+        self._unsent = dict.fromkeys(UNSENT if api_key else (*UNSENT, "Authorization"), openai.omit)
+        self._repeats_finish = False
+        """Whether this provider was seen to go on after a finish reason."""
+
+    async def generate(self, call: Call) -> Reply:
+        """Return the whole answer; raises BackendError."""
+        permit = self._permitted(call)
+        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        try:
+            async with self._answer(call, body) as pieces:
+                raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
+            return read_reply(raw, bounds, self._note) if is_json(raw) else self._read_events(raw, bounds)
+        except _FAILURES as error:
+            # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
+            raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
+
+    async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
+
+        Before the first text a failure is what it is; after it, it is StreamTruncated, and so is an
+        end without a finish reason.
+        """
+        permit = self._permitted(call)
+        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        reader = StreamReader(bounds, self._note, repeats_finish=self._repeats_finish)
+        events = EventReader(bounds)
+        pieces_seen = 0
+        try:
+            async with self._answer(call, body) as pieces:
+                incoming = StreamBody(
+                    pieces, reader, wait_s=lambda: self._finish_wait_s(call), failures=_FAILURES
+                )
+                while raw := await incoming.next():
+                    for event in events.feed(raw):
+                        text = reader.feed(event)
+                        if text or reader.pieces > pieces_seen:
+                            pieces_seen = reader.pieces
+                            yield Chunk(text=text)
+                for event in events.rest(is_needed=not reader.may_be_over):
+                    yield Chunk(text=reader.feed(event))
+            last_chunk = reader.last_chunk()
+        except _FAILURES as error:
+            failure = translate(self.name, error, unix_s=self._clock.unix_s())
+            if reader.has_text:
+                failure = StreamTruncated(self.name, f"after its first text: {type(failure).__name__}")
+            raise failure from None
+        finally:
+            self._repeats_finish = reader.repeats_finish
+        yield last_chunk
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    @asynccontextmanager
+    async def _answer(
+        self, call: Call, body: dict[str, object]
+    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
+        """Send a request and give the body of its answer as it comes; the connection is let go at the end."""
+        response: httpx2.Response = await self._client.post(
+            _PATH,
+            cast_to=httpx2.Response,
+            body=body,
+            options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
+            stream=_UNREAD,
+        )
+        try:
+            coding = response.headers.get("content-encoding", "").lower()
+            if any(name in coding for name in COMPRESSIONS):
+                raise UnreadableAnswer("it is compressed, although that was not asked for")
+            async with aclosing(response.aiter_raw()) as pieces:
+                yield pieces
+        finally:
+            await response.aclose()
+
+    def _read_events(self, raw: bytes, bounds: AnswerBounds) -> Reply:
+        """Read a whole answer of a provider that streams unasked."""
+        reader, events = StreamReader(bounds, self._note), EventReader(bounds)
+        text = "".join([reader.feed(event) for event in events.feed(raw)])
+        text += "".join([reader.feed(event) for event in events.rest()])
+        last = reader.last_chunk()
+        if last.finish_reason is None:
+            raise UnreadableAnswer("the stream ended without a finish_reason")
+        return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
+
+    def _note(self, what: str) -> None:
+        _log.info("odd_answer", model=self.name, what=what)
+
+    def _finish_wait_s(self, call: Call) -> float:
+        """Return how long silence may be waited out: it must neither be a stall nor meet the deadline."""
+        return min(call.stall_s / 2, call.deadline.remaining_s(self._clock) / 3)
+
+    def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
+        return self._unsent if call.traceparent is None else {**self._unsent, "traceparent": call.traceparent}
+
+    def _permitted(self, call: Call) -> EgressPermit:
+        return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
+
+    def _timeout(self, deadline: Deadline) -> httpx2.Timeout:
+        left_s = deadline.remaining_s(self._clock)
+        if math.isinf(left_s):
+            return httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
+        left_s = max(left_s, LEAST_TIMEOUT_S)
+        return httpx2.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S))
+
+
+_UNREAD: bool = True
+"""Asks the SDK for a response whose body is not read yet."""
+
+
+def chat_body(
+    name: str, spec: OpenAIModel, permit: EgressPermit, max_tokens: int, *, is_stream: bool
+) -> dict[str, object]:
+    """Return all that is sent of a call: of what the permit names, so that there is nothing to send without.
+
+    Raises BackendInvalid for a schema that is not JSON, NotCapable for one that the policy does not send.
+    """
+    config = permit.request.config
+    tokens_field = spec.max_tokens_field or ("max_tokens" if spec.base_url else "max_completion_tokens")
+    body: dict[str, object] = {
+        "model": spec.model,
+        "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
+        tokens_field: max_tokens,
+    }
+    sampling = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
+    body |= {key: value for key, value in sampling.items() if value is not None}
+    if config.stop:
+        body["stop"] = list(config.stop)
+    if config.json_schema is not None:
+        if "response_format" in spec.drop:
+            raise NotCapable(name, "the policy drops response_format, so that no JSON schema reaches it")
+        body["response_format"] = _response_format(name, config.json_schema)
+    if is_stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return {key: value for key, value in body.items() if key not in spec.drop}
+
+
+def _response_format(name: str, json_schema: str) -> dict[str, object]:
+    try:
+        schema = json.loads(json_schema)
+    except (ValueError, RecursionError):
+        raise BackendInvalid(name, "json_schema is not JSON") from None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def _role(role: Role) -> str:
+    """Return a role as it is sent. A tool's answer goes as the user's: without a call it is refused."""
+    return Role.USER.value if role is Role.TOOL else role.value
+
+
+def translate(model: str, error: BaseException, *, unix_s: float) -> BackendError:
+    """Return our error for one that the SDK, or what is under it, raised."""
+    for kind in type(error).__mro__:
+        if kind in SDK_ERRORS:
+            return SDK_ERRORS[kind](model, error, unix_s)
+    match error:
+        case ErrorEvent():
+            return error_event(model, error.error)
+        case UnreadableAnswer():
+            return unreadable(model, str(error))
+    return unanswered(model, error)
+
+
+def _by_status(model: str, error: BaseException, unix_s: float) -> BackendError:
+    if not isinstance(error, openai.APIStatusError):
+        return unanswered(model, error)
+    return refused(
+        model,
+        status=error.status_code,
+        body=error.response.content,
+        headers=error.response.headers,
+        unix_s=unix_s,
+    )
+
+
+def _by_cause(model: str, error: BaseException, _: float) -> BackendError:
+    return unanswered(model, error)
+
+
+def _by_event(model: str, error: BaseException, _: float) -> BackendError:
+    return error_event(model, getattr(error, "body", None))
+
+
+SDK_ERRORS: Mapping[type[BaseException], Callable[[str, BaseException, float], BackendError]] = {
+    openai.APIStatusError: _by_status,
+    openai.BadRequestError: _by_status,
+    openai.AuthenticationError: _by_status,
+    openai.OAuthError: _by_status,
+    openai.PermissionDeniedError: _by_status,
+    openai.NotFoundError: _by_status,
+    openai.ConflictError: _by_status,
+    openai.UnprocessableEntityError: _by_status,
+    openai.RateLimitError: _by_status,
+    openai.InternalServerError: _by_status,
+    openai.APIConnectionError: _by_cause,
+    openai.APITimeoutError: _by_cause,
+    openai.APIError: _by_event,  # Itself, not a subclass: an error in the middle of a stream.
+    # These come from parts of the SDK that a chat completion never reaches.
+    openai.OpenAIError: _by_cause,
+    openai.APIResponseValidationError: _by_cause,
+    openai.LengthFinishReasonError: _by_cause,
+    openai.ContentFilterFinishReasonError: _by_cause,
+    openai.InvalidWebhookSignatureError: _by_cause,
+    openai.WebSocketConnectionClosedError: _by_cause,
+    openai.WebSocketQueueFullError: _by_cause,
+}
+"""Every exception that the SDK exports; a test finds one that is missing."""
+
+_FAILURES = (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, ValueError, RecursionError)
+"""What a call may raise: the SDK lets some of its transport's and of its JSON reader's through."""

@@ -1,0 +1,1 @@
+"""How much a strong model is expected to gain over the edge model on a prompt."""

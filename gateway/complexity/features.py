@@ -1,0 +1,115 @@
+"""What of a prompt can be counted in microseconds, for the scorer of complexity."""
+
+import math
+from collections.abc import Sequence
+from string import ascii_uppercase
+from typing import NamedTuple
+
+from gateway.complexity.vocabulary import (
+    CODE,
+    CODE_MARKS,
+    CONSTRAINTS,
+    LOOKUPS,
+    MATH,
+    MATH_MARKS,
+    NEGATIONS,
+    ORDERS,
+    REASONING,
+)
+from gateway.types import Message, Role
+
+_BYTES_PER_WORD = 6
+_LONG = 8
+"""Letters; a word with more is a long one."""
+_BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
+
+
+class PromptFeatures(NamedTuple):
+    """Counts of a prompt, mostly as logarithms: twice as much adds as much again, whatever was there."""
+
+    words: float
+    """In the last message of the user."""
+    context: float
+    """Words in all the other messages, by their length."""
+    turns: float
+    """Messages before the last one of the user."""
+    reasoning: float
+    """Words that ask for thought rather than recall."""
+    constraints: float
+    """Words that bind the answer or chain its steps."""
+    code: float
+    """Words and marks of programming."""
+    math: float
+    """Words and marks of mathematics."""
+    numbers: float
+    """Digits."""
+    tasks: float
+    """Question marks, and what joins one order to the next."""
+    vocabulary: float
+    """Distinct words: repetition makes a prompt long, not hard."""
+    opening: float
+    """1 where its first word orders hard work, -1 where it greets, asks a fact or a small chore, else 0."""
+    lines: float
+    variety: float
+    """Distinct words as a share of all."""
+    questions: float
+    """Question marks."""
+    long_words: float
+    quotes: float
+    stops: float
+    commas: float
+    negations: float
+    """Words that turn a question round."""
+    sentence: float
+    """Words in a sentence, on average."""
+    capitals: float
+    """Capital letters as a share of all characters."""
+
+
+def last_of_user(messages: Sequence[Message]) -> int:
+    """Return the place of the message that counts most, the last one of the user; -1 where there is none."""
+    return max((i for i, message in enumerate(messages) if message.role is Role.USER), default=-1)
+
+
+def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
+    """Count what `PromptFeatures` names; without a message of the user the prompt is empty."""
+    last = last_of_user(messages)
+    text = messages[last].content if last >= 0 else ""
+    prompt = text.lower()
+    words = prompt.translate(_BREAKS).split()
+    distinct = len(set(words))
+    context = sum(len(message.content) for i, message in enumerate(messages) if i != last)
+    questions, commas = prompt.count("?"), prompt.count(",")
+    ends = prompt.count(". ") + prompt.count(".\n") + questions + prompt.count("!") + 1
+    log = math.log1p
+    return PromptFeatures(
+        words=log(len(words)),
+        context=log(context / _BYTES_PER_WORD),
+        turns=log(max(last, 0)),
+        reasoning=log(_among(words, REASONING)),
+        constraints=log(_among(words, CONSTRAINTS)),
+        code=log(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
+        math=log(_among(words, MATH) + sum(map(prompt.count, MATH_MARKS))),
+        numbers=log(sum(map(prompt.count, "0123456789"))),
+        tasks=log(questions + prompt.count(";") + (commas + words.count("and")) / 2),
+        vocabulary=log(distinct),
+        opening=_opening(words[0]) if words else 0.0,
+        lines=log(text.count("\n")),
+        variety=distinct / len(words) if words else 1.0,
+        questions=log(questions),
+        long_words=log(sum(len(word) > _LONG for word in words)),
+        quotes=log(prompt.count('"') + prompt.count("'")),
+        stops=log(prompt.count(".")),
+        commas=log(commas),
+        negations=log(_among(words, NEGATIONS)),
+        sentence=log(len(words) / ends),
+        capitals=sum(map(text.count, ascii_uppercase)) / len(text) if text else 0.0,
+    )
+
+
+def _opening(word: str) -> float:
+    return 1.0 if word in ORDERS else -1.0 if word in LOOKUPS else 0.0
+
+
+def _among(words: Sequence[str], listed: frozenset[str]) -> int:
+    return sum(map(listed.__contains__, words))

@@ -1,0 +1,113 @@
+"""A scorer of complexity as a file: one weight a feature, and what it was made for."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.complexity.features import PromptFeatures
+from gateway.complexity.static_words import DIMENSIONS, word_table
+
+FORMAT = 1
+_MOST_BYTES = 1 << 20
+
+
+class ScorerRefused(ValueError):
+    """A file is no scorer for this gateway; says why in words for after its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """One weight a feature, in units of quality gained; intercept and slope make log-odds of their sum."""
+
+    weights: tuple[float, ...]
+    intercept: float
+    slope: float
+    sha256: str
+    """Of the file."""
+    is_calibrated: bool = False
+    """Whether the score is a probability on the traffic that it was learned from."""
+    text: str = field(default="", repr=False, compare=False)
+    """The file, for a process that hands it on; empty for a scorer that was made in memory."""
+
+
+def features_hash() -> str:
+    """Return what changes when features change their meaning: a scorer made for others is refused."""
+    said = json.dumps([FORMAT, PromptFeatures._fields, DIMENSIONS, word_table().sha256])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def write_scorer(
+    *,
+    weights: tuple[float, ...],
+    intercept: float,
+    slope: float,
+    is_calibrated: bool,
+    notes: Mapping[str, Any],
+) -> str:
+    """Return the text of a scorer's file; `notes` say how it was made."""
+    fields = {
+        "format": FORMAT,
+        "features": features_hash(),
+        "is_calibrated": is_calibrated,
+        "intercept": round(intercept, 6),
+        "slope": round(slope, 6),
+        "weights": [round(weight, 7) for weight in weights],
+        "notes": notes,
+    }
+    return json.dumps(fields, indent=1) + "\n"
+
+
+def read_scorer(path: Path) -> Scorer:
+    """Read a scorer's file; raises ScorerRefused."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ScorerRefused(f"cannot be read: {error.strerror}") from None
+    if len(data) > _MOST_BYTES:
+        raise ScorerRefused("is too long for a scorer")
+    try:
+        return parse_scorer(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ScorerRefused("is not UTF-8") from None
+
+
+def parse_scorer(text: str) -> Scorer:
+    """Return the scorer that a file's text says; raises ScorerRefused."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ScorerRefused("is not JSON") from None
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ScorerRefused(f"is no scorer of format {FORMAT}; `gateway learn` writes one")
+    if fields.get("features") != features_hash():
+        raise ScorerRefused(
+            "was made for other features than this version has; learn it anew from the outcomes"
+        )
+    weights, intercept, slope = fields.get("weights"), fields.get("intercept"), fields.get("slope")
+    wanted = len(PromptFeatures._fields) + DIMENSIONS
+    if not (isinstance(weights, list) and len(weights) == wanted and all(map(_is_number, weights))):
+        raise ScorerRefused(f"weights: must be {wanted} numbers")
+    if intercept is None or slope is None or not (_is_number(intercept) and _is_number(slope) and slope > 0):
+        raise ScorerRefused("intercept and slope: must be numbers, slope above 0")
+    return Scorer(
+        weights=tuple(map(float, weights)),
+        intercept=float(intercept),
+        slope=float(slope),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        is_calibrated=fields.get("is_calibrated") is True,
+        text=text,
+    )
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and abs(value) < 1e6
+    )

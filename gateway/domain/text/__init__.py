@@ -1,0 +1,1 @@
+"""Patterns and bounds for text of strangers."""

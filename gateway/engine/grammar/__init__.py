@@ -1,0 +1,1 @@
+"""From a JSON schema to the grammar that an answer is held to."""

@@ -1,0 +1,1 @@
+"""The owner's side of engine processes: started, watched, restarted."""

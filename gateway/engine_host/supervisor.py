@@ -1,0 +1,152 @@
+"""Keeps the engine process of one local model alive; runs in the gateway's event loop."""
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.engine_host.process import EngineProcess, Ready
+from gateway.errors import StartupError
+from gateway.policy.model import LlamaCppModel
+
+FIRST_DELAY_S = 1.0
+"""How long after an end the engine is started again; doubles each time."""
+MOST_DELAY_S = 60.0
+HEALTHY_AFTER_S = 60.0
+"""A process that lived this long was well: the delay begins anew."""
+
+_log = structlog.get_logger()
+
+
+class EngineSupervisor:
+    """Starts an engine, watches it, and starts it again with a growing delay when it ends."""
+
+    def __init__(
+        self, model: str, spec: LlamaCppModel, *, clock: Clock, on_status: Callable[[str, bool], None]
+    ) -> None:
+        self.model = model
+        self._spec = spec
+        self._clock = clock
+        self._on_status = on_status
+        self._folder = Path(tempfile.gettempdir()) / f"gateway-engine-{secrets.token_hex(8)}"
+        self._process: EngineProcess | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self.is_serving = False
+        """Whether the engine takes requests."""
+        self.generation = 0
+        """How often an engine was started."""
+        self.load_s = 0.0
+        """Seconds that the last loading took; 0 before the first."""
+        self.template_sha256 = ""
+        """Of the template that the engine renders prompts by; empty before the first start."""
+
+    @property
+    def target(self) -> str:
+        """The engine's address for gRPC; the same across restarts."""
+        return f"unix:{self._folder / 'engine.sock'}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the engine, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Return when the model is loaded; raises StartupError when it cannot be."""
+        # Fails if somebody else made it; with this mode nobody else on this host can connect.
+        self._folder.mkdir(mode=0o700)
+        try:
+            process = await self._start_process()
+        except BaseException:
+            self._remove_folder()
+            raise
+        self._watch = asyncio.create_task(self._keep_alive(process), name=f"engine {self.model}")
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """End the engine for good: politely first, by force after `grace_s`."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        self._set_serving(False)
+        if self._process is not None:
+            await self._process.end(grace_s)
+            self._process = None
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _set_serving(self, is_serving: bool) -> None:
+        if is_serving != self.is_serving:
+            self.is_serving = is_serving
+            self._on_status(self.model, is_serving)
+
+    async def _start_process(self) -> EngineProcess:
+        """Start one process and return it when its model is loaded; raises StartupError."""
+        self.generation += 1
+        self._process = await EngineProcess.spawn(self.model, self._spec, self._folder / "engine.sock")
+        try:
+            ready = await self._process.ready(self._log_progress)
+        except BaseException:
+            await self._process.end(0.0)
+            self._process = None
+            raise
+        self.load_s = ready.load_ms / 1000
+        self.template_sha256 = ready.template_sha256
+        self._log_ready(self._process.pid, ready)
+        self._set_serving(True)
+        return self._process
+
+    def _log_progress(self, phase: str, percent: int) -> None:
+        _log.info("engine.loading", model=self.model, phase=phase, percent=percent)
+
+    def _log_fault(self, message: str) -> None:
+        _log.error("engine.fault", model=self.model, error=message)
+
+    def _log_ready(self, pid: int, ready: Ready) -> None:
+        _log.info("engine.started", model=self.model, pid=pid, load_ms=ready.load_ms)
+        if ready.context_tokens < self._spec.context:
+            _log.warning(
+                "engine.context_reduced",
+                model=self.model,
+                context=self._spec.context,
+                trained_context=ready.context_tokens,
+            )
+        if not ready.has_template:
+            _log.warning("engine.template_missing", model=self.model)
+        if ready.folded:
+            _log.info("engine.template_folds", model=self.model, folded=ready.folded)
+        if self._spec.gpu_layers and not ready.has_gpu:
+            _log.warning("engine.gpu_missing", model=self.model, gpu_layers=self._spec.gpu_layers)
+        if self._spec.mlock and not ready.is_locked:
+            _log.warning("engine.mlock_refused", model=self.model, limit="RLIMIT_MEMLOCK")
+
+    async def _keep_alive(self, process: EngineProcess) -> None:
+        delay_s = FIRST_DELAY_S
+        while True:
+            start_s = self._clock.monotonic_s()
+            ended = await process.exit(self._log_fault)
+            self._process = None
+            self._set_serving(False)
+            _log.error(
+                "engine.exited", model=self.model, pid=process.pid, status=ended.status, cause=ended.cause
+            )
+            if self._clock.monotonic_s() - start_s >= HEALTHY_AFTER_S:
+                delay_s = FIRST_DELAY_S
+            process, delay_s = await self._restart(delay_s)
+
+    async def _restart(self, delay_s: float) -> tuple[EngineProcess, float]:
+        """Try until an engine is there; return it, and the delay for the next time."""
+        while True:
+            _log.info("engine.restarting", model=self.model, delay_s=delay_s)
+            await self._clock.sleep(delay_s)
+            delay_s = min(2 * delay_s, MOST_DELAY_S)
+            try:
+                return await self._start_process(), delay_s
+            except StartupError as error:
+                _log.error("engine.start_failed", model=self.model, error=str(error))

@@ -1,0 +1,1 @@
+"""Optional features, each joined to the pipeline in one place."""

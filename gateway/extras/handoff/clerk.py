@@ -1,0 +1,80 @@
+"""The people's side: see what waits, take a request, answer it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gateway.clock import Clock
+from gateway.errors import TicketRefused, TicketUnknown
+from gateway.extras.handoff.queue import Queue
+from gateway.extras.handoff.texts import Question, answer_bond, request_bond
+from gateway.extras.handoff.ticket import State, Ticket, answered, leased
+
+if TYPE_CHECKING:  # It needs the extra `handoff`.
+    from gateway.extras.handoff.seal import KeyRing
+
+MAX_ANSWER_BYTES = 1024 * 1024
+
+
+class Clerk:
+    """One person at the queue; `by` is the name that others see."""
+
+    def __init__(self, queue: Queue, keys: "KeyRing", *, by: str, clock: Clock) -> None:
+        self._queue = queue
+        self._keys = keys
+        self._by = by
+        self._clock = clock
+
+    async def take_next(self, *, lease_s: float) -> tuple[Ticket, Question] | None:
+        """Lease the oldest request that waits; None if none does."""
+        now_s = self._clock.unix_s()
+        for ticket in await self._queue.tickets():
+            if ticket.state(now_s) is State.WAITING:
+                try:
+                    return await self.take(ticket.id, lease_s=lease_s)
+                except (TicketRefused, TicketUnknown):
+                    continue  # Somebody was faster.
+        return None
+
+    async def take(self, ticket_id: str, *, lease_s: float) -> tuple[Ticket, Question]:
+        """Lease a request, or lengthen one's own lease; raises TicketUnknown and TicketRefused."""
+        # Opened first: with a wrong key nothing is kept from others.
+        ticket, sealed = await self._queue.find(ticket_id), await self._queue.request_of(ticket_id)
+        if ticket is None or sealed is None:
+            raise _unknown(ticket_id)
+        text = self._keys.open(sealed, bound_to=request_bond(ticket_id, ticket.tenant))
+        now_s = self._clock.unix_s()
+        taken = await self._queue.change(
+            ticket_id, lambda before: leased(before, by=self._by, lease_s=lease_s, unix_s=now_s)
+        )
+        if taken is None:
+            raise _unknown(ticket_id)
+        return taken, Question.from_json(text)
+
+    async def answer(self, ticket_id: str, text: str) -> Ticket:
+        """Store an answer for the caller; raises TicketUnknown and TicketRefused."""
+        if not text.strip():
+            raise TicketRefused(f"{ticket_id}: the answer is empty")
+        if len(text.encode()) > MAX_ANSWER_BYTES:
+            raise TicketRefused(f"{ticket_id}: the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        ticket = await self._queue.find(ticket_id)
+        if ticket is None:
+            raise _unknown(ticket_id)
+        sealed = self._keys.seal(text, bound_to=answer_bond(ticket_id, ticket.tenant))
+        now_s = self._clock.unix_s()
+        changed = await self._queue.change(
+            ticket_id, lambda before: answered(before, by=self._by, unix_s=now_s), sealed_answer=sealed
+        )
+        if changed is None:
+            raise _unknown(ticket_id)
+        return changed
+
+
+async def waiting(queue: Queue, *, all_states: bool, clock: Clock) -> Sequence[tuple[Ticket, State]]:
+    """Return the tickets without an answer, the oldest first, or those with one too."""
+    now_s = clock.unix_s()
+    found = [(ticket, ticket.state(now_s)) for ticket in await queue.tickets()]
+    return [each for each in found if all_states or each[1] is not State.ANSWERED]
+
+
+def _unknown(ticket_id: str) -> TicketUnknown:
+    return TicketUnknown(f"{ticket_id}: there is no such ticket, or none any more")

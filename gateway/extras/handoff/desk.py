@@ -1,0 +1,114 @@
+"""The callers' side: a canned reply gets a ticket, and a ticket gets its answer."""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.clock import Clock, Deadline
+from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketUnknown
+from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
+from gateway.extras.handoff.texts import Question, answer_bond, request_bond, size_bytes
+from gateway.extras.handoff.ticket import Fetched, Ticket, new_id
+from gateway.policy.handoff import Handoff
+from gateway.policy.model import privacy_class
+from gateway.types import Answer, Decision, Degraded, Request
+
+if TYPE_CHECKING:  # It needs the extra `handoff`.
+    from gateway.extras.handoff.seal import KeyRing
+
+WRITE_S = 2.0
+"""How long a canned reply waits for its ticket; the caller's deadline may leave less."""
+DAY_S = 86_400.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Takes in requests that no model answered, and gives out what people answered."""
+
+    def __init__(self, queue: Queue, keys: "KeyRing", *, clock: Clock) -> None:
+        self._queue = queue
+        self._keys = keys
+        self._clock = clock
+        self._is_checked = False
+
+    async def check(self) -> None:
+        """Raise StartupError if the queue has another key, HandoffUnavailable if nobody can say."""
+        if not self._is_checked:
+            await check_key(self._queue, self._keys)
+            self._is_checked = True
+
+    async def offer(
+        self, request: Request, decision: Decision, answer: Answer, *, section: Handoff, deadline: Deadline
+    ) -> Answer:
+        """Return the answer, with a ticket if it is a canned reply that the policy hands to a person.
+
+        The request is stored, durably, before this returns. What cannot be stored gets no ticket: the
+        canned reply is sent as it would be without hand-off, and the log says why.
+        """
+        degraded = answer.degraded
+        if degraded is None or not _is_wanted(section, decision, degraded):
+            return answer
+        now_s = self._clock.unix_s()
+        keep_s = section.keep_days * DAY_S
+        ticket = Ticket(
+            id=new_id(),
+            tenant=request.tenant,
+            request_id=request.request_id,
+            reason=degraded.reason,
+            privacy_class=decision.privacy_class,
+            created_unix_s=now_s,
+            keep_s=keep_s,
+            expires_unix_s=now_s + keep_s,
+        )
+        try:
+            if size_bytes(request) > section.max_bytes:
+                raise HandoffFull(f"the request is larger than {section.max_bytes} bytes")
+            async with asyncio.timeout(min(WRITE_S, max(0.0, deadline.remaining_s(self._clock)))):
+                await self._store(request, ticket, section)
+        except (HandoffFull, HandoffUnavailable, StartupError, TimeoutError) as error:
+            why = str(error) or "the queue did not answer in time"
+            _log.warning("handoff.not_stored", request_id=request.request_id, why=why)
+            return answer
+        return replace(answer, degraded=replace(degraded, ticket_id=ticket.id))
+
+    async def fetch(self, ticket_id: str, *, tenant: str) -> Fetched:
+        """Return a ticket of the tenant; TicketUnknown for those of others and those that there are not."""
+        ticket = await self._queue.find(ticket_id)
+        if ticket is None or ticket.tenant != tenant:
+            raise TicketUnknown("no ticket of this tenant has this id, or none any more")
+        sealed = None
+        if ticket.answered_unix_s is not None:
+            sealed = await self._queue.answer_of(ticket_id)
+        if sealed is None:
+            return Fetched(ticket=ticket)
+        return Fetched(ticket=ticket, answer=self._keys.open(sealed, bound_to=answer_bond(ticket_id, tenant)))
+
+    async def aclose(self) -> None:
+        """Close the queue."""
+        await self._queue.aclose()
+
+    async def _store(self, request: Request, ticket: Ticket, section: Handoff) -> None:
+        await self.check()
+        text = Question.of(request).to_json()
+        sealed = self._keys.seal(text, bound_to=request_bond(ticket.id, ticket.tenant))
+        await self._queue.put(ticket, sealed, max_waiting=section.max_waiting)
+
+
+async def check_key(queue: Queue, keys: "KeyRing") -> None:
+    """Raise StartupError if the queue is sealed with another key; HandoffUnavailable if nobody can say."""
+    found = await queue.adopt_key(keys.ids)
+    if found not in keys.ids:
+        raise StartupError(
+            f"handoff: what waits is sealed with the key {found}, {KEY_VARIABLE} holds {', '.join(keys.ids)};"
+            " write the old key behind the new one, with a comma"
+        )
+
+
+def _is_wanted(section: Handoff, decision: Decision, degraded: Degraded) -> bool:
+    """Say whether a person is asked; a class above what may be stored is kept out of every store."""
+    return decision.privacy_class <= privacy_class(section.store_up_to) and (
+        not section.when_reason or degraded.reason in section.when_reason
+    )

@@ -1,0 +1,1 @@
+"""Second answers, to learn from."""

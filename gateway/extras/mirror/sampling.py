@@ -1,0 +1,202 @@
+"""Second answers, to learn from: one at a time, after the caller has the first, in nobody's way."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.clock import Clock, Deadline
+from gateway.dispatch.trail import Trail
+from gateway.errors import BackendError, GatewayError
+from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict
+from gateway.extras.mirror.second import ENDED, Draw, draw, is_drawn_from
+from gateway.pipeline.active_policy import Current
+from gateway.pipeline.run import Pipeline
+from gateway.policy.model import Policy
+from gateway.policy.sampling import Sample
+from gateway.routing import alone, decide_for
+from gateway.server.grpc.boundary import log_defect
+from gateway.types import Answer, Attempt, Decision, Hints, Reason, Request, Sampled, SampleResult
+
+LOOK_EVERY_S = 0.05
+"""How often a second answer looks whether a caller wants its model; then it gives way."""
+
+Tell = Callable[[Sampled, Policy], None]
+"""Is told what came of each request that was drawn, but for one that a reload or the end dropped before it
+began; quick, and never raises."""
+
+
+class Sampler:
+    """Has a share of requests answered by the other side, too; what comes while it is at work is dropped."""
+
+    def __init__(
+        self, current: Current, *, tell: Tell, clock: Clock, rng: random.Random | None = None
+    ) -> None:
+        self._current = current
+        self._tell = tell
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - which requests are drawn is no secret
+        self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def drawn(
+        self, request: Request, decision: Decision, answer: Answer, policy: Policy
+    ) -> Callable[[], None] | None:
+        """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
+        if policy.sample is None or self._rng.random() >= policy.sample.share:
+            return None
+        found = draw(request, decision, answer, policy)
+        return None if found is None else lambda: self._begin(found, policy)
+
+    async def aclose(self) -> None:
+        """Drop what is at work; nothing is begun any more."""
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _begin(self, found: Draw, policy: Policy) -> None:
+        if self._is_closed:
+            return
+        if self._task is not None:
+            self._tell(_sampled(found, SampleResult.BUSY), policy)
+            return
+        task = asyncio.get_running_loop().create_task(self._run(found), name="second answer")
+        self._task = task
+        task.add_done_callback(lambda _: self._ended(task, found))
+
+    def _ended(self, task: "asyncio.Task[None]", found: Draw) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log_defect(found.request.request_id, error)
+
+    async def _run(self, found: Draw) -> None:
+        with self._current.begin() as pipeline:
+            if pipeline.policy.hash != found.decision.policy_hash:
+                return  # A reload came between: what the old policy let out is not asked of the new one.
+            trails: list[Trail] = []
+            result, agreement = SampleResult.FAILED, None
+            try:
+                result, agreement = await self._compared(pipeline, found, trails)
+            except asyncio.CancelledError:
+                result = SampleResult.BUSY
+                raise
+            finally:
+                attempts = tuple(attempt for trail in trails for attempt in trail.attempts)
+                self._tell(_sampled(found, result, agreement, attempts), pipeline.policy)
+
+    async def _compared(
+        self, pipeline: Pipeline, found: Draw, trails: list[Trail]
+    ) -> tuple[SampleResult, float | None]:
+        section = pipeline.policy.sample
+        if section is None:
+            raise ValueError("a request is drawn by a policy that has a sample")
+        deadline = pipeline.deadline(None)
+        only = alone(found.decision, found.second)
+        second = await self._asked(pipeline, found.request, only, deadline, trails)
+        if isinstance(second, SampleResult):
+            return second, None
+        weak, strong = found.texts(second)
+        has_schema = found.request.config.json_schema is not None
+        exact = exact_agreement(weak, strong, has_schema=has_schema)
+        if exact is not None:
+            return SampleResult(exact[0]), exact[1]
+        request = _judge_request(found, weak, strong)
+        judge = section.judge or found.strong_model
+        decision = await self._judge_decision(pipeline, request, judge, deadline, section)
+        if decision is None:
+            return SampleResult.FORBIDDEN, None
+        verdict = await self._asked(pipeline, request, decision, deadline, trails)
+        if isinstance(verdict, SampleResult):
+            return verdict, None
+        agreement = read_verdict(verdict.text)
+        return SampleResult.UNREADABLE if agreement is None else SampleResult.JUDGE, agreement
+
+    async def _judge_decision(
+        self, pipeline: Pipeline, request: Request, judge: str, deadline: Deadline, section: Sample
+    ) -> Decision | None:
+        """Return leave for the judge to see request and answers, which are judged anew; None: it may not."""
+        judged = await pipeline.decide(request, deadline)
+        if not is_drawn_from(judged.privacy_class, section):
+            return None  # An answer may hold more than its request did.
+        return decide_for(request, judge, judged=judged, policy=pipeline.policy)
+
+    async def _asked(
+        self,
+        pipeline: Pipeline,
+        request: Request,
+        decision: Decision,
+        deadline: Deadline,
+        trails: list[Trail],
+    ) -> Answer | SampleResult:
+        """Return the whole answer of the one model of a decision, or why there is none."""
+        (model,) = decision.chain
+        trails.append(trail := Trail(self._clock))
+        if await _is_wanted(pipeline, model, beside=0):
+            return SampleResult.BUSY
+        asking = asyncio.ensure_future(pipeline.sample(request, decision, deadline, trail))
+        watching = asyncio.ensure_future(self._until_wanted(pipeline, model))
+        try:
+            await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return _whole(asking.result())
+            watching.result()
+            return SampleResult.BUSY
+        except GatewayError as error:
+            return _failure(error.reason)
+        finally:
+            for task in (asking, watching):
+                task.cancel()
+            await asyncio.gather(asking, watching, return_exceptions=True)
+
+    async def _until_wanted(self, pipeline: Pipeline, model: str) -> None:
+        """Return when callers want the model that is at work for us."""
+        is_wanted = False
+        while not is_wanted:
+            await self._clock.sleep(LOOK_EVERY_S)
+            is_wanted = await _is_wanted(pipeline, model, beside=1)
+
+
+async def _is_wanted(pipeline: Pipeline, model: str, *, beside: int) -> bool:
+    try:
+        return await pipeline.is_wanted(model, beside=beside)
+    except BackendError:
+        return True  # An engine that does not answer has enough to do.
+
+
+def _judge_request(found: Draw, weak: str, strong: str) -> Request:
+    """Return what a judge is asked; it is at least of the class of the request that was drawn."""
+    return replace(
+        found.request,
+        messages=judge_messages(found.request.messages, reference=strong, other=weak),
+        config=VERDICT_FORM,
+        hints=Hints(privacy_class=found.decision.privacy_class),
+    )
+
+
+def _whole(answer: Answer) -> Answer | SampleResult:
+    if answer.degraded is not None:
+        return _failure(answer.degraded.reason)
+    return answer if answer.finish_reason in ENDED else SampleResult.FAILED
+
+
+def _failure(reason: Reason) -> SampleResult:
+    return SampleResult.BUDGET if reason is Reason.BUDGET_EXHAUSTED else SampleResult.FAILED
+
+
+def _sampled(
+    found: Draw,
+    result: SampleResult,
+    agreement: float | None = None,
+    attempts: tuple[Attempt, ...] = (),
+) -> Sampled:
+    return Sampled(
+        request_id=found.request.request_id,
+        tenant=found.request.tenant,
+        decision=found.decision,
+        result=result,
+        weak_model=found.weak_model,
+        strong_model=found.strong_model,
+        agreement=agreement,
+        attempts=attempts,
+    )

@@ -1,0 +1,80 @@
+"""What a local model answers, asked outside a gateway: text, and the signals of its first tokens."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.backends.base import Call
+from gateway.backends.confidence import Signals, signals_of
+from gateway.backends.local import LocalBackend
+from gateway.clock import Clock, Deadline
+from gateway.engine_host.supervisor import EngineSupervisor
+from gateway.policy.escalation import Escalate
+from gateway.policy.model import LlamaCppModel
+from gateway.types import Certainty, GenerationConfig, Message, Request
+
+ANSWER_S = 120.0
+"""How long one answer may take."""
+MOST_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One answer, greedy; without signals where it has no token."""
+
+    text: str = field(repr=False)
+    signals: Signals | None
+
+
+class Hearing:
+    """An engine of its own for one model of a policy; `start` it, ask, `close` it."""
+
+    def __init__(self, name: str, spec: LlamaCppModel, *, clock: Clock) -> None:
+        # An old calibration, perhaps for another file, must not keep the engine from starting.
+        self._escalate = (spec.escalate or Escalate()).model_copy(update={"calibration": None})
+        self._most_tokens = min(spec.max_tokens, MOST_TOKENS)
+        self._clock = clock
+        self._supervisor = EngineSupervisor(
+            name,
+            spec.model_copy(update={"escalate": self._escalate}),
+            clock=clock,
+            on_status=lambda model, is_serving: None,
+        )
+        self._backend = LocalBackend(name, self._supervisor, clock=clock)
+
+    @property
+    def template_sha256(self) -> str:
+        """The hash of the chat template that the engine uses."""
+        return self._supervisor.template_sha256
+
+    async def start(self) -> None:
+        """Start the engine; raises StartupError."""
+        await self._supervisor.start()
+
+    async def answers(self, conversations: Iterable[Sequence[Message]]) -> AsyncIterator[Heard]:
+        """Yield the answer to each conversation, one after the other; raises BackendError."""
+        for messages in conversations:
+            yield await self._answer(messages)
+
+    async def close(self) -> None:
+        """End the engine."""
+        await self._backend.aclose()
+        await self._supervisor.stop()
+
+    async def _answer(self, messages: Sequence[Message]) -> Heard:
+        call = Call(
+            request=Request(
+                request_id="hearing",
+                tenant="hearing",
+                messages=tuple(messages),
+                config=GenerationConfig(temperature=0.0),
+            ),
+            max_tokens=self._most_tokens,
+            deadline=Deadline.after(ANSWER_S, self._clock),
+            escalate=self._escalate,
+        )
+        text = ""
+        certainties: list[Certainty] = []
+        async for chunk in self._backend.stream(call):
+            text += chunk.text
+            certainties += chunk.certainties
+        return Heard(text=text, signals=signals_of(certainties) if certainties else None)

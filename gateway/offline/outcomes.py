@@ -1,0 +1,115 @@
+"""Outcomes, one a line: what was asked, as text or as features, and how good which answer was."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.complexity.complexity import FEATURES, features_of
+from gateway.types import Message, Role
+
+
+class BadOutcome(ValueError):
+    """A line is no outcome; says why, and never what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The features of one request, and the quality of each model's answer, 0 to 1, where it is known."""
+
+    features: tuple[float, ...]
+    weak: float | None
+    strong: float | None
+    tenant: str = ""
+    """Whose request it was; empty where nobody said."""
+
+
+def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcomes with their line numbers; raises BadOutcome with the line in its words."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield number, parse_outcome(line)
+            except BadOutcome as error:
+                raise BadOutcome(f"{number}: {error}") from None
+
+
+def parse_outcome(line: bytes) -> Outcome:
+    """Return what a line says; raises BadOutcome."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadOutcome("is not JSON") from None
+    if not isinstance(fields, dict):
+        raise BadOutcome('must be an object {"id", "text" or "features", "weak", "strong"}')
+    return outcome_of(fields)
+
+
+def outcome_of(fields: Mapping[str, Any]) -> Outcome:
+    """Return what the fields of a line say; raises BadOutcome."""
+    weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
+    if weak is None and strong is None:
+        raise BadOutcome('"weak" or "strong" must be there, a number from 0 to 1')
+    tenant = fields.get("tenant", "")
+    if not isinstance(tenant, str):
+        raise BadOutcome('"tenant" must be text')
+    return Outcome(features=_features(fields), weak=weak, strong=strong, tenant=tenant)
+
+
+def _quality(fields: Mapping[str, Any], key: str) -> float | None:
+    value = fields.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise BadOutcome(f'"{key}" must be a number from 0 to 1')
+    return float(value)
+
+
+def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
+    stored, text = fields.get("features"), fields.get("text")
+    if stored is None:
+        if not isinstance(text, str):
+            raise BadOutcome('"text" must be there, or "features" of a record')
+        return features_of([Message(role=Role.USER, content=text)])
+    if not (
+        isinstance(stored, list)
+        and len(stored) == FEATURES
+        and all(isinstance(each, int | float) and math.isfinite(each) for each in stored)
+    ):
+        raise BadOutcome(f'"features" must be {FEATURES} numbers, as records of this version hold them')
+    return tuple(map(float, stored))
+
+
+def gains_of(outcomes: list[Outcome]) -> NDArray[np.float64]:
+    """Return what each strong answer was better by; one that is not known counts as that model's average.
+
+    The average is that of the tenant, so that nobody's ratings change what another's are worth; if it rated
+    no answer of the model, that of all. A model of which no answer is known is taken to be always right, if
+    it is the strong one, else never.
+    """
+    by_tenant: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        by_tenant.setdefault(each.tenant, []).append(each)
+    usual_weak, usual_strong = _usual(outcomes, 0.0, 1.0)
+    usual = {tenant: _usual(own, usual_weak, usual_strong) for tenant, own in by_tenant.items()}
+    return np.array(
+        [
+            (usual[each.tenant][1] if each.strong is None else each.strong)
+            - (usual[each.tenant][0] if each.weak is None else each.weak)
+            for each in outcomes
+        ]
+    )
+
+
+def _usual(outcomes: list[Outcome], weak: float, strong: float) -> tuple[float, float]:
+    """Return the average quality of each model; the given ones where no answer is known."""
+    weaks = [each.weak for each in outcomes if each.weak is not None]
+    strongs = [each.strong for each in outcomes if each.strong is not None]
+    return (
+        sum(weaks) / len(weaks) if weaks else weak,
+        sum(strongs) / len(strongs) if strongs else strong,
+    )

@@ -1,0 +1,78 @@
+"""Runs the tests that stand in a policy: each prompt is scored and routed in this process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.complexity.complexity import score_complexity
+from gateway.offline.batch import StillClock
+from gateway.policy.expectations import PolicyTest
+from gateway.policy.model import Policy
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.masking.masker import Masker
+from gateway.routing import View, decide
+from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role, Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of one test; it holds when there is no problem."""
+
+    index: int
+    line: int
+    problems: tuple[str, ...]
+    decision: Decision
+
+
+def run_tests(policy: Policy) -> Iterator[Verdict]:
+    """Yield a verdict for each test, in order; detectors have no time limit, so all machines agree."""
+    clock = StillClock()
+    scorer, masker = PrivacyScorer(policy.privacy, clock=clock), Masker(policy, clock=clock)
+    for index, test in enumerate(policy.tests):
+        decision = _decided(test, policy, scorer, masker)
+        yield Verdict(
+            index=index,
+            line=policy.source.lines.get(("tests", index), 1),
+            problems=tuple(_problems(test, decision)),
+            decision=decision,
+        )
+
+
+def _decided(test: PolicyTest, policy: Policy, scorer: PrivacyScorer, masker: Masker) -> Decision:
+    state, hint = test.state, test.hints.privacy_class
+    request = Request(
+        request_id="test",
+        tenant=state.tenant,
+        messages=(Message(role=Role.USER, content=test.prompt),),
+        hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
+        labels=test.labels,
+    )
+    privacy = scorer.score(request)
+    complexity = state.complexity
+    if complexity is None:
+        complexity = score_complexity(request.messages, policy.scorer)
+    return decide(
+        request,
+        scores=Scores(complexity=complexity, privacy=privacy.score, budget=state.budget),
+        privacy=privacy,
+        policy=policy,
+        view=View(
+            deadline_s=state.deadline_s or policy.resilience.deadline_s.default,
+            budget_plan=state.budget_plan,
+        ),
+        masked=masker.masked(request, privacy),
+    )
+
+
+def _problems(test: PolicyTest, decision: Decision) -> Iterator[str]:
+    expect = test.expect
+    class_ = decision.privacy_class.name.lower()
+    if expect.privacy_class is not None and expect.privacy_class != class_:
+        yield f"class is {class_} ({decision.privacy_reason}), expected {expect.privacy_class}"
+    if expect.rule is not None and expect.rule != decision.rule:
+        yield f"rule is {decision.rule}, expected {expect.rule}"
+    first = decision.chain[0] if decision.chain else "none"
+    if expect.first is not None and expect.first != first:
+        yield f"first model is {first}, expected {expect.first}"
+    for name in expect.never:
+        if name in decision.chain:
+            yield f"{name} may be reached, expected never"

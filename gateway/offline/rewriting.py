@@ -1,0 +1,67 @@
+"""Puts a changed policy in the place of the one that was read, whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from gateway.cli.exits import CommandFailed
+from gateway.errors import PolicyError
+from gateway.offline.policy_tests import run_tests
+from gateway.policy.diff.loosening import loosened
+from gateway.policy.loading.document import Path as Key
+from gateway.policy.loading.load import parse_policy
+from gateway.policy.model import Policy
+
+
+def accepted(text: str, before: Policy, path: Path, changed: Key) -> Policy:
+    """Return the policy of a changed text; raises CommandFailed where more than `changed` would be looser.
+
+    Or where one of the policy's own tests would fail that holds now.
+    """
+    try:
+        after = parse_policy(text, name=before.source.name, folder=path.parent)
+    except PolicyError as error:
+        raise CommandFailed(f"nothing was written: {error.problems[0]}") from None
+    if other := [where for where, _ in loosened(before, after) if where != changed]:
+        raise CommandFailed(f"nothing was written: {after.source.at(other[0], 'would be looser, too')}")
+    held = {each.index for each in run_tests(before) if not each.problems}
+    for verdict in run_tests(after):
+        if verdict.problems and verdict.index in held:
+            where = after.source.at(("tests", verdict.index), verdict.problems[0])
+            raise CommandFailed(f"nothing was written, since a test of the policy would fail: {where}")
+    return after
+
+
+def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
+    """Say whether a policy's file still says what was read of it."""
+    try:
+        after = parse_policy(content.decode("utf-8"), name=before.source.name, folder=path.parent)
+    except (UnicodeDecodeError, PolicyError):
+        return False
+    return after.hash == before.hash
+
+
+def replace_file(path: Path, old: bytes, new: bytes) -> None:
+    """Write a file anew under its name and with its mode; raises CommandFailed, and changes nothing then.
+
+    A reader finds the old file or the new one, never half of one. A link stays one.
+    """
+    real = path.resolve()
+    draft = None
+    try:
+        mode = real.stat().st_mode
+        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
+            draft = Path(file.name)
+            file.write(new)
+            os.fchmod(file.fileno(), mode & 0o7777)
+            file.flush()
+            os.fsync(file.fileno())
+        if real.read_bytes() != old:
+            raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again")
+        draft.replace(real)
+        draft = None
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,243 @@
+"""In which ways one policy allows more than another: pure, and in doubt it says so.
+
+What is looser: a clearance, a cap or a rate that is higher, a class that begins later, a weight or floor that
+is lower, a value that is no finding any more, a mask, a host that is new, and a rule that may send to the
+cloud what it did not. What cannot be compared and may be looser is said to have changed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from gateway.policy.diff.loosening_rules import loosened_rules
+from gateway.policy.handoff import Handoff
+from gateway.policy.limits import Limits, Rates
+from gateway.policy.loading.document import Path
+from gateway.policy.model import (
+    Budget,
+    LlamaCppModel,
+    OpenAIModel,
+    Policy,
+    PrivacyPolicy,
+    Resilience,
+    privacy_class,
+)
+from gateway.policy.record_keeping import RecordKeeping
+from gateway.policy.sampling import Sample
+from gateway.privacy.classify import scale_of
+
+Change = tuple[Path, str]
+"""Where the new policy is looser (or would say what it no longer says), and how."""
+
+_ASKS_NO_MORE = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
+_MODEL_IS_NEUTRAL = frozenset(
+    {
+        "kind", "model", "api_key_env", "organization", "project", "context", "max_tokens",
+        "max_tokens_field", "first_token_s", "drop", "prefill", "place",
+    }
+)  # fmt: skip
+_PRIVACY_IS_COMPARED = frozenset(
+    {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
+)
+
+
+def loosened(before: Policy, after: Policy) -> list[Change]:
+    """Return every way in which `after` may allow what `before` did not, in the order of the file."""
+    known: dict[str, Iterator[Change]] = {
+        "models": _models(before.models, after.models),
+        "privacy": _privacy(before.privacy, after.privacy),
+        "budgets": _budgets(before.budgets, after.budgets),
+        "rules": loosened_rules(before, after),
+        "resilience": _resilience(before.resilience, after.resilience),
+        "records": _records(before.records, after.records),
+        "limits": _limits(before.limits, after.limits),
+        "handoff": _handoff(before.handoff, after.handoff),
+        "sample": _sample(before.sample, after.sample),
+        "scorer": _scorer(before, after),
+    }
+    changes: list[Change] = []
+    for field in fields(Policy):
+        if field.name in known:
+            changes += known[field.name]
+        elif field.name not in _ASKS_NO_MORE and getattr(before, field.name) != getattr(after, field.name):
+            changes.append(((field.name,), "changed; whether it is looser is not known"))
+    return changes
+
+
+def _scorer(before: Policy, after: Policy) -> Iterator[Change]:
+    if before.scorer != after.scorer:
+        yield ("complexity", "scorer"), "changed; whether it is looser is not known"
+
+
+def _models(
+    before: Mapping[str, LlamaCppModel | OpenAIModel], after: Mapping[str, LlamaCppModel | OpenAIModel]
+) -> Iterator[Change]:
+    for name, new in after.items():
+        old = before.get(name)
+        if old is None:
+            continue  # What no rule names is asked nothing, and what one names is that rule's change.
+        here = ("models", name)
+        if privacy_class(new.clearance) > privacy_class(old.clearance):
+            yield (*here, "clearance"), f"raised from {old.clearance} to {new.clearance}"
+        if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
+            for key, message in _cloud(old, new):
+                yield (*here, key), message
+        elif new.kind != old.kind:
+            yield (*here, "kind"), f"changed from {old.kind} to {new.kind}"
+
+
+def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
+    if _host(new.base_url) != _host(old.base_url):
+        yield "base_url", "changed to another host"
+    if new.proxy is not None and new.proxy != old.proxy:
+        yield "proxy", "goes through another host"
+    if more := sorted(set(new.mask) - set(old.mask)):
+        yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
+    if old.price_per_million_usd is not None:
+        yield from _price(old, new)
+    compared = _MODEL_IS_NEUTRAL | {"clearance", "base_url", "proxy", "mask", "price_per_million_usd"}
+    for key in sorted(set(OpenAIModel.model_fields) - compared):
+        if getattr(old, key) != getattr(new, key):
+            yield key, "changed; whether it is looser is not known"
+
+
+def _price(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
+    if new.price_per_million_usd is None:
+        yield "price_per_million_usd", "removed: no budget counts this model"
+        return
+    for key, value in old.price_per_million_usd or ():
+        if getattr(new.price_per_million_usd, key) < value:
+            lower = getattr(new.price_per_million_usd, key)
+            yield "price_per_million_usd", f"{key} lowered from {value} to {lower}: budgets count less"
+
+
+def _host(url: str | None) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url or "")
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
+    for key, value in old.classes:
+        if getattr(new.classes, key) > value:
+            yield ("privacy", "classes", key), f"raised from {value:g} to {getattr(new.classes, key):g}"
+    was, now = scale_of(old), scale_of(new)
+    for kind, weight in was.weights.items():
+        if now.weights.get(kind, weight) < weight:
+            yield ("privacy", "weights", kind), f"lowered from {weight:g} to {now.weights[kind]:g}"
+    for kind, floor in was.floors.items():
+        lower = now.floors.get(kind)
+        if kind in now.weights and (lower is None or lower < floor):
+            said = "none" if lower is None else lower.name.lower()
+            yield ("privacy", "floors", kind), f"lowered from {floor.name.lower()} to {said}"
+    yield from _detectors(old, new)
+    if new.report_at > old.report_at:
+        said = f"raised from {old.report_at:g} to {new.report_at:g}"
+        yield ("privacy", "report_at"), f"{said}: rules see fewer findings"
+    for key in sorted(set(PrivacyPolicy.model_fields) - _PRIVACY_IS_COMPARED):
+        if getattr(old, key) != getattr(new, key):
+            yield ("privacy", key), "changed; whether it is looser is not known"
+
+
+def _detectors(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
+    # No value is repeated: it is private, or nearly.
+    if more := len(set(new.allow) - set(old.allow)):
+        yield ("privacy", "allow"), f"{more} more to be no findings"
+    if fewer := len({each.casefold() for each in old.deny} - {each.casefold() for each in new.deny}):
+        yield ("privacy", "deny"), f"{fewer} fewer to be secrets"
+    kept = {(each.name, each.regex): each for each in new.patterns}
+    for each in old.patterns:
+        same = kept.get((each.name, each.regex))
+        if same is None:
+            yield ("privacy", "patterns"), f"a pattern of {each.name} is gone or another one"
+        elif same.confidence < each.confidence or set(same.context) != set(each.context):
+            yield ("privacy", "patterns"), f"a pattern of {each.name} is less sure, or its context is another"
+
+
+def _budgets(old: Sequence[Budget], new: Sequence[Budget]) -> Iterator[Change]:
+    now = {budget.name: (index, budget) for index, budget in enumerate(new)}
+    for was in old:
+        if was.name not in now:
+            yield ("budgets",), f"{was.name} is gone"
+            continue
+        index, budget = now[was.name]
+        here = ("budgets", index)
+        if budget.limit_usd > was.limit_usd:
+            yield (*here, "limit_usd"), f"raised from {_usd(was.limit_usd)} to {_usd(budget.limit_usd)}"
+        soft, soft_now = was.soft_limit_usd, budget.soft_limit_usd or budget.limit_usd
+        if soft is not None and soft_now > soft:
+            yield (*here, "soft_limit_usd"), f"raised from {_usd(soft)} to {_usd(soft_now)}"
+        for key in ("per", "label", "window", "time_zone"):
+            if getattr(was, key) != getattr(budget, key):
+                yield (*here, key), "changed: it begins anew with nothing spent"
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
+def _resilience(old: Resilience, new: Resilience) -> Iterator[Change]:
+    if (old.content_filter, new.content_filter) == ("stop", "next"):
+        said = "what one provider's filter refuses goes to the next model"
+        yield ("resilience", "content_filter"), f"changed from stop to next: {said}"
+
+
+def _records(old: RecordKeeping, new: RecordKeeping) -> Iterator[Change]:
+    if privacy_class(new.features_up_to) > privacy_class(old.features_up_to):
+        said = f"raised from {old.features_up_to} to {new.features_up_to}"
+        yield ("records", "features_up_to"), said
+    if more := sorted(set(new.labels) - set(old.labels)):
+        yield ("records", "labels"), f"added {', '.join(more)}"
+    if (old.on_error, new.on_error) == ("refuse", "continue"):
+        yield ("records", "on_error"), "changed from refuse to continue: requests are answered unrecorded"
+
+
+def _limits(old: Limits, new: Limits) -> Iterator[Change]:
+    for key in sorted(set(Limits.model_fields) - {"tenants"}):
+        was, now = getattr(old, key), getattr(new, key)
+        if key == "tenant_concurrency" and was != now:
+            was, now = old.tenant_share(has_tenants=True), new.tenant_share(has_tenants=True)
+        if said := _raised(was, now):
+            yield ("limits", key), said
+    for tenant in sorted({each.tenant for each in (*old.tenants, *new.tenants)}):
+        for key in Rates.model_fields:
+            was, now = getattr(old.rates_of(tenant), key), getattr(new.rates_of(tenant), key)
+            if said := _raised(was, now):
+                yield ("limits", "tenants"), f"{key} of {tenant} {said}"
+
+
+def _raised(was: int | None, now: int | None) -> str | None:
+    if was is None or (now is not None and now <= was):
+        return None
+    return f"raised from {was} to {'none' if now is None else now}"
+
+
+def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
+    if new is None:
+        return
+    if old is None:
+        yield ("handoff",), "is new: requests are stored for people"
+        return
+    if privacy_class(new.store_up_to) > privacy_class(old.store_up_to):
+        yield ("handoff", "store_up_to"), f"raised from {old.store_up_to} to {new.store_up_to}"
+    if old.when_reason and (not new.when_reason or set(new.when_reason) - set(old.when_reason)):
+        yield ("handoff", "when_reason"), "more requests are stored for people"
+    if new.keep_days > old.keep_days:
+        yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
+
+
+def _sample(old: Sample | None, new: Sample | None) -> Iterator[Change]:
+    if new is None:
+        return
+    if old is None:
+        yield ("sample",), "is new: requests are answered by the other side, too"
+        return
+    if new.share > old.share:
+        yield ("sample", "share"), f"raised from {old.share:g} to {new.share:g}"
+    if new.max_usd_per_day > old.max_usd_per_day:
+        said = f"raised from {_usd(old.max_usd_per_day)} to {_usd(new.max_usd_per_day)}"
+        yield ("sample", "max_usd_per_day"), said
+    if more := sorted(set(new.classes) - set(old.classes)):
+        yield ("sample", "classes"), f"added {', '.join(more)}"
+    if new.judge != old.judge:
+        yield ("sample", "judge"), "changed: another model sees requests with both answers"

@@ -1,0 +1,58 @@
+"""Which rules may send to the cloud what they did not before: pure, and in doubt it says so."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gateway.policy.loading.document import Path
+from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy
+
+_Models = Mapping[str, LlamaCppModel | OpenAIModel]
+
+
+def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
+    """Yield where rules changed so that a request may go to the cloud that did not.
+
+    Two conditions are not compared: which of them lets more through is for a person to say. So every change
+    of a condition counts where this rule, or one after it, reaches the cloud.
+    """
+    was = {rule.name: rule for rule in before.rules}
+    for index, rule in enumerate(after.rules):
+        here = ("rules", index)
+        old = was.get(rule.name)
+        if old is None:
+            if cloud := _cloud(rule, after.models):
+                yield here, f"{rule.name} is new and reaches {', '.join(cloud)}"
+            continue
+        for message in _routes(old, rule, before.models, after.models):
+            yield (*here, "route"), message
+        if old.text != rule.text and _reaches(after.rules[index:], after.models):
+            yield (*here, "when"), f"the condition of {rule.name} changed"
+    names = [rule.name for rule in after.rules]
+    for index, rule in enumerate(before.rules):
+        if rule.name not in names and index + 1 < len(before.rules) and _reaches(after.rules, after.models):
+            yield ("rules",), f"{rule.name} is gone: its requests go on to the rules after it"
+    stayed = [rule.name for rule in before.rules if rule.name in names]
+    if stayed != [name for name in names if name in was] and _reaches(after.rules, after.models):
+        yield ("rules",), "their order changed"
+
+
+def _routes(old: CompiledRule, new: CompiledRule, was: _Models, now: _Models) -> Iterator[str]:
+    for place, model in enumerate(new.route):
+        if not isinstance(now[model], OpenAIModel):
+            continue
+        if model not in old.route or not isinstance(was.get(model), OpenAIModel):
+            yield f"{new.name} now reaches {model}"
+            continue
+        first = [
+            each for each in old.route[: old.route.index(model)] if not isinstance(was[each], OpenAIModel)
+        ]
+        if earlier := [each for each in first if each not in new.route[:place]]:
+            yield f"{new.name} asks {model} before {', '.join(earlier)}"
+
+
+def _reaches(rules: Sequence[CompiledRule], models: _Models) -> bool:
+    return any(_cloud(rule, models) for rule in rules)
+
+
+def _cloud(rule: CompiledRule, models: _Models) -> list[str]:
+    """Return the models of a route that are behind an API, wherever the policy says that they stand."""
+    return [name for name in rule.route if isinstance(models[name], OpenAIModel)]

@@ -1,0 +1,274 @@
+"""What must hold between the parts of a policy, beyond the type and range of each.
+
+The checks run over the parts that are right in themselves, so that a file with one bad part still
+gets all that is wrong with the others reported.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.policy.entities import ModelEntities
+from gateway.policy.expectations import PolicyTest
+from gateway.policy.loading.detection import check_detection
+from gateway.policy.loading.document import Document, Path, Problem
+from gateway.policy.loading.expectation_checks import check_tests
+from gateway.policy.loading.rules import ConditionRefused, Conditions
+from gateway.policy.loading.wording import did_you_mean, quoted
+from gateway.policy.model import (
+    RETRY_AFTER,
+    Budget,
+    CannedReply,
+    LlamaCppModel,
+    ModelSpec,
+    OpenAIModel,
+    PrivacyPolicy,
+    Resilience,
+    Rule,
+)
+from gateway.policy.sampling import CAP, Sample
+
+Part = TypeVar("Part")
+Finding = tuple[Path, str]
+"""Where something is wrong, and what."""
+
+_MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
+_BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
+_TEST, _SAMPLE = TypeAdapter(PolicyTest), TypeAdapter(Sample)
+_PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a policy that are right in themselves, by where they stand."""
+
+    names: frozenset[str]
+    """Every model that is named, right or not."""
+    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    budgets: Mapping[int, Budget]
+    rules: Mapping[int, Rule]
+    replies: Mapping[int, CannedReply]
+    privacy: PrivacyPolicy | None
+    resilience: Resilience | None
+    tests: Mapping[int, PolicyTest]
+    sample: Sample | None
+    last_rule: int
+    last_reply: int
+
+
+def check(document: Document) -> list[Problem]:
+    """Return everything that is wrong between the parts of a policy."""
+    parts = _parts_of(document.value if isinstance(document.value, dict) else {})
+    checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
+        _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
+        _check_resilience, _check_replies, _check_tests, _check_sample,
+    )  # fmt: skip
+    problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
+    return [*problems, *_check_conditions(parts, document)]
+
+
+def _parts_of(root: Mapping[str, object]) -> Parts:
+    models, budgets, rules, replies = (root.get(key) for key in ("models", "budgets", "rules", "replies"))
+    named = models if isinstance(models, dict) else {}
+    return Parts(
+        names=frozenset(named),
+        models={name: part for name, raw in named.items() if (part := _part(_MODEL, raw))},
+        budgets=_items(_BUDGET, budgets),
+        rules=_items(_RULE, rules),
+        replies=_items(_REPLY, replies),
+        privacy=_part(_PRIVACY, root.get("privacy")),
+        resilience=_part(_RESILIENCE, root.get("resilience")),
+        tests=_items(_TEST, root.get("tests")),
+        sample=_part(_SAMPLE, root.get("sample")),
+        last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
+        last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
+    )
+
+
+def _items(adapter: TypeAdapter[Part], raw: object) -> dict[int, Part]:
+    listed = raw if isinstance(raw, list) else []
+    return {index: part for index, each in enumerate(listed) if (part := _part(adapter, each))}
+
+
+def _part(adapter: TypeAdapter[Part], raw: object) -> Part | None:
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError:
+        # Reported where the whole file is validated.
+        return None
+
+
+def _check_models(parts: Parts) -> Iterator[Finding]:
+    for name, spec in parts.models.items():
+        path = ("models", name)
+        if isinstance(spec, LlamaCppModel):
+            if spec.kv_cells is not None and spec.kv_cells < spec.context:
+                yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
+            if spec.path.startswith("builtin:") and spec.path != "builtin:demo":
+                yield (*path, "path"), "unknown builtin model (did you mean 'builtin:demo'?)"
+        elif spec.place == "edge":
+            if spec.base_url is None:
+                yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"
+        elif spec.price_per_million_usd is None:
+            yield (
+                (*path, "price_per_million_usd"),
+                "is missing; write {input: ..., output: ...}, or place: edge where a call costs nothing",
+            )
+
+
+def _check_urls(parts: Parts) -> Iterator[Finding]:
+    for name, spec in parts.models.items():
+        if isinstance(spec, OpenAIModel):
+            for key, url in (("base_url", spec.base_url), ("proxy", spec.proxy)):
+                if url is not None and (message := _refuse_url(url)):
+                    yield ("models", name, key), message
+
+
+def _refuse_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if not host:
+        return "names no host"
+    if parts.username is not None or parts.password is not None:
+        return "must hold no user or password; secrets come from the environment (api_key_env)"
+    if parts.query or parts.fragment:
+        return "must hold no query and no fragment"
+    return None
+
+
+def _check_privacy(parts: Parts) -> Iterator[Finding]:
+    if parts.privacy is None:
+        return
+    classes = parts.privacy.classes
+    if not classes.internal < classes.confidential < classes.restricted:
+        yield ("privacy", "classes"), "must ascend: internal < confidential < restricted"
+    yield from check_detection(parts.privacy)
+    for index, source in enumerate(parts.privacy.entities):
+        if not isinstance(source, ModelEntities):
+            continue
+        path = ("privacy", "entities", index, "model")
+        if source.model not in parts.names:
+            yield path, f"no model is called{quoted(source.model)}{did_you_mean(source.model, parts.names)}"
+        elif isinstance(parts.models.get(source.model), OpenAIModel):
+            yield path, "must be of kind llama_cpp: the text stays on this host"
+
+
+def _check_budgets(parts: Parts) -> Iterator[Finding]:
+    for index, budget in parts.budgets.items():
+        if budget.per == "label" and budget.label is None:
+            yield ("budgets", index, "label"), "is missing; with per: label it names the label"
+        if budget.per != "label" and budget.label is not None:
+            yield ("budgets", index, "label"), f"needs per: label, and this budget is per: {budget.per}"
+        if budget.soft_limit_usd is not None and budget.soft_limit_usd > budget.limit_usd:
+            yield ("budgets", index, "soft_limit_usd"), f"must be at most limit_usd ({budget.limit_usd})"
+        if not _is_time_zone(budget.time_zone):
+            near = did_you_mean(budget.time_zone, sorted(available_timezones()))
+            yield ("budgets", index, "time_zone"), f"unknown time zone{quoted(budget.time_zone)}{near}"
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError):  # No name, no such zone, or a folder of zones.
+        return False
+    return True
+
+
+def _check_names(parts: Parts) -> Iterator[Finding]:
+    yield from _duplicates("budgets", "name", {index: each.name for index, each in parts.budgets.items()})
+    yield from _duplicates("rules", "name", {index: each.name for index, each in parts.rules.items()})
+    yield from _duplicates("replies", "id", {index: each.id for index, each in parts.replies.items()})
+
+
+def _duplicates(section: str, key: str, names: Mapping[int, str]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, name in names.items():
+        if first.setdefault(name, index) != index:
+            yield (section, index, key), f"'{name}' is taken by {section}[{first[name]}]"
+
+
+def _check_rules(parts: Parts) -> Iterator[Finding]:
+    for index, rule in parts.rules.items():
+        if index == parts.last_rule and rule.when is not None:
+            yield ("rules", index, "when"), "the last rule must have none, so that every request has a route"
+        if index != parts.last_rule and rule.when is None:
+            yield ("rules", index, "when"), "is missing; only the last rule has none"
+
+
+def _check_routes(parts: Parts) -> Iterator[Finding]:
+    for index, rule in parts.rules.items():
+        seen = Counter[str]()
+        for position, model in enumerate(rule.route):
+            path = ("rules", index, "route", position)
+            seen[model] += 1
+            if model not in parts.names:
+                yield path, f"unknown model{quoted(model)}{did_you_mean(model, sorted(parts.names))}"
+            elif seen[model] == 2:
+                yield (
+                    path,
+                    f"'{model}' appears twice in this route; resilience.attempts says how often one is tried",
+                )
+
+
+def _check_resilience(parts: Parts) -> Iterator[Finding]:
+    if parts.resilience is None:
+        return
+    backoff, deadline = parts.resilience.backoff_s, parts.resilience.deadline_s
+    if backoff.first > backoff.max:
+        yield ("resilience", "backoff_s", "first"), f"must be at most max ({backoff.max})"
+    if deadline.default > deadline.max:
+        yield ("resilience", "deadline_s", "default"), f"must be at most max ({deadline.max})"
+
+
+def _check_replies(parts: Parts) -> Iterator[Finding]:
+    for index, reply in parts.replies.items():
+        asked = {"when_reason": reply.when_reason, "when_label": reply.when_label, "language": reply.language}
+        if index == parts.last_reply:
+            for key in (key for key, value in asked.items() if value):
+                yield ("replies", index, key), "the last reply must have none: it is the catch-all"
+            if RETRY_AFTER in reply.text:
+                said = f"the last reply must not say {RETRY_AFTER}: it is for when that is not known, too"
+                yield ("replies", index, "text"), said
+        elif not any(asked.values()) and RETRY_AFTER not in reply.text:
+            yield ("replies", index, "when_reason"), "is missing; only the last reply is the catch-all"
+
+
+def _check_tests(parts: Parts) -> Iterator[Finding]:
+    names = frozenset(rule.name for rule in parts.rules.values())
+    yield from check_tests(parts.tests, models=parts.names, rules=names)
+
+
+def _check_sample(parts: Parts) -> Iterator[Finding]:
+    if parts.sample is None:
+        return
+    judge = parts.sample.judge
+    if judge is not None and judge not in parts.names:
+        near = did_you_mean(judge, sorted(parts.names))
+        yield ("sample", "judge"), f"no model is called{quoted(judge)}{near}"
+    for index, budget in parts.budgets.items():
+        if budget.name == CAP:
+            yield ("budgets", index, "name"), f"'{CAP}' is taken by sample.max_usd_per_day"
+
+
+def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:
+    conditions = Conditions(
+        own_findings=[each.name for each in parts.privacy.patterns] if parts.privacy else ()
+    )
+    for index, rule in parts.rules.items():
+        if rule.when is None:
+            continue
+        path = ("rules", index, "when")
+        try:
+            conditions.compile(rule.when)
+        except ConditionRefused as refused:
+            for mistake in refused.mistakes:
+                message = f"column {mistake.column}: {mistake.message}"
+                yield document.problem_in_text(path, line=mistake.line, message=message)

@@ -1,0 +1,197 @@
+"""From the operator's YAML to one frozen Policy, or to every reason why not."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from gateway.complexity.scorer_file import Scorer, ScorerRefused
+from gateway.errors import PolicyError
+from gateway.policy.complexity import problem_of, read_named_scorer
+from gateway.policy.loading.air_gap import check_air_gap
+from gateway.policy.loading.checks import check
+from gateway.policy.loading.document import MAX_BYTES, TOO_LONG, Document, Problem, Source, read_document
+from gateway.policy.loading.paths import with_whole_paths
+from gateway.policy.loading.rules import Conditions
+from gateway.policy.loading.wording import problems_of
+from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+"""Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
+
+
+def default_policy_path() -> Path:
+    """Return the packaged policy, which starts on a bare machine; a copy of `policies/default.yaml`."""
+    return Path(__file__).with_name("default.yaml")
+
+
+def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -> Policy:
+    """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem.
+
+    With `air_gap` an address that is not on this host is one. Problems call the file `name`, if it is given.
+    """
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _refused([Problem(1, "file", f"cannot be read: {error.strerror}")], name) from None
+    if len(content) > MAX_BYTES:
+        raise _refused([TOO_LONG], name)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _refused([Problem(line, "file", "is not UTF-8")], name) from None
+    return parse_policy(text, name=name, air_gap=air_gap, folder=path.parent)
+
+
+def parse_policy(
+    text: str, *, name: str, air_gap: bool = False, folder: Path = Path(), scorer: Scorer | None = None
+) -> Policy:
+    """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file.
+
+    Files that it names are relative to `folder`. A `scorer` stands for the file of the one that it names.
+    """
+    document = read_document(text)
+    if document.value is None and document.problems:
+        raise _refused(document.problems, name)
+    if not isinstance(document.value, dict):
+        raise _refused([document.problem((), "must be a mapping of keys to values")], name)
+    file, problems = _validate(document)
+    problems = [*document.problems, *problems, *check(document)]
+    if air_gap:
+        problems += check_air_gap(document)
+    if file is not None and scorer is None:
+        try:
+            scorer = read_named_scorer(file.complexity, folder)
+        except ScorerRefused as refused:
+            problems.append(problem_of(document, file.complexity, refused))
+    if file is None or problems:
+        raise _refused(problems, name)
+    source = Source(name=name, lines=document.lines, text=text)
+    return _policy_of(_with_derived_defaults(file), source, scorer, folder)
+
+
+def _refused(problems: Iterable[Problem], name: str) -> PolicyError:
+    return PolicyError([problem.render(name) for problem in sorted(set(problems))])
+
+
+def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
+    try:
+        return PolicyFile.model_validate(document.value), []
+    except ValidationError as error:
+        return None, list(problems_of(error, document))
+
+
+def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: Path) -> Policy:
+    conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
+    effective = _plain(file.model_dump(mode="python", exclude_none=True, exclude={"tests"}))
+    return Policy(
+        models=MappingProxyType(
+            {
+                name: spec.model_copy(update=with_whole_paths(spec, folder))
+                if isinstance(spec, LlamaCppModel)
+                else spec
+                for name, spec in file.models.items()
+            }
+        ),
+        privacy=file.privacy,
+        budgets=file.budgets,
+        rules=tuple(
+            CompiledRule(
+                name=rule.name,
+                when=None if rule.when is None else conditions.compile(rule.when),
+                route=rule.route,
+                text=rule.when,
+            )
+            for rule in file.rules
+        ),
+        resilience=file.resilience,
+        replies=file.replies,
+        records=file.records,
+        limits=file.limits,
+        handoff=file.handoff,
+        sample=file.sample,
+        tests=file.tests,
+        source=source,
+        effective_yaml=_yaml_of(effective),
+        hash=_hash_of(
+            effective
+            if scorer is None
+            else {**cast(dict[str, object], effective), "scorer_sha256": scorer.sha256}
+        ),
+        scorer=scorer,
+    )
+
+
+def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
+    """Fill in the defaults that depend on other keys."""
+    models = {
+        name: spec.model_copy(update=_derived(spec, first_token_s=file.resilience.first_token_s))
+        for name, spec in file.models.items()
+    }
+    return file.model_copy(update={"models": models})
+
+
+def _derived(
+    spec: LlamaCppModel | OpenAIModel, *, first_token_s: float | Literal["auto"]
+) -> dict[str, object]:
+    derived: dict[str, object] = {
+        "first_token_s": first_token_s if spec.first_token_s is None else spec.first_token_s
+    }
+    if isinstance(spec, LlamaCppModel):
+        derived["place"] = spec.place or "edge"
+        derived["prefill"] = spec.prefill is not False
+        derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
+        return derived
+    derived["place"] = spec.place or "cloud"
+    derived["prefill"] = bool(spec.prefill)
+    is_openai = spec.base_url is None or _is_openai(spec.base_url)
+    derived["base_url"] = OPENAI_BASE_URL if is_openai else spec.base_url
+    derived["max_tokens_field"] = spec.max_tokens_field or (
+        "max_completion_tokens" if is_openai else "max_tokens"
+    )
+    return derived
+
+
+def _is_openai(base_url: str) -> bool:
+    """Say whether a URL is the one that requests go to without it, in whatever spelling."""
+    parts = urlsplit(base_url)
+    place = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
+    return place == ("https", "api.openai.com", 443, "/v1")
+
+
+def _plain(value: object) -> object:
+    """Return a value of lists, dicts, text and numbers only; a sum of money keeps no needless zeros."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _hash_of(effective: object) -> str:
+    """Return the SHA-256 of canonical JSON: keys are sorted, for their order means nothing; lists are not."""
+    canonical = json.dumps(effective, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _yaml_of(effective: object) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.representer.sort_base_mapping_type_on_output = False
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(effective, stream)
+    return stream.getvalue()

@@ -1,0 +1,202 @@
+"""The conditions of rules: CEL, type-checked when the policy is loaded. The only owner of the CEL library."""
+
+import functools
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from cel_expr_python import cel
+
+from gateway.policy.loading.wording import did_you_mean
+from gateway.policy.model import Condition, Facts, FindingType
+from gateway.types import PrivacyClass
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "complexity": "double",
+    "privacy": "double",
+    "budget": "double",
+    "budget.plan": "double",
+    "privacy_class": "int",
+    "findings": "list(string)",
+    "tenant": "string",
+    "labels": "map(string, string)",
+    "prompt_tokens": "int",
+    "deadline_s": "double",
+}
+"""What a condition may read, with its CEL type; the classes are constants of type int beside them."""
+
+_TYPES: Final[Mapping[str, cel.Type]] = {
+    "double": cel.Type.DOUBLE,
+    "int": cel.Type.INT,
+    "string": cel.Type.STRING,
+    "list(string)": cel.Type.List(cel.Type.STRING),
+    "map(string, string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+}
+_ERROR = re.compile(r"^(?:[A-Z_]+: )?ERROR: <input>:(\d+):(\d+): (.*?)(?: \[[A-Z_]+\])?$", re.MULTILINE)
+_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+_UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
+_OVERLOAD = re.compile(r"found no matching overload for '[_@]([^_']+)_?' applied to '\((\w+), ([\w(), ]+)\)'")
+_FINDING = re.compile(r"""(['"])(\w*)\1\s+in\s+findings\b""")
+_FUNCTIONS = (
+    "all", "bool", "contains", "double", "endsWith", "exists", "exists_one", "filter", "has", "int", "map",
+    "matches", "size", "startsWith", "string",
+)  # fmt: skip
+_KINDS: Final[Mapping[str, str]] = {
+    "NOT_FOUND": "a key is missing in a map (ask has(labels.key) first)",
+    "INVALID_ARGUMENT": "an argument that its function or operator does not take",
+    "OUT_OF_RANGE": "a number out of range",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong with a condition, by line and column of its text, both from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+class ConditionRefused(ValueError):
+    """A condition does not compile, or is not of type bool."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        super().__init__("; ".join(mistake.message for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+class Conditions:
+    """Compiles the conditions of one policy, which share what one request's facts cost to hand over."""
+
+    def __init__(self, own_findings: Collection[str] = ()) -> None:
+        self._findings = (*get_args(FindingType), *own_findings)
+        self._last: tuple[Facts, cel.Activation] | None = None
+
+    def compile(self, when: str) -> Condition:
+        """Return the condition; raises ConditionRefused with every mistake that was found."""
+        try:
+            expression = _environment().compile(when)
+        except RuntimeError as error:
+            raise ConditionRefused(tuple(_mistakes(str(error), when))) from None
+        if expression.return_type() != cel.Type.BOOL:
+            kind = expression.return_type().name().lower()
+            raise ConditionRefused((Mistake(1, 1, f"must be of type bool, and is {kind}"),))
+        if unknown := tuple(_unknown_findings(when, self._findings)):
+            raise ConditionRefused(unknown)
+        return _Condition(expression, self)
+
+    def activation(self, facts: Facts) -> cel.Activation:
+        """Return the facts as CEL takes them; the same object for the same facts."""
+        last = self._last
+        if last is not None and last[0] is facts:
+            return last[1]
+        activation = _environment().Activation(_data(facts))
+        self._last = (facts, activation)
+        return activation
+
+
+def checked_syntax(when: str) -> bytes:
+    """Return the tree of a condition that compiles: a `google.protobuf.Any` of `cel.expr.CheckedExpr`."""
+    return bytes(_environment().compile(when).serialize())
+
+
+class _Condition:
+    """A compiled condition; holds only if its value is the bool true."""
+
+    __slots__ = ("_conditions", "_expression")
+
+    def __init__(self, expression: cel.Expression, conditions: Conditions) -> None:
+        self._expression = expression
+        self._conditions = conditions
+
+    def holds(self, facts: Facts) -> bool:
+        try:
+            value = self._expression.eval(self._conditions.activation(facts))
+        except RuntimeError:
+            # The library's message may hold a value of the facts.
+            raise ValueError("a value that CEL cannot take") from None
+        if value.type() == cel.Type.BOOL:
+            return value.value() is True
+        # A value of type ERROR is truthy in Python, and its text may hold a value of the facts.
+        kind = str(value.value()).partition(":")[0]
+        raise ValueError(_KINDS.get(kind, "an error of another kind"))
+
+
+@functools.cache
+def _environment() -> cel.Env:
+    constants = "".join(
+        f"- {{name: {each.name}, type_name: int, value: {each.value}}}\n" for each in PrivacyClass
+    )
+    return cel.NewEnv(
+        config=cel.NewEnvConfigFromYaml(f"variables:\n{constants}"),
+        variables={name: _TYPES[kind] for name, kind in VARIABLES.items()},
+    )
+
+
+def _data(facts: Facts) -> dict[str, object]:
+    return {
+        "complexity": facts.complexity,
+        "privacy": facts.privacy,
+        "budget": facts.budget,
+        "budget.plan": facts.budget_plan,
+        "privacy_class": int(facts.privacy_class),
+        "findings": list(facts.findings),
+        "tenant": facts.tenant,
+        "labels": dict(facts.labels),
+        "prompt_tokens": facts.prompt_tokens,
+        "deadline_s": facts.deadline_s,
+    }
+
+
+def _mistakes(report: str, when: str) -> Iterator[Mistake]:
+    found = list(_ERROR.finditer(report))
+    if not found:
+        yield Mistake(1, 1, _STATUS.sub("", report.partition("\n")[0]))
+    lines = when.split("\n")
+    for match in found:
+        line, column = int(match[1]), int(match[2])
+        text = lines[line - 1] if line <= len(lines) else ""
+        yield Mistake(line, column, _reworded(match[3], text, column))
+
+
+def _reworded(message: str, text: str, column: int) -> str:
+    """Return the library's message in the words of a policy."""
+    if match := _UNDECLARED.search(message):
+        if text[column - 1 : column] == "(":
+            return f"unknown function '{match[1]}'{did_you_mean(match[1], _FUNCTIONS)}"
+        known = (*VARIABLES, *(each.name for each in PrivacyClass))
+        return f"unknown variable '{match[1]}'{did_you_mean(match[1], known)}"
+    if match := _OVERLOAD.search(message):
+        operator, left, right = match.groups()
+        said = f"'{operator}' does not take {left} and {right}"
+        if {left, right} == {"int", "double"}:
+            return f"{said} {_write(operator, text, column, is_left_int=left == 'int')}"
+        return said
+    if message.startswith("Syntax error: "):
+        return message.partition(" expecting {")[0]
+    return message
+
+
+def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
+    """Return how to make a comparison of int and double fit, by the literal or name beside the operator."""
+    before = re.search(r"([\w.]+)\s*$", text[: column - 1])
+    after = re.match(r"\s*(-?[\w.]++)(?!\s*\()", text[column - 1 + len(operator) :])
+    left, right = before[1] if before else "", after[1] if after else ""
+    integer, double = (left, right) if is_left_int else (right, left)
+    if re.fullmatch(r"-?\d+", integer):
+        return f"(write {integer}.0)"
+    if match := re.fullmatch(r"(-?\d+)\.0*", double):
+        return f"(write {match[1]})"
+    if re.fullmatch(r"[A-Za-z_]\w*", integer):
+        return f"(write double({integer}))"
+    return "(write double(...))"
+
+
+def _unknown_findings(when: str, known: Collection[str]) -> Iterator[Mistake]:
+    """Yield the finding types that no detector reports: the rule would never hold, and nobody would know."""
+    for match in _FINDING.finditer(when):
+        if match[2] not in known:
+            before = when[: match.start()]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            yield Mistake(line, column, f"unknown finding '{match[2]}'{did_you_mean(match[2], known)}")

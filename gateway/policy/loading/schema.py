@@ -1,0 +1,78 @@
+"""The JSON schema of a policy, for editors; `python -m gateway.policy.loading.schema` prints it."""
+
+import json
+import sys
+from collections.abc import Mapping
+
+from gateway.policy.model import PolicyFile
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, object]:
+    """Return the schema; every key says in its description what it means, its default and its range."""
+    schema: dict[str, object] = PolicyFile.model_json_schema()
+    described = _describe(schema)
+    if not isinstance(described, dict):
+        raise TypeError("the schema of a model is an object")
+    return {"$schema": _DIALECT, **described, "title": "Gateway policy"}
+
+
+def _describe(schema: object) -> object:
+    """Return a schema without what an editor does not need, and with default and range in words."""
+    if isinstance(schema, list):
+        return [_describe(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = _without_null(
+        {key: each for key, each in schema.items() if key not in {"title", "discriminator"}}
+    )
+    properties = plain.get("properties")
+    if isinstance(properties, dict):
+        plain["properties"] = {name: _describe_key(_describe(each)) for name, each in properties.items()}
+    return {key: each if key in {"properties", "default"} else _describe(each) for key, each in plain.items()}
+
+
+def _without_null(schema: dict[str, object]) -> dict[str, object]:
+    """Return the schema of what may be written: None means that a key is not there, and is no value."""
+    choices = schema.get("anyOf")
+    if not isinstance(choices, list) or {"type": "null"} not in choices:
+        return schema
+    kept = [choice for choice in choices if choice != {"type": "null"}]
+    rest = {key: each for key, each in schema.items() if key not in {"anyOf", "default"}}
+    return {**kept[0], **rest} if len(kept) == 1 else {"anyOf": kept, **rest}
+
+
+def _describe_key(schema: object) -> object:
+    if not isinstance(schema, dict):
+        return schema
+    meaning = str(schema.get("description", ""))
+    words = [meaning, _range_of(schema), _default_of(schema)]
+    return {**schema, "description": " ".join(word for word in words if word)}
+
+
+def _range_of(schema: Mapping[str, object]) -> str:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high = schema.get("maximum")
+    if low == high and low is not None:
+        return f"Only {low}."
+    ends = [f"from {low}" if low is not None else f"above {above}" if above is not None else ""]
+    ends.append(f"to {high}" if high is not None else "")
+    said = " ".join(end for end in ends if end)
+    return f"Range: {said}." if said else ""
+
+
+def _default_of(schema: Mapping[str, object]) -> str:
+    default = schema.get("default")
+    if default is None:
+        return ""
+    return f"Default: {json.dumps(default)}."
+
+
+def main() -> None:
+    """Print the schema as `policies/schema.json` holds it."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What of a policy is allowed and hardly meant: for `gateway policy check`. Pure."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from gateway.policy.loading.air_gap import is_on_this_host
+from gateway.policy.loading.document import Path
+from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.types import PrivacyClass
+
+_COMPLETIONS = "/chat/completions"
+_REASONING = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
+"""OpenAI's reasoning models, also as others name them (openai/o3-mini); gpt-5-chat does not reason."""
+_REFUSED_BY_REASONING = ("temperature", "top_p")
+
+Caution = tuple[Path, str]
+
+
+def warnings_of(policy: Policy) -> Iterator[Caution]:
+    """Yield where, and what to look at."""
+    for name, spec in policy.models.items():
+        if isinstance(spec, OpenAIModel):
+            for key, message in _of_model(spec):
+                yield ("models", name, key), message
+    yield from _of_budgets(policy)
+
+
+def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
+    url = urlsplit(spec.base_url or "")
+    is_here = url.hostname == "localhost" or is_on_this_host(url.hostname)
+    if url.scheme == "http" and not is_here and privacy_class(spec.clearance) >= PrivacyClass.CONFIDENTIAL:
+        yield "base_url", f"{spec.clearance} text goes to another host without encryption; write https://"
+    if url.path.rstrip("/").endswith(_COMPLETIONS):
+        yield "base_url", f"must end before {_COMPLETIONS}, which is added to it"
+    lacking = [each for each in _REFUSED_BY_REASONING if each not in spec.drop]
+    if lacking and _REASONING.fullmatch(spec.model):
+        wanted = ", ".join([*spec.drop, *lacking])
+        said = f"{spec.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
+        yield "drop", said
+
+
+def _of_budgets(policy: Policy) -> Iterator[Caution]:
+    """Yield the caps that one large request passes: it is refused however little was spent."""
+    for index, budget in enumerate(policy.budgets):
+        for name, spec in policy.models.items():
+            price = spec.price_per_million_usd if isinstance(spec, OpenAIModel) else None
+            if price is None:
+                continue
+            answer = min(spec.max_tokens, spec.context)
+            prompt = spec.context - answer
+            cost = (prompt * price.input + answer * price.output) / Decimal(1_000_000)
+            if cost > budget.limit_usd:
+                yield (
+                    ("budgets", index, "limit_usd"),
+                    f"one request to {name} that fills its context of {spec.context} tokens costs"
+                    f" {_plain(cost)} USD, more than the whole cap of {_plain(budget.limit_usd)} USD, and is"
+                    " always refused",
+                )
+
+
+def _plain(usd: Decimal) -> str:
+    return f"{usd.normalize():f}"

@@ -1,0 +1,167 @@
+"""How refusals are worded: pydantic's findings and near misses, in an operator's words.
+
+No message repeats a value that the file holds, except a short word where a name was expected: a key
+that was pasted into the wrong place must not end in a log.
+"""
+
+import difflib
+import re
+import types
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.policy.loading.document import EMPTY, Document, Path, Problem
+from gateway.policy.model import PolicyFile
+
+_WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
+_SAID = {
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "number_type": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "finite_number": "must be a finite number",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "string_too_short": "must not be empty",
+}
+_BRANCH = re.compile(r"constrained-|literal\[")
+"""How pydantic names the halves of a union of words and numbers."""
+_PATTERNS = {
+    "^[A-Za-z0-9._:-]{1,64}$": "must be 1 to 64 letters, digits and . _ : -",
+    "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
+    "^https?://": "must begin with https:// or http://",
+    "^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of an environment variable, never a key itself",
+}
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 model` or `2 models`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'weight'?)` with the nearest known word, or nothing."""
+    by_folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return f" (did you mean '{by_folded[near[0]]}'?)" if near else ""
+
+
+def quoted(word: str) -> str:
+    """Return ` 'word'` where the word may be shown: a short name, and no text that got into its place."""
+    return f" '{word}'" if _WORD.fullmatch(word) else ""
+
+
+def unknown(value: object, known: Iterable[str]) -> str:
+    """Return what to say of a value that is none of the words that may stand there."""
+    words = tuple(known)
+    choice = f"one of {', '.join(words)}"
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return f"must be {choice}"
+    near = did_you_mean(value, words)
+    return f"unknown value{quoted(value)}{near}" if near else f"unknown value{quoted(value)}; {choice}"
+
+
+def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
+    """Yield what pydantic found, each at its line."""
+    for details in error.errors(include_url=False, include_context=True):
+        # A list whose items are all wrong is called empty too.
+        is_needless = details["type"] == "too_short" and details["input"]
+        if not is_needless and not _is_of_other_branch(details):
+            yield _problem(details, document)
+
+
+def _is_of_other_branch(details: ErrorDetails) -> bool:
+    """Say whether it is about the half of "a word or a number" that the value does not look like."""
+    branch, is_text = str(details["loc"][-1]), isinstance(details["input"], str)
+    return _BRANCH.match(branch) is not None and branch.startswith("literal") is not is_text
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    path, models = _resolve(details["loc"])
+    if details["type"] == "extra_forbidden":
+        known = [name for model in models for name in model.model_fields]
+        return document.problem(path, f"unknown key{did_you_mean(str(path[-1]), known)}")
+    if details["type"] == "missing":
+        return document.problem(path, "is missing")
+    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return _problem_of_kind(details, path, document)
+    return document.problem(path, said(details))
+
+
+def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> Problem:
+    kinds = ("llama_cpp", "openai")
+    here = (*path, "kind")
+    given = details["input"].get("kind") if isinstance(details["input"], dict) else None
+    if details["type"] == "union_tag_not_found" and given is None:
+        return document.problem(here, f"is missing; one of {', '.join(kinds)}")
+    return document.problem(here, unknown(given, kinds))
+
+
+def said(details: ErrorDetails) -> str:
+    """Return what is wrong with a value, in our words."""
+    kind, context = details["type"], details.get("ctx", {})
+    if details["input"] is None:
+        return EMPTY
+    if kind in _SAID:
+        return _SAID[kind]
+    if kind in {"literal_error", "enum"}:
+        return unknown(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(context["pattern"]), f"must match {context['pattern']}")
+    if kind == "decimal_max_places":
+        return f"must have at most {context['decimal_places']} decimals"
+    if kind == "too_short":
+        return "must not be empty"
+    for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
+        if bound in context:
+            return f"must be {words} {context[bound]}"
+    if "max_length" in context:
+        return f"must have at most {context['max_length']} characters"
+    return details["msg"].removeprefix("Value error, ")
+
+
+def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel]]]:
+    """Return the path in the file of pydantic's location, and the models that describe its parent.
+
+    A location names the kind of a tagged union, `[key]` and the half of "a word or a number" besides, which
+    no file holds.
+    """
+    path: list[int | str] = []
+    models: list[type[BaseModel]] = [PolicyFile]
+    within: list[type[BaseModel]] = models
+    for part in location:
+        if len(path) == 1 and path[0] == "models":
+            path.append(part)
+            models = []
+        elif len(path) == 2 and path[0] == "models" and not models:
+            within = models = [model for model in within if _tag_of(model) == part]
+        elif part != "[key]" and not _BRANCH.match(str(part)):
+            path.append(part)
+            models = within
+            fields = [model.model_fields[str(part)] for model in within if str(part) in model.model_fields]
+            if fields:
+                within = [found for field in fields for found in _models_in(field.annotation)]
+    return tuple(path), models
+
+
+def _tag_of(model: type[BaseModel]) -> str | None:
+    kind = model.model_fields.get("kind")
+    return str(get_args(kind.annotation)[0]) if kind else None
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in {Annotated, Union, types.UnionType, tuple, dict}:
+        for argument in get_args(annotation):
+            yield from _models_in(argument)

@@ -1,0 +1,107 @@
+"""A question in one message and the bare answer in a later one.
+
+Each message is looked at once by itself: which data it names, and which of its lines are nothing but a value.
+What earlier messages name then stands before such a line as `name: value`, in one more reading for the
+detector of that kind. So a message adds to what later ones hold and takes nothing from any.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from gateway.domain.text.pattern import Pattern, PatternSet
+from gateway.privacy.asked_words import ASKED
+from gateway.privacy.detector import Detector, digits_in
+from gateway.privacy.detectors.login_words import marked
+from gateway.privacy.detectors.secret_value import is_password_alone
+from gateway.privacy.normalize import NO_PLACE, NormalText
+from gateway.privacy.split_words import joined_words_apart
+
+MOST_LINES = 256
+"""Lines of one message that are looked at as answers."""
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_TOKEN = rf"(?:[A-Z]{{0,8}}\d[A-Z0-9]*|(?-i:[A-Z]{{1,4}})|{_MONTH}|of)"
+_ANSWER = Pattern(
+    r"(?m)^[ \t>*\"'`(\[-]*"
+    r"(?:(?:it'?s|it is|that'?s|that is|this is|here(?: it is| you go|'s)?|sure|ok(?:ay)?|yes|yeah|mine|is)"
+    r"[ ,:;.!-]+){0,4}"
+    rf"([+(]?{_TOKEN}(?:[ .,/()+-]{{1,3}}{_TOKEN}){{0,24}}\)?)"
+    r"[ \t.,;!\"'`)\]]*(?:thanks|thank you|please)?[ \t\r.!]*$",
+    ignore_case=True,
+)
+_LONE_WORD = Pattern(r"(?m)^[ \t>*\"'`(\[-]*([^\s\"'`]{8,200})[ \t\"'`)\]\r]*$")
+_LEAST_DIGITS = 4
+_LONGEST = 48
+
+
+class Questions:
+    """What the detectors of a policy may be asked for; holds no state of a request."""
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self._asked: list[tuple[int, str]] = []
+        sources: list[str] = []
+        for place, detector in enumerate(detectors):
+            for source, name in _words_of(detector):
+                self._asked.append((place, name))
+                sources.append(source)
+        self._words = PatternSet(sources, ignore_case=True)
+        self._secret = {place for place, each in enumerate(detectors) if "SECRET" in each.types}
+
+    def named_in(self, readings: Iterable[NormalText]) -> frozenset[int]:
+        """Return which kinds of data a message names; raises MemoryError."""
+        return frozenset(
+            at
+            for reading in readings
+            for at in self._words.matching(joined_words_apart(marked(reading.text)))
+        )
+
+    def answers(self, named: frozenset[int], readings: Sequence[NormalText]) -> Mapping[int, NormalText]:
+        """Return, for each place of a detector, its reading of a message's lines that may be answers."""
+        if not named:
+            return {}
+        lines = [
+            (reading, *line) for reading in readings for line in islice(_lines(reading.text), MOST_LINES)
+        ]
+        found: dict[int, NormalText] = {}
+        for place in sorted({self._asked[at][0] for at in named}):
+            names = [name for at in sorted(named) for owner, name in [self._asked[at]] if owner == place]
+            is_secret = place in self._secret
+            usable = [line for line in lines if line[3] is is_secret]
+            if usable:
+                found[place] = _joined(names, usable)
+        return found
+
+
+def _words_of(detector: Detector) -> Iterator[tuple[str, str]]:
+    own: Sequence[str] | None = getattr(detector, "asked_for_by", None)
+    if own is None:
+        for kind in detector.types:
+            yield from ASKED.get(kind, ())
+    else:
+        for word in own:
+            yield re.escape(word.encode("latin-1", "replace").decode("latin-1")), word
+
+
+def _lines(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield where a line is nothing but a number or a date, or, marked so, nothing but a password."""
+    if digits_in(text):
+        for span in _ANSWER.find(text):
+            start, end = span.groups[0]
+            if end - start <= _LONGEST and digits_in(text[start:end]) >= _LEAST_DIGITS:
+                yield start, end, False
+        for span in _LONE_WORD.find(text):
+            start, end = span.groups[0]
+            if is_password_alone(text[start:end]):
+                yield start, end, True
+
+
+def _joined(names: Iterable[str], lines: Sequence[tuple[NormalText, int, int, bool]]) -> NormalText:
+    pieces: list[str] = []
+    kept: list[int] = []
+    for name in names:
+        for reading, start, end, _ in lines:
+            lead = f"{name}: " if not pieces else f"\n\n{name}: "
+            pieces += [lead, reading.text[start:end]]
+            kept += [NO_PLACE] * len(lead)
+            kept += range(start, end) if reading.offsets is None else reading.offsets[start:end]
+    return NormalText("".join(pieces), tuple(kept))

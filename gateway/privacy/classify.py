@@ -1,0 +1,71 @@
+"""From what was found, by type, to score and class: pure, and needs no text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.policy.model import Classes, PrivacyPolicy, privacy_class
+from gateway.privacy.custom_patterns import OWN_FLOOR, OWN_WEIGHT
+from gateway.privacy.detectors.defaults import FLOORS, WEIGHTS
+from gateway.types import Evidence, PrivacyClass
+
+SURE = 0.5
+"""From this confidence on a finding counts for floors and towards MANY."""
+MANY = 20
+"""From this many distinct values of a type on a text is a list of people, not a mention of one."""
+_DECIMALS = 9
+"""So that a weight of 0.2 alone scores 0.2, and reaches a class that begins there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """By what a policy weighs findings: its own words over the built-in tables."""
+
+    weights: Mapping[str, float]
+    floors: Mapping[str, PrivacyClass]
+    classes: Classes
+
+
+def scale_of(policy: PrivacyPolicy) -> Scale:
+    """Return the tables of a policy, for its own types too."""
+    weights: dict[str, float] = dict(WEIGHTS)
+    weights.update((str(kind), weight) for kind, weight in policy.weights.items())
+    floors: dict[str, PrivacyClass] = dict(FLOORS)
+    floors.update((kind, privacy_class(name)) for kind, name in policy.floors.items())
+    for own in policy.patterns:
+        if own.name not in WEIGHTS:
+            weights[own.name] = OWN_WEIGHT if own.weight is None else own.weight
+            floors[own.name] = privacy_class(own.floor or OWN_FLOOR)
+    return Scale(weights=weights, floors=floors, classes=policy.classes)
+
+
+def score_of(evidence: Mapping[str, Evidence], scale: Scale) -> float:
+    """Return `1 - product over types (1 - weight * highest confidence)`."""
+    innocent = 1.0
+    for kind in sorted(evidence):
+        # A type that the scale does not know is one that its policy's detectors do not look for.
+        innocent *= 1.0 - scale.weights.get(kind, 0.0) * evidence[kind].highest
+    return round(1.0 - innocent, _DECIMALS)
+
+
+def class_of(
+    score: float, evidence: Mapping[str, Evidence], scale: Scale, hint: PrivacyClass | None
+) -> tuple[PrivacyClass, str]:
+    """Return the highest of score's class, floors, one more for a list of people, and hint; and why."""
+    sure = {kind: found.sure for kind, found in evidence.items() if found.sure}
+    reasons = [(scale.floors[kind], f"floor {kind}") for kind in sorted(sure) if kind in scale.floors]
+    reasons.append((_class_of_score(score, scale.classes), "score" if evidence else "nothing found"))
+    class_, reason = max(reasons, key=lambda pair: pair[0])
+    many = sorted(kind for kind, distinct in sure.items() if distinct >= MANY)
+    if many and class_ < PrivacyClass.RESTRICTED:
+        class_, reason = PrivacyClass(class_ + 1), f"many {many[0]}"
+    if hint is not None and hint > class_:
+        class_, reason = hint, "hint"
+    return class_, reason
+
+
+def _class_of_score(score: float, starts: Classes) -> PrivacyClass:
+    if score >= starts.restricted:
+        return PrivacyClass.RESTRICTED
+    if score >= starts.confidential:
+        return PrivacyClass.CONFIDENTIAL
+    return PrivacyClass.INTERNAL if score >= starts.internal else PrivacyClass.PUBLIC

@@ -1,0 +1,182 @@
+"""What a detector is, and what most of them need: how sure to be, and the words around a place."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from gateway.domain.text.pattern import Pattern
+
+CERTAIN = 1.0
+"""A format that means nothing else."""
+CHECKED = 0.95
+"""A check digit that is right, or a value right behind the words that name it."""
+LIKELY = 0.75
+"""A format that seldom means anything else."""
+PROBABLE = 0.6
+"""A plausible value with a word in its paragraph that says what it is."""
+POSSIBLE = 0.3
+"""A plausible value and nothing that says so; below what counts for floors, classes of many, and reports."""
+
+
+FAINT = 0.2
+"""A bare number that a check digit alone speaks for: so little that it makes no text internal by itself."""
+
+
+class Match(NamedTuple):
+    """A place in a text, [start, end) in characters, that looks like a datum of a type."""
+
+    type: str
+    start: int
+    end: int
+    confidence: float
+
+
+class Detector(Protocol):
+    """Something that finds data of some types in a text; pure, so it may be shared by threads."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types that it may find, all of them named in `gateway.policy.model.FindingType`."""
+        ...
+
+    def find(self, text: str) -> Iterable[Match]:
+        """Return the places in `text`; no match spans a blank line, and none depends on text beyond one."""
+        ...
+
+
+@runtime_checkable
+class NumberDetector(Detector, Protocol):
+    """A detector that need not look at most texts, because one pass over each says for all where to look."""
+
+    @property
+    def sign(self) -> str:
+        """A pattern for `as_data`, whatever the case: without a digit and a match nothing is to be found."""
+        ...
+
+
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+
+
+def digits_of(text: str) -> str:
+    """Return the ASCII digits of a text."""
+    return text.encode("latin-1", "replace").translate(None, _NO_DIGITS).decode("ascii")
+
+
+def digits_in(text: str) -> int:
+    """Return how many ASCII digits a text has."""
+    return len(text.encode("latin-1", "replace").translate(None, _NO_DIGITS))
+
+
+_LONGEST = 24
+"""Characters of a number with its separators."""
+_BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
+
+
+def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
+    """Return up to `before` characters in front of a place and `after` behind it, from its paragraph only."""
+    start, end = span
+    head = text[max(0, start - before) : start]
+    if "\n" in head:
+        head = head[max((blank.end for blank in _BLANK_LINE.find(head)), default=0) :]
+    if not after:
+        return head
+    return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"
+
+
+def paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the paragraphs of a text, each with where it starts."""
+    start = 0
+    if "\n" in text:
+        for blank in _BLANK_LINE.find(text):
+            yield start, text[start : blank.start]
+            start = blank.end
+    yield start, text[start:]
+
+
+def sole_paragraph(text: str) -> tuple[int, int] | None:
+    """Return where the first paragraph stands, if it is as short as a number; later ones change nothing."""
+    start, paragraph = next(paragraphs(text))
+    bare = paragraph.strip()
+    if not bare or len(bare) > _LONGEST:
+        return None
+    at = start + paragraph.index(bare[0])
+    return at, at + len(bare)
+
+
+def end_of_paragraph(text: str, start: int, limit: int) -> int:
+    """Return where the blank line after `start` begins, or `limit` where there is none before it."""
+    limit = min(limit, len(text))
+    at = text.find("\n", start, limit)
+    while at >= 0:
+        follows = at + 1
+        while follows < len(text) and text[follows] in " \t\r\f\v":
+            follows += 1
+        if text.startswith("\n", follows):
+            return at
+        at = text.find("\n", follows, limit)
+    return limit
+
+
+def accepted(
+    pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | None], *, is_whole: bool = False
+) -> Iterator[Match]:
+    """Yield what `judge` makes of the places of a pattern in what `as_data` made.
+
+    Behind a place of which it makes nothing, the search goes on from the next group of its characters: a
+    number and its neighbour may look like the one that is looked for. Where the pattern takes all that
+    belongs together (`is_whole`), however long, it goes on behind the place.
+    """
+    place = pattern.place(data, 0)
+    while place is not None:
+        start, end = place
+        match = judge(start, end)
+        if match is not None:
+            end = match.end
+            yield match
+        elif not is_whole:
+            group = _GROUP.match(data, start, end)
+            end = group.end() if group else end
+        place = pattern.place(data, end)
+
+
+_GROUP = re.compile(rb"[0-9A-Za-z]+[^0-9A-Za-z]+")
+
+
+def stands_alone(data: bytes, start: int, end: int) -> bool:
+    """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
+
+    ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
+    within a number, one with a digit behind it goes on with a value that is written with that mark too,
+    unless it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one
+    that no amount has.
+    """
+    if start:
+        before = data[start - 1]
+        if before in _JOINING:
+            return False
+        if before in _INSIDE and data[start - 2 : start - 1].isdigit():
+            if before == _POINT and data[start] in _DIGITS:
+                return False
+            if data.find(before, start, end) >= 0 and not _DATE.match(data, max(0, start - _DATE_CHARS)):
+                return False
+    if end < len(data):
+        after = data[end]
+        if after in _JOINING:
+            return False
+        if after in _INSIDE and data[end + 1 : end + 2].isdigit():
+            if data.find(after, start, end) >= 0:
+                return False
+            return after != _POINT or data[end - 1] not in _DIGITS or bool(_DECIMALS.match(data, end))
+    return True
+
+
+_DIGITS = frozenset(b"0123456789")
+_JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_INSIDE = frozenset(b".-/")
+"""What may stand within a number, between digits."""
+_POINT = ord(".")
+_DECIMALS = re.compile(rb"\.(?:0+|[0-9]{1,2})(?![0-9A-Za-z]|[.][0-9])")
+"""Those of an amount, or of a whole number that a spreadsheet or a column of decimals holds."""
+_DATE = re.compile(rb"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]-")
+_DATE_CHARS = 11
+"""One with which the name of a file begins."""

@@ -1,0 +1,1 @@
+"""One detector a file: what kinds of private data look like."""

@@ -1,0 +1,126 @@
+"""Numbers that states give to people: by their check digits, and beside the words that name them."""
+
+from collections.abc import Iterator
+
+from gateway.domain.text.pattern import Pattern, PatternSet, as_data
+from gateway.privacy.detector import (
+    FAINT,
+    LIKELY,
+    PROBABLE,
+    Match,
+    accepted,
+    context,
+    digits_in,
+    sole_paragraph,
+    stands_alone,
+)
+from gateway.privacy.detectors.national_id_rules import RULES, IdRule
+
+_WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
+_ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
+_SHAPE_SOURCES = [rf"\b(?:{rule.shape})\b" for rule in RULES]
+_PATTERNS = [Pattern(source, ignore_case=True) for source in _SHAPE_SOURCES]
+_WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
+
+_OF = (
+    r"(?:[ _\x1f-]?(?:card|document))?(?:[ _\x1f-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
+    r"(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
+)
+_PASSPORT_OR_LICENCE = (
+    r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein"
+    r"|reisepass|paszport|prawo jazdy|permis de conduire|voter[ -]?id)"
+    + _OF
+    + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})"
+)
+_NAMED = (
+    r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity"
+    r"|id[ -]card|tax(?:payer)?[ -]?(?:id(?:entification)?|number)|resident registration|social insurance)"
+    + _OF
+    + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)"
+)
+# What states, insurers and hospitals call their numbers: each is one only beside its name.
+_CALLED = (
+    r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd"
+    r"|cnic|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
+    r"|(?:insurance|member|policy|patient|subscriber|beneficiary)[ -]?(?:id|no|number)"
+    r"|krankenversicher(?:ung|ten)[a-z]*|matricule fiscale?|medica(?:id|re)|medical record|mrn"
+    r"|national[ -](?:register|registration|tax)|personas kods|pib|pin kra|kra pin|ptin|r\.?g|ruc|rut"
+    r"|steuer(?:nummer|-?id[a-z]*)|umid|unp|ad[o\xf3]sz[a\xe1]m|ad[o\xf3]azonos[i\xed]t[o?]|mst|ubn|rif|ice)"
+    + _OF
+    + r"((?:[A-Z]{1,3}[ -]?)?\d[A-Z0-9]*(?:[ ./-][A-Z0-9]+){0,5}(?:\(\d\))?)"
+)
+_LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBABLE))
+_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
+_SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
+_FEWEST_DIGITS = 4
+"""Of any rule."""
+_LEAST_DIGITS = 5
+"""Of what a label names."""
+_LONGEST_COUNT = 12
+"""Digits of a number without separators that only its check digit tells from a time or a count."""
+_FEW_SIGNS = 2
+"""A number of so few different characters is given to nobody."""
+
+
+class NationalIdDetector:
+    """Finds national identity, tax, health and similar numbers of people, passports and driving licences."""
+
+    types = ("NATIONAL_ID",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers that a rule accepts, and those that a label right before them names."""
+        if digits_in(text) < _FEWEST_DIGITS:
+            return
+        data = as_data(text)
+        if not (shaped := _SHAPES.matching(data)):
+            return
+        named = set(_ALL_WORDS.matching(data))
+        sole = sole_paragraph(text)
+        text = data.decode("latin-1")
+        for index in shaped:
+            if index >= len(RULES):
+                yield from _by_label(text, data, index - len(RULES))
+            elif RULES[index].alone or index in named or sole:
+                yield from _by_rule(text, data, index, sole, is_named=index in named)
+
+
+def _by_label(text: str, data: bytes, index: int) -> Iterator[Match]:
+    pattern, confidence = _LABEL_PATTERNS[index]
+    for span in pattern.find(data):
+        start, end = span.groups[0]
+        if digits_in(text[start:end]) >= _LEAST_DIGITS and stands_alone(data, start, end):
+            yield _match(start, end, confidence)
+
+
+def _by_rule(
+    text: str, data: bytes, index: int, sole: tuple[int, int] | None, *, is_named: bool
+) -> Iterator[Match]:
+    rule = RULES[index]
+
+    def judge(start: int, end: int) -> Match | None:
+        if not stands_alone(data, start, end):
+            return None
+        written = text[start:end]
+        if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
+            is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
+            return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
+        sure = rule.alone if rule.alone and rule.is_valid(written) else 0.0
+        if (start, end) == sole and rule.whole > sure and _is_whole(rule, written):
+            sure = FAINT if _is_count(written) else rule.whole
+        return _match(start, end, sure) if sure else None
+
+    return accepted(_PATTERNS[index], data, judge)
+
+
+def _is_count(written: str) -> bool:
+    """Whether it may as well be a time or a count: every second one is right in some country."""
+    return written.isdigit() and len(written) <= _LONGEST_COUNT
+
+
+def _is_whole(rule: IdRule, written: str) -> bool:
+    """Whether a number that stands by itself may be one of a kind."""
+    return len(set(written)) > _FEW_SIGNS and (rule.sole or rule.is_valid)(written)
+
+
+def _match(start: int, end: int, confidence: float) -> Match:
+    return Match(type="NATIONAL_ID", start=start, end=end, confidence=confidence)

@@ -1,0 +1,110 @@
+"""Whether the digits and letters of a national number are right, where `python-stdnum` does not say so."""
+
+from stdnum import luhn
+from stdnum.es import dni
+from stdnum.in_ import aadhaar, pan
+from stdnum.iso7064 import mod_11_10
+
+from gateway.privacy.detector import digits_of
+
+
+def is_nino(written: str) -> bool:
+    """Whether it may be a national insurance number of the United Kingdom (HMRC manual NIM39110)."""
+    return written[:2].upper() not in ("BG", "GB", "NK", "KN", "TN", "NT", "ZZ")
+
+
+def is_plain_nino(written: str) -> bool:
+    """Whether it may be one in prose, where small letters and spaces are words."""
+    return is_nino(written) and (written == written.upper() or " " not in written)
+
+
+def is_nric(written: str) -> bool:
+    """Whether it is an identity number of Singapore, by its check letter."""
+    prefix, digits, letter = written[0].upper(), written[1:8], written[8].upper()
+    total = sum(weight * int(digit) for weight, digit in zip((2, 7, 6, 5, 4, 3, 2), digits, strict=True))
+    total += {"T": 4, "G": 4, "M": 3}.get(prefix, 0)
+    letters = "JZIHGFEDCBA" if prefix in "ST" else "XWUTRQPNMLK" if prefix in "FG" else "XWUTRQPNJLK"
+    return letters[total % 11] == letter
+
+
+def is_dated(written: str) -> bool:
+    """Whether it begins with a day as YYMMDD, as Korean numbers do, whose check digit was given up."""
+    return 1 <= int(written[2:4]) <= 12 and 1 <= int(written[4:6]) <= 31
+
+
+def is_upper_pan(written: str) -> bool:
+    """Whether it is a permanent account number of India, in capitals as it is issued."""
+    return written.isupper() and bool(pan.is_valid(written))
+
+
+def is_itin(written: str) -> bool:
+    """Whether the middle digits are those of taxpayer numbers of the United States (IRS, since 2011)."""
+    group = int(digits_of(written)[3:5])
+    return 50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99
+
+
+def is_philippine_tin(written: str) -> bool:
+    """Whether the ninth digit checks the eight before it, as in taxpayer numbers of the Philippines."""
+    digits = [int(digit) for digit in digits_of(written)]
+    total = sum(weight * digit for weight, digit in zip((9, 8, 7, 6, 5, 4, 3, 2), digits, strict=False))
+    return any(digits) and total % 11 == digits[8]
+
+
+def is_australian_medicare(written: str) -> bool:
+    """Whether the ninth digit checks the eight before it, as on Medicare cards of Australia."""
+    digits = [int(digit) for digit in digits_of(written)]
+    total = sum(weight * digit for weight, digit in zip((1, 3, 7, 9, 1, 3, 7, 9), digits, strict=False))
+    return 2 <= digits[0] <= 6 and total % 10 == digits[8]
+
+
+def is_dea(written: str) -> bool:
+    """Whether the last digit checks the others, as in registrations of prescribers in the United States."""
+    digits = [int(digit) for digit in written[2:]]
+    return (sum(digits[0:5:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
+
+
+def is_npi(written: str) -> bool:
+    """Whether it is a number of a health provider in the United States: Luhn, behind its issuer's prefix."""
+    return bool(luhn.is_valid("80840" + written))
+
+
+def is_spanish(written: str) -> bool:
+    """Whether the letter checks the digits, which may lack their leading zero."""
+    return bool(dni.is_valid(written.replace("-", "").zfill(9)))
+
+
+def is_aadhaar(written: str) -> bool:
+    """Whether it is a number of India's residents, whatever stands between its groups."""
+    return bool(aadhaar.is_valid(digits_of(written)))
+
+
+def is_mod_11_10(written: str) -> bool:
+    """Whether the last digit checks the others by ISO 7064, mod 11, 10."""
+    return bool(mod_11_10.is_valid(digits_of(written)))
+
+
+def is_german_document(written: str) -> bool:
+    """Whether the last digit checks the others, as on German identity cards and passports (ICAO 9303)."""
+    values = [int(char, 36) for char in written]
+    return sum(w * value for w, value in zip((7, 3, 1) * 3, values[:9], strict=True)) % 10 == values[9]
+
+
+def is_german_pension(written: str) -> bool:
+    """Whether the last digit checks the others, as in German social insurance (VKVV, paragraph 4)."""
+    compact = "".join(filter(str.isalnum, written)).upper()
+    digits = f"{compact[:8]}{ord(compact[8]) - 64:02d}{compact[9:11]}"
+    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
+    total = sum(sum(divmod(w * int(digit), 10)) for w, digit in zip(weights, digits, strict=True))
+    return total % 10 == int(compact[11])
+
+
+def is_german_health(written: str) -> bool:
+    """Whether the last digit checks the others, as in German numbers of health insurance."""
+    digits = f"{ord(written[0].upper()) - 64:02d}{written[1:9]}"
+    total = sum(sum(divmod(w * int(digit), 10)) for w, digit in zip((1, 2) * 5, digits, strict=True))
+    return total % 10 == int(written[9])
+
+
+def is_any(_: str) -> bool:
+    """Say yes: the shape is all that is known."""
+    return True

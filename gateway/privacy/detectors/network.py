@@ -1,0 +1,145 @@
+"""What names a machine or a place on a network: IP and MAC addresses, URLs."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from gateway.domain.text.pattern import Pattern, as_data
+from gateway.privacy.detector import (
+    CERTAIN,
+    LIKELY,
+    POSSIBLE,
+    Match,
+    accepted,
+    context,
+    stands_alone,
+)
+
+_IPV4 = Pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:\.\d{1,3})*\b(?:/\d{1,2}\b)?")
+"""With more parts than four it is no address, and need not be looked at piece by piece."""
+_IPV6 = Pattern(
+    r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?"
+    r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
+)
+_IP_WORD = Pattern(
+    r"\b(?:ips?|ipv[46]|host|server|address|subnet|localhost|loopback|ssh|ping|dns)\b|connect",
+    ignore_case=True,
+)
+_VERSION_WORD = Pattern(
+    r"\b(?:v|ver|versions?|release|firmware|build|driver|section|chapter)\b[ .:]{0,3}$", ignore_case=True
+)
+_COLONS = 7
+_MAC = Pattern(
+    r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
+    r"|\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b"
+)
+_URL = Pattern(
+    r"(?:https?|ftps?|wss?)://[^\s<>\"`{}|\\^]+|www\.[A-Za-z0-9-]+\.[^\s<>\"`{}|\\^]+", ignore_case=True
+)
+
+
+class IpDetector:
+    """Finds IP addresses of both versions, with their mask or zone."""
+
+    types = ("IP",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses that the standard library accepts."""
+        if text.count(".") >= 3:
+            yield from _ipv4(text)
+        if text.count(":") >= 2:
+            yield from _ipv6(text)
+
+
+def _ipv4(text: str) -> Iterator[Match]:
+    data = as_data(text)
+
+    def judge(start: int, last: int) -> Match | None:
+        end = _end_of_ip(text, data, start, last)
+        if not end:
+            return None
+        is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
+        return Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
+
+    yield from accepted(_IPV4, data, judge, is_whole=True)
+
+
+def _ipv6(text: str) -> Iterator[Match]:
+    data = as_data(text)
+
+    def judge(start: int, last: int) -> Match | None:
+        if text[last - 1] == ":" and not text.endswith("::", start, last):
+            last -= 1
+        if text[start] == ":" and not text.startswith("::", start, last):
+            start += 1  # That of a key before it.
+        written = text[start:last]
+        if "::" not in written and written.count(":") != _COLONS:
+            return None
+        end = _end_of_ip(text, data, start, last)
+        if not end:
+            return None
+        digits = sum(char not in ":./%" for char in text[start:end])
+        has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
+        confidence = CERTAIN if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
+        return Match("IP", start, end, confidence)
+
+    yield from accepted(_IPV6, data, judge, is_whole=True)
+
+
+def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
+    """Return where an address ends, 0 if it is none; what stands behind a slash may be something else."""
+    for end in (last, text.rfind("/", start, last)):
+        if end > 0 and stands_alone(data, start, end) and _is_ip(text[start:end]):
+            return end
+    return 0
+
+
+def _is_ip(written: str) -> bool:
+    try:
+        ipaddress.ip_interface(written)
+    except ValueError:
+        return False
+    return True
+
+
+class MacDetector:
+    """Finds hardware addresses (EUI-48)."""
+
+    types = ("MAC",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses, save those of all zeros or all ones."""
+        if text.count(":") < 5 and text.count("-") < 5 and text.count(".") < 2:
+            return
+        data = as_data(text)
+
+        def judge(start: int, end: int) -> Match | None:
+            digits = set(text[start:end].lower()) - set(":-.")
+            if len(digits) < 2 or not stands_alone(data, start, end):
+                return None
+            return Match("MAC", start, end, LIKELY if text[start + 4] == "." else CERTAIN)
+
+        yield from accepted(_MAC, data, judge)
+
+
+class UrlDetector:
+    """Finds web addresses; one with a login in it is for the detector of secrets."""
+
+    types = ("URL",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the addresses, without the punctuation of the sentence around them."""
+        if "://" not in text and "w." not in text and "W." not in text:
+            return
+        for span in _URL.find(text):
+            end = span.end
+            while text[end - 1] in ".,;:!?'*_" or (
+                text[end - 1] in ")]" and not _opens(text, span.start, end)
+            ):
+                end -= 1
+            yield Match(type="URL", start=span.start, end=end, confidence=CERTAIN)
+
+
+def _opens(text: str, start: int, end: int) -> bool:
+    closing = text[end - 1]
+    opening = "(" if closing == ")" else "["
+    return text.count(opening, start, end) >= text.count(closing, start, end)

@@ -1,0 +1,250 @@
+"""Names of people: by lists of names, titles and words before them, and by how surnames end."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Match, paragraphs
+from gateway.privacy.detectors.name_lists import (
+    CERTAIN_ENDINGS,
+    DOUBTFUL,
+    FAMILY,
+    FAMILY_ENDINGS,
+    GIVEN,
+    plain,
+)
+from gateway.privacy.detectors.person_words import INSTITUTIONS, NO_NAMES, PARTICLES, STREETS, TITLES
+
+_INTRODUCED = Pattern(
+    r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient"
+    r"|employee)[ _-]?name(?: is|'s| was)?|name(?:d| is)?|(?:i am|i'm|it's|this is) called|signed(?: by)?"
+    r"|dear|(?:kind |best |warm )?regards|sincerely|cheers)[ \t]*[:=,]?[ \t\n]*[\"']?)",
+    ignore_case=True,
+)
+_CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
+"""One of these is in everything that `_INTRODUCED` matches, which is slower to find."""
+
+# A question mark stands for a letter outside Latin-1.
+_WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
+_OPENING = "\"'([{<*>-"
+_CLOSING = "\"'.,;:!?)]}>*"
+_JOINTS = frozenset("_@#/\\.-0123456789")
+_MARKS = (
+    r'[\n\t,;|=&^~+<>"()\[\]{}\u0e00-\u0e7f\u3040-\u30ff\u20d0-\u20ff\u2600-\u27bf\u3400-\u9fff\uac00-\ud7af'
+    r"\U0001f000-\U0001faff]+"
+)
+_ESCAPES = (
+    r"(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]|\\[nrt]"
+    r"|%(?:0[9AD]|2[02-9C]|3[A-F]|5[BD]|7[B-D])"
+)
+_BETWEEN_CELLS = re.compile(_MARKS)
+_BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
+"""What parts lines and the cells of a row, also escaped, and scripts without spaces; a name ends there."""
+_MOST_WORDS = 5
+_FIRST = GIVEN | DOUBTFUL
+_KNOWN = GIVEN | DOUBTFUL | FAMILY
+_WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
+"""One of these is in a text without capitals that names somebody."""
+_BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
+
+
+class _Word(NamedTuple):
+    """A word of a run of capitalised ones, and whether a mark behind it ends the run."""
+
+    start: int
+    end: int
+    plain: str
+    is_last: bool
+
+
+class PersonDetector:
+    """Finds names of people who are named as such: what a language model would find, it finds in part."""
+
+    types = ("PERSON",)
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the names, without titles before them."""
+        if text.islower() and _names_nobody(text):
+            return
+        for offset, paragraph in paragraphs(text):
+            for start, end, confidence in _in_paragraph(paragraph):
+                yield Match("PERSON", offset + start, offset + end, confidence)
+
+
+def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
+    has_case = not text.islower()
+    if not has_case and _names_nobody(text):
+        return
+    shown = text if has_case else text.title()
+    if len(shown) != len(text):
+        return
+    lowered = text.lower()
+    has_cue = any(cue in lowered for cue in _CUES)
+    introduced = frozenset(end for _, end in _INTRODUCED.places(text)) if has_cue else frozenset()
+    seen: dict[str, list[_Word]] = {}
+    for start, cell in _cells(shown):
+        for run in _runs(cell, start, seen):
+            if any(word.start in introduced or _is_sign(word) for word in run):
+                yield from _in_run(text, run, introduced, has_case=has_case)
+
+
+def _cells(text: str) -> list[tuple[int, str]]:
+    """Return the parts of a text that a name may stand in, for they have capitals, and their starts."""
+    has_escapes = "\\" in text or "%" in text or "\x1b" in text
+    cells, start = [], 0
+    for found in (_BETWEEN_ESCAPED_CELLS if has_escapes else _BETWEEN_CELLS).finditer(text):
+        end = found.start()
+        if end - start > 1 and not (cell := text[start:end]).islower():
+            cells.append((start, cell))
+        start = found.end()
+    cells.append((start, text[start:]))
+    return cells
+
+
+def _names_nobody(text: str) -> bool:
+    """Whether a text without capitals has no word without which it names nobody."""
+    return _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split())
+
+
+def _is_sign(word: _Word) -> bool:
+    return word.plain in _KNOWN or word.plain in TITLES or word.plain.endswith(FAMILY_ENDINGS)
+
+
+def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[_Word]]:
+    """Yield the capitalised words of a line that follow each other, with small words between them at most.
+
+    `seen` keeps the words of each piece, at place 0, for the next time that it stands there.
+    """
+    run: list[_Word] = []
+    for piece in line.split(" "):
+        first = piece[:1]
+        if first.isupper() or (first in _OPENING and piece):
+            if piece not in seen:
+                seen[piece] = _words(piece, 0)
+            words = [_Word(w.start + start, w.end + start, w.plain, w.is_last) for w in seen[piece]]
+            run += words[:1]
+            if run and (len(words) != 1 or run[-1].is_last):
+                yield run
+                yield from ([word] for word in words[1:])
+                run = []
+        elif run and piece not in PARTICLES:
+            yield run
+            run = []
+        start += len(piece) + 1
+    if run:
+        yield run
+
+
+def _words(piece: str, start: int) -> list[_Word]:
+    """Return the capitalised words of what stands between two spaces; more than one with marks between."""
+    if "@" in piece or "/" in piece:
+        return []
+    bare = piece.lstrip(_OPENING)
+    start += len(piece) - len(bare)
+    bare = bare.rstrip(_CLOSING)
+    if bare == bare.lower():
+        return []
+    if bare.endswith(("'s", "'S")):
+        bare = bare[:-2]
+    if not bare.isalpha():
+        return [] if bare.isalnum() else _among_marks(piece, start, bare)
+    if not bare[0].isupper():
+        return []
+    written = plain(bare)
+    return [_Word(start, start + len(bare), written, _is_end(piece, bare, written))]
+
+
+def _is_end(piece: str, bare: str, written: str) -> bool:
+    """Whether marks behind a word end the run: all but the full stop of an initial or a title."""
+    if piece.endswith(bare):
+        return False
+    return not (piece.endswith(bare + ".") and (len(bare) == 1 or written in TITLES))
+
+
+def _among_marks(piece: str, start: int, bare: str) -> list[_Word]:
+    found = []
+    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    for span in _WORD.find(bare.replace("?", ";")) if bare else ():
+        before = bare[span.start - 1 : span.start]
+        if not (before.isalnum() or before in _JOINTS) or not before:
+            written = plain(bare[span.start : span.end])
+            is_whole = span.end - span.start == len(bare)
+            is_last = not is_whole or _is_end(piece, bare, written)
+            found.append(_Word(start + span.start, start + span.end, written, is_last))
+    return found
+
+
+def _in_run(
+    text: str, words: Sequence[_Word], introduced: frozenset[int], *, has_case: bool
+) -> Iterator[tuple[int, int, float]]:
+    at = 0
+    while at < len(words):
+        is_introduced = words[at].start in introduced or (at > 0 and words[at - 1].plain in TITLES)
+        if at and not (is_introduced or _may_begin(words[at])):
+            at += 1
+            continue
+        stop = _end(words, at, has_case=has_case)
+        confidence, stop = _judge(text, words, at, stop, is_introduced=is_introduced)
+        if confidence:
+            yield words[at].start, words[stop - 1].end, confidence
+            at = stop
+        else:
+            at += 1
+
+
+def _may_begin(word: _Word) -> bool:
+    """Whether `_judge` may find a name that begins here, within a run and without words that introduce it."""
+    return word.plain in _FIRST or word.plain.endswith(CERTAIN_ENDINGS)
+
+
+def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
+    """Return where the words that may belong to one name end; without capitals only what is listed does."""
+    stop = at + 1
+    while stop < min(len(words), at + _MOST_WORDS):
+        word = words[stop]
+        if word.plain in NO_NAMES or not (has_case or len(word.plain) == 1 or _is_family(word)):
+            break
+        stop += 1
+    return stop
+
+
+def _judge(
+    text: str, words: Sequence[_Word], at: int, stop: int, *, is_introduced: bool
+) -> tuple[float, int]:
+    """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""
+    word, last = words[at], words[stop - 1]
+    if word.plain in NO_NAMES or word.plain in TITLES:
+        return 0.0, stop
+    if any(each.plain in INSTITUTIONS for each in words[at + 1 : stop]) or text.startswith(" &", last.end):
+        return 0.0, stop
+    if is_introduced:
+        return LIKELY, stop
+    before = words[at - 1].plain if at else ""
+    if before in STREETS or word.plain in STREETS or _is_street(text, word, last):
+        return 0.0, stop
+    return _listed(words, at, stop)
+
+
+def _listed(words: Sequence[_Word], at: int, stop: int) -> tuple[float, int]:
+    word, last = words[at], words[stop - 1]
+    is_full = stop - at > 1 and len(last.plain) > 1
+    if word.plain in GIVEN:
+        return (LIKELY, stop) if is_full else (PROBABLE, at + 1)
+    if word.plain in DOUBTFUL:
+        return (LIKELY, stop) if is_full and _is_family(last) else (POSSIBLE, at + 1)
+    if is_full and _is_family(last) and at == 0 and stop == len(words):
+        return PROBABLE, stop
+    return (PROBABLE, at + 1) if word.plain.endswith(CERTAIN_ENDINGS) else (0.0, stop)
+
+
+def _is_family(word: _Word) -> bool:
+    return word.plain in FAMILY or word.plain.endswith(FAMILY_ENDINGS)
+
+
+def _is_street(text: str, first: _Word, last: _Word) -> bool:
+    """Whether a number stands beside a name of several words, as with streets called after people."""
+    if first is last:
+        return False
+    before, behind = text[max(0, first.start - 2) : first.start], text[last.end : last.end + 2]
+    return (before[:1].isdigit() and before[1:] == " ") or (behind[:1] == " " and behind[1:].isdigit())

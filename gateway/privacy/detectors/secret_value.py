@@ -1,0 +1,152 @@
+"""Whether a value looks like a credential: placeholders, names of things, and how random characters are."""
+
+import math
+from collections import Counter
+from itertools import pairwise
+
+from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detectors.login_words import LOGIN_WORDS, OTHER_LOGIN_WORDS
+from gateway.privacy.detectors.secret_formats import MAKERS
+
+_LOGIN_NAME = Pattern(f"{LOGIN_WORDS}|{OTHER_LOGIN_WORDS}", ignore_case=True)
+_OTHER_NAME = Pattern(OTHER_LOGIN_WORDS, ignore_case=True)
+_MADE = Pattern(rf"(?:{MAKERS})", ignore_case=True)
+_PLACEHOLDER = Pattern(
+    r"^(?:<.*>|![a-z]+|[\[$%{#@&].*|\\.*|your.*"
+    r"|my[-_ ].*|(?:example|sample|dummy|fake|mock|test)(?:[^a-z].*)?"
+    r"|change[-_]?(?:me|it|this).*|placeholder.*|to[-_]?do|none|null|nil|undefined|true|false|string|number"
+    r"|integer|boolean|text|varchar|required|optional|secret|passw(?:or)?d|pwd|token|testing?|redacted|hidden"
+    r"|masked|foo(?:bar)?|bar|baz|insert.*|enter.*|input|value|default|bearer|basic|unset|empty|unknown|n/a"
+    r"|(?:os|process|env|environ|config|conf|settings|self|this|args|request|req|params|options|opts|user|var"
+    r"|data|local|secrets|vault|module|resource|ctx|context)[.\[].*)$"
+    r"|x{6}|\*{3}|\.{3}|(?:put|insert|enter|add)_?your|your[-_](?:\w{2,12}[-_])?(?:key|token|secret|password)|_here\b"
+    r"|(?-i:EXAMPLE)|\$\{|\{\{|%\(|<%",
+    ignore_case=True,
+)
+_TEST_KEY = Pattern(
+    r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
+)
+"""A key that its maker gave out for tests; it lets in, too."""
+_MOST_SIGNS_AROUND_A_RUN = 20
+"""Different characters of a value that is a run of one and a name; real keys may have such a run in them."""
+_ABOUT = Pattern(
+    r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
+    r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
+    r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
+    r"|reisepass|public[_-]?key(?:[_-]?token)?|tokeniz\w*|parallelism"
+    r"|(?:idempoten\w*|partition|primary|foreign|sort|cache|publishable|row|object|routing|correlation|dedup\w*"
+    r"|unique|natural|lookup|shard|message|composite|surrogate|site)[ _-]?key)$",
+    ignore_case=True,
+)
+"""How names end that speak about a credential and do not hold one."""
+_NO_KEY = Pattern(
+    r"^(?:https?://|s3://|file:|/|\./|\.\./|[A-Za-z]:\\)|^v?\d+(?:\.\d+){1,3}$|^\d{4}-\d\d-\d\d|\.(?:json|ya?ml|pem|crt"
+    r"|key|txt|py|js|ts|go|java|rb|php|md|html|png|jpg|svg|gif|css|exe|dll|so|zip|tar|gz)$|^[a-z0-9]+(?:-[a-z]+)+$"
+    r"|^[A-Za-z]+(?:[._/:-][A-Za-z]+)*\d{0,2}$|::|->"
+    # Words and numbers that are joined, as in names of tables and rows; words in capitals and small letters.
+    r"|^(?:[a-z]+|\d{1,8})(?:[_:#./-](?:[a-z]+|\d{1,8}|[a-z]\d{1,3}|[a-z]{3,}\d|\d{1,2}T\d{2}))+Z?$"
+    r"|^(?:[a-z]+\d{0,2})?(?:[A-Z][a-z]+\d{0,2})+$",
+)
+"""Addresses, paths, versions, dates and names of things."""
+_PLACE = Pattern(
+    r"^(?:https?://|s3://|file:|vault:|enc\[|/[\w.-]+/|\./|\.\./|[a-z]:\\)|SecretKeyRef$", ignore_case=True
+)
+"""Where a password is kept, rather than a password."""
+_KEY_BITS = 2.8
+"""Bits a character (Shannon) that a random key has and a word, a path or a counter has not."""
+PASSWORD_BITS = 2.2
+_LEAST_KEY = 18
+"""Shorter than what most makers give out; as long as names, numbers of orders and builds are."""
+_LEAST_MIXED = 14
+_CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
+"""Letters and digits that change places too often for a name with a number in it, or a long number."""
+_WITHOUT_SPACES = "\u0e00"
+"""Where Thai begins, with the scripts of East Asia behind it."""
+_HEX = Pattern(r"^[0-9a-f]+$", ignore_case=True)
+_LEAST_KINDS = 3
+"""Of digits, capitals, small letters and marks."""
+_PARTS = Pattern(
+    r"^[a-z]{0,12}\d{0,4}[a-z]{0,2}(?:[-_./:@+=,()\[\]#]+[a-z]{0,16}\d{0,8}[a-z]{0,3})+$", ignore_case=True
+)
+"""Names and numbers of versions, models, files and addresses, joined by marks."""
+_LEAST_CHANGES = 0.3
+"""Of a character; names of things have fewer."""
+_COMPOUND = Pattern(r"^[A-Za-z]+(?:[._-][A-Za-z]+)+$")
+_LONG_KEY = 30
+_LONG_KEY_BITS = 2.5
+_LONG_LITERAL = 32
+_LITERAL_BITS = 4.5
+_PROSE = Pattern(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether what `name` assigns looks chosen or drawn at random, rather than like a word or a variable."""
+    if len(value) < 6 or is_placeholder(value) or _ABOUT.is_in(name) or is_sentence(value):
+        return False
+    if _OTHER_NAME.is_in(name) and _NO_KEY.is_in(value):
+        return False
+    has_digit = any(map(str.isdigit, value))
+    if _LOGIN_NAME.is_in(name):
+        if _PLACE.is_in(value):
+            return False
+        has_mark = any(not char.isalnum() and char not in "._/-" for char in value)
+        return (has_digit or has_mark) and entropy_bits(value) >= PASSWORD_BITS
+    is_mixed = len(value) >= _LEAST_MIXED and _CHANGES.is_in(value) and _MADE.is_in(name)
+    if not (len(value) >= _LEAST_KEY or is_mixed) or not has_digit or _NO_KEY.is_in(value):
+        return False
+    return entropy_bits(value) >= (_KEY_BITS if len(value) < _LONG_KEY else _LONG_KEY_BITS)
+
+
+def is_secret_literal(name: str, value: str) -> bool:
+    """Whether a quoted text is a password, though it may be a word, or a random key with spaces and marks."""
+    if is_placeholder(value) or _ABOUT.is_in(name):
+        return False
+    if " " in value or "\t" in value or not _LOGIN_NAME.is_in(name):
+        return (
+            len(value) >= _LONG_LITERAL and entropy_bits(value) >= _LITERAL_BITS and not _PROSE.is_in(value)
+        )
+    return value.lower() not in name.lower() and "." not in value.strip(".") and ":" not in value
+
+
+def is_name_of_thing(name: str, value: str) -> bool:
+    """Whether a name only speaks about a credential, or the value is words with marks between them."""
+    return _ABOUT.is_in(name) or _COMPOUND.is_in(value)
+
+
+def is_kept_elsewhere(value: str) -> bool:
+    """Whether a value says where a password is kept."""
+    return _PLACE.is_in(value)
+
+
+def is_random(written: str) -> bool:
+    """Whether digits, capitals and small letters change places as often as in what was drawn."""
+    kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return any(map(str.isdigit, written)) and changes >= _LEAST_CHANGES * len(kinds)
+
+
+def is_sentence(value: str) -> bool:
+    """Whether a value has letters of a script without spaces, so that it may be a sentence."""
+    return not value.isascii() and any(char >= _WITHOUT_SPACES for char in value)
+
+
+def is_password_alone(value: str) -> bool:
+    """Whether a word is nothing but a password or a key, where only an earlier message says so."""
+    kinds = {(char.isdigit(), char.isupper(), char.isalpha()) for char in value}
+    is_mixed = value.isalnum() and is_random(value) and not value.isupper() and not _HEX.is_in(value)
+    is_drawn = (len(kinds) >= _LEAST_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
+    return is_drawn and not (_NO_KEY.is_in(value) or _PARTS.is_in(value) or _PLACE.is_in(value))
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value stands for a secret, as in documentation, rather than being one."""
+    signs = set(value)
+    if len(signs) < 4 or (len(signs) < _MOST_SIGNS_AROUND_A_RUN and any(char * 8 in value for char in signs)):
+        return True
+    return _PLACEHOLDER.is_in(value) and not _TEST_KEY.is_in(value)
+
+
+def entropy_bits(text: str) -> float:
+    """Return the Shannon entropy of the characters of `text`, in bits a character."""
+    size = len(text)
+    return -sum(n / size * math.log2(n / size) for n in Counter(text).values())

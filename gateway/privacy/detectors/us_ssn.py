@@ -1,0 +1,61 @@
+"""Social security numbers of the United States, by the rules of the SSA on area, group and serial."""
+
+from collections.abc import Iterator
+
+from gateway.domain.text.pattern import Pattern, as_data
+from gateway.privacy.detector import (
+    CHECKED,
+    LIKELY,
+    POSSIBLE,
+    Match,
+    accepted,
+    context,
+    digits_of,
+    stands_alone,
+)
+
+_GROUPED = r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}"
+_GROUPED_CHARS = 11
+_NUMBER = Pattern(_GROUPED + ")")
+_NUMBER_OR_RUN = Pattern(_GROUPED + r"|\d{3} ?[-/] ?\d{2} ?[-/] ?\d{4}|\d{3}-\d{6}|\d{9})\b")
+_WORD = Pattern(
+    r"\b(?:ssns?|ss#|ss number|social[ -]?security|social (?:number|no)|socials?)\b", ignore_case=True
+)
+
+
+class UsSsnDetector:
+    """Finds social security numbers: grouped, or plain where the paragraph says so."""
+
+    types = ("US_SSN",)
+    sign = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Yield the numbers that could have been issued."""
+        data = as_data(text)
+        text = data.decode("latin-1")
+        has_word = _WORD.is_in(data)
+
+        def judge(start: int, end: int) -> Match | None:
+            if not is_issuable(digits_of(text[start:end])) or not stands_alone(data, start, end):
+                return None
+            confidence = _confidence(text, start, end, has_word=has_word)
+            return Match("US_SSN", start, end, confidence) if confidence else None
+
+        yield from accepted(_NUMBER_OR_RUN if has_word else _NUMBER, data, judge)
+
+
+def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
+    """Return 0 for what is one only beside a word that says so."""
+    if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
+        return CHECKED
+    if end - start != _GROUPED_CHARS:
+        return 0.0
+    return LIKELY if text[start + 3] == "-" else POSSIBLE
+
+
+def is_issuable(digits: str) -> bool:
+    """Whether the SSA may have issued these nine digits."""
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
+        return False
+    return len(set(digits)) > 1

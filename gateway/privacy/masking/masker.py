@@ -1,0 +1,225 @@
+"""Which requests may go masked to which models; pure but for the clock that bounds the detectors.
+
+A mask is a wish of the operator against the safe course, so whatever is unsure means no.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.clock import Clock
+from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.privacy import PrivacyScorer
+from gateway.privacy.classify import MANY, SURE
+from gateway.privacy.detector import Detector
+from gateway.privacy.masking.placeholders import Shift, Span, mask
+from gateway.privacy.normalize import normalise
+from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.types import Entities, Finding, Privacy, PrivacyClass, Request
+
+MAX_VALUES = 200
+"""A request with more values to mask stays home: each is looked for in all that is left."""
+_NO_ENTITIES = Entities()
+MIN_WORD = 3
+"""Words of a name that are shorter are not looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """A request as a model may see it; lives as long as the request does."""
+
+    request: Request
+    privacy_class: PrivacyClass
+    """The class of what is left."""
+    values: Mapping[str, str] = field(repr=False)
+    """What each placeholder stands for, by its word in lower case."""
+    counts: Mapping[str, int]
+    """How many places were masked, by type."""
+
+
+class Masker:
+    """Masks requests under one policy; holds nothing of a request, so threads may share it."""
+
+    def __init__(
+        self, policy: Policy, *, clock: Clock, detectors: Sequence[Detector] = DEFAULT_DETECTORS
+    ) -> None:
+        self._types = {
+            name: frozenset(spec.mask)
+            for name, spec in policy.models.items()
+            if isinstance(spec, OpenAIModel) and spec.mask
+        }
+        self._clearances = {name: privacy_class(policy.models[name].clearance) for name in self._types}
+        # Of the findings that are too unsure to be reported, each one counts here.
+        everything = policy.privacy.model_copy(update={"report_at": 0.0})
+        self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors)
+
+    def masked(
+        self, request: Request, privacy: Privacy, entities: Entities = _NO_ENTITIES
+    ) -> Mapping[str, Masked]:
+        """Return what each model that needs a mask would be sent; without those that no mask helps."""
+        # A verdict that is closed for want of another has no findings, and no second look opens it.
+        found = {finding.type for finding in privacy.findings}
+        wanted = {
+            name: types
+            for name, types in self._types.items()
+            if self._clearances[name] < privacy.privacy_class and not found.isdisjoint(types)
+        }
+        if not wanted:
+            return {}
+        whole = self._scorer.score(request, entities)
+        if whole.privacy_class < privacy.privacy_class:
+            return {}
+        masks = {name: self._mask(request, whole.findings, types, entities) for name, types in wanted.items()}
+        return {name: mask for name, mask in masks.items() if mask is not None}
+
+    def _mask(
+        self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
+    ) -> Masked | None:
+        ours, others = _parted(findings, types)
+        if not _is_sure(request, ours, others):
+            return None
+        texts = [message.content for message in request.messages]
+        spans = [Span(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
+        contents, values, shifts = mask(texts, spans)
+        left = replace(
+            request,
+            messages=tuple(
+                replace(message, content=content)
+                for message, content in zip(request.messages, contents, strict=True)
+            ),
+        )
+        rest = tuple(_moved(each, shifts) for each in _outside(entities.findings, ours))
+        verdict = self._scorer.score(left, Entities(findings=rest))
+        if (
+            _finds_more(verdict.findings, types)
+            or not _is_still_found(_outside(others, ours), verdict.findings)
+            or _stands_elsewhere(values, left)
+            or not _comes_back(values, request)
+        ):
+            return None
+        return Masked(
+            request=left,
+            privacy_class=_with_many(verdict.privacy_class, texts, ours),
+            values=values,
+            counts=_counts(ours),
+        )
+
+
+def _parted(findings: Sequence[Finding], types: frozenset[str]) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings to mask, without unsure ones inside of sure ones, and all others."""
+    ours = [finding for finding in findings if finding.type in types]
+    sure = [finding for finding in ours if finding.confidence >= SURE]
+    unsure = [finding for finding in ours if finding.confidence < SURE and not _is_inside(finding, sure)]
+    return [*sure, *unsure], [finding for finding in findings if finding.type not in types]
+
+
+def _is_sure(request: Request, ours: Sequence[Finding], others: Sequence[Finding]) -> bool:
+    """Say whether each value to mask is certain in type, place and text."""
+    if not 0 < len(ours) <= MAX_VALUES or _overlaps([*ours, *others]):
+        return False
+    if any(finding.message_index < 0 for finding in (*ours, *others)):
+        return False
+    if any(finding.confidence < SURE for finding in ours):
+        return False
+    if any(other.confidence >= SURE for other in others if _is_inside(other, ours)):
+        return False
+    texts = (request.messages[f.message_index].content[f.start : f.end] for f in ours)
+    return all(normalise(text).text == text for text in texts)
+
+
+def _overlaps(findings: Sequence[Finding]) -> bool:
+    """Say whether two findings share a part of their places, and neither holds the other."""
+    open_: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: (f.message_index, f.start, -f.end)):
+        while open_ and (open_[-1].message_index != finding.message_index or open_[-1].end <= finding.start):
+            open_.pop()
+        if open_ and open_[-1].end < finding.end:
+            return True
+        open_.append(finding)
+    return False
+
+
+def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
+    return any(
+        span.message_index == finding.message_index
+        and span.start <= finding.start
+        and finding.end <= span.end
+        for span in spans
+    )
+
+
+def _moved(finding: Finding, shifts: Sequence[Shift]) -> Finding:
+    """Return where a finding stands among placeholders."""
+    by = sum(
+        shift.by
+        for shift in shifts
+        if shift.message_index == finding.message_index and shift.end <= finding.start
+    )
+    return replace(finding, start=finding.start + by, end=finding.end + by)
+
+
+def _outside(others: Sequence[Finding], ours: Sequence[Finding]) -> list[Finding]:
+    return [other for other in others if not _is_inside(other, ours)]
+
+
+def _finds_more(findings: Iterable[Finding], types: frozenset[str]) -> bool:
+    """Say whether something that should have been masked is still there."""
+    return any(finding.type in types for finding in findings)
+
+
+def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool:
+    """Say whether everything else is found as surely as before: a mask may take its context away."""
+    found: dict[str, list[float]] = {}
+    for finding in after:
+        found.setdefault(finding.type, []).append(finding.confidence)
+    needed: dict[str, list[float]] = {}
+    for finding in before:
+        needed.setdefault(finding.type, []).append(finding.confidence)
+    return all(
+        len(found.get(kind, ())) >= len(wanted)
+        and all(
+            a >= b
+            for a, b in zip(sorted(found[kind], reverse=True), sorted(wanted, reverse=True), strict=False)
+        )
+        for kind, wanted in needed.items()
+    )
+
+
+def _stands_elsewhere(values: Mapping[str, str], left: Request) -> bool:
+    """Say whether a value, or a word of a name, is still in what would be sent."""
+    config = left.config
+    rest = "\n".join(
+        [*(message.content for message in left.messages), *config.stop, config.json_schema or ""]
+    )
+    rest = rest.casefold()
+    for placeholder, value in values.items():
+        words = value.split() if placeholder.startswith("person_") else []
+        for word in (value, *(word.strip(".,;:'\"()") for word in words)):
+            if (word == value or len(word) >= MIN_WORD) and word.casefold() in rest:
+                return True
+    return False
+
+
+def _comes_back(values: Mapping[str, str], request: Request) -> bool:
+    """Say whether the answer can be restored: no stop string cuts a placeholder, JSON stays JSON."""
+    stops = [stop.lower() for stop in request.config.stop]
+    if any(stop in f"<{placeholder}>" for stop in stops for placeholder in values):
+        return False
+    if request.config.json_schema is None:
+        return True
+    return all(json.dumps(value, ensure_ascii=False) == f'"{value}"' for value in values.values())
+
+
+def _with_many(class_: PrivacyClass, texts: Sequence[str], ours: Sequence[Finding]) -> PrivacyClass:
+    """Return one class more where a type has MANY distinct values: masked or not, it is a list of people."""
+    distinct: dict[str, set[str]] = {}
+    for finding in ours:
+        value = texts[finding.message_index][finding.start : finding.end].casefold()
+        distinct.setdefault(finding.type, set()).add("".join(filter(str.isalnum, value)))
+    is_many = any(len(values) >= MANY for values in distinct.values())
+    return PrivacyClass(min(class_ + 1, PrivacyClass.RESTRICTED)) if is_many else class_
+
+
+def _counts(ours: Sequence[Finding]) -> Mapping[str, int]:
+    kinds = [finding.type for finding in ours]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

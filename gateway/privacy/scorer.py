@@ -1,0 +1,192 @@
+"""From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+
+from gateway.clock import Clock, Deadline
+from gateway.domain.text.pattern import PatternSet, as_data
+from gateway.policy.model import PrivacyPolicy
+from gateway.privacy.asked import Questions
+from gateway.privacy.classify import MANY, SURE, class_of, scale_of, score_of
+from gateway.privacy.custom_patterns import added_detectors
+from gateway.privacy.detector import CERTAIN, Detector, NumberDetector, digits_in
+from gateway.privacy.detectors.address import AddressDetector
+from gateway.privacy.detectors.bank import BankDetector
+from gateway.privacy.detectors.birth import BirthDetector
+from gateway.privacy.detectors.card import CardDetector
+from gateway.privacy.detectors.crypto import CryptoDetector
+from gateway.privacy.detectors.defaults import WEIGHTS
+from gateway.privacy.detectors.email_address import EmailDetector
+from gateway.privacy.detectors.iban import IbanDetector
+from gateway.privacy.detectors.national_id import NationalIdDetector
+from gateway.privacy.detectors.network import IpDetector, MacDetector, UrlDetector
+from gateway.privacy.detectors.person import PersonDetector
+from gateway.privacy.detectors.phone import PhoneDetector
+from gateway.privacy.detectors.secret import SecretDetector
+from gateway.privacy.detectors.us_ssn import UsSsnDetector
+from gateway.privacy.detectors.vehicle import VehicleDetector
+from gateway.privacy.normalize import NormalText
+from gateway.privacy.scan import Located, Lookout, Unjudged, name_of, readings_of, with_entities
+from gateway.types import Entities, Evidence, Finding, Privacy, PrivacyClass, Request
+
+DEFAULT_DETECTORS: tuple[Detector, ...] = (
+    SecretDetector(),
+    CardDetector(),
+    UsSsnDetector(),
+    NationalIdDetector(),
+    IbanDetector(),
+    BankDetector(),
+    EmailDetector(),
+    PhoneDetector(),
+    BirthDetector(),
+    VehicleDetector(),
+    CryptoDetector(),
+    IpDetector(),
+    MacDetector(),
+    UrlDetector(),
+    PersonDetector(),
+    AddressDetector(),
+)
+"""Every detector that needs no model."""
+
+_CHARS_PER_MS = 2048
+_OUTSIDE_MESSAGES = -1
+_NO_ENTITIES = Entities()
+
+
+class PrivacyScorer:
+    """Scores requests for one policy; holds no state of a request, so threads may share it."""
+
+    def __init__(
+        self, policy: PrivacyPolicy, *, clock: Clock, detectors: Sequence[Detector] = DEFAULT_DETECTORS
+    ) -> None:
+        for detector in detectors:
+            for kind in detector.types:
+                if kind not in WEIGHTS:
+                    raise ValueError(f"detector {name_of(detector)}: {kind} is no type of finding")
+        self._policy = policy
+        self._clock = clock
+        self._allowed = frozenset(policy.allow)
+        self._detectors = (*detectors, *added_detectors(policy))
+        signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
+        self._places = [signed.index(each) if each in signed else None for each in self._detectors]
+        self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
+        self._questions = Questions(self._detectors)
+        self._scale = scale_of(policy)
+
+    def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> Privacy:
+        """Score every string of `request` that a backend is sent, and its entities; raises nothing."""
+        texts = [(index, message.content) for index, message in enumerate(request.messages)]
+        texts += [(_OUTSIDE_MESSAGES, text) for text in request.config.stop]
+        if request.config.json_schema is not None:
+            texts.append((_OUTSIDE_MESSAGES, request.config.json_schema))
+        return self._score(texts, request.hints.privacy_class, entities)
+
+    def score_text(self, text: str) -> Privacy:
+        """Score one text by itself, as if it were the only message; raises nothing."""
+        return self._score([(0, text)], None, _NO_ENTITIES)
+
+    def _score(
+        self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None, entities: Entities
+    ) -> Privacy:
+        lookouts = [Lookout(detector, allowed=self._allowed) for detector in self._detectors]
+        try:
+            located = self._locate(texts, lookouts)
+            contents = [text for index, text in texts if index >= 0]
+            located = self._with_entities(located, entities, contents)
+        except Unjudged as unjudged:
+            return Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
+        crowded = frozenset(kind for each in lookouts if each.is_full for kind in each.detector.types)
+        evidence = _evidence(located, crowded)
+        score = score_of(evidence, self._scale)
+        class_, reason = class_of(score, evidence, self._scale, hint)
+        return Privacy(
+            score=score,
+            privacy_class=class_,
+            reason=reason,
+            findings=self._report(located),
+            evidence=evidence,
+        )
+
+    def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[Lookout]) -> list[Located]:
+        limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
+        deadline = Deadline.after(limit_s, self._clock)
+        located: list[Located] = []
+        named: frozenset[int] = frozenset()
+        last = max((index for index, _ in texts), default=0)
+        for index, text in texts:
+            readings = readings_of(text)
+            answers = self._questions.answers(named, readings) if index > 0 else {}
+            for place in self._worth_running(readings, answers):
+                those = (*readings, answers[place]) if place in answers else readings
+                located += lookouts[place].find(those, text, index)
+                if deadline.has_passed(self._clock):
+                    raise Unjudged("detectors over time")
+            if 0 <= index < last:
+                named |= self._named_in(readings)
+        return located
+
+    def _named_in(self, readings: Sequence[NormalText]) -> frozenset[int]:
+        try:
+            return self._questions.named_in(readings)
+        except MemoryError:
+            raise Unjudged("words that ask could not be looked for") from None
+
+    def _with_entities(
+        self, located: list[Located], entities: Entities, contents: Sequence[str]
+    ) -> list[Located]:
+        if entities == _NO_ENTITIES:
+            return located
+        found = with_entities(located, entities, contents, kinds=WEIGHTS)
+        if not self._allowed:
+            return found
+        return [
+            one
+            for one in found
+            if one.message_index < 0
+            or contents[one.message_index][one.match.start : one.match.end] not in self._allowed
+        ]
+
+    def _worth_running(self, readings: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
+        """Yield the detectors' places, without those of numbers of which no reading of a text has a sign."""
+        seen: set[int] = set()
+        for reading in readings:
+            if digits_in(reading.text):
+                try:
+                    seen.update(self._signs.matching(as_data(reading.text)))
+                except MemoryError:
+                    raise Unjudged("signs of numbers could not be looked for") from None
+        for place, signed in enumerate(self._places):
+            if signed is None or signed in seen or place in answers:
+                yield place
+
+    def _report(self, located: Iterable[Located]) -> tuple[Finding, ...]:
+        found = [
+            Finding(
+                type=one.match.type,
+                start=one.match.start,
+                end=one.match.end,
+                confidence=one.match.confidence,
+                message_index=one.message_index,
+            )
+            for one in located
+            if one.match.confidence >= self._policy.report_at
+        ]
+        return tuple(sorted(found, key=lambda f: (f.message_index, f.start, f.end, f.type)))
+
+
+def _evidence(located: Iterable[Located], crowded: Iterable[str]) -> Mapping[str, Evidence]:
+    highest: dict[str, float] = {}
+    values: dict[str, set[str]] = {}
+    for found in located:
+        kind, confidence = found.match.type, found.match.confidence
+        highest[kind] = max(highest.get(kind, 0.0), confidence)
+        if confidence >= SURE:
+            values.setdefault(kind, set()).add(found.value)
+    evidence = {
+        kind: Evidence(highest=confidence, sure=len(values.get(kind, ())))
+        for kind, confidence in highest.items()
+    }
+    # Where a detector stopped, what it left out may be anything.
+    for kind in crowded:
+        evidence[kind] = Evidence(highest=CERTAIN, sure=max(MANY, len(values.get(kind, ()))))
+    return evidence

@@ -1,0 +1,137 @@
+"""Names of fields as words: `dateOfBirth` and `nr_pesel` give a value its meaning as well as words do."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from gateway.domain.text.pattern import Pattern, as_seen
+from gateway.privacy.detector import digits_in
+from gateway.privacy.normalize import NO_PLACE, NormalText
+
+NUMBER_WORDS = (
+    r"ssn|social|secur|birth|dob|born|geb(?:oren|urts)|naci|naiss|nascit|urodz|phone|mobil|m[o\xf3]vil|cell|tel"
+    r"|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
+    r"|regon|passport|paszport|pasaporte|reisepass|passe|licen[cs]|driv|f(?:\xfc|ue)hrerschein|national|citizen"
+    r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
+    r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
+    r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
+    r"|anschrift"
+)
+"""Beginnings and middles of words that detectors look for beside a number; more of them cost time only."""
+CONTEXT_WORDS = (
+    NUMBER_WORDS
+    + r"|pass|pwd|secret|token|credential|key|kennwort|contrase|clave|senha|wachtwoord|l[o\xf6]senord"
+    r"|adgangskode|kodeord|salasana|heslo|haslo|jelsz|geslo|lozinka|parol|\x1a|\x1c"
+)
+"""The same, with those that name a secret."""
+
+_FIELD = Pattern(
+    r"\b(?:[A-Za-z]*[a-z][A-Z][a-z]|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b|\b[A-Za-z]{4,}_?\d{1,2}\b"
+)
+_SIGN = Pattern(
+    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b)|[a-z]_(?:{NUMBER_WORDS})"
+    r"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\d{0,2}\b)",
+    ignore_case=True,
+)
+_CAMEL = Pattern(r"\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\b")
+_NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
+_LEAST_PART = 2
+_LEAST_DIGITS = 4
+"""Of a line and the next, without which there is nothing that such a name would give a meaning."""
+
+
+def fields_as_words(normal: NormalText) -> NormalText | None:
+    """Return the lines that have such names, with spaces in them, and the next; None where there are none."""
+    text = normal.text
+    if digits_in(text) < _LEAST_DIGITS or not _SIGN.is_in(text):
+        return None
+    pieces: list[str] = []
+    kept: list[int] = []
+    seen: dict[str, list[tuple[int, bool]]] = {}
+    for start, end in _lines_with_fields(text):
+        words, places = _parted(text[start:end], seen)
+        if words == text[start:end]:
+            continue
+        lead = "\n\n" if pieces else ""
+        pieces += [lead, words]
+        kept += [NO_PLACE] * len(lead)
+        kept += [NO_PLACE if at < 0 else start + at for at in places]
+    if not pieces:
+        return None
+    if normal.offsets is not None:
+        kept = [NO_PLACE if at < 0 else normal.offsets[at] for at in kept]
+    return NormalText("".join(pieces), tuple(kept), is_of_fields=True)
+
+
+def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where lines that may have such names stand, each with the line behind it, if there are digits."""
+    encoded = as_seen(text)
+    start = end = 0
+    place = _SIGN.place(encoded, 0)
+    while place is not None:
+        if place[0] >= end:
+            if digits_in(text[start:end]) >= _LEAST_DIGITS:
+                yield start, end
+            start = text.rfind("\n", 0, place[0]) + 1
+        line = _end_of_line(text, place[1])
+        end = _end_of_line(text, line + 1)
+        place = _SIGN.place(encoded, line) if line < len(text) else None
+    if digits_in(text[start:end]) >= _LEAST_DIGITS:
+        yield start, end
+
+
+def _end_of_line(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, list[int]]:
+    """Return a text with spaces in its names of fields, and where each character stood.
+
+    `seen` keeps where the words of each name meet, for the next time that it stands there.
+    """
+    pieces: list[str] = []
+    kept: list[int] = []
+    done = 0
+    for first, last in _FIELD.places(text):
+        name = text[first:last]
+        if name not in seen:
+            seen[name] = _joints(name) if _is_field(name) else []
+        for joint, is_mark in seen[name]:
+            at = first + joint
+            pieces += [text[done:at], " "]
+            kept += [*range(done, at), at if is_mark else NO_PLACE]
+            done = at + is_mark
+    return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
+
+
+def _is_field(name: str) -> bool:
+    """Whether a name is words, one of which begins as a word of context does."""
+    words = split_words(name)
+    return all(len(word) >= _LEAST_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
+
+
+def joined_words_apart(text: str) -> str:
+    """Return a text in which words that an underscore or a capital joins stand apart; places move."""
+    done, pieces = 0, []
+    for start, end in _CAMEL.places(text):
+        pieces += [text[done:start], split_words(text[start:end])]
+        done = end
+    return "".join([*pieces, text[done:]]).replace("_", " ")
+
+
+def split_words(name: str) -> str:
+    """Return a name with a space at each joint."""
+    done, pieces = 0, []
+    for at, is_mark in _joints(name):
+        pieces.append(name[done:at])
+        done = at + is_mark
+    return " ".join([*pieces, name[done:]])
+
+
+def _joints(name: str) -> list[tuple[int, bool]]:
+    """Return where words meet, and whether an underscore stands there."""
+    found = [(at, True) for at, char in enumerate(name) if char == "_" and 0 < at < len(name) - 1]
+    for at, (one, other) in enumerate(pairwise(name), start=1):
+        if (one.islower() and other.isupper()) or (one.isalpha() and other.isdigit()):
+            found.append((at, False))
+    return sorted(found)

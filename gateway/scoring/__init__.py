@@ -1,1 +1,0 @@
-"""Pure scorers: text in, numbers and findings out."""

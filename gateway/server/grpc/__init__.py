@@ -1,0 +1,1 @@
+"""The gRPC transport: wire in, pipeline, wire out."""

@@ -1,0 +1,174 @@
+"""From the gateway's values to protobuf, for every response."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.extras.handoff.ticket import Fetched
+from gateway.types import (
+    Answer,
+    Attempt,
+    Case,
+    Decision,
+    Delta,
+    Finding,
+    FinishReason,
+    Outcome,
+    PrivacyClass,
+    Reason,
+    Refusal,
+    Restart,
+    Route,
+    StreamEvent,
+    Usage,
+)
+from gateway.v1 import gateway_pb2 as pb
+
+NANOS = 1_000_000_000
+
+
+_CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
+    klass: pb.PrivacyClass.Value(f"PRIVACY_CLASS_{klass.name}") for klass in PrivacyClass
+}
+_REASONS: Mapping[Reason, pb.Reason.ValueType] = {
+    reason: pb.Reason.Value(f"REASON_{reason}") for reason in Reason
+}
+_ROUTES: Mapping[Route, pb.Route.ValueType] = {route: pb.Route.Value(f"ROUTE_{route}") for route in Route}
+_OUTCOMES: Mapping[Outcome, pb.Outcome.ValueType] = {
+    out: pb.Outcome.Value(f"OUTCOME_{out}") for out in Outcome
+}
+_FINISHES: Mapping[FinishReason, pb.FinishReason.ValueType] = {
+    reason: pb.FinishReason.Value(f"FINISH_REASON_{reason}") for reason in FinishReason
+}
+
+
+def render_decision(decision: Decision) -> pb.Decision:
+    """Return the decision as the caller sees it: findings by type and count only."""
+    scores = decision.scores
+    return pb.Decision(
+        scores=pb.Scores(complexity=scores.complexity, privacy=scores.privacy, budget=scores.budget),
+        privacy_class=_CLASSES[decision.privacy_class],
+        privacy_reason=decision.privacy_reason,
+        findings=[
+            pb.FindingCount(type=kind, count=count)
+            for kind, count in sorted(Counter(finding.type for finding in decision.findings).items())
+        ],
+        rule=decision.rule,
+        rule_errors=decision.rule_errors,
+        chain=decision.chain,
+        refused=[_refusal(item, decision.case) for item in decision.refused],
+        policy_hash=decision.policy_hash,
+        masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
+    )
+
+
+def _refusal(refusal: Refusal, case: Case | None) -> pb.Refusal:
+    rendered = pb.Refusal(model=refusal.model, reason=_REASONS[refusal.reason])
+    if refusal.reason is Reason.DEADLINE and case is not None:
+        rendered.expected_s = case.finish_s[refusal.model]
+        rendered.given_s = case.facts.deadline_s
+    return rendered
+
+
+def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.GenerateResponse:
+    """Return the whole response to a request that was answered, canned replies included."""
+    response = pb.GenerateResponse(
+        request_id=request_id,
+        text=answer.text,
+        route=_ROUTES[answer.route],
+        model=answer.model,
+        cost_usd=answer.cost_usd_nanos / NANOS,
+        decision=render_decision(decision),
+        attempts=[_attempt(attempt) for attempt in answer.attempts],
+    )
+    if answer.finish_reason is not None:
+        response.finish_reason = _FINISHES[answer.finish_reason]
+    if answer.usage is not None:
+        response.usage.CopyFrom(_usage(answer.usage))
+    if answer.degraded is not None:
+        response.degraded.reason = _REASONS[answer.degraded.reason]
+        response.degraded.canned_id = answer.degraded.canned_id
+        if answer.degraded.retry_after_s is not None:
+            response.degraded.retry_after_s = answer.degraded.retry_after_s
+        response.degraded.ticket_id = answer.degraded.ticket_id
+    return response
+
+
+def render_event(request_id: str, decision: Decision, event: StreamEvent) -> pb.StreamGenerateResponse:
+    """Return one event of a stream."""
+    match event:
+        case Delta():
+            return pb.StreamGenerateResponse(delta=pb.Delta(text=event.text, attempt=event.attempt))
+        case Restart():
+            return pb.StreamGenerateResponse(
+                restart=pb.Restart(model=event.model, reason=_REASONS[event.reason])
+            )
+        case Answer():
+            return pb.StreamGenerateResponse(completed=render_answer(request_id, decision, event))
+
+
+def render_explanation(decision: Decision) -> pb.ExplainResponse:
+    """Return decision and findings with their places, never their text."""
+    return pb.ExplainResponse(decision=render_decision(decision), findings=_findings(decision.findings))
+
+
+def render_handoff(fetched: Fetched) -> pb.GetHandoffResponse:
+    """Return what a caller sees of a ticket; a person's answer has a message of its own."""
+    ticket = fetched.ticket
+    response = pb.GetHandoffResponse(
+        ticket_id=ticket.id,
+        request_id=ticket.request_id,
+        state=pb.HANDOFF_STATE_PENDING if fetched.answer is None else pb.HANDOFF_STATE_ANSWERED,
+        create_time=_timestamp(ticket.created_unix_s),
+        expire_time=_timestamp(ticket.expires_unix_s),
+    )
+    if fetched.answer is not None:
+        response.answer.text = fetched.answer
+        response.answer.answer_time.CopyFrom(_timestamp(ticket.answered_unix_s or 0.0))
+    return response
+
+
+def render_feedback(taken_unix_s: float) -> pb.SubmitFeedbackResponse:
+    """Return what a caller gets for its feedback."""
+    return pb.SubmitFeedbackResponse(create_time=_timestamp(taken_unix_s))
+
+
+def _timestamp(unix_s: float) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromMilliseconds(round(unix_s * 1000))
+    return timestamp
+
+
+def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:
+    return [
+        pb.Finding(
+            type=finding.type,
+            start=finding.start,
+            end=finding.end,
+            confidence=finding.confidence,
+            message_index=finding.message_index,
+        )
+        for finding in findings
+    ]
+
+
+def _attempt(attempt: Attempt) -> pb.Attempt:
+    usage = attempt.usage
+    return pb.Attempt(
+        model=attempt.model,
+        outcome=_OUTCOMES[attempt.outcome],
+        reason=_REASONS[attempt.reason] if attempt.reason is not None else pb.REASON_UNSPECIFIED,
+        start_ms=attempt.start_ms,
+        duration_ms=attempt.duration_ms,
+        prompt_tokens=usage.prompt_tokens if usage is not None else 0,
+        completion_tokens=usage.completion_tokens if usage is not None else 0,
+        cost_usd=attempt.cost_usd_nanos / NANOS,
+        continued=attempt.continued,
+        http_status=attempt.http_status or 0,
+        upstream_code=attempt.upstream_code or "",
+    )
+
+
+def _usage(usage: Usage) -> pb.Usage:
+    return pb.Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
