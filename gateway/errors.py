@@ -47,6 +47,8 @@ GatewayError
         └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
 PolicyError(ValueError)         the operator's mistake, with file, line and key
 StartupError(Exception)         the gateway cannot start; one line, exit status 2
+WorkRefused(Exception)          a command cannot do its work; one line, exit status 1
+└── InputRefused                a file or a value that it was given is wrong; exit status 2
 NotPermitted(Exception)         a defect: a request was about to leave without a permit; it did not
 
 An error knows what to do about itself: retry asks `retryable`, the chain asks `fallback`, the
@@ -476,8 +478,20 @@ class PolicyError(ValueError):
         self.problems = tuple(problems)
 
 
+STARTUP_STATUS = 2
+"""The exit status of a process that ends with a StartupError or a PolicyError."""
+
+
 class StartupError(Exception):
     """The gateway cannot start; the message is one line that names the thing and the way out."""
+
+
+class WorkRefused(Exception):
+    """What a command was asked to do cannot be done; the message is one line for a person."""
+
+
+class InputRefused(WorkRefused):
+    """A file or a value that a command was given is wrong."""
 
 
 class NotPermitted(Exception):

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from gateway.domain.masked import Masked
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, privacy_class
-from gateway.privacy.masking.masker import Masked
 from gateway.types import (
     _ROUTING_SEAL,
     Case,

@@ -29,7 +29,8 @@ from gateway.privacy import scorer as scoring
 from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking.placeholders import Restorer
 from gateway.privacy.normalize import NormalText
-from gateway.server.grpc import boundary, wire
+from gateway.server.grpc import wire
+from gateway.telemetry import defects
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests import test_egress_masking as masking
 from tests import test_entities as entities
@@ -128,7 +129,7 @@ def _defects() -> str:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            boundary.log_defect("r", error)
+            defects.log_defect("r", error)
         return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
 
 
@@ -289,7 +290,7 @@ def _loud(refused: Any) -> Any:
 
 
 def _loud_log(scope: Any, error: Exception) -> None:
-    boundary._log.error("defect", message=str(error))
+    defects._log.error("defect", message=str(error))
 
 
 def _unbind(patch: pytest.MonkeyPatch) -> None:
@@ -346,8 +347,8 @@ GUARDS: Sequence[Guard] = (
           remove=_set(types.Message, "__repr__", lambda self: self.content)),
     Guard(name="no provider's words in an error", where="cloud_errors.refused",
           remove=lambda patch: patch.setattr("tests.egress_cases.refused", _loud(cloud_errors.refused))),
-    Guard(name="no exception's words in the log", where="boundary.log_defect",
-          remove=_set(boundary, "log_defect", _loud_log)),
+    Guard(name="no exception's words in the log", where="defects.log_defect",
+          remove=_set(defects, "log_defect", _loud_log)),
     Guard(name="a schema has no escapes", where="wire._json_schema",
           remove=_set(wire, "_json_schema", lambda text: text)),
     Guard(name="masking: sure of type, place and text", where="judge._is_sure",

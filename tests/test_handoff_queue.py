@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.ticket import State, Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketRefused, TicketUnknown
 from gateway.extras.handoff.clerk import Clerk, waiting
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
 from gateway.extras.handoff.seal import KeyRing, new_key
 from gateway.extras.handoff.texts import Question, request_bond
-from gateway.extras.handoff.ticket import State, Ticket, new_id
+from gateway.extras.handoff.ticket import new_id
 from gateway.types import Message, PrivacyClass, Reason, Role
 from tests.fakes import FakeClock
 from tests.redis_server import RedisServer, running_redis

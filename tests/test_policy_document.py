@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.loading.document import MAX_BYTES, MAX_DEPTH, Path, key_of, read_document
+from gateway.policy.loading.document import MAX_BYTES, MAX_DEPTH, read_document
+from gateway.policy.source import Path, key_of
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.policy.loading import document
+from gateway.policy import source
 from gateway.policy.loading.document import read_document
 from gateway.policy.loading.load import load_policy, parse_policy
 from gateway.policy.loading.schema import json_schema, main
@@ -36,8 +36,8 @@ def keys_of_schema() -> dict[Key, Mapping[str, Any]]:
 
 
 def keys_of_policy(
-    value: object, name: str = "", path: document.Path = ()
-) -> Iterator[tuple[document.Path, Key]]:
+    value: object, name: str = "", path: source.Path = ()
+) -> Iterator[tuple[source.Path, Key]]:
     """Yield every key of a policy with the key of the schema that describes it."""
     properties = {key: schema for (where, key), schema in keys_of_schema().items() if where == name}
     for key, each in value.items() if isinstance(value, dict) else ():

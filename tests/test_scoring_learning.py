@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gateway.complexity.complexity import complexity_of, shipped_scorer
-from gateway.complexity.scorer_file import Scorer, ScorerRefused, parse_scorer, write_scorer
+from gateway.complexity.scorer_file import ScorerRefused, parse_scorer, write_scorer
 from gateway.offline.learning import TooFewOutcomes, learn, logistic
 from gateway.offline.ranking import apgr, calibration_error
+from gateway.policy.scorer import Scorer
 
 SIZE = len(shipped_scorer().weights)
 PRIOR = np.array(shipped_scorer().weights)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from gateway.cli.app import run
 from gateway.complexity.complexity import shipped_scorer
-from gateway.complexity.scorer_file import Scorer
 from gateway.offline.learning import Learned, learn
 from gateway.offline.outcomes import Outcome, gains_of
 from gateway.offline.ranking import apgr
 from gateway.offline.tenant_shares import JUDGED_FROM, counts_of, fold_of_each
+from gateway.policy.scorer import Scorer
 
 SIZE = len(shipped_scorer().weights)
 ALONG = 30

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from gateway import __version__
 from gateway.cli.exits import FAILED, MISUSED, CommandFailed
-from gateway.errors import PolicyError, StartupError
+from gateway.errors import InputRefused, PolicyError, StartupError, WorkRefused
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve:serve", "Run the gateway."),
@@ -144,6 +144,10 @@ def _run(arguments: Sequence[str]) -> int:
         return _complain(*error.problems, status=MISUSED)
     except StartupError as error:
         return _complain(f"gateway: {error}", status=MISUSED)
+    except InputRefused as error:
+        return _complain(f"gateway: {error}", status=MISUSED)
+    except WorkRefused as error:
+        return _complain(f"gateway: {error}", status=FAILED)
     except CommandFailed as error:
         return _complain(f"gateway: {error}", status=error.status)
     except Exception as error:  # noqa: BLE001  # The last resort of a program: say so, and in one line.

@@ -1,8 +1,10 @@
 """How a command ends: exit statuses, and the error that carries one."""
 
+from gateway.errors import STARTUP_STATUS
+
 ANSWERED = 0
 FAILED = 1
-MISUSED = 2
+MISUSED = STARTUP_STATUS
 """The command line, a policy or the process's surroundings are wrong; also what typer uses."""
 CANNED = 3
 """A canned reply stands in for an answer: printed, but not to be taken for a model's."""

@@ -21,13 +21,13 @@ from gateway.cli.render import for_terminal
 from gateway.cli.serve_flags import AirGap, State
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.clock import SystemClock
+from gateway.domain.ticket import State as TicketState
+from gateway.domain.ticket import Ticket
 from gateway.errors import GatewayError
 from gateway.extras.handoff.clerk import waiting
 from gateway.extras.handoff.open import open_clerk
 from gateway.extras.handoff.queue import Queue, open_queue
 from gateway.extras.handoff.texts import Question
-from gateway.extras.handoff.ticket import State as TicketState
-from gateway.extras.handoff.ticket import Ticket
 from gateway.ledger.open import default_ledger_url
 
 COLUMNS = ("ticket", "state", "since", "tenant", "reason")

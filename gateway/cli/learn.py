@@ -13,12 +13,13 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
 from gateway.cli.scorers import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
-from gateway.complexity.scorer_file import Scorer, write_scorer
+from gateway.complexity.scorer_file import write_scorer
 from gateway.offline.learning import Learned, TooFewOutcomes
 from gateway.offline.learning import learn as learned_from
 from gateway.offline.outcomes import BadOutcome, Outcome, gains_of, read_outcomes
 from gateway.offline.recorded_outcomes import Harvest, harvest
 from gateway.offline.tenant_shares import TenantShare
+from gateway.policy.scorer import Scorer
 from gateway.records.line import NotARecord
 from gateway.records.reading import read_lines
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.complexity.scorer_file import Scorer, ScorerRefused, read_scorer
+from gateway.complexity.scorer_file import ScorerRefused, read_scorer
+from gateway.policy.scorer import Scorer
 
 
 def opened_scorer(path: Path) -> Scorer:

@@ -8,8 +8,9 @@ from importlib.resources import files
 from operator import mul
 
 from gateway.complexity.features import PromptFeatures, last_of_user, prompt_features
-from gateway.complexity.scorer_file import Scorer, parse_scorer
+from gateway.complexity.scorer_file import parse_scorer
 from gateway.complexity.static_words import DIGITS, DIMENSIONS, mean_vector, word_table
+from gateway.policy.scorer import Scorer
 from gateway.types import Message
 
 __all__ = [

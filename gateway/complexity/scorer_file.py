@@ -4,12 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gateway.complexity.features import PromptFeatures
 from gateway.complexity.static_words import DIMENSIONS, word_table
+from gateway.policy.scorer import Scorer
 
 FORMAT = 1
 _MOST_BYTES = 1 << 20
@@ -17,21 +17,6 @@ _MOST_BYTES = 1 << 20
 
 class ScorerRefused(ValueError):
     """A file is no scorer for this gateway; says why in words for after its name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scorer:
-    """One weight a feature, in units of quality gained; intercept and slope make log-odds of their sum."""
-
-    weights: tuple[float, ...]
-    intercept: float
-    slope: float
-    sha256: str
-    """Of the file."""
-    is_calibrated: bool = False
-    """Whether the score is a probability on the traffic that it was learned from."""
-    text: str = field(default="", repr=False, compare=False)
-    """The file, for a process that hands it on; empty for a scorer that was made in memory."""
 
 
 def features_hash() -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.cli.exits import CommandFailed
+from gateway.errors import WorkRefused
 
 HUGGING_FACE = "https://huggingface.co"
 _BLOCK_BYTES = 1 << 20
@@ -32,31 +32,31 @@ class Source:
 
 
 def source_of(text: str) -> Source:
-    """Return what a URL, or `OWNER/REPO/FILE.gguf` at Hugging Face, names; raises CommandFailed."""
+    """Return what a URL, or `OWNER/REPO/FILE.gguf` at Hugging Face, names; raises WorkRefused."""
     if text.startswith(("https://", "http://")):
         return Source(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
     owner, _, rest = text.removeprefix("hf:").partition("/")
     repository, _, file = rest.partition("/")
     if not (owner and repository and file):
-        raise CommandFailed(f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face")
+        raise WorkRefused(f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face")
     return Source(url=f"{HUGGING_FACE}/{owner}/{repository}/resolve/main/{file}", file_name=Path(file).name)
 
 
 async def download(url: str, path: Path, *, sha256: str | None, report: Report) -> str:
     """Fetch `url` to `path`, going on where an earlier try ended, and return its SHA-256.
 
-    Raises CommandFailed, in one line: no connection, an error of the server, another hash than wanted.
+    Raises WorkRefused, in one line: no connection, an error of the server, another hash than wanted.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         said = await _fetch(url, part, have=_size(part), report=report)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise CommandFailed(_no_connection(url, path, error)) from error
+        raise WorkRefused(_no_connection(url, path, error)) from error
     found = await asyncio.to_thread(file_hash, part)
     wanted = sha256 or said
     if wanted is not None and found != wanted:
         part.unlink()
-        raise CommandFailed(f"{url}: its sha256 is {found}, not {wanted}; nothing was kept")
+        raise WorkRefused(f"{url}: its sha256 is {found}, not {wanted}; nothing was kept")
     part.replace(path)
     return found
 
@@ -80,7 +80,7 @@ async def _fetch(url: str, part: Path, *, have: int, report: Report) -> str | No
         if answer.status == _WHOLE_ALREADY and have:
             return promised
         if answer.status not in (200, 206):
-            raise CommandFailed(f"{url}: the server says {answer.status} {answer.reason}; check the name")
+            raise WorkRefused(f"{url}: the server says {answer.status} {answer.reason}; check the name")
         if answer.status == 200:
             have = 0
         total = None if answer.content_length is None else have + answer.content_length

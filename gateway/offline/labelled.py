@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.errors import InputRefused
 
 _WORDS = re.compile(r"\w+(?:[.,]\w+)*")
 
@@ -29,13 +29,13 @@ def words(text: str) -> str:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """Return the questions of a file of JSON lines; raises CommandFailed with file and line."""
+    """Return the questions of a file of JSON lines; raises InputRefused with file and line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
+        raise InputRefused(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise CommandFailed(f"{path}: is not UTF-8 (byte {error.start})", status=MISUSED) from None
+        raise InputRefused(f"{path}: is not UTF-8 (byte {error.start})") from None
     return [_question(line, f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -43,14 +43,13 @@ def _question(line: str, place: str) -> Question:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
-        raise CommandFailed(f"{place}: is not JSON", status=MISUSED) from None
+        raise InputRefused(f"{place}: is not JSON") from None
     text = fields.get("text") if isinstance(fields, dict) else None
     answer = fields.get("answer") if isinstance(fields, dict) else None
     answers = answer if isinstance(answer, list) else [] if answer is None else [answer]
     if not isinstance(text, str) or not all(isinstance(each, str) and words(each) for each in answers):
-        raise CommandFailed(
+        raise InputRefused(
             f'{place}: must be an object {{"text", "answer"}}; "answer" is a string, several, or null where'
             " no answer is right",
-            status=MISUSED,
         )
     return Question(text=text, answers=tuple(answers))

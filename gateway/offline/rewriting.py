@@ -4,31 +4,30 @@ import os
 import tempfile
 from pathlib import Path
 
-from gateway.cli.exits import CommandFailed
-from gateway.errors import PolicyError
+from gateway.errors import PolicyError, WorkRefused
 from gateway.offline.policy_tests import run_tests
 from gateway.policy.diff.loosening import loosened
-from gateway.policy.loading.document import Path as Key
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
+from gateway.policy.source import Path as Key
 
 
 def accepted(text: str, before: Policy, path: Path, changed: Key) -> Policy:
-    """Return the policy of a changed text; raises CommandFailed where more than `changed` would be looser.
+    """Return the policy of a changed text; raises WorkRefused where more than `changed` would be looser.
 
     Or where one of the policy's own tests would fail that holds now.
     """
     try:
         after = parse_policy(text, name=before.source.name, folder=path.parent)
     except PolicyError as error:
-        raise CommandFailed(f"nothing was written: {error.problems[0]}") from None
+        raise WorkRefused(f"nothing was written: {error.problems[0]}") from None
     if other := [where for where, _ in loosened(before, after) if where != changed]:
-        raise CommandFailed(f"nothing was written: {after.source.at(other[0], 'would be looser, too')}")
+        raise WorkRefused(f"nothing was written: {after.source.at(other[0], 'would be looser, too')}")
     held = {each.index for each in run_tests(before) if not each.problems}
     for verdict in run_tests(after):
         if verdict.problems and verdict.index in held:
             where = after.source.at(("tests", verdict.index), verdict.problems[0])
-            raise CommandFailed(f"nothing was written, since a test of the policy would fail: {where}")
+            raise WorkRefused(f"nothing was written, since a test of the policy would fail: {where}")
     return after
 
 
@@ -42,7 +41,7 @@ def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
 
 
 def replace_file(path: Path, old: bytes, new: bytes) -> None:
-    """Write a file anew under its name and with its mode; raises CommandFailed, and changes nothing then.
+    """Write a file anew under its name and with its mode; raises WorkRefused, and changes nothing then.
 
     A reader finds the old file or the new one, never half of one. A link stays one.
     """
@@ -57,11 +56,11 @@ def replace_file(path: Path, old: bytes, new: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if real.read_bytes() != old:
-            raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again")
+            raise WorkRefused(f"{path}: was changed meanwhile; nothing was written, run it again")
         draft.replace(real)
         draft = None
     except OSError as error:
-        raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
+        raise WorkRefused(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)

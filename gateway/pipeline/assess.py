@@ -5,9 +5,10 @@ from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
 from gateway.complexity.complexity import features_of
+from gateway.domain.masked import Masked
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masked, Masker
+from gateway.privacy.masking.masker import Masker
 from gateway.types import Entities, Privacy, PrivacyClass, Request
 
 ON_LOOP_BYTES = 8 * 1024

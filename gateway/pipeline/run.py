@@ -9,9 +9,8 @@ from gateway.clock import Clock, Deadline
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.dispatch.trail import Trail
+from gateway.domain.ticket import Fetched
 from gateway.errors import TicketUnknown
-from gateway.extras.handoff.ticket import Fetched
-from gateway.extras.mirror.second import capped
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.score import score_budget, score_plan
 from gateway.ledger.view import BudgetView
@@ -65,7 +64,6 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
-        self._sampling = capped(policy)
         complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
         self._priced = tuple(
             name
@@ -147,10 +145,12 @@ class Pipeline:
                 else:
                     yield event
 
-    async def sample(self, request: Request, decision: Decision, deadline: Deadline, trail: Trail) -> Answer:
-        """Answer what no caller waits for: tried once, and paid for from the purse of second answers."""
+    async def generate_beside(
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: Trail
+    ) -> Answer:
+        """Answer what no caller waits for, under another policy's budgets and number of tries."""
         return await self._dispatcher.generate_beside(
-            request, decision, policy=self._sampling, deadline=deadline, trail=trail
+            request, decision, policy=policy, deadline=deadline, trail=trail
         )
 
     async def is_wanted(self, model: str, *, beside: int) -> bool:

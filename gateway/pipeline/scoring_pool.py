@@ -20,8 +20,8 @@ from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline.assess import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, Job, PolicyUnknown
-from gateway.policy.loading.document import Source
 from gateway.policy.model import Policy
+from gateway.policy.source import Source
 from gateway.types import Entities, Request
 
 PROCESSES = 2

@@ -9,15 +9,15 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from gateway.complexity.scorer_file import Scorer
 from gateway.policy.complexity import Complexity
 from gateway.policy.entities import EntitySource
 from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
-from gateway.policy.loading.document import Source
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.sampling import Sample
+from gateway.policy.scorer import Scorer
+from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,
     LlamaCppModel,

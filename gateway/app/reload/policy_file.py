@@ -11,9 +11,9 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import PolicyError
+from gateway.policy import source
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.diff.restart import needs_restart
-from gateway.policy.loading import document
 from gateway.policy.loading.load import load_policy
 from gateway.policy.model import OpenAIModel, Policy
 
@@ -91,7 +91,7 @@ def missing_key(spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
     return f"the variable {spec.api_key_env} is not set; set it, or take the model out of the policy"
 
 
-def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[document.Path, str]]:
+def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
     for name, spec in policy.models.items():
         if isinstance(spec, OpenAIModel) and (said := missing_key(spec, environ)):
             yield ("models", name, "api_key_env"), said

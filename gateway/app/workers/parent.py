@@ -1,4 +1,4 @@
-"""The parent of `gateway serve --workers N`: `python -m gateway.app.workers.parent ORDERS`, started by `serve`.
+"""The parent of `gateway serve --workers N`: `python -m gateway.app.workers.parent ORDERS`, run by `serve`.
 
 It never imports gRPC, which does not survive a fork and is not needed here. It keeps the port and owns the
 engines, spawns the workers that share the port by SO_REUSEPORT, and starts again what ends.
@@ -22,11 +22,10 @@ from gateway.app.workers import shared_folder
 from gateway.app.workers.control_socket import listen
 from gateway.app.workers.engine_registry import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
 from gateway.app.workers.policy_publisher import ParentPolicy
-from gateway.cli.exits import MISUSED
 from gateway.clock import SystemClock
 from gateway.domain.listen import Address, claim, parse_address, refused
 from gateway.engine_host.supervisor import EngineSupervisor
-from gateway.errors import PolicyError, StartupError
+from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.server.admin.worker import METRICS_FOLDER
 from gateway.telemetry.logs import LogFormat, configure_logs
@@ -183,8 +182,8 @@ class Parent:
             if self._is_ending.is_set():
                 return
             _log.error("worker.exited", worker=number, pid=process.pid, status=status)
-            if status == MISUSED:
-                self.status = MISUSED  # It has said why, and would say so again.
+            if status == STARTUP_STATUS:
+                self.status = STARTUP_STATUS  # It has said why, and would say so again.
                 self._end(signal.SIGTERM)
                 return
             try:
@@ -225,10 +224,10 @@ def main() -> int:
             return asyncio.run(_run(orders, address, folder))
     except StartupError as error:
         sys.stderr.write(f"gateway: {error}\n")
-        return MISUSED
+        return STARTUP_STATUS
     except PolicyError as error:  # It was right a moment ago, when `serve` read it.
         sys.stderr.write(f"{error}\n")
-        return MISUSED
+        return STARTUP_STATUS
 
 
 async def _run(orders: Orders, address: Address, folder: Path) -> int:

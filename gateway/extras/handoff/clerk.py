@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
+from gateway.domain.ticket import State, Ticket
 from gateway.errors import TicketRefused, TicketUnknown
 from gateway.extras.handoff.queue import Queue
 from gateway.extras.handoff.texts import Question, answer_bond, request_bond
-from gateway.extras.handoff.ticket import State, Ticket, answered, leased
+from gateway.extras.handoff.ticket import answered, leased
 
 if TYPE_CHECKING:  # It needs the extra `handoff`.
     from gateway.extras.handoff.seal import KeyRing

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.ticket import Fetched, Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketUnknown
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
 from gateway.extras.handoff.texts import Question, answer_bond, request_bond, size_bytes
-from gateway.extras.handoff.ticket import Fetched, Ticket, new_id
+from gateway.extras.handoff.ticket import new_id
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import privacy_class
 from gateway.types import Answer, Decision, Degraded, Request

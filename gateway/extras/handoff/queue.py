@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.domain.ticket import Ticket
 from gateway.errors import StartupError
 from gateway.extras.handoff.sqlite import SqliteQueue, open_file
-from gateway.extras.handoff.ticket import Ticket
 from gateway.ledger.open import REDIS, SQLITE, file_of
 
 KEY_VARIABLE = "GATEWAY_HANDOFF_KEY"

@@ -8,8 +8,9 @@ from typing import Any, Final
 from redis.exceptions import RedisError, WatchError
 
 from gateway.clock import Clock
+from gateway.domain.ticket import Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable
-from gateway.extras.handoff.ticket import Ticket, from_json, to_json
+from gateway.extras.handoff.ticket import from_json, to_json
 from gateway.ledger.redis import client_of
 
 TRIES: Final = 20

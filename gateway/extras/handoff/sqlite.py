@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.clock import Clock
+from gateway.domain.ticket import Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable
-from gateway.extras.handoff.ticket import Ticket, from_json, to_json
+from gateway.extras.handoff.ticket import from_json, to_json
 from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
 

@@ -3,57 +3,15 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
+from gateway.domain.ticket import State, Ticket
 from gateway.errors import TicketRefused
 from gateway.types import PrivacyClass, Reason
 
 ID_BYTES = 16
 """Of randomness in an id, so that nobody guesses one."""
-
-
-class State(StrEnum):
-    """Where a ticket stands."""
-
-    WAITING = "waiting"
-    TAKEN = "taken"
-    """A person works on it, until the lease ends."""
-    ANSWERED = "answered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """What may be known of a request without its key: names, numbers and times, no text of anybody."""
-
-    id: str
-    tenant: str
-    request_id: str
-    reason: Reason
-    privacy_class: PrivacyClass
-    created_unix_s: float
-    keep_s: float
-    """How long it is kept without an answer, and again with one."""
-    expires_unix_s: float
-    taken_by: str = ""
-    lease_ends_unix_s: float = 0.0
-    answered_unix_s: float | None = None
-
-    def state(self, unix_s: float) -> State:
-        """Return where it stands at a moment."""
-        if self.answered_unix_s is not None:
-            return State.ANSWERED
-        return State.TAKEN if self.taken_by and unix_s < self.lease_ends_unix_s else State.WAITING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A ticket as its caller sees it."""
-
-    ticket: Ticket
-    answer: str | None = field(default=None, repr=False)
-    """What a person wrote; None while nobody has."""
 
 
 def new_id() -> str:

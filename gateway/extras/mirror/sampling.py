@@ -9,13 +9,13 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.trail import Trail
 from gateway.errors import BackendError, GatewayError
 from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict
-from gateway.extras.mirror.second import ENDED, Draw, draw, is_drawn_from
+from gateway.extras.mirror.second import ENDED, Draw, capped, draw, is_drawn_from
 from gateway.pipeline.active_policy import Current
 from gateway.pipeline.run import Pipeline
 from gateway.policy.model import Policy
 from gateway.policy.sampling import Sample
 from gateway.routing import alone, decide_for
-from gateway.server.grpc.boundary import log_defect
+from gateway.telemetry.defects import log_defect
 from gateway.types import Answer, Attempt, Decision, Hints, Reason, Request, Sampled, SampleResult
 
 LOOK_EVERY_S = 0.05
@@ -134,7 +134,10 @@ class Sampler:
         trails.append(trail := Trail(self._clock))
         if await _is_wanted(pipeline, model, beside=0):
             return SampleResult.BUSY
-        asking = asyncio.ensure_future(pipeline.sample(request, decision, deadline, trail))
+        answer = pipeline.generate_beside(
+            request, decision, policy=capped(pipeline.policy), deadline=deadline, trail=trail
+        )
+        asking = asyncio.ensure_future(answer)
         watching = asyncio.ensure_future(self._until_wanted(pipeline, model))
         try:
             await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)

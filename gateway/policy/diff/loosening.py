@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits, Rates
-from gateway.policy.loading.document import Path
 from gateway.policy.model import (
     Budget,
     LlamaCppModel,
@@ -25,6 +24,7 @@ from gateway.policy.model import (
 )
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.sampling import Sample
+from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
 
 Change = tuple[Path, str]

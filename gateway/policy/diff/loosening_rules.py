@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway.policy.loading.document import Path
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.source import Path
 
 _Models = Mapping[str, LlamaCppModel | OpenAIModel]
 

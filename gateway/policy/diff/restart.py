@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gateway.policy.loading.document import Path
 from gateway.policy.model import LlamaCppModel, Policy
+from gateway.policy.source import Path
 from gateway.policy.spec import CommonKeys
 
 _NEEDS = "needs a restart of the gateway"

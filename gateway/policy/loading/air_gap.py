@@ -4,7 +4,8 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from gateway.policy.loading.document import Document, Problem
+from gateway.policy.loading.document import Document
+from gateway.policy.source import Problem
 
 WAY_OUT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
 """A name is refused even if it means this host: looking it up may ask another one."""

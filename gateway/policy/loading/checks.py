@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.policy.entities import ModelEntities
 from gateway.policy.expectations import PolicyTest
 from gateway.policy.loading.detection import check_detection
-from gateway.policy.loading.document import Document, Path, Problem
+from gateway.policy.loading.document import Document
 from gateway.policy.loading.expectation_checks import check_tests
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.loading.wording import did_you_mean, quoted
@@ -32,6 +32,7 @@ from gateway.policy.model import (
     Rule,
 )
 from gateway.policy.sampling import CAP, Sample
+from gateway.policy.source import Path, Problem
 
 Part = TypeVar("Part")
 Finding = tuple[Path, str]

@@ -5,7 +5,7 @@ enough to say everything once, and a document that cannot refer to itself cannot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -20,13 +20,12 @@ from ruamel.yaml.events import (
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from gateway.policy.source import Path, Problem, key_of
+
 MAX_BYTES = 131_072
 """Some thousand lines; the reader is slow enough that more would hold up a reload for seconds."""
 MAX_DEPTH = 16
 """Four times what a policy needs; the reader's time grows with the square of the depth."""
-
-Path = tuple[str | int, ...]
-"""Where a value stands: keys and list positions (from 0), from the top."""
 
 EMPTY = "is empty; give it a value, or remove the key"
 """What is wrong with a key that has no value, and with null."""
@@ -35,19 +34,6 @@ _STRING = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_TEXT = frozenset({_STRING, _MERGE, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
 """What stays text: YAML 1.2 has no dates, and no `=`."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """One thing that is wrong with a document; sorts by line."""
-
-    line: int
-    key: str
-    message: str
-
-    def render(self, name: str) -> str:
-        """Return `file:line: key: what is wrong`, on one line whatever the document holds."""
-        return _printable(f"{name}:{self.line}: {self.key}: {self.message}")
 
 
 TOO_LONG = Problem(1, "file", f"is longer than {MAX_BYTES} bytes")
@@ -83,33 +69,6 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a policy stands: the name of its file, and the line of every key."""
-
-    name: str
-    lines: Mapping[Path, int]
-    text: str = field(default="", repr=False)
-    """What was read, for a process that hands it on."""
-
-    def at(self, path: Path, message: str) -> str:
-        """Return `file:line: key: message`; what is not there is said of the nearest thing around it."""
-        around = path
-        while around and around not in self.lines:
-            around = around[:-1]
-        return Problem(self.lines.get(around, 1), key_of(path), message).render(self.name)
-
-
-def key_of(path: Path) -> str:
-    """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:64]}" for part in path)
-    return key.removeprefix(".") or "file"
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_document(text: str) -> Document:

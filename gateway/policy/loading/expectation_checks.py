@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from gateway.policy.expectations import PolicyTest
-from gateway.policy.loading.document import Path
 from gateway.policy.loading.wording import did_you_mean, quoted
+from gateway.policy.source import Path
 
 
 def check_tests(

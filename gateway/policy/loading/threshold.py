@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from gateway.policy.loading.document import Path, read_document
+from gateway.policy.loading.document import read_document
 from gateway.policy.loading.rules import Conditions
 from gateway.policy.loading.syntax import Comparison, comparisons
 from gateway.policy.loading.wording import did_you_mean
 from gateway.policy.model import Policy
+from gateway.policy.source import Path
 
 VARIABLE = "complexity"
 ALL_ABOVE, ALL_BELOW = "-1.0", "2.0"

@@ -6,8 +6,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from gateway.policy.loading.air_gap import is_on_this_host
-from gateway.policy.loading.document import Path
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.policy.source import Path
 from gateway.types import PrivacyClass
 
 _COMPLETIONS = "/chat/completions"

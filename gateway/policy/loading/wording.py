@@ -13,8 +13,9 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.policy.loading.document import EMPTY, Document, Path, Problem
+from gateway.policy.loading.document import EMPTY, Document
 from gateway.policy.model import PolicyFile
+from gateway.policy.source import Path, Problem
 
 _WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
 _SAID = {

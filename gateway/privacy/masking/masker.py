@@ -5,9 +5,10 @@ A mask is a wish of the operator against the safe course, so whatever is unsure 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from gateway.clock import Clock
+from gateway.domain.masked import Masked
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
@@ -22,19 +23,6 @@ MAX_VALUES = 200
 _NO_ENTITIES = Entities()
 MIN_WORD = 3
 """Words of a name that are shorter are not looked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Masked:
-    """A request as a model may see it; lives as long as the request does."""
-
-    request: Request
-    privacy_class: PrivacyClass
-    """The class of what is left."""
-    values: Mapping[str, str] = field(repr=False)
-    """What each placeholder stands for, by its word in lower case."""
-    counts: Mapping[str, int]
-    """How many places were masked, by type."""
 
 
 class Masker:

@@ -5,7 +5,6 @@ for every call.
 """
 
 import asyncio
-import traceback
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -23,6 +22,7 @@ from gateway.policy.model import Policy
 from gateway.server.grpc.access import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.grpc.status import AbortStatus, pushback_ms, status_of
 from gateway.server.grpc.wire import parse_languages
+from gateway.telemetry.defects import log_defect
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
@@ -239,10 +239,3 @@ async def _abort(context: Context, scope: Scope, error: GatewayError) -> None:
             raise
         # Whoever does not read its answer will not read this either; it is on its way, and we go on.
         raise asyncio.CancelledError from None
-
-
-def log_defect(request_id: str, error: BaseException) -> None:
-    """Log an error that nobody foresaw: its type and where it comes from."""
-    # The message of an unexpected exception may hold anything, a prompt too: only type and places are logged.
-    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    _log.error("defect", request_id=request_id, error=type(error).__name__, places=places[-8:])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.extras.handoff.ticket import Fetched
+from gateway.domain.ticket import Fetched
 from gateway.types import (
     Answer,
     Attempt,
