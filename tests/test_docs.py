@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import COMMANDS, load_command
+from tests.rooms import LAYERS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 
 
@@ -68,6 +69,22 @@ def test_make_targets_exist() -> None:
     named = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / "README.md").read_text(encoding="utf-8")))
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     assert {"demo", "test"} <= named <= targets
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    """Every file and folder that ARCHITECTURE.md names exists, and it leaves no room out."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w*./]+(?:/|\.py|\.md))`", page)
+    gone = [
+        name
+        for name in named
+        if not any(list(base.glob(name.rstrip("/"))) for base in (ROOT, ROOT / "gateway"))
+        and not list((ROOT / "gateway").rglob(name.rstrip("/")))
+    ]
+    assert not gone
+    rooms = {room.replace(".", "/") for layer in LAYERS for room in layer[layer[0] == "gateway" :]}
+    missing = {room for room in rooms if f"`{room}/`" not in page and f"`{room}.py`" not in page}
+    assert not missing - {"gateway/admin", "gateway/__main__"}
 
 
 @cache

@@ -9,33 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.rooms import LAYERS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gateway"
-
-LAYERS = (
-    (
-        "gateway",
-        "gateway.domain",
-        "gateway.types",
-        "gateway.errors",
-        "gateway.clock",
-        "gateway.v1",
-        "gateway.engine.v1",
-        "gateway.admin",
-    ),
-    ("gateway.policy",),
-    ("gateway.complexity", "gateway.privacy", "gateway.ledger"),
-    ("gateway.policy.loading", "gateway.policy.diff"),
-    ("gateway.routing",),
-    ("gateway.backends", "gateway.engine_host", "gateway.telemetry", "gateway.testing"),
-    ("gateway.dispatch", "gateway.records", "gateway.privacy.entities"),
-    ("gateway.pipeline", "gateway.offline"),
-    ("gateway.extras",),
-    ("gateway.server", "gateway.engine", "gateway.client", "gateway.simulate"),
-    ("gateway.app",),
-    ("gateway.cli", "gateway.__main__"),
-)
-"""The rooms from the lowest layer up: a room imports from its own layer and from those below."""
 
 VALUES = frozenset(LAYERS[0])
 APART = {
