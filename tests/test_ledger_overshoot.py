@@ -14,13 +14,13 @@ import redis
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
-from gateway.dispatch.reserve import Ledger
+from gateway.dispatch.reserve import GRACE_S, Ledger
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
 from tests.redis_server import running_redis
-from tests.spender import BUDGET, CAP_USD_NANOS, Bills, Rush, rush
+from tests.spender import BUDGET, CAP_USD_NANOS, PATIENCE_S, Bills, Rush, rush
 
 PROCESSES = 4
 REQUESTS = 1_000
@@ -157,11 +157,11 @@ async def test_kill_at_random_points(url: str, tmp_path: Path, spawn: Spawn) -> 
 
 
 class LateClock(SystemClock):
-    """Ten minutes on, when every deadline of the killed has passed."""
+    """Later on: every deadline of the killed has passed, and it is no wrong clock yet."""
 
     def unix_s(self) -> float:
-        """Seconds since 1970, and ten minutes."""
-        return super().unix_s() + 600.0
+        """Seconds since 1970, and what a spender may take."""
+        return super().unix_s() + PATIENCE_S + GRACE_S + 5.0
 
 
 async def test_redis_restart_keeps_the_books(tmp_path: Path) -> None:
