@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.app import run
 from gateway.cli.calibrate_model import calibrate_model
 from gateway.cli.exits import CommandFailed
 from gateway.engine.models import resolve_model_path
+from gateway.errors import InputRefused
 from gateway.offline import confidence_fit
 from gateway.offline.labelled import Question, read_questions
 from gateway.policy.escalation import Calibration
@@ -57,9 +59,9 @@ def test_a_bad_line_is_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "qa.jsonl"
     path.write_text('{"text": "fine"}\n' + line)
 
-    with pytest.raises(CommandFailed, match=r"qa\.jsonl:2: ") as caught:
+    with pytest.raises(InputRefused, match=r"qa\.jsonl:2: "):
         read_questions(path)
-    assert caught.value.status == 2
+    assert run(["calibrate", "--model", "edge", "--input", str(path)]) == 2
 
 
 def test_an_unknown_model_is_named(tmp_path: Path) -> None:

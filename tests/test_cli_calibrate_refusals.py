@@ -86,7 +86,7 @@ def test_a_record_that_would_be_scored_or_counted_wrongly(
             "--model does not go with --input: say either --input or --model",
         ),
         (["--input", "x", "--max-usd-per-day", "inf"], "must be a finite number"),
-        (["--input", "x", "--target-cloud-share", "1.2"], "should be less than or equal to 1"),
+        (["--input", "x", "--target-cloud-share", "1.2"], "must be at most 1.0"),
         (["--input", "x", "--target-cloud-share", "0.2", "--write"], "--write needs --policy FILE"),
         (
             ["--input", "x", "--target-cloud-share", "0.2"],

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
-from gateway.cli.exits import CommandFailed
 from gateway.clock import SystemClock
+from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
 from gateway.policy.loading.load import load_policy, parse_policy
 from gateway.records.line import Recorded
@@ -303,7 +303,7 @@ def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
     """What somebody else wrote is not overwritten, and no draft is left."""
     path = tmp_path / "p.yaml"
     path.write_text("theirs")
-    with pytest.raises(CommandFailed, match="was changed meanwhile"):
+    with pytest.raises(WorkRefused, match="was changed meanwhile"):
         replace_file(path, b"read", b"new")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("p.yaml", "theirs")]
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.cli.app import run
-from gateway.cli.exits import CommandFailed
+from gateway.errors import WorkRefused
 from gateway.offline.download import source_of
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4096
@@ -178,7 +178,7 @@ def test_sources(text: str) -> None:
 
 def test_a_source_without_a_file_is_refused() -> None:
     """A repository alone is not a model."""
-    with pytest.raises(CommandFailed, match=r"OWNER/REPO/FILE\.gguf"):
+    with pytest.raises(WorkRefused, match=r"OWNER/REPO/FILE\.gguf"):
         source_of("owner/repo")
 
 

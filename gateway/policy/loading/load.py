@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -32,7 +33,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 def default_policy_path() -> Path:
     """Return the packaged policy, which starts on a bare machine; a copy of `policies/default.yaml`."""
-    return Path(__file__).with_name("default.yaml")
+    return Path(str(files("gateway.policy").joinpath("default.yaml")))
 
 
 def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -> Policy:
