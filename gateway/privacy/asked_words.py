@@ -53,6 +53,8 @@ _NATIONAL: Mapping[str, str] = {
     "medical record": r"medical record (?:number|no)|mrn",
     "member id": r"(?:member|patient|subscriber|insurance|policy|beneficiary)[ _-]?(?:id|number|no)",
     "my number": r"individual number",
+    "teudat zehut": r"teudat zehut",
+    "sin": r"sin (?:number|no|card)",
     "resident registration": r"resident registration",
     "employer id": r"employer id(?:entification)?",
     "itin": r"itin",
@@ -76,7 +78,8 @@ ASKED: Mapping[str, Words] = {
     "PHONE": (
         (
             r"\b(?:(?:tele)?phones?|telefon\w{0,8}|t[e\xe9]l[e\xe9]fon[eo]|(?:mobile|cell|contact|fax) number"
-            r"|cellphone|whats ?app|call you|reach you|your number|handynummer|celular)\b",
+            r"|cellphone|whats ?app|call you|reach you|your number|handynummer|celular|cellulare"
+            r"|num[e\xe9]ro (?:de )?portable)\b",
             "phone",
         ),
     ),

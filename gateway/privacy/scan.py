@@ -7,6 +7,7 @@ from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.named import named_values
 from gateway.privacy.normalize import NO_PLACE, NormalText, normalise, spelled
+from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
 from gateway.types import Entities, Finding
 
@@ -107,7 +108,8 @@ def _is_as_sure(other: Located, match: Match, index: int) -> bool:
 def readings_of(text: str) -> tuple[NormalText, ...]:
     """Return a text as detectors see it, and the readings that add to it.
 
-    They put digits together that stand one by one, part the words in names of fields, and put the name of a
+    They put digits together that stand one by one, part the words in names of fields, put words of other
+    scripts into English, and put the name of a
     value before it that has its name elsewhere.
     """
     try:
@@ -115,7 +117,8 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
     except UnicodeEncodeError:
         raise Unjudged("text cannot be read") from None
     try:
-        further = (spelled(normal), fields_as_words(normal), named_values(normal))
+        english = in_english(normal)
+        further = (spelled(normal), fields_as_words(normal), named_values(english or normal), english)
     except MemoryError:
         raise Unjudged("names of values could not be looked for") from None
     return (normal, *(reading for reading in further if reading is not None))

@@ -24,7 +24,7 @@ _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
 _OF = (
     r"(?:[ _\x1f-]?(?:card|document))?(?:[ _\x1f-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
-    r"(?: is| was|:|=|#| -)?[ \t]*[:#=(]?[ \t\"']*(?:is )?"
+    r"(?: is| was|:|=|#| -)?[ \t]*[:#=(>]?[ \t\"']*(?:is )?"
 )
 _PASSPORT_OR_LICENCE = (
     r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein"

@@ -40,13 +40,14 @@ _SOMETHING_ELSE = Pattern(
 )
 _WORDS = (
     r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[a-z]{0,3}|t[eé]l[eé]phone|t[eé]l[eé]fono|telepono"
-    r"|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|sms|desk|landline|hotline"
+    r"|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|msisdn|sms|desk"
+    r"|n[uú]m[eé]ro (?:de )?portable|numero di cellulare|landline|hotline"
     r"|dial(?:led|ing)?|pager|call(?:ed|ing)?|ring|(?:text(?:ed)?|reach(?:ed)?) (?:me|him|her|them|us)"
     r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
 )
 _LABEL = Pattern(
-    r"\b" + _WORDS + r"\b(?: ?(?:number|numbers|no|nr|num|line))?\.?(?: (?:me|him|her|us|them|back))?"
-    r"(?: (?:is|was|at|on|under|to))?\s*[:=#(-]?\s*(?:is )?$",
+    r"\b" + _WORDS + r"\b(?: ?(?:numbers?|no|nr|num|numm?er|line))?\.?(?: (?:me|him|her|us|them|back))?"
+    r"(?: (?:is|was|at|on|under|to))?[\"']?\s*[:=#(>-]?[\s\"']*(?:is )?$",
     ignore_case=True,
 )
 _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
