@@ -4,7 +4,10 @@ import re
 import sys
 import unicodedata
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
 from gateway.privacy.detector import digits_in, paragraphs
@@ -67,6 +70,38 @@ class NormalText:
             return start, end
         first, last = self.offsets[start], self.offsets[end - 1]
         return (NO_PLACE, 0) if NO_PLACE in (first, last) else (first, last + 1)
+
+
+class Edit(NamedTuple):
+    """Other characters in place of [start, end) of a text, and where they stand in it, or NO_PLACE."""
+
+    start: int
+    end: int
+    written: str
+    place: int = NO_PLACE
+
+
+MOST_EDITS = 4096
+"""Of one reading; what stands behind them is read as it is."""
+
+
+def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool = False) -> NormalText | None:
+    """Return a text with edits, in order, of which the first ones count; None where there are none."""
+    text, done = normal.text, 0
+    pieces: list[str] = []
+    kept: list[int] = []
+    for start, end, written, place in islice(edits, MOST_EDITS):
+        pieces += [text[done:start], written]
+        kept += range(done, start)
+        kept += [place] * len(written)
+        done = end
+    if not pieces:
+        return None
+    pieces.append(text[done:])
+    kept += range(done, len(text))
+    if normal.offsets is not None:
+        kept = [at if at == NO_PLACE else normal.offsets[at] for at in kept]
+    return NormalText("".join(pieces), tuple(kept), is_of_fields=is_of_fields)
 
 
 _LEAST_SPELLED = 9

@@ -5,11 +5,11 @@ of the other one, so that a name of a field, a word beside a value and a questio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from gateway.domain.text.pattern import Pattern
-from gateway.privacy.normalize import NO_PLACE, NormalText
+from gateway.privacy.normalize import Edit, NormalText, rewritten
 
 _NAMES: Mapping[str, str] = {
     "phone number": (
@@ -82,32 +82,19 @@ def in_english(normal: NormalText) -> NormalText | None:
     lowered = text.lower()
     if not _ANY.is_in(lowered.encode()):
         return None
-    pieces: list[str] = []
-    kept: list[int] = []
-    done = 0
+    return rewritten(normal, _edits(text, lowered), is_of_fields=True)
+
+
+def _edits(text: str, lowered: str) -> Iterator[Edit]:
     names, pattern = _pattern(tuple(word for each in _WORDS.values() for word in each if word in lowered))
     for found in pattern.finditer(text):
-        pieces.append(text[done : found.start()])
-        kept += range(done, found.start())
-        done = found.end()
         group = found.lastindex or 0
         if group <= len(names):
-            added = f" {names[group - 1]}" + " " * text[done : done + 1].isalnum()
-            pieces.append(added)
-            kept += [NO_PLACE] * len(added)
-            continue
-        for part in (group - 2, group - 1, group):
-            mark = "-" if part > group - 2 else ""
-            pieces += [mark, found[part]]
-            kept += [NO_PLACE] * len(mark)
-            kept += range(*found.span(part))
-    if not pieces:
-        return None
-    pieces.append(text[done:])
-    kept += range(done, len(text))
-    if normal.offsets is not None:
-        kept = [at if at == NO_PLACE else normal.offsets[at] for at in kept]
-    return NormalText("".join(pieces), tuple(kept), is_of_fields=True)
+            start, end = found.span()
+            yield Edit(start, end, f" {names[group - 1]}" + " " * text[end : end + 1].isalnum())
+        else:
+            (_, year), (month, month_end), (day, day_end) = map(found.span, (group - 2, group - 1, group))
+            yield from (Edit(year, month, "-"), Edit(month_end, day, "-"), Edit(day_end, found.end(), ""))
 
 
 @lru_cache(maxsize=64)

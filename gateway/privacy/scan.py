@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
+from gateway.privacy.escapes import unescaped
 from gateway.privacy.named import named_values
 from gateway.privacy.normalize import NO_PLACE, NormalText, normalise, spelled
 from gateway.privacy.other_scripts import in_english
@@ -108,9 +109,9 @@ def _is_as_sure(other: Located, match: Match, index: int) -> bool:
 def readings_of(text: str) -> tuple[NormalText, ...]:
     """Return a text as detectors see it, and the readings that add to it.
 
-    They put digits together that stand one by one, part the words in names of fields, put words of other
-    scripts into English, and put the name of a
-    value before it that has its name elsewhere.
+    They put digits together that stand one by one, part the words in names of fields, have words of other
+    scripts in English and escaped characters as they are, and put the name of a value before it that has its
+    name elsewhere.
     """
     try:
         normal = normalise(text)
@@ -118,7 +119,13 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
         raise Unjudged("text cannot be read") from None
     try:
         english = in_english(normal)
-        further = (spelled(normal), fields_as_words(normal), named_values(english or normal), english)
+        further = (
+            spelled(normal),
+            fields_as_words(normal),
+            named_values(english or normal),
+            english,
+            unescaped(normal),
+        )
     except MemoryError:
         raise Unjudged("names of values could not be looked for") from None
     return (normal, *(reading for reading in further if reading is not None))

@@ -1,0 +1,56 @@
+"""Values with escaped characters in them, as URLs, JSON and HTML carry them: `jan%40example.com`."""
+
+import html
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from gateway.domain.text.pattern import Pattern, as_seen
+from gateway.privacy.normalize import Edit, NormalText, rewritten
+
+_WITHIN = r"(?:40|2[BDEbde]|3[0-9ADad]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa])"
+"""Codes of letters, digits and of the marks that values are written with."""
+_JOINT = r"(?:20|2[89Ff]|[aA]0)"
+"""Those of a space, a bracket and a slash, which part most other things."""
+_FORM = r"[A-Za-z0-9_\]]=[0-9A-Z%()]{2,12}\+[0-9A-Z(%]"
+"""A space in a field of a form."""
+_ESCAPED = Pattern(
+    rf"(?:%(?:25){{0,2}}|\\u00|\\x){_WITHIN}|%25(?:25)?[0-9A-Fa-f]{{2}}"
+    rf"|[0-9](?:%(?:25){{0,2}}|\\u00|\\x){_JOINT}[0-9A-Z%\\(]|[0-9)]&(?:nbsp|#32|#160|#[xX]20|#[xX][aA]0);[0-9A-Z(]"
+    r"|&#0{0,4}(?:4[0135-9]|5[0-7]|6[4-9]|[789][0-9]|1[01][0-9]|12[0-2]);"
+    rf"|&#[xX]0{{0,4}}{_WITHIN};|&(?:commat|plus|period|hyphen|dash|lowbar);"
+    rf"|{_FORM}"
+)
+_CHARACTER = re.compile(
+    r"(?:%(?:25){0,2}|\\u00|\\x)([2-7][0-9A-Fa-f]|[aA]0)|&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|[a-z]{2,8});"
+    r"|(?<=[0-9A-Z)])\+(?=[0-9A-Z(])"
+)
+
+
+def unescaped(normal: NormalText) -> NormalText | None:
+    """Return the lines with such characters, and these as they are; None where there are none."""
+    return rewritten(normal, _edits(normal.text)) if _ESCAPED.is_in(normal.text) else None
+
+
+def _edits(text: str) -> Iterator[Edit]:
+    """Yield what takes the other lines away, and a character for each escape."""
+    encoded, end = as_seen(text), 0
+    place = _ESCAPED.place(encoded, 0)
+    while place is not None:
+        start = text.rfind("\n", end, place[0]) + 1
+        if start > end + bool(end):
+            yield Edit(end, start, "\n\n" if end else "")
+        end = text.find("\n", place[0])
+        end = len(text) if end < 0 else end
+        for found in _CHARACTER.finditer(text, start, end):
+            yield Edit(*found.span(), _character(found[0]), found.start())
+        place = _ESCAPED.place(encoded, end)
+    yield Edit(end, len(text), "")
+
+
+@lru_cache(maxsize=4096)
+def _character(escape: str) -> str:
+    """Return the one character that an escape stands for, or a space."""
+    plain = chr(int(escape[-2:], 16)) if escape[0] in "%\\" else html.unescape(escape)
+    is_one = len(plain) == 1 and plain.isascii() and plain.isprintable()
+    return plain if is_one and escape != "+" else " "
