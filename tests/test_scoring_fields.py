@@ -1,6 +1,7 @@
 """Names of fields and heads of columns give a value its meaning, however their words are joined."""
 
 import random
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,8 @@ from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.scan import readings_of
 from gateway.privacy.split_words import split_words
+from gateway.types import PrivacyClass
+from tests.data_values import MAKERS
 from tests.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
@@ -33,7 +36,7 @@ def ssn(source: random.Random) -> str:
 def birth(source: random.Random) -> str:
     """Return a date, every second time with a time behind it."""
     day = f"{source.randrange(1940, 2009)}-0{source.randrange(1, 10)}-{source.randrange(10, 28)}"
-    return source.choice([day, day + "T00:00:00Z", day + "T00:00:00.000+02:00"])
+    return source.choice([day, day + "T00:00:00Z", day + "T00:00:00.000+02:00", day.replace("-", "")])
 
 
 def phone(source: random.Random) -> str:
@@ -61,17 +64,23 @@ KINDS: tuple[tuple[str, Callable[[random.Random], str], str], ...] = (
     (
         "US_SSN",
         ssn,
-        "social_security_number socialSecurityNumber SOCIAL_SECURITY_NUMBER customerSsn",
+        "social_security_number socialSecurityNumber SOCIAL_SECURITY_NUMBER customerSsn applicantSSN"
+        " SSNNumber mySSN SSN1 spouseSSNValue",
     ),
     (
         "DOB",
         birth,
-        "date_of_birth dateOfBirth birthDate DATE_OF_BIRTH patientDob dataUrodzenia fecha_nacimiento",
+        "date_of_birth dateOfBirth birthDate DATE_OF_BIRTH patientDob dataUrodzenia fecha_nacimiento"
+        " userDOB DOBDate BirthDt dt_nascimento dataNasc fechaNac GebDatum",
     ),
-    ("PHONE", phone, "phone_number phoneNumber mobile_phone homePhone contact_number PHONE_NUMBER phone_1"),
+    (
+        "PHONE",
+        phone,
+        "phone_number phoneNumber mobile_phone homePhone contact_number PHONE_NUMBER phone_1 custTEL telnr",
+    ),
     ("BANK_ACCOUNT", lambda r: _digits(r, 10), "account_number accountNumber bankAccountNumber acct_number"),
     ("BANK_ACCOUNT", routing, "routing_number routingNumber abaRouting"),
-    ("NATIONAL_ID", pesel, "nr_pesel nrPesel pesel_number"),
+    ("NATIONAL_ID", pesel, "nr_pesel nrPesel pesel_number NumerPESEL PESELNumer"),
     ("NATIONAL_ID", lambda r: "K" + _digits(r, 8), "passport_number passportNumber passport_no"),
 )
 CARRIERS = (
@@ -132,9 +141,53 @@ def test_readings_keep_their_places(text: str) -> None:
                 assert at < 0 or char == text[at] or (char in " \n" and text[at] in "_\n")
 
 
+GLUED = ((ssn, "SSN"), (ssn, "ssn"), (pesel, "PESEL"), (phone, "tel"), (phone, "Phone"))
+
+
+@pytest.mark.parametrize(("draw", "label"), GLUED)
+def test_a_label_without_a_space_names_its_value(draw: Callable[[random.Random], str], label: str) -> None:
+    """As in names of files and in notes; a card needs no label, but must not be hidden by one."""
+    source = random.Random(label)
+    for form in ("{}{}", "see {}{}, please", "scan_{}{}.pdf", "{}-{}", "{}#{}"):
+        value = draw(source)
+        text = form.format(label, value)
+        assert value in {text[f.start : f.end] for f in SCORER.score_text(text).findings}, form
+
+
+TYPED = ("{}L", "{}LL", "{}ULL", "{}n", "{}_u64", "{}i64", "{}EUR")
+
+
+@pytest.mark.parametrize("form", TYPED)
+def test_the_type_of_a_number_in_a_program_hides_nothing(form: str) -> None:
+    """Nor does the code of a currency, of a card as of a number that its name tells."""
+    source = random.Random(form)
+    for kind, text, value in (
+        ("CREDIT_CARD", "x = " + form, MAKERS["CREDIT_CARD"](source).replace(" ", "").replace("-", "")),
+        ("NATIONAL_ID", "long pesel = " + form + ";", pesel(source)),
+        ("IBAN", ":25:" + form, "DE89370400440532013000"),
+    ):
+        assert value in found(kind, text.format(value)), kind
+
+
+def test_the_track_of_a_card_is_no_escape() -> None:
+    """`%B4` begins a magnetic stripe, not a character."""
+    assert found("CREDIT_CARD", "%B5555555555554444^DOE/JO^2712101?") == ["5555555555554444"]
+
+
+def test_no_group_of_a_uuid_is_a_number() -> None:
+    """Its groups look like identity documents, accounts and telephones of many countries."""
+    source = random.Random(7)
+    texts = [f"id={uuid.UUID(int=source.getrandbits(128), version=4)}" for _ in range(3000)]
+    known = ("4305488a-28f9-47c4-8fc9-60aaf1686a2f", "a799348f-8087-4925-9464-ea4d3053d762")
+    for text in (*texts, *known, "ee82893d-af17-458a-aa86-7daeac2a2953"):
+        assert SCORER.score_text(text).privacy_class is PrivacyClass.PUBLIC
+
+
 def test_words_of_a_name_are_parted() -> None:
     """By underscores and where a capital or a number begins."""
     assert split_words("dateOfBirth") == "date Of Birth"
     assert split_words("nr_pesel") == "nr pesel"
     assert split_words("phone2") == "phone 2"
+    assert split_words("SSNNumber") == "SSN Number"
+    assert split_words("applicantSSN") == "applicant SSN"
     assert split_words("plain") == "plain"

@@ -152,7 +152,7 @@ def stands_alone(data: bytes, start: int, end: int) -> bool:
     """
     if start:
         before = data[start - 1]
-        if before in _JOINING:
+        if before in _JOINING and (data[start] != _PLUS or before in _DIGITS):
             return False
         if before in _INSIDE and data[start - 2 : start - 1].isdigit():
             if before == _POINT and data[start] in _DIGITS:
@@ -166,8 +166,18 @@ def stands_alone(data: bytes, start: int, end: int) -> bool:
         if after in _INSIDE and data[end + 1 : end + 2].isdigit():
             if data.find(after, start, end) >= 0:
                 return False
-            return after != _POINT or data[end - 1] not in _DIGITS or bool(_DECIMALS.match(data, end))
-    return True
+            if after == _POINT and data[end - 1] in _DIGITS and not _DECIMALS.match(data, end):
+                return False
+    return not is_in_uuid(data, start, end)
+
+
+def is_in_uuid(data: bytes, start: int, end: int) -> bool:
+    """Whether a place is a part of a UUID, whose groups may look like any number."""
+    if _DASH not in data[max(0, start - 1) : start] + data[end : end + 1]:
+        return False
+    first = max(0, start - _UUID_CHARS)
+    around = _UUID.finditer(data, first, end + _UUID_CHARS)
+    return any(found.start() <= start and end <= found.end() for found in around)
 
 
 _DIGITS = frozenset(b"0123456789")
@@ -175,6 +185,11 @@ _JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 _INSIDE = frozenset(b".-/")
 """What may stand within a number, between digits."""
 _POINT = ord(".")
+_PLUS = ord("+")
+"""With it a number begins, whatever letter stands before."""
+_DASH = b"-"
+_UUID = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
+_UUID_CHARS = 36
 _DECIMALS = re.compile(rb"\.(?:0+|[0-9]{1,2})(?![0-9A-Za-z]|[.][0-9])")
 """Those of an amount, or of a whole number that a spreadsheet or a column of decimals holds."""
 _DATE = re.compile(rb"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]-")

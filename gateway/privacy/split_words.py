@@ -1,5 +1,6 @@
 """Names of fields as words: `dateOfBirth` and `nr_pesel` give a value its meaning as well as words do."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -8,13 +9,13 @@ from gateway.privacy.detector import digits_in
 from gateway.privacy.normalize import NO_PLACE, NormalText
 
 NUMBER_WORDS = (
-    r"ssn|social|secur|birth|dob|born|geb(?:oren|urts)|naci|naiss|nascit|urodz|phone|mobil|m[o\xf3]vil|cell|tel"
+    r"ssn|social|secur|birth|dob|born|geb|nac|naiss|nasc|urodz|data[ _]?ur|phone|mobil|m[o\xf3]vil|cell|tel"
     r"|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
     r"|regon|passport|paszport|pasaporte|reisepass|passe|licen[cs]|driv|f(?:\xfc|ue)hrerschein|national|citizen"
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-    r"|anschrift"
+    r"|anschrift|kimlik|teudat|my[ _]?num|visa"
 )
 """Beginnings and middles of words that detectors look for beside a number; more of them cost time only."""
 CONTEXT_WORDS = (
@@ -24,15 +25,20 @@ CONTEXT_WORDS = (
 )
 """The same, with those that name a secret."""
 
+_LITERAL = r"\b[A-Z]{0,2}\d{9,34}(?:n|[uU]?[lL]{1,2}|[lL]{1,2}[uU]|_?[iu](?:32|64)|[A-Z]{3})\b"
+"""A number with the mark of its type in a program, or the code of a currency."""
+_TYPE = re.compile(r"(?<=\d{9})(?:_?[iu]\d\d|[A-Za-z]{1,3})$")
+_CAPITALS = r"[A-Z]{2,6}[A-Z][a-z]+"
 _FIELD = Pattern(
-    r"\b(?:[A-Za-z]*[a-z][A-Z][a-z]|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b|\b[A-Za-z]{4,}_?\d{1,2}\b"
+    r"\b(?:[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b"
+    rf"|\b[A-Za-z]{{4,}}_?\d{{1,2}}\b|\b[A-Za-z_]{{2,30}}\d+\b|{_LITERAL}"
 )
 _SIGN = Pattern(
-    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b)|[a-z]_(?:{NUMBER_WORDS})"
-    r"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\d{0,2}\b)",
+    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d)|[a-z]_(?:{NUMBER_WORDS})"
+    rf"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+\d{{0,2}}\b|\b{_CAPITALS}|{_LITERAL})",
     ignore_case=True,
 )
-_CAMEL = Pattern(r"\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{2,6})+\b")
+_CAMEL = Pattern(rf"\b(?:[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+|{_CAPITALS}[A-Za-z]*)\b")
 _NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
 _LEAST_PART = 2
 _LEAST_DIGITS = 4
@@ -95,13 +101,21 @@ def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, li
     for first, last in _FIELD.places(text):
         name = text[first:last]
         if name not in seen:
-            seen[name] = _joints(name) if _is_field(name) else []
+            seen[name] = _parts(name)
         for joint, is_mark in seen[name]:
             at = first + joint
             pieces += [text[done:at], " "]
             kept += [*range(done, at), at if is_mark else NO_PLACE]
             done = at + is_mark
     return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
+
+
+def _parts(name: str) -> list[tuple[int, bool]]:
+    """Return where a name of a field comes apart, or a number and its type; nowhere for anything else."""
+    number_type = _TYPE.search(name)
+    if number_type:
+        return [(number_type.start(), False)]
+    return _joints(name) if _is_field(name) else []
 
 
 def _is_field(name: str) -> bool:
@@ -132,6 +146,7 @@ def _joints(name: str) -> list[tuple[int, bool]]:
     """Return where words meet, and whether an underscore stands there."""
     found = [(at, True) for at, char in enumerate(name) if char == "_" and 0 < at < len(name) - 1]
     for at, (one, other) in enumerate(pairwise(name), start=1):
-        if (one.islower() and other.isupper()) or (one.isalpha() and other.isdigit()):
+        is_last_capital = one.isupper() and other.isupper() and name[at + 1 : at + 2].islower()
+        if is_last_capital or (one.islower() and other.isupper()) or (one.isalpha() and other.isdigit()):
             found.append((at, False))
     return sorted(found)

@@ -73,9 +73,12 @@ _UNIT_SEPARATOR = b"\x1f"
 _ESCAPE = re.compile(
     rb"(?:\x1b|\\(?:x1[bB]|u001[bB]|033|e))\[[0-9;]{0,20}[A-Za-z]"
     rb"|\\(?:[bfnrtv]|u00[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2})"
-    rb"|%(?:[01289A-Fa-f][0-9A-Fa-f]|3[A-Fa-f]|[46]0|[57][B-Fb-f])"
+    rb"|%B(?=[0-9]{12})|%(?:[01289A-Fa-f][0-9A-Fa-f]|3[A-Fa-f]|[46]0|[57][B-Fb-f])"
 )
-"""Colours of terminals, and marks and spaces as strings of JSON and programs, and URLs, write them."""
+"""Colours of terminals, and marks and spaces as strings of JSON and programs, and URLs, write them.
+
+The track of a card begins with %B and its number (ISO/IEC 7813).
+"""
 
 
 def as_data(text: str) -> bytes:

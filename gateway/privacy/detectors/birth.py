@@ -9,13 +9,14 @@ _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = (
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
-    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})(?:\b|T\d\d:?\d\d)"
+    r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})(?:\b|T\d\d:?\d\d|_)"
 )
 _LABELLED = Pattern(
-    r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day)|d\.?o\.?b\.?|geburtsdatum|geb\."
-    r"|fecha (?:de )?nacimiento|date (?:de )?naissance|data (?:de )?nascimento|geboortedatum|data ur\."
-    r"|data urodzenia|data (?:di )?nascita)(?: (?:date|utc|time))?[\"']?(?: is| was)?"
-    r"[ \t]*[:=(>-]?[ \t\"']*" + _DATE,
+    r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day|dt|ts)|d\.?o\.?b\.?|geb(?:urts)?[ _]?dat(?:um|e)?|geb\."
+    r"|fecha (?:de )?nac(?:imiento)?|(?:dat[ae]|dt)\.? (?:d[eia] )?na(?:s[cz]|iss)[a-z]{0,8}|geboortedatum"
+    r"|data ur(?:\b|\.|odzenia))(?: (?:date|utc|time))?[\"']?(?: is| was)?"
+    r"[ \t]*[:=(>_#-]?[ \t\"']*" + _DATE,
     ignore_case=True,
 )
 _BORN = Pattern(
@@ -31,7 +32,7 @@ class BirthDetector:
     """Finds dates of birth."""
 
     types = ("DOB",)
-    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nacim|naiss|nascita|nascim|geboort|data ur|urodz"
+    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nac|naiss|nas[cz]|data ur|urodz"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stdnum.iso7064 import mod_97_10
 
 from gateway.domain.text.pattern import Pattern, as_data
-from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, stands_alone
+from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, is_in_uuid, stands_alone
 
 # Country and total length, from the IBAN registry of SWIFT.
 _REGISTRY = """
@@ -34,7 +34,9 @@ class IbanDetector:
         def judge(start: int, _: int) -> Match | None:
             length = _LENGTHS.get(text[start : start + 2].upper())
             end = _end(data, start, length) if length else None
-            return Match("IBAN", start, end, CHECKED) if end and is_iban(text[start:end]) else None
+            if not end or not is_iban(text[start:end]) or is_in_uuid(data, start, end):
+                return None
+            return Match("IBAN", start, end, CHECKED)
 
         def judge_polish(start: int, end: int) -> Match | None:
             """Judge an account of Poland as it is written there: the IBAN without its country."""

@@ -39,8 +39,8 @@ _SOMETHING_ELSE = Pattern(
     r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
 )
 _WORDS = (
-    r"(?:(?:tele)?phones?|phone ?no|tel|telephon|telefon[a-z]{0,3}|t[eé]l[eé]phone|t[eé]l[eé]fono|telepono"
-    r"|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|msisdn|sms|desk"
+    r"(?:(?:tele)?phones?|phone ?no|tel(?:nr|no)?|telephon|telefon[a-z]{0,3}|t[eé]l[eé]phone|t[eé]l[eé]fono"
+    r"|telepono|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|msisdn|sms|desk"
     r"|n[uú]m[eé]ro (?:de )?portable|numero di cellulare|landline|hotline"
     r"|dial(?:led|ing)?|pager|call(?:ed|ing)?|ring|(?:text(?:ed)?|reach(?:ed)?) (?:me|him|her|them|us)"
     r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
