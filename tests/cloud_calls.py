@@ -88,18 +88,18 @@ class RawServer:
     async def serve(self) -> AsyncIterator["RawServer"]:
         """Listen while the block runs. `then` says what follows a reply: keep, close, reset, hang."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._writers: set[asyncio.StreamWriter] = set()
+        self.writers: set[asyncio.StreamWriter] = set()
         self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         try:
             yield self
         finally:
             server.close()
-            for writer in self._writers:
+            for writer in self.writers:
                 writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.add(writer)
+        self.writers.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 self.received.append(await _read_request(reader))

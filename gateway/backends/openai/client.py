@@ -1,18 +1,27 @@
 """The SDK's client as it is opened for one model: what it sends of itself, and what it may be sent.
 
+Nothing of one call stays for the next, which may be another tenant's: no cookie, and no byte that came late.
 No compression is asked for: a megabyte of it can become gigabytes. The body of an error is bounded here,
 since the SDK reads it whole; that of an answer is read, within its own bounds, by whoever asked.
 """
 
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import httpx2
 import openai
+from openai._vendor.httpx_aiohttp import AiohttpTransport
 
 from gateway.errors import StartupError
 from gateway.policy.model import OpenAIModel
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 ERROR_BYTES: Final = 64 * 1024
@@ -32,6 +41,36 @@ class CloudClient(openai.AsyncOpenAI):
     def default_headers(self) -> dict[str, str | openai.Omit]:
         """Return what is sent with every request."""
         return dict(self.sent_headers)
+
+
+class _CleanConnector(aiohttp.TCPConnector):
+    """Uses a connection again only where nothing has come on it since its last answer.
+
+    aiohttp would give out what came unasked as the answer to the next request.
+    """
+
+    async def _get(self, key: "ConnectionKey", traces: "list[Trace]") -> "Connection | None":
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
+
+
+def _open_transport(proxy: str | None) -> AiohttpTransport:
+    """Return the transport of the SDK over connections of our own: theirs would keep cookies."""
+    tls = httpx2.create_ssl_context(trust_env=False)
+    limits = openai.DEFAULT_CONNECTION_LIMITS
+
+    def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_CleanConnector(
+                limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry, ssl=tls
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    return AiohttpTransport(client=session, proxy=httpx2.Proxy(proxy) if proxy else None, trust_env=False)
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -94,7 +133,8 @@ def open_client(name: str, spec: OpenAIModel, api_key: str | None) -> CloudClien
             project=spec.project or "",
             max_retries=0,
             http_client=openai.DefaultAioHttpClient(
-                proxy=spec.proxy,
+                transport=_open_transport(spec.proxy),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 trust_env=False,
                 follow_redirects=False,
                 event_hooks={"response": [_bound_error]},
