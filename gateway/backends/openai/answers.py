@@ -125,11 +125,17 @@ class StreamReader:
         self._take_usage(body, choice)
         return text
 
-    def last_chunk(self) -> Chunk:
-        """Return the chunk that ends the answer; raises UnreadableAnswer when it has not ended."""
+    def last_chunk(self, *, is_framed: bool = True) -> Chunk:
+        """Return the chunk that ends the answer; raises UnreadableAnswer when it has not ended.
+
+        Unless `is_framed`, only the closing of the connection was an end. A cut looks the same, so that it
+        proves nothing where a finish reason does not.
+        """
         late = "".join([self._take(choice) for choice in self._others])
         if self._finish_reason is None:
             raise UnreadableAnswer("the stream ended without a finish_reason")
+        if not is_framed and not self.may_be_over:
+            raise UnreadableAnswer("the connection closed before the stream had ended")
         finish_reason = FinishReason.CONTENT_FILTER if self._is_refusal else self._finish_reason
         if self._usage is None and self._was_counted:
             self._note(USAGE_IMPOSSIBLE)

@@ -62,9 +62,11 @@ class CloudBackend:
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
         try:
-            async with self._answer(call, body) as pieces:
+            async with self._answer(call, body) as (pieces, is_framed):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
-            return read_reply(raw, bounds, self._note) if is_json(raw) else self._read_events(raw, bounds)
+            if is_json(raw):
+                return read_reply(raw, bounds, self._note)
+            return self._read_events(raw, bounds, is_framed=is_framed)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
             raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
@@ -82,7 +84,7 @@ class CloudBackend:
         events = EventReader(bounds)
         pieces_seen = 0
         try:
-            async with self._answer(call, body) as pieces:
+            async with self._answer(call, body) as (pieces, is_framed):
                 incoming = StreamBody(
                     pieces, reader, wait_s=lambda: self._finish_wait_s(call), failures=_FAILURES
                 )
@@ -94,7 +96,7 @@ class CloudBackend:
                             yield Chunk(text=text)
                 for event in events.rest(is_needed=not reader.may_be_over):
                     yield Chunk(text=reader.feed(event))
-            last_chunk = reader.last_chunk()
+            last_chunk = reader.last_chunk(is_framed=is_framed)
         except _FAILURES as error:
             failure = translate(self.name, error, unix_s=self._clock.unix_s())
             if reader.has_text:
@@ -111,8 +113,11 @@ class CloudBackend:
     @asynccontextmanager
     async def _answer(
         self, call: Call, body: dict[str, object]
-    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
-        """Send a request and give the body of its answer as it comes; the connection is let go at the end."""
+    ) -> AsyncGenerator[tuple[AsyncIterator[bytes], bool], None]:
+        """Send a request and give the body of its answer as it comes; the connection is let go at the end.
+
+        With it whether the body has an end of its own; else only the closing of the connection ends it.
+        """
         response: httpx2.Response = await self._client.post(
             _PATH,
             cast_to=httpx2.Response,
@@ -124,17 +129,18 @@ class CloudBackend:
             coding = response.headers.get("content-encoding", "").lower()
             if any(name in coding for name in COMPRESSIONS):
                 raise UnreadableAnswer("it is compressed, although that was not asked for")
+            is_chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
             async with aclosing(response.aiter_raw()) as pieces:
-                yield pieces
+                yield pieces, is_chunked or "content-length" in response.headers
         finally:
             await response.aclose()
 
-    def _read_events(self, raw: bytes, bounds: AnswerBounds) -> Reply:
+    def _read_events(self, raw: bytes, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
         """Read a whole answer of a provider that streams unasked."""
         reader, events = StreamReader(bounds, self._note), EventReader(bounds)
         text = "".join([reader.feed(event) for event in events.feed(raw)])
         text += "".join([reader.feed(event) for event in events.rest()])
-        last = reader.last_chunk()
+        last = reader.last_chunk(is_framed=is_framed)
         if last.finish_reason is None:
             raise UnreadableAnswer("the stream ended without a finish_reason")
         return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
