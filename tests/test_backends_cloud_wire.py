@@ -132,42 +132,6 @@ async def test_silence_of_such_a_provider_is_a_stall(begun: bytes, monkeypatch: 
         assert type(await outcome(streamed, base_url, timeout_s=2 * SHORT_S)) is StreamTruncated
 
 
-ROLE_FIRST = line(chunk({"role": "assistant"}, "stop")) + line(said("one ")) + line(said("two"))
-RESUMED = line(said("one ")) + line(chunk({}, "stop")) + line(said("two")) + line(chunk({}, "stop"))
-
-
-@pytest.mark.parametrize("ask", [whole, streamed])
-@pytest.mark.parametrize("then", ["close", "reset"])
-@pytest.mark.parametrize("begun", [EVERY, ROLE_FIRST, RESUMED])
-async def test_a_closed_connection_does_not_end_what_such_a_provider_says(
-    begun: bytes, then: str, ask: Ask
-) -> None:
-    """It may as well be a cut, unless the body has an end of its own or says that it is done."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-    async with RawServer(head + begun, then=then).serve() as server:
-        got = await outcome(ask, server.base_url)
-        assert type(got) is (StreamTruncated if ask is streamed else BackendProtocol)
-        server.reply = http(200, begun, content_type="text/event-stream")
-        got = await outcome(ask, server.base_url)
-        assert isinstance(got, Reply)
-        assert got.text == "one two"
-    for end in (COUNTS, b"data: [DONE]\n\n", b"data: [DONE]"):
-        async with RawServer(head + begun + end, then="close").serve() as server:
-            got = await outcome(ask, server.base_url)
-            assert isinstance(got, Reply)
-            assert got.text == "one two"
-
-
-@pytest.mark.parametrize("ask", [whole, streamed])
-async def test_a_closed_connection_ends_what_has_a_finish_reason_behind_it(ask: Ask) -> None:
-    """Old servers send a body without a length."""
-    head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-    async with RawServer(head + ANSWER, then="close").serve() as server:
-        got = await outcome(ask, server.base_url)
-    assert isinstance(got, Reply)
-    assert got.text == "one two"
-
-
 async def test_a_provider_that_was_seen_to_repeat_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one answer showed holds for the next one, whose first words look like any other's."""
     monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", 0.01)

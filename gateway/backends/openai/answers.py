@@ -113,8 +113,13 @@ class StreamReader:
         if event is None:
             self.is_done = True
             return ""
-        body = _object(event)
-        choice = _choice(body)
+        try:
+            body = _object(event)
+            choice = _choice(body)
+        except UnreadableAnswer:
+            if self.is_done:
+                return ""
+            raise
         text = ""
         if choice is None:
             self.pieces += has_usage(body, None)

@@ -14,6 +14,8 @@ END_WAIT_S: Final = 0.05
 DENSE_BYTES: Final = 8 * 1024
 """A piece of this size may hold a thousand events; others get a turn before the next one."""
 
+_OVER = -1
+"""In the place of a number of pieces."""
 _SPAN = 512
 """Bytes at the beginning of a body by which JSON is told from events."""
 
@@ -33,7 +35,7 @@ class StreamBody:
         self._reader = reader
         self._wait_s = wait_s
         self._failures = failures
-        self._state = (0, False)
+        self._pieces_seen = 0
         self._until_s: float | None = None
         self._was_dense = False
 
@@ -47,8 +49,11 @@ class StreamBody:
         if not self._reader.may_be_over:
             piece = await anext(self._pieces, b"")
         else:
+            ends_at_s = self._ends_at_s()
+            if self._reader.is_over and asyncio.get_running_loop().time() >= ends_at_s:
+                return b""  # A flood leaves no pause in which a timeout could end it.
             try:
-                async with asyncio.timeout_at(self._ends_at_s()):
+                async with asyncio.timeout_at(ends_at_s):
                     piece = await anext(self._pieces, b"")
             except self._failures:
                 return b""
@@ -56,10 +61,13 @@ class StreamBody:
         return piece
 
     def _ends_at_s(self) -> float:
-        """Return until when to wait: events of the answer start the wait anew, comments and pings do not."""
-        state = (self._reader.pieces, self._reader.is_over)
-        if self._until_s is None or state != self._state:
-            self._state = state
+        """Return until when to wait: events of the answer start the wait anew, comments and pings do not.
+
+        Nothing does where the answer is over.
+        """
+        pieces = _OVER if self._reader.is_over else self._reader.pieces
+        if self._until_s is None or pieces != self._pieces_seen:
+            self._pieces_seen = pieces
             wait_s = END_WAIT_S if self._reader.is_over else FINISH_WAIT_S
             self._until_s = asyncio.get_running_loop().time() + min(wait_s, self._wait_s())
         return self._until_s

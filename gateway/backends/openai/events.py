@@ -67,9 +67,21 @@ class EventReader:
         self._begun_bytes = 0
         self._is_error = False
         """Whether the event is named one."""
+        self._is_done = False
+        """Whether DONE came: nothing that follows can be a part of the answer."""
 
     def feed(self, raw: bytes) -> Iterator[object]:
-        """Yield the JSON value of each event that is whole, DONE for the end; raises UnreadableAnswer."""
+        """Yield the JSON value of each event that is whole, DONE for the end; raises UnreadableAnswer.
+
+        Behind DONE what cannot be read is passed over.
+        """
+        try:
+            yield from self._feed(raw)
+        except UnreadableAnswer:
+            if not self._is_done:
+                raise
+
+    def _feed(self, raw: bytes) -> Iterator[object]:
         self._bytes += len(raw)
         check_bound(self._bytes, self._bounds.body_bytes, "the stream")
         if self._ends_in_cr and raw.startswith(b"\n"):
@@ -104,7 +116,7 @@ class EventReader:
                 if event is not _NOTHING:
                     yield event
         except UnreadableAnswer:
-            if is_needed:
+            if is_needed and not self._is_done:
                 raise
 
     def _take(self, line: bytes) -> object:
@@ -172,6 +184,7 @@ class EventReader:
 
     def _counted(self, event: object) -> object:
         self._events += 1
+        self._is_done = self._is_done or event is DONE
         check_bound(self._events, self._bounds.events, "the number of events")
         if not self._is_error or event is DONE:
             return event

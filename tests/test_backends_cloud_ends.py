@@ -1,0 +1,80 @@
+"""What ends a streamed answer for good, and what does not: over real sockets."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import BackendProtocol, StreamTruncated
+from gateway.types import FinishReason, Reply
+from tests.cloud_calls import Ask, RawServer, http, streamed, whole
+from tests.provider_bytes import chunk, line, said
+from tests.test_backends_cloud_wire import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
+
+REFUSAL = line({"error": {"message": "the server had an error", "code": 500}})
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize(
+    "after",
+    [
+        REFUSAL,
+        b"event: error\n" + line({"x": 1}),
+        line(said("three")),
+        line(said("three", "error")),
+        b"data: [1, 2\n\n",
+        b'data: {"choices": 7}\n\n',
+        b"garbage {" * 1000,
+    ],
+    ids=lambda after: after[:24].decode().strip(),
+)
+async def test_nothing_behind_done_takes_the_answer_back(after: bytes, ask: Ask) -> None:
+    """Neither what cannot be read, nor an error, nor too much: the answer was whole before."""
+    begun = ANSWER + COUNTS + b"data: [DONE]\n\n"
+    async with RawServer(http(200, begun + after, content_type="text/event-stream")).serve() as server:
+        got = await outcome(ask, server.base_url)
+    assert got == Reply(text="one two", finish_reason=FinishReason.STOP, usage=USAGE)
+
+
+@pytest.mark.parametrize("after", [REFUSAL, COUNTS, b": ping\n\n" * 10_000, b"\n" * 60_000, b"x" * 60_000])
+async def test_a_flood_behind_done_is_left(after: bytes) -> None:
+    """The answer is given out though its provider never stops."""
+    async with writing(ANSWER, COUNTS, b"data: [DONE]\n\n", after, repeats=100_000) as base_url:
+        async with asyncio.timeout(10):
+            got = await outcome(streamed, base_url)
+    assert got == Reply(text="one two", finish_reason=FinishReason.STOP, usage=USAGE)
+
+
+ROLE_FIRST = line(chunk({"role": "assistant"}, "stop")) + line(said("one ")) + line(said("two"))
+RESUMED = line(said("one ")) + line(chunk({}, "stop")) + line(said("two")) + line(chunk({}, "stop"))
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+@pytest.mark.parametrize("then", ["close", "reset"])
+@pytest.mark.parametrize("begun", [EVERY, ROLE_FIRST, RESUMED])
+async def test_a_closed_connection_does_not_end_what_such_a_provider_says(
+    begun: bytes, then: str, ask: Ask
+) -> None:
+    """It may as well be a cut, unless the body has an end of its own or says that it is done."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    async with RawServer(head + begun, then=then).serve() as server:
+        got = await outcome(ask, server.base_url)
+        assert type(got) is (StreamTruncated if ask is streamed else BackendProtocol)
+        server.reply = http(200, begun, content_type="text/event-stream")
+        got = await outcome(ask, server.base_url)
+        assert isinstance(got, Reply)
+        assert got.text == "one two"
+    for end in (COUNTS, b"data: [DONE]\n\n", b"data: [DONE]"):
+        async with RawServer(head + begun + end, then="close").serve() as server:
+            got = await outcome(ask, server.base_url)
+            assert isinstance(got, Reply)
+            assert got.text == "one two"
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+async def test_a_closed_connection_ends_what_has_a_finish_reason_behind_it(ask: Ask) -> None:
+    """Old servers send a body without a length."""
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    async with RawServer(head + ANSWER, then="close").serve() as server:
+        got = await outcome(ask, server.base_url)
+    assert isinstance(got, Reply)
+    assert got.text == "one two"
