@@ -1,12 +1,14 @@
 """What ends a streamed answer for good, and what does not: over real sockets."""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from gateway.errors import BackendProtocol, StreamTruncated
+from gateway.backends.openai import body as cloud_body
+from gateway.errors import BackendError, BackendProtocol, StreamTruncated
 from gateway.types import FinishReason, Reply
-from tests.cloud_calls import Ask, RawServer, http, streamed, whole
+from tests.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
 from tests.provider_bytes import chunk, line, said
 from tests.test_backends_cloud_wire import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
 
@@ -78,3 +80,40 @@ async def test_a_closed_connection_ends_what_has_a_finish_reason_behind_it(ask: 
         got = await outcome(ask, server.base_url)
     assert isinstance(got, Reply)
     assert got.text == "one two"
+
+
+EMPTY = [
+    line(said("")),
+    line(chunk({})),
+    line(chunk(None)),
+    line(chunk({"role": "assistant", "content": None})),
+    line({"choices": [{"index": 1, "delta": {"content": "another"}}]}),
+]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+async def test_an_empty_event_is_no_sign_of_life_behind_the_first_word(empty: bytes) -> None:
+    """It keeps a connection open; a model that says nothing more has stalled. Sooner it is one."""
+
+    async def signs_of_life(begun: bytes) -> int:
+        seen = 0
+        async with (
+            writing(begun, empty, pause_s=0.001, repeats=50) as base_url,
+            backend_at(base_url) as backend,
+        ):
+            with contextlib.suppress(BackendError):
+                async for _ in backend.stream(call_of(timeout_s=0.5)):
+                    seen += 1
+        return seen
+
+    assert await signs_of_life(line(said("one "))) == 1
+    assert await signs_of_life(line(chunk({"role": "assistant"}))) > 10
+
+
+@pytest.mark.parametrize("empty", [*EMPTY, line(chunk({}, "stop"))])
+async def test_empty_events_do_not_put_off_the_end(empty: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a finish reason that is given again without a word."""
+    monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", 0.1)
+    async with writing(ANSWER, empty, pause_s=0.01, repeats=2000) as base_url, asyncio.timeout(10):
+        got = await outcome(streamed, base_url)
+    assert got == Reply(text="one two", finish_reason=FinishReason.STOP, usage=None)

@@ -76,7 +76,7 @@ class StreamReader:
         self.has_counts_of_their_own = False
         """Whether the finish reason was followed by an event of token counts and no choice."""
         self.pieces = 0
-        """Events that belonged to the answer so far."""
+        """Events that belonged to the answer so far, or showed that the model is at work."""
         self._bounds = bounds
         self._note = note
         self._others: list[Mapping[str, object]] = []
@@ -124,7 +124,7 @@ class StreamReader:
         if choice is None:
             self.pieces += has_usage(body, None)
         elif not self.is_done:
-            self.pieces += 1
+            self.pieces += not self._has_spoken  # Whatever comes before the first word is a sign of life.
             if self._is_ours(choice):
                 text = self._take(choice)
         self._take_usage(body, choice)
@@ -162,6 +162,9 @@ class StreamReader:
             self._usage = None
             self.repeats_finish = self.repeats_finish or self._finish_reason is not None
         finish_reason = _finish_reason(choice, self._note)
+        if self._has_spoken:  # From then on an event that brings nothing is a ping.
+            is_first_end = finish_reason is not None and self._finish_reason is None
+            self.pieces += said.has_spoken or is_first_end
         if finish_reason is not None:
             self._came_with_first = self._came_with_first or (said.has_spoken and not self._has_spoken)
             # A bare `stop` at the end says less than a reason that was given since the last text.
