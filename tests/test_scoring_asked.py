@@ -37,6 +37,9 @@ ASKED_AND_ANSWERED: list[tuple[str, str, str]] = [
     ("BANK_ACCOUNT", "And the sort code?", "12-34-56"),
     ("DOB", "When were you born?", "3 May 1990"),
     ("DOB", "Your date of birth?", "1990-05-03"),
+    ("DOB", "Kiedy się Pani urodziła?", "03.05.1990"),
+    ("DOB", "DOB?", "13 may 90"),
+    ("US_SSN", "Which SSNs?", "219099999"),
     ("CREDIT_CARD", "Which card number?", "6759649826438453"),
     ("NATIONAL_ID", "Please send your PESEL.", "44051401359"),
     ("NATIONAL_ID", "Passport number?", "AB1234567"),
@@ -55,6 +58,26 @@ FORMS = (
     "Sure, here it is: {}",
     "first line\n{}\nlast line",
     '"{}"',
+    "**{}**",
+    "#{}",
+    "no. {}",
+    '{{"answer": "{}"}}',
+    "\U0001f449 {} \U0001f448",
+    "ok so its {}",
+    "{} - that's mine",
+    "to {}",
+    "meine ist {}, danke",
+    "es el {}",
+    "voici : {}",
+    "proszę: {}",
+)
+FORMS_OF_PASSWORDS = (
+    "{}",
+    " {} \n",
+    "first line\n{}\nlast line",
+    "it is {}",
+    "hier: {}",
+    '{{"answer": "{}"}}',
 )
 BETWEEN = ("One moment.", "The weather is fine today.", "", "What else? 42", "line\n\nline")
 
@@ -62,7 +85,7 @@ BETWEEN = ("One moment.", "The weather is fine today.", "", "What else? 42", "li
 @pytest.mark.parametrize(("kind", "question", "answer"), ASKED_AND_ANSWERED)
 def test_an_answer_is_found_by_the_question_before_it(kind: str, question: str, answer: str) -> None:
     """Whatever stands in between, and however the answer's line is written."""
-    for form in FORMS if kind != "SECRET" else ("{}", " {} \n", "first line\n{}\nlast line"):
+    for form in FORMS if kind != "SECRET" else FORMS_OF_PASSWORDS:
         for between in ((), BETWEEN[:2], BETWEEN * 12):
             assert (kind, answer) in found(question, *between, form.format(answer)), (form, len(between))
 
@@ -78,6 +101,9 @@ def test_a_later_question_reaches_no_earlier_message(kind: str, question: str, a
     ("contents", "why"),
     [
         (("What is your SSN?", "order 219099999"), "a number that is called something else"),
+        (("What is your SSN?", "219099999 bytes"), "a count"),
+        (("What is your SSN?", "row 219099999"), "a number of a row"),
+        (("What is your SSN?", '{"order_id": 219099999}'), "a field of another name"),
         (("What is your SSN?", "There were 219099999 of them."), "a number in a sentence"),
         (("Gib mir ein Beispiel", "48213975"), "a word that is an acronym elsewhere"),
         (("How many tokens, and which password rules?", "Llama-3.1-8B"), "the name of a model"),

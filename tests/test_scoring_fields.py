@@ -189,5 +189,6 @@ def test_words_of_a_name_are_parted() -> None:
     assert split_words("nr_pesel") == "nr pesel"
     assert split_words("phone2") == "phone 2"
     assert split_words("SSNNumber") == "SSN Number"
+    assert split_words("SSNs") == "SSNs"
     assert split_words("applicantSSN") == "applicant SSN"
     assert split_words("plain") == "plain"

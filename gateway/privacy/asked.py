@@ -21,15 +21,26 @@ MOST_LINES = 256
 """Lines of one message that are looked at as answers."""
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _TOKEN = rf"(?:[A-Z]{{0,8}}\d[A-Z0-9]*|(?-i:[A-Z]{{1,4}})|{_MONTH}|of)"
-_ANSWER = Pattern(
-    r"(?m)^[ \t>*\"'`(\[-]*"
-    r"(?:(?:it'?s|it is|that'?s|that is|this is|here(?: it is| you go|'s)?|sure|ok(?:ay)?|yes|yeah|mine|is)"
-    r"[ ,:;.!-]+){0,4}"
-    rf"([+(]?{_TOKEN}(?:[ .,/()+-]{{1,3}}{_TOKEN}){{0,24}}\)?)"
-    r"[ \t.,;!\"'`)\]]*(?:thanks|thank you|please)?[ \t\r.!]*$",
-    ignore_case=True,
+_LEAD = (
+    r"(?m)^[ \t>*\"'`(\[{#?_~-]*"
+    r"(?:(?:answer|value|response|reply|text|content|message|result|number|input)[\"'] *: *[\"'\[]*)?"
 )
-_LONE_WORD = Pattern(r"(?m)^[ \t>*\"'`(\[-]*([^\s\"'`]{8,200})[ \t\"'`)\]\r]*$")
+"""Marks, emoji (a question mark is a character that is not seen), and a key of JSON that says nothing."""
+_OPENING = (
+    r"(?:(?:it'?s|it is|that'?s|that is|this is|here(?: it is| you go| you are|'s)?|sure|ok(?:ay)?|yes|yeah"
+    r"|so|well|mine|my|is|the|number|no|nr|num|to|jest|m[o\xf3]j[ae]?|prosz[e?]|oto|tak|dobrze|meine?|ist|das|hier"
+    r"|ja|bitte|lautet|c'est|voici|voil[a\xe0]|mon|est|oui|es|el|mi|s[i\xed\xec]|aqu[i\xed]|claro"
+    r"|[\xe8\xe9]|il|mio|ecco|meu|aqui|sim|het|mijn)(?: *[,:;.!#]+ *| +)(?:- )?){0,5}"
+)
+"""What people say before an answer; any other word may say that the number is something else."""
+_CLOSING = (
+    r"[ \t.,;!?\"'`)\]}*_~-]*(?:(?:thanks|thank you|please|(?:that'?s )?mine|danke|bitte|merci|gracias|grazie"
+    r"|obrigad[ao]|bedankt|dzi.kuj.|prosz[e?])[ \t.,!]*){0,2}\r?$"
+)
+_ANSWER = Pattern(
+    rf"{_LEAD}{_OPENING}([+(]?{_TOKEN}(?:[ .,/()+-]{{1,3}}{_TOKEN}){{0,24}}\)?){_CLOSING}", ignore_case=True
+)
+_LONE_WORD = Pattern(rf"{_LEAD}{_OPENING}([^\s\"'`]{{8,200}})[ \t\"'`)\]}}\r]*$", ignore_case=True)
 _LEAST_DIGITS = 4
 _LONGEST = 48
 

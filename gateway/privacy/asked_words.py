@@ -90,9 +90,9 @@ ASKED: Mapping[str, Words] = {
     ),
     "DOB": (
         (
-            r"\b(?:date[ _]of[ _]birth|birth ?dates?|birthdays?|dob|you born|born ?[?]|geburtsdatum|geboren"
+            r"\b(?:date[ _]of[ _]birth|birth ?dates?|birthdays?|dob|you born|geburtsdatum|geboren"
             r"|fecha de nacimiento|date de naissance|geboortedatum"
-            r"|data (?:urodzenia|di nascita|de nascimento))(?:\b|[?])",
+            r"|data (?:urodzenia|di nascita|de nascimento))\b|\bborn ?[?]",
             "date of birth",
         ),
     ),

@@ -146,7 +146,8 @@ def _joints(name: str) -> list[tuple[int, bool]]:
     """Return where words meet, and whether an underscore stands there."""
     found = [(at, True) for at, char in enumerate(name) if char == "_" and 0 < at < len(name) - 1]
     for at, (one, other) in enumerate(pairwise(name), start=1):
-        is_last_capital = one.isupper() and other.isupper() and name[at + 1 : at + 2].islower()
+        follows = name[at + 1 :]
+        is_last_capital = one.isupper() and other.isupper() and follows[:1].islower() and follows != "s"
         if is_last_capital or (one.islower() and other.isupper()) or (one.isalpha() and other.isdigit()):
             found.append((at, False))
     return sorted(found)

@@ -10,7 +10,7 @@ _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = (
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
     r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-    rf"|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}})(?:\b|T\d\d:?\d\d|_)"
+    rf"|{_DAY}(?: of)? {_MONTH},? (?:\d{{4}}|\d\d)|{_MONTH} {_DAY},? \d{{4}})(?:\b|T\d\d:?\d\d|_)"
 )
 _LABELLED = Pattern(
     r"\b(?:date[ _]of[ _]birth|birth[ _-]?(?:date|day|dt|ts)|d\.?o\.?b\.?|geb(?:urts)?[ _]?dat(?:um|e)?|geb\."
