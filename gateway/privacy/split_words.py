@@ -31,10 +31,10 @@ _TYPE = re.compile(r"(?<=\d{9})(?:_?[iu]\d\d|[A-Za-z]{1,3})$")
 _CAPITALS = r"[A-Z]{2,6}[A-Z][a-z]+"
 _FIELD = Pattern(
     r"\b(?:[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b"
-    rf"|\b[A-Za-z]{{4,}}_?\d{{1,2}}\b|\b[A-Za-z_]{{2,30}}\d+\b|{_LITERAL}"
+    rf"|\b(?:[A-Za-z]{{4,}}|[A-Z]{{3}})_?\d{{1,2}}\b|\b[A-Za-z_]{{3,30}}\d{{3,}}\b|{_LITERAL}"
 )
 _SIGN = Pattern(
-    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d)|[a-z]_(?:{NUMBER_WORDS})"
+    rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b|\d{{3}})|[a-z]_(?:{NUMBER_WORDS})"
     rf"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+\d{{0,2}}\b|\b{_CAPITALS}|{_LITERAL})",
     ignore_case=True,
 )
