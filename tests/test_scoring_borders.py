@@ -150,6 +150,27 @@ def test_no_invisible_character_hides_a_number() -> None:
         assert normalise(f"{CARD[:7]}{chr(code)}{CARD[7:]}").text == CARD, hex(code)
 
 
+def test_no_invisible_character_joins_a_number_to_its_neighbours() -> None:
+    """Nor does any of them, where lines and cells were copied, hide the border between two values."""
+    for code in (*INVISIBLE[::23], 0xAD, 0x200B, 0x202A, 0xFEFF):
+        mark = chr(code)
+        for text in (f"x{mark}{CARD}{mark}y", f"1{mark}{CARD}{mark}2", f"PAN{mark}{CARD}"):
+            assert {text[f.start : f.end] for f in SCORER.score_text(text).findings} == {CARD}, hex(code)
+
+
+DASHES = [code for code in range(0x20000) if unicodedata.category(chr(code)) == "Pd"]
+
+
+@pytest.mark.parametrize("number", ["219-09-9999", "5555-5555-5555-4444"])
+def test_every_dash_of_unicode_is_a_dash(number: str) -> None:
+    """Also what is used for one between digits: the long vowel of Japanese, wide tildes, middle dots."""
+    assert len(DASHES) > 20
+    for code in (*DASHES, 0x2D7, 0x2043, 0x2212, 0xFF5E, 0x30FC, 0x30FB, 0xB7, 0x2022):
+        text = f"it is {number.replace('-', chr(code))} here"
+        assert [len(number)] == [f.end - f.start for f in SCORER.score_text(text).findings], hex(code)
+    assert normalise("パスワード・10・メール").text == "パスワード・10・メール"
+
+
 @pytest.mark.parametrize("digits", range(7, 13))
 def test_a_bare_number_is_nothing_that_is_kept(digits: int) -> None:
     """Times, counts and orders have a right check digit of some country; that alone says little."""

@@ -13,7 +13,14 @@ from gateway.domain.text.pattern import Pattern
 from gateway.privacy.detector import digits_in, paragraphs
 
 _SPACES = [0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000]
-_DASHES = [*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63]
+_DASHES = [
+    *(0x58A, 0x5BE, 0x1400, 0x1806, *range(0x2010, 0x2016), 0x2E17, 0x2E1A, 0x2E3A, 0x2E3B, 0x2E40, 0x2E5D),
+    *(0x301C, 0x3030, 0x30A0, 0xFE31, 0xFE32, 0xFE58, 0xFE63, 0x10EAD),
+    *(0x2D7, 0x2043, 0x2212, 0x223C, 0xFF5E),
+]
+"""General category Pd, and what is used as one: modifiers, bullets, minus, tilde operator, wide tilde."""
+_BETWEEN_DIGITS = "\u30fc\u00b7\u2022\u30fb"
+"""Marks that part digits; elsewhere they are a long vowel, a middle dot, a bullet."""
 _APOSTROPHES = [0x2018, 0x2019, 0x201B, 0x2032]
 _QUOTES = [0x201C, 0x201D, 0x201F, 0x2033]
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
@@ -36,7 +43,7 @@ def _foldings() -> dict[int, str]:
     """Return what each look-alike stands for: one character for one, so that no offset moves."""
     table = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DASHES, "-")
     table |= dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTES, '"')
-    table |= {code: chr(code - 0xFEE0) for code in _FULL_WIDTH}
+    table |= {code: chr(code - 0xFEE0) for code in _FULL_WIDTH if code not in _DASHES}
     every = array("I", _WITH_DIGITS).tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")
     digits = _DIGITS.findall(every)
     return table | {ord(digit): str(unicodedata.decimal(digit)) for digit in digits}
@@ -44,8 +51,11 @@ def _foldings() -> dict[int, str]:
 
 _FOLDED = _foldings()
 _INVISIBLE = frozenset(map(chr, _INVISIBLE_CODES))
-_TOUCHED = _INVISIBLE | frozenset(map(chr, _FOLDED))
+_TOUCHED = _INVISIBLE | frozenset(map(chr, _FOLDED)) | frozenset(_BETWEEN_DIGITS)
 _TABLE: dict[int, str | None] = {**_FOLDED, **dict.fromkeys(_INVISIBLE_CODES)}
+_TABLE_OF_SPACES = {**_FOLDED, **dict.fromkeys(_INVISIBLE_CODES, " ")}
+_DASHED = re.compile(rf"(?<=\d)[{_BETWEEN_DIGITS}](?=\d)")
+_JOINED = re.compile(rf"[A-Za-z0-9][{''.join(map(chr, _INVISIBLE_CODES))}]+[A-Za-z0-9]")
 
 
 NO_PLACE = -1
@@ -147,7 +157,17 @@ def normalise(text: str) -> NormalText:
     text.encode("utf-8")
     if _TOUCHED.isdisjoint(text):
         return NormalText(text)
-    plain = text.translate(_TABLE)
+    plain = _DASHED.sub("-", text.translate(_TABLE))
     if len(plain) == len(text):
         return NormalText(plain)
     return NormalText(plain, tuple(i for i, char in enumerate(text) if char not in _INVISIBLE))
+
+
+def parted(text: str) -> NormalText | None:
+    """Return the text with spaces for invisible marks; None where none stands between letters or digits.
+
+    Such a mark may stand within a value or, where lines and cells were copied, between two.
+    """
+    if text.isascii() or _INVISIBLE.isdisjoint(text) or not _JOINED.search(text):
+        return None
+    return NormalText(_DASHED.sub("-", text.translate(_TABLE_OF_SPACES)), is_of_fields=True)

@@ -7,7 +7,7 @@ from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
 from gateway.privacy.named import named_values
-from gateway.privacy.normalize import NO_PLACE, NormalText, normalise, spelled
+from gateway.privacy.normalize import NO_PLACE, NormalText, normalise, parted, spelled
 from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
 from gateway.types import Entities, Finding
@@ -110,8 +110,8 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
     """Return a text as detectors see it, and the readings that add to it.
 
     They put digits together that stand one by one, part the words in names of fields, have words of other
-    scripts in English and escaped characters as they are, and put the name of a value before it that has its
-    name elsewhere.
+    scripts in English and escaped characters as they are, part words at invisible marks, and put the name of
+    a value before it that has its name elsewhere.
     """
     try:
         normal = normalise(text)
@@ -125,6 +125,7 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
             named_values(english or normal),
             english,
             unescaped(normal),
+            parted(text),
         )
     except MemoryError:
         raise Unjudged("names of values could not be looked for") from None
