@@ -128,6 +128,7 @@ LEAVES: list[tuple[str, str, str]] = [
     ("CREDIT_CARD", "sort 41 11 11 11 11 11 11 11", "a list of numbers that nothing calls a card"),
     ("US_SSN", "what is 219 - 09 - 9999", "a sum"),
     ("EMAIL", "look at example dot com", "a site"),
+    ("EMAIL", "systemctl restart getty@tty1.service", "a unit of systemd"),
     ("EMAIL", "git clone git@git.example.org:org/repo.git", "the address of a repository"),
     ("EMAIL", "logo@2x.png", "a file"),
     ("EMAIL", "@decorator and a @ b", "no address"),

@@ -104,6 +104,19 @@ def test_a_value_is_found_by_the_name_of_its_field(
         assert (value[:10] if kind == "DOB" else value) in hits, carrier
 
 
+@pytest.mark.parametrize(("kind", "draw", "field"), FIELDS, ids=[field for *_, field in FIELDS])
+def test_a_part_of_a_form_names_its_value(
+    kind: str, draw: Callable[[random.Random], str], field: str
+) -> None:
+    """Though a blank line, and maybe another header, stands between (RFC 7578)."""
+    source = random.Random(field)
+    head = f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n'
+    for more in ("", "Content-Type: text/plain\r\n"):
+        value = draw(source)
+        hits = found(kind, f"{head}{more}\r\n{value}\r\n--x--\r\n")
+        assert (value[:10] if kind == "DOB" else value) in hits
+
+
 def test_a_header_reaches_every_row_of_its_own_column_only() -> None:
     """Each row's cell is found, however far away, and the digits beside it are not where no word is near."""
     rows = [(ssn(random.Random(n)), ssn(random.Random(n + 100))) for n in range(40)]

@@ -67,6 +67,12 @@ FORMS: list[tuple[str, Callable[[random.Random], str], str]] = [
     ("kind: Secret # of the app\ndata:\n    k: {}\n", KEY, "a manifest with a comment"),
     ("Env | Password\n--- | ---\nlive | {}", PASSWORD, "a word of two meanings beside it"),
     ("password - {}", PASSWORD, "a dash"),
+    ("- **Password:** {}", PASSWORD, "emphasis around the colon"),
+    ("**Password**: {}", PASSWORD, "emphasis before it"),
+    ("*api_key* = {}", KEY, "one star, an equals sign"),
+    ("\x1b[32mpassword\x1b[0m: \x1b[1m{}\x1b[0m", PASSWORD, "colours of a terminal"),
+    ('--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n{}\r\n--x', PASSWORD, "part of a form"),
+    ("/login?next=%2Fadmin%3Fpassword%3D{}", PASSWORD, "a URL in a URL"),
     ("private key {}", drawn(64, HEX), "a private key in hexadecimal"),
     ("the deployer's privateKey: 0x{}", drawn(64, HEX), "with a prefix"),
 ]  # fmt: skip
@@ -224,3 +230,17 @@ def test_a_placeholder_is_none_in_any_form(placeholder: str) -> None:
 def test_what_speaks_of_secrets_only_is_left(text: str, why: str) -> None:
     """Settings, references, rules and names of things hold no secret."""
     assert found(text) == [], why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password_updated_at: 2025-03-12T10:11:12Z",
+        '{"passwordChangedAt": "2025-03-12T10:11:12.123Z"}',
+        "token_expires_on = 2025-03-12T10:11:12",
+        "**password** must have 12 characters, *token*: optional",
+    ],
+)
+def test_when_a_password_was_changed_is_none(text: str) -> None:
+    """Nor are words about one."""
+    assert not found(text)

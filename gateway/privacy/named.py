@@ -26,6 +26,11 @@ _NEXT = r"[ \t]*,?[ \t\r]*\n?[ \t-]*[\"']?"
 _PAIR = Pattern(rf"\b{_KEYS}{_IS}{_NAME}{_NEXT}\b{_VALUES}{_IS}{_VALUE}", ignore_case=True)
 _REVERSED = Pattern(rf"\b{_VALUES}{_IS}{_VALUE}{_NEXT}\b{_KEYS}{_IS}{_NAME}(?:[\s,}}>/]|$)", ignore_case=True)
 
+_PART = Pattern(
+    r"form-data;[ \t]*name=\"([^\"\r\n]{1,60})\"[^\n]*\n(?:[A-Za-z-]+:[^\n]*\n)*[ \t]*\r?\n([^\r\n]{3,256})",
+    ignore_case=True,
+)
+"""Of a form (RFC 7578), whose values stand behind a blank line."""
 _MANIFEST = Pattern(
     r"(?m)(?:^|[{,])[ \t-]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t\r]*(?:[,}#]|$)"
 )
@@ -42,9 +47,12 @@ _SIGNS = PatternSet(
         rf"(?:{CONTEXT_WORDS})[^\n]*[|\t;,][^\n]*\n|[|\t;,][^\n]*(?:{CONTEXT_WORDS})[^\n]*\n",
         rf"\b{_KEYS}{_IS}[^\n]*{_NEXT}\b{_VALUES}{_IS}|\b{_VALUES}{_IS}[^\n]*{_NEXT}\b{_KEYS}{_IS}",
         r"kind[\"']?[ \t]*:[ \t]*[\"']?(?-i:Secret)\b",
+        r"form-data;[ \t]*name=",
     ],
     ignore_case=True,
 )
+_FORM = 3
+"""The place in `_SIGNS` of what begins a part of a form."""
 _DELIMITERS = "|\t;,"
 _CELLS = {
     mark: re.compile(rf'"((?:[^"]|"")*)"[^{re.escape(mark)}]*|[^{re.escape(mark)}]+|(?<={re.escape(mark)})')
@@ -76,20 +84,30 @@ def named_values(normal: NormalText) -> NormalText | None:
     pieces: list[str] = []
     kept: list[int] = []
     spellings: dict[str, tuple[str, ...]] = {}
-    for offset, paragraph in paragraphs(text):
-        for name, (start, end) in _pairs(paragraph, signs):
-            if name not in spellings:
-                spellings[name] = tuple(dict.fromkeys((name, split_words(name))))
-            for each in spellings[name]:
-                lead = f"{each}: " if not pieces else f"\n\n{each}: "
-                pieces += [lead, normal.text[offset + start : offset + end]]
-                kept += [NO_PLACE] * len(lead)
-                kept += range(offset + start, offset + end)
+    for name, (start, end) in _in_text(text, signs):
+        if name not in spellings:
+            spellings[name] = tuple(dict.fromkeys((name, split_words(name))))
+        for each in spellings[name]:
+            lead = f"{each}: " if not pieces else f"\n\n{each}: "
+            pieces += [lead, normal.text[start:end]]
+            kept += [NO_PLACE] * len(lead)
+            kept += range(start, end)
     if not pieces:
         return None
     if normal.offsets is not None:
         kept = [at if at == NO_PLACE else normal.offsets[at] for at in kept]
     return NormalText("".join(pieces), tuple(kept))
+
+
+def _in_text(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:
+    for offset, paragraph in paragraphs(text):
+        for name, (start, end) in _pairs(paragraph, signs):
+            yield name, (offset + start, offset + end)
+    if _FORM in signs:
+        for span in _PART.find(text):
+            of_name, value = span.groups
+            if _WORD.is_in(text[slice(*of_name)]):
+                yield text[slice(*of_name)], value
 
 
 def _pairs(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:

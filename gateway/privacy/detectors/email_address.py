@@ -26,6 +26,7 @@ _SPOKEN = Pattern(
 """As it is read out; without such a word before it, people do things at a site."""
 _FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "ts", "py", "html", "json"}
+    | {"service", "socket", "timer", "slice", "scope", "mount"}  # Units of systemd.
 )
 
 

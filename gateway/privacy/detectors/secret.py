@@ -1,5 +1,6 @@
 """Credentials: keys of known form, private keys, logins in URLs and headers, and what a name assigns."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from gateway.domain.text.pattern import Pattern, PatternSet, as_seen, without_escapes
@@ -120,6 +121,9 @@ _LEAST_BODY = 20
 _LONGEST_BODY = 8192
 
 
+_MARKUP = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\*{1,2}(?=[ \t]?[:=])|(?<=[:=])\*{1,2}(?=\s)")
+
+
 class SecretDetector:
     """Finds credentials: what would let somebody in."""
 
@@ -127,12 +131,17 @@ class SecretDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the credentials, without the names and quotes around them."""
-        text = marked(text)
+        text = without_markup(marked(text))
         signs = set(_SIGNS.matching(text))
         if (parted := without_escapes(text)) != as_seen(text):
             signs.update(_SIGNS.matching(parted))
         for index in sorted(signs):
             yield from _KINDS[index][1](text)
+
+
+def without_markup(text: str) -> str:
+    """Return a text with spaces for the colours of a terminal, and for emphasis beside a colon."""
+    return _MARKUP.sub(lambda found: " " * len(found[0]), text) if "*" in text or "\x1b" in text else text
 
 
 def _known(text: str) -> Iterator[Match]:

@@ -33,7 +33,7 @@ _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
     r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
     r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
-    r"|reisepass|public[_-]?key(?:[_-]?token)?|tokeniz\w*|parallelism"
+    r"|(?:updated|changed|created|modified|expires|reset)[_-]?(?:at|on)|reisepass|public[_-]?key(?:[_-]?token)?|tokeniz\w*|parallelism"
     r"|(?:idempoten\w*|partition|primary|foreign|sort|cache|publishable|row|object|routing|correlation|dedup\w*"
     r"|unique|natural|lookup|shard|message|composite|surrogate|site)[ _-]?key)$",
     ignore_case=True,
