@@ -27,7 +27,7 @@ from gateway.privacy import classify as verdict
 from gateway.privacy import scan as search
 from gateway.privacy import scorer as scoring
 from gateway.privacy.masking import masker as judge
-from gateway.privacy.masking.placeholders import Restorer
+from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.grpc import wire
 from gateway.telemetry import defects
@@ -370,7 +370,7 @@ GUARDS: Sequence[Guard] = (
     Guard(name="masking: the hint and all else count again", where="judge.Masked",
           remove=_set(judge, "_with_many", lambda *_: PrivacyClass.PUBLIC)),
     Guard(name="masking: a value is of its request alone", where="unmask.Unmasked",
-          remove=_set(unmask, "Restorer", lambda _, make=Restorer: make({"email_1": masking.MAIL}))),
+          remove=_set(unmask, "Restorer", lambda *_, make=Restorer, **__: make(masking.FIRST_VALUES))),
     Guard(name="handoff: what is stored is sealed", where="seal.KeyRing.seal",
           remove=_set(seal.KeyRing, "seal", lambda _, text, **__: text.encode())),
     Guard(name="handoff: a class above store_up_to is not stored", where="desk._is_wanted",

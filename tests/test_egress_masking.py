@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,8 @@ from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Match
 from gateway.privacy.masking.masker import MAX_VALUES, Masker
-from gateway.privacy.masking.placeholders import Restorer, Span, mask, restore
+from gateway.privacy.masking.placeholders import Span, mask, new_tag
+from gateway.privacy.masking.restore import Restorer, restore
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.routing import View, decide
 from gateway.server.grpc.render import render_decision
@@ -59,6 +61,11 @@ replies: [{id: sorry, text: x}]
     name="p",
 )
 MAIL, PHONE = "jane.roe@example.org", "+44 20 7946 0958"
+
+
+TAG = new_tag((), Random(0)) or ""
+"""What `decided` draws first."""
+FIRST_VALUES = {f"email_1_{TAG.lower()}": MAIL}
 
 
 class Marked:
@@ -103,11 +110,12 @@ def request_of(
     )
 
 
-def decided(request: Request, *, marked: bool = False) -> Decision:
+def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decision:
     """Score, mask and decide."""
     detectors = (*DEFAULT_DETECTORS, Marked()) if marked else DEFAULT_DETECTORS
     privacy = PrivacyScorer(POLICY.privacy, clock=FakeClock(), detectors=detectors).score(request)
-    masked = Masker(POLICY, clock=FakeClock(), detectors=detectors).masked(request, privacy)
+    masker = Masker(POLICY, clock=FakeClock(), detectors=detectors, rng=Random(seed))
+    masked = masker.masked(request, privacy)
     return decide(
         request,
         scores=Scores(complexity=0.0, privacy=privacy.score, budget=0.0),
@@ -116,6 +124,11 @@ def decided(request: Request, *, marked: bool = False) -> Decision:
         view=View(deadline_s=60.0),
         masked=masked,
     )
+
+
+def masked_values(text: str, config: GenerationConfig | None = None) -> Sequence[str]:
+    """Return the placeholders with which a text goes to the first model."""
+    return list(decided(request_of(text, config=config)).permits["cloud"].values)
 
 
 class TestWhatGoes:
@@ -128,10 +141,10 @@ class TestWhatGoes:
         assert decision.chain == ("cloud", "edge")
         permit = decision.permits["cloud"]
         assert [message.content for message in permit.request.messages] == [
-            "Write to <EMAIL_1>, then call <PHONE_1>.",
-            "Is <EMAIL_1> right?",
+            f"Write to <EMAIL_1_{TAG}>, then call <PHONE_1_{TAG}>.",
+            f"Is <EMAIL_1_{TAG}> right?",
         ]
-        assert permit.values == {"email_1": MAIL, "phone_1": PHONE}
+        assert permit.values == {f"email_1_{TAG.lower()}": MAIL, f"phone_1_{TAG.lower()}": PHONE}
         assert permit.privacy_class is PrivacyClass.PUBLIC
         assert decision.masked == {"EMAIL": 2, "PHONE": 1}
         assert [(refusal.model, refusal.reason) for refusal in decision.refused] == [
@@ -151,15 +164,45 @@ class TestWhatGoes:
         decision = decided(request_of("What is a hash table?"))
         assert (decision.masked, decision.permits["cloud"].values) == ({}, {})
 
-    def test_a_placeholder_that_stands_in_the_text_is_not_used(self) -> None:
-        """Neither in another case nor without brackets."""
-        decision = decided(request_of(f"What is <EMAIL_1>, and email_2? Ask {MAIL}."))
-        assert decision.permits["cloud"].request.messages[0].content.endswith("Ask <EMAIL_3>.")
+    def test_words_that_look_like_placeholders_stay_what_they_are(self) -> None:
+        """Whoever writes them: each request has a tag of its own, which stands in none of its texts."""
+        schema = '{"properties": {"email_1": {"enum": ["PHONE_1"]}}}'
+        request = request_of(
+            f"What is <EMAIL_1>, or email_1_{TAG}? Ask {MAIL}.",
+            config=GenerationConfig(json_schema=schema, stop=("EMAIL_7",)),
+        )
+        permit = decided(request).permits["cloud"]
+        assert permit.request.config == request.config
+        (word,) = permit.values
+        assert TAG.lower() not in word
+        answer = f'{{"email_1": "PHONE_1", "to": "<{word.upper()}>"}} EMAIL_1_{TAG}'
+        assert restore(answer, permit.values) == answer.replace(f"<{word.upper()}>", MAIL)
+
+    @pytest.mark.parametrize("kind", ["stop", "json_schema"])
+    def test_no_tag_stands_in_a_stop_string_or_a_schema(self, kind: str) -> None:
+        """They are texts that the model is sent, too."""
+        config = GenerationConfig(**{"stop": (f"x{TAG}",)} if kind == "stop" else {"json_schema": f'"{TAG}"'})
+        assert all(TAG.lower() not in word for word in masked_values(f"Ask {MAIL}.", config))
+
+    def test_each_request_has_a_tag_of_its_own(self) -> None:
+        """So that nobody can write a placeholder of another request."""
+        masker = Masker(POLICY, clock=FakeClock(), rng=Random(1))
+        privacy = PrivacyScorer(POLICY.privacy, clock=FakeClock()).score(request_of(MAIL))
+        words = [word for _ in range(50) for word in masker.masked(request_of(MAIL), privacy)["cloud"].values]
+        assert len(set(words)) == 50
+
+    def test_no_tag_no_mask(self) -> None:
+        """Where every tag that was tried stands in the text."""
+        rng = Random(0)
+        tags = " ".join(tag for _ in range(40) if (tag := new_tag((), rng)))
+        assert decided(request_of(f"Ask {MAIL}. {tags}")).chain == ("edge",)
 
     def test_a_name_goes_masked(self) -> None:
         """PERSON too, where all of it is masked."""
         decision = decided(request_of("please greet [PERSON:Jane Roe] warmly."), marked=True)
-        assert decision.permits["cloud"].request.messages[0].content == "please greet <PERSON_1> warmly."
+        assert (
+            decision.permits["cloud"].request.messages[0].content == f"please greet <PERSON_1_{TAG}> warmly."
+        )
 
 
 LIST = " ".join(f"user{n}@example.org" for n in range(20))
@@ -254,8 +297,10 @@ class TestProperties:
     def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[Span]]) -> None:
         """Whatever the text holds, and whatever was found in it."""
         texts, spans = drawn
-        masked, values, _ = mask(texts, spans)
-        assert [restore(text, values) for text in masked] == texts
+        tag = new_tag(texts, Random(0))
+        assert tag is not None
+        masked, values, _ = mask(texts, spans, tag=tag)
+        assert [restore(text, values, in_urls=True) for text in masked] == texts
 
     @settings(max_examples=400, deadline=None)
     @given(texts_and_spans(), st.lists(st.integers(0, 60), max_size=8))
@@ -263,7 +308,9 @@ class TestProperties:
         self, drawn: tuple[list[str], list[Span]], cuts: list[int]
     ) -> None:
         """A placeholder that is cut anywhere is restored as if it had come whole."""
-        masked, values, _ = mask(*drawn)
+        tag = new_tag(drawn[0], Random(0))
+        assert tag is not None
+        masked, values, _ = mask(*drawn, tag=tag)
         whole = " ".join(masked).swapcase() + " ".join(values)
         at = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
         restorer = Restorer(values)
@@ -274,19 +321,23 @@ class TestProperties:
 @pytest.mark.parametrize(
     ("answer", "restored"),
     [
-        ("Dear <EMAIL_1>,", "Dear a@b.example,"),
-        ("Dear <email_1>,", "Dear a@b.example,"),
-        ("Dear Email_1,", "Dear a@b.example,"),
-        ("**EMAIL_1**'s", "**a@b.example**'s"),
-        ("<EMAIL_1", "<a@b.example"),
-        ("EMAIL_1>", "a@b.example>"),
-        ("<<EMAIL_1>>", "<a@b.example>"),
-        ("EMAIL_12 EMAIL_1a xEMAIL_1 EMAIL_ <EMAIL_2>", "EMAIL_12 EMAIL_1a xEMAIL_1 EMAIL_ <EMAIL_2>"),
+        ("Dear <EMAIL_1_BCDFG>,", "Dear a@b.example,"),
+        ("Dear <email_1_bcdfg>,", "Dear a@b.example,"),
+        ("Dear Email_1_Bcdfg,", "Dear a@b.example,"),
+        ("**EMAIL_1_BCDFG**'s", "**a@b.example**'s"),
+        ("<EMAIL_1_BCDFG", "<a@b.example"),
+        ("EMAIL_1_BCDFG>", "a@b.example>"),
+        ("<<EMAIL_1_BCDFG>>", "<a@b.example>"),
+        (r"\<EMAIL\_1\_BCDFG\>", r"\<a@b.example\>"),
+        *(
+            (other, other)
+            for other in ("EMAIL_12_BCDFG", "EMAIL_1_BCDFGa", "xEMAIL_1_BCDFG", "EMAIL_", "<EMAIL_2_BCDFG>")
+        ),
     ],
 )
 def test_what_counts_as_a_placeholder_in_an_answer(answer: str, restored: str) -> None:
     """Any case, with or without brackets, but a whole word and a number that was given."""
-    values = {"email_1": "a@b.example"}
+    values = {"email_1_bcdfg": "a@b.example"}
     assert restore(answer, values) == restored
     restorer = Restorer(values)
     assert "".join(map(restorer.feed, answer)) + restorer.flush() == restored
@@ -318,18 +369,18 @@ class TestDispatch:
     async def test_a_whole_answer_is_restored(self) -> None:
         """And the model saw the placeholder only."""
         events, bench = await self._ask(
-            {"cloud": [reply("Dear <email_1>!")], "edge": [reply("x")]}, is_streamed=False
+            {"cloud": [reply(f"Dear <email_1_{TAG.lower()}>!")], "edge": [reply("x")]}, is_streamed=False
         )
         assert isinstance(events[-1], Answer)
         assert events[-1].text == f"Dear {MAIL}!"
         (call,) = bench.backends["cloud"].calls
-        assert call.request.messages[0].content == "Write to <EMAIL_1>."
-        assert prompt_tokens_bound(call.request) == len("Write to <EMAIL_1>.") + 16 + 64
+        assert call.request.messages[0].content == f"Write to <EMAIL_1_{TAG}>."
+        assert prompt_tokens_bound(call.request) == len(f"Write to <EMAIL_1_{TAG}>.") + 16 + 64
 
     @virtual_time
     async def test_a_streamed_answer_is_restored_across_deltas(self) -> None:
         """Cut in the middle of the placeholder, and with one at the very end."""
-        pieces = ["Dear <EM", "AIL_", "1>, or ", "EMAIL_1"]
+        pieces = ["Dear <EM", f"AIL_1_{TAG[:2]}", f"{TAG[2:]}>, or ", f"EMAIL_1_{TAG}"]
         chunks = [*(Chunk(text=piece) for piece in pieces), Chunk(finish_reason=FinishReason.STOP)]
         events, _ = await self._ask({"cloud": [chunks], "edge": [reply("x")]}, is_streamed=True)
         said = "".join(event.text for event in events if isinstance(event, Delta))
@@ -349,19 +400,22 @@ class TestDispatch:
     async def test_the_edge_gets_the_original(self, failure: Step) -> None:
         """Fallback from a masked attempt goes on with the caller's own text, and restores nothing."""
         events, bench = await self._ask(
-            {"cloud": [failure], "edge": [reply("See EMAIL_1")]}, is_streamed=True
+            {"cloud": [failure], "edge": [reply(f"See EMAIL_1_{TAG}")]}, is_streamed=True
         )
         assert isinstance(events[-1], Answer)
-        assert events[-1].text == "See EMAIL_1"
+        assert events[-1].text == f"See EMAIL_1_{TAG}"
         assert bench.backends["edge"].calls[0].request is self.REQUEST
 
     @virtual_time
     async def test_values_never_cross_requests(self) -> None:
-        """Another request's answer that names the same placeholder is left as it is."""
-        other = request_of("Write to nobody.", config=GenerationConfig(max_tokens=10))
-        bench = Bench({"cloud": [reply("EMAIL_1")], "edge": [reply("x")]}, clock=LoopClock())
-        for request, said in ((self.REQUEST, MAIL), (other, "EMAIL_1")):
-            decision = dataclasses.replace(decided(request), chain=("cloud",))
+        """Another request's answer that names the same placeholder is left as it is, masked or not."""
+        config = GenerationConfig(max_tokens=10)
+        masked = request_of("Write to another@example.org.", config=config)
+        plain = request_of("Write to nobody.", config=config)
+        word = f"EMAIL_1_{TAG}"
+        bench = Bench({"cloud": [reply(word)], "edge": [reply("x")]}, clock=LoopClock())
+        for seed, request, said in ((0, self.REQUEST, MAIL), (1, masked, word), (0, plain, word)):
+            decision = dataclasses.replace(decided(request, seed=seed), chain=("cloud",))
             deadline = Deadline.after(60.0, bench.clock)
             answer = await bench.dispatcher.generate(request, decision, policy=POLICY, deadline=deadline)
             assert answer.text == said

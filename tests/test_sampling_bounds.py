@@ -7,6 +7,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.policy.sampling import CAP
+from gateway.privacy.masking import masker as judge
 from gateway.records.writer import Records
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
@@ -31,14 +32,16 @@ async def test_private_requests_are_not_sent(tmp_path: Path, classes: list[str])
     assert len(gateway.outcomes()) == len(sent)
 
 
-async def test_a_masked_answer_is_restored_before_it_is_compared(tmp_path: Path) -> None:
+async def test_a_masked_answer_is_restored_before_it_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model that may see the request only masked is sent it so, and nothing else of it."""
     masking = sample(classes=["confidential"]).replace(
         "clearance: internal,", "clearance: internal, mask: [EMAIL],"
     )
-    async with sampling(
-        tmp_path, policy=masking, edge=[reply(f'{{"to": "{MAIL}"}}')], cloud=[reply('{"to": "<EMAIL_1>"}')]
-    ) as gateway:
+    monkeypatch.setattr(judge, "new_tag", lambda *_: "BCDFG")
+    edge, cloud = reply(f'{{"to": "{MAIL}"}}'), reply('{"to": "<EMAIL_1_BCDFG>"}')
+    async with sampling(tmp_path, policy=masking, edge=[edge], cloud=[cloud]) as gateway:
         await gateway.ask(f"Whom do I write to? To {MAIL}, as JSON")
         await gateway.until_told("json")
     (call,) = gateway.models["cloud"].calls

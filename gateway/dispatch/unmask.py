@@ -5,7 +5,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.dispatch.turn import Turn
-from gateway.privacy.masking.placeholders import Restorer
+from gateway.policy.model import OpenAIModel
+from gateway.privacy.masking.restore import Restorer
 from gateway.types import Chunk
 
 TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
@@ -19,10 +20,20 @@ class Unmasked:
 
     async def __call__(self, turn: Turn, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer with the values of the request."""
-        restorer = Restorer({} if turn.permit is None else turn.permit.values)
+        restorer = _restorer(turn)
         async with aclosing(self._inner(turn)) as chunks:
             async for chunk in chunks:
+                if restorer is None:
+                    yield chunk
+                    continue
                 text = restorer.feed(chunk.text)
                 if chunk.finish_reason is not None:
                     text += restorer.flush()
                 yield chunk if text == chunk.text else replace(chunk, text=text)
+
+
+def _restorer(turn: Turn) -> Restorer | None:
+    if turn.permit is None or not turn.permit.values:
+        return None
+    in_urls = isinstance(turn.spec, OpenAIModel) and turn.spec.restore_in_urls
+    return Restorer(turn.permit.values, in_urls=in_urls)

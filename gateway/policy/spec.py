@@ -211,6 +211,11 @@ class OpenAIModel(CommonKeys):
         description="Types of findings that are replaced by placeholders in a request that exceeds the "
         "clearance only because of them; the answer gets them back.",
     )
+    restore_in_urls: bool = Field(
+        False,
+        description="Whether the answer gets them back within URLs, too. What shows an answer may fetch its "
+        "URLs, and the value then goes to a host that the model has named.",
+    )
 
 
 ModelSpec = Annotated[LlamaCppModel | OpenAIModel, Field(discriminator="kind")]

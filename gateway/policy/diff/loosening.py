@@ -37,6 +37,9 @@ _MODEL_IS_NEUTRAL = frozenset(
         "max_tokens_field", "first_token_s", "drop", "prefill", "place",
     }
 )  # fmt: skip
+_MODEL_IS_COMPARED = frozenset(
+    {"clearance", "base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"}
+)
 _PRIVACY_IS_COMPARED = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )
@@ -94,9 +97,11 @@ def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
         yield "proxy", "goes through another host"
     if more := sorted(set(new.mask) - set(old.mask)):
         yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
+    if new.restore_in_urls and not old.restore_in_urls:
+        yield "restore_in_urls", "turned on: private values may stand in URLs of answers"
     if old.price_per_million_usd is not None:
         yield from _price(old, new)
-    compared = _MODEL_IS_NEUTRAL | {"clearance", "base_url", "proxy", "mask", "price_per_million_usd"}
+    compared = _MODEL_IS_NEUTRAL | _MODEL_IS_COMPARED
     for key in sorted(set(OpenAIModel.model_fields) - compared):
         if getattr(old, key) != getattr(new, key):
             yield key, "changed; whether it is looser is not known"

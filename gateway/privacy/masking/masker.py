@@ -4,8 +4,11 @@ A mask is a wish of the operator against the safe course, so whatever is unsure 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from random import Random
+from secrets import SystemRandom
 
 from gateway.clock import Clock
 from gateway.domain.masked import Masked
@@ -13,7 +16,9 @@ from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
 from gateway.privacy.detector import Detector
-from gateway.privacy.masking.placeholders import Shift, Span, mask
+from gateway.privacy.masking.placeholders import Shift, Span, mask, new_tag
+from gateway.privacy.masking.restore import restore
+from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import Entities, Finding, Privacy, PrivacyClass, Request
@@ -21,16 +26,20 @@ from gateway.types import Entities, Finding, Privacy, PrivacyClass, Request
 MAX_VALUES = 200
 """A request with more values to mask stays home: each is looked for in all that is left."""
 _NO_ENTITIES = Entities()
-MIN_WORD = 3
-"""Words of a name that are shorter are not looked for."""
 
 
 class Masker:
     """Masks requests under one policy; holds nothing of a request, so threads may share it."""
 
     def __init__(
-        self, policy: Policy, *, clock: Clock, detectors: Sequence[Detector] = DEFAULT_DETECTORS
+        self,
+        policy: Policy,
+        *,
+        clock: Clock,
+        detectors: Sequence[Detector] = DEFAULT_DETECTORS,
+        rng: Random | None = None,
     ) -> None:
+        self._rng = rng or SystemRandom()
         self._types = {
             name: frozenset(spec.mask)
             for name, spec in policy.models.items()
@@ -57,8 +66,11 @@ class Masker:
         whole = self._scorer.score(request, entities)
         if whole.privacy_class < privacy.privacy_class:
             return {}
-        masks = {name: self._mask(request, whole.findings, types, entities) for name, types in wanted.items()}
-        return {name: mask for name, mask in masks.items() if mask is not None}
+        masks = {
+            types: self._mask(request, whole.findings, types, entities)
+            for types in dict.fromkeys(wanted.values())
+        }
+        return {name: mask for name, types in wanted.items() if (mask := masks[types]) is not None}
 
     def _mask(
         self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
@@ -67,8 +79,12 @@ class Masker:
         if not _is_sure(request, ours, others):
             return None
         texts = [message.content for message in request.messages]
+        around = (*request.config.stop, request.config.json_schema or "")
+        tag = new_tag((*texts, *around), self._rng)
+        if tag is None:
+            return None
         spans = [Span(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
-        contents, values, shifts = mask(texts, spans)
+        contents, values, shifts = mask(texts, spans, tag=tag)
         left = replace(
             request,
             messages=tuple(
@@ -81,7 +97,7 @@ class Masker:
         if (
             _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
-            or _stands_elsewhere(values, left)
+            or _stands_elsewhere(values, (*contents, *around))
             or not _comes_back(values, request)
         ):
             return None
@@ -173,29 +189,42 @@ def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool
     )
 
 
-def _stands_elsewhere(values: Mapping[str, str], left: Request) -> bool:
-    """Say whether a value, or a word of a name, is still in what would be sent."""
-    config = left.config
-    rest = "\n".join(
-        [*(message.content for message in left.messages), *config.stop, config.json_schema or ""]
-    )
-    rest = rest.casefold()
-    for placeholder, value in values.items():
-        words = value.split() if placeholder.startswith("person_") else []
-        for word in (value, *(word.strip(".,;:'\"()") for word in words)):
-            if (word == value or len(word) >= MIN_WORD) and word.casefold() in rest:
-                return True
-    return False
+def _stands_elsewhere(values: Mapping[str, str], texts: Iterable[str]) -> bool:
+    """Say whether a value, or a telling part of one, is still in what would be sent, however spelled."""
+    rest = "\n".join(texts)
+    words = "|".join(values)
+    rest = re.sub(f"<(?:{words})>", "\n", rest, flags=re.IGNORECASE)
+    return is_spelled_in(rest, [Value(_kind(word), value) for word, value in values.items()])
+
+
+def _kind(word: str) -> str:
+    """Return the type of a placeholder."""
+    return word.rsplit("_", 2)[0].upper()
 
 
 def _comes_back(values: Mapping[str, str], request: Request) -> bool:
-    """Say whether the answer can be restored: no stop string cuts a placeholder, JSON stays JSON."""
-    stops = [stop.lower() for stop in request.config.stop]
-    if any(stop in f"<{placeholder}>" for stop in stops for placeholder in values):
-        return False
+    """Say whether the answer can be restored: no stop string cuts what is masked, and JSON stays JSON."""
+    for stop in request.config.stop:
+        if any(stop in value for value in values.values()):
+            return False
+        if any(restore(joined, values) != joined for joined in _joined(stop.lower(), values)):
+            return False
     if request.config.json_schema is None:
         return True
     return all(json.dumps(value, ensure_ascii=False) == f'"{value}"' for value in values.values())
+
+
+def _joined(stop: str, words: Iterable[str]) -> Iterator[str]:
+    """Yield the texts in which a stop string shares characters with a placeholder, bare or in brackets."""
+    for word in words:
+        for placeholder in (word, f"<{word}>"):
+            if stop in placeholder:
+                yield placeholder
+            for length in range(1, min(len(stop), len(placeholder))):
+                if placeholder.endswith(stop[:length]):
+                    yield placeholder + stop[length:]
+                if placeholder.startswith(stop[-length:]):
+                    yield stop[:-length] + placeholder
 
 
 def _with_many(class_: PrivacyClass, texts: Sequence[str], ours: Sequence[Finding]) -> PrivacyClass:

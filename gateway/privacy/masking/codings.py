@@ -1,0 +1,158 @@
+"""What a text says in other codings: percent, entities, escapes, Base64 and its like, codes of characters."""
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import unquote
+
+_MOST_FACTOR = 4
+_MOST_CHARS = 8 * 1024
+"""What is read at most, codings one within the other: that many characters, and as many times the text."""
+_LEAST = 4
+"""Characters that are worth looking at, of what was decoded."""
+
+_ESCAPE = re.compile(
+    r"\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|(?:\\u|%u|[Uu]\+)([0-9A-Fa-f]{4,6})"
+    r"|(?:\\x|=|0x|&#x?)([0-9A-Fa-f]{2})|\\([0-7]{3})|\\N\{([A-Za-z0-9 -]{1,80})\}"
+)
+_SOFT_BREAK = re.compile(r"=\r?\n")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*")
+_BASE32 = re.compile(r"[A-Z2-7]{8,}|[a-z2-7]{8,}")
+_AS_PYTHON = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
+"""Base32's digits as `int` knows them; `base64.b32decode` takes ten times as long."""
+_UTF7 = re.compile(r"\+[A-Za-z0-9+/]{2,}-?")
+_HEX = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[\s:,._-]{0,2}){4,}")
+_HEX_DIGITS = re.compile("[0-9A-Fa-f]+")
+_CODES = re.compile(r"(?:[0-9]{2,8}[\s,;.:/|_-]{1,3}){3,}[0-9]{2,8}")
+_TOKEN = re.compile(r"[!-~]{10,}")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]+")
+
+
+def readings(text: str) -> Sequence[str] | None:
+    """Return the text, and what it is decoded; None where that is more than can be read."""
+    known = {text: None}
+    fresh = [text]
+    left = _MOST_FACTOR * len(text) + _MOST_CHARS
+    while fresh:
+        found: dict[str, None] = {}
+        for one in fresh:
+            for decode in _DECODERS:
+                decoded = decode(one)
+                if len(decoded) >= _LEAST and decoded not in known and decoded not in found:
+                    found[decoded] = None
+                    left -= len(decoded)
+                    if left < 0:
+                        return None
+        known |= found
+        fresh = list(found)
+    return list(known)
+
+
+def _percent(text: str) -> str:
+    return unquote(text, errors="replace") if "%" in text else ""
+
+
+def _entities(text: str) -> str:
+    return html.unescape(text) if "&" in text else ""
+
+
+def _escapes(text: str) -> str:
+    decoded = _ESCAPE.sub(_escaped, _SOFT_BREAK.sub("", text))
+    return "" if decoded == text else decoded
+
+
+def _escaped(match: re.Match[str]) -> str:
+    long, longer, short, byte, octal, name = match.groups()
+    if name is not None:
+        try:
+            return f"\\N{{{name}}}".encode("ascii").decode("unicode_escape")
+        except UnicodeDecodeError:
+            return match[0]
+    code = int(octal, 8) if octal else int(long or longer or short or byte, 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]
+
+
+def _utf7(text: str) -> str:
+    return _UTF7.sub(_of_utf7, text) if "+" in text else ""
+
+
+def _of_utf7(match: re.Match[str]) -> str:
+    decoded = match[0].encode().decode("utf-7", "replace")
+    return decoded if decoded.isascii() else match[0]  # A number with a plus is no coding.
+
+
+def _base64(text: str) -> str:
+    return "\n".join(_of_base64(text))
+
+
+def _of_base64(text: str) -> Iterator[str]:
+    for found in set(_BASE64.findall(text)):
+        run = "".join(found.split()).replace("-", "+").replace("_", "/")
+        # What stands before it without a space may be a part of the run: each way to begin is tried.
+        for start in range(4):
+            part = run[start : len(run) - (len(run) - start) % 4 if (len(run) - start) % 4 == 1 else None]
+            padded = part + "=" * (-len(part) % 4)
+            yield from _readable(base64.b64decode(padded))
+
+
+def _base32(text: str) -> str:
+    return "\n".join(_of_base32(text))
+
+
+def _of_base32(text: str) -> Iterator[str]:
+    for run in set(_BASE32.findall(text)):
+        bits = 5 * len(run)
+        number = int(run.upper().translate(_AS_PYTHON), 32) >> bits % 8
+        yield from _readable(number.to_bytes(bits // 8, "big"))
+
+
+def _base85(text: str) -> str:
+    return "\n".join(_of_base85(text))
+
+
+def _of_base85(text: str) -> Iterator[str]:
+    for found in set(_TOKEN.findall(text)):
+        token = found.removeprefix("<~").removesuffix("~>")
+        for decode in (base64.b85decode, base64.a85decode):
+            try:
+                yield from _readable(decode(token))
+            except ValueError:
+                continue
+
+
+def _hex(text: str) -> str:
+    return "\n".join(_of_hex(text))
+
+
+def _of_hex(text: str) -> Iterator[str]:
+    for match in _HEX.finditer(text):
+        digits = "".join(_HEX_DIGITS.findall(match[0].replace("0x", "").replace("\\x", "")))
+        for start in range(2):
+            part = digits[start:]
+            yield from _readable(binascii.unhexlify(part[: len(part) & ~1]))
+
+
+def _codes(text: str) -> str:
+    return "\n".join(_of_codes(text))
+
+
+def _of_codes(text: str) -> Iterator[str]:
+    for match in _CODES.finditer(text):
+        numbers = re.findall("[0-9]+", match[0])
+        for base in (10, 8, 2):
+            codes = [int(number, base) for number in numbers if set(number) <= set("0123456789"[:base])]
+            yield from _readable(bytes(code for code in codes if code < 0x100))
+
+
+def _readable(data: bytes) -> Iterator[str]:
+    """Yield the pieces of decoded bytes that are text; in UTF-16 every second byte is zero."""
+    for piece in _UNREADABLE.split(data.replace(b"\x00", b"").decode("utf-8", "replace")):
+        if len(piece) >= _LEAST:
+            yield piece
+
+
+_DECODERS: tuple[Callable[[str], str], ...] = (
+    _percent, _entities, _escapes, _utf7, _base64, _base32, _base85, _hex, _codes,
+)  # fmt: skip

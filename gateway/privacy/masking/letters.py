@@ -1,0 +1,92 @@
+"""Letters and digits of a text in forms that do not depend on how they are written; pure."""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from gateway.privacy.normalize import normalise
+
+_APART = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "\u0131": "i"}
+"""Letters that Unicode does not take apart."""
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_ACCENTS = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_CYRILLIC = "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch - y - e yu ya"
+"""How the letters from U+0430 on sound."""
+_GREEK = "a v g d e z i th i k l m n x o p r s s t y f ch ps o"
+"""How the letters from U+03B1 on sound."""
+_SOUNDS = str.maketrans(
+    _APART
+    | {chr(0x430 + at): sound.strip("-") for at, sound in enumerate(_CYRILLIC.split())}
+    | {chr(0x3B1 + at): sound for at, sound in enumerate(_GREEK.split())}
+    | {"\u0456": "i", "\u0454": "ye", "\u0491": "g", "\u0458": "j"}
+)
+_ALIKE_LETTERS = """
+0430a 0432b 0435e 043Ak 043Cm 043Dh 043Eo 0440p 0441c 0442t 0443y 0445x 0456i 0458j 0455s 0501d 051Bq 051Dw
+04BBh 03B1a 03B2b 03B5e 03B9i 03BAk 03BDv 03BFo 03C1p 03C4t 03C5u 03C7x 03B3y 0261g
+"""
+"""Cyrillic and Greek letters that are taken for Latin ones."""
+_LOOKS = str.maketrans(_APART | {chr(int(each[:4], 16)): each[4] for each in _ALIKE_LETTERS.split()})
+_ALIKE = str.maketrans("01l34578", "oiieastb")
+"""Digits and letters that are taken for each other."""
+_BETWEEN = re.compile(r"[\W_]+")
+_AT_AND_DOT = re.compile(
+    r"\b(?:at|dot|punkt|punto|point|ponto|arobase|arroba|arobas|chiocciola|malpa|kropka|apenstaartje"
+    r"|klammeraffe|sobaka|tochka|minus|dash|hyphen|underscore|plus)\b"
+)
+_SPELLED = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
+"""Letters one by one."""
+_DIGIT_WORDS = {
+    "zero": "0", "oh": "0", "nought": "0", "null": "0", "cero": "0", "one": "1", "two": "2", "three": "3",
+    "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "niner": "9",
+    "eins": "1", "zwei": "2", "zwo": "2", "drei": "3", "vier": "4", "funf": "5", "fuenf": "5", "sechs": "6",
+    "sieben": "7", "acht": "8", "neun": "9", "un": "1", "deux": "2", "trois": "3", "quatre": "4", "cinq": "5",
+    "sept": "7", "huit": "8", "neuf": "9", "uno": "1", "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5",
+    "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
+}  # fmt: skip
+_DIGIT_WORD = re.compile(rf"\b(?:(double|triple) )?({'|'.join(_DIGIT_WORDS)})\b")
+_HAN = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖", "00123456789123456789")
+_RUN = re.compile(r"\d(?:[\W_]{0,3}\d)*")
+_GROUP = re.compile(r"\d+")
+
+
+class Numbers(NamedTuple):
+    """The digits of a text."""
+
+    groups: list[str]
+    """As they stand together."""
+    runs: list[str]
+    """With the next ones, where little stands between."""
+
+
+def words_of(text: str) -> list[str]:
+    """Return a text in small Latin letters without accents, in each way in which its letters may be read."""
+    plain = unicodedata.normalize("NFKC", normalise(text).text).casefold()
+    plain = _SPELLED.sub(lambda letters: _BETWEEN.sub("", letters[0]), plain)
+    if plain.isascii():
+        return [plain]
+    bare = {
+        _ACCENTS.sub("", unicodedata.normalize("NFKD", form)) for form in (plain, plain.translate(_UMLAUTS))
+    }
+    return sorted({form.translate(table) for form in bare for table in (_LOOKS, _SOUNDS)})
+
+
+def joined(words: str) -> str:
+    """Return words without what stands between them."""
+    return _BETWEEN.sub("", words).translate(_ALIKE)
+
+
+def without_at_and_dot(words: str) -> str:
+    """Return words without those by which the marks of an address are spoken."""
+    return _AT_AND_DOT.sub("", words)
+
+
+def numbers_of(words: str) -> Numbers:
+    """Return the digits of a text, words for digits among them."""
+    digits = _DIGIT_WORD.sub(_digits, words.translate(_HAN))
+    runs = ["".join(_GROUP.findall(run)) for run in _RUN.findall(digits)]
+    return Numbers(groups=_GROUP.findall(digits), runs=runs)
+
+
+def _digits(match: re.Match[str]) -> str:
+    times = {"double": 2, "triple": 3}.get(match[1], 1)
+    return times * _DIGIT_WORDS[match[2]]
