@@ -62,6 +62,7 @@ LOOSER = [
     ("https://a.example/v1", "https://a.example:8/v1", "models.cloud.base_url: changed to another host"),
     ("model: m,", 'model: m, proxy: "http://p.example",', "models.cloud.proxy: goes through another host"),
     ("mask: [EMAIL]", "mask: [EMAIL, PHONE]", "models.cloud.mask: added PHONE"),
+    ("mask: [EMAIL]", "mask: [EMAIL], restore_in_urls: true", "models.cloud.restore_in_urls: turned on"),
     ("clearance: public,\n           price_per_million_usd: {input: 1,",
      "clearance: public,\n           price_per_million_usd: {input: 0.5,",
      "models.backup.price_per_million_usd: input lowered from 1 to 0.5"),

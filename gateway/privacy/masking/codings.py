@@ -14,7 +14,7 @@ _LEAST = 4
 """Characters that are worth looking at, of what was decoded."""
 
 _ESCAPE = re.compile(
-    r"\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|(?:\\u|%u|[Uu]\+)([0-9A-Fa-f]{4,6})"
+    r"\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|(?:\\u|%u|[Uu]\+)([0-9A-Fa-f]{4,6})(?: (?=[Uu]\+))?"
     r"|(?:\\x|=|0x|&#x?)([0-9A-Fa-f]{2})|\\([0-7]{3})|\\N\{([A-Za-z0-9 -]{1,80})\}"
 )
 _SOFT_BREAK = re.compile(r"=\r?\n")

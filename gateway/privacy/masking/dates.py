@@ -35,8 +35,6 @@ _CALENDARS = (0, 543, -1911, -1925, -1988, -2018, 3760)
 _DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 _SPREADSHEET = date(1899, 12, 30).toordinal()
-_SERIALS = range(1_000, 100_000)
-"""Days of a spreadsheet from 1902 on."""
 
 
 def dates_in(words: str) -> Iterator[Key]:
@@ -61,9 +59,9 @@ def dates_in(words: str) -> Iterator[Key]:
 def dates_of(words: str) -> Iterator[Key]:
     """Yield all by which the dates of a value may be known in a text."""
     for key in dates_in(words):
-        yield key
         if len(key) < 3:
             continue
+        yield key
         for at, year in enumerate(key):
             month, day = (number for place, number in enumerate(key) if place != at)
             yield from (_key(year + more, month, day) for more in _CALENDARS)
@@ -95,7 +93,7 @@ def _of_digits(digits: str) -> Iterator[Key]:
     if len(digits) == 8:
         yield _key(int(digits[2:4]), int(digits[4:6]), int(digits[6:]))
         yield _key(int(digits[:2]), int(digits[2:4]), int(digits[6:]))
-    if len(digits) in {5, 4} and int(digits) in _SERIALS:
+    if len(digits) == 5:
         yield (int(digits) + _SPREADSHEET - _EPOCH,)
     if 7 <= len(digits) <= 10:
         yield (int(digits) // _DAY_S, 0)

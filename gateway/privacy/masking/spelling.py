@@ -89,7 +89,8 @@ def _has_piece(value: Value, rest: _Text) -> bool:
     """Say whether a number, a date or a hash tells of a value."""
     if value.type in _NUMBERS:
         numbers = [numbers_of(form) for form in words_of(value.text)]
-        if any(not rest.shared.isdisjoint(_in_a_row(run)) for one in numbers for run in one.runs):
+        runs = [run for one in numbers for run in one.runs]
+        if any(not rest.shared.isdisjoint(_in_a_row(run)) for each in runs for run in (each, each[::-1])):
             return True
         if any(not rest.groups.isdisjoint(_last(one.groups)) for one in numbers):
             return True
