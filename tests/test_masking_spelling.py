@@ -62,6 +62,16 @@ CODINGS: Mapping[str, Callable[[str], str]] = {
     "mathematical letters": lambda text: "".join(
         chr(0x1D41A + ord(char) - 97) if "a" <= char <= "z" else char for char in text
     ),
+    "tags": lambda text: "".join(chr(0xE0000 + ord(char)) for char in text),
+    "selectors": lambda text: "".join(chr(0xE0100 + byte - 16) for byte in text.encode()),
+    "bits without width": lambda text: "".join(
+        "\u200b\u200c"[int(bit)] for byte in text.encode() for bit in f"{byte:08b}"
+    ),
+    "CSS": lambda text: "".join(f"\\{ord(char):06x}" for char in text),
+    "flags": lambda text: "".join(chr(0x1F1E6 + ord(char) - 97) if char.isalpha() else char for char in text),
+    "in black boxes": lambda text: "".join(
+        chr(0x1F170 + ord(char) - 97) if char.isalpha() else char for char in text
+    ),
     "UTF-7": lambda text: text.replace("@", "+AEA-"),
 }  # fmt: skip
 
@@ -114,6 +124,16 @@ def test_a_spelled_value_keeps_the_request_home(place: str) -> None:
         ("PERSON", "Tove Lind", "T\u043eve"),
         ("PERSON", "Tove Lind", "L-i-n-d"),
         ("PERSON", "Tove Lind", "@tovelind"),
+        ("PERSON", "Tove Lind", "L1nd"),
+        ("PERSON", "Tove Lind", "T\u014fv\u0115"),
+        ("PERSON", "Tove Lind", "\u1d1b\u1d0f\u1d20\u1d07"),
+        ("EMAIL", MAIL, "Tango Oscar Victor Echo Lima India November Delta"),
+        ("PHONE", PHONE, "cinco cero dos cuatro uno siete tres nueve"),
+        ("PHONE", PHONE, "cinque zero due quattro uno sette tre nove"),
+        ("PHONE", PHONE, "\u277a\u24ff\u2777\u2779\u2776\u277c"),
+        ("DOB", "6 November 1973", "197311060900"),
+        ("DOB", "6 November 1973", "731106-1234"),
+        ("DOB", "6 November 1973", "2441993"),
         ("IP", "203.0.113.77", str(int(ipaddress.ip_address("203.0.113.77")))),
         ("IP", "203.0.113.77", "::ffff:cb00:714d"),
         ("IP", "203.0.113.77", "77.113.0.203.in-addr.arpa"),
@@ -205,14 +225,15 @@ NAMES = st.from_regex(r"[a-z]{3,10}\.[a-z]{3,10}@[a-z]{4,10}\.example", fullmatc
 @given(NAMES, st.sampled_from(sorted(CODINGS)), st.sampled_from(sorted(CODINGS)))
 def test_one_coding_in_another_is_known(value: str, inner: str, outer: str) -> None:
     """But for what is no coding of the other's characters."""
-    both = CODINGS[outer](CODINGS[inner](value))
     if {inner, outer}.isdisjoint(AS_LETTERS):
+        both = CODINGS[outer](CODINGS[inner](value))
         assert is_spelled_in(f"It was {both} here.", [Value("EMAIL", value)]), both
 
 
 AS_LETTERS = {
     "in capitals", "backwards", "letter by letter", "with marks", "with invisible marks", "rot13",
-    "full width", "mathematical letters", "UTF-7",
+    "full width", "mathematical letters", "UTF-7", "tags", "selectors", "bits without width", "flags",
+    "in black boxes",
 }  # fmt: skip
 """Changes to letters; of the coded text they make something else."""
 

@@ -12,6 +12,8 @@ _MOST_CHARS = 8 * 1024
 """What is read at most, codings one within the other: that many characters, and as many times the text."""
 _LEAST = 4
 """Characters that are worth looking at, of what was decoded."""
+_LEAST_PIECE = 6
+"""The same of a piece between what is no text; any data have shorter ones by chance."""
 
 _ESCAPE = re.compile(
     r"\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|(?:\\u|%u|[Uu]\+)([0-9A-Fa-f]{4,6})(?: (?=[Uu]\+))?"
@@ -22,6 +24,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*")
 _BASE32 = re.compile(r"[A-Z2-7]{8,}|[a-z2-7]{8,}")
 _AS_PYTHON = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 """Base32's digits as `int` knows them; `base64.b32decode` takes ten times as long."""
+_CSS = re.compile(r"\\([0-9A-Fa-f]{2,6})\s?")
+_WITHOUT_WIDTH = frozenset({0x200B, 0x200C, 0x200D, 0x2060, 0x2063, 0xFEFF})
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{2,}-?")
 _HEX = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[\s:,._-]{0,2}){4,}")
 _HEX_DIGITS = re.compile("[0-9A-Fa-f]+")
@@ -70,8 +74,35 @@ def _escaped(match: re.Match[str]) -> str:
             return f"\\N{{{name}}}".encode("ascii").decode("unicode_escape")
         except UnicodeDecodeError:
             return match[0]
-    code = int(octal, 8) if octal else int(long or longer or short or byte, 16)
-    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]
+    if octal:
+        return chr(int(octal, 8))
+    return _character(long or longer or short or byte, match[0])
+
+
+def _character(code: str, written: str) -> str:
+    number = int(code, 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else written
+
+
+def _css(text: str) -> str:
+    return _CSS.sub(lambda match: _character(match[1], match[0]), text) if "\\" in text else ""
+
+
+def _invisible(text: str) -> str:
+    return "" if text.isascii() else "\n".join(_of_invisible(text))
+
+
+def _of_invisible(text: str) -> Iterator[str]:
+    """Yield what characters that are not shown spell: tags, selectors of variants, and bits without width."""
+    codes = [code for code in map(ord, text) if code >= 0x200B]
+    yield "".join(chr(code - 0xE0000) for code in codes if 0xE0020 <= code < 0xE007F)
+    selectors = [code - 0xFE00 for code in codes if 0xFE00 <= code < 0xFE10]
+    selectors += [code - 0xE0100 + 16 for code in codes if 0xE0100 <= code < 0xE01F0]
+    yield from _readable(bytes(selectors))
+    bits = [code for code in codes if code in _WITHOUT_WIDTH]
+    for zero in set(bits):
+        number = "".join("0" if code == zero else "1" for code in bits)
+        yield from _readable(bytes(int(number[at : at + 8], 2) for at in range(0, len(number), 8)))
 
 
 def _utf7(text: str) -> str:
@@ -147,12 +178,14 @@ def _of_codes(text: str) -> Iterator[str]:
 
 
 def _readable(data: bytes) -> Iterator[str]:
-    """Yield the pieces of decoded bytes that are text; in UTF-16 every second byte is zero."""
-    for piece in _UNREADABLE.split(data.replace(b"\x00", b"").decode("utf-8", "replace")):
-        if len(piece) >= _LEAST:
+    """Yield decoded bytes that are text, or pieces of them; in UTF-16 every second byte is zero."""
+    pieces = _UNREADABLE.split(data.replace(b"\x00", b"").decode("utf-8", "replace"))
+    least = _LEAST if len(pieces) == 1 else _LEAST_PIECE
+    for piece in pieces:
+        if len(piece) >= least:
             yield piece
 
 
 _DECODERS: tuple[Callable[[str], str], ...] = (
-    _percent, _entities, _escapes, _utf7, _base64, _base32, _base85, _hex, _codes,
+    _percent, _entities, _escapes, _css, _invisible, _utf7, _base64, _base32, _base85, _hex, _codes,
 )  # fmt: skip

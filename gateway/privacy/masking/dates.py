@@ -34,6 +34,8 @@ _CALENDARS = (0, 543, -1911, -1925, -1988, -2018, 3760)
 """Years to add for Thailand, Taiwan, Japan's last three emperors, and the Jewish year at its longest."""
 _DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
+_JULIAN = 2_440_588
+"""The number by which astronomers count the first day of 1970."""
 _SPREADSHEET = date(1899, 12, 30).toordinal()
 
 
@@ -88,11 +90,14 @@ def _key(*numbers: int) -> Key:
 
 
 def _of_digits(digits: str) -> Iterator[Key]:
-    if len(digits) == 6:
-        yield _key(int(digits[:2]), int(digits[2:4]), int(digits[4:]))
-    if len(digits) == 8:
-        yield _key(int(digits[2:4]), int(digits[4:6]), int(digits[6:]))
-        yield _key(int(digits[:2]), int(digits[2:4]), int(digits[6:]))
+    # What follows may be the time of day, or the rest of a number for which a person is known.
+    if len(digits) >= 6:
+        yield _key(int(digits[:2]), int(digits[2:4]), int(digits[4:6]))
+    if len(digits) >= 8:
+        yield _key(int(digits[2:4]), int(digits[4:6]), int(digits[6:8]))
+        yield _key(int(digits[:2]), int(digits[2:4]), int(digits[6:8]))
+    if len(digits) == 7:
+        yield (int(digits) - _JULIAN,)
     if len(digits) == 5:
         yield (int(digits) + _SPREADSHEET - _EPOCH,)
     if 7 <= len(digits) <= 10:

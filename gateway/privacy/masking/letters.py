@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.privacy.normalize import normalise
@@ -26,8 +28,16 @@ _ALIKE_LETTERS = """
 """
 """Cyrillic and Greek letters that are taken for Latin ones."""
 _LOOKS = str.maketrans(_APART | {chr(int(each[:4], 16)): each[4] for each in _ALIKE_LETTERS.split()})
+_BY_NAME = re.compile(
+    r"(?:LATIN|REGIONAL INDICATOR|DIGIT)\b.*\b"
+    r"(?:([A-Z])|ZERO|ONE|TWO|THREE|FOUR|FIVE|SIX|SEVEN|EIGHT|NINE)$"
+)
+_FAR = re.compile(r"[\u0250-\u02af\u1d00-\u1d7f\u2000-\u2bff\ua720-\ua7ff\U0001f100-\U0001f1ff]")
+"""Where letters and digits stand whose names alone say what they are: turned, small capital, in a circle."""
 _ALIKE = str.maketrans("01l34578", "oiieastb")
 """Digits and letters that are taken for each other."""
+_MIXED = re.compile(r"\b(?=[^\W\d]*\d)(?=\d*[a-z])\w+")
+_INITIAL = re.compile(r"\b\w")
 _BETWEEN = re.compile(r"[\W_]+")
 _AT_AND_DOT = re.compile(
     r"\b(?:at|dot|punkt|punto|point|ponto|arobase|arroba|arobas|chiocciola|malpa|kropka|apenstaartje"
@@ -42,6 +52,10 @@ _DIGIT_WORDS = {
     "sieben": "7", "acht": "8", "neun": "9", "un": "1", "deux": "2", "trois": "3", "quatre": "4", "cinq": "5",
     "sept": "7", "huit": "8", "neuf": "9", "uno": "1", "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5",
     "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
+    "due": "2", "tre": "3", "quattro": "4", "cinque": "5", "sei": "6", "sette": "7", "otto": "8", "nove": "9",
+    "um": "1", "dois": "2", "quatro": "4", "sete": "7", "oito": "8", "een": "1", "twee": "2", "drie": "3",
+    "vijf": "5", "zes": "6", "zeven": "7", "negen": "9", "jeden": "1", "dwa": "2", "trzy": "3", "cztery": "4",
+    "piec": "5", "szesc": "6", "siedem": "7", "osiem": "8", "dziewiec": "9",
 }  # fmt: skip
 _DIGIT_WORD = re.compile(rf"\b(?:(double|triple) )?({'|'.join(_DIGIT_WORDS)})\b")
 _HAN = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖", "00123456789123456789")
@@ -60,7 +74,7 @@ class Numbers(NamedTuple):
 
 def words_of(text: str) -> list[str]:
     """Return a text in small Latin letters without accents, in each way in which its letters may be read."""
-    plain = unicodedata.normalize("NFKC", normalise(text).text).casefold()
+    plain = _FAR.sub(_by_name, unicodedata.normalize("NFKC", normalise(text).text)).casefold()
     plain = _SPELLED.sub(lambda letters: _BETWEEN.sub("", letters[0]), plain)
     if plain.isascii():
         return [plain]
@@ -68,6 +82,33 @@ def words_of(text: str) -> list[str]:
         _ACCENTS.sub("", unicodedata.normalize("NFKD", form)) for form in (plain, plain.translate(_UMLAUTS))
     }
     return sorted({form.translate(table) for form in bare for table in (_LOOKS, _SOUNDS)})
+
+
+@lru_cache(maxsize=1024)
+def _named(char: str) -> str:
+    found = _BY_NAME.search(unicodedata.name(char, ""))
+    if found is None:
+        return char
+    return found[1].lower() if found[1] else _DIGIT_WORDS[found[0].rpartition(" ")[2].lower()]
+
+
+def _by_name(match: re.Match[str]) -> str:
+    return _named(match[0])
+
+
+def with_letters_for_digits(words: str) -> Iterator[str]:
+    """Yield words, and those in which digits stand among letters as the letters that they are like."""
+    yield words
+    for one in "il":
+        table = _ALIKE | {ord("1"): one, ord("l"): "l"}
+        read = _MIXED.sub(lambda word, table=table: word[0].translate(table), words)
+        if read != words:
+            yield read
+
+
+def initials(words: str) -> str:
+    """Return the first letters of words: an alphabet for spelling has one word for each letter."""
+    return "".join(_INITIAL.findall(words)).translate(_ALIKE)
 
 
 def joined(words: str) -> str:

@@ -18,7 +18,14 @@ from typing import NamedTuple
 from gateway.domain.text.pattern import Pattern
 from gateway.privacy.masking.codings import readings
 from gateway.privacy.masking.dates import Key, dates_in, dates_of
-from gateway.privacy.masking.letters import joined, numbers_of, without_at_and_dot, words_of
+from gateway.privacy.masking.letters import (
+    initials,
+    joined,
+    numbers_of,
+    with_letters_for_digits,
+    without_at_and_dot,
+    words_of,
+)
 
 _MIN_WORD = 3
 """Words of a name that are shorter are not looked for."""
@@ -70,8 +77,10 @@ def _text_of(decoded: Iterable[str], *, has_dates: bool) -> _Text:
     words = [form for one in decoded for form in words_of(one)]
     numbers = [numbers_of(form) for form in words]
     return _Text(
-        words="\n".join(words),
-        joined="\n".join(joined(form) for one in words for form in {one, without_at_and_dot(one)}),
+        words="\n".join(form for one in words for form in with_letters_for_digits(one)),
+        joined="\n".join(
+            form for one in words for form in {joined(one), joined(without_at_and_dot(one)), initials(one)}
+        ),
         groups=frozenset(group for one in numbers for group in (*one.groups, *one.runs)),
         shared=frozenset(piece for one in numbers for run in one.runs for piece in _in_a_row(run)),
         dates=frozenset(date for one in words for date in dates_in(one)) if has_dates else frozenset(),
