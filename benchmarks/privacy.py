@@ -29,9 +29,10 @@ from typing import Any
 
 from privacy_inputs import LARGE
 from privacy_measures import STRUCTURED, Detect, Figure, Span, measure
-from privacy_table import LARGE_TITLE, table
+from privacy_table import LARGE_TITLE, ON_LOOP_TITLE, table
 
 from gateway.clock import SystemClock
+from gateway.pipeline.assess import ON_LOOP_BYTES
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.types import PrivacyClass
@@ -181,6 +182,9 @@ def main() -> None:
             **({"benign texts": benign(still, texts)} if texts else {}),
             "texts of 60 characters": times_us(ticking.score_text, short),
             LARGE_TITLE: large_ms(still.score_text, LARGE),
+            ON_LOOP_TITLE: large_ms(
+                still.score_text, {kind: text[:ON_LOOP_BYTES] for kind, text in LARGE.items()}
+            ),
         }
     }
     if (other := presidio()) is not None:

@@ -108,6 +108,9 @@ _PIECES: dict[str, Callable[[], str]] = {
     "tables": lambda: f"{_no(5)},{_one(*_GIVEN)},{_one(*_FAMILY)},u{_no(5)}@example.org,{_phone()}\n",
     "code": lambda: f"def get_{_one(*_WORDS)}(self) -> str:\n    return token.{_one(*_WORDS)}({_no(2)})\n",
     "Cyrillic": lambda: _one("\u0418\u0432\u0430\u043d ", "\u0434\u043e\u043c "),
+    "shortest IPs": lambda: "::1\n",
+    "colons": lambda: f"{_of('abcdef', 1)}:: ",
+    "named numbers": lambda: f"passport, tax id, SSN, account number:\n{_no(9)}\n",
     "invisible": lambda: _no(1) + "\u200b",
     "blank lines": lambda: "a\n\n",
 }  # fmt: skip

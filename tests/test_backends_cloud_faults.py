@@ -73,6 +73,8 @@ FAULTS: list[tuple[str, type[BackendError] | FinishReason, type[BackendError] | 
     ("repeat-finish=0.001", FinishReason.STOP, FinishReason.STOP),
     ("endless", BackendProtocol, StreamTruncated),
     ("compressed", BackendProtocol, BackendProtocol),
+    ("bomb", BackendProtocol, BackendProtocol),
+    ("absurd-usage", FinishReason.STOP, FinishReason.STOP),
     ("length=40", FinishReason.STOP, FinishReason.STOP),
 ]
 """Fault; what a whole answer becomes; what a streamed one becomes."""

@@ -1,12 +1,15 @@
 """Schemas whose alternatives multiply are refused before a decoder follows them all."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.engine.grammar.ambiguity import MAX_READINGS, check_readings
-from gateway.engine.grammar.grammar import grammar_of
+from gateway.engine.grammar.grammar import ambiguity, grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
 from tests.real_engine import ask, request, running, spec, text_of
 
@@ -32,6 +35,11 @@ def levels(*counts: int) -> dict[str, Any]:
     return {"$ref": names[0], "$defs": {**defs, str(len(counts)): NULL}}
 
 
+def beginnings(count: int, *, before: str = "") -> list[str]:
+    """Return values that go on with different letters behind their common beginning."""
+    return [f"{before}{chr(0x4E00 + number)} and more" for number in range(count)]
+
+
 def members(*names: str, **values: object) -> dict[str, Any]:
     """Return an object with these members, the first ones without a value of interest."""
     return {"type": "object", "properties": {**dict.fromkeys(names, NULL), **values}}
@@ -46,6 +54,7 @@ TREE = {"$ref": "#/$defs/tree"}
         (levels(10, 10), "as many as may be"),
         (arrays(MAX_READINGS, NULL), "as many on one level"),
         ({"enum": [f"value {n}" for n in range(3000)]}, "values are compared letter by letter"),
+        ({"enum": beginnings(700)}, "hundreds of different letters"),
         (members(*(f"name {n}" for n in range(450))), "and so are names"),
         (
             {"anyOf": [{"type": kind} for kind in ("string", "number", "boolean", "null")]},
@@ -77,6 +86,12 @@ def test_taken(schema: object, why: str) -> None:
         (levels(10, 11), "anyOf: more than 100 readings may be open concurrently"),
         (levels(5, 5, 5), "anyOf: more than 100 readings"),
         (arrays(MAX_READINGS + 1, NULL), "anyOf: more than 100 readings"),
+        ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 readings"),
+        ({"enum": ["a", *beginnings(1000, before="all the same")]}, "enum or anyOf: more than 100 readings"),
+        (
+            {"anyOf": [members(**{f"a{n}": {"enum": beginnings(300)}}) for n in range(4)]},
+            "enum or anyOf: more than 100 readings",
+        ),
         (HOSTILE, r"\$ref: alternatives that begin alike lead back to it, without end"),
         (
             {**TREE, "$defs": {"tree": {"anyOf": [members(a=TREE), members(b=TREE)]}}},
@@ -90,12 +105,53 @@ def test_taken(schema: object, why: str) -> None:
             r"\$ref: alternatives that begin alike",
         ),
     ],
-    ids=["one too many", "three levels", "one level", "itself twice", "objects", "by a detour"],
+    ids=[
+        "one too many",
+        "three levels",
+        "one level",
+        "values",
+        "values behind",
+        "values in objects",
+        "itself twice",
+        "objects",
+        "by a detour",
+    ],
 )
 def test_refused(schema: object, said: str) -> None:
     """What multiplies is refused with the keyword."""
     with pytest.raises(SchemaRefused, match=said):
         grammar_of(json.dumps(schema))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text('ab\u4e00"', max_size=5) | st.integers(0, 300), min_size=1, max_size=40, unique=True))
+def test_the_width_of_values_is_that_of_their_tree(values: list[Any]) -> None:
+    """As many are open as there are different next characters behind any common beginning."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    beginnings_ = {text[:end] for text in texts for end in range(len(text))}
+    expected = max(
+        len({text[len(each)] for text in texts if text.startswith(each) and text != each})
+        for each in beginnings_
+    )
+    assert ambiguity._widest(values) == expected
+
+
+def test_an_enum_is_looked_at_once() -> None:
+    """However often a schema leads to it: 10,000 looks at 60 kB would take minutes."""
+    values = beginnings(600)
+    schema: Any = {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": {"anyOf": [NULL, *(members(**{f"m{n}": {"$ref": "#/$defs/b"}}) for n in range(20))]},
+            "b": members(x={"enum": values}, y={"$ref": "#/$defs/a"}),
+        },
+    }
+    with pytest.MonkeyPatch.context() as patched:
+        looks: list[object] = []
+        patched.setattr(ambiguity, "_widest", lambda found: looks.append(found) or 1)
+        with contextlib.suppress(SchemaRefused):
+            check_readings(schema)
+    assert looks == [values]
 
 
 def test_what_leads_back_in_many_ways_is_not_followed_for_ever() -> None:

@@ -9,12 +9,14 @@ import pytest
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline import scoring_pool
-from gateway.pipeline.assess import ON_LOOP_BYTES, Assessment, PolicyAssessor
+from gateway.pipeline.assess import ON_LOOP_BYTES, Assessment, Elsewhere, PolicyAssessor
+from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.scoring_worker import assessor_of
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.types import Entities, Message, PrivacyClass, Request, Role
+from tests.fakes import FakeClock
 from tests.real_engine import until
 
 CLOCK = SystemClock()
@@ -62,7 +64,7 @@ async def test_short_texts_do_not_leave_this_process(policy: Policy) -> None:
             asked.append(1)
             return assessor_of(policy).assess(_request_of(""))
 
-    one = PolicyAssessor(policy, assessor_of(policy), pool=Counting())
+    one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(Counting(), LoopShare(FakeClock())))
     deadline = Deadline.after(60.0, CLOCK)
     await one.assess(_request_of("a" * ON_LOOP_BYTES), deadline)
     assert asked == []

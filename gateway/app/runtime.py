@@ -1,6 +1,5 @@
 """What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,7 +18,8 @@ from gateway.extras.handoff.desk import Desk
 from gateway.extras.handoff.open import check_kind, open_desk
 from gateway.ledger.view import BudgetView
 from gateway.pipeline.active_policy import Retire
-from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.assess import Assessor, Elsewhere, PolicyAssessor
+from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Gate, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
@@ -31,6 +31,7 @@ from gateway.privacy.entities.ask import EntityDesk, EntityDetector
 from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
+from gateway.server.admin.threads import in_operator_thread
 
 _log = structlog.get_logger()
 
@@ -108,6 +109,7 @@ class Keeping:
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
+        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock))
         self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = Vitals.unknown(clock, has_tenants=has_tenants)
@@ -129,7 +131,7 @@ class Keeping:
 
     async def prepare(self, policy: Policy) -> tuple[Pipeline, Retire]:
         """Do the same while requests go on: patterns are compiled in a thread."""
-        return self._pipeline(policy, await asyncio.to_thread(self._judges, policy))
+        return self._pipeline(policy, await in_operator_thread(self._judges, policy))
 
     def _judges(self, policy: Policy) -> _Judges:
         return _Judges(
@@ -159,7 +161,7 @@ class Keeping:
 
         pipeline = Pipeline(
             policy=policy,
-            assessor=PolicyAssessor(policy, judges.assessor, pool=self.scoring),
+            assessor=PolicyAssessor(policy, judges.assessor, elsewhere=self._elsewhere),
             dispatcher=dispatcher,
             budgets=self._budgets,
             clock=self._clock,
@@ -182,7 +184,7 @@ class Keeping:
         return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
 
     def _shadow_of(self, policy: Policy) -> Shadow:
-        assessor = PolicyAssessor(policy, self._assessor(policy), pool=self.scoring)
+        assessor = PolicyAssessor(policy, self._assessor(policy), elsewhere=self._elsewhere)
         return Shadow(policy, assessor=assessor)
 
     async def aclose(self) -> None:

@@ -1,18 +1,26 @@
 """What the scorers say of a request under one policy: short texts here, long ones in the scoring pool."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
 from gateway.complexity.complexity import features_of
 from gateway.domain.masked import Masked
-from gateway.policy.model import Policy
+from gateway.pipeline.loop_share import LoopShare
+from gateway.policy.model import OpenAIModel, Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
 from gateway.types import Entities, Privacy, PrivacyClass, Request
 
-ON_LOOP_BYTES = 8 * 1024
+AT_ONCE_BYTES = 1024
+"""So much text is scored on the event loop whatever else is: it costs no more than the call itself."""
+ON_LOOP_BYTES = 4 * 1024
 """More text than this is scored in another process, so that the event loop goes on."""
+MASKED_PASSES = 4
+"""How many times a text is scored, at most, where there are models that need a mask."""
+CHECKED_AT_ONCE_BYTES = 16 * 1024
+"""A longer schema takes more than a millisecond to check, and waits for its turn at the event loop."""
 _NO_ENTITIES = Entities()
 
 
@@ -61,21 +69,42 @@ class Pool(Protocol):
         ...
 
 
-class PolicyAssessor:
-    """Scores and masks for one policy; without a `pool` long texts are scored on the event loop too."""
+class Elsewhere(NamedTuple):
+    """Where long texts are scored, and the turns of those that are scored on the event loop."""
 
-    def __init__(self, policy: Policy, assessor: Assessor, *, pool: Pool | None = None) -> None:
+    pool: Pool
+    share: LoopShare
+
+
+class PolicyAssessor:
+    """Scores and masks for one policy; without `elsewhere` everything is done on the event loop at once."""
+
+    def __init__(self, policy: Policy, assessor: Assessor, *, elsewhere: Elsewhere | None = None) -> None:
         self._policy = policy
         self._assessor = assessor
-        self._pool = pool
+        self._elsewhere = elsewhere
+        has_masks = any(isinstance(spec, OpenAIModel) and spec.mask for spec in policy.models.values())
+        self._on_loop_bytes = ON_LOOP_BYTES // (MASKED_PASSES if has_masks else 1)
+
+    def turn_to_check(
+        self, tenant: str, schema: str, deadline: Deadline
+    ) -> AbstractAsyncContextManager[None]:
+        """Return what is held while a schema is checked; entering raises Overloaded."""
+        if self._elsewhere is None or len(schema) <= CHECKED_AT_ONCE_BYTES:
+            return nullcontext()
+        return self._elsewhere.share.turn(tenant, deadline)
 
     async def assess(
         self, request: Request, deadline: Deadline, entities: Entities = _NO_ENTITIES
     ) -> Assessment:
         """Score and mask until `deadline`; raises DeadlinePassed and Overloaded for long texts."""
-        if self._pool is None or _scored_bytes(request) <= ON_LOOP_BYTES:
+        elsewhere, size = self._elsewhere, _scored_bytes(request)
+        if elsewhere is None or size <= AT_ONCE_BYTES:
             return self._assessor.assess(request, entities)
-        return await self._pool.assess(self._policy, request, entities, deadline)
+        if size <= self._on_loop_bytes and elsewhere.share.is_free:
+            async with elsewhere.share.turn(request.tenant, deadline):
+                return self._assessor.assess(request, entities)
+        return await elsewhere.pool.assess(self._policy, request, entities, deadline)
 
 
 def _scored_bytes(request: Request) -> int:

@@ -91,6 +91,12 @@ class Pipeline:
         """Hold a tenant's place among the requests that are worked on at once; raises Overloaded."""
         return self._dispatcher.place(tenant, policy=self.policy, deadline=deadline)
 
+    def turn_to_check(
+        self, tenant: str, schema: str, deadline: Deadline
+    ) -> AbstractAsyncContextManager[None]:
+        """Hold a tenant's turn while a schema is checked; raises Overloaded."""
+        return self._assessor.turn_to_check(tenant, schema, deadline)
+
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; spends nothing, calls no model but that of entities."""
         entities = await ask_all(self._entities, request, deadline) if self._entities else Entities()

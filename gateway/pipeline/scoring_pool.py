@@ -28,7 +28,10 @@ PROCESSES = 2
 """Two, so that one tenant's long texts leave one for the others."""
 QUEUE = 64
 """Jobs that wait; each holds its request's text."""
-LISTEN_S = 0.25
+SHORT_CHARS = 8 * 1024
+SHORT_QUEUE = 1024
+"""Jobs that may wait where one more is as short as that: those that found no turn at the event loop."""
+LISTEN_S = 0.5
 """How long a process may take to abandon a job; it does so between two instructions of Python."""
 _CPU_FACTOR = 4
 """Masking scores a text up to three times, within one limit each; one more for all that is not a detector."""
@@ -47,6 +50,8 @@ class ScoringPool:
         self._gate = FairGate(clock)
         self._idle: list[_Scorer] = []
         self._all: set[_Scorer] = set()
+        self._started = 0
+        """Processes there are, and those that are being started."""
         self._settling: set[asyncio.Future[None]] = set()
 
     @property
@@ -63,7 +68,7 @@ class ScoringPool:
         self, policy: Policy, request: Request, entities: Entities, deadline: Deadline
     ) -> Assessment:
         """Score and mask; raises DeadlinePassed and Overloaded. A process that fails makes it restricted."""
-        place = self._gate.place(request.tenant, bounds=self._bounds(), until=deadline)
+        place = self._gate.place(request.tenant, bounds=self._bounds(request), until=deadline)
         held = AsyncExitStack()
         try:
             await held.enter_async_context(place)
@@ -95,9 +100,13 @@ class ScoringPool:
                 settling.add_done_callback(self._settling.discard)
 
     async def warm(self) -> None:
-        """Start a process before the first job needs it; one that does not start is logged."""
+        """Start all processes before jobs need them; one that does not start is logged.
+
+        A start takes a second, and another tenant's long text would wait for it behind an attacker's.
+        """
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            self._idle.append(await self._start())
+            while self._started < self._size:
+                self._idle.append(await self._start())
 
     async def aclose(self) -> None:
         """End all processes; only when no job is left."""
@@ -106,22 +115,30 @@ class ScoringPool:
         self._all.clear()
         self._idle.clear()
 
-    def _bounds(self) -> Bounds:
+    def _bounds(self, request: Request) -> Bounds:
         """All but one process for a tenant."""
         most = max(1, self._size - 1) if self._has_tenants else self._size
-        return Bounds(concurrency=self._size, tenant_concurrency=most, queue=QUEUE)
+        queue = SHORT_QUEUE if _chars(request) <= SHORT_CHARS else QUEUE
+        return Bounds(concurrency=self._size, tenant_concurrency=most, queue=queue)
 
     async def _take_back(self, scorer: "_Scorer | None", held: AsyncExitStack) -> None:
-        """Keep a process that is ready for the next job; end one that is not."""
+        """Keep a process that is ready for the next job; end one that is not, and start another for it."""
         async with held:
             if scorer is not None:
                 if await scorer.settle():
                     self._idle.append(scorer)
                 else:
                     self._all.discard(scorer)
+                    self._started -= 1
+                    await self.warm()
 
     async def _start(self) -> "_Scorer":
-        scorer = await _Scorer.start()
+        self._started += 1
+        try:
+            scorer = await _Scorer.start()
+        except BaseException:
+            self._started -= 1
+            raise
         self._all.add(scorer)
         return scorer
 
@@ -169,8 +186,7 @@ class _Scorer:
 
     async def assess(self, policy: Policy, request: Request, entities: Entities) -> Assessment:
         """Return what comes of one job; raises OSError and IncompleteReadError when the process ends."""
-        chars = sum(len(message.content) for message in request.messages)
-        limit_s = policy.privacy.limit_ms / 1000 + chars / _CHARS_PER_S
+        limit_s = policy.privacy.limit_ms / 1000 + _chars(request) / _CHARS_PER_S
         job = Job(policy.hash, None, request, entities, cpu_limit_s=_CPU_FACTOR * limit_s)
         answer = await self._ask(job)
         if isinstance(answer, PolicyUnknown):
@@ -217,6 +233,10 @@ class _Scorer:
         (length,) = LENGTH.unpack(await stream.readexactly(LENGTH.size))
         answer: Answer = pickle.loads(await stream.readexactly(length))  # noqa: S301  See the import.
         return answer
+
+
+def _chars(request: Request) -> int:
+    return sum(len(message.content) for message in request.messages) + len(request.config.json_schema or "")
 
 
 def _for_scoring(policy: Policy) -> Policy:

@@ -14,6 +14,12 @@ from gateway.types import Entities, Finding
 
 MOST_PLACES = 256
 """Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
+MOST_UNSURE = 2048
+"""Places of one detector in one request that are less sure, and are kept: a megabyte of numbers has 100,000.
+
+Of those beyond, one that is surer than all before is kept, so the verdict is the same. Those that are not
+kept cannot be masked, and a masked text in which they are still found is not sent.
+"""
 
 _WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "IP", "MAC", "URL"})
 """Types that no name of a field makes surer, or whose detector reads such names as they are."""
@@ -38,6 +44,8 @@ class Lookout:
         self.detector = detector
         self._allowed = allowed
         self._left = MOST_PLACES
+        self._unsure_left = MOST_UNSURE
+        self._highest: dict[str, float] = {}
 
     @property
     def is_full(self) -> bool:
@@ -54,7 +62,7 @@ class Lookout:
                 for match in self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
                     start, end = normal.span(match.start, match.end)
-                    if start == NO_PLACE:
+                    if start == NO_PLACE or not self._is_kept(match, text[start:end]):
                         continue
                     value = distinct(normal.text[match.start : match.end])
                     located.append(Located(index, Match(match.type, start, end, match.confidence), value))
@@ -67,6 +75,15 @@ class Lookout:
         if not self._allowed:
             return found
         return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
+
+    def _is_kept(self, match: Match, written: str) -> bool:
+        if match.confidence >= SURE or written in self._allowed:
+            return True
+        self._unsure_left -= 1
+        if self._unsure_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):
+            return False
+        self._highest[match.type] = max(match.confidence, self._highest.get(match.type, -1.0))
+        return True
 
 
 def with_entities(

@@ -47,6 +47,8 @@ KINDS: Mapping[str, FaultKind] = {
     ),
     "endless": FaultKind(value="none", help="never stops, whatever max_tokens says"),
     "compressed": FaultKind(value="none", help="answers in gzip, unasked"),
+    "bomb": FaultKind(value="none", help="answers in gzip, unasked, which unpacks to 256 MiB of blanks"),
+    "absurd-usage": FaultKind(value="none", help="counts 2^62 tokens of the prompt and of the answer"),
     "length": FaultKind(value="count", default=200, help="no fault: an answer of so many tokens"),
 }
 

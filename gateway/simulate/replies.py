@@ -1,11 +1,13 @@
 """Answers over HTTP, whole or streamed, with the fault that a request was given."""
 
 import asyncio
+import functools
 import gzip
 import itertools
 import json
 import socket
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -21,6 +23,8 @@ GARBAGE = b'{"id": "chatcmpl-'
 """The beginning of a JSON object that never ends."""
 
 ENDLESS_BYTES = 64 * 1024
+BOMB_MIB = 256
+ABSURD_TOKENS = 2**62
 
 _REFUSALS = {
     "unauthorized": (401, "invalid_api_key"),
@@ -74,6 +78,8 @@ class Exchange:
         """Return the token counts that the answer has."""
         if self.has("no-usage"):
             return None
+        if self.has("absurd-usage"):
+            return usage_of(ABSURD_TOKENS, ABSURD_TOKENS)
         return usage_of(0, 0) if self.has("zero-usage") else usage_of(self.prompt_tokens, completion_tokens)
 
 
@@ -104,6 +110,8 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     if filtered is not None:
         tokens, finish_reason = tokens[:filtered], "content_filter"
     exchange.bill(exchange.prompt_tokens, len(tokens))
+    if exchange.has("bomb"):
+        return _packed(_bomb(), content_type="application/json")
     answer = exchange.voice.whole(
         "".join(tokens),
         finish_reason=None if exchange.has("no-finish") else finish_reason,
@@ -111,10 +119,7 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     )
     body = GARBAGE if exchange.has("garbage") else json.dumps(answer).encode()
     if exchange.has("compressed"):
-        packed = gzip.compress(body)
-        return web.Response(
-            body=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
-        )
+        return _packed(gzip.compress(body), content_type="application/json")
     if exchange.has("endless"):
         return await _reply_endless(exchange, body)
     if not exchange.has("cut") and not exchange.has("stall"):
@@ -128,6 +133,9 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
 
 async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
     """Answer in server-sent events, a token each; billed as they are sent."""
+    if exchange.has("bomb"):
+        exchange.bill(exchange.prompt_tokens, 0)
+        return _packed(_bomb(), content_type="text/event-stream")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     response.enable_chunked_encoding()
     if exchange.has("compressed"):
@@ -173,6 +181,18 @@ async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens:
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)
+
+
+def _packed(body: bytes, *, content_type: str) -> web.Response:
+    return web.Response(body=body, content_type=content_type, headers={"Content-Encoding": "gzip"})
+
+
+@functools.cache
+def _bomb() -> bytes:
+    """Return what unpacks to BOMB_MIB of blanks: one member, since readers may stop behind the first."""
+    packer = zlib.compressobj(level=9, wbits=zlib.MAX_WBITS | 16)  # 16: with the header of gzip.
+    blanks = b" " * 1024 * 1024
+    return b"".join(packer.compress(blanks) for _ in range(BOMB_MIB)) + packer.flush()
 
 
 async def _reply_endless(exchange: Exchange, body: bytes) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from gateway.policy.diff.loosening import loosened
 from gateway.policy.diff.restart import needs_restart
 from gateway.policy.loading.load import load_policy
 from gateway.policy.model import OpenAIModel, Policy
+from gateway.server.admin.threads import in_operator_thread
 
 LOOK_EVERY_S = 1.0
 """How often `--watch-policy` looks at the file."""
@@ -124,10 +125,10 @@ async def watch(path: Path, on_change: Callable[[], Awaitable[object]], *, clock
 
 
 async def _changes(path: Path, clock: Clock) -> AsyncIterator[None]:
-    seen = await asyncio.to_thread(_state, path)
+    seen = await in_operator_thread(_state, path)
     while True:
         await clock.sleep(LOOK_EVERY_S)
-        now = await asyncio.to_thread(_state, path)
+        now = await in_operator_thread(_state, path)
         if now != seen:
             seen = now
             yield

@@ -8,6 +8,7 @@ from gateway.app.runtime import Keeping
 from gateway.errors import StartupError
 from gateway.pipeline.active_policy import Current
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.server.admin.threads import in_operator_thread
 from gateway.server.grpc.health import Health
 
 OnReload = Callable[[Reloaded], None]
@@ -43,7 +44,7 @@ class Reloader:
         current, keeping, health = self._parts
         running = current.pipeline.policy
         # Parsing takes tens of milliseconds, in which other requests shall not wait.
-        policy, reloaded = await asyncio.to_thread(
+        policy, reloaded = await in_operator_thread(
             self.file.compare, running, allow_loosening=allow_loosening
         )
         if reloaded.outcome != "applied":

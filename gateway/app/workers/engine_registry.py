@@ -4,7 +4,6 @@ A worker reads the file five times a second. Until it notices, a call to an engi
 at the socket, and is tried elsewhere.
 """
 
-import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.server.admin.threads import in_operator_thread
 from gateway.server.admin.worker import Place
 
 BOARD_VARIABLE = "GATEWAY_ENGINE_BOARD"
@@ -99,7 +99,7 @@ class EngineBoard:
             on_status(name, engine.is_serving)
         while True:
             await clock.sleep(READ_EVERY_S)
-            for name, state in (await asyncio.to_thread(read_board, self._path)).items():
+            for name, state in (await in_operator_thread(read_board, self._path)).items():
                 was_serving, self.engines[name].state = self.engines[name].is_serving, state
                 if state.is_serving != was_serving:
                     on_status(name, state.is_serving)

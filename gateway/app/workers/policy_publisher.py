@@ -13,6 +13,7 @@ from gateway.app.reload.policy_file import PolicyFile, Reloaded
 from gateway.complexity.scorer_file import parse_scorer
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
+from gateway.server.admin.threads import in_operator_thread
 
 PUBLISHED = "policy.json"
 """Of the folder that workers share: the text of the policy and of its scorer, read together."""
@@ -36,7 +37,7 @@ class ParentPolicy:
     async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
         """Check the file, and publish it if it may run; the workers are to be told by whoever calls."""
         async with self._turn:
-            reloaded = await asyncio.to_thread(self._reload, allow_loosening)
+            reloaded = await in_operator_thread(self._reload, allow_loosening)
         reloaded.log()
         return reloaded
 

@@ -1,6 +1,7 @@
 """What names a machine or a place on a network: IP and MAC addresses, URLs."""
 
-import ipaddress
+import socket
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, as_data
@@ -27,6 +28,8 @@ _IP_WORD = Pattern(
 _VERSION_WORD = Pattern(
     r"\b(?:v|ver|versions?|release|firmware|build|driver|section|chapter)\b[ .:]{0,3}$", ignore_case=True
 )
+_BEFORE, _AFTER = 40, 20
+"""Characters around an address in which a word speaks of it."""
 _COLONS = 7
 _MAC = Pattern(
     r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
@@ -65,6 +68,7 @@ def _ipv4(text: str) -> Iterator[Match]:
 
 def _ipv6(text: str) -> Iterator[Match]:
     data = as_data(text)
+    words = _Words(text)
 
     def judge(start: int, last: int) -> Match | None:
         if text[last - 1] == ":" and not text.endswith("::", start, last):
@@ -78,11 +82,27 @@ def _ipv6(text: str) -> Iterator[Match]:
         if not end:
             return None
         digits = sum(char not in ":./%" for char in text[start:end])
-        has_word = _IP_WORD.is_in(context(text, (start, end), before=40, after=20))
-        confidence = CERTAIN if digits >= 8 else LIKELY if digits >= 5 or has_word else POSSIBLE
-        return Match("IP", start, end, confidence)
+        is_likely = digits >= 5 or words.are_near(start, end)
+        return Match("IP", start, end, CERTAIN if digits >= 8 else LIKELY if is_likely else POSSIBLE)
 
     yield from accepted(_IPV6, data, judge, is_whole=True)
+
+
+class _Words:
+    """The words of a text that speak of addresses, looked for once and not again for every address."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts: list[int] | None = None
+
+    def are_near(self, start: int, end: int) -> bool:
+        """Whether one stands in the paragraph of a place, close to it."""
+        if self._starts is None:
+            self._starts = [place[0] for place in _IP_WORD.places(self._text)]
+        at = bisect_left(self._starts, start - _BEFORE)
+        if at == len(self._starts) or self._starts[at] >= end + _AFTER:
+            return False
+        return _IP_WORD.is_in(context(self._text, (start, end), before=_BEFORE, after=_AFTER))
 
 
 def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
@@ -94,9 +114,18 @@ def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
 
 
 def _is_ip(written: str) -> bool:
+    """Say what `ipaddress.ip_interface` says, in a tenth of its time."""
+    address, slash, bits = written.partition("/")
+    is_new = ":" in address
+    if slash and not (bits.isdecimal() and int(bits) <= (128 if is_new else 32)):
+        return False
+    if is_new:
+        address, percent, zone = address.partition("%")
+        if percent and (not zone or "%" in zone):
+            return False
     try:
-        ipaddress.ip_interface(written)
-    except ValueError:
+        socket.inet_pton(socket.AF_INET6 if is_new else socket.AF_INET, address)
+    except OSError:
         return False
     return True
 

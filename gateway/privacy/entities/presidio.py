@@ -5,6 +5,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from gateway.clock import Deadline
@@ -22,6 +23,10 @@ _TYPES = {
     "TITLE": "TITLE",
 }
 """What is asked of it, by our names. Its patterns are not: one of them asks the network."""
+
+
+THREADS = 2
+"""They share the interpreter's lock: more would not find more in the same time."""
 
 
 class Result(Protocol):
@@ -54,11 +59,13 @@ class PresidioDetector:
         self._analyzer = analyzer
         self._spec = spec
         known = set(analyzer.get_supported_entities(spec.language))
+        # Threads of its own: the event loop's pool looks up providers' names, too.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="presidio")
         self._entities = [name for name in _TYPES if name in known]
 
     async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
         """Return what it finds; a thread that is late goes on to its end, and nobody waits for it."""
-        return await asyncio.to_thread(self._find, request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._find, request)
 
     def _find(self, request: Request) -> list[Finding]:
         return [

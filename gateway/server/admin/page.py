@@ -1,13 +1,12 @@
 """The page that Prometheus reads: what was counted, and the status of this moment."""
 
-import asyncio
-
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from gateway.domain.listen import Address
 from gateway.errors import StartupError
 from gateway.server.admin.status import StatusReader
+from gateway.server.admin.threads import in_operator_thread
 from gateway.telemetry.live import Snapshot
 
 FLAG = "--metrics"
@@ -48,5 +47,5 @@ class MetricsPage:
         now = CollectorRegistry(auto_describe=False)
         now.register(Snapshot(await self._reader.whole(decisions=0)))
         # Rendering takes milliseconds: in a thread, so that requests go on.
-        text = await asyncio.to_thread(lambda: generate_latest(self._counted) + generate_latest(now))
+        text = await in_operator_thread(lambda: generate_latest(self._counted) + generate_latest(now))
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -157,7 +157,8 @@ async def _decide(
     began_s = scope.trail.elapsed_s
     try:
         async with asyncio.timeout(pipeline.left_s(deadline)) as limit:
-            request = _parse(message, scope)
+            async with pipeline.turn_to_check(scope.tenant, message.config.json_schema, deadline):
+                request = _parse(message, scope)
             scope.decision = decision = await pipeline.decide(request, deadline)
             scope.decision_s = scope.trail.elapsed_s - began_s
             scope.policy = pipeline.policy

@@ -1,0 +1,201 @@
+"""What an attacker does to another tenant: its answers, health checks, metrics and a reload meanwhile.
+
+    python -m benchmarks.hostile [--attack NAME]... [--seconds 4] [--json FILE] [--tree DIR] [--before FILE]
+
+Each attack is made by a process of its own on the loopback interface, with the key of one tenant, against a
+gateway with the demo engine and simulated providers, in the default limits. DIR is another checkout whose
+gateway is measured instead; FILE of --before is the JSON of such a run, to show factors side by side. The
+exit status is 1 if, for any attack, the other tenant's 99th percentile is 3 times its quiet one or more (and
+over 0.1 s: below that, a machine that is busy with everything here says nothing), health or metrics take over
+0.1 s, a reload fails, or the gateway computes on after the attackers have left.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.hostile_attacks import ATTACKS
+from benchmarks.hostile_parts import KEYS, PROBES, Gateway, Heard, other_tenant, reload, simulated_cloud
+
+WARM_S = 1.0
+QUIET_S = 3.0
+ATTACK_S = 4.0
+LEFT_S = 2.0
+MOST_FACTOR = 3.0
+MOST_S = 0.1
+"""For health and metrics; and what an answer of the other tenant may always take."""
+MOST_CPU_S = 0.5
+"""What the gateway may use in the LEFT_S after the attackers left, to notice that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One attack: the other tenant's call that it hurt most, in milliseconds, and the rest."""
+
+    attack: str
+    call: str
+    quiet_p50_ms: float
+    quiet_p99_ms: float
+    p50_ms: float
+    p99_ms: float
+    factor: float
+    health_p99_ms: float
+    metrics_ms: float
+    reload_ok: bool
+    cpu_after_s: float
+    failures: int
+
+    def problems(self) -> list[str]:
+        """Return which bounds it broke."""
+        wrong = []
+        if self.factor >= MOST_FACTOR and self.p99_ms > MOST_S * 1000:
+            wrong.append(f"{self.call}: {self.factor:.1f} times as long as when it is quiet")
+        if self.failures:
+            wrong.append(f"{self.failures} calls of the other tenant failed")
+        if self.health_p99_ms > MOST_S * 1000:
+            wrong.append(f"health took {self.health_p99_ms:.0f} ms")
+        if self.metrics_ms > MOST_S * 1000:
+            wrong.append(f"metrics took {self.metrics_ms:.0f} ms")
+        if not self.reload_ok:
+            wrong.append("the reload failed")
+        if self.cpu_after_s > MOST_CPU_S:
+            wrong.append(f"{self.cpu_after_s:.1f} s of processor time after the attackers left")
+        return wrong
+
+
+async def measure(name: str, gateway: Gateway, seconds: float) -> Row:
+    """Return what one attack does."""
+    quiet, attacked = Heard(), Heard()
+    async with other_tenant(gateway) as listen:
+        await asyncio.sleep(WARM_S)
+        listen(quiet)
+        await asyncio.sleep(QUIET_S)
+        attacker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.hostile_attacks", name, gateway.target, KEYS["eve"]),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert attacker.stdout is not None
+            await attacker.stdout.readline()
+            listen(attacked)
+            await asyncio.sleep(seconds / 2)
+            is_reloaded = await reload(gateway)
+            await asyncio.sleep(seconds / 2)
+        finally:
+            attacker.kill()
+            await attacker.wait()
+    used_s = gateway.cpu_s()
+    await asyncio.sleep(LEFT_S)
+    return _row(name, quiet, attacked, is_reloaded, gateway.cpu_s() - used_s)
+
+
+def _row(name: str, quiet: Heard, attacked: Heard, is_reloaded: bool, cpu_after_s: float) -> Row:
+    def of(heard: Heard, what: str, share: float) -> float:
+        values = sorted(heard.seconds.get(what, [math.inf]))
+        return 1000 * values[min(len(values) - 1, int(share * len(values)))]
+
+    factors = {call: of(attacked, call, 0.99) / of(quiet, call, 0.99) for call in PROBES}
+    worst = max(PROBES, key=lambda call: (of(attacked, call, 0.99) > 1000 * MOST_S, factors[call]))
+    return Row(
+        attack=name,
+        call=worst,
+        quiet_p50_ms=of(quiet, worst, 0.5),
+        quiet_p99_ms=of(quiet, worst, 0.99),
+        p50_ms=of(attacked, worst, 0.5),
+        p99_ms=of(attacked, worst, 0.99),
+        factor=factors[worst],
+        health_p99_ms=of(attacked, "health", 0.99),
+        metrics_ms=of(attacked, "metrics", 0.99),
+        reload_ok=is_reloaded,
+        cpu_after_s=cpu_after_s,
+        failures=sum(attacked.failures.values()),
+    )
+
+
+async def run(names: Sequence[str], *, seconds: float, tree: Path) -> list[Row]:
+    """Make every attack on one gateway; one that an attack leaves busy is started anew for the next."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        async with simulated_cloud() as base_url:
+            gateway = Gateway(Path(folder), tree=tree, base_url=base_url)
+            try:
+                await gateway.start()
+                for name in names:
+                    row = await measure(name, gateway, seconds)
+                    rows.append(row)
+                    print(f"{name}: {'; '.join(row.problems()) or 'as it should be'}", file=sys.stderr)
+                    if row.problems():
+                        await gateway.kill()
+                        await gateway.start()
+                if gateway.defects():
+                    print(f"{gateway.defects()} defects in the gateway's log", file=sys.stderr)
+            finally:
+                await gateway.kill()
+    return rows
+
+
+def show(rows: Sequence[Row], before: dict[str, dict[str, float]]) -> None:
+    """Print the tables, 80 columns wide."""
+    console = Console(width=80)
+    table = Table(
+        "attack", "call", "quiet\np50 p99", "attacked\np50 p99", "factor", "health", "metr.", "rel.", "CPU s"
+    )
+    for row in rows:
+        table.add_row(
+            row.attack,
+            row.call,
+            f"{row.quiet_p50_ms:.0f} {row.quiet_p99_ms:.0f}",
+            f"{row.p50_ms:.0f} {row.p99_ms:.0f}",
+            f"{row.factor:.1f}",
+            f"{row.health_p99_ms:.0f}",
+            f"{row.metrics_ms:.0f}",
+            "ok" if row.reload_ok else "no",
+            f"{row.cpu_after_s:.2f}",
+        )
+    console.print(table)
+    console.print("milliseconds, of the call that was hurt most; CPU: in 2 s after the attackers left")
+    if before:
+        both = Table("attack", "factor before", "after", "health before", "after", "CPU s before", "after")
+        for row in rows:
+            was = before.get(row.attack, {})
+            both.add_row(
+                row.attack,
+                *(f"{was.get('factor', math.nan):.1f}", f"{row.factor:.1f}"),
+                *(f"{was.get('health_p99_ms', math.nan):.0f}", f"{row.health_p99_ms:.0f}"),
+                *(f"{was.get('cpu_after_s', math.nan):.2f}", f"{row.cpu_after_s:.2f}"),
+            )
+        console.print(both)
+
+
+def main() -> None:
+    """Attack, and say what it did."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--attack", action="append", choices=list(ATTACKS), metavar="NAME")
+    parser.add_argument("--seconds", type=float, default=ATTACK_S)
+    parser.add_argument("--tree", type=Path, default=Path(__file__).resolve().parents[1], metavar="DIR")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--before", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    names = arguments.attack or list(ATTACKS)
+    rows = asyncio.run(run(names, seconds=arguments.seconds, tree=arguments.tree))
+    before = json.loads(arguments.before.read_text()) if arguments.before else []
+    show(rows, {row["attack"]: row for row in before})
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    problems = [f"{row.attack}: {problem}" for row in rows for problem in row.problems()]
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
