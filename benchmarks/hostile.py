@@ -5,9 +5,10 @@
 Each attack is made by a process of its own on the loopback interface, with the key of one tenant, against a
 gateway with the demo engine and simulated providers, in the default limits. DIR is another checkout whose
 gateway is measured instead; FILE of --before is the JSON of such a run, to show factors side by side. The
-exit status is 1 if, for any attack, the other tenant's 99th percentile is 3 times its quiet one or more (and
-over 0.1 s: below that, a machine that is busy with everything here says nothing), health or metrics take over
-0.1 s, a reload fails, or the gateway computes on after the attackers have left.
+exit status is 1 if, for any attack, the other tenant's 99th percentile is 3 times its quiet one or more, or
+health or metrics take over 0.1 s (both only where it is over 0.1 s and 3 times what it is when it is quiet: a
+machine that is busy with something else says nothing), a call of the other tenant or a reload fails, or the
+gateway computes on after the attackers have left.
 """
 
 import argparse
@@ -20,14 +21,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.hostile_attacks import ATTACKS
+from benchmarks.hostile_attacks import ATTACKS, NICE
 from benchmarks.hostile_parts import KEYS, PROBES, Gateway, Heard, other_tenant, reload, simulated_cloud
 
 WARM_S = 1.0
-QUIET_S = 3.0
+QUIET_S = 4.0
 ATTACK_S = 4.0
 LEFT_S = 2.0
 MOST_FACTOR = 3.0
@@ -48,7 +50,9 @@ class Row:
     p50_ms: float
     p99_ms: float
     factor: float
-    health_p99_ms: float
+    health_quiet_ms: float
+    health_ms: float
+    metrics_quiet_ms: float
     metrics_ms: float
     reload_ok: bool
     cpu_after_s: float
@@ -61,9 +65,9 @@ class Row:
             wrong.append(f"{self.call}: {self.factor:.1f} times as long as when it is quiet")
         if self.failures:
             wrong.append(f"{self.failures} calls of the other tenant failed")
-        if self.health_p99_ms > MOST_S * 1000:
-            wrong.append(f"health took {self.health_p99_ms:.0f} ms")
-        if self.metrics_ms > MOST_S * 1000:
+        if self.health_ms > max(MOST_S * 1000, MOST_FACTOR * self.health_quiet_ms):
+            wrong.append(f"health took {self.health_ms:.0f} ms")
+        if self.metrics_ms > max(MOST_S * 1000, MOST_FACTOR * self.metrics_quiet_ms):
             wrong.append(f"metrics took {self.metrics_ms:.0f} ms")
         if not self.reload_ok:
             wrong.append("the reload failed")
@@ -113,7 +117,9 @@ def _row(name: str, quiet: Heard, attacked: Heard, is_reloaded: bool, cpu_after_
         p50_ms=of(attacked, worst, 0.5),
         p99_ms=of(attacked, worst, 0.99),
         factor=factors[worst],
-        health_p99_ms=of(attacked, "health", 0.99),
+        health_quiet_ms=of(quiet, "health", 0.99),
+        health_ms=of(attacked, "health", 0.99),
+        metrics_quiet_ms=of(quiet, "metrics", 0.99),
         metrics_ms=of(attacked, "metrics", 0.99),
         reload_ok=is_reloaded,
         cpu_after_s=cpu_after_s,
@@ -125,8 +131,8 @@ async def run(names: Sequence[str], *, seconds: float, tree: Path) -> list[Row]:
     """Make every attack on one gateway; one that an attack leaves busy is started anew for the next."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
-        async with simulated_cloud() as base_url:
-            gateway = Gateway(Path(folder), tree=tree, base_url=base_url)
+        async with simulated_cloud() as base_url, simulated_cloud(nice=NICE) as hostile_url:
+            gateway = Gateway(Path(folder), tree=tree, base_url=base_url, hostile_url=hostile_url)
             try:
                 await gateway.start()
                 for name in names:
@@ -146,17 +152,25 @@ async def run(names: Sequence[str], *, seconds: float, tree: Path) -> list[Row]:
 def show(rows: Sequence[Row], before: dict[str, dict[str, float]]) -> None:
     """Print the tables, 80 columns wide."""
     console = Console(width=80)
-    table = Table(
-        "attack", "call", "quiet\np50 p99", "attacked\np50 p99", "factor", "health", "metr.", "rel.", "CPU s"
+    table = Table(box=box.SIMPLE, padding=(0, 0), pad_edge=False)
+    table.add_column("attack", no_wrap=True, min_width=21)
+    table.add_column("call", no_wrap=True, min_width=6)
+    titles = (
+        *("p50\nquiet", "\nnow", "p99\nquiet", "\nnow", "p99\nfactor"),
+        *("health\np99", "metrics\np99", "re-\nload", "CPU\ns"),
     )
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.attack,
             row.call,
-            f"{row.quiet_p50_ms:.0f} {row.quiet_p99_ms:.0f}",
-            f"{row.p50_ms:.0f} {row.p99_ms:.0f}",
+            f"{row.quiet_p50_ms:.0f}",
+            f"{row.p50_ms:.0f}",
+            f"{row.quiet_p99_ms:.0f}",
+            f"{row.p99_ms:.0f}",
             f"{row.factor:.1f}",
-            f"{row.health_p99_ms:.0f}",
+            f"{row.health_ms:.0f}",
             f"{row.metrics_ms:.0f}",
             "ok" if row.reload_ok else "no",
             f"{row.cpu_after_s:.2f}",
@@ -164,13 +178,18 @@ def show(rows: Sequence[Row], before: dict[str, dict[str, float]]) -> None:
     console.print(table)
     console.print("milliseconds, of the call that was hurt most; CPU: in 2 s after the attackers left")
     if before:
-        both = Table("attack", "factor before", "after", "health before", "after", "CPU s before", "after")
+        both = Table(box=box.SIMPLE, padding=(0, 1), pad_edge=False)
+        both.add_column("attack", no_wrap=True)
+        for what in ("factor", "health ms", "metrics ms", "CPU s"):
+            both.add_column(f"{what}\nbefore", justify="right")
+            both.add_column("\nafter", justify="right")
         for row in rows:
             was = before.get(row.attack, {})
             both.add_row(
                 row.attack,
                 *(f"{was.get('factor', math.nan):.1f}", f"{row.factor:.1f}"),
-                *(f"{was.get('health_p99_ms', math.nan):.0f}", f"{row.health_p99_ms:.0f}"),
+                *(f"{was.get('health_ms', math.nan):.0f}", f"{row.health_ms:.0f}"),
+                *(f"{was.get('metrics_ms', math.nan):.0f}", f"{row.metrics_ms:.0f}"),
                 *(f"{was.get('cpu_after_s', math.nan):.2f}", f"{row.cpu_after_s:.2f}"),
             )
         console.print(both)

@@ -30,13 +30,13 @@ models:
   edge: {{kind: llama_cpp, path: "builtin:demo", clearance: restricted, max_tokens: 64}}
   cloud: {{kind: openai, model: sim, base_url: "{base_url}", clearance: restricted,
           price_per_million_usd: {{input: 0.25, output: 2.00}}}}
-  slow: {{kind: openai, model: "sim+slow=30", base_url: "{base_url}", clearance: restricted,
+  slow: {{kind: openai, model: "sim+slow=30", base_url: "{hostile_url}", clearance: restricted,
          price_per_million_usd: {{input: 0.25, output: 2.00}}}}
-  bomb: {{kind: openai, model: "sim+bomb", base_url: "{base_url}", clearance: restricted,
+  bomb: {{kind: openai, model: "sim+bomb", base_url: "{hostile_url}", clearance: restricted,
          price_per_million_usd: {{input: 0.25, output: 2.00}}}}
-  endless: {{kind: openai, model: "sim+endless", base_url: "{base_url}", clearance: restricted,
+  endless: {{kind: openai, model: "sim+endless", base_url: "{hostile_url}", clearance: restricted,
             price_per_million_usd: {{input: 0.25, output: 2.00}}}}
-  absurd: {{kind: openai, model: "sim+absurd-usage", base_url: "{base_url}", clearance: restricted,
+  absurd: {{kind: openai, model: "sim+absurd-usage", base_url: "{hostile_url}", clearance: restricted,
            price_per_million_usd: {{input: 0.25, output: 2.00}}}}
 budgets: [{{name: all-spend, per: all, limit_usd: 1000000, window: month}}]
 rules:
@@ -85,7 +85,7 @@ class Heard:
 class Gateway:
     """`gateway serve` of a checkout, as processes of their own."""
 
-    def __init__(self, folder: Path, *, tree: Path, base_url: str) -> None:
+    def __init__(self, folder: Path, *, tree: Path, base_url: str, hostile_url: str) -> None:
         self.target, self.metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
         self.admin = f"unix:{folder / 'admin.sock'}"
         self._tree = tree
@@ -94,7 +94,7 @@ class Gateway:
             for name in PLACES
         )
         policy, keys, self._log = folder / "policy.yaml", folder / "keys.txt", folder / "gateway.log"
-        policy.write_text(POLICY.format(base_url=base_url, rules=rules))
+        policy.write_text(POLICY.format(base_url=base_url, hostile_url=hostile_url, rules=rules))
         lines = [f"{hashlib.sha256(key.encode()).hexdigest()} {tenant}\n" for tenant, key in KEYS.items()]
         keys.write_text("".join(lines))
         keys.chmod(0o600)
@@ -166,11 +166,12 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def simulated_cloud() -> AsyncIterator[str]:
+async def simulated_cloud(*, nice: int = 0) -> AsyncIterator[str]:
     """Run `gateway simulate-cloud` of this checkout as a process; yield its base URL."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "simulate-cloud", "--listen", "127.0.0.1:0"),
         stdout=asyncio.subprocess.PIPE,
+        preexec_fn=lambda: os.nice(nice),
     )
     try:
         assert process.stdout is not None

@@ -49,11 +49,13 @@ def tenant_of(tmp_path: Path) -> TenantRule:
     return by_credentials(keys=KeyFile(path, clock=SystemClock()), takes_certificates=False)
 
 
-def _as(tenant: str) -> Sequence[tuple[str, str]]:
+def as_tenant(tenant: str) -> Sequence[tuple[str, str]]:
+    """Return the metadata of a tenant, or of whoever has this as its key."""
     return (("authorization", f"Bearer {KEYS.get(tenant, tenant)}"),)
 
 
-def _edge(script: object = None) -> dict[str, Backend]:
+def edge_of(script: object = None) -> dict[str, Backend]:
+    """Return the models of a gateway, of which the edge follows a script."""
     return {
         "edge": ScriptedBackend("edge", script or (lambda _: reply("fine", usage=USAGE))),  # type: ignore[arg-type]
         "cloud": ScriptedBackend("cloud", lambda _: reply("fine", usage=USAGE)),
@@ -74,8 +76,8 @@ async def _refused(call: object) -> grpc.StatusCode:
 async def test_a_wrong_key_gets_nothing_and_is_not_scored(tenant_of: TenantRule) -> None:
     """No key, a wrong one, one of another form: refused before anything is read, scored or called."""
     reports: list[CallReport] = []
-    backends = _edge()
-    wrong = [(), _as("gw_wrong"), (("authorization", "Basic eDp5"),), (("x-tenant", "acme"),)]
+    backends = edge_of()
+    wrong = [(), as_tenant("gw_wrong"), (("authorization", "Basic eDp5"),), (("x-tenant", "acme"),)]
     async with served(backends, tenant_of=tenant_of, observers=(reports.append,)) as gateway:
         codes = [await _refused(gateway.stub.Generate(ask(HARD), metadata=each)) for each in wrong]
         codes += [await _refused(gateway.stub.Explain(pb.ExplainRequest(), metadata=each)) for each in wrong]
@@ -93,11 +95,11 @@ async def test_somebody_elses_label_spends_nothing_of_theirs(tenant_of: TenantRu
     spend = ScriptedBackend(
         "cloud", lambda _: reply("x", usage=Usage(prompt_tokens=20, completion_tokens=50))
     )
-    async with served({**_edge(), "cloud": spend}, policy=LABELLED, tenant_of=tenant_of) as gateway:
+    async with served({**edge_of(), "cloud": spend}, policy=LABELLED, tenant_of=tenant_of) as gateway:
         for _ in range(4):
-            await gateway.stub.Generate(request, metadata=_as("eve"))
-        eve = await gateway.stub.Generate(request, metadata=_as("eve"))
-        acme = await gateway.stub.Generate(request, metadata=_as("acme"))
+            await gateway.stub.Generate(request, metadata=as_tenant("eve"))
+        eve = await gateway.stub.Generate(request, metadata=as_tenant("eve"))
+        acme = await gateway.stub.Generate(request, metadata=as_tenant("acme"))
 
     assert eve.attempts[0].reason == pb.REASON_BUDGET_EXHAUSTED
     assert eve.route == pb.ROUTE_CANNED
@@ -115,7 +117,7 @@ async def _flood(gateway: Served, *, connections: int, streams: int = OPEN_STREA
             stubs.append(gateway_pb2_grpc.GatewayServiceStub(await stack.enter_async_context(channel)))
         request = pb.StreamGenerateRequest.FromString(ask("hello").SerializeToString())
         calls = [
-            stubs[number % connections].StreamGenerate(request, metadata=_as("eve"))
+            stubs[number % connections].StreamGenerate(request, metadata=as_tenant("eve"))
             for number in range(streams)
         ]
         await asyncio.sleep(0)
@@ -139,12 +141,13 @@ async def test_ten_thousand_open_streams_leave_the_others_their_place(tenant_of:
             return [Delay(60.0), reply("late", usage=USAGE)]
         return reply("fine", usage=USAGE)
 
-    backends = _edge(script)
+    backends = edge_of(script)
     async with served(backends, policy=BOUNDED, tenant_of=tenant_of) as gateway:
         async with _flood(gateway, connections=4):
             await asyncio.wait_for(begun.wait(), 60)
             answers = [
-                await gateway.stub.Generate(ask("hello"), metadata=_as("acme"), timeout=60) for _ in range(5)
+                await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"), timeout=60)
+                for _ in range(5)
             ]
             busy, at_once = gateway.server.in_flight, len(eves)
         await asyncio.wait_for(gateway.server.wait_idle(), 60)
@@ -171,12 +174,13 @@ async def test_slow_calls_of_one_tenant_leave_the_others_a_share(tenant_of: Tena
         return reply("fine", usage=USAGE)
 
     async with served(
-        {**_edge(script), "cloud": ScriptedBackend("cloud", script)}, policy=PATIENT, tenant_of=tenant_of
+        {**edge_of(script), "cloud": ScriptedBackend("cloud", script)}, policy=PATIENT, tenant_of=tenant_of
     ) as gateway:
         async with _flood(gateway, connections=5, streams=1200):
             await asyncio.wait_for(begun.wait(), 30)
             answers = [
-                await gateway.stub.Generate(ask("hello"), metadata=_as("acme"), timeout=20) for _ in range(5)
+                await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"), timeout=20)
+                for _ in range(5)
             ]
             at_once = len(eves)
         await asyncio.wait_for(gateway.server.wait_idle(), 60)
@@ -196,17 +200,17 @@ async def test_a_reader_who_does_not_read_is_waited_for_until_its_deadline(tenan
 
     short = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 1, max: 2}")
     request = pb.StreamGenerateRequest.FromString(ask("hello").SerializeToString())
-    backends = _edge(script)
+    backends = edge_of(script)
     async with (
         served(backends, policy=short, tenant_of=tenant_of, observers=(reports.append,)) as gateway,
         grpc.aio.insecure_channel(
             gateway.server.target, options=[("grpc.max_receive_message_length", -1)]
         ) as channel,
     ):
-        call = gateway_pb2_grpc.GatewayServiceStub(channel).StreamGenerate(request, metadata=_as("eve"))
+        call = gateway_pb2_grpc.GatewayServiceStub(channel).StreamGenerate(request, metadata=as_tenant("eve"))
         await call.read()
         await asyncio.wait_for(gateway.server.wait_idle(), 30)
-        other = await gateway.stub.Generate(ask("hello"), metadata=_as("acme"))
+        other = await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"))
         call.cancel()
 
     assert reports[0].code == "DEADLINE_EXCEEDED"
@@ -220,10 +224,10 @@ async def test_a_reader_who_does_not_read_is_waited_for_until_its_deadline(tenan
 async def test_giant_metadata_is_refused_before_our_code(tenant_of: TenantRule) -> None:
     """Metadata beyond the limit is refused by the library: no call begins."""
     reports: list[CallReport] = []
-    giant = (*_as("eve"), ("x-giant", "y" * (4 * METADATA_BYTES)))
-    async with served(_edge(), tenant_of=tenant_of, observers=(reports.append,)) as gateway:
+    giant = (*as_tenant("eve"), ("x-giant", "y" * (4 * METADATA_BYTES)))
+    async with served(edge_of(), tenant_of=tenant_of, observers=(reports.append,)) as gateway:
         code = await _refused(gateway.stub.Generate(ask("hello"), metadata=giant))
-        answer = await gateway.stub.Generate(ask("hello"), metadata=_as("acme"))
+        answer = await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"))
 
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert [report.tenant for report in reports] == ["acme"]
@@ -234,9 +238,9 @@ async def test_health_and_reflection_are_open_unless_guarded(tenant_of: TenantRu
     """By default load balancers may ask; with the guard a stranger hears nothing, and a caller does."""
     check = health_pb2.HealthCheckRequest()
     listing = [reflection_pb2.ServerReflectionRequest(list_services="")]
-    async with served(_edge(), tenant_of=tenant_of) as gateway:
+    async with served(edge_of(), tenant_of=tenant_of) as gateway:
         assert (await health_pb2_grpc.HealthStub(gateway.channel).Check(check)).status == 1
-    async with served(_edge(), tenant_of=tenant_of, guards_health=True) as gateway:
+    async with served(edge_of(), tenant_of=tenant_of, guards_health=True) as gateway:
         health = health_pb2_grpc.HealthStub(gateway.channel)
         look = reflection_pb2_grpc.ServerReflectionStub(gateway.channel).ServerReflectionInfo
         codes = [
@@ -244,8 +248,8 @@ async def test_health_and_reflection_are_open_unless_guarded(tenant_of: TenantRu
             await _refused(health.Watch(check).read()),
             await _refused(look(iter(listing)).read()),
         ]
-        status = await health.Check(check, metadata=_as("acme"))
-        seen = await look(iter(listing), metadata=_as("acme")).read()
+        status = await health.Check(check, metadata=as_tenant("acme"))
+        seen = await look(iter(listing), metadata=as_tenant("acme")).read()
 
     assert set(codes) == {grpc.StatusCode.UNAUTHENTICATED}
     assert status.status == 1

@@ -31,7 +31,8 @@ MASKING = """
 version: 1
 models:
   edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
-  cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: internal, mask: [EMAIL]}
+  cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: internal, mask: [EMAIL],
+          price_per_million_usd: {input: 1, output: 1}}
 rules: [{name: default, route: [cloud, edge]}]
 replies: [{id: sorry, text: "Sorry."}]
 """
@@ -149,7 +150,7 @@ async def test_who_has_no_turn_in_time_is_told() -> None:
     async with share.turn("t", _later(clock)):
         pass
     with pytest.raises(Overloaded) as refused:
-        async with share.turn("t", Deadline.after(0.01, SystemClock())):
+        async with share.turn("t", Deadline.after(0.01, clock)):
             raise AssertionError("nobody rests for ever")
     assert refused.value.retry_after_s is not None
     clock.goes_on.set()

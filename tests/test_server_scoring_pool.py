@@ -1,6 +1,7 @@
 """Long texts are scored in other processes: same result, preemptible, and closed where one fails."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -107,6 +108,26 @@ async def test_a_process_that_does_not_listen_is_replaced(policy: Policy) -> Non
         await _assess(pool, policy, LONG)
         assert pool.pids != (pid,)
     finally:
+        await pool.aclose()
+
+
+async def test_no_job_waits_for_a_process_to_start(policy: Policy) -> None:
+    """All of them are there before the first job, and one that is killed is replaced unasked."""
+    pool = ScoringPool(CLOCK, processes=2)
+    try:
+        await pool.warm()
+        pids = pool.pids
+        assert len(pids) == 2
+        os.kill(pids[0], signal.SIGSTOP)
+        os.kill(pids[1], signal.SIGSTOP)
+        with pytest.raises(DeadlinePassed):
+            await _assess(pool, policy, LONG, timeout_s=0.2)
+        await until(lambda: len(set(pool.pids) - set(pids)) == 1 and pool.busy == 0)
+        assert len(pool.pids) == 2
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
         await pool.aclose()
 
 
