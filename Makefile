@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records bench-share soak test-egress chaos compose-test \
+	bench-records bench-share soak test-egress test-hostile chaos compose-test \
 	protos schema telemetry pages lock clean
 
 help:  ## Show this list.
@@ -38,7 +38,7 @@ bench-records: setup  ## Measure what a record of a decision costs.
 	@$(BIN)/python -m benchmarks.records
 
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
-	@$(BIN)/python benchmarks/privacy.py $(DATA)
+	@$(BIN)/python -m benchmarks.privacy $(DATA)
 
 bench-faults: setup  ## Every fault of a provider, unary and streamed: tries, seconds and verdict.
 	@$(BIN)/python -m benchmarks.faults
@@ -50,13 +50,16 @@ bench-share: setup  ## How well a calibrated share of the cloud holds on the nex
 	@$(BIN)/python -m benchmarks.calibrate_share
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
-	@$(BIN)/python benchmarks/engine.py
+	@$(BIN)/python -m benchmarks.engine
 
 soak: setup  ## 30 minutes of random load, cancels and kills on the engine.
 	@$(BIN)/python tests/soak_engine.py
 
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
 	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging tests/test_egress_*.py
+
+test-hostile: setup  ## What an attacker does to others: every attack of docs/security.md, in five minutes.
+	@$(BIN)/python -m benchmarks.hostile
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600

@@ -1,7 +1,7 @@
 """How fast the edge engine is beside a bare decode loop, llama-server and `Llama` with a lock.
 
-    python benchmarks/engine.py [--short] [--model FILE.gguf] [--threads N] [--json FILE]
-    LLAMA_SERVER=/path/to/llama-server python benchmarks/engine.py
+    python -m benchmarks.engine [--short] [--model FILE.gguf] [--threads N] [--json FILE]
+    LLAMA_SERVER=/path/to/llama-server python -m benchmarks.engine
 
 All contestants take turns in one run with the same fresh prompts, because machines are shared and noisy:
 quote the ratios, and run it several times. Without `--model` a synthetic one of 135M parameters in Q8_0 is
@@ -27,10 +27,10 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from engine_contestants import Child, Contestant, LlamaServer, Ours, Settings, Timing
-from engine_questions import prefix_reuse, step_overhead, stream_stall
 from make_constructed_model import WORDS
 
+from benchmarks.engine_contestants import Child, Contestant, LlamaServer, Ours, Settings, Timing
+from benchmarks.engine_questions import prefix_reuse, step_overhead, stream_stall
 from gateway.engine.threads import default_threads
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"

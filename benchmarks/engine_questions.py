@@ -5,8 +5,9 @@ import random
 import statistics
 from time import perf_counter
 
-from engine_contestants import Ours, Timing
 from make_constructed_model import WORDS
+
+from benchmarks.engine_contestants import Ours, Timing
 
 
 def words(dice: random.Random, count: int) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
 import random
 import resource
 import socket
@@ -11,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -36,6 +36,13 @@ class Aim:
         """What names the tenant."""
         return (("authorization", f"Bearer {self.key}"),)
 
+    @staticmethod
+    def method(channel: grpc.aio.Channel, name: str) -> "Rpc":
+        """Return a call of the gateway that takes and returns bytes."""
+        if name == "StreamGenerate":
+            return channel.unary_stream(SERVICE + name)
+        return channel.unary_unary(SERVICE + name)
+
     def channel(self, number: int) -> grpc.aio.Channel:
         """Return a connection of its own."""
         options = [
@@ -46,6 +53,8 @@ class Aim:
         return grpc.aio.insecure_channel(self.target, options=options)
 
 
+Rpc = Callable[..., Any]
+"""Makes a call; what comes of it can be awaited and cancelled."""
 Attack = Callable[[Aim], Awaitable[None]]
 
 
@@ -64,7 +73,7 @@ def calls(method: str, bodies: Sequence[bytes], *, callers: int, timeout_s: floa
 
         async def caller(number: int) -> None:
             async with aim.channel(number % 8) as channel:
-                call = channel.unary_unary(SERVICE + method)
+                call = aim.method(channel, method)
                 while True:
                     with suppress(grpc.aio.AioRpcError):
                         await call(next(turns), metadata=aim.metadata, timeout=timeout_s)
@@ -87,8 +96,7 @@ async def cancel_storm(aim: Aim) -> None:
     async def caller(number: int) -> None:
         async with aim.channel(number % 8) as channel:
             for method in itertools.cycle(bodies):
-                kind = channel.unary_stream if method == "StreamGenerate" else channel.unary_unary
-                call = kind(SERVICE + method)(bodies[method], metadata=aim.metadata, timeout=5.0)
+                call = aim.method(channel, method)(bodies[method], metadata=aim.metadata, timeout=5.0)
                 await asyncio.sleep(rng.uniform(0.0, 0.03))
                 call.cancel()
 
@@ -98,14 +106,11 @@ async def cancel_storm(aim: Aim) -> None:
 async def slow_calls(aim: Aim) -> None:
     """Hold 1,200 calls to a provider that takes its time."""
     body = message("hello", labels={"place": "slow"})
-    calls_ = []
+    begun: list[Any] = []
     for number in range(12):
-        channel = aim.channel(number)
-        calls_ += [
-            channel.unary_unary(SERVICE + "Generate")(body, metadata=aim.metadata, timeout=60.0)
-            for _ in range(100)
-        ]
-    await asyncio.gather(*calls_, return_exceptions=True)
+        rpc = aim.method(aim.channel(number), "Generate")
+        begun += [rpc(body, metadata=aim.metadata, timeout=60.0) for _ in range(100)]
+    await asyncio.gather(*begun, return_exceptions=True)
     await asyncio.Event().wait()
 
 
@@ -114,7 +119,7 @@ async def silent_connections(aim: Aim) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     host, _, port = aim.target.rpartition(":")
-    held = []
+    held: list[socket.socket] = []
     while True:
         for _ in range(1200 - len(held)):
             each = socket.socket()
@@ -211,7 +216,6 @@ ATTACKS: Mapping[str, Attack] = {
 def main() -> None:
     """Do one attack: `python -m benchmarks.hostile_attacks NAME TARGET KEY`; ends by a signal alone."""
     name, target, key = sys.argv[1:]
-    os.nice(NICE)
     print("begun", flush=True)
 
     async def attack() -> None:

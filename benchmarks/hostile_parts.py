@@ -16,7 +16,7 @@ import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from benchmarks.hostile_attacks import SERVICE, message
+from benchmarks.hostile_attacks import NICE, Aim, message
 from benchmarks.privacy_inputs import LARGE
 from gateway.client.admin import AdminClient
 from gateway.client.channel import GatewayClient
@@ -169,13 +169,30 @@ def _free_port() -> int:
 async def simulated_cloud(*, nice: int = 0) -> AsyncIterator[str]:
     """Run `gateway simulate-cloud` of this checkout as a process; yield its base URL."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "simulate-cloud", "--listen", "127.0.0.1:0"),
+        *("nice", "-n", str(nice), sys.executable, "-m", "gateway", "simulate-cloud"),
+        *("--listen", "127.0.0.1:0"),
         stdout=asyncio.subprocess.PIPE,
-        preexec_fn=lambda: os.nice(nice),
     )
     try:
         assert process.stdout is not None
         yield (await process.stdout.readline()).decode().split()[-1]
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def attackers(name: str, gateway: Gateway) -> AsyncIterator[None]:
+    """Have the gateway attacked while the block runs."""
+    process = await asyncio.create_subprocess_exec(
+        *("nice", "-n", str(NICE), sys.executable, "-m", "benchmarks.hostile_attacks"),
+        *(name, gateway.target, KEYS["eve"]),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        yield
     finally:
         process.kill()
         await process.wait()
@@ -214,7 +231,7 @@ async def other_tenant(gateway: Gateway) -> AsyncIterator[Callable[[Heard], None
         health = health_pb2_grpc.HealthStub(channel)
 
         def call(method: str, body: bytes) -> Callable[[], Awaitable[object]]:
-            rpc = channel.unary_unary(SERVICE + method)
+            rpc = Aim.method(channel, method)
             return lambda: rpc(body, metadata=metadata, timeout=PATIENCE_S)
 
         async def read_metrics() -> None:

@@ -1,6 +1,6 @@
 """Measure the privacy scorer on labelled texts, and how fast it is.
 
-    python benchmarks/privacy.py FOLDER [--benign FOLDER] [--language pl] [--half 0] [--json FILE]
+    python -m benchmarks.privacy FOLDER [--benign FOLDER] [--language pl] [--half 0] [--json FILE]
 
 FOLDER holds *.jsonl.gz files of one JSON object a line:
     text              the text
@@ -27,10 +27,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from privacy_inputs import LARGE
-from privacy_measures import STRUCTURED, Detect, Figure, Span, measure
-from privacy_table import LARGE_TITLE, ON_LOOP_TITLE, table
-
+from benchmarks.privacy_inputs import LARGE
+from benchmarks.privacy_measures import STRUCTURED, Detect, Figure, Span, measure
+from benchmarks.privacy_table import LARGE_TITLE, ON_LOOP_TITLE, table
 from gateway.clock import SystemClock
 from gateway.pipeline.assess import ON_LOOP_BYTES
 from gateway.policy.model import PrivacyPolicy

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from privacy_measures import Figure
+from benchmarks.privacy_measures import Figure
 
 Figures = Mapping[str, Figure]
 Numbers = Mapping[str, Mapping[str, float]]

@@ -148,7 +148,12 @@ def test_an_enum_is_looked_at_once() -> None:
     }
     with pytest.MonkeyPatch.context() as patched:
         looks: list[object] = []
-        patched.setattr(ambiguity, "_widest", lambda found: looks.append(found) or 1)
+
+        def look(found: list[Any]) -> int:
+            looks.append(found)
+            return 1
+
+        patched.setattr(ambiguity, "_widest", look)
         with contextlib.suppress(SchemaRefused):
             check_readings(schema)
     assert looks == [values]

@@ -1,0 +1,1 @@
+"""Measurements and long checks of the gateway; `make help` lists those with a target."""
