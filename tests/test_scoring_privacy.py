@@ -4,11 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from benchmarks.privacy_inputs import LARGE
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
-from gateway.privacy import scan as search
-from gateway.privacy.classify import SURE
 from gateway.privacy.scan import MOST_PLACES
 from gateway.types import Finding, GenerationConfig, Hints, Message, Privacy, PrivacyClass, Request, Role
 from tests.fakes import FakeClock
@@ -321,22 +318,6 @@ def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
     assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
     assert len(privacy.findings) == MOST_PLACES
     assert counting.asked == MOST_PLACES
-
-
-@pytest.mark.parametrize("kind", LARGE)
-def test_unsure_places_that_are_not_kept_change_no_verdict(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Memory is bounded; score, class and evidence are those of all places."""
-    scorer = PrivacyScorer(PrivacyPolicy(report_at=0.0, allow=("::1",)), clock=FakeClock())
-    text = LARGE[kind][:3000]
-    whole = scorer.score_text(text)
-    monkeypatch.setattr(search, "MOST_UNSURE", 2)
-    bounded = scorer.score_text(text)
-    assert bounded.evidence == whole.evidence
-    assert verdict(bounded) == verdict(whole)
-    unsure = [found for found in bounded.findings if found.confidence < SURE]
-    assert len(unsure) <= 5 * len(DEFAULT_DETECTORS)
 
 
 def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
