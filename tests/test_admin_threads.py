@@ -21,7 +21,7 @@ async def test_metrics_and_status_answer_while_all_threads_of_the_loop_are_busy(
         try:
             async with asyncio.timeout(10.0):
                 page = await read_page(gateway.page_address)
-                status = await gateway.server.admin.status()
+                status = await gateway.admin.status()
         finally:
             goes_on.set()
         assert await asyncio.gather(*hung) == [True] * 8

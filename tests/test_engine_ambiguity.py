@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.engine.grammar import ambiguity
 from gateway.engine.grammar.ambiguity import MAX_READINGS, check_readings
-from gateway.engine.grammar.grammar import ambiguity, grammar_of
+from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
 from tests.real_engine import ask, request, running, spec, text_of
 

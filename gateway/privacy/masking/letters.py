@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from gateway.privacy.normalize import normalise
@@ -101,7 +101,7 @@ def with_letters_for_digits(words: str) -> Iterator[str]:
     yield words
     for one in "il":
         table = _ALIKE | {ord("1"): one, ord("l"): "l"}
-        read = _MIXED.sub(lambda word, table=table: word[0].translate(table), words)
+        read = _MIXED.sub(partial(_translated, table=table), words)
         if read != words:
             yield read
 
@@ -131,3 +131,7 @@ def numbers_of(words: str) -> Numbers:
 def _digits(match: re.Match[str]) -> str:
     times = {"double": 2, "triple": 3}.get(match[1], 1)
     return times * _DIGIT_WORDS[match[2]]
+
+
+def _translated(word: re.Match[str], table: Mapping[int, str]) -> str:
+    return word[0].translate(table)
