@@ -133,5 +133,5 @@ def _digits(match: re.Match[str]) -> str:
     return times * _DIGIT_WORDS[match[2]]
 
 
-def _translated(word: re.Match[str], table: Mapping[int, str]) -> str:
+def _translated(word: re.Match[str], table: Mapping[int, int | str]) -> str:
     return word[0].translate(table)
