@@ -57,6 +57,8 @@ class Row:
     refused: int
     finished: int
     finished_of_let_through: float
+    finished_of_admitted: float
+    """Without those that the engine itself refused."""
     finished_of_came: float
 
 
@@ -89,6 +91,7 @@ def row_of(against: str, seed: int, seen: Simulated, *, looks_ahead: bool) -> Ro
         refused=seen.refused,
         finished=seen.finished,
         finished_of_let_through=round(seen.finished / seen.let_through, 4),
+        finished_of_admitted=round(seen.finished / (seen.let_through - seen.refused), 4),
         finished_of_came=round(seen.finished / seen.came, 4),
     )
 

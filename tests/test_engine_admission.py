@@ -110,6 +110,25 @@ def test_nothing_is_refused_before_anything_was_measured() -> None:
     assert bench.submit(20, max_tokens=8, deadline=Deadline.after(0.001, bench.clock)) == 1
 
 
+def test_a_prompt_that_is_in_memory_costs_no_time() -> None:
+    """Beside another answer, a prompt of which all but a few tokens were read before is not refused."""
+    model = ScriptedModel(slots=2, context_tokens=256, kv_cells=2048)
+    bench = Bench(model, kept_bytes=1_000_000)
+    model.during_decode = lambda: bench.clock.advance(STEP_S * (1 + len(model.rows)))
+    bench.submit(120, max_tokens=2)
+    bench.finish()
+    bench.submit(1, max_tokens=100)
+    bench.step()
+    soon = Deadline.after(4.0, bench.clock)
+
+    with pytest.raises(errors.EngineQueueFull, match="expected to take"):
+        bench.submit(120, max_tokens=2, deadline=soon, tenant="other")
+    ticket = bench.submit(120, max_tokens=2, deadline=soon)
+    bench.finish()
+
+    assert bench.last(ticket).failure is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_four_times_too_much(seed: int) -> None:
     """Under 4x overload at least 90 % of all tokens belong to answers in time, and every tenant has some."""

@@ -46,7 +46,6 @@ from gateway.dispatch.turn import Layer, most_tokens
 from gateway.dispatch.unmask import Unmasked
 from gateway.errors import NotPermitted
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
-from gateway.routing import estimate_prompt_tokens
 from gateway.types import Answer, Decision, Request, StreamEvent
 
 REPLY_RESERVE_S = 0.05
@@ -221,7 +220,7 @@ class Dispatcher:
         if forecast is None:
             # It knows its queue, and says at once what it cannot finish.
             return 0.0
-        return foreseen_s(forecast, prompt_tokens=estimate_prompt_tokens(request), max_tokens=max_tokens)
+        return foreseen_s(forecast, max_tokens=max_tokens)
 
     async def drained(self) -> None:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""

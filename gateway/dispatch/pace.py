@@ -109,7 +109,11 @@ class Paces:
         )
 
 
-def foreseen_s(forecast: Forecast, *, prompt_tokens: int, max_tokens: int) -> float:
-    """Return within which time an answer is expected by the model's own word of its queue and rates."""
+def foreseen_s(forecast: Forecast, *, max_tokens: int) -> float:
+    """Return within which time an answer is expected by the model's own word of its queue and rates.
+
+    Its prompt is left out: how much of it is in memory already only the model knows, and it says immediately
+    when the rest takes too long.
+    """
     tokens = min(forecast.answer_tokens, max_tokens)
-    return forecast.wait_s + MARGIN * (prompt_tokens * forecast.prompt_token_s + tokens * forecast.token_s)
+    return forecast.wait_s + MARGIN * tokens * forecast.token_s

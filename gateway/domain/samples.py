@@ -37,12 +37,12 @@ class Estimate:
     shares: tuple[tuple[float, float], ...]
     """(value, probability), ascending by value."""
 
-    def quantile(self) -> float:
-        """Return what all but one in twenty are at most."""
+    def quantile(self, share: float = QUANTILE) -> float:
+        """Return what this share of them are at most."""
         above = 1.0
-        for value, share in self.shares:
-            above -= share
-            if above <= 1.0 - QUANTILE + _ROUNDING:
+        for value, probability in self.shares:
+            above -= probability
+            if above <= 1.0 - share + _ROUNDING:
                 return value
         return self.shares[-1][0]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock
-from gateway.domain.samples import KEPT, Estimate, Sample, estimate
+from gateway.domain.samples import KEPT, QUANTILE, Estimate, Sample, estimate
 
 MOST_STRETCH = 2.5
 """How much longer than without them a step may take for the prompts in it, while others answer."""
@@ -56,7 +56,8 @@ class Forecast:
     prompt_token_s: float
     token_s: float
     answer_tokens: float
-    """What all but one in twenty answers have at most; 0.0 where that is not known."""
+    """What all but one in twenty answers have at most, or half of them where a slot is free; 0.0 where it is
+    not known."""
 
 
 class Pace:
@@ -119,9 +120,9 @@ class Pace:
         tokens = 0.0 if lengths is None else lengths.mean(at_most=work.max_tokens, above=done) - done
         return min(work.most_s, self._seconds(work, tokens, sequences))
 
-    def finish_s(self, work: Work, *, sequences: int) -> float:
-        """Return within which time all but one in twenty answers end, from their slot on."""
-        return MARGIN * self._seconds(work, min(self._answer_tokens(), work.max_tokens), sequences)
+    def finish_s(self, work: Work, *, sequences: int, share: float = QUANTILE) -> float:
+        """Return within which time this share of answers ends, from their slot on."""
+        return MARGIN * self._seconds(work, min(self._answer_tokens(share), work.max_tokens), sequences)
 
     def _seconds(self, work: Work, tokens: float, sequences: int) -> float:
         token_s = self.token_s(sequences) or 0.0
@@ -132,16 +133,16 @@ class Pace:
         stretch = MOST_STRETCH / (MOST_STRETCH - 1.0) if sequences > 1 else 1.0
         return stretch * (self.prompt_token_s or 0.0)
 
-    def _answer_tokens(self) -> float:
-        return 0.0 if self.lengths is None else self.lengths.quantile()
+    def _answer_tokens(self, share: float) -> float:
+        return 0.0 if self.lengths is None else self.lengths.quantile(share)
 
-    def forecast(self, wait_s: float, *, sequences: int) -> Forecast:
-        """Return the rates for one of so many sequences, after `wait_s`."""
+    def forecast(self, wait_s: float, *, sequences: int, share: float) -> Forecast:
+        """Return the rates for one of so many after `wait_s`, and how long that share of answers is."""
         return Forecast(
             wait_s=wait_s,
             prompt_token_s=self._prompt_token_s(sequences),
             token_s=self.token_s(sequences) or 0.0,
-            answer_tokens=self._answer_tokens(),
+            answer_tokens=self._answer_tokens(share),
         )
 
 

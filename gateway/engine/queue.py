@@ -2,15 +2,33 @@
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from gateway import errors
+from gateway.domain.samples import QUANTILE
 from gateway.engine.job import Job
 from gateway.engine.pace import Forecast, Pace, Work, starts
+from gateway.engine.risk import RiskBudget
 
 PATIENCE_S = 60.0
 """A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
 LEAST_RETRY_S = 0.1
+LIKELY = 0.5
+"""With which probability at least a request has to finish in time for the risk to be taken."""
+LATE = 0.95
+"""After which share of its time a request that its caller ends counts as late: its clock may be ahead."""
+
+
+class Admission(Enum):
+    """Why a request was taken."""
+
+    PREDICTED = auto()
+    """It is expected to finish in time."""
+    RISK = auto()
+    """It will probably, a slot is free, and the budget of risks allows it."""
+    IDLE = auto()
+    """The engine had nothing else to do, and the deadline bounds what a late one costs."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,13 +39,18 @@ class Waiting:
     ticket: int
     job: Job = field(compare=False)
     submitted_s: float = field(compare=False)
-    is_tried: bool = field(default=False, compare=False)
-    """Whether it found an idle engine, so that it begins whatever is predicted: its deadline bounds it."""
+    known_tokens: int = field(default=0, compare=False)
+    """Tokens of its prompt that were found in memory."""
+    admission: Admission = field(default=Admission.PREDICTED, compare=False)
 
     @property
     def work(self) -> Work:
-        """What it costs if nothing of it is in memory."""
-        return Work(prompt_tokens=len(self.job.prompt), max_tokens=self.job.max_tokens)
+        """What it costs, as far as is known."""
+        return Work(prompt_tokens=len(self.job.prompt) - self.known_tokens, max_tokens=self.job.max_tokens)
+
+    def is_late(self, now_s: float) -> bool:
+        """Whether nearly all of its time is gone."""
+        return now_s - self.submitted_s >= LATE * (self.job.deadline.at_s - self.submitted_s)
 
 
 class Queue:
@@ -40,11 +63,15 @@ class Queue:
         limit: int,
         slots: int,
         pace: Pace,
+        known_tokens: Callable[[Job], int],
     ) -> None:
+        """`known_tokens` says how many tokens of a job's prompt are in memory."""
         self._name = name
         self._limit = limit
         self._slots = slots
         self._pace = pace
+        self._known_tokens = known_tokens
+        self._risks = RiskBudget(most=slots)
         self._waiting: list[Waiting] = []
 
     def __len__(self) -> int:
@@ -57,27 +84,51 @@ class Queue:
         whoever finds an idle engine is taken whatever is predicted.
         """
         others = [each for each in self._waiting if each.job.deadline.at_s > now_s]
-        is_tried = not (busy or others)
-        entry = Waiting(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s, is_tried)
-        waits_s = self._waits([*others, entry], busy)
-        wait_s = max(LEAST_RETRY_S, waits_s[ticket])
+        entry = Waiting(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
+        if not (busy or others):
+            insort(self._waiting, replace(entry, admission=Admission.IDLE))
+            return
+        wait_s = max(LEAST_RETRY_S, self._waits([*others, entry], busy)[ticket])
         if len(self._waiting) >= self._limit + self._slots - len(busy):
             message = f"the queue is full (requests that wait: {len(self._waiting)})"
             raise errors.EngineQueueFull(self._name, message, retry_after_s=wait_s)
-        late = None if is_tried else self._would_be_late(entry, others, waits_s, busy)
+        late = self._would_be_late(entry, others, busy, share=QUANTILE)
+        if late is not None and (known_tokens := self._known_tokens(job)):
+            # Looked for only where it matters: memory may hold hundreds of prompts.
+            entry = replace(entry, known_tokens=known_tokens)
+            late = self._would_be_late(entry, others, busy, share=QUANTILE)
+        if late is not None and self._may_risk(len(busy) + len(others)):
+            late = self._would_be_late(entry, others, busy, share=LIKELY)
+            entry = replace(entry, admission=Admission.RISK)
         if late is not None:
             raise errors.EngineQueueFull(self._name, late, retry_after_s=wait_s)
+        if entry.admission is Admission.RISK:
+            self._risks.take()
         insort(self._waiting, entry)
 
+    def note_end(self, entry: Waiting, *, is_in_time: bool | None) -> None:
+        """Take how a request ended; None: something else than its time ended it."""
+        if entry.admission is not Admission.IDLE:
+            self._risks.note(was_risk=entry.admission is Admission.RISK, is_in_time=is_in_time)
+
+    def _may_risk(self, others: int) -> bool:
+        """Whether a slot is free beside so many, and a late answer more keeps the promise."""
+        return others < self._slots and self._risks.is_left
+
     def forecast(self, busy: Sequence[Work]) -> Forecast:
-        """Return what one request more, behind all that wait, has to reckon with."""
+        """Return what one request more, behind all that wait, has to reckon with.
+
+        Where a slot is free that is what half of the answers take, whatever may be risked at this moment: a
+        forecast is read a while after it was made, and `add` refuses what the budget does not allow.
+        """
         occupancy = self._occupancy(len(busy))
         *_, wait_s = starts(
             [self._pace.predict_s(work, sequences=occupancy) for work in busy],
             [*(self._pace.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
             self._slots,
         )
-        return self._pace.forecast(wait_s, sequences=occupancy)
+        share = LIKELY if len(busy) + len(self._waiting) < self._slots else QUANTILE
+        return self._pace.forecast(wait_s, sequences=occupancy, share=share)
 
     def pop(self) -> Waiting | None:
         """Take out who is to be served next; None when nobody waits."""
@@ -109,11 +160,15 @@ class Queue:
         return {each.ticket: at_s for each, at_s in zip(queue, found, strict=True)}
 
     def _would_be_late(
-        self, entry: Waiting, others: Sequence[Waiting], waits_s: Mapping[int, float], busy: Sequence[Work]
+        self, entry: Waiting, others: Sequence[Waiting], busy: Sequence[Work], *, share: float
     ) -> str | None:
-        """Say who would miss a deadline if a job were added: itself, or one that was accepted before it."""
+        """Say who would miss a deadline if a job were added: itself, or one that was accepted before it.
+
+        Itself: if fewer than this share of answers would end in its time.
+        """
         sequences = min(self._slots, len(busy) + len(others) + 1)
-        taken_s = self._end_s(entry, waits_s, sequences)
+        waits_s = self._waits([*others, entry], busy)
+        taken_s = self._end_s(entry, waits_s, sequences, share)
         left_s = entry.job.deadline.at_s - entry.submitted_s
         if taken_s > left_s:
             wait_s = waits_s[entry.ticket]
@@ -126,12 +181,12 @@ class Queue:
         for other in behind:
             left_s = other.job.deadline.at_s - entry.submitted_s
             if (
-                self._end_s(other, waits_before_s, sequences)
+                self._end_s(other, waits_before_s, sequences, QUANTILE)
                 <= left_s
-                < self._end_s(other, waits_s, sequences)
+                < self._end_s(other, waits_s, sequences, QUANTILE)
             ):
                 return "a request that was accepted before would miss its deadline for it"
         return None
 
-    def _end_s(self, entry: Waiting, waits_s: Mapping[int, float], sequences: int) -> float:
-        return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences)
+    def _end_s(self, entry: Waiting, waits_s: Mapping[int, float], sequences: int, share: float) -> float:
+        return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences, share=share)

@@ -18,7 +18,7 @@ from gateway.engine.faults import failure_of
 from gateway.engine.job import Job
 from gateway.engine.meters import Load, Meters
 from gateway.engine.pace import Forecast, Pace, Work
-from gateway.engine.queue import LEAST_RETRY_S, Queue, Waiting
+from gateway.engine.queue import LEAST_RETRY_S, Admission, Queue, Waiting
 from gateway.engine.sequence import Emission, Sequence
 from gateway.engine.steps import DecodeInterrupted, KvCacheFull, Model
 from gateway.types import FinishReason, Outcome, Reason
@@ -67,7 +67,13 @@ class Scheduler:
         self._cache = Cache(model, kept_bytes=kept_bytes)
         self.pace = Pace(model.slots, clock=clock)
         self.meters = Meters()
-        self._queue = Queue(name=name, limit=queue_limit, slots=model.slots, pace=self.pace)
+        self._queue = Queue(
+            name=name,
+            limit=queue_limit,
+            slots=model.slots,
+            pace=self.pace,
+            known_tokens=lambda job: self._cache.longest_match(job.tenant, job.prompt)[1],
+        )
         self.turns = 0
         """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
 
@@ -108,7 +114,8 @@ class Scheduler:
     def cancel(self, ticket: int) -> None:
         """Give up a request: its slot is free before the next step, and nothing more is emitted for it."""
         with self._changed:
-            if self._queue.remove(lambda entry: entry.ticket == ticket):
+            if gone := self._queue.remove(lambda entry: entry.ticket == ticket):
+                self._note_given_up(gone[0])
                 self.meters.requests[Outcome.CANCELLED] += 1
                 return
             self._cancelled.add(ticket)
@@ -189,6 +196,8 @@ class Scheduler:
             self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
             gone = self._queue.remove(lambda entry: entry.job.deadline.at_s <= now_s)
+            for entry in gone:
+                self._queue.note_end(entry, is_in_time=False)
         emissions = [self._deadline_passed(entry.ticket, "in the queue") for entry in gone]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
@@ -204,6 +213,12 @@ class Scheduler:
         """End an answer in its middle: it would have had more tokens than it has."""
         self.pace.note_answer(sequence.completion_tokens, is_cut=True)
         self._release(sequence, keep=False)
+        with self._changed:
+            self._note_given_up(sequence.entry)
+
+    def _note_given_up(self, entry: Waiting) -> None:
+        """Tell the queue that a request was ended by its deadline, or by its caller."""
+        self._queue.note_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
 
     def _deadline_passed(self, ticket: int, where: str) -> Emission:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
@@ -230,6 +245,7 @@ class Scheduler:
                 self._running.append(self._start(entry, branch))
             except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
                 self._cache.end(branch, keep=False)
+                self._note_end(entry, is_in_time=False if isinstance(error, errors.EngineQueueFull) else None)
                 emissions.append(self._failed(entry.ticket, self._failure(error, entry.job)))
         return emissions
 
@@ -246,8 +262,8 @@ class Scheduler:
         now_s, job = self._clock.monotonic_s(), entry.job
         work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
         taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
-        is_alone = entry.is_tried or not self._running
-        if now_s + taken_s > job.deadline.at_s and not is_alone:
+        is_held_to_it = self._running and entry.admission is Admission.PREDICTED
+        if now_s + taken_s > job.deadline.at_s and is_held_to_it:
             left_s = job.deadline.at_s - now_s
             late = f"an answer is expected to take {taken_s:.1f} s, and has {left_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
@@ -303,6 +319,7 @@ class Scheduler:
                 self._charge(sequence, self._clock.monotonic_s() - start_s)
         except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
             self._release(sequence, keep=False)
+            self._note_end(sequence.entry, is_in_time=None)
             return self._failed(sequence.ticket, self._failure(error, sequence.job))
         self.meters.completion_tokens += 1
         if sequence.completion_tokens == 1:
@@ -335,6 +352,7 @@ class Scheduler:
         """Give up the latest arrival so that the others go on; admission makes this the exception."""
         youngest = max(self._running, key=lambda sequence: sequence.ticket)
         self._release(youngest, keep=False)
+        self._note_end(youngest.entry, is_in_time=None)
         failure = errors.EngineQueueFull(
             self._name, "the KV cache has no free cells", retry_after_s=LEAST_RETRY_S
         )
@@ -351,7 +369,12 @@ class Scheduler:
         self.pace.note_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
         self.meters.note_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
 
+    def _note_end(self, entry: Waiting, *, is_in_time: bool | None) -> None:
+        with self._changed:
+            self._queue.note_end(entry, is_in_time=is_in_time)
+
     def _note_answer(self, sequence: Sequence, reason: FinishReason) -> None:
+        self._note_end(sequence.entry, is_in_time=True)
         self.meters.requests[reason] += 1
         self.pace.note_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
         if sequence.completion_tokens > 1:

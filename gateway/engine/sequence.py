@@ -37,6 +37,7 @@ class Sequence:
     """A job that has a slot: what of it is decoded, and what comes next."""
 
     def __init__(self, entry: Waiting, *, branch: Branch, sampler: Sampler) -> None:
+        self.entry = entry
         self.ticket = entry.ticket
         self.job = entry.job
         self.submitted_s = entry.submitted_s
