@@ -94,6 +94,16 @@ async def test_unary() -> None:
 
 
 @virtual_time
+async def test_signs_of_life_are_no_beginning() -> None:
+    """While the engine reads the prompt nothing is judged, however long that takes."""
+    signs: list[Act] = [act for _ in range(9) for act in (Delay(2.0), Chunk())]
+    scripts: dict[str, Script] = {"edge": [[*signs, *said([UNSURE] * 9)]], "cloud": CLOUD_ANSWERS}
+    answer = await Bench(scripts, specs={"edge": DOUBTFUL_EDGE}).generate("edge", "cloud")
+
+    assert (answer.model, answer.attempts[0].reason) == ("cloud", Reason.LOW_CONFIDENCE)
+
+
+@virtual_time
 async def test_a_short_answer_is_judged_whole() -> None:
     """One that ends before the window is full."""
     doubtful = await bench([UNSURE]).generate("edge", "cloud")

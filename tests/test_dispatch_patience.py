@@ -214,3 +214,45 @@ DOES_NOT = (
 def test_models_that_think_are_known_by_name(name: str, thinks: bool) -> None:
     """Families of reasoning models are told apart from those whose names look alike."""
     assert reasons(CLOUD.model_copy(update={"model": name})) is thinks
+
+
+@virtual_time
+async def test_a_whole_answer_of_an_engine_may_take_the_callers_time() -> None:
+    """An engine at work is not silent: it takes longer than `attempt_s` and `first_token_s`, and answers."""
+    reads: list[Act] = [act for _ in range(20) for act in (Delay(2.0), ALIVE)]
+    writes: list[Act] = [act for _ in range(40) for act in (Delay(1.0), HALF)]
+    bench = Bench({"edge": [(*reads, *writes, STOP)]})
+    answer = await bench.generate("edge", timeout_s=90.0)
+    assert (answer.model, answer.text, len(answer.attempts)) == ("edge", "half " * 40, 1)
+
+
+@pytest.mark.parametrize("signs", [0, 3])
+@virtual_time
+async def test_a_whole_answer_of_an_engine_that_hangs_is_given_up(signs: int) -> None:
+    """Without a sign of life it has 30 s, and 10 s after the last one."""
+    steps: list[Act] = [act for _ in range(signs) for act in (Delay(9.0), ALIVE)]
+    bench = Bench({"edge": [(*steps, Delay(1e6))]})
+    answer = await bench.generate("edge", timeout_s=90.0)
+    assert answer.degraded is not None
+    assert answer.degraded.reason is Reason.UPSTREAM_SILENT
+    assert bench.clock.monotonic_s() == pytest.approx(30.0 if not signs else 37.0, abs=0.1)
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+@virtual_time
+async def test_a_whole_answer_of_an_engine_leaves_time_for_the_next(is_begun: bool) -> None:
+    """However busy it is, a model that another follows has half of what is left, and is not blamed."""
+    begun = (HALF,) if is_begun else ()
+    works: list[Act] = [
+        *begun,
+        *(act for _ in range(100) for act in (Delay(2.0), HALF if is_begun else ALIVE)),
+    ]
+    bench = Bench({"edge": [tuple(works)], "backup": BACKUP})
+    answer = await bench.generate("edge", "backup", timeout_s=40.0)
+    assert (answer.model, [attempt.model for attempt in answer.attempts]) == ("backup", ["edge", "backup"])
+    assert bench.clock.monotonic_s() == pytest.approx(20.0, abs=0.1)
+    for _ in range(5):
+        await bench.generate("edge", "backup", timeout_s=40.0)
+        if not is_begun:
+            await bench.stream("edge", "backup", timeout_s=40.0)
+    assert bench.called("edge") == (6 if is_begun else 11), "its breaker opened, though it was at work"

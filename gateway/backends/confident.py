@@ -50,7 +50,8 @@ class Confident:
         inner = self._inner.stream(call)
         try:
             async for chunk in inner:
-                if window.is_over:
+                if window.is_over or chunk == Chunk():
+                    # A sign of life is no beginning of an answer.
                     yield chunk
                     continue
                 window.take(chunk, now_ms=self._clock.monotonic_s() * 1000)

@@ -1,8 +1,9 @@
 """The innermost layer: calls the backend and lets it take no longer than it may."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from gateway.backends.base import Backend
@@ -57,7 +58,7 @@ def patience(turn: Turn, clock: Clock) -> Patience:
     """Return how long a try that begins now may take, and how much of that the policy grants."""
     resilience = turn.policy.resilience
     granted_s = resilience.attempt_s
-    if turn.is_streamed:
+    if turn.is_streamed_upstream:
         granted_s = first_token_s(turn.spec, resilience.first_token_s, is_last=turn.is_last)
     now_s = clock.monotonic_s()
     until = turn.share(clock).at_most(granted_s, clock)
@@ -98,7 +99,27 @@ class Within:
 
     def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
         """Yield chunks with text, and the last one; nothing after it."""
-        return self._stream(attempt) if attempt.turn.is_streamed else self._whole(attempt)
+        turn = attempt.turn
+        if turn.is_streamed:
+            return self._stream(attempt, until=turn.deadline)
+        return self._joined(attempt) if turn.is_streamed_upstream else self._whole(attempt)
+
+    async def _joined(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+        """Yield a stream in one piece: as long as it goes on it may take what the caller's time allows."""
+        now_s, until = self._clock.monotonic_s(), attempt.turn.share(self._clock)
+        texts, last = [], Chunk()
+        try:
+            async with self._limit(until) as limit, aclosing(self._stream(attempt, until=until)) as chunks:
+                async for chunk in chunks:
+                    texts.append(chunk.text)
+                    last = chunk
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._give_up(
+                attempt.turn, Patience(now_s=now_s, until=until, granted_s=math.inf)
+            ) from None
+        yield replace(last, text="".join(texts), usage=attempt.usage)
 
     async def _whole(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
@@ -123,10 +144,10 @@ class Within:
         )
         yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
 
-    async def _stream(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+    async def _stream(self, attempt: Try, *, until: Deadline) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
-        call = turn.call(turn.deadline, traceparent=attempt.traceparent)
+        call = turn.call(until, traceparent=attempt.traceparent)
         async with _closing(self._backends[turn.model].stream(call)) as chunks:
             try:
                 chunk = await self._first(chunks, attempt, allowed)
@@ -154,15 +175,22 @@ class Within:
                     yield chunk
 
     async def _first(self, chunks: AsyncIterator[Chunk], attempt: Try, allowed: Patience) -> Chunk:
-        """Return the first piece that says something; each sign of life before it gives it more time."""
+        """Return the first piece that says something; each sign of life before it gives it more time.
+
+        An engine's sign says that it reads the prompt, or that others are before this one: it is not to blame
+        for its silence, and has no more time where another model follows.
+        """
         turn = attempt.turn
+        is_engine = turn.spec.kind == "llama_cpp"
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:
                     if attempt.note(chunk).text or chunk.finish_reason is not None:
                         return chunk
+                    if is_engine:
+                        allowed = replace(allowed, granted_s=math.inf)
                     more = self._pause(turn)
-                    if more.at_s > allowed.until.at_s:
+                    if more.at_s > allowed.until.at_s and (turn.is_last or not is_engine):
                         allowed = replace(allowed, until=more)
                         limit.reschedule(asyncio.get_running_loop().time() + more.remaining_s(self._clock))
         except TimeoutError:

@@ -41,6 +41,11 @@ class Turn:
         return self.policy.models[self.model]
 
     @property
+    def is_streamed_upstream(self) -> bool:
+        """Whether the model's answer comes in pieces: an engine's always does, whatever the caller asked."""
+        return self.is_streamed or self.spec.kind == "llama_cpp"
+
+    @property
     def escalate(self) -> Escalate | None:
         """When the answer is to be dropped for the next model's."""
         if isinstance(self.spec, OpenAIModel) or not self.may_escalate or self.continue_final_message:

@@ -43,6 +43,9 @@ _FINISH_REASONS = {
     FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
 }
 
+SIGN_S = 2.0
+"""After so much silence a request that waits, or whose prompt is read, is told that the engine is at work."""
+
 
 class Answers:
     """The emissions of the scheduler's thread, handed to the coroutines that wait for them."""
@@ -68,6 +71,18 @@ class Answers:
         for emission in emissions:
             if emission.ticket in self._queues:
                 self._queues[emission.ticket].put_nowait(emission)
+
+
+async def next_or_sign(queue: asyncio.Queue[Emission], ticket: int, *, turns: Callable[[], int]) -> Emission:
+    """Return the next emission, or after `SIGN_S` an empty one if the scheduler made turns: else it hangs."""
+    while True:
+        before = turns()
+        try:
+            async with asyncio.timeout(SIGN_S):
+                return await queue.get()
+        except TimeoutError:
+            if turns() != before:
+                return Emission(ticket=ticket)
 
 
 class EngineService(engine_pb2_grpc.EngineServiceServicer):
@@ -143,12 +158,11 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         is_over = False
         try:
             while not is_over:
-                emission = await queue.get()
+                emission = await next_or_sign(queue, ticket, turns=lambda: self._scheduler.turns)
                 is_over = emission.is_last
                 if emission.failure is not None:
                     raise emission.failure
-                if emission.text or emission.logprob or is_over:
-                    yield emission
+                yield emission
         finally:
             self._answers.forget(ticket)
             if not is_over:

@@ -234,7 +234,11 @@ class Resilience(Strict):
     stall_s: Seconds = Field(
         10.0, description="How long a streamed answer may pause, in seconds; longer counts as a cut."
     )
-    attempt_s: Seconds = Field(30.0, description="How long one unary attempt may take, in seconds.")
+    attempt_s: Seconds = Field(
+        30.0,
+        description="How long one unary attempt may take, in seconds; not at a local model, whose answer "
+        "always comes in pieces.",
+    )
     deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the time that a call gets.")
     recovery: Literal["restart", "resume", "fail"] = Field(
         "restart",
