@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.backends.openai.bounds import AnswerBounds
 
-BOUNDS = AnswerBounds(prompt_tokens=1000, prompt_chars=40, max_tokens=200)
+BOUNDS = AnswerBounds(prompt_tokens=1000, fewest_prompt_tokens=1, max_tokens=200)
 """What the answers here stay below."""
 
 

@@ -139,7 +139,7 @@ ENDLESS: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_stream_without_end_is_refused(kind: str) -> None:
     """Line, event, body and number of events are bounded by what was asked for, and so is the memory."""
-    small = AnswerBounds(prompt_tokens=10, prompt_chars=10, max_tokens=1)
+    small = AnswerBounds(prompt_tokens=10, fewest_prompt_tokens=1, max_tokens=1)
     reader = EventReader(small)
     piece = ENDLESS[kind](16 * 1024)
     if kind == "one event":

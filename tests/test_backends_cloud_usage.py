@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.openai.answers import read_reply
-from gateway.backends.openai.bounds import TOKEN_CHARS, AnswerBounds
+from gateway.backends.openai.answers import StreamReader, read_reply
+from gateway.backends.openai.bounds import AnswerBounds, fewest_tokens, letters
 from gateway.backends.openai.usage import read_usage
 from gateway.types import Message, Request, Role, Usage
-from tests.provider_bytes import BOUNDS, counts, whole
+from tests.provider_bytes import BOUNDS, chunk, counted, counts, said, whole
 
 ABSURD: list[object] = [
     None, True, False, -1, -(2**63), 1.5, 4.0, float("nan"), float("inf"), "5", "", [], {}, [5], 2**31, 2**63,
@@ -19,11 +19,9 @@ ABSURD: list[object] = [
 ]  # fmt: skip
 
 
-def usage_of(
-    fields: object, *, text_chars: int = 8, bounds: AnswerBounds = BOUNDS, has_spoken: bool = True
-) -> Usage | None:
+def usage_of(fields: object, *, fewest: int = 1, bounds: AnswerBounds = BOUNDS) -> Usage | None:
     """Return what is believed of counts."""
-    return read_usage({"usage": fields}, None, bounds=bounds, text_chars=text_chars, has_spoken=has_spoken)
+    return read_usage({"usage": fields}, None, bounds=bounds, fewest_tokens=fewest)
 
 
 @pytest.mark.parametrize("absurd", ABSURD, ids=str)
@@ -50,21 +48,19 @@ def test_zero_is_believed_only_where_nothing_was_said() -> None:
     assert usage_of(counts(0, 0)) is None
     assert usage_of(counts(0, 5)) is None
     assert usage_of(counts(11, 0)) is None
-    assert usage_of(counts(11, 0), text_chars=0) is None, "it thought, or called a tool"
-    assert usage_of(counts(11, 0), text_chars=0, has_spoken=False) == Usage(
-        prompt_tokens=11, completion_tokens=0
-    )
+    assert usage_of(counts(11, 0), fewest=0) == Usage(prompt_tokens=11, completion_tokens=0)
+    messages: list[dict[str, object]] = [{"content": "a"}, {"reasoning": "a"}, {"tool_calls": [{}]}]
+    for message in messages:
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        raw = json.dumps({"choices": [choice], "usage": counts(11, 0)}).encode()
+        assert read_reply(raw, BOUNDS, lambda _: None).usage is None
 
 
-@given(st.integers(0, 3000), st.integers(0, 600), st.integers(0, 60_000))
-def test_what_is_believed_is_possible(prompt: int, completion: int, text_chars: int) -> None:
-    """Never above what was reserved, never fewer tokens than a text of this length takes."""
-    believed = usage_of(counts(prompt, completion), text_chars=text_chars)
-    possible = (
-        1 <= prompt <= BOUNDS.prompt_tokens
-        and 1 <= completion <= BOUNDS.max_tokens
-        and completion * TOKEN_CHARS >= text_chars
-    )
+@given(st.integers(0, 3000), st.integers(0, 600), st.integers(1, 300))
+def test_what_is_believed_is_possible(prompt: int, completion: int, fewest: int) -> None:
+    """Never above what was reserved, never fewer tokens than the text has at least."""
+    believed = usage_of(counts(prompt, completion), fewest=fewest)
+    possible = 1 <= prompt <= BOUNDS.prompt_tokens and fewest <= completion <= BOUNDS.max_tokens
     expected = Usage(prompt_tokens=prompt, completion_tokens=completion)
     assert believed == (expected if possible else None)
 
@@ -83,8 +79,12 @@ def test_bounds_are_those_of_the_reservation() -> None:
 
 def test_a_long_prompt_takes_tokens() -> None:
     """A count that leaves out what came from the provider's cache is not the whole."""
-    bounds = AnswerBounds(prompt_tokens=200_000, prompt_chars=100_000, max_tokens=200)
+    request = Request(
+        request_id="r", tenant="t", messages=(Message(role=Role.USER, content="a word or two " * 7_000),)
+    )
+    bounds = AnswerBounds.of(request, max_tokens=200)
     assert usage_of(counts(3, 5), bounds=bounds) is None
+    assert usage_of(counts(2_000, 5), bounds=bounds) is None, "no text has so few"
     assert usage_of(counts(25_000, 5), bounds=bounds) is not None
 
 
@@ -120,6 +120,62 @@ def test_counts_stand_where_providers_put_them() -> None:
         ({}, {"usage": own}),
     ]
     for body, choice in places:
-        assert read_usage(body, choice, bounds=BOUNDS, text_chars=8, has_spoken=True) == Usage(
+        assert read_usage(body, choice, bounds=BOUNDS, fewest_tokens=1) == Usage(
             prompt_tokens=11, completion_tokens=5
         )
+
+
+WORDS = ["the", "harbour", "sleeps", "żółw", "Straßenbahn", "海", "船は", "лодка", "قارب", "42"]
+
+
+def unnoted(_: str) -> None:
+    """Take a note, and do nothing with it."""
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=100, max_size=180), st.booleans(), st.booleans())
+def test_a_text_has_more_tokens_than_a_liar_says(
+    words: list[str], is_thought: bool, is_streamed: bool
+) -> None:
+    """One for each word is believed; one for eighty letters is not, whether they were said or thought."""
+    text = " ".join(words)
+    spoken = {"content": "Well.", "reasoning_content": text} if is_thought else {"content": text}
+    for claimed, is_believed in ((len(words), True), (letters(text) // 80, False)):
+        usage = counts(11, claimed)
+        if is_streamed:
+            stream = StreamReader(BOUNDS, unnoted)
+            for event in (chunk(spoken), chunk({}, "stop"), counted(11, claimed)):
+                stream.feed(event)
+            got = stream.last_chunk().usage
+        else:
+            choice = {"index": 0, "message": spoken, "finish_reason": "stop"}
+            got = read_reply(
+                json.dumps({"choices": [choice], "usage": usage}).encode(), BOUNDS, unnoted
+            ).usage
+        assert (got is not None) is is_believed
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        (" " * 2000, 17),
+        ("-" * 2000, 40),
+        ("─" * 2000, 70),
+        ("| --- " * 100, 40),
+        ("a" * 60, 1),
+        ("\n" * 500, 2),
+    ],
+)
+def test_what_takes_few_tokens_is_believed(text: str, tokens: int) -> None:
+    """Runs of blanks and lines, and one long name, are few tokens to every vocabulary."""
+    assert fewest_tokens(len(text), letters(text)) <= tokens
+
+
+@pytest.mark.parametrize("first", [(11, 90), (60, 5), (60, 90), (11, 5)])
+@pytest.mark.parametrize("second", [(11, 90), (60, 5), (60, 90), (11, 5)])
+def test_of_two_counts_the_larger_is_charged(first: tuple[int, int], second: tuple[int, int]) -> None:
+    """A provider that takes a number back may bill it all the same."""
+    stream = StreamReader(BOUNDS, unnoted)
+    for event in (said("a text"), chunk({}, "stop", usage=counts(*first)), counted(*second)):
+        stream.feed(event)
+    most = [max(each) for each in zip(first, second, strict=True)]
+    assert stream.last_chunk().usage == Usage(prompt_tokens=most[0], completion_tokens=most[1])

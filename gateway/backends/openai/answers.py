@@ -6,12 +6,12 @@ cannot be read is refused. Nothing here waits, or knows a connection.
 
 from collections.abc import Callable, Mapping
 
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer, check_bound
+from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens
 from gateway.backends.openai.events import parse_json
 from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.refusal_body import is_error
 from gateway.backends.openai.text import TextJoiner, spoken
-from gateway.backends.openai.usage import has_usage, read_usage
+from gateway.backends.openai.usage import has_usage, larger, read_usage
 from gateway.types import Chunk, FinishReason, Reply, Usage
 
 Note = Callable[[str], None]
@@ -52,7 +52,8 @@ def read_reply(raw: bytes, bounds: AnswerBounds, note: Note) -> Reply:
     check_bound(len(said.text), bounds.text_chars, "the text")
     joiner = TextJoiner()
     text = joiner.add(said.text) + joiner.end(is_cut=finish_reason is FinishReason.LENGTH)
-    usage = read_usage(body, choice, bounds=bounds, text_chars=len(text), has_spoken=said.has_spoken)
+    fewest = max(said.has_spoken, fewest_tokens(len(text), said.letters))
+    usage = read_usage(body, choice, bounds=bounds, fewest_tokens=fewest)
     if usage is None and has_usage(body, choice):
         note(USAGE_IMPOSSIBLE)
     reason = FinishReason.CONTENT_FILTER if said.is_refusal else finish_reason or FinishReason.STOP
@@ -85,6 +86,7 @@ class StreamReader:
         self._text = TextJoiner()
         self._said: list[str] = []
         self._chars = 0
+        self._letters = 0
         self._has_spoken = False
         self._finish_reason: FinishReason | None = None
         self._came_with_first = False
@@ -171,6 +173,7 @@ class StreamReader:
             if finish_reason is not FinishReason.STOP or self._finish_reason is None or said.has_spoken:
                 self._finish_reason = finish_reason
         self._has_spoken = self._has_spoken or said.has_spoken
+        self._letters += said.letters
         if not said.text:
             return ""
         self._chars += len(said.text)
@@ -202,10 +205,9 @@ class StreamReader:
         self._was_counted = self._was_counted or has_usage(body, choice)
         if self._finish_reason is None:
             return
-        usage = read_usage(
-            body, choice, bounds=self._bounds, text_chars=self._chars, has_spoken=self._has_spoken
-        )
-        self._usage = usage or self._usage
+        fewest = max(self._has_spoken, fewest_tokens(self._chars, self._letters))
+        usage = read_usage(body, choice, bounds=self._bounds, fewest_tokens=fewest)
+        self._usage = larger(usage, self._usage)
         self.has_counts_of_their_own = self.has_counts_of_their_own or (choice is None and usage is not None)
 
 

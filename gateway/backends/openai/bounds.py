@@ -7,6 +7,10 @@ from gateway.types import Request
 
 TOKEN_CHARS = 256
 """No known vocabulary has a longer token; the longest are runs of 128 spaces."""
+TOKEN_LETTERS = 32
+"""A text of words has more tokens than one for so many of its letters and digits: mostly six times more."""
+LONGEST_WORD_LETTERS = 64
+"""A text may be one long name, which may be one token."""
 TOKEN_WIRE_BYTES = 4096
 """More than a streamed chunk takes of a provider that adds filter results, ids and padding to each."""
 TOKEN_JSON_BYTES = 6 * TOKEN_CHARS
@@ -15,6 +19,12 @@ SPARE_BYTES = 4 * 1024 * 1024
 """For what is no token: the frame of an answer, comments and blank lines that keep a connection open."""
 SPARE_TEXT_BYTES = 1024 * 1024
 SPARE_EVENTS = 10_000
+
+
+_NO_LETTERS = (
+    bytes(byte for byte in range(0x80) if not chr(byte).isalnum()) + bytes(range(0x80, 0xC0)) + b"\xe2"
+)
+"""Bytes of UTF-8 that begin no letter or digit; 0xE2 begins dashes and lines, which come in long runs."""
 
 
 class UnreadableAnswer(ValueError):
@@ -27,7 +37,8 @@ class AnswerBounds:
 
     prompt_tokens: int
     """The bound that was reserved."""
-    prompt_chars: int
+    fewest_prompt_tokens: int
+    """No prompt like it has fewer."""
     max_tokens: int
     """The bound that was reserved and sent."""
 
@@ -36,7 +47,10 @@ class AnswerBounds:
         """Return the bounds of the answer to what was sent."""
         return cls(
             prompt_tokens=prompt_tokens_bound(request),
-            prompt_chars=sum(len(message.content) for message in request.messages),
+            fewest_prompt_tokens=fewest_tokens(
+                sum(len(message.content) for message in request.messages),
+                sum(letters(message.content) for message in request.messages),
+            ),
             max_tokens=max_tokens,
         )
 
@@ -64,6 +78,16 @@ class AnswerBounds:
     def lines(self) -> int:
         """Of one stream, the empty ones too: each costs time."""
         return 4 * self.events
+
+
+def letters(text: str) -> int:
+    """Return about how many letters and digits a text has: 3 ns a character."""
+    return len(text.encode(errors="replace").translate(None, _NO_LETTERS))
+
+
+def fewest_tokens(chars: int, letters_of_it: int) -> int:
+    """Return a number of tokens that no text of so many characters goes below."""
+    return max(-(-chars // TOKEN_CHARS), -(-(letters_of_it - LONGEST_WORD_LETTERS) // TOKEN_LETTERS))
 
 
 def check_bound(size: int, bound: int, what: str) -> None:

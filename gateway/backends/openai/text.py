@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.openai.bounds import UnreadableAnswer, letters
 
 TEXT_PARTS = frozenset({"text", "output_text"})
 """Types of parts that are the answer."""
@@ -15,9 +15,9 @@ OTHER_PARTS = frozenset({
 """Types of parts that are none of it; a part of any other type may be, so it is refused."""
 TEXT_FIELDS = ("content", "refusal", "text")
 """Where the words stand; the last is that of completions without chat, which some servers keep."""
-SIGNS_OF_WORK = (
-    "reasoning_content", "reasoning", "reasoning_details", "thinking", "tool_calls", "function_call", "audio",
-)  # fmt: skip
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields with what a model thinks; some servers write it into two of them."""
+SIGNS_OF_WORK = (*THOUGHTS, "reasoning_details", "tool_calls", "function_call", "audio")
 """Fields that show that a model is at work, though not at the text of its answer."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,6 +34,13 @@ class Spoken:
     """Whether the text is the model's refusal, which stands in a field of its own."""
     has_spoken: bool = False
     """Whether the model said or thought anything, or called a tool."""
+    thought: str = ""
+    """What it thought in plain words, which takes tokens like the text."""
+
+    @property
+    def letters(self) -> int:
+        """Letters and digits of all that it said."""
+        return letters(self.text) + letters(self.thought)
 
 
 _NOTHING = Spoken()
@@ -41,15 +48,18 @@ _NOTHING = Spoken()
 
 def spoken(message: Mapping[str, object]) -> Spoken:
     """Return what a message or delta says; raises UnreadableAnswer where a part of it cannot be read."""
+    thought = next(
+        (words for field in THOUGHTS if isinstance(words := message.get(field), str) and words), ""
+    )
     for field in TEXT_FIELDS:
         content = message.get(field)
         if not content:
             continue
         text = content if isinstance(content, str) else _text_of_parts(content, field)
         if text:
-            return Spoken(text, is_refusal=field == "refusal", has_spoken=True)
+            return Spoken(text, is_refusal=field == "refusal", has_spoken=True, thought=thought)
     has_spoken = bool(message.get("content")) or any(message.get(field) for field in SIGNS_OF_WORK)
-    return Spoken(has_spoken=True) if has_spoken else _NOTHING
+    return Spoken(has_spoken=True, thought=thought) if has_spoken else _NOTHING
 
 
 def _text_of_parts(content: object, field: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.backends.openai.bounds import TOKEN_CHARS, AnswerBounds
+from gateway.backends.openai.bounds import AnswerBounds
 from gateway.types import Usage
 
 
@@ -16,12 +16,11 @@ def read_usage(
     choice: Mapping[str, object] | None,
     *,
     bounds: AnswerBounds,
-    text_chars: int,
-    has_spoken: bool,
+    fewest_tokens: int,
 ) -> Usage | None:
-    """Return the counts of an answer of which `text_chars` came; None where there are none to be believed.
+    """Return the counts of an answer; None where there are none to be believed.
 
-    `has_spoken`: whether the model said or thought anything at all.
+    What the model said and thought has at least `fewest_tokens`.
     """
     fields = _fields(body, choice)
     if fields is None:
@@ -36,13 +35,20 @@ def read_usage(
     details = fields.get("completion_tokens_details")
     reasoning = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
     is_possible = (
-        0 < prompt <= bounds.prompt_tokens
-        and has_spoken <= completion <= bounds.max_tokens
-        and (reasoning or 0) <= completion
-        and bounds.prompt_chars <= prompt * TOKEN_CHARS
-        and text_chars <= completion * TOKEN_CHARS
+        max(1, bounds.fewest_prompt_tokens) <= prompt <= bounds.prompt_tokens
+        and max(fewest_tokens, reasoning or 0) <= completion <= bounds.max_tokens
     )
     return Usage(prompt_tokens=prompt, completion_tokens=completion) if is_possible else None
+
+
+def larger(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Return the larger counts of two for the same answer: neither is known to be the bill."""
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        prompt_tokens=max(one.prompt_tokens, other.prompt_tokens),
+        completion_tokens=max(one.completion_tokens, other.completion_tokens),
+    )
 
 
 def _fields(body: Mapping[str, object], choice: Mapping[str, object] | None) -> Mapping[str, object] | None:
