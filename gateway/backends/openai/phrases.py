@@ -34,10 +34,11 @@ rate limit
 too many requests
 throttl
 slow down
-[rt]p[mdsh]\b
+[rtq]p[mdsh]\b
 (per|a|every) (minute|min|second|sec|hour|day)\b
 (concurren|parallel)…(limit|exceed|too many)
-(请求过于频繁|限流|并发)
+(请求过于频繁|请求频率|限流|并发|zu viele anfragen|trop de requêtes|demasiadas solicitudes|muitas requisições)
+(troppe richieste|リクエストが多すぎ|요청이 너무 많|слишком много запросов)
 """
 
 _CREDENTIALS = r"""
@@ -45,7 +46,7 @@ _CREDENTIALS = r"""
 (api|access|auth\w*|secret|bearer|security) ?(key|token)s?\b…(missing|required|not provided)
 (api|access|auth\w*|secret|bearer|security) ?(key|token)s?\b…(not exist|not found|not recogni[sz]ed|unknown)
 (api|access|auth\w*|secret|bearer|security) ?(key|token)s?\b…(revoked|disabled|deactivated|blocked|leaked)
-(api|access|auth\w*|secret|bearer|security) ?(key|token)s?\b…(wrong|malformed)
+(api|access|auth\w*|secret|bearer|security) ?(key|token)s?\b…(wrong|malformed|inactive|not active)
 (invalid|incorrect|wrong|bad|unknown|not valid)\b…(api ?key|access token|auth\w* token|credential)
 (missing|no|expired|revoked|without|provide)\b…(api ?key|access token|auth\w* token|credential)
 (invalid|missing|no|failed)\b…(authenticat|authoriz|bearer)
@@ -53,7 +54,8 @@ authentication (fail|required|error)
 (unauthori[sz]ed|unauthenticated|not authori[sz]ed|access denied)
 permissions? (denied|to|for)
 insufficient (permission|scope)
-(not|n't|without) have…(permission|access)
+(not|don.t|doesn.t|without) have…(permission|access)
+(key|token) (has|is) (been )?(expired|revoked|disabled|inactive|not active)
 country, region
 (location|region|country) is not supported
 (account|organi[sz]ation|project|team)\b…(suspended|deactivated|disabled|terminated|banned|locked)
@@ -70,6 +72,7 @@ billing
 (spend\w*|monthly|budget|usage|cost) (limit|cap)
 (purchase|buy|add) (more )?(credit|fund)
 (top up|recharge|in arrears|overdue)
+free (tier|trial|plan|quota)…(exhausted|ended|expired|used up|is over)
 (余额|欠费|额度|充值)
 """
 
@@ -88,7 +91,7 @@ usage (policies|guidelines)
 sensitive (word|content|information|material)
 (prohibited|harmful|unsafe|disallowed|illegal) content
 blocked (by|due to|for)\b…(content|safety|filter|polic)
-(敏感|违规|不安全|不合规|审核)
+(敏感|违规|不安全|不合规|审核|不適切|コンテンツポリシー|부적절)
 """
 
 _LENGTH = r"""
@@ -108,7 +111,14 @@ shorten (the|your)
 (input|prompt|sequence) length
 (longer|larger|greater) than\b…(context|model|length|token)
 max ((new|completion|output) )?tokens\b…(must be|too large|at most|less than|greater than)
-(上下文|超长|输入过长|长度超|长度限)
+(less|fewer|shorter|smaller) than\b…(token|context|n ctx|length)
+(only|at most|no more than|up to)\b…[0-9]…(token|context)
+tokens?\b…(only|at most|no more)\b…[0-9]
+(prompt|input|context|tokens?|length)\b…(must|may|can|should) ?not (exceed|be (longer|larger|more|greater))
+(input|prompt|context|request|message) ?too ?(long|large)
+(zu lang|kontextlänge|longueur maximale|dépasse…contexte|longitud máxima|(supera|excede)…contexto)
+(tamanho máximo|lunghezza massima|長すぎ|コンテキスト長|너무 (길|깁)|컨텍스트|длин[аыу] контекста)
+(上下文|超长|输入过长|长度超|长度限|长度不能超)
 """
 
 _PARAMETER = r"""
@@ -121,6 +131,7 @@ not (one of|among) the (accepted|allowed|permitted|supported)
 (parameter|argument|field|propert|option)\w*\b…(unsupported|unknown|unrecogni[sz]ed|unexpected|unavailable)
 (does not|doesn't|do not|don't|not yet) support
 (not supported|unsupported)
+(temperature|top p|seed|response format|stream options)\b…(deprecated|unavailable|not available|only)\b
 不支持
 """
 
@@ -132,6 +143,7 @@ models?\b…(deprecated|decommissioned|retired|not loaded|unloaded|not enabled|n
 (invalid|unknown|no such|not a valid|unrecogni[sz]ed|unsupported|could not find|cannot find) (\w+ )?model
 no (endpoints|allowed providers|available channel)
 deployment\b…not
+no such (deployment|model)
 (模型不存在|模型未找到|无可用渠道)
 """
 

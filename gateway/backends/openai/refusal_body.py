@@ -35,6 +35,7 @@ _WORDS = frozenset(
     {"message", "msg", "detail", "details", "error", "errors", "error_msg", "errormsg", "error_message"}
     | {
         "errormessage",
+        "errmsg",
         "error_description",
         "status_msg",
         "title",
@@ -44,6 +45,10 @@ _WORDS = frozenset(
         "statustext",
     }
 )
+_TELLING = frozenset(
+    {"message", "detail", "msg", "error_msg", "errormsg", "error_message", "errormessage", "errmsg"}
+)
+"""Fields of which one beside no choice makes an error."""
 _NAMES = frozenset({"param", "params", "parameter", "loc", "location", "field"})
 _PAUSES: Mapping[str, float] = {
     "retrydelay": 1.0,
@@ -112,7 +117,7 @@ def is_error(body: object) -> bool:
     if isinstance(base, Mapping) and base.get("status_code"):
         return True
     names = {str(key).lower() for key, value in list(body.items())[:MOST_VALUES] if value}
-    return "choices" not in body and not names.isdisjoint({"message", "detail", "msg"})
+    return "choices" not in body and not names.isdisjoint(_TELLING)
 
 
 def _parsed(body: bytes) -> object:
