@@ -207,7 +207,7 @@ class NotDegraded(GatewayError):
 class AttemptError(GatewayError):
     """One attempt at one model did not give the answer."""
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     """Whether the same model may heal."""
     fallback: ClassVar[bool] = True
     """Whether the next model may be tried; False: the failure is the caller's to mend."""

@@ -227,3 +227,12 @@ async def test_the_note_on_an_odd_answer_holds_no_word_of_it(ask: Ask) -> None:
         ("odd_answer", "cloud", "finish_reason_unknown"),
         ("odd_answer", "cloud", "usage_impossible"),
     ]
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
+def test_a_provider_may_say_that_a_retry_makes_no_sense(status: int) -> None:
+    """OpenAI does, in a header of its own; any other value changes nothing."""
+    for value, is_retryable in (("false", False), ("False ", False), ("true", True), ("", True), ("0", True)):
+        error = refused("cloud", status=status, body=b"{}", headers={"x-should-retry": value}, unix_s=0.0)
+        assert error.retryable is is_retryable
+        assert refused("cloud", status=status, body=b"{}", headers={}, unix_s=0.0).retryable

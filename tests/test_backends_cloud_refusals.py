@@ -281,6 +281,8 @@ REQUEST_ALONE = [
             }
         },
     ),
+    (451, {"error": {"message": "Unavailable for legal reasons"}}),
+    (451, ""),
     (422, {"detail": [{"msg": "Input should be a list", "input": "Incorrect API key provided"}]}),
 ]
 

@@ -71,8 +71,12 @@ def refused(
             BackendModelMissing(model, f"HTTP {status}: redirects are not followed; correct base_url"), status
         )
     error = _error(model, f"HTTP {status}", status, said, pause_s=pause_s)
-    if said.is_page and status == 403:
-        error.breaker = BreakerVerdict.IGNORE  # A firewall before the API, perhaps for this one prompt.
+    if headers.get("x-should-retry", "").strip().lower() == "false":
+        error.retryable = False  # OpenAI's own servers say so where another try makes no sense.
+    if status == 451 or (said.is_page and status == 403):
+        error.breaker = (
+            BreakerVerdict.IGNORE
+        )  # A law, or a firewall before the API, perhaps for this one prompt.
     return error
 
 
