@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from gateway.backends.openai import body as cloud_body
-from gateway.errors import BackendError, BackendProtocol, StreamTruncated
+from gateway.errors import BackendError, BackendProtocol, BreakerVerdict, StreamTruncated
 from gateway.types import FinishReason, Reply
 from tests.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
 from tests.provider_bytes import chunk, line, said
@@ -117,3 +117,24 @@ async def test_empty_events_do_not_put_off_the_end(empty: bytes, monkeypatch: py
     async with writing(ANSWER, empty, pause_s=0.01, repeats=2000) as base_url, asyncio.timeout(10):
         got = await outcome(streamed, base_url)
     assert got == Reply(text="one two", finish_reason=FinishReason.STOP, usage=None)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        ({"code": 429, "message": "too many requests"}, BreakerVerdict.IGNORE),
+        ({"code": "content_filter", "message": "x"}, BreakerVerdict.IGNORE),
+        ({"message": "maximum context length is 80 tokens"}, BreakerVerdict.IGNORE),
+        ({"code": 502, "message": "bad gateway"}, BreakerVerdict.FAILURE),
+        ({"message": "x"}, BreakerVerdict.FAILURE),
+    ],
+)
+async def test_an_error_behind_text_counts_as_it_would_before(
+    error: dict[str, object], verdict: BreakerVerdict
+) -> None:
+    """The stream is cut either way; a rate limit or a filter says nothing about the model's health."""
+    body = line(said("one ")) + line({"error": error})
+    async with RawServer(http(200, body, content_type="text/event-stream")).serve() as server:
+        got = await outcome(streamed, server.base_url)
+    assert type(got) is StreamTruncated
+    assert got.breaker is verdict

@@ -25,7 +25,7 @@ from gateway.backends.openai.errors import error_event, refused, unanswered, unr
 from gateway.backends.openai.events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
-from gateway.errors import BackendError, BackendInvalid, NotCapable, StreamTruncated
+from gateway.errors import BackendError, BackendInvalid, BreakerVerdict, NotCapable, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 from gateway.types import Chunk, EgressPermit, Reply, Role
 
@@ -100,7 +100,10 @@ class CloudBackend:
         except _FAILURES as error:
             failure = translate(self.name, error, unix_s=self._clock.unix_s())
             if reader.has_text:
-                failure = StreamTruncated(self.name, f"after its first text: {type(failure).__name__}")
+                cause = failure
+                failure = StreamTruncated(self.name, f"after its first text: {type(cause).__name__}")
+                if cause.breaker is BreakerVerdict.IGNORE:  # A rate or a filter says nothing of its health.
+                    failure.breaker = BreakerVerdict.IGNORE
             raise failure from None
         finally:
             self._repeats_finish = reader.repeats_finish
