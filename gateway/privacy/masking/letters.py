@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.privacy.normalize import normalise
@@ -36,7 +36,7 @@ _FAR = re.compile(r"[\u0250-\u02af\u1d00-\u1d7f\u2000-\u2bff\ua720-\ua7ff\U0001f
 """Where letters and digits stand whose names alone say what they are: turned, small capital, in a circle."""
 _ALIKE = str.maketrans("01l34578", "oiieastb")
 """Digits and letters that are taken for each other."""
-_MIXED = re.compile(r"\b(?=[^\W\d]*\d)(?=\d*[a-z])\w+")
+_MIXED = re.compile(r"\b((?=[^\W\d]*\d)(?=\d*[a-z])\w+)")
 _INITIAL = re.compile(r"\b\w")
 _BETWEEN = re.compile(r"[\W_]+")
 _AT_AND_DOT = re.compile(
@@ -99,11 +99,10 @@ def _by_name(match: re.Match[str]) -> str:
 def with_letters_for_digits(words: str) -> Iterator[str]:
     """Yield words, and those in which digits stand among letters as the letters that they are like."""
     yield words
-    for one in "il":
+    pieces = _MIXED.split(words)
+    for one in "il" if len(pieces) > 1 else "":
         table = _ALIKE | {ord("1"): one, ord("l"): "l"}
-        read = _MIXED.sub(partial(_translated, table=table), words)
-        if read != words:
-            yield read
+        yield "".join(piece.translate(table) if at % 2 else piece for at, piece in enumerate(pieces))
 
 
 def initials(words: str) -> str:
@@ -131,7 +130,3 @@ def numbers_of(words: str) -> Numbers:
 def _digits(match: re.Match[str]) -> str:
     times = {"double": 2, "triple": 3}.get(match[1], 1)
     return times * _DIGIT_WORDS[match[2]]
-
-
-def _translated(word: re.Match[str], table: Mapping[int, int | str]) -> str:
-    return word[0].translate(table)
