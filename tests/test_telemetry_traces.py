@@ -24,7 +24,7 @@ from gateway.cli.demo.stage import running_stage
 from gateway.errors import BackendFailed
 from gateway.server.admin.worker import Place
 from gateway.telemetry.otel import OtelTraces
-from gateway.testing.scripted import ScriptedBackend, reply
+from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.served import POLICY, Served, ask, served
@@ -203,12 +203,11 @@ async def test_a_cancelled_call_ends_its_spans() -> None:
     """A caller who goes away leaves finished spans that say so."""
     traced, began = Traced(), asyncio.Event()
 
-    async def never(_: object) -> None:
+    def never(_: object) -> Delay:
         began.set()
-        await asyncio.sleep(60)
+        return Delay(60.0)
 
-    edge = ScriptedBackend("edge", lambda _: reply("x"))
-    edge.generate = never  # type: ignore[method-assign,assignment]
+    edge = ScriptedBackend("edge", never)
     async with served({**_both(), "edge": edge}, operator=traced.operator) as gateway:
         call = gateway.stub.Generate(ask("hello"))
         await asyncio.wait_for(began.wait(), 5)
