@@ -31,7 +31,7 @@ QUEUE = 64
 SHORT_CHARS = 8 * 1024
 SHORT_QUEUE = 1024
 """Jobs that may wait where one more is as short as that: those that found no turn at the event loop."""
-LISTEN_S = 0.5
+LISTEN_S = 1.0
 """How long a process may take to abandon a job; it does so between two instructions of Python."""
 _CPU_FACTOR = 4
 """Masking scores a text up to three times, within one limit each; one more for all that is not a detector."""
