@@ -23,6 +23,8 @@ from gateway.privacy.masking.masker import Masker
 from gateway.types import Entities, Request
 
 LENGTH = struct.Struct(">I")
+NICE = 5
+"""Where processors are short the event loop comes first: everybody waits for it."""
 KEPT_POLICIES = 4
 """Policies whose scorers a process keeps: the current one, the one before a reload, and their shadow."""
 
@@ -137,6 +139,7 @@ def main() -> None:
     """Score until standard input ends."""
     with contextlib.suppress(OSError, ValueError):  # A core file would hold prompts.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICE)
     # Only frames leave by standard output, whatever a library prints.
     frames_in, frames_out = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
