@@ -9,7 +9,7 @@ TOKEN_CHARS = 256
 """No known vocabulary has a longer token; the longest are runs of 128 spaces."""
 TOKEN_LETTERS = 32
 """A text of words has more tokens than one for so many of its letters and digits: mostly six times more."""
-LONGEST_WORD_LETTERS = 64
+LONGEST_WORD_LETTERS = 32
 """A text may be one long name, which may be one token."""
 TOKEN_WIRE_BYTES = 4096
 """More than a streamed chunk takes of a provider that adds filter results, ids and padding to each."""
@@ -20,11 +20,14 @@ SPARE_BYTES = 4 * 1024 * 1024
 SPARE_TEXT_BYTES = 1024 * 1024
 SPARE_EVENTS = 10_000
 
-
 _NO_LETTERS = (
     bytes(byte for byte in range(0x80) if not chr(byte).isalnum()) + bytes(range(0x80, 0xC0)) + b"\xe2"
 )
 """Bytes of UTF-8 that begin no letter or digit; 0xE2 begins dashes and lines, which come in long runs."""
+_NO_SYLLABLES = bytes(byte for byte in range(0x100) if not 0xE3 <= byte <= 0xED)
+"""Bytes that begin no letter of the scripts of China, Japan and Korea, of which few make a token."""
+_SYLLABLE_LETTERS = 8
+"""What such a letter counts as."""
 
 
 class UnreadableAnswer(ValueError):
@@ -81,8 +84,10 @@ class AnswerBounds:
 
 
 def letters(text: str) -> int:
-    """Return about how many letters and digits a text has: 3 ns a character."""
-    return len(text.encode(errors="replace").translate(None, _NO_LETTERS))
+    """Return about how many letters and digits a text has, by the measure of Latin script."""
+    encoded = text.encode(errors="replace")
+    syllables = len(encoded.translate(None, _NO_SYLLABLES))
+    return len(encoded.translate(None, _NO_LETTERS)) + (_SYLLABLE_LETTERS - 1) * syllables
 
 
 def fewest_tokens(chars: int, letters_of_it: int) -> int:
