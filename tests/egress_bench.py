@@ -21,7 +21,8 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
-from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import OpenAIModel, Policy, privacy_class

@@ -17,7 +17,8 @@ from gateway.extras.mirror.sampling import Sampler
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.view import BudgetView
 from gateway.pipeline.active_policy import Current
-from gateway.pipeline.assess import Assessor, PolicyAssessor
+from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy

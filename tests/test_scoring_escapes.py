@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote, quote_plus
 
 import pytest
-from gateway.privacy.escapes import unescaped
 
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import SURE
+from gateway.privacy.escapes import unescaped
 from gateway.privacy.normalize import MOST_EDITS, NO_PLACE, normalise
 from gateway.types import PrivacyClass
 from tests.data_values import MAKERS

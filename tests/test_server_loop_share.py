@@ -14,10 +14,10 @@ from gateway.pipeline.assess import (
     CHECKED_AT_ONCE_BYTES,
     MASKED_PASSES,
     ON_LOOP_BYTES,
-    Assessment,
     Elsewhere,
     PolicyAssessor,
 )
+from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import REST, LoopShare
 from gateway.pipeline.scoring_worker import assessor_of
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy

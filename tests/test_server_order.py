@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 from gateway.client.failure import failure_of
-from gateway.pipeline.assess import Assessment, PolicyAssessor
+from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.assessor import Assessment
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Request, Usage
 from gateway.v1 import gateway_pb2 as pb

@@ -10,7 +10,8 @@ import pytest
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline import scoring_pool
-from gateway.pipeline.assess import ON_LOOP_BYTES, Assessment, Elsewhere, PolicyAssessor
+from gateway.pipeline.assess import ON_LOOP_BYTES, Elsewhere, PolicyAssessor
+from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.scoring_worker import assessor_of

@@ -18,7 +18,8 @@ from gateway.extras.handoff.desk import Desk
 from gateway.extras.handoff.open import check_kind, open_desk
 from gateway.ledger.view import BudgetView
 from gateway.pipeline.active_policy import Retire
-from gateway.pipeline.assess import Assessor, Elsewhere, PolicyAssessor
+from gateway.pipeline.assess import Elsewhere, PolicyAssessor
+from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Gate, Pipeline

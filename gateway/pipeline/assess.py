@@ -1,17 +1,13 @@
-"""What the scorers say of a request under one policy: short texts here, long ones in the scoring pool."""
+"""Where a request is scored: short texts on the event loop, long ones in the scoring pool."""
 
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
-from gateway.complexity.complexity import features_of
-from gateway.domain.masked import Masked
+from gateway.pipeline.assessor import Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.policy.model import OpenAIModel, Policy
-from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masker
-from gateway.types import Entities, Privacy, PrivacyClass, Request
+from gateway.types import Entities, Request
 
 AT_ONCE_BYTES = 1024
 """So much text is scored on the event loop whatever else is: it costs no more than the call itself."""
@@ -22,41 +18,6 @@ MASKED_PASSES = 4
 CHECKED_AT_ONCE_BYTES = 16 * 1024
 """A longer schema takes more than a millisecond to check, and waits for its turn at the event loop."""
 _NO_ENTITIES = Entities()
-
-
-class Assessment(NamedTuple):
-    """The scores of a request's texts, and how models that need a mask would see them."""
-
-    features: tuple[float, ...]
-    """What the complexity scorer counted."""
-    privacy: Privacy
-    masked: Mapping[str, Masked]
-
-
-def unassessed(reason: str) -> Assessment:
-    """Return the assessment of texts that could not be scored: restricted, and `reason` says why."""
-    return Assessment(
-        features=features_of(()),
-        privacy=Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=reason),
-        masked={},
-    )
-
-
-class Assessor:
-    """Scores and masks the texts of requests under one policy, in the process that calls it."""
-
-    def __init__(self, scorer: PrivacyScorer, masker: Masker) -> None:
-        self._scorer = scorer
-        self._masker = masker
-
-    def assess(self, request: Request, entities: Entities = _NO_ENTITIES) -> Assessment:
-        """Score and mask; raises nothing."""
-        privacy = self._scorer.score(request, entities)
-        return Assessment(
-            features=features_of(request.messages),
-            privacy=privacy,
-            masked=self._masker.masked(request, privacy, entities),
-        )
 
 
 class Pool(Protocol):

@@ -18,7 +18,7 @@ import structlog
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
 from gateway.errors import DeadlinePassed, Overloaded
-from gateway.pipeline.assess import Assessment, unassessed
+from gateway.pipeline.assessor import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, Job, PolicyUnknown
 from gateway.policy.model import Policy
 from gateway.policy.source import Source

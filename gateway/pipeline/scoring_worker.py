@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from gateway.clock import CpuClock
 from gateway.complexity.complexity import complexity_of
-from gateway.pipeline.assess import Assessment, Assessor, unassessed
+from gateway.pipeline.assessor import Assessment, Assessor, unassessed
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
