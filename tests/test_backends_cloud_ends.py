@@ -47,12 +47,13 @@ async def test_a_flood_behind_done_is_left(after: bytes) -> None:
 
 
 ROLE_FIRST = line(chunk({"role": "assistant"}, "stop")) + line(said("one ")) + line(said("two"))
+THOUGHT_FIRST = line(chunk({"reasoning": "hm"})) + line(said("one two", "stop"))
 RESUMED = line(said("one ")) + line(chunk({}, "stop")) + line(said("two")) + line(chunk({}, "stop"))
 
 
 @pytest.mark.parametrize("ask", [whole, streamed])
 @pytest.mark.parametrize("then", ["close", "reset"])
-@pytest.mark.parametrize("begun", [EVERY, ROLE_FIRST, RESUMED])
+@pytest.mark.parametrize("begun", [EVERY, ROLE_FIRST, RESUMED, THOUGHT_FIRST])
 async def test_a_closed_connection_does_not_end_what_such_a_provider_says(
     begun: bytes, then: str, ask: Ask
 ) -> None:
@@ -138,3 +139,12 @@ async def test_an_error_behind_text_counts_as_it_would_before(
         got = await outcome(streamed, server.base_url)
     assert type(got) is StreamTruncated
     assert got.breaker is verdict
+
+
+async def test_silence_behind_a_finish_that_came_with_the_first_text_is_a_stall(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the model thought before: its provider may repeat the finish reason with every text."""
+    monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", 0.01)
+    async with writing(THOUGHT_FIRST) as base_url:
+        assert type(await outcome(streamed, base_url, timeout_s=0.3)) is StreamTruncated

@@ -168,7 +168,8 @@ class StreamReader:
             is_first_end = finish_reason is not None and self._finish_reason is None
             self.pieces += said.has_spoken or is_first_end
         if finish_reason is not None:
-            self._came_with_first = self._came_with_first or (said.has_spoken and not self._has_spoken)
+            is_first = (said.has_spoken and not self._has_spoken) or (bool(said.text) and not self._said)
+            self._came_with_first = self._came_with_first or is_first
             # A bare `stop` at the end says less than a reason that was given since the last text.
             if finish_reason is not FinishReason.STOP or self._finish_reason is None or said.has_spoken:
                 self._finish_reason = finish_reason
