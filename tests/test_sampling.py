@@ -246,12 +246,12 @@ async def test_what_fails_is_tried_once(tmp_path: Path, second: Exception | Repl
 async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong behind the caller's back is logged by its place, and the next one is drawn again."""
 
-    async def fail(*_: object) -> Answer:
+    async def fail(*_: object, **__: object) -> Answer:
         raise ValueError(WORD)
 
     async with sampling(tmp_path) as gateway:
         with capture_logs() as logs, monkeypatch.context() as patch:
-            patch.setattr(Pipeline, "sample", fail)
+            patch.setattr(Pipeline, "generate_beside", fail)
             assert (await gateway.ask(request_id="r-1")).text == "42"
             await gateway.until_told("failed")
             await until(lambda: any(each["event"] == "defect" for each in logs))
