@@ -149,9 +149,12 @@ def test_an_engine_whose_template_hangs_is_not_well() -> None:
     [
         (
             "{{ raise_exception('not here') }}",
-            'its chat template refuses a conversation of user: "not here"; set template in the policy',
+            'the chat template of the policy refuses a conversation of user: "not here"; correct it',
         ),
-        ("{% for %}", "its chat template does not compile (TemplateSyntaxError in line 1); set template"),
+        (
+            "{% for %}",
+            "the chat template of the policy does not compile (TemplateSyntaxError in line 1); correct it",
+        ),
     ],
 )
 async def test_a_template_that_would_refuse_every_request(template: str, said: str) -> None:

@@ -135,7 +135,7 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("", 'refuses a conversation of user: "a message does not come out"'),
+        ("", 'refuses a conversation of user: "it leaves a message out"'),
         ("{{ raise_exception('never\n today') }}", r'refuses a conversation of user: "never  today"'),
         ("{{ raise_exception('x' * 999) }}", '"' + "x" * 200 + '"'),
         (
@@ -144,7 +144,7 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
         ),
         (
             "{{ messages | map(attribute='content') | join | capitalize }}",
-            "refuses a conversation of user: a mess",
+            "refuses a conversation of user: it leaves",
         ),
         (
             "{{ messages[0].content.swapcase() ~ messages | tojson | upper }}",
@@ -152,7 +152,10 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
         ),
         ("{{ [].extend(messages) }}", 'refuses a conversation of user: "SecurityError'),
         ("{% include 'other' %}", "refuses a conversation of user"),
-        ("{{ messages[0].content }}", "refuses a conversation of user, assistant, user: a message"),
+        (
+            "{{ messages[0].content }}",
+            "refuses a conversation of user, assistant, user: it leaves a message out",
+        ),
         (
             MODEST + "{% if messages | length > 2 %}{{ raise_exception('one question only') }}{% endif %}",
             'refuses a conversation of user, assistant, user: "one question only"',
@@ -163,7 +166,7 @@ def test_what_is_folded_is_told(source: str, folded: tuple[str, ...]) -> None:
 def test_a_template_without_which_no_request_could_be_served(source: str, said: str) -> None:
     """What fails for every form of an ordinary conversation fails at the start, in the template's words."""
     with pytest.raises(
-        TemplateBroken, match=re.escape(said.replace('"a message does not come out"', "a mess"))
+        TemplateBroken, match=re.escape(said.replace('"it leaves a message out"', "it leaves"))
     ):
         template(source).check()
 

@@ -37,6 +37,8 @@ def test_a_template_that_loops_ends_in_time(source: str) -> None:
         TemplateBroken, match=rf"^takes longer than {MAX_RENDER_S:g} s for this conversation$"
     ):
         chat.render([("user", "hi")])
+    with pytest.raises(TemplateBroken, match=rf"^takes longer than {MAX_RENDER_S:g} s for a conversation"):
+        chat.check()
 
 
 GROWING = "{{% set n = namespace(x='0123456789') %}}{{% for i in range(64) %}}{0}{{% endfor %}}{{{{ n.x }}}}"

@@ -460,3 +460,16 @@ def test_a_damaged_policy_is_read_or_refused(data: st.DataObject) -> None:
         assert file == "p.yaml"
         assert int(line) >= 1
         assert rest.count(": ") >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["chat.jinja", "templates/chatml.jinja2", "chatml", "./{x}.j2", "{# none #}"]
+)
+def test_the_name_of_a_file_is_no_chat_template(name: str) -> None:
+    """The key holds the text; one that prints nothing of a conversation is most likely a file's name."""
+    found = problems_of(GOOD.replace(PATH, f'{PATH}, template: "{name}"'))
+    assert found == (
+        "p.yaml:3: models.edge.template: must be a Jinja template: its text, not its file; "
+        "write template: | and the text below",
+    )
+    assert problems_of(GOOD.replace(PATH, f'{PATH}, template: "{{{{ messages }}}}"')) == ()

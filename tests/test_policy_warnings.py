@@ -63,12 +63,29 @@ replies: [{id: sorry, text: x}]
     assert said.err.splitlines() == [
         f"{path}:3: models.far.base_url: warning: restricted text goes to another host without encryption;"
         " write https://",
-        f"{path}:3: models.far.base_url: warning: must end before /chat/completions, which is added to it",
+        f"{path}:3: models.far.base_url: warning: must end before /chat/completions; the gateway adds"
+        " /chat/completions itself",
         f"{path}:3: models.far.drop: warning: o3-mini reasons and refuses temperature and top_p; write drop:"
         " [temperature, top_p]",
         f"{path}:6: budgets[0].limit_usd: warning: one request to far that fills its context of 200000 tokens"
         " costs 0.406144 USD, more than the whole cap of 0.3 USD, and is always refused",
     ]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("end", ["chat/completions", "completions", "responses", "embeddings", "messages"])
+@pytest.mark.parametrize("base", ["https://llm.example/v1", "https://llm.example/openai/deployments/x"])
+def test_the_address_of_one_call_is_no_base_url(base: str, end: str, slash: str) -> None:
+    """What a provider's page shows as the address of a call is longer than a base_url."""
+    assert warned(policy(base_url=f"{base}/{end}{slash}")) == ["models.m.base_url"]
+    assert warned(policy(base_url=f"{base}{slash}")) == []
+    assert warned(policy(base_url=f"{base}/{end}/v1{slash}")) == []
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com", "https://api.openai.com/"])
+def test_openais_address_without_its_version(url: str) -> None:
+    """Every call there is answered with 404."""
+    assert warned(policy(base_url=url)) == ["models.m.base_url"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +108,17 @@ def test_plain_http_to_another_host(url: str, clearance: str, is_warned: bool) -
 
 @pytest.mark.parametrize(
     "model",
-    ["o1", "o1-pro", "o3", "o3-mini-2025-01-31", "o4-mini", "gpt-5", "gpt-5-nano", "openai/gpt-5-mini"],
+    [
+        "o1",
+        "o1-pro",
+        "o3",
+        "o3-mini-2025-01-31",
+        "o4-mini",
+        "gpt-5",
+        "gpt-5-nano",
+        "openai/gpt-5-mini",
+        "ft:o4-mini:us::x",
+    ],
 )
 @pytest.mark.parametrize("drop", [None, "[temperature]", "[temperature, top_p]"])
 def test_reasoning_models_need_drop(model: str, drop: str | None) -> None:

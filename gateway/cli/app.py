@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from gateway import __version__
 from gateway.cli.exits import FAILED, MISUSED, CommandFailed
+from gateway.cli.help_pages import SETTINGS, prepare
 from gateway.errors import InputRefused, PolicyError, StartupError, WorkRefused
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -66,10 +67,10 @@ def load_command(name: str) -> Any:
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
-        return typer.main.get_command(found)
+        return prepare(typer.main.get_command(found))
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     single.command(name)(found)
-    return typer.main.get_command(single)
+    return prepare(typer.main.get_command(single))
 
 
 class _LazyCommands(TyperGroup):
@@ -95,7 +96,11 @@ class _LazyCommands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_LazyCommands, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=_LazyCommands,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
 )
 for _name, (_, _summary) in COMMANDS.items():
     app.command(_name, help=_summary)(lambda: None)

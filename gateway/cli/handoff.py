@@ -18,7 +18,7 @@ from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
 from gateway.cli.handoff_fetch import fetch_answer
 from gateway.cli.options import DEFAULT_SERVER, Json, Server, read_text
 from gateway.cli.render import for_terminal
-from gateway.cli.serve_flags import AirGap, State
+from gateway.cli.serve_flags import AirGap
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.clock import SystemClock
 from gateway.domain.ticket import State as TicketState
@@ -34,13 +34,26 @@ COLUMNS = ("ticket", "state", "since", "tenant", "reason")
 
 T = TypeVar("T")
 app = typer.Typer(
-    no_args_is_help=True, help="Answer the requests that wait for people, and fetch their answers."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Answer the requests that wait for people, and fetch their answers.",
 )
 
+QueueState = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        envvar="GATEWAY_STATE",
+        metavar="URL",
+        help="The --state of gateway serve, where requests wait: sqlite:///PATH or redis://HOST; "
+        "default: under XDG_STATE_HOME.",
+    ),
+]
 TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="The ticket, as `list` shows it.")]
 By = Annotated[
     str | None,
-    typer.Option("--as", metavar="NAME", help="Who you are, for the others; default: your user name."),
+    typer.Option("--as", metavar="NAME", help="Your name, which others see; default: your user name."),
 ]
 
 
@@ -58,7 +71,7 @@ def handoff() -> None:
 @app.command("list")
 def list_(
     *,
-    state: State = None,
+    state: QueueState = None,
     air_gap: AirGap = False,
     all_states: Annotated[bool, typer.Option("--all", help="Those that are answered, too.")] = False,
     as_json: Json = False,
@@ -94,7 +107,7 @@ def take(
     lease_s: Annotated[
         float, typer.Option(min=1, max=86_400, help="How long nobody else can take or answer it.")
     ] = 1800.0,
-    state: State = None,
+    state: QueueState = None,
     air_gap: AirGap = False,
     as_json: Json = False,
 ) -> None:
@@ -130,14 +143,14 @@ def answer(
     ],
     *,
     by: By = None,
-    state: State = None,
+    state: QueueState = None,
     air_gap: AirGap = False,
 ) -> None:
     """Answer a request, once; its caller can fetch the answer from then on.
 
     Prefer `-`: arguments show in the process list.
 
-    Say the name that took it: --as.
+    A request that somebody took is answered under the same name (--as).
 
     Example: gateway handoff answer --as jane ho_0123456789abcdef0123456789abcdef - < answer.txt
     """

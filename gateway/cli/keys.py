@@ -7,7 +7,9 @@ import typer
 
 from gateway.server.grpc.access import new_key
 
-app = typer.Typer(no_args_is_help=True, help="Make API keys for callers.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Make API keys for callers."
+)
 
 
 @app.callback()

@@ -57,10 +57,12 @@ def learn(
     In the records of --decisions each request whose features are kept is an outcome if it has feedback, or
     if the policy's `sample` had it answered by both sides.
 
-    What is printed was measured on held folds: each outcome by weights that never saw it. Where the outcomes
-    speak against new weights the old ones stay, and only the score becomes a probability. A tenant counts by
-    the root of the number of its outcomes. Nothing is written, and the exit status is 1, if the scorer is no
-    better than chance, or worse for a tenant with 50 outcomes or more; --accept writes it all the same.
+    What is printed was measured by cross-validation: each outcome by weights that never saw it. APGR says how
+    much of what the cloud model gains is kept when only the requests with the highest scores go to it: 1 is
+    perfect, 0.5 is chance. Where the outcomes speak against new weights the old ones stay, and only the score
+    becomes a probability. A tenant weighs as the square root of the number of its outcomes. Nothing is
+    written, and the exit status is 1, if the scorer is no better than chance, or worse for a tenant with 50
+    outcomes or more; --accept writes it all the same.
 
     Name the file in the policy, as complexity: {scorer: FILE}, or try it: gateway score --scorer FILE.
 

@@ -29,7 +29,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.
     """Check a policy without running it: no model file is opened, no variable read.
 
     Exit status: 0 and the policy's hash, or 2 and a line `file:line: key: what is wrong` for each problem.
-    What is allowed and hardly meant gets such a line too, with `warning:`, and status 0.
+    What is allowed but probably a mistake gets such a line too, with `warning:`, and status 0.
 
     Example: gateway policy check policies/default.yaml
     """
@@ -46,7 +46,7 @@ def run(
     *,
     as_json: Json = False,
 ) -> None:
-    """Run the tests that stand in a policy: no model is called, and nothing is sent.
+    """Run the tests of a policy: no model is called, and nothing is sent.
 
     Exit status: 0 all hold, 1 with a line `file:line: tests[N]: what is otherwise` for each that does not, 2
     the policy is refused or has no tests.

@@ -44,7 +44,7 @@ def verify(
 ) -> None:
     """Say whether each record is as it was written: none changed, dropped, moved or cut.
 
-    Each line holds the hash of the line before; where the chain ends stands in FILE.end. Full files and those
+    Each line holds the hash of the line before; FILE.end says where the chain ends. Full files and those
     of workers, which lie beside FILE, are read too. Who can write all of these files can make a chain
     anew: note the hash that is printed, elsewhere, and give it back later by --hash.
 

@@ -27,11 +27,14 @@ State = Annotated[
 ]
 Insecure = Annotated[
     bool,
-    typer.Option(envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."),
+    typer.Option(
+        "--insecure", envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."
+    ),
 ]
 AirGap = Annotated[
     bool,
     typer.Option(
+        "--air-gap",
         envvar="GATEWAY_AIR_GAP",
         help="Let no connection leave this host: any other address in the policy or a flag is refused.",
     ),
@@ -39,6 +42,7 @@ AirGap = Annotated[
 TrustTenantHeader = Annotated[
     bool,
     typer.Option(
+        "--trust-tenant-header",
         envvar="GATEWAY_TRUST_TENANT_HEADER",
         help="Take the tenant from the metadata x-tenant; only behind a proxy that sets it.",
     ),
@@ -69,6 +73,7 @@ TlsClientCa = Annotated[
 GuardHealth = Annotated[
     bool,
     typer.Option(
+        "--guard-health",
         envvar="GATEWAY_GUARD_HEALTH",
         help="Health and reflection need a key or certificate, too; else whoever reaches the port may ask.",
     ),
@@ -76,13 +81,17 @@ GuardHealth = Annotated[
 MaxRequestBytes = Annotated[
     int,
     typer.Option(
-        envvar="GATEWAY_MAX_REQUEST_BYTES", min=1024, max=2**31 - 1, help="A larger request is refused."
+        envvar="GATEWAY_MAX_REQUEST_BYTES", metavar="BYTES", min=1024, help="A larger request is refused."
     ),
 ]
 Workers = Annotated[
     int,
     typer.Option(
-        envvar="GATEWAY_WORKERS", min=1, max=256, help="Processes that share the port and the engines."
+        envvar="GATEWAY_WORKERS",
+        metavar="N",
+        min=1,
+        max=256,
+        help="Processes that share the port and the engines.",
     ),
 ]
 Metrics = Annotated[
@@ -119,10 +128,18 @@ OwnTraces = Annotated[
 ]
 DrainS = Annotated[
     float,
-    typer.Option(envvar="GATEWAY_DRAIN_S", min=0, help="After SIGTERM: NOT_SERVING for this long first."),
+    typer.Option(
+        envvar="GATEWAY_DRAIN_S",
+        metavar="SECONDS",
+        min=0,
+        help="After SIGTERM: NOT_SERVING for this long first.",
+    ),
 ]
 GraceS = Annotated[
-    float, typer.Option(envvar="GATEWAY_GRACE_S", min=0, help="How long calls in flight may then go on.")
+    float,
+    typer.Option(
+        envvar="GATEWAY_GRACE_S", metavar="SECONDS", min=0, help="How long calls in flight may then go on."
+    ),
 ]
 WatchPolicy = Annotated[
     bool,

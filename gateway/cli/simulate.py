@@ -20,7 +20,7 @@ It speaks OpenAI's chat completions, answers the same to the same prompt, bills 
 Example: gateway simulate-cloud --listen 127.0.0.1:8181 --fault "sim-strong:status=503,times=2"
 
 \b
-Faults; the default of a value stands in brackets:
+Faults, with the default of each value in brackets:
 {escape(FAULTS)}
 
 Each takes ",times=N" (then it heals) and, where a status is sent, ",retry_after_s=S".

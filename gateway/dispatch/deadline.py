@@ -156,7 +156,8 @@ class Within:
             if turn.continue_final_message and not chunk.text:
                 # Perhaps it took the text so far for a whole answer, and then it is none.
                 raise NotCapable(turn.model, "it was given the beginning of an answer and added nothing")
-            attempt.first_text_s = begin_s
+            if turn.is_streamed:  # Of a whole answer nobody saw the first text.
+                attempt.first_text_s = begin_s
             pieces, longest_s = 1, 0.0
             yield chunk
             while chunk.finish_reason is None:

@@ -107,7 +107,10 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, t
         template = ChatTemplate(source, bos=model.bos_text, eos=model.eos_text, clock=clock)
         return model, template, template.check()
     except TemplateBroken as error:
-        raise StartupError(f"{path}: its chat template {error}; set template in the policy") from None
+        whose, way_out = "its chat template", "set template in the policy"
+        if spec.template is not None:
+            whose, way_out = "the chat template of the policy", "correct it, or leave template out"
+        raise StartupError(f"{path}: {whose} {error}; {way_out}") from None
 
 
 async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> None:

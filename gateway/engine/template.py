@@ -77,14 +77,14 @@ class ChatTemplate:
     def check(self) -> tuple[str, ...]:
         """Return which conversations are folded; raises TemplateBroken, in its own words, where one fails."""
         for order in _NEEDED:
-            if self._form(order) is None:
+            if self._form_of(order) is None:
                 said = ", ".join(ROLES[letter] for letter in order)
                 raise TemplateBroken(f"refuses a conversation of {said}: {self._reason(order)}")
-        return tuple(name for order, name in _FOLDED.items() if self._form(order) not in (None, FORMS[0]))
+        return tuple(name for order, name in _FOLDED.items() if self._form_of(order) not in (None, FORMS[0]))
 
     def fit(self, turns: Sequence[Turn]) -> list[Turn]:
         """Return the turns in a form of which the template keeps every text; raises TemplateBroken."""
-        form = self._form("".join(role[0] for role, _ in turns))
+        form = self._form_of("".join(role[0] for role, _ in turns))
         if form is None:
             raise TemplateBroken("refuses this order of roles, or leaves a message out")
         return form.apply(turns)
@@ -119,6 +119,13 @@ class ChatTemplate:
         """How this template is called: the first manner in which it gives back a user's message."""
         return next((manner for manner in _MANNERS if self._keeps("u", FORMS[0], manner)), _MANNERS[0])
 
+    def _form_of(self, order: str) -> Form | None:
+        try:
+            return self._form(order)
+        except (TooSlow, TooLarge) as error:
+            much = f"longer than {MAX_RENDER_S:g} s" if isinstance(error, TooSlow) else "too much memory"
+            raise TemplateBroken(f"takes {much} for a conversation of {len(order)} short messages") from None
+
     def _find_form(self, order: str) -> Form | None:
         """Return the first form in which every message of such a conversation comes out."""
         return next((form for form in FORMS if self._keeps(order, form, self._manner)), None)
@@ -128,6 +135,8 @@ class ChatTemplate:
         turns = form.apply([(ROLES[letter], text) for letter, text in zip(order, texts, strict=True)])
         try:
             prompt = self._render(turns, manner)
+        except (TooSlow, TooLarge):
+            raise  # In every other form it would take as long.
         except Exception:  # noqa: BLE001  that it fails is the answer; `_reason` says why
             return False
         # A template that wants a text may also print a list: as Python or as JSON writes it.
@@ -145,7 +154,7 @@ class ChatTemplate:
             return f'"{words[:MAX_REASON_CHARS].strip()}"'
         except Exception as error:  # noqa: BLE001
             return type(error).__name__
-        return "a message does not come out"
+        return "it leaves a message out, or changes its text"
 
 
 def _made_up(count: int) -> list[str]:

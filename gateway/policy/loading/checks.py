@@ -4,6 +4,7 @@ The checks run over the parts that are right in themselves, so that a file with 
 gets all that is wrong with the others reported.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
                 yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
             if spec.path.startswith("builtin:") and spec.path != "builtin:demo":
                 yield (*path, "path"), "unknown builtin model (did you mean 'builtin:demo'?)"
+            if (spec.template or "").strip() and not re.search(r"\{[{%]", spec.template or ""):
+                yield (
+                    (*path, "template"),
+                    "must be a Jinja template: its text, not its file; write template: | and the text below",
+                )
         elif spec.place == "edge":
             if spec.base_url is None:
                 yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"

@@ -1,4 +1,4 @@
-"""What of a policy is allowed and hardly meant: for `gateway policy check`. Pure."""
+"""What a policy may say but is probably a mistake: for `gateway policy check`. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.policy.source import Path
 from gateway.types import PrivacyClass
 
-_COMPLETIONS = "/chat/completions"
-_REASONING = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
+_ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
+"""What a provider's page shows as the address of one call; the gateway adds its own to `base_url`."""
+_OPENAI = "api.openai.com"
+_REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
 """OpenAI's reasoning models, also as others name them (openai/o3-mini); gpt-5-chat does not reason."""
 _REFUSED_BY_REASONING = ("temperature", "top_p")
 
@@ -32,8 +34,11 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
     is_here = url.hostname == "localhost" or is_on_this_host(url.hostname)
     if url.scheme == "http" and not is_here and privacy_class(spec.clearance) >= PrivacyClass.CONFIDENTIAL:
         yield "base_url", f"{spec.clearance} text goes to another host without encryption; write https://"
-    if url.path.rstrip("/").endswith(_COMPLETIONS):
-        yield "base_url", f"must end before {_COMPLETIONS}, which is added to it"
+    path = url.path.rstrip("/")
+    if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
+        yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
+    elif url.hostname == _OPENAI and not path:
+        yield "base_url", f"OpenAI answers at https://{_OPENAI}/v1; write that, or leave base_url out"
     lacking = [each for each in _REFUSED_BY_REASONING if each not in spec.drop]
     if lacking and _REASONING.fullmatch(spec.model):
         wanted = ", ".join([*spec.drop, *lacking])

@@ -21,6 +21,9 @@ from gateway.server.grpc.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
 
+MOST_BYTES = 2**31 - 1
+"""No message of gRPC is larger, so that a bound above it bounds nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
@@ -67,7 +70,7 @@ class GatewayServer:
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", int(options.shares_port)),
-                ("grpc.max_receive_message_length", options.max_request_bytes),
+                ("grpc.max_receive_message_length", min(options.max_request_bytes, MOST_BYTES)),
                 *channel_limits(shares_port=options.shares_port),
             ]
         )
