@@ -69,12 +69,25 @@ async def test_a_file_in_the_place_of_a_socket_is_kept(address: Address) -> None
     assert address.path.read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", ["x" * 200, "no/such/folder.sock"])
-async def test_a_path_that_cannot_be_bound_is_named(tmp_path: Path, name: str) -> None:
-    """Too long, or in no folder: one line that says what may be wrong."""
-    with pytest.raises(StartupError, match=r"cannot be bound; .* path too long, or its folder missing"):
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("x" * 200, "the path is too long; choose another path"),
+        ("no/such/folder.sock", "its folder does not exist; make it first"),
+        ("folder", "is a folder, not a socket; choose another path"),
+        ("file/x.sock", "Not a directory; choose another path"),
+    ],
+)
+async def test_a_path_that_cannot_be_bound_is_named(
+    tmp_path: Path, name: str, wrong: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line that says what is wrong, and none of gRPC's."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartupError, match=f"^--listen unix:.*: {wrong}$"):
         async with served(_backends(), address=parse_listen(f"unix:{tmp_path / name}")):
             pass
+    assert "add_port" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,7 @@ async def test_a_path_that_cannot_be_bound_is_named(tmp_path: Path, name: str) -
         (["--listen", "unix:"], "--listen unix:: must be unix:PATH"),
         (["--listen", "unix:/tmp/x.sock", "--workers", "2"], "--workers 2: a unix socket cannot be shared"),
         (["--listen", "tcp://127.0.0.1:1"], "--listen tcp://127.0.0.1:1: must be HOST:PORT"),
+        (["--listen", "127.0.0.1:70000"], "--listen 127.0.0.1:70000: must have a port up to 65535"),
     ],
 )
 def test_a_wrong_address_is_refused(
@@ -91,6 +105,20 @@ def test_a_wrong_address_is_refused(
     """One line, with the flag and the way out."""
     assert run(["serve", "--state", f"sqlite:///{tmp_path / 'ledger.db'}", *flags]) == 2
     assert wrong in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["generate", "hi"], ["health"], ["feedback", "r", "--score", "1"]])
+@pytest.mark.parametrize(
+    "server", ["", "127.0.0.1", ":50051", "127.0.0.1:70000", "unix:", "host:port", "a b"]
+)
+def test_a_server_that_is_no_address_is_refused(
+    server: str, command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is connected to: one line, with what an address looks like."""
+    assert run([*command, "--server", server]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"gateway: --server {server}: must ")
+    assert said.count("\n") == 1
 
 
 def test_an_address_has_a_name_of_its_own() -> None:

@@ -10,6 +10,7 @@ import typer
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
+from gateway.domain.listen import parse_listen
 
 _URL = re.compile("https?://", re.IGNORECASE)
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
@@ -34,11 +35,15 @@ def connect(
     tls_key: Path | None,
     environ: Mapping[str, str],
 ) -> GatewayClient:
-    """Return a client; raises CommandFailed for a URL, and for files that cannot be read or are too few."""
+    """Return a client; raises CommandFailed for a URL, and for files that cannot be read or are too few.
+
+    Raises StartupError for an address that is none.
+    """
     if _URL.match(server):
         raise CommandFailed(
             "--server is a URL: say HOST:PORT alone, and for TLS --tls-ca FILE", status=MISUSED
         )
+    parse_listen(server, flag="--server")
     if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
         raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
     tls = None

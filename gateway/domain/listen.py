@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gateway.errors import StartupError
 
+MOST_PORT = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -47,14 +49,10 @@ def parse_address(text: str, *, flag: str = "--listen") -> Address:
     """Return the address that `text` names; raises StartupError with the flag's name."""
     host, separator, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if (
-        not separator
-        or not host
-        or "/" in host
-        or not (port.isascii() and port.isdecimal())
-        or int(port) > 65_535
-    ):
+    if not separator or not host or "/" in host or not (port.isascii() and port.isdecimal()):
         raise StartupError(f"{flag} {text}: must be HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051")
+    if int(port) > MOST_PORT:
+        raise StartupError(f"{flag} {text}: must have a port up to {MOST_PORT}")
     return Address(host, int(port))
 
 
@@ -105,13 +103,29 @@ def make_way(path: Path, *, flag: str = "--listen") -> None:
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
-        return
+        pass
     except OSError as error:
-        raise StartupError(f"{flag} unix:{path}: {error.strerror}") from None
-    if not stat.S_ISSOCK(mode):
-        raise StartupError(f"{flag} unix:{path}: is a file, not a socket; choose another path")
-    if is_answered(path):
-        raise StartupError(f"{flag} unix:{path}: another process serves there; choose another path")
+        raise StartupError(f"{flag} unix:{path}: {error.strerror}; choose another path") from None
+    else:
+        if not stat.S_ISSOCK(mode):
+            what = "folder" if stat.S_ISDIR(mode) else "file"
+            raise StartupError(f"{flag} unix:{path}: is a {what}, not a socket; choose another path")
+        if is_answered(path):
+            raise StartupError(f"{flag} unix:{path}: another process serves there; choose another path")
+        path.unlink(missing_ok=True)
+    _try(path, flag)
+
+
+def _try(path: Path, flag: str) -> None:
+    """Raise StartupError where no socket can be made: gRPC says why in lines of its own only."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.bind(str(path))
+        except FileNotFoundError:
+            raise StartupError(f"{flag} unix:{path}: its folder does not exist; make it first") from None
+        except OSError as error:
+            why = error.strerror or "the path is too long"
+            raise StartupError(f"{flag} unix:{path}: {why}; choose another path") from None
     path.unlink(missing_ok=True)
 
 
