@@ -198,6 +198,19 @@ async def test_an_error_is_one_line_and_status_1(
     )
 
 
+async def test_who_is_not_known_is_told_where_a_key_goes(
+    service: ScriptedGateway, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says how it takes a key, not how gRPC does."""
+    service.behaviour = failing(
+        code_pb2.UNAUTHENTICATED,
+        error_details_pb2.ErrorInfo(reason="UNAUTHENTICATED", domain="gateway.v1"),
+    )
+    assert await gateway("generate", "--server", server, "hi") == 1
+    way_out = "; set GATEWAY_API_KEY, or give --tls-cert and --tls-key\n"
+    assert capsys.readouterr().err.endswith(way_out)
+
+
 @pytest.mark.parametrize("command", [("generate", "hi"), ("generate", "--stream", "hi"), ("health",)])
 def test_without_a_gateway_the_way_out_is_named(
     command: Sequence[str], capsys: pytest.CaptureFixture[str]

@@ -3,6 +3,7 @@
 import sys
 from typing import Protocol
 
+from gateway.cli.connection import API_KEY_VARIABLE
 from gateway.cli.exits import ANSWERED, CANNED, CommandFailed
 from gateway.cli.render import (
     ATTEMPT_COLUMNS,
@@ -15,7 +16,7 @@ from gateway.cli.render import (
 )
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.client.channel import GatewayClient
-from gateway.client.failure import CallFailed, Unreachable
+from gateway.client.failure import CallFailed, NotAllowed, Unreachable
 from gateway.v1 import gateway_pb2 as pb
 
 
@@ -65,6 +66,8 @@ def command_failed(error: CallFailed, server: str) -> CommandFailed:
         return CommandFailed(
             f"no gateway answers at {server}; start one with: gateway serve --listen {server}"
         )
+    if isinstance(error, NotAllowed):
+        return CommandFailed(f"{error}; set {API_KEY_VARIABLE}, or give --tls-cert and --tls-key")
     return CommandFailed(f"{error}; {error.advice}")
 
 

@@ -1,6 +1,7 @@
 """How a command reaches a gateway: address, encryption, API key."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ from gateway.client.connection import ClientTls
 from gateway.domain.listen import parse_listen
 
 _URL = re.compile("https?://", re.IGNORECASE)
+_SENDABLE = re.compile("[!-~]*")
+"""What gRPC sends in metadata, spaces apart."""
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
 """Holds the API key; no flag does, since arguments show in the process list."""
 
@@ -48,8 +51,41 @@ def connect(
         raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
     tls = None
     if tls_ca is not None:
+        _check(tls_ca, tls_cert, tls_key)
         tls = ClientTls(ca=_read(tls_ca), cert=_read(tls_cert), key=_read(tls_key))
-    return GatewayClient(server, tls=tls, api_key=environ.get(API_KEY_VARIABLE) or None)
+    return GatewayClient(server, tls=tls, api_key=_api_key(environ))
+
+
+def _api_key(environ: Mapping[str, str]) -> str | None:
+    """Return the key without the line break of the file that it comes from; raises CommandFailed."""
+    key = environ.get(API_KEY_VARIABLE, "").strip()
+    if not _SENDABLE.fullmatch(key):
+        raise CommandFailed(
+            f"{API_KEY_VARIABLE} holds a character that no API key has; gateway keys new prints one",
+            status=MISUSED,
+        )
+    return key or None
+
+
+def _check(ca: Path, cert: Path | None, key: Path | None) -> None:
+    """Raise CommandFailed for what is no PEM: gRPC says so in lines of its own, then that nobody answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(ca)
+    except OSError as error:  # ssl.SSLError is one.
+        what = "has no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise CommandFailed(f"--tls-ca {ca}: {what}", status=MISUSED) from None
+    if cert is None or key is None:
+        return
+    try:
+        context.load_cert_chain(cert, key, password="")
+    except OSError as error:
+        what = (
+            "is no PEM pair of certificate and unencrypted key"
+            if isinstance(error, ssl.SSLError)
+            else error.strerror
+        )
+        raise CommandFailed(f"--tls-cert {cert}, --tls-key {key}: {what}", status=MISUSED) from None
 
 
 def _read(path: Path | None) -> bytes | None:

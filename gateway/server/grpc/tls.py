@@ -66,9 +66,13 @@ def _load(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     """Read and check the files; raises StartupError naming the one that is wrong."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(files.cert, files.key)
+        context.load_cert_chain(files.cert, files.key, password="")  # Else OpenSSL asks the terminal for one.
     except OSError as error:  # ssl.SSLError is one.
-        what = "is no PEM pair of certificate and key" if isinstance(error, ssl.SSLError) else error.strerror
+        what = (
+            "is no PEM pair of certificate and unencrypted key"
+            if isinstance(error, ssl.SSLError)
+            else error.strerror
+        )
         raise StartupError(f"--tls-cert {files.cert}, --tls-key {files.key}: {what}") from None
     if files.client_ca is not None:
         try:
