@@ -87,7 +87,9 @@ def test_a_message_never_makes_a_control_token(content: str) -> None:
 def test_a_template_that_refuses(template: str) -> None:
     """A template that fails, or reaches out of its sandbox, is an error that quotes nothing."""
     asked = "{% if 'secret' in messages[0].content %}" + template + "{% endif %}{{ messages[0].content }}"
-    with pytest.raises(TemplateBroken, match=r"refuses this order of roles, or leaves a message out$"):
+    with pytest.raises(
+        TemplateBroken, match=r"refuses this order of roles, or leaves a message out$|^takes too much memory"
+    ):
         prompt(("user", "secret words"), template=template)
     with pytest.raises(TemplateBroken, match=r"(this conversation \(\w+\)|is too large)$") as refusal:
         prompt(("user", "secret words"), template=asked)

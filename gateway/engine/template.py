@@ -124,7 +124,7 @@ class ChatTemplate:
             return self._form(order)
         except (TooSlow, TooLarge) as error:
             much = f"longer than {MAX_RENDER_S:g} s" if isinstance(error, TooSlow) else "too much memory"
-            raise TemplateBroken(f"takes {much} for a conversation of {len(order)} short messages") from None
+            raise TemplateBroken(f"takes {much} for a conversation of short messages") from None
 
     def _find_form(self, order: str) -> Form | None:
         """Return the first form in which every message of such a conversation comes out."""
