@@ -78,7 +78,7 @@ class TestStart:
             (300_000, {}, r"does not load: tensor \S+ data is not within the file bounds"),
             (WHOLE, {"sha256": "0" * 64}, r"its sha256 is [0-9a-f]{64}, but the policy says 0{64}; fetch"),
             (WHOLE, {"kv_cells": 64}, r"kv_cells 64 is less than context 4096; raise kv_cells"),
-            (WHOLE, {"template": "{% for %}"}, r"the chat template of the policy does not compile .*; correct it"),
+            (WHOLE, {"template": "{% for %}"}, r"template of the policy does not compile .*; correct it"),
         ],
         ids=["missing", "no GGUF", "only the magic", "truncated", "wrong hash", "few cells", "template"],
     )  # fmt: skip
