@@ -59,10 +59,10 @@ def test_a_whole_chain_has_no_fault() -> None:
         (change(3), ["f:4: record 4 was changed"]),
         (change(-1), ["f:8: record 8 was changed"]),
         (flip_prev, ["f:4: record 4 was changed"]),
-        (lambda lines: [*lines[:3], *lines[4:]], ["f:4: record 4 should stand before record 5: dropped"]),
+        (lambda lines: [*lines[:3], *lines[4:]], ["f:4: record 4 should come before record 5: dropped"]),
         (
             lambda lines: [*lines[:2], *lines[5:]],
-            ["f:3: records 3 to 5 should stand before record 6: dropped"],
+            ["f:3: records 3 to 5 should come before record 6: dropped"],
         ),
         (lambda lines: lines[:-2], ["f:6: the end was cut: records 7 to 8 should follow"]),
         (lambda lines: [*lines[:-1], lines[-1][:20]], ["f:8: is no record: it was changed or cut"]),
@@ -86,7 +86,7 @@ def test_swapped_lines_are_found() -> None:
 
     said = found(swapped, end)
 
-    assert said[0] == "f:4: record 5 was moved: record 4 should stand before it"
+    assert said[0] == "f:4: record 5 was moved: record 4 belongs before it"
     assert said[1] == "f:5: record 4 follows record 5: it was moved"
 
 
@@ -117,7 +117,7 @@ def test_files_are_read_in_the_order_of_the_chain() -> None:
     without = chained([("c", third), ("a", first)])
 
     assert list(faults(whole, end=end)) == []
-    assert list(faults(without, end=end)) == ["c:1: records 4 to 6 should stand before record 7: dropped"]
+    assert list(faults(without, end=end)) == ["c:1: records 4 to 6 should come before record 7: dropped"]
 
 
 @pytest.mark.parametrize("cut", range(1, 8))

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.server.grpc.access import new_key
+from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.domain.clock import SystemClock
+from gateway.server.grpc.access import end_of_day, new_key
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Make API keys for callers."
@@ -22,7 +24,9 @@ def keys() -> None:
 
 @app.command()
 def new(
-    tenant: Annotated[str, typer.Argument(help="Whose key it is: letters, digits and . _ : -")],
+    tenant: Annotated[
+        str, typer.Argument(metavar="TENANT", help="Whose key it is: letters, digits and . _ : -")
+    ],
     expires: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day (UTC) on which it is valid.")
     ] = None,
@@ -34,6 +38,8 @@ def new(
 
     Example: gateway keys new acme --expires 2027-12-31 >> keys.txt
     """
+    if expires is not None and end_of_day(expires, place="--expires") <= SystemClock().unix_s():
+        raise CommandFailed(f"--expires: {expires} has passed", status=MISUSED)
     key, line = new_key(tenant, expires=expires)
     print(key, file=sys.stderr)
     print(line)

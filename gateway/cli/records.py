@@ -89,7 +89,8 @@ def _report(path: Path) -> _Report:
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     if not any(line.seq is not None for line in lines):
-        raise CommandFailed(f"{path}: there is no record", status=MISUSED)
+        what = "holds no record; name what --decisions named" if path.exists() else "No such file"
+        raise CommandFailed(f"{path}: {what}", status=MISUSED)
     end = read_end(path)
     said = list(faults(lines, end=end))
     if end is None:

@@ -109,8 +109,8 @@ def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
         is_elsewhere = set(range(before.seq + 1, line.seq)) <= {each.seq for each in lines}
         gone = f"record {before.seq + 1}" if step == 2 else f"records {before.seq + 1} to {line.seq - 1}"
         if is_elsewhere:
-            return f"{line.place}: record {line.seq} was moved: {gone} should stand before it"
-        return f"{line.place}: {gone} should stand before record {line.seq}: dropped"
+            return f"{line.place}: record {line.seq} was moved: {gone} belongs before it"
+        return f"{line.place}: {gone} should come before record {line.seq}: dropped"
     if step == 0:
         return f"{line.place}: record {line.seq} appears twice"
     return f"{line.place}: record {line.seq} follows record {before.seq}: it was moved"
