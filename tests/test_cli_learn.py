@@ -110,3 +110,14 @@ def test_a_bad_line_is_named(
     assert run(["learn", "--outcomes", str(path), "--output", str(tmp_path / "s.json")]) == 2
     assert f"{path}:2: {said}" in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 outcome; at least"), (3, "3 outcomes; at least")])
+def test_too_few_are_counted(
+    count: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One outcome is one outcome."""
+    path = tmp_path / "outcomes.jsonl"
+    path.write_text("".join(f'{{"id": "{n}", "text": "hi", "weak": 0.5}}\n' for n in range(count)))
+    assert run(["learn", "--outcomes", str(path), "--output", str(tmp_path / "s.json")]) == 2
+    assert f": {said}" in capsys.readouterr().err

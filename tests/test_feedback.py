@@ -259,7 +259,8 @@ def test_learn_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
         "say where outcomes are: --decisions FILE, --outcomes FILE or both",
         "d.jsonl: cannot be read: No such file or directory",
         "d.jsonl:1: is not JSON",
-        "d.jsonl: 0 outcomes; at least 20 are needed (records: 1 requests, 0 feedback, 0 joined, 0 sampled)",
+        "d.jsonl: 0 outcomes; at least 20 are needed (in the records: 1 request; feedback on 0,"
+        " 0 of them with features; 0 answered by both sides)",
     ]
     assert not (tmp_path / "s.json").exists()
 

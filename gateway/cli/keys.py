@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.domain.clock import SystemClock
+from gateway.clock import SystemClock
 from gateway.server.grpc.access import end_of_day, new_key
 
 app = typer.Typer(

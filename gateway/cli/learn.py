@@ -19,6 +19,7 @@ from gateway.offline.learning import learn as learned_from
 from gateway.offline.outcomes import BadOutcome, Outcome, gains_of, read_outcomes
 from gateway.offline.recorded_outcomes import Harvest, harvest
 from gateway.offline.tenant_shares import TenantShare
+from gateway.policy.loading.wording import counted
 from gateway.policy.scorer import Scorer
 from gateway.records.line import NotARecord
 from gateway.records.reading import read_lines
@@ -157,8 +158,10 @@ def _said_of(found: Harvest | None) -> str:
     """Return what records held, for a person to whom it is too little."""
     if found is None:
         return ""
-    counts = ", ".join(f"{count} {name}" for name, count in _counts(found).items())
-    return f" (records: {counts})"
+    return (
+        f" (in the records: {counted(found.requests, 'request')}; feedback on {found.feedback}, "
+        f"{len(found.joined)} of them with features; {len(found.sampled)} answered by both sides)"
+    )
 
 
 def _write(path: Path, learned: Learned, base: Scorer) -> None:

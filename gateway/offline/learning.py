@@ -69,7 +69,7 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
     """
     rows = len(gains)
     if rows < FEWEST:
-        raise TooFewOutcomes(f"{rows} outcomes; at least {FEWEST} are needed")
+        raise TooFewOutcomes(f"{rows} outcome{'' if rows == 1 else 's'}; at least {FEWEST} are needed")
     if float(gains.std()) < 1e-9:
         raise TooFewOutcomes("all outcomes are alike, so that nothing can be told from them")
     names = np.array(tenants or [""] * rows)
