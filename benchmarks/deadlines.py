@@ -139,7 +139,7 @@ def main() -> None:
     table = Table(*(name.replace("_", " ") for name in asdict(rows[0])))
     for each in rows:
         table.add_row(*(str(value) for value in asdict(each).values()))
-    console = Console(width=140)
+    console = Console(width=170)
     console.print(table)
     told = {}
     for kind, allow_degraded in (("canned", True), ("DEADLINE_EXCEEDED", False)):
