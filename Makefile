@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records bench-share soak test-egress test-hostile chaos compose-test \
+	bench-records bench-share soak test-random test-egress test-hostile chaos compose-test \
 	protos schema telemetry pages lock clean
 
 help:  ## Show this list.
@@ -30,6 +30,9 @@ check: setup  ## Format, lint and types.
 
 unit: setup
 	@echo "== tests";      $(BIN)/pytest
+
+test-random: setup  ## Every property test on newly drawn examples, which differ from run to run.
+	@GATEWAY_HYPOTHESIS_PROFILE=random $(BIN)/pytest -m hypothesis
 
 bench: setup  ## Measure what a request costs the gateway itself.
 	@$(BIN)/python benchmarks/hot_path.py

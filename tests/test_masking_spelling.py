@@ -230,6 +230,28 @@ def test_one_coding_in_another_is_known(value: str, inner: str, outer: str) -> N
         assert is_spelled_in(f"It was {both} here.", [Value("EMAIL", value)]), both
 
 
+@pytest.mark.parametrize("before", ["", "was", "(", "="])
+@pytest.mark.parametrize("behind", ["", "here.", ")", ";"])
+def test_ascii85_is_known_beside_what_it_touches(before: str, behind: str) -> None:
+    """The marks of its ends part it from the rest."""
+    coded = base64.a85encode(MAIL.encode(), adobe=True).decode()
+    assert is_spelled_in(f"It {before}{coded}{behind}", [Value("EMAIL", MAIL)])
+
+
+@pytest.mark.parametrize("coding", ["base64", "base85", "ascii85", "base32"])
+def test_the_space_behind_an_escape_parts_it_from_prose(coding: str) -> None:
+    """CSS lets a space end an escape, prose means one by it."""
+    spelled = CODINGS["CSS"](CODINGS[coding]("bob@mail.example"))
+    assert is_spelled_in(f"{spelled} here.", [Value("EMAIL", "bob@mail.example")])
+
+
+def test_a_backslash_that_escapes_nothing_adds_no_reading() -> None:
+    """A path of Windows is read as it is written."""
+    assert readings("Open \\\\server\\notes\\letter.txt, please.") == [
+        "Open \\\\server\\notes\\letter.txt, please."
+    ]
+
+
 AS_LETTERS = {
     "in capitals", "backwards", "letter by letter", "with marks", "with invisible marks", "rot13",
     "full width", "mathematical letters", "UTF-7", "tags", "selectors", "bits without width", "flags",

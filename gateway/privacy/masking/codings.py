@@ -24,13 +24,15 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*")
 _BASE32 = re.compile(r"[A-Z2-7]{8,}|[a-z2-7]{8,}")
 _AS_PYTHON = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 """Base32's digits as `int` knows them; `base64.b32decode` takes ten times as long."""
-_CSS = re.compile(r"\\([0-9A-Fa-f]{2,6})\s?")
+_CSS = re.compile(r"\\([0-9A-Fa-f]{2,6})(\s?)")
 _WITHOUT_WIDTH = frozenset({0x200B, 0x200C, 0x200D, 0x2060, 0x2063, 0xFEFF})
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{2,}-?")
 _HEX = re.compile(r"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[\s:,._-]{0,2}){4,}")
 _HEX_DIGITS = re.compile("[0-9A-Fa-f]+")
 _CODES = re.compile(r"(?:[0-9]{2,8}[\s,;.:/|_-]{1,3}){3,}[0-9]{2,8}")
 _TOKEN = re.compile(r"[!-~]{10,}")
+_ADOBE = re.compile(r"<~(.{4,}?)~>", re.DOTALL)
+"""Ascii85 with the marks of its ends, which part it from what it touches."""
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]+")
 
 
@@ -85,7 +87,17 @@ def _character(code: str, written: str) -> str:
 
 
 def _css(text: str) -> str:
-    return _CSS.sub(lambda match: _character(match[1], match[0]), text) if "\\" in text else ""
+    return "\n".join(_of_css(text)) if "\\" in text else ""
+
+
+def _of_css(text: str) -> Iterator[str]:
+    """Yield what the escapes spell: without the spaces that may end them, and with them."""
+    without = _CSS.sub(lambda match: _character(match[1], match[0]), text)
+    if without != text:
+        yield without
+        kept = _CSS.sub(lambda match: _character(match[1], match[0]) + match[2], text)
+        if kept != without:
+            yield kept
 
 
 def _invisible(text: str) -> str:
@@ -144,8 +156,7 @@ def _base85(text: str) -> str:
 
 
 def _of_base85(text: str) -> Iterator[str]:
-    for found in set(_TOKEN.findall(text)):
-        token = found.removeprefix("<~").removesuffix("~>")
+    for token in {*_TOKEN.findall(text), *_ADOBE.findall(text)}:
         for decode in (base64.b85decode, base64.a85decode):
             try:
                 yield from _readable(decode(token))
