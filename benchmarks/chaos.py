@@ -27,9 +27,9 @@ import grpc
 
 from gateway.clock import SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.extras.handoff.clerk import Clerk
+from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.queue import KEY_VARIABLE, open_queue
-from gateway.extras.handoff.seal import KeyRing, new_key
+from gateway.extras.handoff.responder import Responder
 from gateway.ledger.accounts import Totals, accounts_for
 from gateway.ledger.open import open_ledger
 from gateway.policy.loading.load import load_policy
@@ -256,9 +256,11 @@ async def tickets(ids: set[str], gateways: Sequence[Gateway], url: str, environ:
     """Return what was lost of the requests that wait for people; one of them is answered and fetched."""
     wrong = [] if ids else ["no canned reply had a ticket: the run shows nothing of hand-off"]
     queue = open_queue(url, clock=SystemClock())
-    taken = await Clerk(queue, KeyRing.of(environ), by="chaos", clock=SystemClock()).take_next(lease_s=60)
+    taken = await Responder(queue, KeyRing.of(environ), by="chaos", clock=SystemClock()).take_next(lease_s=60)
     if taken is not None:
-        await Clerk(queue, KeyRing.of(environ), by="chaos", clock=SystemClock()).answer(taken[0].id, "Yes.")
+        await Responder(queue, KeyRing.of(environ), by="chaos", clock=SystemClock()).answer(
+            taken[0].id, "Yes."
+        )
     await queue.aclose()
     async with grpc.aio.insecure_channel(gateways[-1].target) as channel:
         stub = pb_grpc.GatewayServiceStub(channel)

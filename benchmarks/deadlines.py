@@ -24,7 +24,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from gateway.dispatch.pace import FEWEST
+from gateway.dispatch.latency import FEWEST
 from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.deadline_cases import Simulated, simulate_engine, simulate_mixed, simulate_providers

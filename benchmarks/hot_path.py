@@ -28,13 +28,13 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateway.app.observability import Operator
+from gateway.app.observability import Observability
 from gateway.clock import SystemClock
 from gateway.complexity.complexity import score_complexity
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
-from gateway.routing import View, decide
-from gateway.server.admin.worker import Place
+from gateway.routing import RoutingState, decide
+from gateway.server.admin.worker import WorkerIdentity
 from gateway.server.grpc.render import render_answer
 from gateway.server.grpc.service import SERVICE
 from gateway.server.grpc.wire import parse_request
@@ -63,7 +63,7 @@ def stages() -> Mapping[str, Callable[[], object]]:
     request: Request = parse_request(MESSAGE, tenant="t", new_id="r")
     privacy = scorer.score(request)
     scores = Scores(complexity=0.9, privacy=privacy.score, budget=0.0)
-    view = View(deadline_s=60.0)
+    view = RoutingState(deadline_s=60.0)
     decision = decide(request, scores=scores, privacy=privacy, policy=policy, view=view)
     attempt = Attempt(
         model="cloud", outcome=Outcome.ANSWERED, reason=None, start_ms=0.1, duration_ms=9.0, usage=USAGE
@@ -124,14 +124,14 @@ class _Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def _operator(kind: str, folder: Path) -> Operator | None:
+def _operator(kind: str, folder: Path) -> Observability | None:
     """Return what operators get in a contest; None: nothing."""
     if kind == "gateway":
         return None
     if kind == "shared":
         share_numbers(folder, worker=0)
     tracer = OtelTraces(_Nowhere()) if kind == "traces" else NO_SPAN
-    return Operator(place=Place(), tracer=tracer)
+    return Observability(place=WorkerIdentity(), tracer=tracer)
 
 
 async def _serve_gateway(pipe: Connection, kind: str, folder: Path) -> None:

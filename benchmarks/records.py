@@ -14,8 +14,8 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.policy.loading.load import parse_policy
 from gateway.records.chain import chained, faults
+from gateway.records.codec import fields_of
 from gateway.records.files import read_end
-from gateway.records.line import fields_of
 from gateway.records.writer import Records
 from tests.records_made import POLICY, ended
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.client import AnswerCut, CallFailed, ClientTls, GatewayClient, prompt
+from gateway.client import CallFailed, ClientTls, GatewayClient, StreamIncomplete, prompt
 from gateway.v1 import gateway_pb2 as pb
 
 CA, KEY = os.environ.get("GATEWAY_TLS_CA"), os.environ.get("GATEWAY_API_KEY")
@@ -26,7 +26,7 @@ async def main(server: str, question: str) -> None:
                         print(event.delta.text, end="", flush=True)
                     case "restart":  # Another model begins anew: events.text is empty again.
                         print(f"\n[void: {pb.Reason.Name(event.restart.reason)}]")
-        answer = events.answer  # There is one: a stream that ends without it raises AnswerCut.
+        answer = events.answer  # There is one: a stream that ends without it raises StreamIncomplete.
     if answer.HasField("degraded"):
         print(f"[{pb.Reason.Name(answer.degraded.reason)}] {answer.text}")
     else:
@@ -35,7 +35,7 @@ async def main(server: str, question: str) -> None:
 
 try:
     asyncio.run(main(*sys.argv[1:3]))
-except AnswerCut as cut:
+except StreamIncomplete as cut:
     sys.exit(f"\nthe answer is not complete: {cut}")
 except CallFailed as failed:
     sys.exit(f"{failed}; {failed.advice}")

@@ -13,23 +13,23 @@ from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, privacy_class
 from gateway.types import (
     _ROUTING_SEAL,
-    Case,
     Decision,
     EgressPermit,
     Facts,
     Message,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Reason,
     Refusal,
     Request,
     Role,
+    RoutingInput,
     Scores,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class RoutingState:
     """What is known of the moment: the caller's time, and how fast each model has been."""
 
     deadline_s: float
@@ -49,7 +49,7 @@ def estimate_prompt_tokens(request: Request) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ChainSelection:
     """What a policy makes of a case: the chain, and why it is no other one."""
 
     rule: str
@@ -60,7 +60,7 @@ class Choice:
     """The models of the chain that may see the request only masked."""
 
 
-def choose(case: Case, policy: Policy) -> Choice:
+def choose(case: RoutingInput, policy: Policy) -> ChainSelection:
     """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
@@ -80,7 +80,7 @@ def choose(case: Case, policy: Policy) -> Choice:
     chain = tuple(name for name, reason in reasons.items() if reason is None) or tuple(
         name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in case.idle
     )
-    return Choice(
+    return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
         chain=chain,
@@ -97,11 +97,11 @@ def case_of(
     request: Request,
     *,
     scores: Scores,
-    privacy: Privacy,
-    view: View,
+    privacy: PrivacyAssessment,
+    view: RoutingState,
     masked: Mapping[str, Masked],
     features: tuple[float, ...],
-) -> Case:
+) -> RoutingInput:
     """Return what there is to know of a request, without its text."""
     facts = Facts(
         complexity=scores.complexity,
@@ -115,7 +115,7 @@ def case_of(
         prompt_tokens=estimate_prompt_tokens(request),
         deadline_s=view.deadline_s,
     )
-    return Case(
+    return RoutingInput(
         facts=facts,
         is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
         finish_s=view.finish_s,
@@ -131,9 +131,9 @@ def decide(
     request: Request,
     *,
     scores: Scores,
-    privacy: Privacy,
+    privacy: PrivacyAssessment,
     policy: Policy,
-    view: View,
+    view: RoutingState,
     masked: Mapping[str, Masked] = MappingProxyType({}),
     features: tuple[float, ...] = (),
 ) -> Decision:
@@ -187,7 +187,7 @@ def begun_request(request: Request, *, text: str, max_tokens: int) -> Request:
 
 
 def permit_continuation(
-    begun: Request, *, model: str, privacy: Privacy, decision: Decision, policy: Policy
+    begun: Request, *, model: str, privacy: PrivacyAssessment, decision: Decision, policy: Policy
 ) -> Continuation | None:
     """Return leave for a model of the chain to go on from an answer that was begun; None: it may not.
 
@@ -271,7 +271,7 @@ def _refuse(
     spec: LlamaCppModel | OpenAIModel,
     *,
     class_: PrivacyClass,
-    case: Case,
+    case: RoutingInput,
     finish_s: float,
 ) -> Reason | None:
     """Return the first law that keeps a model from answering a request of `class_`."""

@@ -164,7 +164,7 @@ class Entities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Privacy:
+class PrivacyAssessment:
     """What the privacy scorer says of a request: score in [0, 1], class, why, and the findings."""
 
     score: float
@@ -202,7 +202,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class RoutingInput:
     """All that routing looks at besides the policy, without a word of text, so that records may keep it."""
 
     facts: Facts
@@ -278,7 +278,7 @@ class Decision:
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
-    case: Case | None = None
+    case: RoutingInput | None = None
     """What it was made of."""
 
 
@@ -300,7 +300,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Certainty:
+class TokenConfidence:
     """How sure a model was of one token of its answer, before any sampler; natural logarithms."""
 
     logprob: float
@@ -318,7 +318,7 @@ class Chunk:
     text: str = field(default="", repr=False)
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
-    certainties: tuple[Certainty, ...] = ()
+    certainties: tuple[TokenConfidence, ...] = ()
     """For each token since the last piece, where the call asks for them."""
 
 
@@ -404,7 +404,7 @@ class SampleResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class MirrorResult:
     """A request that was drawn, and how far the answer of the edge did what that of the cloud does."""
 
     request_id: str
@@ -426,7 +426,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shadowed:
+class ShadowDecision:
     """What a policy that only watches would have decided."""
 
     policy_hash: str

@@ -20,7 +20,7 @@ from gateway.policy.model import OpenAIModel, Policy
 from gateway.policy.spec import route_of
 from gateway.privacy import PrivacyScorer
 from gateway.records.writer import Records
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,
@@ -178,7 +178,7 @@ class Day:
             scores=scores,
             privacy=privacy,
             policy=policy,
-            view=View(deadline_s=60.0),
+            view=RoutingState(deadline_s=60.0),
             features=features,
         )
         model = policy.models[decision.chain[0]]

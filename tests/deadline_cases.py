@@ -9,13 +9,13 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.errors import GatewayError
 from gateway.policy.model import CompiledRule
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Act, Delay, Step
 from gateway.types import (
     Answer,
     Chunk,
     FinishReason,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Reason,
     Request,
@@ -71,14 +71,14 @@ async def one(
     bench: Bench, request: Request, timeout_s: float, seen: Simulated, *, looks_ahead: bool
 ) -> None:
     """Decide and dispatch one request, streamed, as the pipeline does."""
-    view = View(deadline_s=timeout_s)
+    view = RoutingState(deadline_s=timeout_s)
     if looks_ahead:
         finish_s = bench.dispatcher.finish_s(request, policy=bench.policy)
         view = replace(view, finish_s=finish_s, idle=bench.dispatcher.idle())
     decision = decide(
         request,
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
-        privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
+        privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
         policy=bench.policy,
         view=view,
     )

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
+from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.recovery import Judge
-from gateway.dispatch.reserve import Ledger
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.limits import Limits
 from gateway.policy.model import (

@@ -20,7 +20,7 @@ from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
-from gateway.ledger.view import BudgetView
+from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.run import Pipeline
@@ -30,8 +30,8 @@ from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
 from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.server.grpc.error_status import status_of
 from gateway.server.grpc.render import render_decision, render_explanation
-from gateway.server.grpc.status import status_of
 from gateway.telemetry.logs import answer_fields, decision_fields
 from gateway.testing.scripted import ScriptedBackend, Step
 from gateway.types import Answer, Chunk, Decision, PrivacyClass, StreamEvent
@@ -101,7 +101,7 @@ class EgressBench:
         }
         self._ledger = MemoryLedger(clock=self.clock)
         self._dispatcher = Dispatcher(backends=backends, ledger=self._ledger, clock=self.clock)
-        self._budgets = BudgetView(self._ledger, clock=self.clock)
+        self._budgets = SpendCache(self._ledger, clock=self.clock)
 
     def next_step(self, call: Call) -> Step:
         """Return what the case says that the model does now."""

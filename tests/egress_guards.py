@@ -20,8 +20,8 @@ from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import NotPermitted, PolicyError
-from gateway.extras.handoff import desk, seal
-from gateway.extras.mirror import second
+from gateway.extras.handoff import encryption, service
+from gateway.extras.mirror import selection
 from gateway.policy.loading import air_gap, load
 from gateway.privacy import classify as verdict
 from gateway.privacy import scan as search
@@ -226,7 +226,7 @@ def _forgiving(found: Any) -> Any:
     def wrapped(*args: Any) -> Any:
         try:
             return found(*args)
-        except search.Unjudged:
+        except search.ScanFailed:
             return []
 
     return wrapped
@@ -294,9 +294,9 @@ def _loud_log(scope: Any, error: Exception) -> None:
 
 
 def _unbind(patch: pytest.MonkeyPatch) -> None:
-    sealed, opened = seal.KeyRing.seal, seal.KeyRing.open
-    patch.setattr(seal.KeyRing, "seal", lambda self, text, **_: sealed(self, text, bound_to=""))
-    patch.setattr(seal.KeyRing, "open", lambda self, text, **_: opened(self, text, bound_to=""))
+    sealed, opened = encryption.KeyRing.seal, encryption.KeyRing.open
+    patch.setattr(encryption.KeyRing, "seal", lambda self, text, **_: sealed(self, text, bound_to=""))
+    patch.setattr(encryption.KeyRing, "open", lambda self, text, **_: opened(self, text, bound_to=""))
 
 
 def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
@@ -305,8 +305,8 @@ def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass
 
 S = scoring.PrivacyScorer
 GUARDS: Sequence[Guard] = (
-    Guard(name="a detector that fails closes the verdict", where="search.Lookout.find",
-          remove=_wrapped(search.Lookout, "find", _forgiving)),
+    Guard(name="a detector that fails closes the verdict", where="search.DetectorRun.find",
+          remove=_wrapped(search.DetectorRun, "find", _forgiving)),
     Guard(name="a match is checked", where="search._check",
           remove=_set(search, "_check", lambda *_: None)),
     Guard(name="detectors over time close the verdict", where="scorer._locate",
@@ -369,16 +369,16 @@ GUARDS: Sequence[Guard] = (
           remove=_set(judge, "_with_many", lambda class_, *_: class_)),
     Guard(name="masking: the hint and all else count again", where="judge.Masked",
           remove=_set(judge, "_with_many", lambda *_: PrivacyClass.PUBLIC)),
-    Guard(name="masking: a value is of its request alone", where="unmask.Unmasked",
+    Guard(name="masking: a value is of its request alone", where="unmask.UnmaskLayer",
           remove=_set(unmask, "Restorer", lambda *_, make=Restorer, **__: make(masking.FIRST_VALUES))),
-    Guard(name="handoff: what is stored is sealed", where="seal.KeyRing.seal",
-          remove=_set(seal.KeyRing, "seal", lambda _, text, **__: text.encode())),
-    Guard(name="handoff: a class above store_up_to is not stored", where="desk._is_wanted",
-          remove=_wrapped(desk, "_is_wanted", _always(True))),
-    Guard(name="handoff: what is sealed opens in its place only", where="seal.KeyRing.seal",
+    Guard(name="handoff: what is stored is sealed", where="encryption.KeyRing.seal",
+          remove=_set(encryption.KeyRing, "seal", lambda _, text, **__: text.encode())),
+    Guard(name="handoff: a class above store_up_to is not stored", where="service._is_wanted",
+          remove=_wrapped(service, "_is_wanted", _always(True))),
+    Guard(name="handoff: what is sealed opens in its place only", where="encryption.KeyRing.seal",
           remove=_unbind),
-    Guard(name="sample: a class that is not named is not drawn from", where="second.is_drawn_from",
-          remove=_set(second, "is_drawn_from", lambda *_: True)),
+    Guard(name="sample: a class that is not named is not drawn from", where="selection.is_drawn_from",
+          remove=_set(selection, "is_drawn_from", lambda *_: True)),
     Guard(name="--air-gap reads the policy", where="air_gap.check_air_gap",
           remove=_wrapped(load, "check_air_gap", _always([]))),
     Guard(name="--air-gap takes digits only", where="air_gap.is_on_this_host",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import GatewayError
-from gateway.extras.handoff.clerk import Clerk
-from gateway.extras.handoff.desk import Desk
+from gateway.extras.handoff.encryption import KeyRing, new_key
+from gateway.extras.handoff.payload import answer_bond, request_bond
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
-from gateway.extras.handoff.seal import KeyRing, new_key
-from gateway.extras.handoff.texts import answer_bond, request_bond
+from gateway.extras.handoff.responder import Responder
+from gateway.extras.handoff.service import HandoffService
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
@@ -37,7 +37,7 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
     """
     clock, keys = SystemClock(), KeyRing.of({KEY_VARIABLE: new_key()})
     queue = open_queue(state_url or f"sqlite://{folder / 'ledger.db'}", clock=clock)
-    desk, clerk = Desk(queue, keys, clock=clock), Clerk(queue, keys, by="jane", clock=clock)
+    desk, clerk = HandoffService(queue, keys, clock=clock), Responder(queue, keys, by="jane", clock=clock)
     scorer = PrivacyScorer(PrivacyPolicy(), clock=clock)
     wrong, stored = [], 0
     for place in PLACES:

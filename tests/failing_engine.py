@@ -13,8 +13,8 @@ from pathlib import Path
 from llama_cpp import llama_cpp as lib
 
 import gateway.engine.__main__ as engine
+from gateway.engine.interfaces import BatchToken
 from gateway.engine.llama import LlamaModel
-from gateway.engine.steps import BatchToken
 
 FUSE = Path(os.environ["FUSE"])
 NO_SEQUENCE = 1_000_000

@@ -13,12 +13,12 @@ from grpc_status import rpc_status
 
 from gateway.app.build import running_gateway
 from gateway.clock import Clock
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.serving import ServerOptions
-from gateway.simulate.billing import Price
+from gateway.server.grpc.grpc_server import ServerOptions
+from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
@@ -51,8 +51,8 @@ replies:
 PATIENCE_S = 0.6
 """How long the policy waits for a first text, between pieces, and for a whole answer."""
 PRICES = {
-    "strong": Price(input=Decimal("0.25"), output=Decimal("2.00")),
-    "backup": Price(input=Decimal("0.50"), output=Decimal("4.00")),
+    "strong": SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00")),
+    "backup": SimulatedPrice(input=Decimal("0.50"), output=Decimal("4.00")),
 }
 OK = ""
 RATE, ERROR, RESET = "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE"

@@ -9,12 +9,12 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.app.observability import Operator
+from gateway.app.observability import Observability
 from gateway.backends.base import Backend
 from gateway.client.admin import AdminClient
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.server.admin.address import parse_admin
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 from tests.served import POLICY, Served, served
 
 Labels = frozenset[tuple[str, str]]
@@ -56,7 +56,7 @@ class Operated:
     """A running gateway, and where its operator looks."""
 
     gateway: Served
-    operator: Operator
+    operator: Observability
     admin: AdminClient
     page_address: str
 
@@ -75,7 +75,7 @@ async def operated(
         probe.bind(("127.0.0.1", 0))
         metrics = Address("127.0.0.1", probe.getsockname()[1])
     address = parse_admin(f"unix:{folder / 'admin.sock'}")
-    operator = Operator(place=Place(), admin=lambda _: address, metrics=metrics)
+    operator = Observability(place=WorkerIdentity(), admin=lambda _: address, metrics=metrics)
     async with (
         served(backends, policy=policy, operator=operator, **options) as gateway,  # type: ignore[arg-type]
         AdminClient(address.target) as admin,

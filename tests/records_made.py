@@ -2,7 +2,7 @@
 
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.policy.model import Policy
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,
@@ -12,7 +12,7 @@ from gateway.types import (
     FinishReason,
     Message,
     Outcome,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Request,
     Role,
@@ -65,7 +65,7 @@ def ended(
         scores=Scores(
             complexity=complexity_of(counted) if complexity is None else complexity, privacy=0.1, budget=0.0
         ),
-        privacy=Privacy(
+        privacy=PrivacyAssessment(
             score=0.1,
             privacy_class=privacy_class,
             reason="floor EMAIL" if kinds else "nothing found",
@@ -75,7 +75,7 @@ def ended(
             else evidence,
         ),
         policy=policy,
-        view=View(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
+        view=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
         features=features,
     )
     usage = Usage(prompt_tokens=11, completion_tokens=7)

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.clock import SystemClock
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Script, ScriptedBackend, reply
 from gateway.types import (
     Answer,
@@ -19,7 +19,7 @@ from gateway.types import (
     FinishReason,
     Message,
     Outcome,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Reply,
     Request,
@@ -117,9 +117,9 @@ def decision_of(class_: PrivacyClass = PrivacyClass.PUBLIC, **labels: str) -> De
     return decide(
         replace(REQUEST, labels=labels),
         scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
-        privacy=Privacy(score=0.0, privacy_class=class_, reason=""),
+        privacy=PrivacyAssessment(score=0.0, privacy_class=class_, reason=""),
         policy=PARSED,
-        view=View(deadline_s=9.0),
+        view=RoutingState(deadline_s=9.0),
     )
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.clock import Deadline
-from gateway.engine.job import Job
-from gateway.engine.scheduler import Scheduler
-from gateway.engine.sequence import Emission
-from gateway.engine.steps import (
+from gateway.engine.engine_request import EngineRequest
+from gateway.engine.interfaces import (
     BatchToken,
     DecodeInterrupted,
     GrammarRefused,
@@ -18,6 +16,8 @@ from gateway.engine.steps import (
     Sampling,
     TokenLogprob,
 )
+from gateway.engine.scheduler import Scheduler
+from gateway.engine.sequence import StepOutput
 from tests.fakes import FakeClock
 
 END = 256
@@ -173,7 +173,7 @@ class Bench:
     def __init__(self, model: ScriptedModel, *, queue_limit: int = 32, kept_bytes: int = 0) -> None:
         self.model = model
         self.clock = FakeClock()
-        self.given: list[Emission] = []
+        self.given: list[StepOutput] = []
         self.faults: list[str] = []
         self.scheduler = Scheduler(
             model,
@@ -195,7 +195,7 @@ class Bench:
         sampling: Sampling = GREEDY,
         tenant: str = "t",
     ) -> int:
-        job = Job(
+        job = EngineRequest(
             request_id="r",
             tenant=tenant,
             prompt=tuple(range(prompt) if isinstance(prompt, int) else prompt),
@@ -220,7 +220,7 @@ class Bench:
     def text(self, ticket: int) -> str:
         return "".join(e.text for e in self.given if e.ticket == ticket)
 
-    def last(self, ticket: int) -> Emission:
+    def last(self, ticket: int) -> StepOutput:
         return [e for e in self.given if e.ticket == ticket][-1]
 
     def is_clean(self) -> bool:

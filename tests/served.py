@@ -8,14 +8,14 @@ from types import MappingProxyType
 import grpc
 
 from gateway.app.build import running_gateway
-from gateway.app.observability import Operator
+from gateway.app.observability import Observability
 from gateway.backends.base import Backend
 from gateway.clock import Clock
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.grpc.access import TenantRule, anyone
-from gateway.server.grpc.serving import GatewayServer, ServerOptions
+from gateway.server.grpc.api_keys import TenantRule, anyone
+from gateway.server.grpc.grpc_server import GatewayServer, ServerOptions
 from gateway.server.grpc.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
@@ -61,7 +61,7 @@ async def served(
     grace_s: float = 5.0,
     records: Records | None = None,
     shadow: str | None = None,
-    operator: Operator | None = None,
+    operator: Observability | None = None,
     guards_health: bool = False,
     observers: tuple[Observer, ...] = (),
     state_url: str = "memory:",

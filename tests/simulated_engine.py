@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 
-from gateway.backends.base import Call, Forecast
+from gateway.backends.base import Call, QueueForecast
 from gateway.clock import Deadline
-from gateway.engine.job import Job
+from gateway.engine.engine_request import EngineRequest
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.sequence import Emission
+from gateway.engine.sequence import StepOutput
 from gateway.errors import AttemptError, BackendError, BackendSilent
 from gateway.types import Chunk, Reply
 from tests.scripted_model import GREEDY, ScriptedModel
@@ -63,9 +63,9 @@ class SimulatedEngine:
         self._scheduler = Scheduler(
             self._model, name=name, clock=self._clock, deliver=lambda _: None, report=lambda _: None
         )
-        self._answers: dict[int, asyncio.Queue[Emission]] = {}
+        self._answers: dict[int, asyncio.Queue[StepOutput]] = {}
         self._running: asyncio.Task[None] | None = None
-        self._forecast: Forecast | None = None
+        self._forecast: QueueForecast | None = None
         self._forecast_at_s = -FORECAST_S
 
     def _take_time(self) -> None:
@@ -86,7 +86,7 @@ class SimulatedEngine:
         """Whether it has nothing to do at this moment."""
         return self._scheduler.is_idle
 
-    def forecast(self) -> Forecast | None:
+    def forecast(self) -> QueueForecast | None:
         """Return what the scheduler foresees, or did a moment ago."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._forecast_at_s >= FORECAST_S:
@@ -94,7 +94,7 @@ class SimulatedEngine:
             self._forecast_at_s = now_s
             self._forecast = None
             if said.token_s:
-                self._forecast = Forecast(
+                self._forecast = QueueForecast(
                     wait_s=said.wait_s,
                     prompt_token_s=said.prompt_token_s,
                     token_s=said.token_s,
@@ -113,7 +113,7 @@ class SimulatedEngine:
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the answer; leaving frees the slot."""
         length = sum(len(message.content) for message in call.request.messages) // 4
-        job = Job(
+        job = EngineRequest(
             request_id="r",
             tenant=call.request.tenant,
             prompt=tuple(range(length)),

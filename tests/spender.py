@@ -16,8 +16,8 @@ import structlog
 
 from gateway.backends.base import Call
 from gateway.clock import Deadline, SystemClock
+from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.reserve import Ledger
 from gateway.errors import BackendFailed, BackendReset
 from gateway.ledger import file, redis
 from gateway.ledger.money import cost_usd_nanos

@@ -273,11 +273,11 @@ def test_tables_of_several_workers() -> None:
 
 def test_an_admin_server_of_a_worker_that_is_not_the_first_has_no_public_socket(tmp_path: Path) -> None:
     """Only worker 0 speaks for all."""
-    from gateway.server.admin.worker import Place
+    from gateway.server.admin.worker import WorkerIdentity
 
     server = AdminServer(
         AdminService(None),  # type: ignore[arg-type]  # Not asked.
-        place=Place(number=1, count=2, folder=tmp_path),
+        place=WorkerIdentity(number=1, count=2, folder=tmp_path),
         address=parse_admin("127.0.0.1:1"),
     )
     assert server.target == ""

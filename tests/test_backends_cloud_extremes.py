@@ -12,8 +12,8 @@ import pytest
 
 from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Deadline, SystemClock
+from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.reserve import Ledger
 from gateway.errors import GatewayError, NotDegraded
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import Budget, Resilience

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.openai.finish import WORDS, Ending, ending_of
+from gateway.backends.openai.finish import WORDS, FinishMeaning, ending_of
 from gateway.types import FinishReason
 
 
@@ -45,7 +45,7 @@ def test_spelling_does_not_matter(word: str, spell: object) -> None:
         ("\ud83d", None),
     ],
 )
-def test_a_word_that_is_not_in_the_table(word: str, ending: Ending | None) -> None:
+def test_a_word_that_is_not_in_the_table(word: str, ending: FinishMeaning | None) -> None:
     """Its parts say what kind of end it is; where they do not, the answer has ended, and nobody knows why."""
     assert ending_of(word) == ending
 

@@ -12,7 +12,7 @@ from gateway.cli.exits import CommandFailed
 from gateway.engine.models import resolve_model_path
 from gateway.errors import InputRefused
 from gateway.offline import confidence_fit
-from gateway.offline.labelled import Question, read_questions
+from gateway.offline.labelled import LabelledQuestion, read_questions
 from gateway.policy.escalation import Calibration
 from gateway.policy.loading.load import parse_policy
 
@@ -40,7 +40,7 @@ replies: [{id: sorry, text: x}]
 )
 def test_is_right(answers: tuple[str, ...], reply: str, is_right: bool) -> None:
     """Whole words, in any case; where no answer is right, none is."""
-    assert Question(text="q", answers=answers).is_right(reply) is is_right
+    assert LabelledQuestion(text="q", answers=answers).is_right(reply) is is_right
 
 
 def test_read_questions(tmp_path: Path) -> None:

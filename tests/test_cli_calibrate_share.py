@@ -13,7 +13,7 @@ from gateway.clock import SystemClock
 from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
 from gateway.policy.loading.load import load_policy, parse_policy
-from gateway.records.line import Recorded
+from gateway.records.codec import DecisionRecord
 from gateway.records.reading import read_decisions
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
@@ -325,7 +325,7 @@ def test_a_policy_that_changed_while_records_were_read_stays(
     """The number was found for another one: it is not put into this."""
     records = recorded(tmp_path, TENTHS)
 
-    def meanwhile(path: Path) -> Iterator[tuple[str, Recorded]]:
+    def meanwhile(path: Path) -> Iterator[tuple[str, DecisionRecord]]:
         policy.write_bytes(changed)
         return read_decisions(path)
 

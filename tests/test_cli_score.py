@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.app import run
-from gateway.offline.batch import BadLine, Item, Scorer, parse_line, to_line
+from gateway.offline.batch import BadLine, BatchScorer, Item, parse_line, to_line
 from gateway.policy.loading.load import default_policy_path
 from gateway.policy.model import PrivacyPolicy
 
 POLICY = ("--policy", str(default_policy_path()))
-SCORER = Scorer(PrivacyPolicy())
+SCORER = BatchScorer(PrivacyPolicy())
 
 
 @pytest.fixture

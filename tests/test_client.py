@@ -12,7 +12,7 @@ from google.rpc import code_pb2, error_details_pb2
 
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, service_config
-from gateway.client.failure import CallFailed, Exhausted, Unavailable, Unreachable, failure_of
+from gateway.client.failure import CallFailed, ResourceExhausted, Unavailable, Unreachable, failure_of
 from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 from gateway.v1 import gateway_pb2 as pb
@@ -173,7 +173,7 @@ async def test_details_of_an_error_are_read(service: ScriptedGateway, target: st
             await client.generate(FULL)
     assert (failed.value.reason, failed.value.retry_after_s) == ("QUEUE_FULL", 2.5)
     assert failed.value.fields == (("messages", "is long"),)
-    assert isinstance(failed.value, Exhausted)
+    assert isinstance(failed.value, ResourceExhausted)
     assert (
         str(failed.value) == "RESOURCE_EXHAUSTED (QUEUE_FULL): edge: too many wait; "
         "messages: is long; try again after 2.5 s"

@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 
-from gateway.client import AnswerCut, CallFailed, GatewayClient, OutOfTime, SyncGatewayClient, prompt
+from gateway.client import (
+    CallFailed,
+    DeadlineExceeded,
+    GatewayClient,
+    StreamIncomplete,
+    SyncGatewayClient,
+    prompt,
+)
 from gateway.v1 import gateway_pb2 as pb
 from tests.scripted_gateway import (
     ANSWER,
@@ -93,11 +100,11 @@ TRUNCATED = error_details_pb2.ErrorInfo(
 
 
 async def test_a_cut_is_an_error_with_a_type(service: ScriptedGateway, read: Reader) -> None:
-    """A stream that the gateway ends as truncated raises AnswerCut, and says what to do."""
+    """A stream that the gateway ends as truncated raises StreamIncomplete, and says what to do."""
     service.events = (delta("hel"), completed())
     service.behaviour = failing(code_pb2.ABORTED, TRUNCATED)
     seen: Seen = []
-    with pytest.raises(AnswerCut) as cut:
+    with pytest.raises(StreamIncomplete) as cut:
         await read(seen)
     assert (cut.value.code, cut.value.reason, cut.value.request_id) == ("ABORTED", "STREAM_TRUNCATED", "r-1")
     assert "new answer" in cut.value.advice
@@ -117,7 +124,7 @@ async def test_a_stream_without_its_last_message_is_cut(
 ) -> None:
     """A stream that just ends is no answer, whatever its status says."""
     service.events = tuple(events)
-    with pytest.raises(AnswerCut, match="not complete"):
+    with pytest.raises(StreamIncomplete, match="not complete"):
         await read([])
     assert why
 
@@ -126,7 +133,7 @@ async def test_a_gateway_that_dies_cuts_the_answer(service: ScriptedGateway, rea
     """UNAVAILABLE after some text is a cut and not "nobody is there": a blind retry would show text twice."""
     service.events = (delta("hel"), completed())
     service.behaviour = failing(code_pb2.UNAVAILABLE)
-    with pytest.raises(AnswerCut):
+    with pytest.raises(StreamIncomplete):
         await read([])
 
 
@@ -136,7 +143,7 @@ async def test_other_errors_keep_their_type(service: ScriptedGateway, read: Read
     service.behaviour = failing(
         code_pb2.DEADLINE_EXCEEDED, error_details_pb2.ErrorInfo(reason="DEADLINE", domain="gateway.v1")
     )
-    with pytest.raises(OutOfTime) as failed:
+    with pytest.raises(DeadlineExceeded) as failed:
         await read([])
     assert failed.value.advice == "give it more time, or ask for fewer tokens"
 

@@ -7,10 +7,10 @@ import pytest
 import trustme
 from google.rpc import code_pb2, error_details_pb2
 
-from gateway.client import ClientTls, Exhausted, NotAllowed, SyncGatewayClient, Unreachable, prompt
+from gateway.client import ClientTls, NotAllowed, ResourceExhausted, SyncGatewayClient, Unreachable, prompt
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
-from gateway.server.grpc.access import KeyFile, by_credentials, new_key
+from gateway.server.grpc.api_keys import KeyFile, by_credentials, new_key
 from gateway.server.grpc.tls import ServerTls, TlsFiles
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply
@@ -70,7 +70,7 @@ async def test_only_unavailable_is_tried_again(
             client.generate(ASK)
         return type(failed.value).__name__
 
-    assert await asyncio.to_thread(call) == {3: "Unavailable", 1: Exhausted.__name__}[calls]
+    assert await asyncio.to_thread(call) == {3: "Unavailable", 1: ResourceExhausted.__name__}[calls]
     assert len(service.requests) == calls
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from gateway.cli.demo.cases import CASES, Expected, Result
+from gateway.cli.demo.cases import CASES, DemoExpectation, DemoResult
 from gateway.cli.demo.table import results
 from gateway.v1 import gateway_pb2 as pb
 
@@ -25,7 +25,7 @@ def test_the_demo_shows_every_case_and_succeeds() -> None:
     assert ended.stderr == ""
 
 
-RIGHT = Result(
+RIGHT = DemoResult(
     response=pb.GenerateResponse(
         route=pb.ROUTE_LOCAL,
         model="edge",
@@ -60,8 +60,8 @@ WANTED = {
 )
 def test_a_row_that_differs_in_anything_is_a_problem(name: str, wrong: object) -> None:
     """Each fact that a case expects can fail, and none does when all is right."""
-    assert Expected(**WANTED).problems(RIGHT) == []  # type: ignore[arg-type]  # A table of several types.
-    assert len(Expected(**{**WANTED, name: wrong}).problems(RIGHT)) == 1  # type: ignore[arg-type]
+    assert DemoExpectation(**WANTED).problems(RIGHT) == []  # type: ignore[arg-type]  # A table of several types.
+    assert len(DemoExpectation(**{**WANTED, name: wrong}).problems(RIGHT)) == 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
@@ -74,7 +74,7 @@ def test_nothing_is_cut_away_on_a_narrow_terminal(width: int) -> None:
     response.decision.privacy_class = pb.PRIVACY_CLASS_RESTRICTED
     response.decision.refused.add(model="backup", reason=pb.REASON_CLEARANCE)
     response.attempts.add(model="backup", outcome=pb.OUTCOME_FAILED, reason=pb.REASON_BUDGET_EXHAUSTED)
-    result = Result(response=response, deltas=0, provider_bytes=0, duration_ms=425.0)
+    result = DemoResult(response=response, deltas=0, provider_bytes=0, duration_ms=425.0)
     console = Console(file=io.StringIO(), width=width)
     console.print(results([(case, result, ["wrong"]) for case in CASES], width=width))
     assert isinstance(console.file, io.StringIO)

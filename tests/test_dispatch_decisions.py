@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Deadline
-from gateway.dispatch.deadline import patience, silence
-from gateway.dispatch.ending import code_of, degraded_reason
-from gateway.dispatch.pauses import LONGEST_PAUSE_S, Pauses
-from gateway.dispatch.recovery import Told
-from gateway.dispatch.reserve import charge_for
+from gateway.dispatch.attempt_log import AttemptLog
+from gateway.dispatch.budget import charge_for
+from gateway.dispatch.cooldowns import LONGEST_PAUSE_S, Cooldowns
+from gateway.dispatch.failure_summary import code_of, degraded_reason
+from gateway.dispatch.layer import Target
+from gateway.dispatch.recovery import SentText
 from gateway.dispatch.retry import backoff_s
 from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget
-from gateway.dispatch.trail import Trail
-from gateway.dispatch.turn import Turn
+from gateway.dispatch.time_limit import patience, silence
 from gateway.errors import (
     BackendCutShort,
     BackendFailed,
@@ -186,7 +186,7 @@ def test_retry_budget_of_the_last_seconds() -> None:
 def test_pauses() -> None:
     """A pause lasts as long as the longest wish, up to five minutes."""
     clock = FakeClock()
-    pauses = Pauses(clock)
+    pauses = Cooldowns(clock)
     assert pauses.remaining_s("m") == 0.0
     pauses.extend("m", 10.0)
     pauses.extend("m", 1.0)
@@ -231,17 +231,17 @@ def test_charge_at_the_edge() -> None:
         assert charge_for(EDGE, worst_usd_nanos=0, usage=usage, failure=None, has_output=True) == 0
 
 
-def a_turn(*, left_s: float, is_last: bool, is_streamed: bool, clock: FakeClock) -> Turn:
+def a_turn(*, left_s: float, is_last: bool, is_streamed: bool, clock: FakeClock) -> Target:
     """Return a turn with `left_s` seconds until the deadline."""
     resilience = Resilience(attempt_s=20.0, first_token_s=8.0)
-    return Turn(
+    return Target(
         request=a_request(),
         policy=a_policy({"m": CLOUD}, resilience=resilience),
         model="m",
         is_last=is_last,
         is_streamed=is_streamed,
         deadline=Deadline.after(left_s, clock),
-        trail=Trail(clock),
+        trail=AttemptLog(clock),
     )
 
 
@@ -278,7 +278,7 @@ def test_patience(
 
 def test_told() -> None:
     """Text that is void is followed by one restart, which says what ended it and who begins next."""
-    told = Told()
+    told = SentText()
     assert told.restart("a") is None
     assert told.delta("one") == Delta(text="one", attempt=0)
     told.cut(Reason.STREAM_TRUNCATED)

@@ -12,7 +12,6 @@ from gateway.policy.model import LlamaCppModel
 from gateway.testing.scripted import Act, Delay, Script, reply
 from gateway.types import (
     Answer,
-    Certainty,
     Chunk,
     Delta,
     FinishReason,
@@ -20,6 +19,7 @@ from gateway.types import (
     Reason,
     Restart,
     Route,
+    TokenConfidence,
     Usage,
 )
 from tests.dispatch_doubles import EDGE, Bench, a_budget
@@ -38,7 +38,7 @@ def said(logprobs: Sequence[float], *, pause_s: float = 0.0) -> list[Act]:
     for n, logprob in enumerate(logprobs, start=1):
         if pause_s:
             acts.append(Delay(pause_s))
-        certainty = Certainty(logprob=logprob, margin=1.0, entropy=1.0)
+        certainty = TokenConfidence(logprob=logprob, margin=1.0, entropy=1.0)
         usage = Usage(prompt_tokens=7, completion_tokens=n)
         acts.append(Chunk(text=f"draft{n} ", usage=usage, certainties=(certainty,)))
     return [
@@ -146,7 +146,7 @@ def test_nobody_waits_for_longer_than_the_window(pause_ms: float, tokens: int) -
     """A slow model is judged by the tokens that came in time; only a pause that nobody foresaw is longer."""
     window = Window(ESCALATE)
     for n in range(9):
-        window.take(Chunk(text="a", certainties=(Certainty(SURE, 1.0, 1.0),)), now_ms=n * pause_ms)
+        window.take(Chunk(text="a", certainties=(TokenConfidence(SURE, 1.0, 1.0),)), now_ms=n * pause_ms)
         if window.is_over:
             break
 
@@ -157,7 +157,7 @@ def test_a_window_of_one_token() -> None:
     """The first piece fills it."""
     window = Window(Escalate(window_tokens=1))
 
-    window.take(Chunk(text="a", certainties=(Certainty(-1.0, 1.0, 1.0),)), now_ms=0.0)
+    window.take(Chunk(text="a", certainties=(TokenConfidence(-1.0, 1.0, 1.0),)), now_ms=0.0)
 
     assert window.is_over
 

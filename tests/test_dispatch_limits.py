@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clock import Deadline
-from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
+from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.errors import NotDegraded, Overloaded
 from gateway.policy.limits import Limits
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
@@ -44,7 +44,7 @@ def test_bounds_hold(arrivals: list[tuple[str, float, float, float, float | None
     inside: Counter[str] = Counter()
     refused_s: list[float] = []
 
-    async def come(gate: FairGate, tenant: str, at_s: float, stays_s: float, patience_s: float) -> None:
+    async def come(gate: FairQueue, tenant: str, at_s: float, stays_s: float, patience_s: float) -> None:
         await asyncio.sleep(at_s)
         until = Deadline.after(patience_s, LoopClock())
         try:
@@ -59,11 +59,11 @@ def test_bounds_hold(arrivals: list[tuple[str, float, float, float, float | None
                     await asyncio.sleep(stays_s)
                 finally:
                     inside[tenant] -= 1
-        except NoPlace:
+        except NoSlot:
             refused_s.append(LoopClock().monotonic_s() - until.at_s)
 
     async def run() -> None:
-        gate = FairGate(LoopClock())
+        gate = FairQueue(LoopClock())
         loop = asyncio.get_running_loop()
         tasks = []
         for tenant, at_s, stays_s, patience_s, leaves_s in arrivals:
@@ -83,7 +83,7 @@ def test_bounds_hold(arrivals: list[tuple[str, float, float, float, float | None
 @virtual_time
 async def test_a_flood_starves_nobody(queue: int) -> None:
     """While one tenant sends fifty times what there is room for, another one waits a turn or two at most."""
-    gate, bounds = FairGate(LoopClock()), Bounds(concurrency=2, tenant_concurrency=2, queue=queue)
+    gate, bounds = FairQueue(LoopClock()), Bounds(concurrency=2, tenant_concurrency=2, queue=queue)
     waits_s: dict[str, list[float]] = {"flood": [], "other": []}
     refused: Counter[str] = Counter()
 
@@ -94,7 +94,7 @@ async def test_a_flood_starves_nobody(queue: int) -> None:
             async with gate.place(tenant, bounds=bounds, until=Deadline.after(20.0, LoopClock())):
                 waits_s[tenant].append(LoopClock().monotonic_s() - came_s)
                 await asyncio.sleep(0.5)
-        except NoPlace:
+        except NoSlot:
             refused[tenant] += 1
 
     rng = random.Random(4)
@@ -109,7 +109,7 @@ async def test_a_flood_starves_nobody(queue: int) -> None:
 @virtual_time
 async def test_what_cannot_have_its_turn_in_time_is_refused_at_once() -> None:
     """The wait is foreseen from how long places are taken, and said."""
-    gate, bounds = FairGate(LoopClock()), Bounds(concurrency=1, tenant_concurrency=1, queue=100)
+    gate, bounds = FairQueue(LoopClock()), Bounds(concurrency=1, tenant_concurrency=1, queue=100)
 
     async def hold() -> None:
         async with gate.place("a", bounds=bounds, until=Deadline.never()):
@@ -119,7 +119,7 @@ async def test_what_cannot_have_its_turn_in_time_is_refused_at_once() -> None:
     waiting = [asyncio.create_task(hold()) for _ in range(4)]
     await asyncio.sleep(0.1)
     came_s = LoopClock().monotonic_s()
-    with pytest.raises(NoPlace) as full:
+    with pytest.raises(NoSlot) as full:
         async with gate.place("a", bounds=bounds, until=Deadline.after(5.0, LoopClock())):
             pass
     assert LoopClock().monotonic_s() == came_s
@@ -211,7 +211,7 @@ def test_the_default_share_of_a_tenant(limits: Limits, has_tenants: bool, share:
 @virtual_time
 async def test_a_new_policy_holds_from_its_first_request_on() -> None:
     """Bounds that were raised let those in that wait."""
-    gate = FairGate(LoopClock())
+    gate = FairQueue(LoopClock())
     tight, wide = (Bounds(concurrency=n, tenant_concurrency=n, queue=9) for n in (1, 4))
 
     async def hold(bounds: Bounds) -> float:

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.base import Forecast
+from gateway.backends.base import QueueForecast
 from gateway.clock import Deadline
-from gateway.dispatch.pace import FEWEST, FRESH_S, KEPT, Paces, foreseen_s
+from gateway.dispatch.latency import FEWEST, FRESH_S, KEPT, LatencyTracker, foreseen_s
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Delay
-from gateway.types import Chunk, FinishReason, Privacy, PrivacyClass, Reason, Scores, Usage
+from gateway.types import Chunk, FinishReason, PrivacyAssessment, PrivacyClass, Reason, Scores, Usage
 from tests.deadline_cases import Simulated, one, simulate_engine, simulate_mixed, simulate_providers
 from tests.dispatch_doubles import Bench, a_request
 from tests.fakes import FakeClock
@@ -23,7 +23,7 @@ from tests.virtual_time import virtual_time
 
 def test_nothing_is_known_at_first() -> None:
     """A model of which too little was measured is not held back, by however slow an answer."""
-    paces = Paces(FakeClock())
+    paces = LatencyTracker(FakeClock())
     for _ in range(FEWEST - 1):
         assert paces.finish_s("m", 1000) == 0.0
         paces.note_whole("m", 1000.0, tokens=5, hit_limit=False)
@@ -34,7 +34,7 @@ def test_nothing_is_known_at_first() -> None:
 
 def test_stream_is_its_beginning_and_its_tokens() -> None:
     """An answer that would be shorter takes less, one that may be longer takes what answers take."""
-    paces = Paces(FakeClock())
+    paces = LatencyTracker(FakeClock())
     for _ in range(FEWEST):
         paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
     assert paces.finish_s("m", 10) == pytest.approx(2.0)
@@ -44,7 +44,7 @@ def test_stream_is_its_beginning_and_its_tokens() -> None:
 @pytest.mark.parametrize("cut", [1, 4, 16])
 def test_cut_answers_are_nobody_elses_limit(cut: int) -> None:
     """Answers that their own limit cut make no other one longer: they took at least what they took."""
-    paces = Paces(FakeClock())
+    paces = LatencyTracker(FakeClock())
     for _ in range(KEPT - cut):
         paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
     for _ in range(cut):
@@ -56,7 +56,7 @@ def test_cut_answers_are_nobody_elses_limit(cut: int) -> None:
 
 def test_one_in_twenty_is_slower() -> None:
     """The estimate is the time that all but the slowest of the last few took."""
-    paces = Paces(FakeClock())
+    paces = LatencyTracker(FakeClock())
     for taken in range(1, KEPT + 1):
         paces.note_whole("m", float(taken), tokens=5, hit_limit=False)
     assert paces.finish_s("m", 5) == KEPT - 1
@@ -67,7 +67,7 @@ def test_one_in_twenty_is_slower() -> None:
 
 def test_given_up_is_slow() -> None:
     """A call that was given up took at least so long, or a model that never answers would look fast."""
-    paces = Paces(FakeClock())
+    paces = LatencyTracker(FakeClock())
     for _ in range(FEWEST):
         paces.note_unfinished("m", 4.0)
     assert paces.finish_s("m", 5) == 8.0
@@ -79,7 +79,7 @@ def test_given_up_is_slow() -> None:
 def test_old_news_is_forgotten() -> None:
     """A model that was slow and is not called any more gets another chance, in time."""
     clock = FakeClock()
-    paces = Paces(clock)
+    paces = LatencyTracker(clock)
     for _ in range(FEWEST):
         paces.note_whole("m", 8.0, tokens=5, hit_limit=False)
     clock.advance(FRESH_S)
@@ -202,7 +202,7 @@ async def test_short_questions_are_answered_beside_a_long_answer() -> None:
 
 def test_the_engine_is_believed_about_its_queue() -> None:
     """The wait, the rates and the length of answers are the engine's, the margin on top."""
-    said = Forecast(wait_s=2.0, prompt_token_s=0.01, token_s=0.1, answer_tokens=30.0)
+    said = QueueForecast(wait_s=2.0, prompt_token_s=0.01, token_s=0.1, answer_tokens=30.0)
     assert foreseen_s(said, max_tokens=40) == pytest.approx(2.0 + 1.1 * 3.0)
     assert foreseen_s(said, max_tokens=20) == pytest.approx(2.0 + 1.1 * 2.0)
 
@@ -226,9 +226,9 @@ async def test_none_can_finish() -> None:
     decision = decide(
         a_request(),
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
-        privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
+        privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
         policy=bench.policy,
-        view=View(deadline_s=1.0, finish_s={"fast": 2.0, "slow": 3.0}),
+        view=RoutingState(deadline_s=1.0, finish_s={"fast": 2.0, "slow": 3.0}),
     )
     deadline = Deadline.after(1.0, bench.clock)
     began_s = time.perf_counter()

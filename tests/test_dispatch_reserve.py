@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.clock import Deadline
-from gateway.dispatch.turn import most_tokens
+from gateway.dispatch.layer import most_tokens
 from gateway.errors import (
     BackendFailed,
     BackendInvalid,

@@ -19,7 +19,7 @@ from gateway.types import (
     GenerationConfig,
     Message,
     Outcome,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Reason,
     Request,
@@ -41,13 +41,13 @@ HALF: tuple[Act, ...] = (Chunk(text="half "), Chunk(text="an "))
 REST: tuple[Act, ...] = (Chunk(text="answer."), STOP)
 
 
-def judge_of(class_: PrivacyClass) -> Callable[[Request], "asyncio.Future[Privacy]"]:
+def judge_of(class_: PrivacyClass) -> Callable[[Request], "asyncio.Future[PrivacyAssessment]"]:
     """Return a judge that finds every request to be of a class."""
 
-    def judge(request: Request) -> "asyncio.Future[Privacy]":
+    def judge(request: Request) -> "asyncio.Future[PrivacyAssessment]":
         assert request.messages[-1].role is Role.ASSISTANT, "the text so far is judged, too"
-        done: asyncio.Future[Privacy] = asyncio.get_running_loop().create_future()
-        done.set_result(Privacy(score=0.0, privacy_class=class_, reason="score"))
+        done: asyncio.Future[PrivacyAssessment] = asyncio.get_running_loop().create_future()
+        done.set_result(PrivacyAssessment(score=0.0, privacy_class=class_, reason="score"))
         return done
 
     return judge
@@ -58,7 +58,7 @@ PUBLIC = judge_of(PrivacyClass.PUBLIC)
 
 def bench(
     *steps: tuple[str, OpenAIModel | LlamaCppModel, Sequence[Step]],
-    judge: Callable[[Request], "asyncio.Future[Privacy]"] | None = PUBLIC,
+    judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None = PUBLIC,
     resilience: Resilience = RESUME,
 ) -> Bench:
     """Return a bench of models by name, each with what the policy says of it and its script."""
@@ -199,7 +199,7 @@ async def test_nobody_goes_on() -> None:
 )
 @virtual_time
 async def test_who_may_not_see_the_text_is_not_sent_it(
-    spec: OpenAIModel | LlamaCppModel, judge: Callable[[Request], "asyncio.Future[Privacy]"] | None
+    spec: OpenAIModel | LlamaCppModel, judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None
 ) -> None:
     """It goes to no model that declares nothing, or whose clearance is below what is in it by now."""
     tried = bench(("cloud", CLOUD, [HALF]), ("backup", spec, [reply("whole")]), judge=judge)

@@ -18,10 +18,10 @@ from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Match
 from gateway.privacy.masking.masker import MAX_VALUES, Masker
-from gateway.privacy.masking.placeholders import Span, mask, new_tag
+from gateway.privacy.masking.placeholders import MaskSpan, mask, new_tag
 from gateway.privacy.masking.restore import Restorer, restore
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.server.grpc.render import render_decision
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
@@ -121,7 +121,7 @@ def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decisio
         scores=Scores(complexity=0.0, privacy=privacy.score, budget=0.0),
         privacy=privacy,
         policy=POLICY,
-        view=View(deadline_s=60.0),
+        view=RoutingState(deadline_s=60.0),
         masked=masked,
     )
 
@@ -274,7 +274,7 @@ TEXTS = st.lists(
 
 
 @st.composite
-def texts_and_spans(draw: st.DrawFn) -> tuple[list[str], list[Span]]:
+def texts_and_spans(draw: st.DrawFn) -> tuple[list[str], list[MaskSpan]]:
     """Draw texts and any places in them, overlapping ones too."""
     texts = draw(TEXTS)
     spans = []
@@ -284,7 +284,9 @@ def texts_and_spans(draw: st.DrawFn) -> tuple[list[str], list[Span]]:
             start = draw(st.integers(0, len(texts[index]) - 1))
             end = draw(st.integers(start + 1, len(texts[index])))
             spans.append(
-                Span(index=index, start=start, end=end, type=draw(st.sampled_from(["EMAIL", "IP", "ZIP"])))
+                MaskSpan(
+                    index=index, start=start, end=end, type=draw(st.sampled_from(["EMAIL", "IP", "ZIP"]))
+                )
             )
     return texts, spans
 
@@ -294,7 +296,7 @@ class TestProperties:
 
     @settings(max_examples=400, deadline=None)
     @given(texts_and_spans())
-    def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[Span]]) -> None:
+    def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[MaskSpan]]) -> None:
         """Whatever the text holds, and whatever was found in it."""
         texts, spans = drawn
         tag = new_tag(texts, Random(0))
@@ -305,7 +307,7 @@ class TestProperties:
     @settings(max_examples=400, deadline=None)
     @given(texts_and_spans(), st.lists(st.integers(0, 60), max_size=8))
     def test_no_split_into_deltas_changes_the_answer(
-        self, drawn: tuple[list[str], list[Span]], cuts: list[int]
+        self, drawn: tuple[list[str], list[MaskSpan]], cuts: list[int]
     ) -> None:
         """A placeholder that is cut anywhere is restored as if it had come whole."""
         tag = new_tag(drawn[0], Random(0))

@@ -13,13 +13,13 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.errors import NotPermitted
 from gateway.policy.loading.load import parse_policy
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import reply
 from gateway.types import (
     EgressPermit,
     Message,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Role,
     Scores,
@@ -108,9 +108,9 @@ def test_routing_permits_the_cloud_models_of_the_chain_and_no_other(privacy_clas
     decision = decide(
         request,
         scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
-        privacy=Privacy(score=0.0, privacy_class=privacy_class, reason="test"),
+        privacy=PrivacyAssessment(score=0.0, privacy_class=privacy_class, reason="test"),
         policy=policy,
-        view=View(deadline_s=60.0),
+        view=RoutingState(deadline_s=60.0),
     )
     cleared = ["lowest", "low", "middle", "top"][privacy_class - 1 :]
     assert decision.chain == (*cleared, "edge")

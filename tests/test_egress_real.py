@@ -18,12 +18,12 @@ from gateway.cli.demo.stage import state_url
 from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.errors import EngineDied, EngineDown
+from gateway.extras.handoff.encryption import new_key
 from gateway.extras.handoff.queue import KEY_VARIABLE
-from gateway.extras.handoff.seal import new_key
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.serving import ServerOptions
+from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb

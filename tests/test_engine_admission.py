@@ -8,7 +8,7 @@ import pytest
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.pace import LEAST_CHUNK, MARGIN, Pace, Work, starts
+from gateway.engine.throughput import LEAST_CHUNK, MARGIN, ThroughputModel, Work, starts
 from gateway.types import FinishReason
 from tests.fakes import FakeClock
 from tests.scripted_model import Bench, ScriptedModel
@@ -204,7 +204,7 @@ def take(bench: Bench, kinds: dict[int, str], kind: str, *, size: int, deadline_
 
 def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
     """Beside others a step may take 2.5 times what it takes without prompts; alone it may take a second."""
-    pace = Pace(8, clock=FakeClock())
+    pace = ThroughputModel(8, clock=FakeClock())
     assert pace.prompt_budget(answering=0, most=512) == 64
     pace.note_step(answering=8, prompt_tokens=0, taken_s=0.04)
     pace.note_step(answering=0, prompt_tokens=100, taken_s=0.1)
@@ -218,7 +218,7 @@ def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
 
 def test_predictions_follow_what_was_measured() -> None:
     """The time of an answer is that of its prompt and of the tokens that answers usually have."""
-    pace = Pace(2, clock=FakeClock())
+    pace = ThroughputModel(2, clock=FakeClock())
     work = Work(prompt_tokens=100, max_tokens=100)
     assert pace.predict_s(work, sequences=1) == pace.finish_s(work, sequences=1) == 0.0
     pace.note_step(answering=0, prompt_tokens=100, taken_s=1.0)
@@ -237,7 +237,7 @@ def test_predictions_follow_what_was_measured() -> None:
 
 def test_one_step_that_was_held_up_changes_little() -> None:
     """A machine that stood still for a step makes no slow model, and one that became slow is noticed."""
-    pace = Pace(1, clock=FakeClock())
+    pace = ThroughputModel(1, clock=FakeClock())
     for _ in range(5):
         pace.note_step(answering=1, prompt_tokens=0, taken_s=0.01)
     pace.note_step(answering=1, prompt_tokens=0, taken_s=30.0)

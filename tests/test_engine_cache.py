@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.engine.cache import common_length
-from gateway.engine.steps import Sampling
+from gateway.engine.interfaces import Sampling
+from gateway.engine.prefix_cache import common_length
 from tests.scripted_model import Bench, ScriptedModel
 
 CHAT = tuple(range(1, 13))

@@ -8,10 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.cache import common_length
+from gateway.engine.interfaces import Sampling
+from gateway.engine.prefix_cache import common_length
 from gateway.engine.queue import PATIENCE_S
-from gateway.engine.sequence import Emission
-from gateway.engine.steps import Sampling
+from gateway.engine.sequence import StepOutput
 from tests.scripted_model import Bench, ScriptedModel, answer_to
 
 SYSTEM = list(range(10, 30))
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
                 self.open.discard(emission.ticket)
                 self.it_is_right(emission)
 
-    def nobody_was_passed_over(self, begun: list[int | None], given: list[Emission], now_s: float) -> None:
+    def nobody_was_passed_over(self, begun: list[int | None], given: list[StepOutput], now_s: float) -> None:
         """Each that got a slot was due before all that had none, those left out that were not to get one."""
         refused = {emission.ticket for emission in given if emission.failure} - set(begun)
         self.waiting -= refused | {t for t in self.waiting if self.asked[t].ends_s <= now_s}
@@ -136,7 +136,7 @@ class Life(RuleBasedStateMachine):
             due = [(self.asked[other].due_s, other) for other in self.waiting]
             assert all((self.asked[ticket].due_s, ticket) < other for other in due)
 
-    def it_is_right(self, emission: Emission) -> None:
+    def it_is_right(self, emission: StepOutput) -> None:
         """The answer is that of the script, and began from nothing but its own tenant's past."""
         mine = self.asked[emission.ticket]
         if emission.failure:

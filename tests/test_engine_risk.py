@@ -4,7 +4,7 @@ import pytest
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.sequence import Emission
+from gateway.engine.sequence import StepOutput
 from tests.scripted_model import Bench, ScriptedModel
 
 STEP_S = 0.1
@@ -34,7 +34,7 @@ def ask_risky(bench: Bench, *, size: int) -> int:
         raise
 
 
-def wait_for(bench: Bench, ticket: int) -> Emission:
+def wait_for(bench: Bench, ticket: int) -> StepOutput:
     """Step until an answer is over."""
     while not any(each.ticket == ticket and each.is_last for each in bench.given):
         bench.step()

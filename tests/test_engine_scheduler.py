@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from gateway import errors
 from gateway.clock import Deadline
 from gateway.engine.batch import SHORT, share_prompts
+from gateway.engine.interfaces import BatchToken, DecodeFailed, NothingToSample, Sampling
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.sequence import Emission
-from gateway.engine.steps import BatchToken, DecodeFailed, NothingToSample, Sampling
+from gateway.engine.sequence import StepOutput
 from gateway.types import FinishReason, Usage
 from tests.scripted_model import Bench, ScriptedModel
 
@@ -283,9 +283,9 @@ def test_share_prompts(pending: list[int], budget: int, most: int) -> None:
 def test_run_sleeps_until_there_is_work_and_ends_when_closed() -> None:
     """The thread of a scheduler answers what is submitted meanwhile, and ends on close."""
     done = threading.Event()
-    given: list[Emission] = []
+    given: list[StepOutput] = []
 
-    def deliver(emissions: list[Emission]) -> None:
+    def deliver(emissions: list[StepOutput]) -> None:
         given.extend(emissions)
         if given[-1].is_last:
             done.set()

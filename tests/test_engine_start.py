@@ -13,11 +13,11 @@ import pytest
 import structlog
 
 from gateway.backends.local import translate
-from gateway.engine.__main__ import EXIT_DECODE, Pulse, decode, settings_of, template_of
+from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode, settings_of, template_of
+from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.steps import DecodeFailed
 from gateway.engine.template import HUNG_AFTER_S, ChatTemplate
 from gateway.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
 from gateway.engine.v1 import engine_pb2
@@ -130,7 +130,7 @@ def test_an_engine_whose_template_hangs_is_not_well() -> None:
     scheduler = Scheduler(
         model, name="edge", clock=clock, deliver=lambda _: None, queue_limit=1, kept_bytes=0
     )
-    pulse = Pulse(scheduler, template)
+    pulse = Watchdog(scheduler, template)
 
     class Endless(str):
         def __str__(self) -> str:

@@ -14,7 +14,7 @@ from gateway.policy.entities import PresidioEntities
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.entities.ask import EntityDesk
+from gateway.privacy.entities.ask import EntityLookup
 from gateway.privacy.entities.model import CONFIDENCE, MAX_TOKENS, ModelDetector, located
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
@@ -65,9 +65,9 @@ class Says:
         return self.said  # type: ignore[return-value]  # The point of this double.
 
 
-def desk(said: object, *, limit_s: float = 5.0, delay_s: float = 0.0) -> EntityDesk:
+def desk(said: object, *, limit_s: float = 5.0, delay_s: float = 0.0) -> EntityLookup:
     """Return a desk with such a detector."""
-    return EntityDesk(Says(said, delay_s=delay_s), limit_s=limit_s, clock=FakeClock())
+    return EntityLookup(Says(said, delay_s=delay_s), limit_s=limit_s, clock=FakeClock())
 
 
 async def test_what_is_found_is_added() -> None:
@@ -127,7 +127,7 @@ async def test_what_takes_too_long_restricts_the_request() -> None:
     late = desk([], limit_s=0.01, delay_s=60.0)
     assert (await late.ask(request_of("a"), Deadline.never())).failure == "entities over time"
     clock = FakeClock()
-    soon = EntityDesk(Says([], delay_s=60.0), limit_s=60.0, clock=clock)
+    soon = EntityLookup(Says([], delay_s=60.0), limit_s=60.0, clock=clock)
     assert (await soon.ask(request_of("a"), Deadline.after(0.01, clock))).failure == "entities over time"
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.app.build import running_gateway
 from gateway.client.channel import GatewayClient
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.serving import ServerOptions
+from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 

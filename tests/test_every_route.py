@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.demo.stage import running_process
-from gateway.simulate.billing import Price
+from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / "examples" / "every_route.py"
-PRICES = {"sim-strong": Price(input=Decimal("0.25"), output=Decimal("2.00"))}
+PRICES = {"sim-strong": SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00"))}
 
 
 async def _play(server: str, provider: str, *arguments: str) -> tuple[int | None, str, str]:

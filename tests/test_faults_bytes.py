@@ -19,7 +19,7 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import OpenAIModel, Resilience
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend, Step, reply
-from gateway.types import Answer, Delta, Privacy, PrivacyClass, Request, Restart, StreamEvent
+from gateway.types import Answer, Delta, PrivacyAssessment, PrivacyClass, Request, Restart, StreamEvent
 from tests.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.permits import permit_for
 
@@ -105,8 +105,8 @@ def _goes_on(call: Call) -> Step:
     return reply(f"[after {len(call.request.messages[-1].content)}]")
 
 
-async def _public(_: Request) -> Privacy:
-    return Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score")
+async def _public(_: Request) -> PrivacyAssessment:
+    return PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score")
 
 
 async def events_of(

@@ -17,10 +17,10 @@ from gateway.clock import SystemClock
 from gateway.complexity.complexity import shipped_scorer
 from gateway.errors import BackendFailed, Unauthenticated
 from gateway.offline.recorded_outcomes import harvest
-from gateway.records.line import VERSION, NotARecord
+from gateway.records.codec import VERSION, BadRecord
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.server.grpc.access import Context, by_header
+from gateway.server.grpc.api_keys import Context, by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.scripted_gateway import ScriptedGateway, serving
@@ -240,7 +240,7 @@ def test_what_came_after_it_was_not_rated(ended: tuple[float, ...], rated: float
 )
 def test_a_line_that_is_wrong_is_named(line: tuple[str, Mapping[str, object]], said: str) -> None:
     """Records that were changed, or are of another version, are no outcomes in silence."""
-    with pytest.raises(NotARecord, match=said):
+    with pytest.raises(BadRecord, match=said):
         harvest(lambda: [feedback_line("a", 0.5, 0.5), request_line("a", 0.5), line])
 
 

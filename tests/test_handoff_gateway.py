@@ -18,10 +18,10 @@ from structlog.testing import capture_logs
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import EngineDown, StartupError
-from gateway.extras.handoff.clerk import Clerk
+from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.queue import KEY_VARIABLE, open_queue
-from gateway.extras.handoff.seal import KeyRing, new_key
-from gateway.server.grpc.access import by_header
+from gateway.extras.handoff.responder import Responder
+from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.redis_server import running_redis
@@ -87,7 +87,7 @@ async def fetch(running: Served, ticket_id: str, *, tenant: str = "acme") -> pb.
 async def work_off(state_url: str, text: str) -> list[str]:
     """Take and answer all that waits; return what was asked."""
     queue = open_queue(state_url, clock=SystemClock())
-    clerk = Clerk(queue, KeyRing.of(ENVIRON), by="jane", clock=SystemClock())
+    clerk = Responder(queue, KeyRing.of(ENVIRON), by="jane", clock=SystemClock())
     asked = []
     while (taken := await clerk.take_next(lease_s=60)) is not None:
         ticket, question = taken

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.ticket import State, Ticket
+from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketRefused, TicketUnknown
-from gateway.extras.handoff.clerk import Clerk, waiting
+from gateway.extras.handoff.encryption import KeyRing, new_key
+from gateway.extras.handoff.payload import HandoffQuestion, request_bond
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
-from gateway.extras.handoff.seal import KeyRing, new_key
-from gateway.extras.handoff.texts import Question, request_bond
+from gateway.extras.handoff.responder import Responder, waiting
 from gateway.extras.handoff.ticket import new_id
 from gateway.types import Message, PrivacyClass, Reason, Role
 from tests.fakes import FakeClock
@@ -20,7 +20,9 @@ from tests.redis_server import RedisServer, running_redis
 NOW_S = 4_000_000_000.0  # Redis forgets by the clock of the machine, so this lies ahead of it.
 KEEP_S = 1000.0
 KEY = new_key()
-QUESTION = Question(messages=(Message(role=Role.USER, content="why"),), labels={"a": "b"}, languages=("pl",))
+QUESTION = HandoffQuestion(
+    messages=(Message(role=Role.USER, content="why"),), labels={"a": "b"}, languages=("pl",)
+)
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +86,9 @@ async def put(queue: Queue, ticket: Ticket | None = None, *, max_waiting: int = 
     return stored
 
 
-def clerk(queue: Queue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None) -> Clerk:
+def clerk(queue: Queue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None) -> Responder:
     """Return a person at the queue."""
-    return Clerk(queue, ring or keys(), by=by, clock=clock)
+    return Responder(queue, ring or keys(), by=by, clock=clock)
 
 
 async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
@@ -98,8 +100,8 @@ async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
     assert (taken[0].id, taken[1]) == (first.id, QUESTION)
     listed = await waiting(queue, all_states=False, clock=clock)
     assert [(ticket.id, state) for ticket, state in listed] == [
-        (first.id, State.TAKEN),
-        (second.id, State.WAITING),
+        (first.id, TicketState.TAKEN),
+        (second.id, TicketState.WAITING),
     ]
     await clerk(queue, clock).answer(first.id, "because")
     with pytest.raises(TicketRefused, match="answered already, by jane"):
@@ -182,7 +184,7 @@ async def test_a_wrong_key_takes_nothing(queue: Queue, clock: FakeClock) -> None
     other = new_key()
     with pytest.raises(HandoffUnavailable, match=f"a key that {KEY_VARIABLE} does not hold"):
         await clerk(queue, clock, ring=keys(other)).take(ticket.id, lease_s=60)
-    assert [state for _, state in await waiting(queue, all_states=True, clock=clock)] == [State.WAITING]
+    assert [state for _, state in await waiting(queue, all_states=True, clock=clock)] == [TicketState.WAITING]
     assert (await clerk(queue, clock, ring=keys(other, KEY)).take(ticket.id, lease_s=60))[1] == QUESTION
 
 

@@ -15,8 +15,8 @@ from gateway.backends.base import Backend, Call
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
-from gateway.server.grpc.access import KeyFile, TenantRule, by_credentials
-from gateway.server.grpc.limits import METADATA_BYTES, STREAMS, channel_limits
+from gateway.server.grpc.api_keys import KeyFile, TenantRule, by_credentials
+from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Chunk, FinishReason, Usage

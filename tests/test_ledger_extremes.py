@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
-from gateway.dispatch.reserve import Ledger
+from gateway.dispatch.budget import Ledger
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.clock_guard import ACCEPTED_AFTER_S, TOLERATED_S

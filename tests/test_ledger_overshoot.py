@@ -14,7 +14,7 @@ import redis
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
-from gateway.dispatch.reserve import GRACE_S, Ledger
+from gateway.dispatch.budget import GRACE_S, Ledger
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger

@@ -13,11 +13,11 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.score import score_budget, score_plan
-from gateway.ledger.view import BudgetView
+from gateway.ledger.spend_cache import SpendCache
 from gateway.policy.loading.load import parse_policy
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Message, Privacy, PrivacyClass, Request, Role, Route, Scores, Usage
+from gateway.types import Message, PrivacyAssessment, PrivacyClass, Request, Role, Route, Scores, Usage
 from tests.fakes import FakeClock
 
 POLICY = """
@@ -66,7 +66,7 @@ async def live(when: str, seed: int) -> Day:
     rng = random.Random(seed)
     clock = FakeClock(unix_s=MIDNIGHT)
     ledger = MemoryLedger(clock=clock)
-    view = BudgetView(ledger, clock=clock)
+    view = SpendCache(ledger, clock=clock)
     dispatcher = Dispatcher(
         backends={
             name: ScriptedBackend(
@@ -94,9 +94,9 @@ async def live(when: str, seed: int) -> Day:
         decision = decide(
             request,
             scores=Scores(complexity=complexity, privacy=0.0, budget=score_budget(spent)),
-            privacy=Privacy(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
+            privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
             policy=policy,
-            view=View(deadline_s=60.0, budget_plan=plan),
+            view=RoutingState(deadline_s=60.0, budget_plan=plan),
         )
         answer = await dispatcher.generate(
             request, decision, policy=policy, deadline=Deadline.after(60.0, clock)

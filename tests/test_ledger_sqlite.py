@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.dispatch.reserve import Ledger
+from gateway.dispatch.budget import Ledger
 from gateway.errors import BudgetExhausted, LedgerUnavailable, StartupError
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.open import default_ledger_url, make_default_folder, open_ledger

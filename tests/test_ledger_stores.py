@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from gateway.dispatch.reserve import Ledger
+from gateway.dispatch.budget import Ledger
 from gateway.errors import BudgetExhausted, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.memory import MemoryLedger

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, accounts_for
-from gateway.ledger.view import BudgetView
+from gateway.ledger.spend_cache import SpendCache
 from gateway.policy.model import Budget
 from tests.fakes import FakeClock
 
@@ -37,7 +37,7 @@ ACCOUNTS = (
 async def test_view_reads_once_a_second() -> None:
     """The view reads each account at most once a second."""
     clock, reader = FakeClock(), CountingReader()
-    view = BudgetView(reader, clock=clock)
+    view = SpendCache(reader, clock=clock)
     assert await view.spent_and_limits(ACCOUNTS[:1]) == ((7, 10),)
     assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
     assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
@@ -58,7 +58,7 @@ async def test_view_counts_against_the_soft_limit() -> None:
         begins_at_unix_s=0,
         resets_at_unix_s=1,
     )
-    view = BudgetView(reader, clock=clock)
+    view = SpendCache(reader, clock=clock)
     assert await view.spent_and_limits([soft]) == ((7, 8),)
     reader.is_down = True
     clock.advance(1.0)
@@ -69,7 +69,7 @@ async def test_view_without_store() -> None:
     """When the store cannot be read everything counts as spent, and it is not asked again at once."""
     clock, reader = FakeClock(), CountingReader()
     reader.is_down = True
-    view = BudgetView(reader, clock=clock)
+    view = SpendCache(reader, clock=clock)
     assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
     assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
     assert reader.reads == 1
@@ -81,7 +81,7 @@ async def test_view_without_store() -> None:
 async def test_view_without_accounts() -> None:
     """Where no budget applies nothing is read."""
     reader = CountingReader()
-    assert await BudgetView(reader, clock=FakeClock()).spent_and_limits(()) == ()
+    assert await SpendCache(reader, clock=FakeClock()).spent_and_limits(()) == ()
     assert reader.reads == 0
 
 
@@ -108,7 +108,7 @@ _BUDGETS = st.lists(
 async def test_operators_see_the_caps_that_hold_now(before: list[Budget], after: list[Budget]) -> None:
     """After a reload a subject that has called has the new caps, although it has not called again."""
     clock = FakeClock()
-    view = BudgetView(CountingReader(), clock=clock)
+    view = SpendCache(CountingReader(), clock=clock)
     caller = {"tenant": "acme", "labels": {"team": "x"}, "model": "cloud"}
     await view.spent_and_limits(accounts_for(before, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
 

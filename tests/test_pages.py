@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from gateway.client.advice import ADVICE
+from gateway.client.hints import ADVICE
 from gateway.policy.loading.load import parse_policy
 from gateway.types import Reason
 from gateway.v1 import gateway_pb2 as pb

@@ -15,7 +15,7 @@ from gateway.offline.replay import case_under, difference, not_reproduced
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
-from gateway.records.line import Recorded, fields_of, read_record
+from gateway.records.codec import DecisionRecord, fields_of, read_record
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
 from gateway.types import Evidence, Message, PrivacyClass, Request, Role
@@ -48,7 +48,7 @@ def written(tmp_path: Path, name: str, text: str) -> str:
     return str(path)
 
 
-def recorded(policy: Policy, report: CallReport) -> Recorded:
+def recorded(policy: Policy, report: CallReport) -> DecisionRecord:
     """Return what is read back of a report, through JSON as in a file."""
     return read_record(json.loads(json.dumps({"v": 1, **fields_of(report)})))
 

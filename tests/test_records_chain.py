@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.records.chain import BEGINNING, Link, append, chained, faults
+from gateway.records.chain import BEGINNING, ChainLink, append, chained, faults
 
 Lines = list[bytes]
 
 
-def chain(count: int = 8, *, begins: tuple[int, ...] = (0,)) -> tuple[Lines, Link]:
+def chain(count: int = 8, *, begins: tuple[int, ...] = (0,)) -> tuple[Lines, ChainLink]:
     """Return the lines of a whole chain, of which some begin a file, and where it ends."""
     lines, link = [], BEGINNING
     for number in range(count):
@@ -21,7 +21,7 @@ def chain(count: int = 8, *, begins: tuple[int, ...] = (0,)) -> tuple[Lines, Lin
     return lines, link
 
 
-def found(lines: Lines, end: Link | None) -> list[str]:
+def found(lines: Lines, end: ChainLink | None) -> list[str]:
     """Return what is wrong with a file of these lines."""
     return list(faults(chained([("f", b"".join(lines))]), end=end))
 
@@ -104,7 +104,7 @@ def test_any_byte_that_changes_is_found(at: int) -> None:
 def test_the_end_of_a_chain_that_grew_on_is_in_it() -> None:
     """A writer that was killed between a line and its note of the end leaves a chain that is right."""
     lines, end = chain()
-    assert found(lines, Link(7, json.loads(lines[7])["prev"])) == []
+    assert found(lines, ChainLink(7, json.loads(lines[7])["prev"])) == []
     assert end.seq == 8
 
 

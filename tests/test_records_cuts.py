@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.offline.thresholds import Cut, Fate, Fates, cuts, nearest, pick
+from gateway.offline.thresholds import SideOutcome, SideOutcomes, ThresholdOption, cuts, nearest, pick
 
 SCORES = st.sampled_from([0.0, 1e-7, 0.1, 0.25, 0.25000000000000006, 0.5, 0.9, 0.9999999, 1.0]) | st.floats(
     0.0, 1.0
 )
-FATE = st.builds(Fate, is_cloud=st.booleans(), cost_usd_nanos=st.integers(0, 9))
-TRAFFIC = st.lists(st.builds(Fates, complexity=SCORES, above=FATE, below=FATE), min_size=1, max_size=25)
+FATE = st.builds(SideOutcome, is_cloud=st.booleans(), cost_usd_nanos=st.integers(0, 9))
+TRAFFIC = st.lists(
+    st.builds(SideOutcomes, complexity=SCORES, above=FATE, below=FATE), min_size=1, max_size=25
+)
 
 
 def is_above(score: float, operator: str, value: float) -> bool:
@@ -21,7 +23,7 @@ def is_above(score: float, operator: str, value: float) -> bool:
 
 
 @given(traffic=TRAFFIC, operator=st.sampled_from([">=", ">", "<", "<="]))
-def test_every_cut_is_true_of_its_number(traffic: list[Fates], operator: str) -> None:
+def test_every_cut_is_true_of_its_number(traffic: list[SideOutcomes], operator: str) -> None:
     """The written number parts the requests exactly so, for each operator, ties and neighbours included."""
     for cut in cuts(traffic):
         value = float(cut.number(operator))
@@ -31,7 +33,7 @@ def test_every_cut_is_true_of_its_number(traffic: list[Fates], operator: str) ->
 
 
 @given(traffic=TRAFFIC, value=st.floats(-0.5, 1.5))
-def test_no_threshold_is_missing(traffic: list[Fates], value: float) -> None:
+def test_no_threshold_is_missing(traffic: list[SideOutcomes], value: float) -> None:
     """Whatever number is tried, there is a cut that does the same."""
     got = [each.above if each.complexity >= value else each.below for each in traffic]
     seen = (sum(each.is_cloud for each in got), sum(each.cost_usd_nanos for each in got))
@@ -52,14 +54,14 @@ def test_no_threshold_is_missing(traffic: list[Fates], value: float) -> None:
 )
 def test_a_number_has_as_few_digits_as_it_can(low: float | None, high: float | None, number: str) -> None:
     """The middle of two scores, or one that no score reaches."""
-    assert Cut(low=low, high=high, cloud=0, cost_usd_nanos=0).number(">=") == number
+    assert ThresholdOption(low=low, high=high, cloud=0, cost_usd_nanos=0).number(">=") == number
 
 
 CURVE = [
-    Cut(low=None, high=0.2, cloud=10, cost_usd_nanos=100),
-    Cut(low=0.2, high=0.4, cloud=6, cost_usd_nanos=50),
-    Cut(low=0.4, high=0.6, cloud=4, cost_usd_nanos=40),
-    Cut(low=0.6, high=None, cloud=1, cost_usd_nanos=10),
+    ThresholdOption(low=None, high=0.2, cloud=10, cost_usd_nanos=100),
+    ThresholdOption(low=0.2, high=0.4, cloud=6, cost_usd_nanos=50),
+    ThresholdOption(low=0.4, high=0.6, cloud=4, cost_usd_nanos=40),
+    ThresholdOption(low=0.6, high=None, cloud=1, cost_usd_nanos=10),
 ]
 
 

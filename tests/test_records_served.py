@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed
-from gateway.records.line import read_record
+from gateway.records.codec import read_record
 from gateway.records.writer import Records
 from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason, PrivacyClass, Reply, Usage

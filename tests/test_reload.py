@@ -12,13 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from gateway.app.build import running_gateway
-from gateway.app.reload.policy_file import PolicyFile, Reloaded, start, watch
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
 from gateway.app.reload.reloader import Reloader
 from gateway.backends.base import Call
 from gateway.clock import SystemClock
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.serving import ServerOptions
+from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.testing.scripted import Act, Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason
 from gateway.v1 import gateway_pb2 as pb
@@ -50,13 +50,13 @@ class Running:
     target: str
     stub: "gateway_pb2_grpc.GatewayServiceAsyncStub"
     channel: grpc.aio.Channel
-    reloads: list[Reloaded] = field(default_factory=list)
+    reloads: list[ReloadResult] = field(default_factory=list)
 
     async def hash(self) -> str:
         """Return the hash that a new request is decided under."""
         return (await self.stub.Explain(pb.ExplainRequest(messages=ask().messages))).decision.policy_hash
 
-    async def put(self, text: str, *, allow_loosening: bool = False) -> Reloaded:
+    async def put(self, text: str, *, allow_loosening: bool = False) -> ReloadResult:
         """Write the file and reload."""
         self.path.write_text(text)
         return await self.reloader.reload(allow_loosening=allow_loosening)
@@ -76,8 +76,8 @@ async def running(tmp_path: Path, *, allow_loosening: bool = False) -> AsyncIter
     """Run a gateway of scripted local models and one cloud model that is not there."""
     path = tmp_path / "team.yaml"
     path.write_text(BASE)
-    reloads: list[Reloaded] = []
-    file = PolicyFile(path=path, name="team.yaml", environ={}, allow_loosening=allow_loosening)
+    reloads: list[ReloadResult] = []
+    file = WatchedPolicyFile(path=path, name="team.yaml", environ={}, allow_loosening=allow_loosening)
     reloader = Reloader(file, observers=(reloads.append,))
     async with (
         running_gateway(
@@ -302,7 +302,7 @@ async def test_a_reload_that_fails_is_a_defect_in_the_log() -> None:
 
 def test_a_refused_file_is_one_line_in_the_log() -> None:
     """With file, line and key of each problem."""
-    refused = Reloaded(outcome="refused", policy_hash="a", problems=("team.yaml:3: models.x: is wrong",))
+    refused = ReloadResult(outcome="refused", policy_hash="a", problems=("team.yaml:3: models.x: is wrong",))
     with capture_logs() as logs:
         refused.log()
     assert [(each["event"], each["problems"]) for each in logs] == [("policy.refused", refused.problems)]

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.app.build import running_gateway
 from gateway.backends.base import Backend
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.errors import StreamTruncated
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.serving import ServerOptions
+from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk

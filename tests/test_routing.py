@@ -11,7 +11,7 @@ from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
 from gateway.routing import (
-    View,
+    RoutingState,
     decide,
     estimate_prompt_tokens,
 )
@@ -22,7 +22,7 @@ from gateway.types import (
     GenerationConfig,
     Hints,
     Message,
-    Privacy,
+    PrivacyAssessment,
     PrivacyClass,
     Reason,
     Refusal,
@@ -77,15 +77,15 @@ def decided(
     complexity: float = 0.1,
     budget: float = 0.0,
     privacy: PrivacyClass = PrivacyClass.PUBLIC,
-    view: View | None = None,
+    view: RoutingState | None = None,
 ) -> Decision:
     """Decide on a request of which only what matters is said."""
     return decide(
         request or request_of(),
         scores=Scores(complexity=complexity, privacy=0.0, budget=budget),
-        privacy=Privacy(score=0.0, privacy_class=privacy, reason="test"),
+        privacy=PrivacyAssessment(score=0.0, privacy_class=privacy, reason="test"),
         policy=policy,
-        view=view or View(deadline_s=60.0),
+        view=view or RoutingState(deadline_s=60.0),
     )
 
 
@@ -107,7 +107,7 @@ def test_an_idle_model_is_tried_rather_than_none(
     refused: set[str],
 ) -> None:
     """Where time would leave nobody, what has nothing to do is tried: the deadline bounds what it costs."""
-    view = View(deadline_s=2.0, finish_s=finish_s, idle=frozenset(idle))
+    view = RoutingState(deadline_s=2.0, finish_s=finish_s, idle=frozenset(idle))
     decision = decided(policy, view=view)
     assert decision.chain == chain
     assert {(each.model, each.reason) for each in decision.refused} == {(m, Reason.DEADLINE) for m in refused}
@@ -116,7 +116,7 @@ def test_an_idle_model_is_tried_rather_than_none(
 def test_a_refusal_for_want_of_time_says_how_much(policy: Policy) -> None:
     """The caller is told what was expected and what the deadline left; other refusals have no times."""
     decision = decided(
-        policy, privacy=PrivacyClass.RESTRICTED, view=View(deadline_s=2.0, finish_s={"edge": 9.0})
+        policy, privacy=PrivacyClass.RESTRICTED, view=RoutingState(deadline_s=2.0, finish_s={"edge": 9.0})
     )
     assert [
         (each.model, each.HasField("expected_s"), each.expected_s, each.given_s)
@@ -126,7 +126,7 @@ def test_a_refusal_for_want_of_time_says_how_much(policy: Policy) -> None:
 
 def test_an_idle_model_is_not_tried_against_another_law(policy: Policy) -> None:
     """It is time alone that an idle model is spared."""
-    view = View(deadline_s=2.0, finish_s={"edge": 9.0}, idle=frozenset({"edge", "small"}))
+    view = RoutingState(deadline_s=2.0, finish_s={"edge": 9.0}, idle=frozenset({"edge", "small"}))
     decision = decided(policy, privacy=PrivacyClass.RESTRICTED, view=view)
     assert decision.chain == ("edge",)
     assert decision.refused == (Refusal(model="small", reason=Reason.CLEARANCE),)
@@ -155,41 +155,41 @@ def test_the_first_rule_that_holds_orders_the_models(
 @pytest.mark.parametrize(
     ("request_", "view", "refused", "why"),
     [
-        (request_of("x" * 512), View(deadline_s=9), (), "128 tokens by the estimate may still be 64"),
+        (request_of("x" * 512), RoutingState(deadline_s=9), (), "128 tokens by the estimate may still be 64"),
         (
             request_of("x" * 513),
-            View(deadline_s=9),
+            RoutingState(deadline_s=9),
             (("small", Reason.CONTEXT_LENGTH_EXCEEDED),),
             "even half of the estimate is over 64",
         ),
         (
             request_of("x" * 4096 * 8, "x"),
-            View(deadline_s=9),
+            RoutingState(deadline_s=9),
             (("small", Reason.CONTEXT_LENGTH_EXCEEDED), ("edge", Reason.CONTEXT_LENGTH_EXCEEDED)),
             "all messages count",
         ),
         (
             request_of(json_schema='{"a": "' + "x" * AT_THE_EDGE.max_bytes + '"}'),
-            View(deadline_s=9),
+            RoutingState(deadline_s=9),
             (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
             "a schema too long for a grammar stops llama.cpp, not the cloud",
         ),
         (
             request_of(json_schema="[" * (AT_THE_EDGE.max_depth + 1) + "]" * (AT_THE_EDGE.max_depth + 1)),
-            View(deadline_s=9),
+            RoutingState(deadline_s=9),
             (("small", Reason.CAPABILITY), ("edge", Reason.CAPABILITY)),
             "a schema too deep for a grammar",
         ),
-        (request_of(json_schema="{}"), View(deadline_s=9), (), "a small schema stops nobody"),
+        (request_of(json_schema="{}"), RoutingState(deadline_s=9), (), "a small schema stops nobody"),
         (
             request_of(),
-            View(deadline_s=2.0, finish_s={"small": 2.5, "edge": 2.0, "backup": 99.0}),
+            RoutingState(deadline_s=2.0, finish_s={"small": 2.5, "edge": 2.0, "backup": 99.0}),
             (("small", Reason.DEADLINE),),
             "only what is measured to be slower than the deadline; as slow as it is not",
         ),
         (
             request_of("x" * 513, json_schema="[" * 99),
-            View(deadline_s=1.0, finish_s={"small": 9.0, "edge": 9.0}),
+            RoutingState(deadline_s=1.0, finish_s={"small": 9.0, "edge": 9.0}),
             (("small", Reason.CONTEXT_LENGTH_EXCEEDED), ("edge", Reason.CAPABILITY)),
             "the first reason counts: context, capability, deadline",
         ),
@@ -198,7 +198,7 @@ def test_the_first_rule_that_holds_orders_the_models(
 def test_filters_remove_models_and_say_why(
     policy: Policy,
     request_: Request,
-    view: View,
+    view: RoutingState,
     refused: tuple[tuple[str, Reason], ...],
     why: str,
 ) -> None:
@@ -218,7 +218,7 @@ def test_clearance_is_the_first_reason(policy: Policy) -> None:
         policy,
         request=request_of("x" * 4096, json_schema="[" * 99),
         privacy=PrivacyClass.RESTRICTED,
-        view=View(deadline_s=0.1, finish_s={"small": 9.0}),
+        view=RoutingState(deadline_s=0.1, finish_s={"small": 9.0}),
     )
     assert Refusal(model="small", reason=Reason.CLEARANCE) in decision.refused
 
@@ -257,8 +257,12 @@ def test_the_decision_explains_itself(policy: Policy) -> None:
         Finding(type="EMAIL", start=5, end=9, confidence=0.9),
     )
     scores = Scores(complexity=0.1, privacy=0.4, budget=0.2)
-    privacy = Privacy(score=0.4, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=findings)
-    decision = decide(request_of(), scores=scores, privacy=privacy, policy=policy, view=View(deadline_s=1.0))
+    privacy = PrivacyAssessment(
+        score=0.4, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=findings
+    )
+    decision = decide(
+        request_of(), scores=scores, privacy=privacy, policy=policy, view=RoutingState(deadline_s=1.0)
+    )
     assert (decision.scores, decision.privacy_class) == (scores, PrivacyClass.INTERNAL)
     assert (decision.privacy_reason, decision.findings) == ("score", findings)
     assert decision.policy_hash == policy.hash
@@ -282,9 +286,11 @@ def test_a_rule_sees_the_request_as_it_is(when: str, holds: bool) -> None:
     decision = decide(
         request_of("hello", labels={"a": "b"}),
         scores=Scores(complexity=0.5, privacy=0.25, budget=0.125),
-        privacy=Privacy(score=0.25, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=found),
+        privacy=PrivacyAssessment(
+            score=0.25, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=found
+        ),
         policy=parse_policy(POLICY.replace("rules:\n", rules), name="p"),
-        view=View(deadline_s=60.0),
+        view=RoutingState(deadline_s=60.0),
     )
     assert (decision.rule == "seen") is holds
 
@@ -371,9 +377,9 @@ def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObj
             labels=data.draw(st.dictionaries(st.just("a"), st.just("t"))),
         ),
         scores=Scores(complexity=data.draw(share), privacy=data.draw(share), budget=data.draw(share)),
-        privacy=Privacy(score=data.draw(share), privacy_class=class_, reason="drawn"),
+        privacy=PrivacyAssessment(score=data.draw(share), privacy_class=class_, reason="drawn"),
         policy=policy,
-        view=View(
+        view=RoutingState(
             deadline_s=data.draw(st.sampled_from([0.0, 1.0, 60.0, float("inf")])),
             finish_s=data.draw(st.dictionaries(st.sampled_from(["m0", "m1"]), st.floats(0, 100))),
         ),

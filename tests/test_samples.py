@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.samples import FEWEST, HALF_LIFE_S, QUANTILE, Estimate, Sample, estimate
+from gateway.domain.samples import FEWEST, HALF_LIFE_S, QUANTILE, BoundedSample, Estimate, estimate
 
 VALUES = st.lists(st.integers(1, 1000).map(float), min_size=5, max_size=80)
 BOUNDS = st.lists(st.integers(1, 1000).map(float), max_size=40)
@@ -14,7 +14,9 @@ BOUNDS = st.lists(st.integers(1, 1000).map(float), max_size=40)
 
 def known(values: list[float], bounds: list[float] | None = None) -> Estimate:
     """Return the estimate of new samples."""
-    samples = [Sample(value, False) for value in values] + [Sample(value, True) for value in bounds or []]
+    samples = [BoundedSample(value, False) for value in values] + [
+        BoundedSample(value, True) for value in bounds or []
+    ]
     found = estimate(samples)
     assert found is not None
     return found
@@ -79,15 +81,15 @@ def test_cutting_answers_makes_nothing_shorter(values: list[float], cut: float) 
 def test_too_few_and_too_old_say_nothing() -> None:
     """There is no estimate of a few samples, nor of many that are old."""
     assert estimate([]) is None
-    assert estimate([Sample(1.0, False)] * (int(FEWEST) - 1)) is None
-    assert estimate([Sample(1.0, False, 4 * HALF_LIFE_S)] * 64) is None
-    assert estimate([Sample(1.0, False, 2 * HALF_LIFE_S)] * 64) is not None
+    assert estimate([BoundedSample(1.0, False)] * (int(FEWEST) - 1)) is None
+    assert estimate([BoundedSample(1.0, False, 4 * HALF_LIFE_S)] * 64) is None
+    assert estimate([BoundedSample(1.0, False, 2 * HALF_LIFE_S)] * 64) is not None
 
 
 def test_what_is_old_gives_way() -> None:
     """A bad spell is outweighed by what is new, long before there are as many new samples."""
-    old = [Sample(1000.0, False, 4 * HALF_LIFE_S)] * 40
-    found = estimate([*old, *([Sample(10.0, False)] * 24)])
+    old = [BoundedSample(1000.0, False, 4 * HALF_LIFE_S)] * 40
+    found = estimate([*old, *([BoundedSample(10.0, False)] * 24)])
     assert found is not None
     assert found.mean(at_most=math.inf) < 120.0
 

@@ -13,10 +13,10 @@ from gateway.backends.base import Call
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
-from gateway.extras.mirror.sampling import Sampler
+from gateway.extras.mirror.mirror import Mirror
 from gateway.ledger.memory import MemoryLedger
-from gateway.ledger.view import BudgetView
-from gateway.pipeline.active_policy import Current
+from gateway.ledger.spend_cache import SpendCache
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.run import Pipeline
@@ -25,14 +25,14 @@ from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
 from gateway.records.writer import Records
-from gateway.server.grpc.access import anyone
-from gateway.server.grpc.boundary import Boundary, Scope
+from gateway.server.grpc.api_keys import anyone
+from gateway.server.grpc.middleware import CallScope, RpcMiddleware
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import (
     Answer,
     FinishReason,
+    MirrorResult,
     Reply,
-    Sampled,
     SampleResult,
 )
 from gateway.v1 import gateway_pb2 as pb
@@ -139,13 +139,13 @@ async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> N
     """Not when the handler has made the answer, but when gRPC has sent it; a call that failed has none."""
     begun: list[str] = []
 
-    async def handler(_: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
+    async def handler(_: pb.GenerateRequest, scope: CallScope) -> pb.GenerateResponse:
         scope.afterwards = lambda: begun.append("second")
         if error is not None:
             raise error
         return pb.GenerateResponse()
 
-    boundary, wire = Boundary(clock=SystemClock(), tenant_of=anyone), Wire()
+    boundary, wire = RpcMiddleware(clock=SystemClock(), tenant_of=anyone), Wire()
     serve = boundary.unary("Generate", handler)
     if error is None:
         await serve(pb.GenerateRequest(), wire)  # type: ignore[arg-type]
@@ -294,7 +294,7 @@ async def test_a_reload_in_between_drops_it() -> None:
     async def retire() -> None:
         """Nothing is held."""
 
-    told: list[Sampled] = []
+    told: list[MirrorResult] = []
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
 
     def pipeline(policy: Policy) -> Pipeline:
@@ -305,12 +305,12 @@ async def test_a_reload_in_between_drops_it() -> None:
                 Assessor(PrivacyScorer(policy.privacy, clock=bench.clock), Masker(policy, clock=bench.clock)),
             ),
             dispatcher=bench.dispatcher,
-            budgets=BudgetView(MemoryLedger(clock=bench.clock), clock=bench.clock),
+            budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
             clock=bench.clock,
         )
 
-    current = Current(pipeline(PARSED), retire=retire)
-    sampler = Sampler(current, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
+    current = ActivePolicy(pipeline(PARSED), retire=retire)
+    sampler = Mirror(current, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
     begin = sampler.drawn(REQUEST, decision_of(), FINE, PARSED)
     assert begin is not None
     current.swap(pipeline(parse_policy(sample(ROUTES, judge="cloud"), name="p")), retire=retire)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.policy.sampling import CAP
+from gateway.policy.mirror import CAP
 from gateway.privacy.masking import masker as judge
 from gateway.records.writer import Records
 from gateway.testing.scripted import ScriptedBackend, reply

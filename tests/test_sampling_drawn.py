@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.extras.mirror.second import capped, draw
+from gateway.extras.mirror.selection import capped, draw
 from gateway.policy.loading.load import parse_policy
-from gateway.policy.sampling import CAP
+from gateway.policy.mirror import CAP
 from gateway.routing import alone, decide_for
 from gateway.types import (
     Answer,

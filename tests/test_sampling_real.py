@@ -14,14 +14,14 @@ from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.ledger.open import open_ledger
 from gateway.offline.recorded_outcomes import harvest
 from gateway.policy.loading.load import parse_policy
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.server.grpc.serving import ServerOptions
-from gateway.simulate.billing import Price
+from gateway.server.grpc.grpc_server import ServerOptions
+from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 from tests.real_engine import until
@@ -51,7 +51,7 @@ def lines_of(path: Path, kind: str) -> list[dict[str, Any]]:
 @pytest.fixture
 async def provider() -> AsyncIterator[SimulatedCloud]:
     """A provider that answers, bills and remembers."""
-    async with SimulatedCloud({"sim": Price(input=Decimal(1), output=Decimal(1))}).serve() as cloud:
+    async with SimulatedCloud({"sim": SimulatedPrice(input=Decimal(1), output=Decimal(1))}).serve() as cloud:
         yield cloud
 
 

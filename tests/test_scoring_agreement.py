@@ -7,38 +7,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.extras.mirror.agreement import VERDICT_FORM, How, exact_agreement, judge_messages, read_verdict
+from gateway.extras.mirror.agreement import (
+    VERDICT_FORM,
+    ComparisonKind,
+    exact_agreement,
+    judge_messages,
+    read_verdict,
+)
 from gateway.types import Message, Role
 
 
 @pytest.mark.parametrize(
     ("one", "other", "how", "agreement"),
     [
-        ('{"a": 1, "b": [true]}', '```json\n{"b": [true],\n "a": 1.0}\n```', How.JSON, 1.0),
-        ('{"a": 1}', '{"a": true}', How.JSON, 0.0),
-        ('{"a": 1}', '{"a": 1, "b": null}', How.JSON, 0.0),
-        ("[1, 2]", "[2, 1]", How.JSON, 0.0),
-        ("[1, 2]", "[1]", How.JSON, 0.0),
-        ('{"a": null}', '{"a": 0}', How.JSON, 0.0),
-        ("```JSON\r\n[1]\r\n```", "```\n[1]```", How.JSON, 1.0),
-        ("[" * 700 + "]" * 700, "[" * 700 + "]" * 700, How.JSON, 1.0),
-        ("[" * 700 + "1" + "]" * 700, "[" * 700 + "2" + "]" * 700, How.JSON, 0.0),
-        ("42", " 42.\n", How.NUMBER, 1.0),
-        ("1,000", "1000.0", How.NUMBER, 1.0),
-        ("0.5", "-0.5", How.NUMBER, 0.0),
-        ("1e3", "1000", How.NUMBER, 1.0),
-        ("$5", "$5.00", How.NUMBER, 1.0),
-        ("5 %", "5.1%", How.NUMBER, 0.0),
-        ("B", "(b)", How.CHOICE, 1.0),
-        ("B.", "B) a longer word on it,\nand more", How.CHOICE, 1.0),
-        ("C: because", "B", How.CHOICE, 0.0),
-        ("Yes.", "yes", How.CHOICE, 1.0),
-        ("yes", "No!", How.CHOICE, 0.0),
-        ("**Paris**", "paris", How.CHOICE, 1.0),
-        ("Zürich", "ZÜRICH", How.CHOICE, 1.0),
+        ('{"a": 1, "b": [true]}', '```json\n{"b": [true],\n "a": 1.0}\n```', ComparisonKind.JSON, 1.0),
+        ('{"a": 1}', '{"a": true}', ComparisonKind.JSON, 0.0),
+        ('{"a": 1}', '{"a": 1, "b": null}', ComparisonKind.JSON, 0.0),
+        ("[1, 2]", "[2, 1]", ComparisonKind.JSON, 0.0),
+        ("[1, 2]", "[1]", ComparisonKind.JSON, 0.0),
+        ('{"a": null}', '{"a": 0}', ComparisonKind.JSON, 0.0),
+        ("```JSON\r\n[1]\r\n```", "```\n[1]```", ComparisonKind.JSON, 1.0),
+        ("[" * 700 + "]" * 700, "[" * 700 + "]" * 700, ComparisonKind.JSON, 1.0),
+        ("[" * 700 + "1" + "]" * 700, "[" * 700 + "2" + "]" * 700, ComparisonKind.JSON, 0.0),
+        ("42", " 42.\n", ComparisonKind.NUMBER, 1.0),
+        ("1,000", "1000.0", ComparisonKind.NUMBER, 1.0),
+        ("0.5", "-0.5", ComparisonKind.NUMBER, 0.0),
+        ("1e3", "1000", ComparisonKind.NUMBER, 1.0),
+        ("$5", "$5.00", ComparisonKind.NUMBER, 1.0),
+        ("5 %", "5.1%", ComparisonKind.NUMBER, 0.0),
+        ("B", "(b)", ComparisonKind.CHOICE, 1.0),
+        ("B.", "B) a longer word on it,\nand more", ComparisonKind.CHOICE, 1.0),
+        ("C: because", "B", ComparisonKind.CHOICE, 0.0),
+        ("Yes.", "yes", ComparisonKind.CHOICE, 1.0),
+        ("yes", "No!", ComparisonKind.CHOICE, 0.0),
+        ("**Paris**", "paris", ComparisonKind.CHOICE, 1.0),
+        ("Zürich", "ZÜRICH", ComparisonKind.CHOICE, 1.0),
     ],
 )
-def test_what_can_be_told_is_told(one: str, other: str, how: How, agreement: float) -> None:
+def test_what_can_be_told_is_told(one: str, other: str, how: ComparisonKind, agreement: float) -> None:
     """JSON by value, numbers by value, choices without capitals and marks; and the order does not matter."""
     assert exact_agreement(one, other, has_schema=False) == (how, agreement)
     assert exact_agreement(other, one, has_schema=False) == (how, agreement)
@@ -71,7 +77,7 @@ def test_the_rest_is_for_a_judge(one: str, other: str) -> None:
 )
 def test_where_a_schema_was_asked_for_all_is_json(one: str, other: str, agreement: float) -> None:
     """What is no JSON agrees with nothing, not even with itself."""
-    assert exact_agreement(one, other, has_schema=True) == (How.JSON, agreement)
+    assert exact_agreement(one, other, has_schema=True) == (ComparisonKind.JSON, agreement)
 
 
 @given(
@@ -87,7 +93,7 @@ def test_where_a_schema_was_asked_for_all_is_json(one: str, other: str, agreemen
 def test_json_agrees_with_itself(value: object) -> None:
     """However it is written: keys in another order, more space."""
     one, other = json.dumps(value), json.dumps(value, indent=3, sort_keys=True)
-    assert exact_agreement(one, other, has_schema=True) == (How.JSON, 1.0)
+    assert exact_agreement(one, other, has_schema=True) == (ComparisonKind.JSON, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +132,8 @@ def test_any_two_texts_have_a_verdict(one: str, other: str, has_schema: bool) ->
 
 def test_depth_and_digits_are_bounded() -> None:
     """What would take a parser down is no JSON and no number."""
-    assert exact_agreement("[" * 100_000, "[" * 100_000, has_schema=True) == (How.JSON, 0.0)
-    assert exact_agreement("1" * 5000, "1" * 5000, has_schema=True) == (How.JSON, 0.0)
+    assert exact_agreement("[" * 100_000, "[" * 100_000, has_schema=True) == (ComparisonKind.JSON, 0.0)
+    assert exact_agreement("1" * 5000, "1" * 5000, has_schema=True) == (ComparisonKind.JSON, 0.0)
 
 
 def test_the_judge_sees_texts_as_they_are() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from gateway.backends.confidence import Signals, confidence, signals_of
 from gateway.policy.escalation import Calibration
-from gateway.types import Certainty
+from gateway.types import TokenConfidence
 
-SURE = Certainty(logprob=-0.1, margin=4.0, entropy=0.3)
-UNSURE = Certainty(logprob=-2.5, margin=0.1, entropy=3.0)
+SURE = TokenConfidence(logprob=-0.1, margin=4.0, entropy=0.3)
+UNSURE = TokenConfidence(logprob=-2.5, margin=0.1, entropy=3.0)
 NOTHING = Signals(mean_logprob=0.0, least_margin=0.0, prompt_entropy=0.0, prompt_margin=0.0)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gateway.backends.confidence import Signals, confidence
-from gateway.offline.confidence_fit import Outcome, auroc, calibration_error, fit
+from gateway.offline.confidence_fit import ConfidenceOutcome, auroc, calibration_error, fit
 from gateway.policy.escalation import Calibration
 
 
-def outcomes(count: int, *, logit: float = 2.0) -> list[Outcome]:
+def outcomes(count: int, *, logit: float = 2.0) -> list[ConfidenceOutcome]:
     """Return answers that are right with a probability that two of the four signals tell."""
     dice = np.random.default_rng(7)
     made = []
@@ -21,7 +21,7 @@ def outcomes(count: int, *, logit: float = 2.0) -> list[Outcome]:
             prompt_entropy=3 * entropy,
             prompt_margin=prompt_margin,
         )
-        made.append(Outcome(signals=signals, is_right=bool(dice.random() < chance)))
+        made.append(ConfidenceOutcome(signals=signals, is_right=bool(dice.random() < chance)))
     return made
 
 
@@ -65,7 +65,7 @@ def test_what_it_fits_is_what_the_gateway_computes() -> None:
 def test_too_little_is_refused(right: int, wrong: int, said: str) -> None:
     """Ten of each kind are needed."""
     signals = Signals(mean_logprob=-1, least_margin=1, prompt_entropy=1, prompt_margin=1)
-    made = [Outcome(signals=signals, is_right=n < right) for n in range(right + wrong)]
+    made = [ConfidenceOutcome(signals=signals, is_right=n < right) for n in range(right + wrong)]
 
     with pytest.raises(ValueError, match=said):
         fit(made)
@@ -74,7 +74,7 @@ def test_too_little_is_refused(right: int, wrong: int, said: str) -> None:
 def test_signals_that_do_not_vary() -> None:
     """Say nothing: the confidence is the share of right answers."""
     signals = Signals(mean_logprob=-1, least_margin=1, prompt_entropy=1, prompt_margin=1)
-    found = fit([Outcome(signals=signals, is_right=n % 4 > 0) for n in range(80)])
+    found = fit([ConfidenceOutcome(signals=signals, is_right=n % 4 > 0) for n in range(80)])
 
     assert found.auroc == pytest.approx(0.5, abs=0.1)
     assert (found.mean_logprob, found.least_margin) == (0.0, 0.0)

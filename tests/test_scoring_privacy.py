@@ -7,7 +7,16 @@ import pytest
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
 from gateway.privacy.scan import MOST_PLACES
-from gateway.types import Finding, GenerationConfig, Hints, Message, Privacy, PrivacyClass, Request, Role
+from gateway.types import (
+    Finding,
+    GenerationConfig,
+    Hints,
+    Message,
+    PrivacyAssessment,
+    PrivacyClass,
+    Request,
+    Role,
+)
 from tests.fakes import FakeClock
 
 
@@ -45,7 +54,7 @@ def scorer(*detectors: Spots, policy: PrivacyPolicy | None = None) -> PrivacySco
     return PrivacyScorer(policy or PrivacyPolicy(), clock=FakeClock(), detectors=detectors)
 
 
-def verdict(privacy: Privacy) -> tuple[float, PrivacyClass, str]:
+def verdict(privacy: PrivacyAssessment) -> tuple[float, PrivacyClass, str]:
     """Return what is said of the whole request."""
     return privacy.score, privacy.privacy_class, privacy.reason
 

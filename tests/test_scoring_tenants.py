@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.cli.app import run
 from gateway.complexity.complexity import shipped_scorer
 from gateway.offline.learning import Learned, learn
-from gateway.offline.outcomes import Outcome, gains_of
+from gateway.offline.outcomes import QualityOutcome, gains_of
 from gateway.offline.ranking import apgr
 from gateway.offline.tenant_shares import JUDGED_FROM, counts_of, fold_of_each
 from gateway.policy.scorer import Scorer
@@ -109,10 +109,10 @@ def test_every_fold_has_its_part_of_every_tenant(sizes: list[int], seed: int) ->
 def test_nobodys_ratings_change_what_anothers_are_worth() -> None:
     """An answer that a tenant did not rate counts as its own average, not as that of all."""
     own = [
-        Outcome(features=(), weak=0.5, strong=None, tenant="a"),
-        Outcome(features=(), weak=None, strong=0.9, tenant="a"),
+        QualityOutcome(features=(), weak=0.5, strong=None, tenant="a"),
+        QualityOutcome(features=(), weak=None, strong=0.9, tenant="a"),
     ]
-    loud = [Outcome(features=(), weak=1.0, strong=0.0, tenant="b")] * 50
+    loud = [QualityOutcome(features=(), weak=1.0, strong=0.0, tenant="b")] * 50
     assert list(gains_of([*own, *loud])[:2]) == list(gains_of(own)) == pytest.approx([0.4, 0.4])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.workers.parent import reserve
 from gateway.app.workers.shared_folder import held, made, remove_abandoned
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.errors import StartupError
 
 

@@ -17,7 +17,13 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.admin.v1 import admin_pb2 as pb_admin
-from gateway.app.workers.engine_registry import BOARD_VARIABLE, EngineState, board_of, read_board, write_board
+from gateway.app.workers.engine_registry import (
+    BOARD_VARIABLE,
+    RegisteredEngine,
+    board_of,
+    read_board,
+    write_board,
+)
 from gateway.cli.app import run
 from gateway.client.admin import AdminClient
 from gateway.client.failure import CallFailed
@@ -254,7 +260,7 @@ def test_memory_is_not_shared(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_board_says_what_was_written(tmp_path: Path) -> None:
     """A worker finds the engines of its parent, and a process without a parent finds none."""
     path = tmp_path / "engines.json"
-    state = EngineState(target="unix:/x", generation=2, is_serving=False)
+    state = RegisteredEngine(target="unix:/x", generation=2, is_serving=False)
     write_board(path, {"edge": state})
 
     board = board_of({BOARD_VARIABLE: str(path)})

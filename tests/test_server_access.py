@@ -18,7 +18,7 @@ from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.grpc.access import Context, KeyFile, by_credentials, new_key, parse_keys
+from gateway.server.grpc.api_keys import Context, KeyFile, by_credentials, new_key, parse_keys
 from gateway.server.grpc.tls import ServerTls, TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.fakes import FakeClock

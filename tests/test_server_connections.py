@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway.server.grpc import limits
+from gateway.server.grpc import connection_limits
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2_grpc
 from tests.raw_http2 import GOAWAY, raw_connection
@@ -52,8 +52,8 @@ async def _ask_anew(gateway: Served) -> str:
 
 async def test_silent_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many silent connections as may be keep others out until they are closed, and not longer."""
-    monkeypatch.setattr(limits, "HANDSHAKE_S", 0.5)
-    monkeypatch.setattr(limits, "MOST_CONNECTIONS", 20)
+    monkeypatch.setattr(connection_limits, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 20)
     async with _gateway() as gateway, _silent(gateway.server.port, 20) as readers:
         async with asyncio.timeout(10):
             await asyncio.gather(*map(_closed, readers))
@@ -62,7 +62,7 @@ async def test_silent_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_connections_above_the_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more than may be is closed when it comes, and those that were there stay."""
-    monkeypatch.setattr(limits, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 5)
     async with _gateway() as gateway, _silent(gateway.server.port, 12) as readers:
         ends = [asyncio.create_task(_closed(reader)) for reader in readers]
         while sum(end.done() for end in ends) < 7:
@@ -76,7 +76,7 @@ async def test_connections_above_the_limit_are_closed(monkeypatch: pytest.Monkey
 
 async def test_a_connection_without_calls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks nothing for long is sent away; its next call finds a new connection by itself."""
-    monkeypatch.setattr(limits, "IDLE_S", 0.3)
+    monkeypatch.setattr(connection_limits, "IDLE_S", 0.3)
     async with _gateway() as gateway, raw_connection(gateway.server.port) as connection:
         assert (await gateway.stub.Generate(ask())).text == "fine"
         async with asyncio.timeout(10):
@@ -99,16 +99,16 @@ def test_the_soft_limit_on_files_is_raised(file_limit: tuple[int, int]) -> None:
     """A process may open what the system lets it, and leaves half of that to what is no connection."""
     _, hard = file_limit
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
-    assert limits.most_connections() == min(limits.MOST_CONNECTIONS, hard // 4)
-    limits.raise_file_limit()
+    assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 4)
+    connection_limits.raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
-    assert limits.most_connections() == min(limits.MOST_CONNECTIONS, hard // 2)
+    assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 2)
 
 
 def test_a_limit_that_is_none_gives_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where files are unlimited, as a system may say, connections are bounded all the same."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert limits.most_connections() == limits.MOST_CONNECTIONS
+    assert connection_limits.most_connections() == connection_limits.MOST_CONNECTIONS
 
 
 def test_a_system_that_refuses_its_hard_limit_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,5 +122,5 @@ def test_a_system_that_refuses_its_hard_limit_gives_what_it_has(monkeypatch: pyt
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    limits.raise_file_limit()
-    assert asked == [resource.RLIM_INFINITY, limits.MACOS_FILES]
+    connection_limits.raise_file_limit()
+    assert asked == [resource.RLIM_INFINITY, connection_limits.MACOS_FILES]

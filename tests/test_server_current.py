@@ -3,10 +3,10 @@
 import asyncio
 from typing import cast
 
-from gateway.app.runtime import Keeping
+from gateway.app.runtime import Runtime
 from gateway.clock import SystemClock
 from gateway.ledger.memory import MemoryLedger
-from gateway.pipeline.active_policy import Current
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend
@@ -29,7 +29,7 @@ async def test_a_request_keeps_the_pipeline_that_it_began_with() -> None:
     """The old one is freed when its last request is over, not before, and once."""
     first, second = cast(Pipeline, object()), cast(Pipeline, object())
     old, new = Retired(), Retired()
-    current = Current(first, retire=old)
+    current = ActivePolicy(first, retire=old)
 
     with current.begin() as one, current.begin() as other:
         current.swap(second, retire=new)
@@ -45,7 +45,7 @@ async def test_a_request_keeps_the_pipeline_that_it_began_with() -> None:
 async def test_an_unused_pipeline_is_freed_at_once() -> None:
     """A swap without a request in flight leaves nothing of the old policy."""
     old = Retired()
-    current = Current(cast(Pipeline, object()), retire=old)
+    current = ActivePolicy(cast(Pipeline, object()), retire=old)
 
     current.swap(cast(Pipeline, object()), retire=Retired())
     await asyncio.sleep(0)
@@ -56,7 +56,7 @@ async def test_an_unused_pipeline_is_freed_at_once() -> None:
 async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None:
     """Two policies that name a model alike share its backend; one that differs gets another."""
     clock = SystemClock()
-    keeping = Keeping(
+    keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
         ledger=MemoryLedger(clock=clock),
         state_url="memory:",

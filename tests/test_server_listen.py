@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
-from gateway.domain.listen import Address, parse_listen
+from gateway.domain.address import Address, parse_listen
 from gateway.errors import StartupError
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.served import served

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.base import Call
-from gateway.server.grpc import limits
+from gateway.server.grpc import connection_limits
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Usage
 from tests.raw_http2 import ACK, END_STREAM, GOAWAY, HEADERS, PING, RawConnection, raw_connection
 from tests.served import ask, served
 
-PACKAGE = Path(limits.__file__).parents[1]
+PACKAGE = Path(connection_limits.__file__).parents[1]
 METHODS = ("Generate", "StreamGenerate")
 ENHANCE_YOUR_CALM = 11
 PINGS = 12
@@ -45,7 +45,7 @@ async def test_pings_no_closer_than_the_limit_end_no_call(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call in which nothing but pings is heard goes on to its answer, and every ping is answered."""
-    monkeypatch.setattr(limits, "LEAST_PING_GAP_S", 0.03)
+    monkeypatch.setattr(connection_limits, "LEAST_PING_GAP_S", 0.03)
     model = ScriptedBackend("edge", _silent)
     async with (
         served({"edge": model, "cloud": model}) as gateway,
@@ -61,7 +61,7 @@ async def test_pings_no_closer_than_the_limit_end_no_call(
 
 async def test_pings_between_calls_end_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that keeps its connection alive while it asks nothing keeps it."""
-    monkeypatch.setattr(limits, "LEAST_PING_GAP_S", 0.03)
+    monkeypatch.setattr(connection_limits, "LEAST_PING_GAP_S", 0.03)
     model = ScriptedBackend("edge", _silent)
     async with (
         served({"edge": model, "cloud": model}) as gateway,
@@ -95,7 +95,7 @@ async def test_a_client_that_pings_too_often_is_cut_off(method: str | None) -> N
 
 def test_a_client_may_ping_every_ten_seconds() -> None:
     """The clients of Go and Java ping every 10 s at most; a ping that comes early is none that offends."""
-    options = dict(limits.channel_limits(shares_port=False))
+    options = dict(connection_limits.channel_limits(shares_port=False))
     assert options["grpc.http2.min_ping_interval_without_data_ms"] <= 5_000
 
 

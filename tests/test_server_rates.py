@@ -10,7 +10,7 @@ from gateway.errors import RateLimited
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.server.grpc.access import by_header
+from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply, Usage
 from tests.fakes import FakeClock

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from gateway.backends.base import Backend
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, StreamTruncated
-from gateway.server.grpc.access import anyone, by_header
+from gateway.server.grpc.api_keys import anyone, by_header
 from gateway.server.grpc.service import SERVICE
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, Usage

@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from gateway.errors import StartupError
-from gateway.simulate.billing import Price, parse_price, picos_per_token
+from gateway.simulate.billing import SimulatedPrice, parse_price, picos_per_token
 from gateway.simulate.server import SimulatedCloud, run_simulated_cloud
 
 DOCS = Path(__file__).parent.parent / "docs" / "simulate-cloud.md"
-STRONG = Price(input=Decimal("1.5"), output=Decimal("10"))
+STRONG = SimulatedPrice(input=Decimal("1.5"), output=Decimal("10"))
 HELLO: dict[str, object] = {"model": "strong", "messages": [{"role": "user", "content": "Hello there"}]}
 
 
@@ -44,11 +44,11 @@ async def chat(
 @pytest.mark.parametrize(
     ("text", "model", "price"),
     [
-        ("sim=0.25:2.00", "sim", Price(input=Decimal("0.25"), output=Decimal("2.00"))),
-        ("a=b=0:0.001", "a=b", Price(input=Decimal(0), output=Decimal("0.001"))),
+        ("sim=0.25:2.00", "sim", SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00"))),
+        ("a=b=0:0.001", "a=b", SimulatedPrice(input=Decimal(0), output=Decimal("0.001"))),
     ],
 )
-def test_a_price_is_read_from_its_spelling(text: str, model: str, price: Price) -> None:
+def test_a_price_is_read_from_its_spelling(text: str, model: str, price: SimulatedPrice) -> None:
     """`MODEL=IN:OUT` becomes a price in US dollars for a million tokens."""
     assert parse_price(text) == (model, price)
 

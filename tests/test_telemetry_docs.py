@@ -12,8 +12,8 @@ from opentelemetry.semconv.attributes import error_attributes
 from prometheus_client.core import REGISTRY
 from ruamel.yaml import YAML
 
-from gateway.telemetry import definitions
-from gateway.telemetry.definitions import Metric, all_metrics
+from gateway.telemetry import catalogue
+from gateway.telemetry.catalogue import Metric, all_metrics
 from tests.telemetry_tool import ROOT, telemetry_tool
 
 DASHBOARDS = ROOT / "docs" / "dashboards"
@@ -137,7 +137,7 @@ def test_definitions_are_consistent() -> None:
     """Names are unique, end as Prometheus wants them to, and buckets ascend."""
     metrics = list(all_metrics())
     assert len({metric.name for metric in metrics}) == len(metrics)
-    assert {m.name for m in vars(definitions).values() if isinstance(m, Metric)} == {m.name for m in metrics}
+    assert {m.name for m in vars(catalogue).values() if isinstance(m, Metric)} == {m.name for m in metrics}
     for metric in metrics:
         assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
         assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from gateway.backends.openai.errors import refused
-from gateway.dispatch.trail import Trail
+from gateway.dispatch.attempt_log import AttemptLog
 from gateway.telemetry.logs import configure_logs, refusal_fields
 from gateway.types import Attempt, Outcome
 from tests.fakes import FakeClock
@@ -81,7 +81,7 @@ def test_a_parameter_that_a_provider_refuses_is_told_to_the_operator() -> None:
     error = refused(
         "cloud", status=422, body=b'{"detail": "stream_options: extra inputs"}', headers={}, unix_s=0.0
     )
-    Trail(FakeClock()).add("cloud", Outcome.FAILED, error.reason, started_s=0.0, failure=error)
+    AttemptLog(FakeClock()).add("cloud", Outcome.FAILED, error.reason, started_s=0.0, failure=error)
     structlog.reset_defaults()
     (line,) = [json.loads(each) for each in stream.getvalue().splitlines()]
     assert (line["event"], line["level"], line["model"]) == ("model.misfit", "warning", "cloud")

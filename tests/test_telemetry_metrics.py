@@ -9,14 +9,14 @@ import pytest
 from gateway.admin.v1 import admin_pb2
 from gateway.backends.base import Backend
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
-from gateway.engine.meters import Meters
+from gateway.engine.metrics import EngineMetrics
 from gateway.errors import BackendFailed, StreamTruncated
-from gateway.server.grpc.access import by_header
-from gateway.telemetry.definitions import BATCH, COUNTED, QUEUE_S, READ, all_metrics
-from gateway.telemetry.definitions import SERVER_FIRST_TOKEN_S as FIRST
-from gateway.telemetry.definitions import SERVER_PER_TOKEN_S as PER_TOKEN
-from gateway.telemetry.live import Snapshot, budgets_left
+from gateway.server.grpc.api_keys import by_header
+from gateway.telemetry.catalogue import BATCH, COUNTED, QUEUE_S, READ, all_metrics
+from gateway.telemetry.catalogue import SERVER_FIRST_TOKEN_S as FIRST
+from gateway.telemetry.catalogue import SERVER_PER_TOKEN_S as PER_TOKEN
 from gateway.telemetry.metrics import MOST_TENANTS, OTHER, Tenants
+from gateway.telemetry.status_collector import Snapshot, budgets_left
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
@@ -236,7 +236,7 @@ def test_what_is_read_is_defined() -> None:
 
 def test_an_engine_counts_in_the_buckets_that_are_promised() -> None:
     """The engine's histograms have the bounds of the definitions."""
-    told = Meters()
+    told = EngineMetrics()
     assert told.first_token_s.bounds == FIRST.buckets
     assert told.per_token_s.bounds == PER_TOKEN.buckets
     assert told.queue_s.bounds == QUEUE_S.buckets

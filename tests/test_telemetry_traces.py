@@ -17,12 +17,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from gateway.app.observability import Operator
+from gateway.app.observability import Observability
 from gateway.backends.base import Backend
 from gateway.cli.app import run
 from gateway.cli.demo.stage import running_stage
 from gateway.errors import BackendFailed
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 from gateway.telemetry.otel import OtelTraces
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
@@ -48,7 +48,7 @@ class Traced:
     def __init__(self, *, own: bool = False) -> None:
         self._exporter = InMemorySpanExporter()
         self._traces = OtelTraces(self._exporter, own=own)
-        self.operator = Operator(place=Place(), tracer=self._traces)
+        self.operator = Observability(place=WorkerIdentity(), tracer=self._traces)
 
     def spans(self) -> Sequence[ReadableSpan]:
         """Return all spans, in the order of their beginning."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway import errors
-from gateway.client.advice import ADVICE
-from gateway.dispatch.ending import code_of
+from gateway.client.hints import ADVICE
+from gateway.dispatch.failure_summary import code_of
 from gateway.policy.loading.schema import json_schema
 from gateway.types import Decision, PrivacyClass, Reason, Scores
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.telemetry import definitions as d
-from gateway.telemetry.definitions import Metric
+from gateway.telemetry import catalogue as d
+from gateway.telemetry.catalogue import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 BOARD = ROOT / "docs" / "dashboards" / "gateway.json"

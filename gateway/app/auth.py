@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
-from gateway.server.grpc.access import KeyFile, TenantRule, anyone, by_credentials, by_header
+from gateway.server.grpc.api_keys import KeyFile, TenantRule, anyone, by_credentials, by_header
 from gateway.server.grpc.tls import ServerTls, TlsFiles
 
 

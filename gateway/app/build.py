@@ -7,24 +7,24 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from gateway.app.observability import Operator, operated
+from gateway.app.observability import Observability, operated
 from gateway.app.reload.reloader import Reloader
-from gateway.app.runtime import Keeping
-from gateway.app.workers.engine_registry import EngineBoard, SharedEngine
+from gateway.app.runtime import Runtime
+from gateway.app.workers.engine_registry import EngineRegistry, SharedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
 from gateway.engine_host.supervisor import EngineSupervisor
-from gateway.extras.mirror.sampling import Sampler, Tell
+from gateway.extras.mirror.mirror import Mirror, Tell
 from gateway.ledger.open import open_ledger
-from gateway.pipeline.active_policy import Current
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.records.writer import Records
-from gateway.server.admin.server import Reloading
+from gateway.server.admin.server import ReloadHandler
 from gateway.server.admin.status import Sources, WatchedEngine
-from gateway.server.grpc.access import anyone
-from gateway.server.grpc.serving import GatewayServer, ServerOptions
-from gateway.types import Sampled
+from gateway.server.grpc.api_keys import anyone
+from gateway.server.grpc.grpc_server import GatewayServer, ServerOptions
+from gateway.types import MirrorResult
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def _edge(
     policy: Policy,
     replaced: Mapping[str, Backend],
     *,
-    board: EngineBoard | None,
+    board: EngineRegistry | None,
     on_status: Callable[[str, bool], None],
     clock: Clock,
 ) -> _Edge:
@@ -80,10 +80,10 @@ def _edge(
     return edge
 
 
-def _told(records: Records, operator: Operator | None) -> Tell:
+def _told(records: Records, operator: Observability | None) -> Tell:
     """Return what puts a second answer into the records, and counts it."""
 
-    def tell(sampled: Sampled, policy: Policy) -> None:
+    def tell(sampled: MirrorResult, policy: Policy) -> None:
         records.take_sample(sampled, policy)
         if operator is not None:
             operator.measures.note_sample(sampled)
@@ -100,12 +100,12 @@ async def running_gateway(
     environ: Mapping[str, str],
     clock: Clock | None = None,
     replaced: Mapping[str, Backend] | None = None,
-    board: EngineBoard | None = None,
+    board: EngineRegistry | None = None,
     records: Records | None = None,
     shadow: Policy | None = None,
-    operator: Operator | None = None,
+    operator: Observability | None = None,
     reloader: Reloader | None = None,
-    reloading: Reloading | None = None,
+    reloading: ReloadHandler | None = None,
 ) -> AsyncIterator[GatewayServer]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
@@ -132,7 +132,7 @@ async def running_gateway(
             stack.push_async_callback(backend.aclose)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
-        keeping = Keeping(
+        keeping = Runtime(
             lasting=edge.backends,
             ledger=ledger,
             state_url=state_url,
@@ -145,11 +145,11 @@ async def running_gateway(
         stack.push_async_callback(keeping.aclose)
         pipeline, retire = keeping.pipeline(policy)
         await keeping.check()
-        current = Current(pipeline, retire=retire)
+        current = ActivePolicy(pipeline, retire=retire)
         stack.push_async_callback(current.aclose)
         options = replace(options, observers=(*options.observers, keeping.rates.note))
         if records is not None:
-            sampler = Sampler(current, tell=_told(records, operator), clock=clock)
+            sampler = Mirror(current, tell=_told(records, operator), clock=clock)
             stack.push_async_callback(sampler.aclose)
             options = replace(options, sampler=sampler)
         elif policy.sample is not None:

@@ -10,14 +10,14 @@ from importlib import import_module
 import structlog
 
 from gateway.app.air_gap import refuse_beyond_this_host
-from gateway.domain.listen import Address, parse_address
+from gateway.domain.address import Address, parse_address
 from gateway.errors import StartupError
 from gateway.server.admin.address import AdminAddress, default_address, parse_admin
 from gateway.server.admin.page import FLAG, MetricsPage
 from gateway.server.admin.recent import Recent
-from gateway.server.admin.server import AdminServer, AdminService, Reloading
+from gateway.server.admin.server import AdminServer, AdminService, ReloadHandler
 from gateway.server.admin.status import Sources, StatusReader
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 from gateway.telemetry.metrics import Measures, counted, share_numbers
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
@@ -27,10 +27,10 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class Observability:
     """What operators get of this process; make it by `operator_of`."""
 
-    place: Place
+    place: WorkerIdentity
     admin: Callable[[str], AdminAddress | None] = lambda name: None
     """The address of the admin service of the gateway of a name; None: no such service."""
     metrics: Address | None = None
@@ -53,18 +53,20 @@ def operator_of(
     metrics: str | None,
     otlp: str | None,
     own_traces: bool = False,
-    place: Place,
+    place: WorkerIdentity,
     environ: Mapping[str, str] = os.environ,
-) -> Operator:
+) -> Observability:
     """Return what flags and the parent of this process ask for; raises StartupError."""
     if place.numbers_folder is not None:
         share_numbers(place.numbers_folder, worker=place.number)
-    operator = Operator(place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics))
+    operator = Observability(
+        place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics)
+    )
     operator.measures.note_worker_start()
     return operator if otlp is None else traced(operator, otlp, own=own_traces)
 
 
-def traced(operator: Operator, endpoint: str, *, own: bool) -> Operator:
+def traced(operator: Observability, endpoint: str, *, own: bool) -> Observability:
     """Return the operator with traces that go to a collector; StartupError where the extra is missing."""
     try:
         otel = import_module("gateway.telemetry.otel")
@@ -115,7 +117,7 @@ def _default_or_none(environ: Mapping[str, str], name: str) -> AdminAddress | No
 
 @asynccontextmanager
 async def operated(
-    operator: Operator, sources: Sources, *, reloading: Reloading | None, name: str
+    operator: Observability, sources: Sources, *, reloading: ReloadHandler | None, name: str
 ) -> AsyncIterator[None]:
     """Serve status, metrics and reloads until the block ends; raises StartupError."""
     place = operator.place

@@ -11,12 +11,12 @@ from gateway.backends.base import Backend
 from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
-from gateway.dispatch.dispatcher import Dispatcher, Vitals
-from gateway.dispatch.reserve import Ledger
+from gateway.dispatch.budget import Ledger
+from gateway.dispatch.dispatcher import Dispatcher, ModelHealth
 from gateway.errors import HandoffUnavailable, StartupError
-from gateway.extras.handoff.desk import Desk
 from gateway.extras.handoff.open import check_kind, open_desk
-from gateway.ledger.view import BudgetView
+from gateway.extras.handoff.service import HandoffService
+from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import Retire
 from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
@@ -28,7 +28,7 @@ from gateway.pipeline.shadow import Shadow
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.entities.ask import EntityDesk, EntityDetector
+from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
@@ -83,7 +83,7 @@ class _Judges(NamedTuple):
     presidio: Mapping[PresidioEntities, PresidioDetector]
 
 
-class Keeping:
+class Runtime:
     """The engines, the ledger and what was learned of the models: it outlives every policy.
 
     `lasting` are the backends that no policy changes: those of the engines, and scripted ones.
@@ -103,7 +103,7 @@ class Keeping:
     ) -> None:
         self._state_url = state_url
         self._environ = environ
-        self._desk: Desk | None = None
+        self._desk: HandoffService | None = None
         self._lasting = lasting
         self._ledger = ledger
         self._clock = clock
@@ -113,8 +113,8 @@ class Keeping:
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock))
         self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
-        self._vitals = Vitals.unknown(clock, has_tenants=has_tenants)
-        self._budgets = BudgetView(ledger, clock=clock)
+        self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)
+        self._budgets = SpendCache(ledger, clock=clock)
 
     @property
     def breakers(self) -> Breakers:
@@ -122,7 +122,7 @@ class Keeping:
         return self._vitals.breakers
 
     @property
-    def budgets(self) -> BudgetView:
+    def budgets(self) -> SpendCache:
         """What is known of budgets."""
         return self._budgets
 
@@ -196,15 +196,15 @@ class Keeping:
 
     def _entity_desk(
         self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
-    ) -> EntityDesk:
+    ) -> EntityLookup:
         detector: EntityDetector = (
             ModelDetector(backends[source.model])
             if isinstance(source, ModelEntities)
             else judges.presidio[source]
         )
-        return EntityDesk(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
+        return EntityLookup(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
 
-    def _desk_of(self, policy: Policy) -> Desk | None:
+    def _desk_of(self, policy: Policy) -> HandoffService | None:
         """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""
         if policy.handoff is not None:
             check_kind(policy.handoff, self._state_url)

@@ -14,26 +14,32 @@ import structlog
 from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.app.auth import Access, access_of
 from gateway.app.build import running_gateway
-from gateway.app.observability import Operator, admin_choice, metrics_address, operator_of, refuse_open_page
-from gateway.app.reload.controller import PolicyKeeper, policy_file
-from gateway.app.reload.policy_file import PolicyFile, Reloaded
+from gateway.app.observability import (
+    Observability,
+    admin_choice,
+    metrics_address,
+    operator_of,
+    refuse_open_page,
+)
+from gateway.app.reload.controller import ReloadController, policy_file
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.reload.reloader import OnReload
-from gateway.app.signals import Ending
+from gateway.app.signals import ShutdownSignals
 from gateway.app.workers import shared_folder
-from gateway.app.workers.engine_registry import EngineBoard, board_of, place_of
-from gateway.app.workers.parent import Orders, become_parent
+from gateway.app.workers.engine_registry import EngineRegistry, board_of, place_of
+from gateway.app.workers.parent import ParentConfig, become_parent
 from gateway.clock import SystemClock
-from gateway.domain.listen import parse_listen
-from gateway.engine.owner import wake_with_owner
+from gateway.domain.address import parse_listen
+from gateway.engine.parent_watch import wake_with_owner
 from gateway.errors import StartupError
 from gateway.ledger.open import default_ledger_url, make_default_folder
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.records.files import of_worker
 from gateway.records.writer import Records
-from gateway.server.admin.worker import Place
-from gateway.server.grpc.limits import raise_file_limit
-from gateway.server.grpc.serving import ServerOptions
+from gateway.server.admin.worker import WorkerIdentity
+from gateway.server.grpc.connection_limits import raise_file_limit
+from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.telemetry.logs import LogFormat, configure_logs
 from gateway.telemetry.traces import check_endpoint
 
@@ -41,7 +47,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ServeSettings:
     """The flags of `gateway serve`, by their names; what each means is said in `serve_flags`."""
 
     policy: Path | None
@@ -84,19 +90,19 @@ class Asked:
 class _Process:
     """All that was checked and opened before there is an event loop."""
 
-    asked: Asked
+    asked: ServeSettings
     access: Access
-    file: PolicyFile
+    file: WatchedPolicyFile
     policy: Policy
     shadow: Policy | None
-    place: Place
-    board: EngineBoard | None
+    place: WorkerIdentity
+    board: EngineRegistry | None
     """The engines of the parent; None: this process is no worker, and has its own."""
-    operator: Operator
+    operator: Observability
     records: Records | None
 
 
-def run(asked: Asked) -> None:
+def run(asked: ServeSettings) -> None:
     """Serve until a signal ends it; raises StartupError or PolicyError for what is wrong from the start."""
     raise_file_limit()
     access = _checked_access(asked)
@@ -142,7 +148,7 @@ def run(asked: Asked) -> None:
         asyncio.run(_serve(process))
 
 
-def _checked_access(asked: Asked) -> Access:
+def _checked_access(asked: ServeSettings) -> Access:
     """Return who may call; raises StartupError where an address is open to more than was meant."""
     address = parse_listen(asked.listen)
     if asked.air_gap:
@@ -169,7 +175,7 @@ def _checked_access(asked: Asked) -> Access:
     return access
 
 
-def _orders(asked: Asked) -> Orders:
+def _orders(asked: ServeSettings) -> ParentConfig:
     if parse_listen(asked.listen).path is not None:
         raise StartupError(
             f"--workers {asked.workers}: a unix socket cannot be shared; choose HOST:PORT for --listen"
@@ -178,7 +184,7 @@ def _orders(asked: Asked) -> Orders:
         raise StartupError(
             f"--workers {asked.workers}: memory: is not shared; choose sqlite:///PATH for --state"
         )
-    return Orders(
+    return ParentConfig(
         workers=asked.workers,
         listen=asked.listen,
         policy=str(asked.policy_path),
@@ -191,7 +197,7 @@ def _orders(asked: Asked) -> Orders:
     )
 
 
-def _records(asked: Asked, operator: Operator, *, worker: int | None) -> Records | None:
+def _records(asked: ServeSettings, operator: Observability, *, worker: int | None) -> Records | None:
     if asked.decisions is None:
         return None
     file = of_worker(asked.decisions, worker)
@@ -212,9 +218,9 @@ def _options(process: _Process) -> ServerOptions:
     )
 
 
-def _keeper(process: _Process) -> PolicyKeeper:
+def _keeper(process: _Process) -> ReloadController:
     observer = noted_by(process.records, process.operator, is_worker=process.board is not None)
-    return PolicyKeeper(
+    return ReloadController(
         process.file,
         place=process.place,
         read_again=process.access.reload,
@@ -223,10 +229,10 @@ def _keeper(process: _Process) -> PolicyKeeper:
     )
 
 
-def noted_by(records: Records | None, operator: Operator, *, is_worker: bool) -> OnReload:
+def noted_by(records: Records | None, operator: Observability, *, is_worker: bool) -> OnReload:
     """Return what puts a change of the policy into the records, and counts it; a worker's parent counts."""
 
-    def note(reloaded: Reloaded) -> None:
+    def note(reloaded: ReloadResult) -> None:
         if not is_worker:
             operator.measures.note_reload(reloaded.outcome)
         if records is not None and reloaded.outcome == "applied":
@@ -245,7 +251,7 @@ def end_with_parent() -> None:
 async def _serve(process: _Process) -> None:
     policy, records = process.policy, process.records
     keeper = _keeper(process)
-    ending = Ending(on_hangup=keeper.hang_up)
+    ending = ShutdownSignals(on_hangup=keeper.hang_up)
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
         async with (
             running_gateway(

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 
-class Ending:
+class ShutdownSignals:
     """What signals ask of the task that made it: to end, to end without waiting, to read files again."""
 
     def __init__(self, *, on_hangup: Callable[[], None]) -> None:

@@ -32,7 +32,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class QueueForecast:
     """What one request more has to reckon with at a model, by the model's own word."""
 
     wait_s: float
@@ -44,7 +44,7 @@ class Forecast:
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
+class QueueAware(Protocol):
     """A backend that knows its queue."""
 
     @property
@@ -52,13 +52,13 @@ class Foreseeing(Protocol):
         """Whether its model has nothing to do for this process, as far as that knows."""
         ...
 
-    def forecast(self) -> Forecast | None:
+    def forecast(self) -> QueueForecast | None:
         """Return the latest word of the model, at once; None where there is none that holds."""
         ...
 
 
 @runtime_checkable
-class Shared(Protocol):
+class LoadAware(Protocol):
     """A backend that knows how much its model has to do, for whomever."""
 
     async def has_work(self, *, beside: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.policy.escalation import Calibration
-from gateway.types import Certainty
+from gateway.types import TokenConfidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Signals:
     prompt_margin: float
 
 
-def signals_of(certainties: Sequence[Certainty]) -> Signals:
+def signals_of(certainties: Sequence[TokenConfidence]) -> Signals:
     """Return the signals of the first tokens, of which there is at least one."""
     first = certainties[0]
     return Signals(

@@ -8,10 +8,10 @@ from gateway.backends.confidence import confidence, signals_of
 from gateway.clock import Clock
 from gateway.errors import NotConfident, StreamTruncated
 from gateway.policy.escalation import Escalate
-from gateway.types import Certainty, Chunk, Reply
+from gateway.types import Chunk, Reply, TokenConfidence
 
 
-class Confident:
+class ConfidenceGuard:
     """Wraps a backend; raises NotConfident for a call that may escalate and an answer that begins unsurely.
 
     A call that may not escalate passes as it is.
@@ -79,7 +79,7 @@ class Window:
         self._escalate = escalate
         self._first_ms: float | None = None
         self.held: list[Chunk] = []
-        self.certainties: list[Certainty] = []
+        self.certainties: list[TokenConfidence] = []
         self.is_over = False
 
     def take(self, chunk: Chunk, *, now_ms: float) -> None:

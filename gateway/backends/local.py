@@ -10,10 +10,10 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
-from gateway.backends.base import Call, Forecast
+from gateway.backends.base import Call, QueueForecast
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
-from gateway.types import Certainty, Chunk, FinishReason, Reason, Reply, Usage
+from gateway.types import Chunk, FinishReason, Reason, Reply, TokenConfidence, Usage
 
 _STATUS_KEY = "grpc-status-details-bin"
 
@@ -75,7 +75,7 @@ class LocalBackend:
         self._clock = clock
         self._channel: grpc.aio.Channel | None = None
         self._generation = 0
-        self._forecast: Forecast | None = None
+        self._forecast: QueueForecast | None = None
         self._forecast_at_s = -math.inf
         self._asking: asyncio.Task[None] | None = None
         self._calls = 0
@@ -135,7 +135,7 @@ class LocalBackend:
         status = await self.status(STATUS_TIMEOUT_S)
         return status.slots_busy > beside or status.queued > 0 or status.slots == 1
 
-    def forecast(self) -> Forecast | None:
+    def forecast(self) -> QueueForecast | None:
         """Return what the engine said of its queue within the last second; None: nothing lately.
 
         Whoever asks lets the engine be asked again, so one that gets requests is never old news for long.
@@ -224,7 +224,7 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
 def to_chunk(response: engine_pb2.GenerateResponse, *, reported: int = 0) -> Chunk:
     """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far."""
     certainties = tuple(
-        Certainty(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
+        TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
         for each in response.logprobs
     )
     if not response.HasField("finished"):
@@ -239,12 +239,12 @@ def to_chunk(response: engine_pb2.GenerateResponse, *, reported: int = 0) -> Chu
     )
 
 
-def to_forecast(status: engine_pb2.GetStatusResponse) -> Forecast | None:
+def to_forecast(status: engine_pb2.GetStatusResponse) -> QueueForecast | None:
     """Return what an engine foresees; None before it has measured anything."""
     said = status.forecast
     if said.token_s == 0.0:
         return None
-    return Forecast(
+    return QueueForecast(
         wait_s=said.wait_s,
         prompt_token_s=said.prompt_token_s,
         token_s=said.token_s,

@@ -89,7 +89,7 @@ class _LazyCommands(TyperGroup):
             cause: Any = error.__cause__
             if hasattr(cause, "errors"):
                 wording = import_module(
-                    "gateway.policy.loading.wording"
+                    "gateway.policy.loading.messages"
                 )  # Only who mistypes a value waits for it.
                 error.message = wording.said(cause.errors()[0])
             raise

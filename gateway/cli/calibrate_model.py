@@ -14,9 +14,9 @@ from gateway.cli.terminal import console
 from gateway.clock import SystemClock
 from gateway.engine.calibrated import sha256_of_file
 from gateway.engine.models import resolve_model_path
-from gateway.offline.confidence_fit import Fit, Outcome, fit
-from gateway.offline.labelled import Question, read_questions
-from gateway.offline.model_probe import Heard, Hearing
+from gateway.offline.confidence_fit import ConfidenceOutcome, Fit, fit
+from gateway.offline.labelled import LabelledQuestion, read_questions
+from gateway.offline.model_probe import ModelProbe, ProbeAnswer
 from gateway.policy.model import LlamaCppModel, Policy
 from gateway.types import Message, Role
 
@@ -40,9 +40,11 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
     _print(found, outcomes, as_json=as_json, hashes=_hashes(spec, template_sha256))
 
 
-async def _ask(name: str, spec: LlamaCppModel, questions: Sequence[Question]) -> tuple[list[Outcome], str]:
+async def _ask(
+    name: str, spec: LlamaCppModel, questions: Sequence[LabelledQuestion]
+) -> tuple[list[ConfidenceOutcome], str]:
     """Return what came of each question, and the hash of the template that the engine uses."""
-    hearing = Hearing(name, spec, clock=SystemClock())
+    hearing = ModelProbe(name, spec, clock=SystemClock())
     await hearing.start()
     try:
         bar = track(
@@ -55,11 +57,13 @@ async def _ask(name: str, spec: LlamaCppModel, questions: Sequence[Question]) ->
         await hearing.close()
 
 
-def _outcomes(questions: Sequence[Question], heard: Sequence[Heard]) -> Iterator[Outcome]:
+def _outcomes(
+    questions: Sequence[LabelledQuestion], heard: Sequence[ProbeAnswer]
+) -> Iterator[ConfidenceOutcome]:
     """Yield what came of each question; an answer without a token says nothing."""
     for question, reply in zip(questions, heard, strict=True):
         if reply.signals is not None:
-            yield Outcome(signals=reply.signals, is_right=question.is_right(reply.text))
+            yield ConfidenceOutcome(signals=reply.signals, is_right=question.is_right(reply.text))
 
 
 def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:
@@ -67,7 +71,9 @@ def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:
     return {"model_sha256": model, "template_sha256": template_sha256}
 
 
-def _print(found: Fit, outcomes: Sequence[Outcome], *, as_json: bool, hashes: dict[str, str]) -> None:
+def _print(
+    found: Fit, outcomes: Sequence[ConfidenceOutcome], *, as_json: bool, hashes: dict[str, str]
+) -> None:
     """Print the block for the policy on standard output, and what it is worth on standard error."""
     values = asdict(found)
     if as_json:

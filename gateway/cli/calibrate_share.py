@@ -10,16 +10,16 @@ from pathlib import Path
 from rich.progress import track
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.cli.share_report import Result, fields_of, notes_of, tables_of
+from gateway.cli.share_report import ShareResult, fields_of, notes_of, tables_of
 from gateway.cli.terminal import console, show
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.rewriting import accepted, is_unchanged, replace_file
-from gateway.offline.thresholds import Cut, Picked, cuts, pick
+from gateway.offline.thresholds import Picked, ThresholdOption, cuts, pick
 from gateway.offline.traffic import Traffic, gather
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.threshold import NoThreshold, Threshold, rewritten, threshold_of
 from gateway.policy.model import Policy
-from gateway.records.line import NotARecord, Recorded
+from gateway.records.codec import BadRecord, DecisionRecord
 from gateway.records.reading import read_decisions
 
 
@@ -52,7 +52,7 @@ def calibrate_share(
     found = _cuts(traffic, records, threshold)
     picked = _pick(found, traffic, targets)
     number = picked.cut.number(threshold.comparison.operator)
-    result = Result(
+    result = ShareResult(
         policy=policy, threshold=threshold, traffic=traffic, cuts=found, picked=picked, number=number,
         wanted_share=targets.cloud_share, max_usd_per_day=targets.max_usd_per_day,
     )  # fmt: skip
@@ -60,7 +60,7 @@ def calibrate_share(
     _print(result, written, path=path, as_json=as_json)
 
 
-def _read(path: Path) -> Iterator[Recorded]:
+def _read(path: Path) -> Iterator[DecisionRecord]:
     try:
         lines = track(
             read_decisions(path),
@@ -71,13 +71,13 @@ def _read(path: Path) -> Iterator[Recorded]:
         )
         for _, recorded in lines:
             yield recorded
-    except NotARecord as error:
+    except BadRecord as error:
         raise CommandFailed(str(error), status=MISUSED) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
-def _cuts(traffic: Traffic, records: Path, threshold: Threshold) -> list[Cut]:
+def _cuts(traffic: Traffic, records: Path, threshold: Threshold) -> list[ThresholdOption]:
     total = len(traffic.requests)
     if not total:
         left = traffic.explained + traffic.scored_otherwise
@@ -91,7 +91,7 @@ def _cuts(traffic: Traffic, records: Path, threshold: Threshold) -> list[Cut]:
     return cuts(traffic.requests)
 
 
-def _pick(found: list[Cut], traffic: Traffic, targets: Targets) -> Picked:
+def _pick(found: list[ThresholdOption], traffic: Traffic, targets: Targets) -> Picked:
     cloud = None if targets.cloud_share is None else targets.cloud_share * len(traffic.requests)
     most = None
     if targets.max_usd_per_day is not None:
@@ -126,7 +126,7 @@ def _write(path: Path, policy: Policy, threshold: Threshold, number: str) -> Pol
     return after
 
 
-def _print(result: Result, written: Policy | None, *, path: Path, as_json: bool) -> None:
+def _print(result: ShareResult, written: Policy | None, *, path: Path, as_json: bool) -> None:
     if as_json:
         fields: Mapping[str, object] = fields_of(result)
         print(json.dumps({**fields, "written_policy_hash": written.hash if written else None}, indent=2))

@@ -11,7 +11,7 @@ import typer
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
-from gateway.domain.listen import parse_listen
+from gateway.domain.address import parse_listen
 
 _URL = re.compile("https?://", re.IGNORECASE)
 _SENDABLE = re.compile("[!-~]*")

@@ -25,7 +25,7 @@ from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import OpenAIModel, Policy, PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.server.grpc.render import render_explanation
 from gateway.server.grpc.wire import parse_request
 from gateway.types import Decision, PrivacyClass, Request, Scores
@@ -82,7 +82,7 @@ def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decisio
         privacy=privacy.score,
         budget=_budget_unspent(policy),
     )
-    view = View(deadline_s=policy.resilience.deadline_s.default)
+    view = RoutingState(deadline_s=policy.resilience.deadline_s.default)
     masked = Masker(policy, clock=clock).masked(request, privacy)
     return decide(request, scores=scores, privacy=privacy, policy=policy, view=view, masked=masked)
 

@@ -21,13 +21,13 @@ from gateway.cli.render import for_terminal
 from gateway.cli.serve_flags import AirGap
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.clock import SystemClock
-from gateway.domain.ticket import State as TicketState
 from gateway.domain.ticket import Ticket
+from gateway.domain.ticket import TicketState as TicketState
 from gateway.errors import GatewayError
-from gateway.extras.handoff.clerk import waiting
 from gateway.extras.handoff.open import open_clerk
+from gateway.extras.handoff.payload import HandoffQuestion
 from gateway.extras.handoff.queue import Queue, open_queue
-from gateway.extras.handoff.texts import Question
+from gateway.extras.handoff.responder import waiting
 from gateway.ledger.open import default_ledger_url
 
 COLUMNS = ("ticket", "state", "since", "tenant", "reason")
@@ -118,7 +118,7 @@ def take(
     Example: gateway handoff take --as jane
     """
 
-    async def work() -> tuple[Ticket, Question] | None:
+    async def work() -> tuple[Ticket, HandoffQuestion] | None:
         async with _queue(state, air_gap=air_gap) as queue:
             clerk = open_clerk(queue, environ=os.environ, by=_name(by), clock=SystemClock())
             if ticket is None:
@@ -205,7 +205,7 @@ def new_key() -> None:
 
     Example: gateway handoff new-key > handoff.key
     """
-    from gateway.extras.handoff.seal import new_key as fresh
+    from gateway.extras.handoff.encryption import new_key as fresh
 
     print(fresh())
 
@@ -257,7 +257,7 @@ def _row(ticket: Ticket, where: TicketState) -> tuple[str, ...]:
     return ticket.id, f"{where}{by}", _when(ticket.created_unix_s), ticket.tenant, ticket.reason
 
 
-def _show_request(ticket: Ticket, question: Question) -> None:
+def _show_request(ticket: Ticket, question: HandoffQuestion) -> None:
     """Print the conversation on standard output; on standard error, what is known of it."""
     rows = [
         ("ticket", ticket.id),

@@ -16,12 +16,12 @@ from gateway.complexity.complexity import shipped_scorer
 from gateway.complexity.scorer_file import write_scorer
 from gateway.offline.learning import Learned, TooFewOutcomes
 from gateway.offline.learning import learn as learned_from
-from gateway.offline.outcomes import BadOutcome, Outcome, gains_of, read_outcomes
-from gateway.offline.recorded_outcomes import Harvest, harvest
+from gateway.offline.outcomes import BadOutcome, QualityOutcome, gains_of, read_outcomes
+from gateway.offline.recorded_outcomes import RecordedOutcomes, harvest
 from gateway.offline.tenant_shares import TenantShare
-from gateway.policy.loading.wording import counted
+from gateway.policy.loading.messages import counted
 from gateway.policy.scorer import Scorer
-from gateway.records.line import NotARecord
+from gateway.records.codec import BadRecord
 from gateway.records.reading import read_lines
 
 
@@ -95,7 +95,7 @@ def learn(
         print(f"{'written':20}{output}")
 
 
-def _learned(rows: list[Outcome], base: Scorer, *, where: str, records: str) -> Learned:
+def _learned(rows: list[QualityOutcome], base: Scorer, *, where: str, records: str) -> Learned:
     try:
         return learned_from(
             np.array([row.features for row in rows]),
@@ -108,7 +108,12 @@ def _learned(rows: list[Outcome], base: Scorer, *, where: str, records: str) -> 
 
 
 def _show(
-    learned: Learned, found: Harvest | None, objections: list[str], *, is_written: bool, as_json: bool
+    learned: Learned,
+    found: RecordedOutcomes | None,
+    objections: list[str],
+    *,
+    is_written: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
         tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
@@ -133,7 +138,7 @@ def _objections(learned: Learned) -> list[str]:
     return said
 
 
-def _read(path: Path) -> list[Outcome]:
+def _read(path: Path) -> list[QualityOutcome]:
     try:
         if path == Path("-"):
             return [row for _, row in read_outcomes(sys.stdin.buffer)]
@@ -145,16 +150,16 @@ def _read(path: Path) -> list[Outcome]:
         raise CommandFailed(f"{path}:{error}", status=MISUSED) from None
 
 
-def _harvest(path: Path) -> Harvest:
+def _harvest(path: Path) -> RecordedOutcomes:
     try:
         return harvest(lambda: read_lines(path))
-    except NotARecord as error:
+    except BadRecord as error:
         raise CommandFailed(str(error), status=MISUSED) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
-def _said_of(found: Harvest | None) -> str:
+def _said_of(found: RecordedOutcomes | None) -> str:
     """Return what records held, for a person to whom it is too little."""
     if found is None:
         return ""
@@ -178,7 +183,7 @@ def _write(path: Path, learned: Learned, base: Scorer) -> None:
         raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _fields(learned: Learned, found: Harvest | None) -> dict[str, object]:
+def _fields(learned: Learned, found: RecordedOutcomes | None) -> dict[str, object]:
     records = {} if found is None else {"records": _counts(found)}
     return {
         "outcomes": learned.rows,
@@ -190,7 +195,7 @@ def _fields(learned: Learned, found: Harvest | None) -> dict[str, object]:
     }
 
 
-def _counts(found: Harvest) -> dict[str, int]:
+def _counts(found: RecordedOutcomes) -> dict[str, int]:
     return {
         "requests": found.requests,
         "feedback": found.feedback,
@@ -215,7 +220,7 @@ def _tenant_fields(share: TenantShare) -> dict[str, object]:
     return {"tenant": share.tenant, "outcomes": share.outcomes, **rounded, "is_worse": share.is_worse}
 
 
-def _rows(learned: Learned, found: Harvest | None) -> list[str]:
+def _rows(learned: Learned, found: RecordedOutcomes | None) -> list[str]:
     kept = "moved" if learned.is_moved else "kept: the outcomes do not speak for others"
     rows = [] if found is None else [(f"records: {name}", str(n)) for name, n in _counts(found).items()]
     rows += [("outcomes", str(learned.rows)), ("weights", kept)]

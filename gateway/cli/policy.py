@@ -12,9 +12,9 @@ from gateway.cli.options import Json
 from gateway.cli.policy_records import diff, replay
 from gateway.offline.policy_tests import run_tests
 from gateway.policy.loading.load import default_policy_path, load_policy
+from gateway.policy.loading.messages import counted
 from gateway.policy.loading.schema import json_schema
 from gateway.policy.loading.warnings import warnings_of
-from gateway.policy.loading.wording import counted
 
 app = typer.Typer(
     no_args_is_help=True,

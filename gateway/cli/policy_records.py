@@ -16,9 +16,9 @@ from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.replay import Difference, difference, not_reproduced, reads_labels
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.loading.load import load_policy
-from gateway.records.line import NotARecord, Recorded
+from gateway.records.codec import BadRecord, DecisionRecord
 from gateway.records.reading import read_decisions
-from gateway.routing import Choice
+from gateway.routing import ChainSelection
 from gateway.types import PrivacyClass
 
 On = Annotated[Path, typer.Option("--on", metavar="FILE", help="What --decisions of gateway serve named.")]
@@ -62,7 +62,7 @@ def diff(
         raise typer.Exit(WOULD_LEAK)
 
 
-_Found = list[tuple[str, Recorded, Difference]]
+_Found = list[tuple[str, DecisionRecord, Difference]]
 
 
 def _as_json(found: _Found, elsewhere: _Found, private: _Found) -> dict[str, object]:
@@ -107,7 +107,7 @@ def _show_diff(found: _Found, elsewhere: _Found, looser: list[str]) -> None:
         print(f"looser: {line}")
 
 
-def _way(choice: Choice) -> str:
+def _way(choice: ChainSelection) -> str:
     return f"{choice.rule}: {', '.join(choice.chain) or 'none'}"
 
 
@@ -164,10 +164,10 @@ def replay(
         raise typer.Exit(FAILED)
 
 
-def _read(path: Path) -> Iterator[tuple[str, Recorded]]:
+def _read(path: Path) -> Iterator[tuple[str, DecisionRecord]]:
     try:
         yield from read_decisions(path)
-    except NotARecord as error:
+    except BadRecord as error:
         raise CommandFailed(str(error), status=MISUSED) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None

@@ -10,8 +10,8 @@ import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
-from gateway.policy.loading.wording import counted
-from gateway.records.chain import Line, chained, faults
+from gateway.policy.loading.messages import counted
+from gateway.records.chain import ChainLine, chained, faults
 from gateway.records.files import chains_of, end_path, files_of, read_end
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ class _Report:
     """What there is of one chain, and what is wrong with it."""
 
     path: Path
-    lines: list[Line]
+    lines: list[ChainLine]
     faults: list[str]
 
     def fields(self) -> dict[str, object]:

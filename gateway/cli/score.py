@@ -16,7 +16,7 @@ from gateway.cli.explain import warn_of_entities
 from gateway.cli.options import PolicyFile
 from gateway.cli.scorers import opened_scorer
 from gateway.cli.terminal import console
-from gateway.offline.batch import BadLine, Scorer, parse_line, to_line
+from gateway.offline.batch import BadLine, BatchScorer, parse_line, to_line
 from gateway.policy.loading.load import default_policy_path, load_policy
 
 
@@ -47,7 +47,7 @@ def score(
     """
     checked = load_policy(policy or default_policy_path())
     warn_of_entities(checked.privacy)
-    texts = Scorer(checked.privacy, checked.scorer if scorer is None else opened_scorer(scorer))
+    texts = BatchScorer(checked.privacy, checked.scorer if scorer is None else opened_scorer(scorer))
     with _reading(input_path) as lines, _writing(output_path) as out:
         for number, line in enumerate(lines, start=1):
             try:

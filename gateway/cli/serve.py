@@ -1,6 +1,6 @@
 """`gateway serve`: run the gateway until a signal ends it."""
 
-from gateway.app.serve import Asked, run
+from gateway.app.serve import ServeSettings, run
 from gateway.cli import serve_flags as flags
 
 
@@ -38,4 +38,4 @@ def serve(
 
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
     """
-    run(Asked(**locals()))  # Nothing but the flags is local yet.
+    run(ServeSettings(**locals()))  # Nothing but the flags is local yet.

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from gateway.cli.terminal import names_and_values, table
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.offline.thresholds import Cut, Picked, nearest
+from gateway.offline.thresholds import Picked, ThresholdOption, nearest
 from gateway.offline.traffic import DAY_S, Traffic
+from gateway.policy.loading.messages import counted
 from gateway.policy.loading.threshold import Threshold
-from gateway.policy.loading.wording import counted
 from gateway.policy.model import Policy
 
 _STEPS = 20
@@ -21,13 +21,13 @@ _NEAR = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ShareResult:
     """A threshold that was picked, and what it was picked from."""
 
     policy: Policy
     threshold: Threshold
     traffic: Traffic
-    cuts: Sequence[Cut]
+    cuts: Sequence[ThresholdOption]
     picked: Picked
     number: str
     wanted_share: float | None
@@ -55,10 +55,10 @@ class Result:
         return min(cut.cloud for cut in self.cuts), max(cut.cloud for cut in self.cuts)
 
 
-def curve(result: Result) -> list[Cut]:
+def curve(result: ShareResult) -> list[ThresholdOption]:
     """Return the cuts nearest to 0, 5, 10 ... 100 % of all requests, each once."""
     total = len(result.traffic.requests)
-    cuts: list[Cut] = []
+    cuts: list[ThresholdOption] = []
     for step in range(_STEPS + 1):
         cut = nearest(result.cuts, total * step / _STEPS)
         if cut not in cuts:
@@ -66,7 +66,7 @@ def curve(result: Result) -> list[Cut]:
     return cuts
 
 
-def tables_of(result: Result) -> list[Table]:
+def tables_of(result: ShareResult) -> list[Table]:
     """Return what is printed for people."""
     traffic, comparison = result.traffic, result.threshold.comparison
     days, total = traffic.span_s / DAY_S, len(traffic.requests)
@@ -91,22 +91,22 @@ def tables_of(result: Result) -> list[Table]:
     return [names_and_values(rows), table(("cloud share", "threshold", "USD a day"), lines)]
 
 
-def _shown(result: Result, cloud: int, cost_usd_nanos: int) -> str:
+def _shown(result: ShareResult, cloud: int, cost_usd_nanos: int) -> str:
     return f"{result.share(cloud):.1%} to the cloud, {_usd(result, cost_usd_nanos)} USD a day"
 
 
-def _usd(result: Result, cost_usd_nanos: int) -> str:
+def _usd(result: ShareResult, cost_usd_nanos: int) -> str:
     usd = result.usd_per_day(cost_usd_nanos)
     return "unknown" if usd is None else f"{usd:.6f}"
 
 
-def _bound(result: Result) -> str:
+def _bound(result: ShareResult) -> str:
     if result.picked.bound_by == "spend":
         return f"the spend, {result.max_usd_per_day:g} USD a day"
     return f"the share, {result.wanted_share:.1%}"
 
 
-def notes_of(result: Result) -> Iterator[str]:
+def notes_of(result: ShareResult) -> Iterator[str]:
     """Yield what keeps the figures from being exact, a line each."""
     traffic = result.traffic
     if (wanted := result.wanted_share) is not None and result.picked.bound_by == "share":
@@ -136,7 +136,7 @@ def notes_of(result: Result) -> Iterator[str]:
             yield f"{counted(count, 'request')} {said}"
 
 
-def _missed(result: Result, wanted: float) -> Iterator[str]:
+def _missed(result: ShareResult, wanted: float) -> Iterator[str]:
     least, most = (result.share(cloud) for cloud in result.extremes)
     cut = result.picked.cut
     if not least <= wanted <= most:
@@ -149,7 +149,7 @@ def _missed(result: Result, wanted: float) -> Iterator[str]:
         yield f"many requests have the very same score, or there are few: the next shares are {shares}"
 
 
-def fields_of(result: Result) -> dict[str, object]:
+def fields_of(result: ShareResult) -> dict[str, object]:
     """Return what is printed for scripts; money in US dollars, shares from 0 to 1."""
     traffic, picked = result.traffic, result.picked.cut
     operator = result.threshold.comparison.operator

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.domain.listen import parse_address
+from gateway.domain.address import parse_address
 from gateway.simulate.faults import FAULTS
 from gateway.simulate.server import run_simulated_cloud
 

@@ -4,14 +4,14 @@ from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.client.failure import (
-    AnswerCut,
     CallFailed,
-    Exhausted,
+    DeadlineExceeded,
     GatewayDefect,
     NotAllowed,
-    OperatorNeeded,
-    OutOfTime,
+    OperatorActionRequired,
     RequestRefused,
+    ResourceExhausted,
+    StreamIncomplete,
     Unavailable,
     Unreachable,
 )
@@ -19,17 +19,17 @@ from gateway.client.prompt import prompt
 from gateway.client.streaming import AnswerStream, SyncAnswerStream
 
 __all__ = [
-    "AnswerCut",
     "AnswerStream",
     "CallFailed",
     "ClientTls",
-    "Exhausted",
+    "DeadlineExceeded",
     "GatewayClient",
     "GatewayDefect",
     "NotAllowed",
-    "OperatorNeeded",
-    "OutOfTime",
+    "OperatorActionRequired",
     "RequestRefused",
+    "ResourceExhausted",
+    "StreamIncomplete",
     "SyncAnswerStream",
     "SyncGatewayClient",
     "Unavailable",

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from gateway.client.advice import ADVICE
+from gateway.client.hints import ADVICE
 from gateway.types import Reason
 
 
@@ -85,13 +85,13 @@ class NotAllowed(CallFailed):
     way_out = ADVICE[Reason.UNAUTHENTICATED]
 
 
-class Exhausted(CallFailed):
+class ResourceExhausted(CallFailed):
     """A budget, a rate or a queue has no room; `retry_after_s` says when it has, where that is known."""
 
     way_out = "send a smaller message: it is larger than the gateway takes"
 
 
-class OperatorNeeded(CallFailed):
+class OperatorActionRequired(CallFailed):
     """It fails until an operator, or the caller's own wish, changes."""
 
     way_out = "tell the operator"
@@ -132,13 +132,13 @@ class Unreachable(CallFailed):
         return self.cure or self.way_out
 
 
-class OutOfTime(CallFailed):
+class DeadlineExceeded(CallFailed):
     """The deadline passed."""
 
     way_out = ADVICE[Reason.DEADLINE]
 
 
-class AnswerCut(CallFailed):
+class StreamIncomplete(CallFailed):
     """A streamed answer ended before it was complete; what came is no answer."""
 
     way_out = ADVICE[Reason.STREAM_TRUNCATED]
@@ -154,10 +154,10 @@ _KINDS: Mapping[str, type[CallFailed]] = {
     "INVALID_ARGUMENT": RequestRefused,
     "UNAUTHENTICATED": NotAllowed,
     "PERMISSION_DENIED": NotAllowed,
-    "RESOURCE_EXHAUSTED": Exhausted,
-    "FAILED_PRECONDITION": OperatorNeeded,
+    "RESOURCE_EXHAUSTED": ResourceExhausted,
+    "FAILED_PRECONDITION": OperatorActionRequired,
     "UNAVAILABLE": Unavailable,
-    "DEADLINE_EXCEEDED": OutOfTime,
+    "DEADLINE_EXCEEDED": DeadlineExceeded,
     "INTERNAL": GatewayDefect,
     "UNKNOWN": GatewayDefect,
 }
@@ -181,9 +181,9 @@ def failure_of(error: grpc.RpcError, *, has_text: bool = False) -> CallFailed:
 
 def _kind(code: str, reason: str, *, has_text: bool) -> type[CallFailed]:
     if reason == Reason.STREAM_TRUNCATED:
-        return AnswerCut
+        return StreamIncomplete
     if code == "UNAVAILABLE" and not reason:
-        return AnswerCut if has_text else Unreachable  # A gateway that ends takes its streams along.
+        return StreamIncomplete if has_text else Unreachable  # A gateway that ends takes its streams along.
     return _KINDS.get(code, CallFailed)
 
 

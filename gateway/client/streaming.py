@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import grpc
 
-from gateway.client.failure import AnswerCut, CallFailed, failure_of
+from gateway.client.failure import CallFailed, StreamIncomplete, failure_of
 from gateway.v1 import gateway_pb2
 
 
@@ -21,9 +21,9 @@ class Transcript:
 
     @property
     def answer(self) -> gateway_pb2.GenerateResponse:
-        """The whole answer, after the last event; raises AnswerCut where that has not come."""
+        """The whole answer, after the last event; raises StreamIncomplete where that has not come."""
         if self._completed is None:
-            raise AnswerCut(
+            raise StreamIncomplete(
                 code="ABORTED",
                 message="the stream ended without its last message: the answer is not complete",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.clock import Clock
-from gateway.dispatch.turn import Layer, Try
+from gateway.dispatch.layer import AttemptContext, Layer
 from gateway.errors import BackendError, BreakerOpen, BreakerVerdict
 from gateway.types import Chunk
 
@@ -32,7 +32,7 @@ class BreakerState(StrEnum):
 
 
 @dataclass(slots=True)
-class _Second:
+class _BreakerSecond:
     at: int
     calls: int = 0
     failures: int = 0
@@ -51,7 +51,7 @@ class Breaker:
         self._is_probing = False
         self._era = 0
         self._in_a_row = 0
-        self._window: deque[_Second] = deque()
+        self._window: deque[_BreakerSecond] = deque()
 
     def retry_after_s(self, now_s: float) -> float | None:
         """Return None if a call would be admitted, else the seconds after which one may be (0: unknown)."""
@@ -92,7 +92,7 @@ class Breaker:
     def _counts_too_many(self, is_failure: bool, second: int) -> bool:
         self._in_a_row = self._in_a_row + 1 if is_failure else 0
         if not self._window or self._window[-1].at != second:
-            self._window.append(_Second(second))
+            self._window.append(_BreakerSecond(second))
         self._window[-1].calls += 1
         self._window[-1].failures += is_failure
         while self._window[0].at <= second - WINDOW_S:
@@ -148,7 +148,7 @@ class Breakers:
         return self.of(model).retry_after_s(self._clock.monotonic_s()) or None
 
 
-class Guarded:
+class BreakerLayer:
     """The layer that asks the breaker first and tells it how the call ended."""
 
     def __init__(self, inner: Layer, *, breakers: Breakers, clock: Clock) -> None:
@@ -156,7 +156,7 @@ class Guarded:
         self._breakers = breakers
         self._clock = clock
 
-    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BreakerOpen without a call."""
         model = attempt.turn.model
         breaker = self._breakers.of(model)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from gateway.backends.canned import Occasion, choose_reply, text_of
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.deadline import is_over
-from gateway.dispatch.ending import degraded_reason, not_degraded
+from gateway.dispatch.attempt_log import AttemptLog
+from gateway.dispatch.failure_summary import degraded_reason, not_degraded
 from gateway.dispatch.hedge import Hedge
-from gateway.dispatch.recovery import Joint, Judge, Told, continuation
-from gateway.dispatch.trail import Trail
-from gateway.dispatch.turn import Turn
+from gateway.dispatch.layer import Target
+from gateway.dispatch.recovery import Judge, SentText, StreamSplicer, continuation
+from gateway.dispatch.time_limit import is_over
 from gateway.errors import (
     AttemptError,
     BackendInvalid,
@@ -32,7 +32,7 @@ from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Ro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class DispatchRequest:
     """What dispatch was asked to do."""
 
     request: Request
@@ -41,19 +41,19 @@ class Order:
     deadline: Deadline
     """The caller's, less the reserve for the reply."""
     is_streamed: bool
-    trail: Trail
+    trail: AttemptLog
     """Where every try is noted."""
     judge: Judge | None = None
     """Says how private a request is that holds what was already answered; without one none is sent."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Walk:
+class _ChainRun:
     """Where one request stands on its way along the chain."""
 
-    order: Order
-    trail: Trail
-    told: Told = field(default_factory=Told)
+    order: DispatchRequest
+    trail: AttemptLog
+    told: SentText = field(default_factory=SentText)
     engine_died: bool = False
     was_begun: bool = False
     """Whether a model began to answer, and so took the request for a valid one."""
@@ -78,9 +78,9 @@ class Chain:
         self._heals_after_s = heals_after_s
         self._clock = clock
 
-    async def __call__(self, order: Order, /) -> AsyncGenerator[StreamEvent, None]:
+    async def __call__(self, order: DispatchRequest, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        walk = _Walk(order=order, trail=order.trail)
+        walk = _ChainRun(order=order, trail=order.trail)
         turns = self._turns(walk)
         for turn in turns:
             try:
@@ -93,7 +93,7 @@ class Chain:
         for event in self._canned(walk):
             yield event
 
-    def _turns(self, walk: _Walk) -> Iterator[Turn]:
+    def _turns(self, walk: _ChainRun) -> Iterator[Target]:
         """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one.
 
         When no other model answered, one that was not sure gets a second turn, and has to answer: that is
@@ -116,10 +116,10 @@ class Chain:
         if chain and is_over(order.deadline, self._clock):
             raise DeadlinePassed("the deadline passed before an answer", attempts=walk.trail.attempts)
 
-    def _turn(self, model: str, walk: _Walk, *, is_last: bool, may_escalate: bool) -> Turn:
+    def _turn(self, model: str, walk: _ChainRun, *, is_last: bool, may_escalate: bool) -> Target:
         order = walk.order
         permit = order.decision.permits.get(model)
-        return Turn(
+        return Target(
             request=order.request if permit is None else permit.request,
             permit=permit,
             policy=order.policy,
@@ -131,12 +131,12 @@ class Chain:
             trail=walk.trail,
         )
 
-    def _is_shut_out(self, model: str, walk: _Walk) -> bool:
+    def _is_shut_out(self, model: str, walk: _ChainRun) -> bool:
         """Say whether a request that an engine died of must not enter this one."""
         return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
 
     async def _serve(
-        self, turn: Turn, turns: Iterator[Turn], walk: _Walk
+        self, turn: Target, turns: Iterator[Target], walk: _ChainRun
     ) -> AsyncGenerator[StreamEvent, None]:
         """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
         continued = await self._continued(turn, walk)
@@ -153,20 +153,20 @@ class Chain:
             async for event in events:
                 yield event
 
-    async def _continued(self, turn: Turn, walk: _Walk) -> Turn | None:
+    async def _continued(self, turn: Target, walk: _ChainRun) -> Target | None:
         order = walk.order
         if not walk.resumes or order.judge is None:
             return None
         return await continuation(turn, walk.told, decision=order.decision, judge=order.judge)
 
     async def _answer(
-        self, asked: Turn, turns: Iterator[Turn], walk: _Walk
+        self, asked: Target, turns: Iterator[Target], walk: _ChainRun
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer of a model, or of the one that was asked beside it and began sooner."""
         last: Chunk | None = None
         usage: Usage | None = None
 
-        def rival() -> Turn | None:
+        def rival() -> Target | None:
             return None if is_over(walk.order.deadline, self._clock) else next(turns, None)
 
         async with self._hedge.opened(
@@ -174,7 +174,7 @@ class Chain:
             rival=rival if self._may_be_hedged(asked, walk) else None,
             consider=lambda error: self._consider(error, walk),
         ) as (turn, chunks):
-            joint = Joint(walk.told, turn, may_fit=walk.resumes)
+            joint = StreamSplicer(walk.told, turn, may_fit=walk.resumes)
             async for chunk in chunks:
                 for event in joint.take(chunk):
                     yield event
@@ -192,7 +192,7 @@ class Chain:
             attempts=walk.trail.attempts,
         )
 
-    def _may_be_hedged(self, asked: Turn, walk: _Walk) -> bool:
+    def _may_be_hedged(self, asked: Target, walk: _ChainRun) -> bool:
         """Say whether the next model may run beside one: not two engines, for one request might end both."""
         if asked.is_last or walk.told.void_reason is not None:
             return False
@@ -201,7 +201,7 @@ class Chain:
         beside = next((name for name in following if not self._is_shut_out(name, walk)), None)
         return beside is not None and {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
 
-    def _consider(self, error: AttemptError, walk: _Walk) -> None:
+    def _consider(self, error: AttemptError, walk: _ChainRun) -> None:
         """Raise what ends the request; return if the next model may be tried."""
         walk.was_begun = walk.was_begun or bool(walk.told.parts)
         walk.told.cut(error.reason)
@@ -221,13 +221,13 @@ class Chain:
         if walk.told.void_reason is not None and walk.order.policy.resilience.recovery == "fail":
             raise self._truncated(error.model, walk) from error
 
-    def _may_go_on(self, error: AttemptError, walk: _Walk) -> bool:
+    def _may_go_on(self, error: AttemptError, walk: _ChainRun) -> bool:
         """Say whether the next model may be tried after this error."""
         if isinstance(error, ContentFiltered):
             return walk.order.policy.resilience.content_filter == "next"
         return error.fallback
 
-    def _check_request(self, walk: _Walk) -> None:
+    def _check_request(self, walk: _ChainRun) -> None:
         """Raise the last refusal if every model of the chain refused the request as such.
 
         What one model began to answer is no bad request: the others' refusals are their own limits, and must
@@ -239,7 +239,7 @@ class Chain:
             refusals[-1].attempts = walk.trail.attempts
             raise refusals[-1]
 
-    def _canned(self, walk: _Walk) -> Iterator[StreamEvent]:
+    def _canned(self, walk: _ChainRun) -> Iterator[StreamEvent]:
         """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it.
 
         A request that every model refuses gets no canned reply: raises BackendInvalid.
@@ -278,7 +278,7 @@ class Chain:
             attempts=walk.trail.attempts,
         )
 
-    def _truncated(self, model: str, walk: _Walk) -> StreamTruncated:
+    def _truncated(self, model: str, walk: _ChainRun) -> StreamTruncated:
         error = StreamTruncated(model, "the answer was cut after it had begun, and nothing stands in for it")
         error.attempts = walk.trail.attempts
         return error

@@ -26,24 +26,24 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend, Foreseeing, Shared
-from gateway.backends.confident import Confident
+from gateway.backends.base import Backend, LoadAware, QueueAware
+from gateway.backends.confident import ConfidenceGuard
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.breaker import Breakers, Guarded
-from gateway.dispatch.chain import Chain, Order
-from gateway.dispatch.deadline import Within
+from gateway.dispatch.attempt_log import AttemptLog
+from gateway.dispatch.attempt_recorder import AttemptRecorder
+from gateway.dispatch.breaker import BreakerLayer, Breakers
+from gateway.dispatch.budget import BudgetLayer, Ledger
+from gateway.dispatch.chain import Chain, DispatchRequest
+from gateway.dispatch.concurrency import ConcurrencyLayer, ConcurrencyLimits
+from gateway.dispatch.cooldowns import Cooldowns
 from gateway.dispatch.hedge import Hedge
-from gateway.dispatch.limited import Gates, Limited
-from gateway.dispatch.pace import Paces, foreseen_s
-from gateway.dispatch.pauses import Pauses
-from gateway.dispatch.record import Recorded
+from gateway.dispatch.latency import LatencyTracker, foreseen_s
+from gateway.dispatch.layer import Layer, most_tokens
 from gateway.dispatch.recovery import Judge
-from gateway.dispatch.reserve import Ledger, Reserve
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
-from gateway.dispatch.trail import Trail
-from gateway.dispatch.turn import Layer, most_tokens
-from gateway.dispatch.unmask import Unmasked
+from gateway.dispatch.time_limit import TimeLimit
+from gateway.dispatch.unmask import UnmaskLayer
 from gateway.errors import NotPermitted
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.types import Answer, Decision, Request, StreamEvent
@@ -58,24 +58,24 @@ def before_reply(deadline: Deadline) -> Deadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vitals:
+class ModelHealth:
     """What a process has learned of its models; it outlives a policy."""
 
     breakers: Breakers
-    pauses: Pauses
-    paces: Paces
+    pauses: Cooldowns
+    paces: LatencyTracker
     retry_budget: RetryBudget
-    gates: Gates
+    gates: ConcurrencyLimits
 
     @classmethod
-    def unknown(cls, clock: Clock, *, has_tenants: bool = True) -> "Vitals":
+    def unknown(cls, clock: Clock, *, has_tenants: bool = True) -> "ModelHealth":
         """Return what is known before the first call."""
         return cls(
             breakers=Breakers(clock),
-            pauses=Pauses(clock),
-            paces=Paces(clock),
+            pauses=Cooldowns(clock),
+            paces=LatencyTracker(clock),
             retry_budget=RetryBudget(clock),
-            gates=Gates(clock, has_tenants=has_tenants),
+            gates=ConcurrencyLimits(clock, has_tenants=has_tenants),
         )
 
     def forget(self, model: str) -> None:
@@ -96,40 +96,42 @@ class Dispatcher:
         ledger: Ledger,
         clock: Clock,
         rng: random.Random | None = None,
-        vitals: Vitals | None = None,
+        vitals: ModelHealth | None = None,
     ) -> None:
-        vitals = vitals or Vitals.unknown(clock)
+        vitals = vitals or ModelHealth.unknown(clock)
         breakers, pauses = vitals.breakers, vitals.pauses
 
         def heals_after_s(model: str) -> float | None:
             return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
 
         self._clock = clock
-        self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, Foreseeing)}
-        self._shared = {name: each for name, each in backends.items() if isinstance(each, Shared)}
+        self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, QueueAware)}
+        self._shared = {name: each for name, each in backends.items() if isinstance(each, LoadAware)}
         self._paces = vitals.paces
         self._pauses = vitals.pauses
         self._retry_budget = vitals.retry_budget
         self._gates = vitals.gates
-        confident = {name: Confident(backend, clock=clock) for name, backend in backends.items()}
-        within = Within(confident, clock=clock, paces=self._paces)
-        self._reserve = Reserve(within, ledger=ledger, clock=clock)
-        guarded = Guarded(self._reserve, breakers=breakers, clock=clock)
+        confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
+        within = TimeLimit(confident, clock=clock, paces=self._paces)
+        self._reserve = BudgetLayer(within, ledger=ledger, clock=clock)
+        guarded = BreakerLayer(self._reserve, breakers=breakers, clock=clock)
         jitter = rng or random.Random()  # noqa: S311 - no secret
 
         def chain(calls: Layer) -> Chain:
             retry = Retry(
-                Recorded(calls, clock=clock),
+                AttemptRecorder(calls, clock=clock),
                 breakers=breakers,
                 pauses=pauses,
                 retry_budget=vitals.retry_budget,
                 clock=clock,
                 rng=jitter,
             )
-            hedge = Hedge(Unmasked(retry), paces=vitals.paces, retry_budget=vitals.retry_budget, clock=clock)
+            hedge = Hedge(
+                UnmaskLayer(retry), paces=vitals.paces, retry_budget=vitals.retry_budget, clock=clock
+            )
             return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
-        self._chain = chain(Limited(guarded, gates=vitals.gates, clock=clock))
+        self._chain = chain(ConcurrencyLayer(guarded, gates=vitals.gates, clock=clock))
         self._chain_beside = chain(guarded)
 
     async def generate(
@@ -139,7 +141,7 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: Trail | None = None,
+        trail: AttemptLog | None = None,
     ) -> Answer:
         """Return one model's whole answer, or the canned reply; every try is noted in `trail`.
 
@@ -151,7 +153,7 @@ class Dispatcher:
         return await _answer_of(events)
 
     async def generate_beside(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: Trail
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: AttemptLog
     ) -> Answer:
         """Return the answer to what no caller waits for, as `generate` does, in no place of a caller.
 
@@ -167,7 +169,7 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: Trail | None = None,
+        trail: AttemptLog | None = None,
         judge: Judge | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
@@ -233,7 +235,7 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: Trail | None,
+        trail: AttemptLog | None,
         is_streamed: bool,
         judge: Judge | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -258,19 +260,19 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: Trail | None,
+        trail: AttemptLog | None,
         is_streamed: bool = False,
         judge: Judge | None = None,
-    ) -> Order:
+    ) -> DispatchRequest:
         if decision.policy_hash != policy.hash:
             raise NotPermitted("a request goes on under the policy that it was decided under")
-        return Order(
+        return DispatchRequest(
             request=request,
             decision=decision,
             policy=policy,
             deadline=before_reply(deadline),
             is_streamed=is_streamed,
-            trail=trail or Trail(self._clock),
+            trail=trail or AttemptLog(self._clock),
             judge=judge,
         )
 

@@ -9,19 +9,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from gateway.clock import Clock
-from gateway.dispatch.pace import Paces
+from gateway.dispatch.latency import LatencyTracker
+from gateway.dispatch.layer import Target
 from gateway.dispatch.retry_budget import RetryBudget
-from gateway.dispatch.turn import Turn
 from gateway.errors import AttemptError
 from gateway.types import Chunk
 
-TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
+TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 
 
 class _Leg:
     """One model's turn in a task of its own, which is at most one piece ahead of its reader."""
 
-    def __init__(self, turn: Turn, layer: TurnLayer, *, started_s: float) -> None:
+    def __init__(self, turn: Target, layer: TurnLayer, *, started_s: float) -> None:
         self.turn = turn
         self.started_s = started_s
         self._pieces: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(1)
@@ -67,7 +67,9 @@ class _Leg:
 class Hedge:
     """Opens turns, and where the policy says so a second one beside a slow first one."""
 
-    def __init__(self, layer: TurnLayer, *, paces: Paces, retry_budget: RetryBudget, clock: Clock) -> None:
+    def __init__(
+        self, layer: TurnLayer, *, paces: LatencyTracker, retry_budget: RetryBudget, clock: Clock
+    ) -> None:
         self._layer = layer
         self._clock = clock
         self._paces = paces
@@ -76,11 +78,11 @@ class Hedge:
     @asynccontextmanager
     async def opened(
         self,
-        turn: Turn,
+        turn: Target,
         *,
-        rival: Callable[[], Turn | None] | None,
+        rival: Callable[[], Target | None] | None,
         consider: Callable[[AttemptError], None],
-    ) -> AsyncGenerator[tuple[Turn, AsyncIterator[Chunk]], None]:
+    ) -> AsyncGenerator[tuple[Target, AsyncIterator[Chunk]], None]:
         """Give the turn that answers, and its pieces; raises the error of the last turn that failed.
 
         `rival` takes the next turn of the chain; None: no other one may run beside this one. `consider` is
@@ -94,7 +96,7 @@ class Hedge:
         legs: list[_Leg] = []
         with self._retry_budget.ticket() as ticket:
 
-            def second() -> Turn | None:
+            def second() -> Target | None:
                 return rival() if ticket.take() else None
 
             try:
@@ -118,17 +120,17 @@ class Hedge:
 
     async def _race(
         self,
-        turn: Turn,
+        turn: Target,
         legs: list[_Leg],
         *,
         after_s: float,
-        rival: Callable[[], Turn | None],
+        rival: Callable[[], Target | None],
         consider: Callable[[AttemptError], None],
     ) -> tuple[_Leg, Chunk]:
         """Return the leg that speaks first, and what it says."""
         asked: dict[asyncio.Task[Chunk | Exception | None], _Leg] = {}
 
-        def start(another: Turn) -> None:
+        def start(another: Target) -> None:
             legs.append(_Leg(another, self._layer, started_s=self._clock.monotonic_s()))
             asked[asyncio.create_task(legs[-1].next())] = legs[-1]
 
@@ -154,7 +156,7 @@ class Hedge:
             for task in asked:
                 task.cancel()
 
-    def _after_s(self, turn: Turn) -> float | None:
+    def _after_s(self, turn: Target) -> float | None:
         """Return when a second model is asked; None: never."""
         after = turn.policy.resilience.hedge_after
         return self._paces.begin_s(turn.model) if after == "p95" else after

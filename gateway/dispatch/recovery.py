@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gateway.dispatch.turn import Turn
+from gateway.dispatch.layer import Target
 from gateway.routing import begun_request, permit_continuation
-from gateway.types import Chunk, Decision, Delta, Privacy, Reason, Request, Restart, StreamEvent
+from gateway.types import Chunk, Decision, Delta, PrivacyAssessment, Reason, Request, Restart, StreamEvent
 
-Judge = Callable[[Request], Awaitable[Privacy]]
+Judge = Callable[[Request], Awaitable[PrivacyAssessment]]
 """Says how private a request is; one that has no answer says restricted."""
 
 
 @dataclass(slots=True)
-class Told:
+class SentText:
     """Text goes out as deltas of one attempt; a restart voids it, and the next attempt begins anew."""
 
     attempt: int = 0
@@ -50,14 +50,14 @@ class Told:
         return restart
 
 
-class Joint:
+class StreamSplicer:
     """Joins the pieces of one model's turn to what was sent before it.
 
     A turn that goes on adds to it. A whole answer may `fit`: as long as it says what was sent, word for word,
     it is held back, and what it says beyond follows; where it differs, the caller is told to begin anew.
     """
 
-    def __init__(self, told: Told, turn: Turn, *, may_fit: bool) -> None:
+    def __init__(self, told: SentText, turn: Target, *, may_fit: bool) -> None:
         self._told = told
         self._turn = turn
         self._parts = [told.text] if turn.continue_final_message else []
@@ -101,7 +101,7 @@ class Joint:
         return self.text
 
 
-async def continuation(turn: Turn, told: Told, *, decision: Decision, judge: Judge) -> Turn | None:
+async def continuation(turn: Target, told: SentText, *, decision: Decision, judge: Judge) -> Target | None:
     """Return the turn in which the model goes on from what was sent; None where it cannot or may not.
 
     A grammar would begin anew in the middle of a JSON text, so that is asked for whole. Each piece that was

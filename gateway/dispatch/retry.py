@@ -11,9 +11,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
-from gateway.dispatch.pauses import Pauses
+from gateway.dispatch.cooldowns import Cooldowns
+from gateway.dispatch.layer import AttemptContext, Layer, Target
 from gateway.dispatch.retry_budget import RetryBudget, RetryTicket
-from gateway.dispatch.turn import Layer, Try, Turn
 from gateway.errors import AttemptError, BackendRateLimited, ModelPaused
 from gateway.policy.model import Backoff
 from gateway.types import Chunk, Reason
@@ -42,7 +42,7 @@ class Retry:
         inner: Layer,
         *,
         breakers: Breakers,
-        pauses: Pauses,
+        pauses: Cooldowns,
         retry_budget: RetryBudget,
         clock: Clock,
         rng: random.Random,
@@ -54,7 +54,7 @@ class Retry:
         self._clock = clock
         self._rng = rng
 
-    async def __call__(self, turn: Turn, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, turn: Target, /) -> AsyncGenerator[Chunk, None]:
         """Yield the answer of the first try that began to give one; raises the error of the last."""
         with self._retry_budget.ticket() as ticket:
             begun: _Begun = await self._retrying(turn, ticket)(self._begin, turn)
@@ -64,17 +64,17 @@ class Retry:
                 async for chunk in chunks:
                     yield chunk
 
-    async def _begin(self, turn: Turn) -> _Begun:
+    async def _begin(self, turn: Target) -> _Begun:
         # Before each try: while this one backed off, another request may have been asked for a pause.
         await self._wait_until_allowed(turn)
-        chunks = self._inner(Try(turn=turn))
+        chunks = self._inner(AttemptContext(turn=turn))
         try:
             return await anext(chunks), chunks
         except BackendRateLimited as error:
             self._pauses.extend(turn.model, error.retry_after_s or turn.policy.resilience.backoff_s.first)
             raise
 
-    def _retrying(self, turn: Turn, ticket: RetryTicket) -> AsyncRetrying:
+    def _retrying(self, turn: Target, ticket: RetryTicket) -> AsyncRetrying:
         resilience = turn.policy.resilience
 
         def wait_s(state: RetryCallState) -> float:
@@ -98,25 +98,25 @@ class Retry:
             reraise=True,
         )
 
-    def _may_wait(self, turn: Turn, asked_s: float, wait_s: float) -> bool:
+    def _may_wait(self, turn: Target, asked_s: float, wait_s: float) -> bool:
         """Say whether to wait `wait_s`, of which the model asked for `asked_s`, rather than go on."""
         is_short = asked_s <= turn.policy.resilience.backoff_s.max
         return (is_short or turn.is_last) and wait_s < turn.deadline.remaining_s(self._clock)
 
-    def _has_retry_budget(self, turn: Turn, ticket: RetryTicket) -> bool:
+    def _has_retry_budget(self, turn: Target, ticket: RetryTicket) -> bool:
         if ticket.take():
             return True
         turn.trail.refuse(turn.model, Reason.RETRY_BUDGET)
         return False
 
-    async def _wait_until_allowed(self, turn: Turn) -> None:
+    async def _wait_until_allowed(self, turn: Target) -> None:
         while (wait_s := self._pauses.remaining_s(turn.model)) > 0:
             if not self._may_wait(turn, wait_s, wait_s):
                 turn.trail.refuse(turn.model, Reason.RATE_LIMITED)
                 raise ModelPaused(turn.model, "it asked for a pause", retry_after_s=wait_s)
             await self._pause(turn, wait_s)
 
-    async def _pause(self, turn: Turn, wait_s: float) -> None:
+    async def _pause(self, turn: Target, wait_s: float) -> None:
         turn.trail.paused_s += wait_s
         await self._clock.sleep(wait_s)
 

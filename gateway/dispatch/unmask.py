@@ -4,21 +4,21 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from gateway.dispatch.turn import Turn
+from gateway.dispatch.layer import Target
 from gateway.policy.model import OpenAIModel
 from gateway.privacy.masking.restore import Restorer
 from gateway.types import Chunk
 
-TurnLayer = Callable[[Turn], AsyncGenerator[Chunk, None]]
+TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 
 
-class Unmasked:
+class UnmaskLayer:
     """Restores what a turn answers; a turn without a mask passes as it is."""
 
     def __init__(self, inner: TurnLayer) -> None:
         self._inner = inner
 
-    async def __call__(self, turn: Turn, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, turn: Target, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer with the values of the request."""
         restorer = _restorer(turn)
         async with aclosing(self._inner(turn)) as chunks:
@@ -32,7 +32,7 @@ class Unmasked:
                 yield chunk if text == chunk.text else replace(chunk, text=text)
 
 
-def _restorer(turn: Turn) -> Restorer | None:
+def _restorer(turn: Target) -> Restorer | None:
     if turn.permit is None or not turn.permit.values:
         return None
     in_urls = isinstance(turn.spec, OpenAIModel) and turn.spec.restore_in_urls

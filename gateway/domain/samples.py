@@ -17,7 +17,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BoundedSample:
     """One value, or a bound that it would have passed if nothing had cut it."""
 
     value: float
@@ -58,7 +58,7 @@ class Estimate:
         return sum(value * share for value, share in found) / total
 
 
-def estimate(samples: Iterable[Sample]) -> Estimate | None:
+def estimate(samples: Iterable[BoundedSample]) -> Estimate | None:
     """Return the distribution that values and bounds suggest (Kaplan and Meier); None of too few samples.
 
     A bound counts among those that pass every value below it, and says nothing of what is above it. The
@@ -83,7 +83,7 @@ def estimate(samples: Iterable[Sample]) -> Estimate | None:
     return Estimate((*shares, (largest, above)))
 
 
-def _largest_but_one(ordered: Sequence[Sample]) -> float:
+def _largest_but_one(ordered: Sequence[BoundedSample]) -> float:
     """Return the largest value that the weight of one new sample does not outweigh."""
     passed = 0.0
     for sample in reversed(ordered):

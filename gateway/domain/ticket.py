@@ -6,7 +6,7 @@ from enum import StrEnum
 from gateway.types import PrivacyClass, Reason
 
 
-class State(StrEnum):
+class TicketState(StrEnum):
     """Where a ticket stands."""
 
     WAITING = "waiting"
@@ -32,11 +32,11 @@ class Ticket:
     lease_ends_unix_s: float = 0.0
     answered_unix_s: float | None = None
 
-    def state(self, unix_s: float) -> State:
+    def state(self, unix_s: float) -> TicketState:
         """Return where it stands at a moment."""
         if self.answered_unix_s is not None:
-            return State.ANSWERED
-        return State.TAKEN if self.taken_by and unix_s < self.lease_ends_unix_s else State.WAITING
+            return TicketState.ANSWERED
+        return TicketState.TAKEN if self.taken_by and unix_s < self.lease_ends_unix_s else TicketState.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,15 +20,15 @@ from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
 from gateway.engine.calibrated import check_calibration, sha256_of_text
-from gateway.engine.faults import place_of
+from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
-from gateway.engine.owner import wake_with_owner, watch_owner
+from gateway.engine.parent_watch import wake_with_owner, watch_owner
 from gateway.engine.prompt import PromptMaker
+from gateway.engine.request_errors import place_of
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.server import Answers, EngineService, make_private, serve
-from gateway.engine.steps import DecodeFailed
+from gateway.engine.server import EngineService, OutputRouter, make_private, serve
 from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.threads import default_threads
 from gateway.errors import StartupError
@@ -122,7 +122,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    answers = Answers(loop)
+    answers = OutputRouter(loop)
     scheduler = Scheduler(
         model,
         name=name,
@@ -146,7 +146,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
 
     def ready() -> None:
         pulse = threading.Thread(
-            target=beat, args=(Pulse(scheduler, template), spec.hang_s / BEATS), daemon=True
+            target=beat, args=(Watchdog(scheduler, template), spec.hang_s / BEATS), daemon=True
         )
         say(
             event="ready",
@@ -201,7 +201,7 @@ def beating_while_loading() -> Iterator[None]:
         is_loaded.set()
 
 
-class Pulse:
+class Watchdog:
     """Whether an engine is well: it has nothing to do, or made a step since the last look; nothing hangs."""
 
     def __init__(self, scheduler: Scheduler, template: ChatTemplate) -> None:
@@ -217,7 +217,7 @@ class Pulse:
         return True
 
 
-def beat(pulse: Pulse, pause_s: float) -> None:
+def beat(pulse: Watchdog, pause_s: float) -> None:
     """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent."""
     while True:
         if pulse.is_well():

@@ -13,10 +13,10 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
+from gateway.engine.interfaces import BatchToken, DecodeFailed, DecodeInterrupted, KvCacheFull, Sampling
 from gateway.engine.llama_log import log
 from gateway.engine.llama_params import LlamaSettings, context_params, model_params
 from gateway.engine.llama_sampler import LlamaSampler
-from gateway.engine.steps import BatchToken, DecodeFailed, DecodeInterrupted, KvCacheFull, Sampling
 from gateway.errors import StartupError
 
 _GO_ON, _ABORT = b"\0", b"\1"

@@ -18,7 +18,7 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
-from gateway.engine.steps import GrammarRefused, NothingToSample, Sampling, TokenLogprob
+from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling, TokenLogprob
 
 _RANDOM_SEED = 0xFFFFFFFF
 """LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""

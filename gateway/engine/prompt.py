@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.engine.template import ChatTemplate, TemplateBroken
-from gateway.engine.turns import Turn
+from gateway.engine.turns import RoleText
 
 
 class Vocabulary(Protocol):
@@ -39,7 +39,9 @@ class PromptMaker:
         self._template = template
         self._control = any_of(vocabulary.control_texts())
 
-    def tokens(self, messages: Sequence[Turn], *, continue_final_message: bool = False) -> tuple[int, ...]:
+    def tokens(
+        self, messages: Sequence[RoleText], *, continue_final_message: bool = False
+    ) -> tuple[int, ...]:
         """Return the prompt's tokens; raises TemplateBroken.
 
         With `continue_final_message` the last message stands after the words that begin an answer, as plain
@@ -51,7 +53,7 @@ class PromptMaker:
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
         return tuple(self._vocabulary.begin(tokens))
 
-    def _segments(self, messages: Sequence[Turn]) -> list[tuple[str, bool]]:
+    def _segments(self, messages: Sequence[RoleText]) -> list[tuple[str, bool]]:
         """Return the prompt in pieces of (text, whether control tokens in it are a caller's words)."""
         secret = secrets.token_hex(16)
         quoted: list[str] = []

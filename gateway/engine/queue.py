@@ -7,9 +7,9 @@ from enum import Enum, auto
 
 from gateway import errors
 from gateway.domain.samples import QUANTILE
-from gateway.engine.job import Job
-from gateway.engine.pace import Forecast, Pace, Work, starts
+from gateway.engine.engine_request import EngineRequest
 from gateway.engine.risk import RiskBudget
+from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work, starts
 
 PATIENCE_S = 60.0
 """A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
@@ -32,12 +32,12 @@ class Admission(Enum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Waiting:
+class QueuedRequest:
     """A job in the queue; the order is that of being served."""
 
     due_s: float
     ticket: int
-    job: Job = field(compare=False)
+    job: EngineRequest = field(compare=False)
     submitted_s: float = field(compare=False)
     known_tokens: int = field(default=0, compare=False)
     """Tokens of its prompt that were found in memory."""
@@ -62,8 +62,8 @@ class Queue:
         name: str,
         limit: int,
         slots: int,
-        pace: Pace,
-        known_tokens: Callable[[Job], int],
+        pace: ThroughputModel,
+        known_tokens: Callable[[EngineRequest], int],
     ) -> None:
         """`known_tokens` says how many tokens of a job's prompt are in memory."""
         self._name = name
@@ -72,19 +72,19 @@ class Queue:
         self._pace = pace
         self._known_tokens = known_tokens
         self._risks = RiskBudget(most=slots)
-        self._waiting: list[Waiting] = []
+        self._waiting: list[QueuedRequest] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, ticket: int, job: Job, *, now_s: float, busy: Sequence[Work]) -> None:
+    def add(self, ticket: int, job: EngineRequest, *, now_s: float, busy: Sequence[Work]) -> None:
         """Queue a job; EngineQueueFull, with the wait, when the queue is full or the time will not suffice.
 
         `busy` is what those that run still have to do. Whoever finds a free slot does not count as waiting;
         whoever finds an idle engine is taken whatever is predicted.
         """
         others = [each for each in self._waiting if each.job.deadline.at_s > now_s]
-        entry = Waiting(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
+        entry = QueuedRequest(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
         if not (busy or others):
             insort(self._waiting, replace(entry, admission=Admission.IDLE))
             return
@@ -106,7 +106,7 @@ class Queue:
             self._risks.take()
         insort(self._waiting, entry)
 
-    def note_end(self, entry: Waiting, *, is_in_time: bool | None) -> None:
+    def note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
         """Take how a request ended; None: something else than its time ended it."""
         if entry.admission is not Admission.IDLE:
             self._risks.note(was_risk=entry.admission is Admission.RISK, is_in_time=is_in_time)
@@ -115,7 +115,7 @@ class Queue:
         """Whether a slot is free beside so many, and a late answer more keeps the promise."""
         return others < self._slots and self._risks.is_left
 
-    def forecast(self, busy: Sequence[Work]) -> Forecast:
+    def forecast(self, busy: Sequence[Work]) -> ServiceForecast:
         """Return what one request more, behind all that wait, has to reckon with.
 
         Where a slot is free that is what half of the answers take, whatever may be risked at this moment: a
@@ -130,15 +130,15 @@ class Queue:
         share = LIKELY if len(busy) + len(self._waiting) < self._slots else QUANTILE
         return self._pace.forecast(wait_s, sequences=occupancy, share=share)
 
-    def pop(self) -> Waiting | None:
+    def pop(self) -> QueuedRequest | None:
         """Take out who is to be served next; None when nobody waits."""
         return self._waiting.pop(0) if self._waiting else None
 
-    def put_back(self, entry: Waiting) -> None:
+    def put_back(self, entry: QueuedRequest) -> None:
         """Queue again, in the same place, what could not be served yet."""
         insort(self._waiting, entry)
 
-    def remove(self, is_gone: Callable[[Waiting], bool]) -> list[Waiting]:
+    def remove(self, is_gone: Callable[[QueuedRequest], bool]) -> list[QueuedRequest]:
         """Take out and return all for which a condition holds."""
         gone = [entry for entry in self._waiting if is_gone(entry)]
         if gone:
@@ -148,7 +148,7 @@ class Queue:
     def _occupancy(self, busy: int) -> int:
         return min(self._slots, busy + len(self._waiting) + 1)
 
-    def _waits(self, entries: Sequence[Waiting], busy: Sequence[Work]) -> dict[int, float]:
+    def _waits(self, entries: Sequence[QueuedRequest], busy: Sequence[Work]) -> dict[int, float]:
         """Return by ticket when each of a queue gets a slot, in seconds from now."""
         occupancy = self._occupancy(len(busy))
         queue = sorted(entries)
@@ -160,7 +160,7 @@ class Queue:
         return {each.ticket: at_s for each, at_s in zip(queue, found, strict=True)}
 
     def _would_be_late(
-        self, entry: Waiting, others: Sequence[Waiting], busy: Sequence[Work], *, share: float
+        self, entry: QueuedRequest, others: Sequence[QueuedRequest], busy: Sequence[Work], *, share: float
     ) -> str | None:
         """Say who would miss a deadline if a job were added: itself, or one that was accepted before it.
 
@@ -188,5 +188,7 @@ class Queue:
                 return "a request that was accepted before would miss its deadline for it"
         return None
 
-    def _end_s(self, entry: Waiting, waits_s: Mapping[int, float], sequences: int, share: float) -> float:
+    def _end_s(
+        self, entry: QueuedRequest, waits_s: Mapping[int, float], sequences: int, share: float
+    ) -> float:
         return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences, share=share)

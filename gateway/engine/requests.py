@@ -2,12 +2,12 @@
 
 from gateway import errors
 from gateway.clock import Deadline
+from gateway.engine.engine_request import EngineRequest
 from gateway.engine.grammar.gbnf import GrammarTooLarge, check_grammar
 from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
-from gateway.engine.job import Job
+from gateway.engine.interfaces import Sampling
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.steps import Sampling
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2
 
@@ -43,7 +43,7 @@ def job_of(
     prompts: PromptMaker,
     vocabulary_size: int,
     deadline: Deadline,
-) -> Job:
+) -> EngineRequest:
     """Return the job that a request asks for; raises BackendInvalid or NotCapable with the field."""
     problem = _problem(request, vocabulary_size)
     if problem is not None:
@@ -60,7 +60,7 @@ def job_of(
         raise errors.NotCapable(name, f"config.json_schema: {error}") from None
     except GrammarTooLarge as error:
         raise errors.NotCapable(name, f"grammar: {error}", field="grammar") from None
-    return Job(
+    return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
         prompt=prompt,

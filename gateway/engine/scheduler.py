@@ -13,14 +13,14 @@ from dataclasses import replace
 from gateway import errors
 from gateway.clock import Clock
 from gateway.engine.batch import share_prompts
-from gateway.engine.cache import Branch, Cache
-from gateway.engine.faults import failure_of
-from gateway.engine.job import Job
-from gateway.engine.meters import Load, Meters
-from gateway.engine.pace import Forecast, Pace, Work
-from gateway.engine.queue import LEAST_RETRY_S, Admission, Queue, Waiting
-from gateway.engine.sequence import Emission, Sequence
-from gateway.engine.steps import DecodeInterrupted, KvCacheFull, Model
+from gateway.engine.engine_request import EngineRequest
+from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
+from gateway.engine.metrics import EngineLoad, EngineMetrics
+from gateway.engine.prefix_cache import CachedSequence, PrefixCache
+from gateway.engine.queue import LEAST_RETRY_S, Admission, Queue, QueuedRequest
+from gateway.engine.request_errors import failure_of
+from gateway.engine.sequence import Sequence, StepOutput
+from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
 from gateway.types import FinishReason, Outcome, Reason
 
 QUEUE_LIMIT = 32
@@ -45,7 +45,7 @@ class Scheduler:
         *,
         name: str,
         clock: Clock,
-        deliver: Callable[[list[Emission]], None],
+        deliver: Callable[[list[StepOutput]], None],
         queue_limit: int = QUEUE_LIMIT,
         kept_bytes: int = 0,
         report: Callable[[str], None] = lambda fault: None,
@@ -64,9 +64,9 @@ class Scheduler:
         self._step_s = 0.0
         """How long the latest decode took."""
         self._running: list[Sequence] = []
-        self._cache = Cache(model, kept_bytes=kept_bytes)
-        self.pace = Pace(model.slots, clock=clock)
-        self.meters = Meters()
+        self._cache = PrefixCache(model, kept_bytes=kept_bytes)
+        self.pace = ThroughputModel(model.slots, clock=clock)
+        self.meters = EngineMetrics()
         self._queue = Queue(
             name=name,
             limit=queue_limit,
@@ -78,9 +78,9 @@ class Scheduler:
         """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
 
     @property
-    def load(self) -> Load:
+    def load(self) -> EngineLoad:
         """How busy it is; any thread may ask, and gets each number as it is at that moment."""
-        return Load(
+        return EngineLoad(
             slots_busy=len(self._running),
             queued=len(self._queue),
             kv_cells_used=self._cache.cells_used,
@@ -88,7 +88,7 @@ class Scheduler:
             kept_bytes=self._cache.kept_bytes,
         )
 
-    def submit(self, job: Job) -> int:
+    def submit(self, job: EngineRequest) -> int:
         """Queue a job and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
         if len(job.prompt) >= self._model.context_tokens:
             self.meters.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
@@ -123,7 +123,7 @@ class Scheduler:
                 self._model.interrupt()
             self._changed.notify()
 
-    def forecast(self) -> Forecast:
+    def forecast(self) -> ServiceForecast:
         """Return what one request more has to reckon with; for any thread."""
         with self._changed:
             return self._queue.forecast(self._work_left(self._clock.monotonic_s()))
@@ -153,7 +153,7 @@ class Scheduler:
         What a step gave is handed over when the next one is about to decode: `llama_decode` leaves the
         interpreter to the threads that pass it on, which would hold up this one at any other moment.
         """
-        given: list[Emission] = []
+        given: list[StepOutput] = []
         while True:
             if self.is_idle:  # Nobody sleeps on what is to be handed over.
                 self._hand_over(given)
@@ -169,16 +169,16 @@ class Scheduler:
                 self.meters.step_s += self._clock.monotonic_s() - start_s
         self._hand_over(given)
 
-    def step(self) -> list[Emission]:
+    def step(self) -> list[StepOutput]:
         """Do one step: schedule, decode, sample; return what is to be emitted."""
         ended, shares = self._schedule()
         return [*ended, *self._decode(shares)] if shares else ended
 
-    def _schedule(self) -> tuple[list[Emission], list[tuple[Sequence, int]]]:
+    def _schedule(self) -> tuple[list[StepOutput], list[tuple[Sequence, int]]]:
         """Return what ended without a token, and who is in the step, with how many tokens."""
         return [*self._drop_ended(), *self._admit()], self._plan()
 
-    def _hand_over(self, emissions: list[Emission]) -> None:
+    def _hand_over(self, emissions: list[StepOutput]) -> None:
         if emissions:
             self._deliver(emissions)
 
@@ -188,7 +188,7 @@ class Scheduler:
                 self._changed.wait()
             return not self._is_closed
 
-    def _drop_ended(self) -> list[Emission]:
+    def _drop_ended(self) -> list[StepOutput]:
         """Free what was cancelled or is out of time, waiting or running."""
         now_s = self._clock.monotonic_s()
         with self._changed:
@@ -216,23 +216,23 @@ class Scheduler:
         with self._changed:
             self._note_given_up(sequence.entry)
 
-    def _note_given_up(self, entry: Waiting) -> None:
+    def _note_given_up(self, entry: QueuedRequest) -> None:
         """Tell the queue that a request was ended by its deadline, or by its caller."""
         self._queue.note_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
 
-    def _deadline_passed(self, ticket: int, where: str) -> Emission:
+    def _deadline_passed(self, ticket: int, where: str) -> StepOutput:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
 
-    def _failure(self, error: Exception, job: Job) -> errors.GatewayError:
+    def _failure(self, error: Exception, job: EngineRequest) -> errors.GatewayError:
         return failure_of(error, model=self._name, sampling=job.sampling)
 
-    def _failed(self, ticket: int, failure: errors.GatewayError) -> Emission:
+    def _failed(self, ticket: int, failure: errors.GatewayError) -> StepOutput:
         self.meters.requests[failure.reason] += 1
         if isinstance(failure, errors.EngineFault):
             self._report(str(failure))
-        return Emission(ticket=ticket, failure=failure)
+        return StepOutput(ticket=ticket, failure=failure)
 
-    def _admit(self) -> list[Emission]:
+    def _admit(self) -> list[StepOutput]:
         """Give slots to those that are due first, while there are slots and cells."""
         emissions = []
         while len(self._running) < self._model.slots and (entry := self._pop()) is not None:
@@ -249,15 +249,15 @@ class Scheduler:
                 emissions.append(self._failed(entry.ticket, self._failure(error, entry.job)))
         return emissions
 
-    def _pop(self) -> Waiting | None:
+    def _pop(self) -> QueuedRequest | None:
         with self._changed:
             return self._queue.pop()
 
-    def _put_back(self, entry: Waiting) -> None:
+    def _put_back(self, entry: QueuedRequest) -> None:
         with self._changed:
             self._queue.put_back(entry)
 
-    def _start(self, entry: Waiting, branch: Branch) -> Sequence:
+    def _start(self, entry: QueuedRequest, branch: CachedSequence) -> Sequence:
         """Return a job as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
         now_s, job = self._clock.monotonic_s(), entry.job
         work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
@@ -288,7 +288,7 @@ class Scheduler:
                 self._model.interrupt()
         return [*((sequence, 1) for sequence in answering), *parts]
 
-    def _decode(self, shares: list[tuple[Sequence, int]]) -> list[Emission]:
+    def _decode(self, shares: list[tuple[Sequence, int]]) -> list[StepOutput]:
         """Decode one batch and sample for each sequence whose prompt is done."""
         start_s = self._clock.monotonic_s()
         try:
@@ -310,7 +310,7 @@ class Scheduler:
                 emissions.append(self._sample(sequence, row))
         return emissions
 
-    def _sample(self, sequence: Sequence, row: int) -> Emission:
+    def _sample(self, sequence: Sequence, row: int) -> StepOutput:
         """Take the next token of a sequence; what fails in its own samplers or text is its own failure."""
         try:
             start_s = self._clock.monotonic_s()
@@ -338,7 +338,7 @@ class Scheduler:
             said = f"{sequence.job.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
             raise errors.NotCapable(self._name, said)
 
-    def _take(self, sequence: Sequence, row: int) -> Emission:
+    def _take(self, sequence: Sequence, row: int) -> StepOutput:
         token = sequence.sampler.sample(row)
         is_end = self._model.is_end(token)
         return sequence.take(
@@ -348,7 +348,7 @@ class Scheduler:
             logprob=sequence.sampler.logprob(row, token),
         )
 
-    def _give_up_youngest(self) -> Emission:
+    def _give_up_youngest(self) -> StepOutput:
         """Give up the latest arrival so that the others go on; admission makes this the exception."""
         youngest = max(self._running, key=lambda sequence: sequence.ticket)
         self._release(youngest, keep=False)
@@ -369,7 +369,7 @@ class Scheduler:
         self.pace.note_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
         self.meters.note_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
 
-    def _note_end(self, entry: Waiting, *, is_in_time: bool | None) -> None:
+    def _note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
         with self._changed:
             self._queue.note_end(entry, is_in_time=is_in_time)
 

@@ -3,17 +3,17 @@
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
-from gateway.engine.cache import Branch
-from gateway.engine.pace import Work
-from gateway.engine.queue import Waiting
-from gateway.engine.steps import BatchToken, Sampler, TokenLogprob
+from gateway.engine.interfaces import BatchToken, Sampler, TokenLogprob
+from gateway.engine.prefix_cache import CachedSequence
+from gateway.engine.queue import QueuedRequest
 from gateway.engine.text import TextStream
+from gateway.engine.throughput import Work
 from gateway.errors import GatewayError
 from gateway.types import FinishReason, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Emission:
+class StepOutput:
     """What a step gives one request: text, and with the last one how it ended."""
 
     ticket: int
@@ -36,7 +36,7 @@ class Emission:
 class Sequence:
     """A job that has a slot: what of it is decoded, and what comes next."""
 
-    def __init__(self, entry: Waiting, *, branch: Branch, sampler: Sampler) -> None:
+    def __init__(self, entry: QueuedRequest, *, branch: CachedSequence, sampler: Sampler) -> None:
         self.entry = entry
         self.ticket = entry.ticket
         self.job = entry.job
@@ -92,7 +92,7 @@ class Sequence:
         piece: bytes,
         is_end: bool,
         logprob: TokenLogprob | None = None,
-    ) -> Emission:
+    ) -> StepOutput:
         """Take the sampled token; return what to show of it and whether it is the last."""
         self.completion_tokens += 1
         self.pending = (token,)
@@ -100,14 +100,14 @@ class Sequence:
         reason = self._finish_reason(is_end)
         if reason is None:
             if logprob is None:
-                return Emission(ticket=self.ticket, text=shown)
-            return Emission(
+                return StepOutput(ticket=self.ticket, text=shown)
+            return StepOutput(
                 ticket=self.ticket, text=shown, logprob=logprob, prompt_tokens=len(self.job.prompt)
             )
         shown += self.text.finish()
         if self.text.is_stopped:
             reason = FinishReason.STOP_SEQUENCE
-        return Emission(
+        return StepOutput(
             ticket=self.ticket,
             text=shown,
             finish_reason=reason,

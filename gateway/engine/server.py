@@ -20,14 +20,14 @@ from grpc_status import rpc_status
 from gateway import errors
 from gateway.clock import Clock, Deadline
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
-from gateway.engine.faults import fault_of
-from gateway.engine.job import Job
+from gateway.engine.engine_request import EngineRequest
+from gateway.engine.interfaces import Model, TokenLogprob
 from gateway.engine.prompt import PromptMaker
+from gateway.engine.request_errors import fault_of
 from gateway.engine.requests import job_of
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.sequence import Emission
+from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
-from gateway.engine.steps import Model, TokenLogprob
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.errors import StartupError
 from gateway.types import FinishReason
@@ -47,18 +47,18 @@ SIGN_S = 2.0
 """After so much silence a request that waits, or whose prompt is read, is told that the engine is at work."""
 
 
-class Answers:
+class OutputRouter:
     """The emissions of the scheduler's thread, handed to the coroutines that wait for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queues: dict[int, asyncio.Queue[Emission]] = {}
+        self._queues: dict[int, asyncio.Queue[StepOutput]] = {}
 
-    def deliver(self, emissions: list[Emission]) -> None:
+    def deliver(self, emissions: list[StepOutput]) -> None:
         """Hand over what one step gave; called from the scheduler's thread."""
         self._loop.call_soon_threadsafe(self._spread, emissions)
 
-    def open(self, ticket: int) -> asyncio.Queue[Emission]:
+    def open(self, ticket: int) -> asyncio.Queue[StepOutput]:
         """Return the queue of a ticket; to be called before the loop runs again after `submit`."""
         self._queues[ticket] = asyncio.Queue()
         return self._queues[ticket]
@@ -67,13 +67,15 @@ class Answers:
         """Drop what still comes for a ticket."""
         del self._queues[ticket]
 
-    def _spread(self, emissions: list[Emission]) -> None:
+    def _spread(self, emissions: list[StepOutput]) -> None:
         for emission in emissions:
             if emission.ticket in self._queues:
                 self._queues[emission.ticket].put_nowait(emission)
 
 
-async def next_or_sign(queue: asyncio.Queue[Emission], ticket: int, *, turns: Callable[[], int]) -> Emission:
+async def next_or_sign(
+    queue: asyncio.Queue[StepOutput], ticket: int, *, turns: Callable[[], int]
+) -> StepOutput:
     """Return the next emission, or after `SIGN_S` an empty one if the scheduler made turns: else it hangs."""
     while True:
         before = turns()
@@ -82,7 +84,7 @@ async def next_or_sign(queue: asyncio.Queue[Emission], ticket: int, *, turns: Ca
                 return await queue.get()
         except TimeoutError:
             if turns() != before:
-                return Emission(ticket=ticket)
+                return StepOutput(ticket=ticket)
 
 
 class EngineService(engine_pb2_grpc.EngineServiceServicer):
@@ -95,7 +97,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         model: Model,
         prompts: PromptMaker,
         scheduler: Scheduler,
-        answers: Answers,
+        answers: OutputRouter,
         clock: Clock,
         report: Callable[[str], None],
     ) -> None:
@@ -138,11 +140,11 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         """Say what is loaded and how busy it is."""
         return status_of(self._name, self._model, self._scheduler)
 
-    async def _made_ready(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Job:
+    async def _made_ready(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
         pool = self._pool if request.ByteSize() <= LONG_BYTES else self._long_pool
         return await asyncio.get_running_loop().run_in_executor(pool, self._job, request, deadline)
 
-    def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Job:
+    def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
         """Check, render and tokenize; runs in a pool."""
         return job_of(
             request,
@@ -152,7 +154,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             deadline=deadline,
         )
 
-    async def _run(self, job: Job) -> AsyncIterator[Emission]:
+    async def _run(self, job: EngineRequest) -> AsyncIterator[StepOutput]:
         ticket = self._scheduler.submit(job)
         queue = self._answers.open(ticket)
         is_over = False
@@ -169,7 +171,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 self._scheduler.cancel(ticket)
 
 
-def _response(model: Model, emission: Emission) -> engine_pb2.GenerateResponse:
+def _response(model: Model, emission: StepOutput) -> engine_pb2.GenerateResponse:
     response = engine_pb2.GenerateResponse(text=emission.text)
     if emission.logprob is not None:
         response.logprobs.append(_logprob(model, emission.logprob))

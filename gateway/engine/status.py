@@ -1,8 +1,8 @@
 """The state and the numbers of an engine as the message that operators' tools read."""
 
-from gateway.engine.meters import Histogram
+from gateway.engine.interfaces import Model
+from gateway.engine.metrics import Histogram
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.steps import Model
 from gateway.engine.v1 import engine_pb2
 
 

@@ -14,7 +14,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 
 from gateway.clock import Clock, Deadline, SystemClock
 from gateway.engine.template_environment import Refused, TemplateEnvironment, TooLarge, TooSlow
-from gateway.engine.turns import FORMS, ROLES, Form, Turn
+from gateway.engine.turns import FORMS, ROLES, Form, RoleText
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
@@ -37,7 +37,7 @@ class TemplateBroken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class TemplateConvention:
     """What a template is called with beside the messages, and how their content is given."""
 
     has_parts: bool
@@ -51,7 +51,9 @@ _NO_TOOLS: tuple[dict[str, object], ...] = (
     {"functions": ""},  # As templates want it that were made before tools had a name.
 )
 """How templates are told that there are no tools, the commonest way first."""
-_MANNERS = tuple(Manner(has_parts, variables) for has_parts in (False, True) for variables in _NO_TOOLS)
+_MANNERS = tuple(
+    TemplateConvention(has_parts, variables) for has_parts in (False, True) for variables in _NO_TOOLS
+)
 
 
 class ChatTemplate:
@@ -82,14 +84,14 @@ class ChatTemplate:
                 raise TemplateBroken(f"refuses a conversation of {said}: {self._reason(order)}")
         return tuple(name for order, name in _FOLDED.items() if self._form_of(order) not in (None, FORMS[0]))
 
-    def fit(self, turns: Sequence[Turn]) -> list[Turn]:
+    def fit(self, turns: Sequence[RoleText]) -> list[RoleText]:
         """Return the turns in a form of which the template keeps every text; raises TemplateBroken."""
         form = self._form_of("".join(role[0] for role, _ in turns))
         if form is None:
             raise TemplateBroken("refuses this order of roles, or leaves a message out")
         return form.apply(turns)
 
-    def render(self, turns: Sequence[Turn]) -> str:
+    def render(self, turns: Sequence[RoleText]) -> str:
         """Return the prompt for turns that fit, up to where the answer begins; raises TemplateBroken."""
         try:
             return self._render(turns, self._manner)
@@ -100,7 +102,7 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001  its own text may quote the conversation
             raise TemplateBroken(f"refuses this conversation ({type(error).__name__})") from None
 
-    def _render(self, turns: Sequence[Turn], manner: Manner) -> str:
+    def _render(self, turns: Sequence[RoleText], manner: TemplateConvention) -> str:
         messages = [
             {"role": role, "content": [{"type": "text", "text": text}] if manner.has_parts else text}
             for role, text in turns
@@ -115,7 +117,7 @@ class ChatTemplate:
             del self._running[thread]
 
     @functools.cached_property
-    def _manner(self) -> Manner:
+    def _manner(self) -> TemplateConvention:
         """How this template is called: the first manner in which it gives back a user's message."""
         return next((manner for manner in _MANNERS if self._keeps("u", FORMS[0], manner)), _MANNERS[0])
 
@@ -130,7 +132,7 @@ class ChatTemplate:
         """Return the first form in which every message of such a conversation comes out."""
         return next((form for form in FORMS if self._keeps(order, form, self._manner)), None)
 
-    def _keeps(self, order: str, form: Form, manner: Manner) -> bool:
+    def _keeps(self, order: str, form: Form, manner: TemplateConvention) -> bool:
         texts = _made_up(len(order))
         turns = form.apply([(ROLES[letter], text) for letter, text in zip(order, texts, strict=True)])
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Turn = tuple[str, str]
+RoleText = tuple[str, str]
 """Role and text."""
 ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "user"}
 """By their first letters; what a tool gave goes out as the user's, for no call of it is in a conversation."""
@@ -22,9 +22,9 @@ class Form:
     is_opened: bool = False
     """Whether an empty turn of the user stands before an assistant that would begin."""
 
-    def apply(self, turns: Sequence[Turn]) -> list[Turn]:
+    def apply(self, turns: Sequence[RoleText]) -> list[RoleText]:
         """Return the turns in this form."""
-        found: list[Turn] = []
+        found: list[RoleText] = []
         for given, text in turns:
             role = ROLES[given[0]]
             if role == "system" and not self._stays_system(found):
@@ -37,7 +37,7 @@ class Form:
             found.append((role, text))
         return found
 
-    def _stays_system(self, found: Sequence[Turn]) -> bool:
+    def _stays_system(self, found: Sequence[RoleText]) -> bool:
         if self.system == "first":
             return all(role == "system" for role, _ in found)
         return self.system == "kept"

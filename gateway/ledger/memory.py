@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock, SystemClock
 from gateway.ledger.accounts import Account, Totals, check_room
 from gateway.ledger.clock_guard import ClockGuard
-from gateway.ledger.states import KEPT_S, News, State, change, check_amount, warn_of_excess
+from gateway.ledger.states import KEPT_S, Event, ReservationState, change, check_amount, warn_of_excess
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class _Reservation:
     keys: tuple[str, ...]
     amount_usd_nanos: int
     expires_unix_s: float
-    state: State = State.HELD
+    state: ReservationState = ReservationState.HELD
 
 
 class MemoryLedger:
@@ -71,19 +71,19 @@ class MemoryLedger:
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; raises LedgerUnavailable if the reservation expired."""
-        self._apply(reservation_id, News.DIAL)
+        self._apply(reservation_id, Event.DIAL)
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
         """Charge what it cost and give back the rest."""
-        self._apply(reservation_id, News.SETTLE, cost_usd_nanos)
+        self._apply(reservation_id, Event.SETTLE, cost_usd_nanos)
 
     async def release(self, reservation_id: str) -> None:
         """Give all of it back."""
-        self._apply(reservation_id, News.RELEASE)
+        self._apply(reservation_id, Event.RELEASE)
 
     async def charge_unknown(self, reservation_id: str) -> None:
         """Charge all of it: nobody knows what was billed."""
-        self._apply(reservation_id, News.CHARGE_UNKNOWN)
+        self._apply(reservation_id, Event.CHARGE_UNKNOWN)
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account."""
@@ -99,14 +99,14 @@ class MemoryLedger:
             held_usd_nanos=sum(
                 reservation.amount_usd_nanos
                 for reservation in self._reservations.values()
-                if reservation.state in (State.HELD, State.DIALLED)
+                if reservation.state in (ReservationState.HELD, ReservationState.DIALLED)
             ),
         )
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to free."""
 
-    def _apply(self, reservation_id: str, news: News, cost_usd_nanos: int = 0) -> None:
+    def _apply(self, reservation_id: str, news: Event, cost_usd_nanos: int = 0) -> None:
         reservation = self._reservations.get(reservation_id)
         if reservation is None:
             raise LookupError(f"no reservation {reservation_id} is open")
@@ -134,7 +134,7 @@ class MemoryLedger:
         while self._expiries and self._expiries[0][0] < now_s:
             expires_s, reservation_id = heapq.heappop(self._expiries)
             if reservation_id in self._reservations:
-                self._apply(reservation_id, News.EXPIRE)
+                self._apply(reservation_id, Event.EXPIRE)
                 heapq.heappush(self._expired, (expires_s, reservation_id))
 
     def _forget(self, now_s: float) -> None:

@@ -17,7 +17,15 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, no_room
 from gateway.ledger.clock_guard import ClockGuard
-from gateway.ledger.states import KEPT_S, NEXT, News, State, check_amount, impossible, warn_of_excess
+from gateway.ledger.states import (
+    KEPT_S,
+    NEXT,
+    Event,
+    ReservationState,
+    check_amount,
+    impossible,
+    warn_of_excess,
+)
 
 _log = structlog.get_logger()
 
@@ -99,19 +107,19 @@ class RedisLedger:
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
-        await self._apply(reservation_id, News.DIAL)
+        await self._apply(reservation_id, Event.DIAL)
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
         """Charge what it cost and give back the rest; raises LedgerUnavailable."""
-        await self._apply(reservation_id, News.SETTLE, cost_usd_nanos)
+        await self._apply(reservation_id, Event.SETTLE, cost_usd_nanos)
 
     async def release(self, reservation_id: str) -> None:
         """Give all of it back; raises LedgerUnavailable."""
-        await self._apply(reservation_id, News.RELEASE)
+        await self._apply(reservation_id, Event.RELEASE)
 
     async def charge_unknown(self, reservation_id: str) -> None:
         """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
-        await self._apply(reservation_id, News.CHARGE_UNKNOWN)
+        await self._apply(reservation_id, Event.CHARGE_UNKNOWN)
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account; raises LedgerUnavailable."""
@@ -139,14 +147,14 @@ class RedisLedger:
             else:
                 _log.info("ledger.clock_right")
 
-    async def _apply(self, reservation_id: str, news: News, cost_usd_nanos: int = 0) -> None:
+    async def _apply(self, reservation_id: str, news: Event, cost_usd_nanos: int = 0) -> None:
         check_amount("ledger", cost_usd_nanos)
         outcome, *details = await self._run("apply", id=reservation_id, news=news, cost=cost_usd_nanos)
         if outcome == b"missing":
             raise LookupError(f"no reservation {reservation_id} is open")
         model = details[0].decode()
         if outcome == b"impossible":
-            raise impossible(reservation_id, model, State(details[1].decode()), news)
+            raise impossible(reservation_id, model, ReservationState(details[1].decode()), news)
         if outcome == b"overflow":
             raise LedgerUnavailable(model, "a sum is larger than the ledger can hold")
         warn_of_excess(model, int(details[1]))

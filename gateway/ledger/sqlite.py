@@ -15,7 +15,7 @@ from gateway.ledger.accounts import Account, Totals, check_room
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
-from gateway.ledger.states import KEPT_S, News, State, change, check_amount, warn_of_excess
+from gateway.ledger.states import KEPT_S, Event, ReservationState, change, check_amount, warn_of_excess
 
 T = TypeVar("T")
 
@@ -81,21 +81,21 @@ class SqliteLedger:
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=News.DIAL))
+        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.DIAL))
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
         """Charge what it cost and give back the rest; raises LedgerUnavailable."""
         await self._run(
-            partial(_apply, reservation_id=reservation_id, news=News.SETTLE, cost_usd_nanos=cost_usd_nanos)
+            partial(_apply, reservation_id=reservation_id, news=Event.SETTLE, cost_usd_nanos=cost_usd_nanos)
         )
 
     async def release(self, reservation_id: str) -> None:
         """Give all of it back; raises LedgerUnavailable."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=News.RELEASE))
+        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.RELEASE))
 
     async def charge_unknown(self, reservation_id: str) -> None:
         """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=News.CHARGE_UNKNOWN))
+        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.CHARGE_UNKNOWN))
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account; raises LedgerUnavailable."""
@@ -154,12 +154,12 @@ def _reserve(
     keys = json.dumps([account.key for account in accounts])
     connection.execute(
         "INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?)",
-        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, State.HELD),
+        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, ReservationState.HELD),
     )
 
 
 def _apply(
-    connection: sqlite3.Connection, *, reservation_id: str, news: News, cost_usd_nanos: int = 0
+    connection: sqlite3.Connection, *, reservation_id: str, news: Event, cost_usd_nanos: int = 0
 ) -> None:
     row = connection.execute(
         "SELECT model, account_keys, amount_usd_nanos, state FROM reservation WHERE id = ?", (reservation_id,)
@@ -170,7 +170,7 @@ def _apply(
     done = change(
         reservation_id,
         model,
-        State(state),
+        ReservationState(state),
         news,
         amount_usd_nanos=amount_usd_nanos,
         cost_usd_nanos=cost_usd_nanos,
@@ -220,7 +220,7 @@ def _expire(connection: sqlite3.Connection, now_s: float) -> None:
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
     for (reservation_id,) in expired:
-        _apply(connection, reservation_id=reservation_id, news=News.EXPIRE)
+        _apply(connection, reservation_id=reservation_id, news=Event.EXPIRE)
 
 
 def _forget(connection: sqlite3.Connection, now_s: float) -> None:

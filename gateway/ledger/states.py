@@ -10,7 +10,7 @@ from gateway.errors import LedgerUnavailable
 _log = structlog.get_logger(__name__)
 
 
-class State(StrEnum):
+class ReservationState(StrEnum):
     """Where a reservation stands; the last three are ends."""
 
     HELD = "held"
@@ -25,7 +25,7 @@ class State(StrEnum):
     """Charged in full: nobody knows what was billed."""
 
 
-class News(StrEnum):
+class Event(StrEnum):
     """What a ledger is told of a reservation, or finds out by itself."""
 
     DIAL = "dial"
@@ -37,18 +37,18 @@ class News(StrEnum):
 
 
 NEXT = {
-    (State.HELD, News.DIAL): State.DIALLED,
-    (State.HELD, News.RELEASE): State.RELEASED,
-    (State.HELD, News.EXPIRE): State.RELEASED,
-    (State.DIALLED, News.SETTLE): State.SETTLED,
-    (State.DIALLED, News.RELEASE): State.RELEASED,
-    (State.DIALLED, News.CHARGE_UNKNOWN): State.UNKNOWN,
-    (State.DIALLED, News.EXPIRE): State.UNKNOWN,
+    (ReservationState.HELD, Event.DIAL): ReservationState.DIALLED,
+    (ReservationState.HELD, Event.RELEASE): ReservationState.RELEASED,
+    (ReservationState.HELD, Event.EXPIRE): ReservationState.RELEASED,
+    (ReservationState.DIALLED, Event.SETTLE): ReservationState.SETTLED,
+    (ReservationState.DIALLED, Event.RELEASE): ReservationState.RELEASED,
+    (ReservationState.DIALLED, Event.CHARGE_UNKNOWN): ReservationState.UNKNOWN,
+    (ReservationState.DIALLED, Event.EXPIRE): ReservationState.UNKNOWN,
     # The owner was late, not gone, and knows better than the clock.
-    (State.UNKNOWN, News.SETTLE): State.SETTLED,
-    (State.UNKNOWN, News.RELEASE): State.RELEASED,
-    (State.UNKNOWN, News.CHARGE_UNKNOWN): State.UNKNOWN,
-    (State.RELEASED, News.RELEASE): State.RELEASED,
+    (ReservationState.UNKNOWN, Event.SETTLE): ReservationState.SETTLED,
+    (ReservationState.UNKNOWN, Event.RELEASE): ReservationState.RELEASED,
+    (ReservationState.UNKNOWN, Event.CHARGE_UNKNOWN): ReservationState.UNKNOWN,
+    (ReservationState.RELEASED, Event.RELEASE): ReservationState.RELEASED,
 }
 """Every step there is; any other is a defect of the caller.
 
@@ -73,7 +73,7 @@ def check_amount(model: str, usd_nanos: int) -> None:
 class Change:
     """What a piece of news does to a ledger; the same for every store."""
 
-    state: State
+    state: ReservationState
     charged_usd_nanos: int
     """To add to each of the reservation's accounts."""
     settled_usd_nanos: int
@@ -89,8 +89,8 @@ class Change:
 def change(
     reservation_id: str,
     model: str,
-    before: State,
-    news: News,
+    before: ReservationState,
+    news: Event,
     *,
     amount_usd_nanos: int,
     cost_usd_nanos: int = 0,
@@ -103,21 +103,24 @@ def change(
     after = NEXT.get((before, news))
     if after is None:
         raise impossible(reservation_id, model, before, news)
-    takes = {State.RELEASED: 0, State.SETTLED: cost_usd_nanos}
-    is_settled = after is State.SETTLED
+    takes = {ReservationState.RELEASED: 0, ReservationState.SETTLED: cost_usd_nanos}
+    is_settled = after is ReservationState.SETTLED
     return Change(
         state=after,
         charged_usd_nanos=takes.get(after, amount_usd_nanos) - takes.get(before, amount_usd_nanos),
         settled_usd_nanos=cost_usd_nanos if is_settled else 0,
-        unknown_usd_nanos=amount_usd_nanos * ((after is State.UNKNOWN) - (before is State.UNKNOWN)),
+        unknown_usd_nanos=amount_usd_nanos
+        * ((after is ReservationState.UNKNOWN) - (before is ReservationState.UNKNOWN)),
         excess_usd_nanos=max(0, cost_usd_nanos - amount_usd_nanos) if is_settled else 0,
-        is_forgotten=news not in (News.DIAL, News.EXPIRE),
+        is_forgotten=news not in (Event.DIAL, Event.EXPIRE),
     )
 
 
-def impossible(reservation_id: str, model: str, before: State, news: News) -> LedgerUnavailable | LookupError:
+def impossible(
+    reservation_id: str, model: str, before: ReservationState, news: Event
+) -> LedgerUnavailable | LookupError:
     """Return the error of a step that there is not: the reservation expired, or the caller has a defect."""
-    if (before, news) == (State.RELEASED, News.DIAL):
+    if (before, news) == (ReservationState.RELEASED, Event.DIAL):
         return LedgerUnavailable(model, "its reservation expired before the call")
     return LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
 

@@ -8,7 +8,7 @@ from gateway.complexity.complexity import Scorer as ComplexityScorer
 from gateway.complexity.complexity import score_complexity
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import Message, Privacy, Role
+from gateway.types import Message, PrivacyAssessment, Role
 
 
 class BadLine(ValueError):
@@ -29,7 +29,7 @@ class Scored:
 
     id: str | int
     complexity: float
-    privacy: Privacy
+    privacy: PrivacyAssessment
 
 
 class StillClock:
@@ -47,7 +47,7 @@ class StillClock:
         """Return at once."""
 
 
-class Scorer:
+class BatchScorer:
     """Scores texts one by one, each as a request of one user message."""
 
     def __init__(self, policy: PrivacyPolicy, complexity: ComplexityScorer | None = None) -> None:

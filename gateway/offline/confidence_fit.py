@@ -25,7 +25,7 @@ _BINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ConfidenceOutcome:
     """The signals of one answer, and whether it was right."""
 
     signals: Signals
@@ -49,7 +49,7 @@ class Fit:
     """Expected calibration error over ten bins of equal size."""
 
 
-def fit(outcomes: Sequence[Outcome]) -> Fit:
+def fit(outcomes: Sequence[ConfidenceOutcome]) -> Fit:
     """Return the calibration that the outcomes ask for; ValueError where they are too few or all alike."""
     right = np.array([outcome.is_right for outcome in outcomes], dtype=np.float64)
     for count, kind in ((int(right.sum()), "right"), (int((1 - right).sum()), "wrong")):

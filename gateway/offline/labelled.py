@@ -11,7 +11,7 @@ _WORDS = re.compile(r"\w+(?:[.,]\w+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class LabelledQuestion:
     """A text, and every answer that counts as right; none: whatever is answered is wrong."""
 
     text: str = field(repr=False)
@@ -28,7 +28,7 @@ def words(text: str) -> str:
     return " ".join(_WORDS.findall(text.casefold()))
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: Path) -> list[LabelledQuestion]:
     """Return the questions of a file of JSON lines; raises InputRefused with file and line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -39,7 +39,7 @@ def read_questions(path: Path) -> list[Question]:
     return [_question(line, f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
 
 
-def _question(line: str, place: str) -> Question:
+def _question(line: str, place: str) -> LabelledQuestion:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -52,4 +52,4 @@ def _question(line: str, place: str) -> Question:
             f'{place}: must be an object {{"text", "answer"}}; "answer" is a string, several, or null where'
             " no answer is right",
         )
-    return Question(text=text, answers=tuple(answers))
+    return LabelledQuestion(text=text, answers=tuple(answers))

@@ -10,7 +10,7 @@ from gateway.clock import Clock, Deadline
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel
-from gateway.types import Certainty, GenerationConfig, Message, Request
+from gateway.types import GenerationConfig, Message, Request, TokenConfidence
 
 ANSWER_S = 120.0
 """How long one answer may take."""
@@ -18,14 +18,14 @@ MOST_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ProbeAnswer:
     """One answer, greedy; without signals where it has no token."""
 
     text: str = field(repr=False)
     signals: Signals | None
 
 
-class Hearing:
+class ModelProbe:
     """An engine of its own for one model of a policy; `start` it, ask, `close` it."""
 
     def __init__(self, name: str, spec: LlamaCppModel, *, clock: Clock) -> None:
@@ -50,7 +50,7 @@ class Hearing:
         """Start the engine; raises StartupError."""
         await self._supervisor.start()
 
-    async def answers(self, conversations: Iterable[Sequence[Message]]) -> AsyncIterator[Heard]:
+    async def answers(self, conversations: Iterable[Sequence[Message]]) -> AsyncIterator[ProbeAnswer]:
         """Yield the answer to each conversation, one after the other; raises BackendError."""
         for messages in conversations:
             yield await self._answer(messages)
@@ -60,7 +60,7 @@ class Hearing:
         await self._backend.aclose()
         await self._supervisor.stop()
 
-    async def _answer(self, messages: Sequence[Message]) -> Heard:
+    async def _answer(self, messages: Sequence[Message]) -> ProbeAnswer:
         call = Call(
             request=Request(
                 request_id="hearing",
@@ -73,8 +73,8 @@ class Hearing:
             escalate=self._escalate,
         )
         text = ""
-        certainties: list[Certainty] = []
+        certainties: list[TokenConfidence] = []
         async for chunk in self._backend.stream(call):
             text += chunk.text
             certainties += chunk.certainties
-        return Heard(text=text, signals=signals_of(certainties) if certainties else None)
+        return ProbeAnswer(text=text, signals=signals_of(certainties) if certainties else None)

@@ -18,7 +18,7 @@ class BadOutcome(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class QualityOutcome:
     """The features of one request, and the quality of each model's answer, 0 to 1, where it is known."""
 
     features: tuple[float, ...]
@@ -28,7 +28,7 @@ class Outcome:
     """Whose request it was; empty where nobody said."""
 
 
-def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, Outcome]]:
+def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, QualityOutcome]]:
     """Yield the outcomes with their line numbers; raises BadOutcome with the line in its words."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -38,7 +38,7 @@ def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, Outcome]]:
                 raise BadOutcome(f"{number}: {error}") from None
 
 
-def parse_outcome(line: bytes) -> Outcome:
+def parse_outcome(line: bytes) -> QualityOutcome:
     """Return what a line says; raises BadOutcome."""
     try:
         fields = json.loads(line)
@@ -49,7 +49,7 @@ def parse_outcome(line: bytes) -> Outcome:
     return outcome_of(fields)
 
 
-def outcome_of(fields: Mapping[str, Any]) -> Outcome:
+def outcome_of(fields: Mapping[str, Any]) -> QualityOutcome:
     """Return what the fields of a line say; raises BadOutcome."""
     weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
     if weak is None and strong is None:
@@ -57,7 +57,7 @@ def outcome_of(fields: Mapping[str, Any]) -> Outcome:
     tenant = fields.get("tenant", "")
     if not isinstance(tenant, str):
         raise BadOutcome('"tenant" must be text')
-    return Outcome(features=_features(fields), weak=weak, strong=strong, tenant=tenant)
+    return QualityOutcome(features=_features(fields), weak=weak, strong=strong, tenant=tenant)
 
 
 def _quality(fields: Mapping[str, Any], key: str) -> float | None:
@@ -84,14 +84,14 @@ def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
     return tuple(map(float, stored))
 
 
-def gains_of(outcomes: list[Outcome]) -> NDArray[np.float64]:
+def gains_of(outcomes: list[QualityOutcome]) -> NDArray[np.float64]:
     """Return what each strong answer was better by; one that is not known counts as that model's average.
 
     The average is that of the tenant, so that nobody's ratings change what another's are worth; if it rated
     no answer of the model, that of all. A model of which no answer is known is taken to be always right, if
     it is the strong one, else never.
     """
-    by_tenant: dict[str, list[Outcome]] = {}
+    by_tenant: dict[str, list[QualityOutcome]] = {}
     for each in outcomes:
         by_tenant.setdefault(each.tenant, []).append(each)
     usual_weak, usual_strong = _usual(outcomes, 0.0, 1.0)
@@ -105,7 +105,7 @@ def gains_of(outcomes: list[Outcome]) -> NDArray[np.float64]:
     )
 
 
-def _usual(outcomes: list[Outcome], weak: float, strong: float) -> tuple[float, float]:
+def _usual(outcomes: list[QualityOutcome], weak: float, strong: float) -> tuple[float, float]:
     """Return the average quality of each model; the given ones where no answer is known."""
     weaks = [each.weak for each in outcomes if each.weak is not None]
     strongs = [each.strong for each in outcomes if each.strong is not None]

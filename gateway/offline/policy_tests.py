@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from gateway.complexity.complexity import score_complexity
 from gateway.offline.batch import StillClock
-from gateway.policy.expectations import PolicyTest
 from gateway.policy.model import Policy
+from gateway.policy.policy_tests import PolicyTest
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
-from gateway.routing import View, decide
+from gateway.routing import RoutingState, decide
 from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role, Scores
 
 
@@ -55,7 +55,7 @@ def _decided(test: PolicyTest, policy: Policy, scorer: PrivacyScorer, masker: Ma
         scores=Scores(complexity=complexity, privacy=privacy.score, budget=state.budget),
         privacy=privacy,
         policy=policy,
-        view=View(
+        view=RoutingState(
             deadline_s=state.deadline_s or policy.resilience.deadline_s.default,
             budget_plan=state.budget_plan,
         ),

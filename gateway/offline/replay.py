@@ -7,12 +7,12 @@ from gateway.complexity.complexity import complexity_of
 from gateway.ledger.money import cost_usd_nanos
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.privacy.classify import class_of, scale_of, score_of
-from gateway.records.line import Recorded
-from gateway.routing import Choice, choose
-from gateway.types import Case, PrivacyClass
+from gateway.records.codec import DecisionRecord
+from gateway.routing import ChainSelection, choose
+from gateway.types import PrivacyClass, RoutingInput
 
 
-def case_under(case: Case, before: Policy, after: Policy) -> Case:
+def case_under(case: RoutingInput, before: Policy, after: Policy) -> RoutingInput:
     """Return a case as the scorers of another policy judge it, by what was counted and found.
 
     What could not be judged stays as it is. A model whose mask grew may get what it would mask, since nobody
@@ -33,7 +33,7 @@ def case_under(case: Case, before: Policy, after: Policy) -> Case:
     return replace(case, facts=facts, masked_classes=dict(_masked(case, before, after)))
 
 
-def _masked(case: Case, before: Policy, after: Policy) -> Iterator[tuple[str, PrivacyClass]]:
+def _masked(case: RoutingInput, before: Policy, after: Policy) -> Iterator[tuple[str, PrivacyClass]]:
     for name, spec in after.models.items():
         old = before.models.get(name)
         if not isinstance(spec, OpenAIModel):
@@ -45,7 +45,7 @@ def _masked(case: Case, before: Policy, after: Policy) -> Iterator[tuple[str, Pr
             yield name, PrivacyClass.PUBLIC
 
 
-def not_reproduced(recorded: Recorded, policy: Policy) -> list[str]:
+def not_reproduced(recorded: DecisionRecord, policy: Policy) -> list[str]:
     """Return what the policy would decide otherwise than it did, field by field."""
     case = recorded.case
     said = []
@@ -77,8 +77,8 @@ def _shown(value: object) -> str:
 class Difference:
     """What another policy makes of a recorded request."""
 
-    before: Choice
-    after: Choice
+    before: ChainSelection
+    after: ChainSelection
     privacy_class: PrivacyClass
     """The higher of what both say."""
     cost_before_usd_nanos: int
@@ -94,7 +94,7 @@ class Difference:
         return self.before.chain != self.after.chain
 
 
-def difference(recorded: Recorded, old: Policy, new: Policy) -> Difference:
+def difference(recorded: DecisionRecord, old: Policy, new: Policy) -> Difference:
     """Return what both policies make of a recorded request."""
     was, now = case_under(recorded.case, old, old), case_under(recorded.case, old, new)
     before, after = choose(was, old), choose(now, new)
@@ -130,7 +130,7 @@ def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
     )
 
 
-def cost_of_first(recorded: Recorded, choice: Choice, policy: Policy) -> int:
+def cost_of_first(recorded: DecisionRecord, choice: ChainSelection, policy: Policy) -> int:
     """Return what the first model of a chain would have cost, by the tokens that the answer had."""
     if not choice.chain or recorded.usage is None:
         return 0

@@ -14,13 +14,13 @@ from gateway.complexity.complexity import complexity_of
 from gateway.offline.replay import case_under, cost_of_first
 from gateway.policy.model import Policy
 from gateway.policy.spec import route_of
-from gateway.records.line import Recorded
+from gateway.records.codec import DecisionRecord
 from gateway.routing import choose
 from gateway.types import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class SideOutcome:
     """What a request gets on one side of the threshold."""
 
     is_cloud: bool
@@ -30,12 +30,12 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fates:
+class SideOutcomes:
     """A request's score, and what becomes of it at or above the threshold, and below."""
 
     complexity: float
-    above: Fate
-    below: Fate
+    above: SideOutcome
+    below: SideOutcome
 
     @property
     def swings(self) -> bool:
@@ -44,7 +44,7 @@ class Fates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class ThresholdOption:
     """A place between two neighbouring scores, and what follows from it for all requests."""
 
     low: float | None
@@ -70,7 +70,7 @@ class Cut:
         return format(Decimal(repr(self.high if operator in (">=", "<") else self.low)), "f")
 
 
-def fates(recorded: Recorded, above: Policy, below: Policy) -> Fates:
+def fates(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcomes:
     """Return what both policies, which differ in one number, make of a recorded request."""
     case = case_under(recorded.case, above, above)
     complexity = complexity_of(case.features, above.scorer) if case.features else case.facts.complexity
@@ -79,28 +79,28 @@ def fates(recorded: Recorded, above: Policy, below: Policy) -> Fates:
     for policy in (above, below):
         choice = choose(case, policy)
         is_cloud = bool(choice.chain) and route_of(policy.models[choice.chain[0]]) is Route.CLOUD
-        sides.append(Fate(is_cloud=is_cloud, cost_usd_nanos=cost_of_first(recorded, choice, policy)))
-    return Fates(complexity=complexity, above=sides[0], below=sides[1])
+        sides.append(SideOutcome(is_cloud=is_cloud, cost_usd_nanos=cost_of_first(recorded, choice, policy)))
+    return SideOutcomes(complexity=complexity, above=sides[0], below=sides[1])
 
 
-def cuts(requests: Iterable[Fates]) -> list[Cut]:
+def cuts(requests: Iterable[SideOutcomes]) -> list[ThresholdOption]:
     """Return every cut, from the lowest threshold to the highest; one alone where nothing swings."""
     ordered = sorted(requests, key=lambda each: each.complexity)
     cloud = sum(each.above.is_cloud for each in ordered)
     cost = sum(each.above.cost_usd_nanos for each in ordered)
     swinging = [each for each in ordered if each.swings]
-    found: list[Cut] = []
+    found: list[ThresholdOption] = []
     low: float | None = None
     for each in swinging:
         if low is None or each.complexity > low:
-            found.append(Cut(low=low, high=each.complexity, cloud=cloud, cost_usd_nanos=cost))
+            found.append(ThresholdOption(low=low, high=each.complexity, cloud=cloud, cost_usd_nanos=cost))
         cloud += each.below.is_cloud - each.above.is_cloud
         cost += each.below.cost_usd_nanos - each.above.cost_usd_nanos
         low = each.complexity
-    return [*found, Cut(low=low, high=None, cloud=cloud, cost_usd_nanos=cost)]
+    return [*found, ThresholdOption(low=low, high=None, cloud=cloud, cost_usd_nanos=cost)]
 
 
-def nearest(found: Sequence[Cut], cloud: float) -> Cut:
+def nearest(found: Sequence[ThresholdOption], cloud: float) -> ThresholdOption:
     """Return the cut that sends a number of requests to the cloud, or comes nearest; of two the cheaper."""
     return min(found, key=lambda cut: (abs(cut.cloud - cloud), cut.cost_usd_nanos))
 
@@ -109,11 +109,13 @@ def nearest(found: Sequence[Cut], cloud: float) -> Cut:
 class Picked:
     """A cut, and which target decided it."""
 
-    cut: Cut
+    cut: ThresholdOption
     bound_by: Literal["share", "spend"]
 
 
-def pick(found: Sequence[Cut], *, cloud: float | None, most_usd_nanos: float | None) -> Picked | None:
+def pick(
+    found: Sequence[ThresholdOption], *, cloud: float | None, most_usd_nanos: float | None
+) -> Picked | None:
     """Return the cut for a number of requests in the cloud, for a spend, or for the smaller of both.
 
     A number is met as nearly as it can be, a spend is not exceeded; None: the cheapest cut costs more.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.offline.replay import reads_labels
-from gateway.offline.thresholds import Fates, fates
+from gateway.offline.thresholds import SideOutcomes, fates
 from gateway.policy.loading.threshold import ALL_ABOVE, ALL_BELOW, Threshold, pinned
 from gateway.policy.model import Policy
-from gateway.records.line import Recorded
+from gateway.records.codec import DecisionRecord
 from gateway.types import Route
 
 DAY_S = 86_400.0
@@ -18,7 +18,7 @@ DAY_S = 86_400.0
 class Traffic:
     """Recorded requests, each with its fate on either side of a threshold."""
 
-    requests: tuple[Fates, ...]
+    requests: tuple[SideOutcomes, ...]
     span_s: float
     """From the end of the first request to that of the last."""
     explained: int
@@ -74,7 +74,7 @@ class Traffic:
 class _Judged(NamedTuple):
     """What is kept of a record: a million of them fit into memory."""
 
-    fates: Fates
+    fates: SideOutcomes
     policy_hash: str
     has_features: bool
     ended_unix_s: float
@@ -89,7 +89,7 @@ class _Judged(NamedTuple):
         return self.fates.above.is_cloud or self.fates.below.is_cloud
 
 
-def gather(records: Iterable[Recorded], policy: Policy, threshold: Threshold) -> Traffic:
+def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Threshold) -> Traffic:
     """Decide every recorded request again, with the threshold out of reach above and below."""
     above, below = pinned(policy, threshold, ALL_ABOVE), pinned(policy, threshold, ALL_BELOW)
     has_labels = reads_labels(policy)
@@ -123,7 +123,7 @@ def gather(records: Iterable[Recorded], policy: Policy, threshold: Threshold) ->
     )
 
 
-def _judge(record: Recorded, above: Policy, below: Policy, *, has_labels: bool) -> _Judged:
+def _judge(record: DecisionRecord, above: Policy, below: Policy, *, has_labels: bool) -> _Judged:
     return _Judged(
         fates=fates(record, above, below),
         policy_hash=record.policy_hash,

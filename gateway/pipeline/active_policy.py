@@ -20,7 +20,7 @@ class _Generation:
         self.is_over = False
 
 
-class Current:
+class ActivePolicy:
     """The pipeline of this moment; one assignment swaps policy, scorers, rules and cloud models together."""
 
     def __init__(self, pipeline: Pipeline, *, retire: Retire) -> None:

@@ -7,7 +7,7 @@ from gateway.complexity.complexity import features_of
 from gateway.domain.masked import Masked
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
-from gateway.types import Entities, Privacy, PrivacyClass, Request
+from gateway.types import Entities, PrivacyAssessment, PrivacyClass, Request
 
 _NO_ENTITIES = Entities()
 
@@ -17,7 +17,7 @@ class Assessment(NamedTuple):
 
     features: tuple[float, ...]
     """What the complexity scorer counted."""
-    privacy: Privacy
+    privacy: PrivacyAssessment
     masked: Mapping[str, Masked]
 
 
@@ -25,7 +25,7 @@ def unassessed(reason: str) -> Assessment:
     """Return the assessment of texts that could not be scored: restricted, and `reason` says why."""
     return Assessment(
         features=features_of(()),
-        privacy=Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=reason),
+        privacy=PrivacyAssessment(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=reason),
         masked={},
     )
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
+from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.errors import Overloaded
 
 REST = 2.0
@@ -24,7 +24,7 @@ class LoopShare:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._gate = FairGate(clock)
+        self._gate = FairQueue(clock)
         self._resting: set[asyncio.Future[None]] = set()
 
     @property
@@ -41,7 +41,7 @@ class LoopShare:
         held = AsyncExitStack()
         try:
             await held.enter_async_context(self._gate.place(tenant, bounds=_BOUNDS, until=until))
-        except NoPlace as full:
+        except NoSlot as full:
             said = "others are checked and scored, and there is no turn in time"
             raise Overloaded(said, retry_after_s=full.retry_after_s) from None
         began_s = self._clock.monotonic_s()

@@ -7,19 +7,28 @@ from typing import Protocol
 
 from gateway.clock import Clock, Deadline
 from gateway.complexity.complexity import complexity_of, features_of
+from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
-from gateway.dispatch.trail import Trail
 from gateway.domain.ticket import Fetched
 from gateway.errors import TicketUnknown
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.score import score_budget, score_plan
-from gateway.ledger.view import BudgetView
+from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, OpenAIModel, Policy
-from gateway.privacy.entities.ask import EntityDesk, ask_all
-from gateway.routing import View, decide
-from gateway.types import Answer, Decision, Entities, Privacy, Request, Scores, Shadowed, StreamEvent
+from gateway.privacy.entities.ask import EntityLookup, ask_all
+from gateway.routing import RoutingState, decide
+from gateway.types import (
+    Answer,
+    Decision,
+    Entities,
+    PrivacyAssessment,
+    Request,
+    Scores,
+    ShadowDecision,
+    StreamEvent,
+)
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
@@ -48,11 +57,11 @@ class Pipeline:
         policy: Policy,
         assessor: PolicyAssessor,
         dispatcher: Dispatcher,
-        budgets: BudgetView,
+        budgets: SpendCache,
         clock: Clock,
         shadow: Shadow | None = None,
         gates: Sequence[Gate] = (),
-        entities: Sequence[EntityDesk] = (),
+        entities: Sequence[EntityLookup] = (),
         handoffs: Handoffs | None = None,
     ) -> None:
         self.policy = policy
@@ -105,7 +114,7 @@ class Pipeline:
         scores = Scores(
             complexity=complexity_of(features, self.policy.scorer), privacy=privacy.score, budget=budget
         )
-        view = View(
+        view = RoutingState(
             deadline_s=deadline.remaining_s(self._clock),
             finish_s=self._dispatcher.finish_s(request, policy=self.policy),
             idle=self._dispatcher.idle(),
@@ -121,14 +130,16 @@ class Pipeline:
             features=features,
         )
 
-    async def shadowed(self, request: Request, decision: Decision, deadline: Deadline) -> Shadowed | None:
+    async def shadowed(
+        self, request: Request, decision: Decision, deadline: Deadline
+    ) -> ShadowDecision | None:
         """Return what the policy that only watches would have decided; None without one."""
         if self._shadow is None:
             return None
         return await self._shadow.decide(request, decision, deadline)
 
     async def generate(
-        self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
+        self, request: Request, decision: Decision, deadline: Deadline, trail: AttemptLog | None = None
     ) -> Answer:
         """Return the answer, or the canned reply; raises GatewayError. Every try is noted in `trail`."""
         answer = await self._dispatcher.generate(
@@ -137,7 +148,7 @@ class Pipeline:
         return await self._handed_over(request, decision, answer, deadline)
 
     async def stream(
-        self, request: Request, decision: Decision, deadline: Deadline, trail: Trail | None = None
+        self, request: Request, decision: Decision, deadline: Deadline, trail: AttemptLog | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         judge = partial(self._judge, deadline=deadline)
@@ -152,7 +163,7 @@ class Pipeline:
                     yield event
 
     async def generate_beside(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: Trail
+        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: AttemptLog
     ) -> Answer:
         """Answer what no caller waits for, under another policy's budgets and number of tries."""
         return await self._dispatcher.generate_beside(
@@ -178,7 +189,7 @@ class Pipeline:
             return answer
         return await self._handoffs.offer(request, decision, answer, section=section, deadline=deadline)
 
-    async def _judge(self, request: Request, *, deadline: Deadline) -> Privacy:
+    async def _judge(self, request: Request, *, deadline: Deadline) -> PrivacyAssessment:
         return (await self._assessor.assess(request, deadline)).privacy
 
     async def _score_budgets(self, request: Request) -> tuple[float, float]:

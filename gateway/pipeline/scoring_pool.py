@@ -16,10 +16,10 @@ from dataclasses import replace
 import structlog
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
+from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline.assessor import Assessment, unassessed
-from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, Job, PolicyUnknown
+from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, PolicyUnknown, ScoringJob
 from gateway.policy.model import Policy
 from gateway.policy.source import Source
 from gateway.types import Entities, Request
@@ -47,7 +47,7 @@ class ScoringPool:
         self._clock = clock
         self._has_tenants = has_tenants
         self._size = processes
-        self._gate = FairGate(clock)
+        self._gate = FairQueue(clock)
         self._idle: list[_Scorer] = []
         self._all: set[_Scorer] = set()
         self._started = 0
@@ -72,7 +72,7 @@ class ScoringPool:
         held = AsyncExitStack()
         try:
             await held.enter_async_context(place)
-        except NoPlace as full:
+        except NoSlot as full:
             raise Overloaded(
                 "as many long texts are scored as may be, and there is no turn in time",
                 retry_after_s=full.retry_after_s,
@@ -187,7 +187,7 @@ class _Scorer:
     async def assess(self, policy: Policy, request: Request, entities: Entities) -> Assessment:
         """Return what comes of one job; raises OSError and IncompleteReadError when the process ends."""
         limit_s = policy.privacy.limit_ms / 1000 + _chars(request) / _CHARS_PER_S
-        job = Job(policy.hash, None, request, entities, cpu_limit_s=_CPU_FACTOR * limit_s)
+        job = ScoringJob(policy.hash, None, request, entities, cpu_limit_s=_CPU_FACTOR * limit_s)
         answer = await self._ask(job)
         if isinstance(answer, PolicyUnknown):
             answer = await self._ask(job._replace(policy=_for_scoring(policy)))
@@ -215,7 +215,7 @@ class _Scorer:
                 self._process.kill()
         await self._process.wait()
 
-    async def _ask(self, frame: Job | Idle) -> Answer:
+    async def _ask(self, frame: ScoringJob | Idle) -> Answer:
         data = pickle.dumps(frame)
         stream = self._process.stdin
         if stream is None:

@@ -29,7 +29,7 @@ KEPT_POLICIES = 4
 """Policies whose scorers a process keeps: the current one, the one before a reload, and their shadow."""
 
 
-class Job(NamedTuple):
+class ScoringJob(NamedTuple):
     """A request to score. `policy` is None where the process should know it by its hash."""
 
     policy_hash: str
@@ -71,7 +71,7 @@ class _Worker:
         signal.signal(signal.SIGUSR1, self._abandon)
         signal.signal(signal.SIGPROF, self._over_time)
 
-    def answer(self, job: Job | Idle) -> Answer:
+    def answer(self, job: ScoringJob | Idle) -> Answer:
         """Return what comes of one frame; raises nothing."""
         if isinstance(job, Idle):
             return job
@@ -88,7 +88,7 @@ class _Worker:
         except _OverTime:
             return unassessed("detectors over time")
 
-    def _assess(self, job: Job) -> Answer:
+    def _assess(self, job: ScoringJob) -> Answer:
         assessor = self._assessors.get(job.policy_hash)
         if assessor is None:
             if job.policy is None:
@@ -123,7 +123,7 @@ def write_frame(stream: BinaryIO, value: object) -> None:
     stream.flush()
 
 
-def _read_frame(stream: BinaryIO) -> Job | Idle | None:
+def _read_frame(stream: BinaryIO) -> ScoringJob | Idle | None:
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -131,7 +131,7 @@ def _read_frame(stream: BinaryIO) -> Job | Idle | None:
     data = stream.read(length)
     if len(data) < length:
         return None
-    read: Job | Idle = pickle.loads(data)  # noqa: S301  See the import.
+    read: ScoringJob | Idle = pickle.loads(data)  # noqa: S301  See the import.
     return read
 
 

@@ -7,7 +7,7 @@ from gateway.complexity.complexity import complexity_of
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.policy.model import Policy
 from gateway.routing import choose
-from gateway.types import Decision, Request, Shadowed
+from gateway.types import Decision, Request, ShadowDecision
 
 
 class Shadow:
@@ -17,7 +17,7 @@ class Shadow:
         self.policy = policy
         self._assessor = assessor
 
-    async def decide(self, request: Request, decision: Decision, deadline: Deadline) -> Shadowed | None:
+    async def decide(self, request: Request, decision: Decision, deadline: Deadline) -> ShadowDecision | None:
         """Return what it would have decided where `decision` was taken."""
         if decision.case is None:
             return None
@@ -36,7 +36,7 @@ class Shadow:
             evidence=privacy.evidence,
         )
         choice = choose(case, self.policy)
-        return Shadowed(
+        return ShadowDecision(
             policy_hash=self.policy.hash,
             privacy_class=privacy.privacy_class,
             rule=choice.rule,

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from gateway.policy.complexity import Complexity
 from gateway.policy.entities import EntitySource
-from gateway.policy.expectations import PolicyTest
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits
+from gateway.policy.mirror import MirrorPolicy
+from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.record_keeping import RecordKeeping
-from gateway.policy.sampling import Sample
 from gateway.policy.scorer import Scorer
 from gateway.policy.source import Source
 from gateway.policy.spec import (
@@ -318,7 +318,7 @@ class PolicyFile(Strict):
     handoff: Handoff | None = Field(
         None, description="What is handed to people when no model answers. Default: nothing."
     )
-    sample: Sample | None = Field(
+    sample: MirrorPolicy | None = Field(
         None,
         description="Which requests are answered twice, by edge and cloud, to learn from. Default: none.",
     )
@@ -360,7 +360,7 @@ class Policy:
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
-    sample: Sample | None = None
+    sample: MirrorPolicy | None = None
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None

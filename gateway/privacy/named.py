@@ -14,7 +14,7 @@ from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.normalize import NO_PLACE, NormalText
 from gateway.privacy.split_words import CONTEXT_WORDS, split_words
 
-Place = tuple[int, int]
+CharRange = tuple[int, int]
 
 _WORD = Pattern(CONTEXT_WORDS, ignore_case=True)
 _KEYS = r"(?:name|key|field|label|variable|param(?:eter)?|property|attribute|question)"
@@ -99,7 +99,7 @@ def named_values(normal: NormalText) -> NormalText | None:
     return NormalText("".join(pieces), tuple(kept))
 
 
-def _in_text(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:
+def _in_text(text: str, signs: list[int]) -> Iterator[tuple[str, CharRange]]:
     for offset, paragraph in paragraphs(text):
         for name, (start, end) in _pairs(paragraph, signs):
             yield name, (offset + start, offset + end)
@@ -110,7 +110,7 @@ def _in_text(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:
                 yield text[slice(*of_name)], value
 
 
-def _pairs(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:
+def _pairs(text: str, signs: list[int]) -> Iterator[tuple[str, CharRange]]:
     if 0 in signs and "\n" in text:
         yield from _columns(text)
     if 1 in signs:
@@ -124,7 +124,7 @@ def _pairs(text: str, signs: list[int]) -> Iterator[tuple[str, Place]]:
         yield from _manifests(text)
 
 
-def _columns(text: str) -> Iterator[tuple[str, Place]]:
+def _columns(text: str) -> Iterator[tuple[str, CharRange]]:
     """Yield the cells of columns whose head is a word of context."""
     done = 0
     for start, end in _HEAD_LINE.places(text):
@@ -143,7 +143,7 @@ def _columns(text: str) -> Iterator[tuple[str, Place]]:
             done = stop + 1
 
 
-def _row(line: str, start: int, mark: str, heads: dict[int, str]) -> Iterator[tuple[str, Place]]:
+def _row(line: str, start: int, mark: str, heads: dict[int, str]) -> Iterator[tuple[str, CharRange]]:
     for column, (first, last) in enumerate(_cells(line, mark)):
         if column in heads and last > first and not _RULE.issuperset(line[first:last]):
             yield heads[column], (start + first, start + last)
@@ -172,7 +172,7 @@ def _may_head(name: str) -> bool:
     )
 
 
-def _cells(line: str, mark: str) -> Iterator[Place]:
+def _cells(line: str, mark: str) -> Iterator[CharRange]:
     """Yield where the cells of a line stand, without the spaces, quotes and emphasis around them."""
     outer = 1 if mark == "|" and line.lstrip().startswith("|") else 0
     base = line.index("|") + 1 if outer else 0
@@ -185,7 +185,7 @@ def _cells(line: str, mark: str) -> Iterator[Place]:
         yield first, last
 
 
-def _manifests(text: str) -> Iterator[tuple[str, Place]]:
+def _manifests(text: str) -> Iterator[tuple[str, CharRange]]:
     """Yield what the manifests of Kubernetes hold that are of the kind Secret."""
     edges = [0, *(mark.start() for mark in _DOCUMENT.finditer(text)), len(text)]
     for start, end in pairwise(edges):
@@ -213,7 +213,7 @@ def _block_end(text: str, at: int, indent: int) -> int:
     return at
 
 
-def _entries(block: str) -> Iterator[Place]:
+def _entries(block: str) -> Iterator[CharRange]:
     for entry in _ENTRY.find(block):
         yield max(entry.groups)
     start = 0

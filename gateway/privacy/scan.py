@@ -33,11 +33,11 @@ class Located(NamedTuple):
     value: str
 
 
-class Unjudged(Exception):
+class ScanFailed(Exception):
     """Not everything could be looked at; says what, and never a word of the text."""
 
 
-class Lookout:
+class DetectorRun:
     """One detector at work on one request; it stops at MOST_PLACES, for by then it is clear what there is."""
 
     def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
@@ -70,7 +70,7 @@ class Lookout:
                     if self.is_full:
                         break
         except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
-            raise Unjudged(f"detector {name_of(self.detector)} failed") from None
+            raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
         found = _without_overlaps(located) if len(located) > 1 else located
         if not self._allowed:
             return found
@@ -91,11 +91,11 @@ def with_entities(
 ) -> list[Located]:
     """Return what was found and what entities add: all but what is found as surely in the same place."""
     if entities.failure is not None:
-        raise Unjudged(entities.failure)
+        raise ScanFailed(entities.failure)
     found = list(located)
     for one in entities.findings:
         if not _is_of(one, contents, kinds):
-            raise Unjudged("entities are not of this text")
+            raise ScanFailed("entities are not of this text")
         match = Match(one.type, one.start, one.end, one.confidence)
         value = distinct(contents[one.message_index][one.start : one.end])
         if not any(_is_as_sure(other, match, one.message_index) for other in located):
@@ -133,7 +133,7 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
     try:
         normal = normalise(text)
     except UnicodeEncodeError:
-        raise Unjudged("text cannot be read") from None
+        raise ScanFailed("text cannot be read") from None
     try:
         english = in_english(normal)
         further = (
@@ -145,7 +145,7 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
             parted(text),
         )
     except MemoryError:
-        raise Unjudged("names of values could not be looked for") from None
+        raise ScanFailed("names of values could not be looked for") from None
     return (normal, *(reading for reading in further if reading is not None))
 
 

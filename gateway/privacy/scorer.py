@@ -25,8 +25,8 @@ from gateway.privacy.detectors.secret import SecretDetector
 from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
 from gateway.privacy.normalize import NormalText
-from gateway.privacy.scan import Located, Lookout, Unjudged, name_of, readings_of, with_entities
-from gateway.types import Entities, Evidence, Finding, Privacy, PrivacyClass, Request
+from gateway.privacy.scan import DetectorRun, Located, ScanFailed, name_of, readings_of, with_entities
+from gateway.types import Entities, Evidence, Finding, PrivacyAssessment, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
     SecretDetector(),
@@ -73,7 +73,7 @@ class PrivacyScorer:
         self._questions = Questions(self._detectors)
         self._scale = scale_of(policy)
 
-    def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> Privacy:
+    def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> PrivacyAssessment:
         """Score every string of `request` that a backend is sent, and its entities; raises nothing."""
         texts = [(index, message.content) for index, message in enumerate(request.messages)]
         texts += [(_OUTSIDE_MESSAGES, text) for text in request.config.stop]
@@ -81,25 +81,25 @@ class PrivacyScorer:
             texts.append((_OUTSIDE_MESSAGES, request.config.json_schema))
         return self._score(texts, request.hints.privacy_class, entities)
 
-    def score_text(self, text: str) -> Privacy:
+    def score_text(self, text: str) -> PrivacyAssessment:
         """Score one text by itself, as if it were the only message; raises nothing."""
         return self._score([(0, text)], None, _NO_ENTITIES)
 
     def _score(
         self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None, entities: Entities
-    ) -> Privacy:
-        lookouts = [Lookout(detector, allowed=self._allowed) for detector in self._detectors]
+    ) -> PrivacyAssessment:
+        lookouts = [DetectorRun(detector, allowed=self._allowed) for detector in self._detectors]
         try:
             located = self._locate(texts, lookouts)
             contents = [text for index, text in texts if index >= 0]
             located = self._with_entities(located, entities, contents)
-        except Unjudged as unjudged:
-            return Privacy(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
+        except ScanFailed as unjudged:
+            return PrivacyAssessment(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
         crowded = frozenset(kind for each in lookouts if each.is_full for kind in each.detector.types)
         evidence = _evidence(located, crowded)
         score = score_of(evidence, self._scale)
         class_, reason = class_of(score, evidence, self._scale, hint)
-        return Privacy(
+        return PrivacyAssessment(
             score=score,
             privacy_class=class_,
             reason=reason,
@@ -107,7 +107,7 @@ class PrivacyScorer:
             evidence=evidence,
         )
 
-    def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[Lookout]) -> list[Located]:
+    def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[DetectorRun]) -> list[Located]:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
         deadline = Deadline.after(limit_s, self._clock)
         located: list[Located] = []
@@ -120,7 +120,7 @@ class PrivacyScorer:
                 those = (*readings, answers[place]) if place in answers else readings
                 located += lookouts[place].find(those, text, index)
                 if deadline.has_passed(self._clock):
-                    raise Unjudged("detectors over time")
+                    raise ScanFailed("detectors over time")
             if 0 <= index < last:
                 named |= self._named_in(readings)
         return located
@@ -129,7 +129,7 @@ class PrivacyScorer:
         try:
             return self._questions.named_in(readings)
         except MemoryError:
-            raise Unjudged("words that ask could not be looked for") from None
+            raise ScanFailed("words that ask could not be looked for") from None
 
     def _with_entities(
         self, located: list[Located], entities: Entities, contents: Sequence[str]
@@ -154,7 +154,7 @@ class PrivacyScorer:
                 try:
                     seen.update(self._signs.matching(as_data(reading.text)))
                 except MemoryError:
-                    raise Unjudged("signs of numbers could not be looked for") from None
+                    raise ScanFailed("signs of numbers could not be looked for") from None
         for place, signed in enumerate(self._places):
             if signed is None or signed in seen or place in answers:
                 yield place

@@ -11,23 +11,23 @@ NOTHING_BEFORE = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """Where a chain stands: the number of its last line, and that line's hash."""
 
     seq: int
     hash: str
 
 
-BEGINNING = Link(0, NOTHING_BEFORE)
+BEGINNING = ChainLink(0, NOTHING_BEFORE)
 FILE_KIND = "file"
 """Of the record with which each file begins, and only there: so a beginning that was cut shows."""
 
 
-def append(last: Link, fields: Mapping[str, Any], *, version: int) -> tuple[bytes, Link]:
+def append(last: ChainLink, fields: Mapping[str, Any], *, version: int) -> tuple[bytes, ChainLink]:
     """Return the next line, with its line break, and where the chain stands after it."""
     seq = last.seq + 1
     line = json.dumps({"v": version, "seq": seq, "prev": last.hash, **fields}, separators=(",", ":")).encode()
-    return line + b"\n", Link(seq, hash_of(line))
+    return line + b"\n", ChainLink(seq, hash_of(line))
 
 
 def hash_of(line: bytes) -> str:
@@ -36,7 +36,7 @@ def hash_of(line: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChainLine:
     """A line of a file as the check sees it; `seq` is None where it is no record at all."""
 
     place: str
@@ -49,15 +49,15 @@ class Line:
     """Whether it is the first line of its file."""
 
 
-def read_line(line: bytes, *, place: str, is_first: bool = False) -> Line:
+def read_line(line: bytes, *, place: str, is_first: bool = False) -> ChainLine:
     """Return what the check needs of a line without its line break."""
     try:
         fields = json.loads(line)
         seq, prev, kind = fields["seq"], fields["prev"], fields.get("kind")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Line(place, None, "", hash_of(line), is_first=is_first)
+        return ChainLine(place, None, "", hash_of(line), is_first=is_first)
     is_record = isinstance(seq, int) and isinstance(prev, str)
-    return Line(
+    return ChainLine(
         place,
         seq if is_record else None,
         prev if is_record else "",
@@ -67,7 +67,7 @@ def read_line(line: bytes, *, place: str, is_first: bool = False) -> Line:
     )
 
 
-def faults(lines: Sequence[Line], *, end: Link | None) -> Iterator[str]:
+def faults(lines: Sequence[ChainLine], *, end: ChainLink | None) -> Iterator[str]:
     """Yield everything that is wrong with a chain, each with its place; `end` is where its writer left it.
 
     A line that was changed shows in the line after it, which names another hash; the last one shows in `end`.
@@ -91,7 +91,7 @@ def faults(lines: Sequence[Line], *, end: Link | None) -> Iterator[str]:
         yield from _fault_at_end(lines, end, blamed)
 
 
-def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
+def _fault(lines: Sequence[ChainLine], index: int, blamed: set[int]) -> str | None:
     before, line = lines[index - 1], lines[index]
     if before.seq is None or line.seq is None:
         return None
@@ -116,7 +116,7 @@ def _fault(lines: Sequence[Line], index: int, blamed: set[int]) -> str | None:
     return f"{line.place}: record {line.seq} follows record {before.seq}: it was moved"
 
 
-def _fits_badly(lines: Sequence[Line], index: int) -> bool:
+def _fits_badly(lines: Sequence[ChainLine], index: int) -> bool:
     """Say whether the next line does not follow this one either."""
     if index + 1 >= len(lines):
         return False
@@ -124,7 +124,7 @@ def _fits_badly(lines: Sequence[Line], index: int) -> bool:
     return after.seq is not None and after.seq - (line.seq or 0) == 1 and after.prev != line.hash
 
 
-def _fault_at_end(lines: Sequence[Line], end: Link, blamed: set[int]) -> Iterator[str]:
+def _fault_at_end(lines: Sequence[ChainLine], end: ChainLink, blamed: set[int]) -> Iterator[str]:
     by_seq = {line.seq: line for line in lines}
     last = max((line.seq for line in lines if line.seq is not None), default=0)
     if end.seq > last:
@@ -137,7 +137,7 @@ def _fault_at_end(lines: Sequence[Line], end: Link, blamed: set[int]) -> Iterato
         yield f"{line.place}: record {line.seq} was changed"
 
 
-def chained(files: Iterable[tuple[str, bytes]]) -> list[Line]:
+def chained(files: Iterable[tuple[str, bytes]]) -> list[ChainLine]:
     """Return the lines of files (name, content) in the order of the chain."""
     read = [
         [

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.records.chain import BEGINNING, Link, hash_of
+from gateway.records.chain import BEGINNING, ChainLink, hash_of
 
 _TAIL_BYTES = 1 << 20
 
@@ -56,16 +56,16 @@ def end_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.end")
 
 
-def read_end(path: Path) -> Link | None:
+def read_end(path: Path) -> ChainLink | None:
     """Return where the writer of a chain left it; None where it did not say so, or not in words we know."""
     try:
         fields = json.loads(end_path(path).read_text(encoding="utf-8"))
-        return Link(int(fields["seq"]), str(fields["hash"]))
+        return ChainLink(int(fields["seq"]), str(fields["hash"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def last_link(path: Path) -> tuple[Link | None, int]:
+def last_link(path: Path) -> tuple[ChainLink | None, int]:
     """Return where the file's last whole line stands, and how many bytes after it belong to none.
 
     None: there is no line. Raises ValueError where the last line is no record.
@@ -79,12 +79,12 @@ def last_link(path: Path) -> tuple[Link | None, int]:
     if not line:
         return None, len(torn)
     try:
-        return Link(int(json.loads(line)["seq"]), hash_of(line)), len(torn)
+        return ChainLink(int(json.loads(line)["seq"]), hash_of(line)), len(torn)
     except (ValueError, KeyError, TypeError):
         raise ValueError("its last line is no record") from None
 
 
-def resume(path: Path) -> tuple[Link, int]:
+def resume(path: Path) -> tuple[ChainLink, int]:
     """Return where the chain in `path` goes on, and how many bytes of a torn last line are to be cut off."""
     end = read_end(path) or BEGINNING
     if not path.exists():

@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gateway.records.codec import BadRecord, DecisionRecord, read_record
 from gateway.records.files import chains_of, files_of
-from gateway.records.line import NotARecord, Recorded, read_record
 
 
-def read_decisions(path: Path) -> Iterator[tuple[str, Recorded]]:
+def read_decisions(path: Path) -> Iterator[tuple[str, DecisionRecord]]:
     """Yield `file:line` and content of every record of a request, from full files and those of workers, too.
 
-    Raises NotARecord, with the place, for a line that is none, and OSError.
+    Raises BadRecord, with the place, for a line that is none, and OSError.
     """
     for place, fields in read_lines(path):
         if fields.get("kind") == "request":
             try:
                 yield place, read_record(fields)
-            except NotARecord as error:
-                raise NotARecord(f"{place}: {error}") from None
+            except BadRecord as error:
+                raise BadRecord(f"{place}: {error}") from None
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -33,9 +33,9 @@ def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 try:
                     fields = json.loads(line)
                 except (ValueError, RecursionError):
-                    raise NotARecord(f"{place}: is not JSON") from None
+                    raise BadRecord(f"{place}: is not JSON") from None
                 if not isinstance(fields, dict):
-                    raise NotARecord(f"{place}: is not a record")
+                    raise BadRecord(f"{place}: is not a record")
                 yield place, fields
 
 

@@ -15,11 +15,11 @@ import structlog
 from gateway.clock import Clock
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
-from gateway.records.chain import FILE_KIND, Link, append
+from gateway.records.chain import FILE_KIND, ChainLink, append
+from gateway.records.codec import VERSION, feedback_fields, fields_of, sample_fields
 from gateway.records.files import end_path, full, resume
-from gateway.records.line import VERSION, feedback_fields, fields_of, sample_fields
 from gateway.telemetry.report import CallReport
-from gateway.types import Feedback, Sampled
+from gateway.types import Feedback, MirrorResult
 
 MOST_WAITING = 10_000
 """Lines that wait in memory while the disk takes none; one more is lost, and counted."""
@@ -77,7 +77,7 @@ class Records:
         self._put(fields, policy.records.rotate_mb)
         return now_s
 
-    def take_sample(self, sampled: Sampled, policy: Policy) -> None:
+    def take_sample(self, sampled: MirrorResult, policy: Policy) -> None:
         """Take what came of a second answer; one for which no model was called leaves no record."""
         if sampled.is_called:
             fields = sample_fields(sampled, policy, at_unix_s=self._clock.unix_s())
@@ -209,7 +209,7 @@ class Records:
             _log.info("records.written_again", file=str(self._path), lost=self.lost)
         self.is_failing = False
 
-    def _open_first(self) -> tuple[Link, int]:
+    def _open_first(self) -> tuple[ChainLink, int]:
         try:
             self._fd = self._open()
             link, torn = resume(self._path)

@@ -28,25 +28,25 @@ class PriceLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class SimulatedPrice:
     """US dollars for a million tokens; at most six decimals, so that a token costs whole pico-dollars."""
 
     input: Decimal
     output: Decimal
 
 
-DEFAULT_PRICE = Price(input=Decimal("0.25"), output=Decimal("2.00"))
+DEFAULT_PRICE = SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00"))
 """The price of a model that was given none."""
 
 
-def parse_price(text: str) -> tuple[str, Price]:
+def parse_price(text: str) -> tuple[str, SimulatedPrice]:
     """Read `MODEL=IN:OUT` in US dollars for a million tokens; raises ValueError."""
     model, equals, price = text.rpartition("=")
     into, colon, out = price.partition(":")
     if not model or not equals or not colon:
         raise ValueError(f"{text!r} is not MODEL=IN:OUT, as in 'sim-strong=0.25:2.00'")
     try:
-        parsed = Price(input=Decimal(into), output=Decimal(out))
+        parsed = SimulatedPrice(input=Decimal(into), output=Decimal(out))
         picos_per_token(parsed.input)
         picos_per_token(parsed.output)
     except (InvalidOperation, ValueError):

@@ -153,7 +153,7 @@ def _wants_usage(body: Mapping[str, object], *, is_stream: bool) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class ReplyWriter:
     """Writes one answer as JSON, whole or in chunks; the id is made from the request, so it repeats."""
 
     id: str
@@ -161,7 +161,7 @@ class Voice:
     created: int
 
     @classmethod
-    def of(cls, raw: bytes, *, model: str, created: int) -> "Voice":
+    def of(cls, raw: bytes, *, model: str, created: int) -> "ReplyWriter":
         """Return the voice for the answer to the request `raw`."""
         digest = hashlib.sha256(raw).hexdigest()[:24]
         return cls(id=f"chatcmpl-{digest}", model=model, created=created)

@@ -10,7 +10,7 @@ from gateway.simulate.billing import Bill
 from gateway.simulate.faults import Fault
 
 
-class Recorded(Protocol):
+class KeptRequest(Protocol):
     """A request that was kept."""
 
     @property
@@ -34,7 +34,7 @@ class Controlled(Protocol):
         """Return what was served and billed so far."""
         ...
 
-    def received(self) -> tuple[Recorded, ...]:
+    def received(self) -> tuple[KeptRequest, ...]:
         """Return what was sent."""
         ...
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.simulate.answers import Completion
-from gateway.simulate.chat import ChatError, Voice, usage_of
+from gateway.simulate.chat import ChatError, ReplyWriter, usage_of
 from gateway.simulate.faults import Fault
 
 GARBAGE = b'{"id": "chatcmpl-'
@@ -53,7 +53,7 @@ class Exchange:
     """One request on its way to an answer."""
 
     request: web.Request
-    voice: Voice
+    voice: ReplyWriter
     completion: Completion
     prompt_tokens: int
     wants_usage: bool

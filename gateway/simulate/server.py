@@ -13,7 +13,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import StartupError
 from gateway.simulate.answers import complete
 from gateway.simulate.billing import Bill, Meter, PriceLike, parse_price
-from gateway.simulate.chat import ChatError, ChatRequest, Voice, parse_chat
+from gateway.simulate.chat import ChatError, ChatRequest, ReplyWriter, parse_chat
 from gateway.simulate.control import add_control
 from gateway.simulate.faults import Fault, FaultBook, parse_model_fault
 from gateway.simulate.replies import (
@@ -214,7 +214,7 @@ class SimulatedCloud:
             raise ChatError(400, str(error), param="response_format") from None
         return Exchange(
             request=request,
-            voice=Voice.of(raw, model=name, created=int(self._clock.unix_s())),
+            voice=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
             completion=completion,
             prompt_tokens=prompt.tokens(),
             wants_usage=chat.wants_usage,

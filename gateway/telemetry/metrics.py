@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
-from gateway.telemetry import definitions as names
+from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
-from gateway.types import Attempt, Outcome, Sampled
+from gateway.types import Attempt, MirrorResult, Outcome
 
 MOST_TENANTS = 100
 """Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
@@ -104,7 +104,7 @@ class Measures:
         """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
 
-    def note_sample(self, sampled: Sampled) -> None:
+    def note_sample(self, sampled: MirrorResult) -> None:
         """Count a request that was drawn to be answered a second time, and what that cost."""
         self._count(names.SAMPLES, str(sampled.result))
         for attempt in sampled.attempts:

@@ -30,7 +30,7 @@ from gateway import __version__
 from gateway.policy.model import OpenAIModel
 from gateway.telemetry.metrics import provider_and_model
 from gateway.telemetry.report import CallReport
-from gateway.telemetry.traces import Begun, Metadata
+from gateway.telemetry.traces import AttemptStart, Metadata
 from gateway.types import Attempt, FinishReason, Outcome, Reason, Scores
 
 NANOS = 1_000_000_000
@@ -75,7 +75,7 @@ class OtelTraces:
         """Send what is left; blocks."""
         self._provider.shutdown()
 
-    def _start(self, parent: Span, begun: Begun) -> "OtelAttempt":
+    def _start(self, parent: Span, begun: AttemptStart) -> "OtelAttempt":
         context = set_span_in_context(parent, Context())
         provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
         kind = SpanKind.CLIENT if isinstance(begun.spec, OpenAIModel) else SpanKind.INTERNAL
@@ -87,11 +87,11 @@ class OtelTraces:
 class OtelCall:
     """The span of one call."""
 
-    def __init__(self, span: Span, start: Callable[[Span, Begun], "OtelAttempt"]) -> None:
+    def __init__(self, span: Span, start: Callable[[Span, AttemptStart], "OtelAttempt"]) -> None:
         self._span = span
         self._start = start
 
-    def attempt(self, begun: Begun) -> "OtelAttempt":
+    def attempt(self, begun: AttemptStart) -> "OtelAttempt":
         """Begin the span of a try."""
         return self._start(self._span, begun)
 
@@ -175,7 +175,7 @@ def _callers(metadata: Metadata) -> Context:
     return _CONTEXT.extract(carrier, Context())
 
 
-def _request_attributes(begun: Begun, provider: str, model: str) -> Mapping[str, Value]:
+def _request_attributes(begun: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
     config = begun.config
     told: dict[str, Value | None] = {
         "gen_ai.operation.name": "chat",
@@ -192,7 +192,7 @@ def _request_attributes(begun: Begun, provider: str, model: str) -> Mapping[str,
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _server(begun: Begun) -> Mapping[str, Value | None]:
+def _server(begun: AttemptStart) -> Mapping[str, Value | None]:
     if not isinstance(begun.spec, OpenAIModel):
         return {}
     parts = urlsplit(begun.spec.base_url or "https://api.openai.com")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.policy.model import Policy
-from gateway.types import Answer, Attempt, Decision, Reason, Route, Shadowed
+from gateway.types import Answer, Attempt, Decision, Reason, Route, ShadowDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class CallReport:
     policy: Policy | None
     """What it was decided under; None if it did not get that far."""
     decision: Decision | None
-    shadow: Shadowed | None
+    shadow: ShadowDecision | None
     """What the policy of `--shadow` would have decided."""
     answer: Answer | None
     attempts: tuple[Attempt, ...]

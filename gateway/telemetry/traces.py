@@ -16,7 +16,7 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class AttemptStart:
     """A try at a model that begins now."""
 
     model: str
@@ -42,7 +42,7 @@ class AttemptSpan(Protocol):
 class CallSpan(Protocol):
     """One call of the public service."""
 
-    def attempt(self, begun: Begun) -> AttemptSpan:
+    def attempt(self, begun: AttemptStart) -> AttemptSpan:
         """Begin a try."""
         ...
 
@@ -72,7 +72,7 @@ class NoSpan:
         """Begin nothing."""
         return self
 
-    def attempt(self, begun: Begun) -> "NoSpan":
+    def attempt(self, begun: AttemptStart) -> "NoSpan":
         """Begin nothing."""
         return self
 

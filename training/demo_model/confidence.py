@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from gateway.backends.confidence import confidence
 from gateway.complexity.complexity import features_of, shipped_scorer
-from gateway.offline.confidence_fit import Outcome, auroc, fit
+from gateway.offline.confidence_fit import ConfidenceOutcome, auroc, fit
 from gateway.offline.learning import learn
-from gateway.offline.model_probe import Heard
+from gateway.offline.model_probe import ProbeAnswer
 from gateway.offline.ranking import apgr
 from gateway.policy.escalation import Calibration
 from gateway.types import Message, Role
@@ -46,7 +46,7 @@ class Prompts(NamedTuple):
     sorts: NDArray[np.str_]
     features: Floats
     right: Floats
-    heard: list[Heard]
+    heard: list[ProbeAnswer]
 
 
 class Ranks(NamedTuple):
@@ -142,7 +142,7 @@ def _asked(exam: Sequence[Asked], strangers: Sequence[str]) -> Prompts:
 def _calibration(half: Prompts) -> Calibration:
     found = fit(
         [
-            Outcome(signals=heard.signals, is_right=bool(right))
+            ConfidenceOutcome(signals=heard.signals, is_right=bool(right))
             for heard, right in zip(half.heard, half.right, strict=True)
             if heard.signals is not None
         ]

@@ -22,7 +22,7 @@ from rich.progress import track
 
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
-from gateway.offline.model_probe import Heard, Hearing
+from gateway.offline.model_probe import ModelProbe, ProbeAnswer
 from gateway.policy.model import LlamaCppModel
 from gateway.types import Message, Role
 from training.demo_model.kinds import Kind
@@ -80,10 +80,10 @@ def _fresh(dice: random.Random, kinds: Sequence[Kind], *, is_new_wording: bool) 
             return Asked(question=question, is_new_wording=is_new_wording)
 
 
-async def replies(path: str, questions: Sequence[Question]) -> list[Heard]:
+async def replies(path: str, questions: Sequence[Question]) -> list[ProbeAnswer]:
     """Return what a model answers, one after the other."""
     spec = LlamaCppModel(kind="llama_cpp", path=path, clearance="restricted", slots=1, context=1024)
-    hearing = Hearing("demo", spec, clock=SystemClock())
+    hearing = ModelProbe("demo", spec, clock=SystemClock())
     await hearing.start()
     try:
         bar = track(
@@ -98,7 +98,7 @@ def _messages(question: Question) -> list[Message]:
     return [Message(role=Role[role.upper()], content=content) for role, content in question.messages]
 
 
-def table(exam: Sequence[Asked], heard: Sequence[Heard]) -> str:
+def table(exam: Sequence[Asked], heard: Sequence[ProbeAnswer]) -> str:
     """Return the share that is right, of each kind and in all, as Markdown."""
     lines = ["| kind | new wording | new combination | questions |", "|---|---|---|---|"]
     marked = [(each, each.is_right(reply.text)) for each, reply in zip(exam, heard, strict=True)]

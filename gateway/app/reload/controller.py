@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.app.reload.policy_file import PolicyFile, Reloaded, start, watch
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
 from gateway.app.reload.reloader import OnReload, Reloader
-from gateway.app.workers.control_socket import Hotline
+from gateway.app.workers.control_socket import ParentClient
 from gateway.app.workers.policy_publisher import PUBLISHED, PublishedPolicy
 from gateway.clock import SystemClock
-from gateway.server.admin.server import Reloading
-from gateway.server.admin.worker import Place
+from gateway.server.admin.server import ReloadHandler
+from gateway.server.admin.worker import WorkerIdentity
 
 
 def policy_file(
-    path: Path, *, place: Place, air_gap: bool, allow_loosening: bool, environ: Mapping[str, str]
-) -> PolicyFile:
+    path: Path, *, place: WorkerIdentity, air_gap: bool, allow_loosening: bool, environ: Mapping[str, str]
+) -> WatchedPolicyFile:
     """Return what this process reads: the file itself or, in a worker, what its parent took of it."""
     if place.folder is not None:
         # Whether it is too loose was for the parent to say.
@@ -28,32 +28,32 @@ def policy_file(
             allow_loosening=True,
             published=place.folder / PUBLISHED,
         )
-    return PolicyFile(
+    return WatchedPolicyFile(
         path=path, name=str(path), environ=environ, air_gap=air_gap, allow_loosening=allow_loosening
     )
 
 
-class PolicyKeeper:
+class ReloadController:
     """Reloads the policy of this process, and of all workers where it is one of several."""
 
     def __init__(
         self,
-        file: PolicyFile,
+        file: WatchedPolicyFile,
         *,
-        place: Place,
+        place: WorkerIdentity,
         read_again: Callable[[], None],
         observers: tuple[OnReload, ...],
         is_watching: bool,
     ) -> None:
         self.reloader = Reloader(file, observers=observers)
         self._file = file
-        self._hotline = None if place.folder is None else Hotline(place.folder, worker=place.number)
+        self._hotline = None if place.folder is None else ParentClient(place.folder, worker=place.number)
         self._read_again = read_again
         self._is_watching = is_watching and place.folder is None
         self._tasks: set[asyncio.Task[object]] = set()
 
     @property
-    def reloading(self) -> Reloading:
+    def reloading(self) -> ReloadHandler:
         """What an operator asks: where there are workers, their parent, for all of them."""
         return self._hotline or self.reloader
 
@@ -75,7 +75,7 @@ class PolicyKeeper:
             for task in self._tasks:
                 task.cancel()
 
-    async def _reload(self) -> Reloaded:
+    async def _reload(self) -> ReloadResult:
         reloaded = await self.reloader.reload()
         if self._hotline is not None:
             await self._hotline.serves(reloaded.policy_hash)

@@ -28,7 +28,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reloaded:
+class ReloadResult:
     """What came of a reload."""
 
     outcome: Outcome
@@ -51,7 +51,7 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyFile:
+class WatchedPolicyFile:
     """The file that holds the policy, and what its changes may be."""
 
     path: Path
@@ -66,14 +66,14 @@ class PolicyFile:
         """Return what it holds now; raises PolicyError."""
         return load_policy(self.path, name=self.name, air_gap=self.air_gap)
 
-    def compare(self, running: Policy, *, allow_loosening: bool = False) -> tuple[Policy, Reloaded]:
+    def compare(self, running: Policy, *, allow_loosening: bool = False) -> tuple[Policy, ReloadResult]:
         """Return what it holds and whether that may run in the place of `running`; raises nothing."""
         try:
             policy = self.load()
         except PolicyError as error:
             return running, _refused(running, error.problems)
         if policy.hash == running.hash:
-            return running, Reloaded(outcome="unchanged", policy_hash=running.hash)
+            return running, ReloadResult(outcome="unchanged", policy_hash=running.hash)
         lacking = [*needs_restart(running, policy), *_missing_keys(policy, self.environ)]
         if lacking:
             return running, _refused(running, [policy.source.at(path, said) for path, said in lacking])
@@ -82,7 +82,7 @@ class PolicyFile:
             count = "1 change is" if len(changes) == 1 else f"{len(changes)} changes are"
             said = f"{self.name}:1: file: {count} looser than the policy that runs; {ALLOW} lets it in"
             return running, _refused(running, (*changes, said))
-        return policy, Reloaded(outcome="applied", policy_hash=policy.hash, changes=changes)
+        return policy, ReloadResult(outcome="applied", policy_hash=policy.hash, changes=changes)
 
 
 def missing_key(spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
@@ -98,8 +98,8 @@ def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[
             yield ("models", name, "api_key_env"), said
 
 
-def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> Reloaded:
-    return Reloaded(outcome="refused", policy_hash=running.hash, problems=tuple(problems))
+def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> ReloadResult:
+    return ReloadResult(outcome="refused", policy_hash=running.hash, problems=tuple(problems))
 
 
 def start(work: Coroutine[object, object, object], tasks: set[asyncio.Task[object]]) -> None:

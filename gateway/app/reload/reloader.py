@@ -3,32 +3,32 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from gateway.app.reload.policy_file import PolicyFile, Reloaded
-from gateway.app.runtime import Keeping
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
+from gateway.app.runtime import Runtime
 from gateway.errors import StartupError
-from gateway.pipeline.active_policy import Current
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.server.admin.threads import in_operator_thread
 from gateway.server.grpc.health import Health
 
-OnReload = Callable[[Reloaded], None]
+OnReload = Callable[[ReloadResult], None]
 """Is told of every reload, whatever came of it; for metrics and records."""
 
 
 class Reloader:
     """One reload at a time; before it is attached to a running gateway every reload is refused."""
 
-    def __init__(self, file: PolicyFile, *, observers: tuple[OnReload, ...] = ()) -> None:
+    def __init__(self, file: WatchedPolicyFile, *, observers: tuple[OnReload, ...] = ()) -> None:
         self.file = file
         self._observers = observers
         self._turn = asyncio.Lock()
-        self._parts: tuple[Current, Keeping, Health] | None = None
+        self._parts: tuple[ActivePolicy, Runtime, Health] | None = None
 
-    def attach(self, *, current: Current, keeping: Keeping, health: Health) -> None:
+    def attach(self, *, current: ActivePolicy, keeping: Runtime, health: Health) -> None:
         """Give it what it is to change."""
         self._parts = (current, keeping, health)
 
-    async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Read the file, and let new requests begin with it if it is right and not looser than it may be."""
         async with self._turn:
             reloaded = await self._reload(allow_loosening=allow_loosening)
@@ -37,10 +37,10 @@ class Reloader:
             observer(reloaded)
         return reloaded
 
-    async def _reload(self, *, allow_loosening: bool) -> Reloaded:
+    async def _reload(self, *, allow_loosening: bool) -> ReloadResult:
         if self._parts is None:
             said = f"{self.file.name}:1: file: the gateway is still starting"
-            return Reloaded(outcome="refused", policy_hash="", problems=(said,))
+            return ReloadResult(outcome="refused", policy_hash="", problems=(said,))
         current, keeping, health = self._parts
         running = current.pipeline.policy
         # Parsing takes tens of milliseconds, in which other requests shall not wait.
@@ -53,7 +53,7 @@ class Reloader:
             pipeline, retire = await keeping.prepare(policy)
         except StartupError as error:
             problems = (f"{self.file.name}:1: {error}",)
-            return Reloaded(outcome="refused", policy_hash=running.hash, problems=problems)
+            return ReloadResult(outcome="refused", policy_hash=running.hash, problems=problems)
         current.swap(pipeline, retire=retire)
         keeping.forget(running, policy)
         await _tell(health, running, policy)

@@ -6,17 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from gateway.app.reload.policy_file import Reloaded
+from gateway.app.reload.policy_file import ReloadResult
 
 SOCKET = "parent.sock"
 ANSWER_S = 30.0
 """How long the parent may take for a reload."""
 
 
-class Boss(Protocol):
+class WorkerParent(Protocol):
     """What a parent does for its workers."""
 
-    async def reload(self, *, allow_loosening: bool) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool) -> ReloadResult:
         """Change the policy of all workers; raises nothing."""
         ...
 
@@ -25,7 +25,7 @@ class Boss(Protocol):
         ...
 
 
-async def listen(folder: Path, boss: Boss) -> asyncio.Server:
+async def listen(folder: Path, boss: WorkerParent) -> asyncio.Server:
     """Answer the workers until the server is closed."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,14 +45,14 @@ async def listen(folder: Path, boss: Boss) -> asyncio.Server:
     return await asyncio.start_unix_server(answer, folder / SOCKET)
 
 
-class Hotline:
+class ParentClient:
     """A worker's side."""
 
     def __init__(self, folder: Path, *, worker: int) -> None:
         self._path = folder / SOCKET
         self._worker = worker
 
-    async def reload(self, *, allow_loosening: bool) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool) -> ReloadResult:
         """Have the parent change the policy of all workers."""
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -60,7 +60,7 @@ class Hotline:
         except (OSError, ValueError, TimeoutError):
             problem = "gateway: the parent of its workers does not answer"
             said = {"outcome": "refused", "policy_hash": "", "problems": [problem]}
-        return Reloaded(
+        return ReloadResult(
             outcome=said["outcome"],
             policy_hash=said["policy_hash"],
             changes=tuple(said.get("changes", ())),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.server.admin.threads import in_operator_thread
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 
 BOARD_VARIABLE = "GATEWAY_ENGINE_BOARD"
 """Set by the parent in the environment of its workers: the path of the file."""
@@ -23,7 +23,7 @@ READ_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineState:
+class RegisteredEngine:
     """Where an engine is, and whether it takes requests."""
 
     target: str
@@ -33,36 +33,36 @@ class EngineState:
     """Seconds that the last loading took."""
 
 
-def write_board(path: Path, engines: Mapping[str, EngineState]) -> None:
+def write_board(path: Path, engines: Mapping[str, RegisteredEngine]) -> None:
     """Write the file whole: a reader sees the old one or the new one."""
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({name: asdict(state) for name, state in engines.items()}))
     fresh.replace(path)
 
 
-def read_board(path: Path) -> dict[str, EngineState]:
+def read_board(path: Path) -> dict[str, RegisteredEngine]:
     """Return what the parent wrote last."""
-    return {name: EngineState(**state) for name, state in json.loads(path.read_text()).items()}
+    return {name: RegisteredEngine(**state) for name, state in json.loads(path.read_text()).items()}
 
 
-def place_of(environ: Mapping[str, str] = os.environ) -> Place:
+def place_of(environ: Mapping[str, str] = os.environ) -> WorkerIdentity:
     """Return which worker of its parent this process is; the only one where it is its own parent."""
     if BOARD_VARIABLE not in environ:
-        return Place()
+        return WorkerIdentity()
     number, _, count = environ[WORKER_VARIABLE].partition("/")
-    return Place(number=int(number), count=int(count), folder=Path(environ[BOARD_VARIABLE]).parent)
+    return WorkerIdentity(number=int(number), count=int(count), folder=Path(environ[BOARD_VARIABLE]).parent)
 
 
-def board_of(environ: Mapping[str, str] = os.environ) -> "EngineBoard | None":
+def board_of(environ: Mapping[str, str] = os.environ) -> "EngineRegistry | None":
     """Return the board that this process was started with; None where it is its own parent."""
     path = environ.get(BOARD_VARIABLE)
-    return None if path is None else EngineBoard(Path(path))
+    return None if path is None else EngineRegistry(Path(path))
 
 
 class SharedEngine:
     """An engine of the parent, as a backend sees it."""
 
-    def __init__(self, state: EngineState) -> None:
+    def __init__(self, state: RegisteredEngine) -> None:
         self.state = state
 
     @property
@@ -86,7 +86,7 @@ class SharedEngine:
         return self.state.is_serving
 
 
-class EngineBoard:
+class EngineRegistry:
     """All engines of the parent, kept up to date."""
 
     def __init__(self, path: Path) -> None:

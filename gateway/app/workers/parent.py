@@ -17,13 +17,13 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.app.reload.policy_file import PolicyFile, Reloaded, start, watch
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
 from gateway.app.workers import shared_folder
 from gateway.app.workers.control_socket import listen
-from gateway.app.workers.engine_registry import BOARD_VARIABLE, WORKER_VARIABLE, EngineState, write_board
-from gateway.app.workers.policy_publisher import ParentPolicy
+from gateway.app.workers.engine_registry import BOARD_VARIABLE, WORKER_VARIABLE, RegisteredEngine, write_board
+from gateway.app.workers.policy_publisher import PolicyPublisher
 from gateway.clock import SystemClock
-from gateway.domain.listen import Address, claim, parse_address, refused
+from gateway.domain.address import Address, claim, parse_address, refused
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
 from gateway.policy.model import LlamaCppModel
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class ParentConfig:
     """What `serve` hands to the parent: everything is checked already."""
 
     workers: int
@@ -56,7 +56,7 @@ class Orders:
     """The command line of `serve`, for the workers."""
 
 
-def become_parent(orders: Orders) -> NoReturn:
+def become_parent(orders: ParentConfig) -> NoReturn:
     """Replace this process, which has loaded gRPC, by one that has not."""
     command = [sys.executable, "-P", "-m", "gateway.app.workers.parent", json.dumps(asdict(orders))]
     os.execv(sys.executable, command)  # noqa: S606  our own interpreter, and no shell
@@ -86,7 +86,7 @@ def reserve(address: Address) -> tuple[socket.socket, Address]:
 class Parent:
     """Engines and workers of one gateway."""
 
-    def __init__(self, orders: Orders, address: Address, folder: Path) -> None:
+    def __init__(self, orders: ParentConfig, address: Address, folder: Path) -> None:
         self._orders = orders
         self._address = address
         self._board = folder / "engines.json"
@@ -98,14 +98,14 @@ class Parent:
         self.status = 0
         self._folder = folder
         self._reloading: set[asyncio.Task[object]] = set()
-        file = PolicyFile(
+        file = WatchedPolicyFile(
             path=Path(orders.policy),
             name=orders.policy,
             environ=os.environ,
             air_gap=orders.air_gap,
             allow_loosening=orders.allow_loosening,
         )
-        self._policy = ParentPolicy(file, folder)
+        self._policy = PolicyPublisher(file, folder)
         self._supervisors = {
             name: EngineSupervisor(name, spec, clock=SystemClock(), on_status=lambda *_: self._write())
             for name, spec in self._policy.running.models.items()
@@ -131,7 +131,7 @@ class Parent:
                 task.cancel()
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors.values()))
 
-    async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Check the policy's file once, and have all workers take it, or go on as they are."""
         reloaded = await self._policy.reload(allow_loosening=allow_loosening)
         self._measures.note_reload(reloaded.outcome)
@@ -150,7 +150,7 @@ class Parent:
 
     def _write(self) -> None:
         engines = {
-            name: EngineState(
+            name: RegisteredEngine(
                 target=supervisor.target,
                 generation=supervisor.generation,
                 is_serving=supervisor.is_serving,
@@ -216,7 +216,7 @@ class Parent:
 
 def main() -> int:
     """Read the orders and run; the exit status is that of `gateway serve`."""
-    orders = Orders(**json.loads(sys.argv[1]))
+    orders = ParentConfig(**json.loads(sys.argv[1]))
     configure_logs(orders.log_format)
     try:
         held, address = reserve(parse_address(orders.listen))
@@ -230,7 +230,7 @@ def main() -> int:
         return STARTUP_STATUS
 
 
-async def _run(orders: Orders, address: Address, folder: Path) -> int:
+async def _run(orders: ParentConfig, address: Address, folder: Path) -> int:
     parent = Parent(orders, address, folder)
     await parent.run()
     return parent.status

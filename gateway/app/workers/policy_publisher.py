@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.app.reload.policy_file import PolicyFile, Reloaded
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.complexity.scorer_file import parse_scorer
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
@@ -21,10 +21,10 @@ WORKERS_TAKE_S = 10.0
 """How long a reload waits until every worker has said that it serves the new policy."""
 
 
-class ParentPolicy:
+class PolicyPublisher:
     """What all workers run; `reload` changes it, and `serves` is what they say of themselves."""
 
-    def __init__(self, file: PolicyFile, folder: Path) -> None:
+    def __init__(self, file: WatchedPolicyFile, folder: Path) -> None:
         """Publish the policy; raises PolicyError, OSError."""
         self._file = file
         self._published = folder / PUBLISHED
@@ -34,7 +34,7 @@ class ParentPolicy:
         self.running = file.load()
         self._publish(self.running)
 
-    async def reload(self, *, allow_loosening: bool = False) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Check the file, and publish it if it may run; the workers are to be told by whoever calls."""
         async with self._turn:
             reloaded = await in_operator_thread(self._reload, allow_loosening)
@@ -69,14 +69,14 @@ class ParentPolicy:
             return False
         return True
 
-    def _reload(self, allow_loosening: bool) -> Reloaded:
+    def _reload(self, allow_loosening: bool) -> ReloadResult:
         policy, reloaded = self._file.compare(self.running, allow_loosening=allow_loosening)
         if reloaded.outcome == "applied":
             try:
                 self._publish(policy)
             except OSError as error:
                 said = f"{self._file.name}:1: file: cannot be handed to the workers: {error.strerror}"
-                return Reloaded(outcome="refused", policy_hash=self.running.hash, problems=(said,))
+                return ReloadResult(outcome="refused", policy_hash=self.running.hash, problems=(said,))
             self.running = policy
         return reloaded
 
@@ -89,7 +89,7 @@ class ParentPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedPolicy(PolicyFile):
+class PublishedPolicy(WatchedPolicyFile):
     """What a worker reads in the place of the operator's file; `path` is still that file's."""
 
     published: Path

@@ -10,9 +10,9 @@ FAILED: Final = "FAILED"
 """The answer was not finished: whatever came of it is a part."""
 UNKNOWN: Final = "UNKNOWN"
 """Some reason that nobody has told us of; the answer ended, so it is taken for STOP."""
-Ending = FinishReason | Literal["FAILED", "UNKNOWN"]
+FinishMeaning = FinishReason | Literal["FAILED", "UNKNOWN"]
 
-WORDS: Mapping[str, Ending] = {
+WORDS: Mapping[str, FinishMeaning] = {
     "stop": FinishReason.STOP,
     "eos": FinishReason.STOP,
     "eos_token": FinishReason.STOP,
@@ -69,7 +69,7 @@ WORDS: Mapping[str, Ending] = {
 }
 """By the word in small letters with `_` between its parts; no provider's own table is at hand."""
 
-PARTS: tuple[tuple[Ending, frozenset[str]], ...] = (
+PARTS: tuple[tuple[FinishMeaning, frozenset[str]], ...] = (
     (FinishReason.CONTENT_FILTER, frozenset({
         "filter", "filtered", "safety", "moderation", "moderated", "blocked", "blocklist", "prohibited",
         "sensitive", "guardrail", "guardrails", "flagged", "toxic", "toxicity", "violation", "refusal",
@@ -95,7 +95,7 @@ _LONGEST_WORD = 100
 """Characters; no reason is longer, and what follows is not looked at."""
 
 
-def ending_of(word: str) -> Ending | None:
+def ending_of(word: str) -> FinishMeaning | None:
     """Return what a `finish_reason` says; None if it says that the answer goes on."""
     small = _BETWEEN.sub("_", _CAPITAL.sub("_", word[:_LONGEST_WORD].strip()).lower()).strip("_")
     small = small.removeprefix("finish_reason_")

@@ -26,7 +26,7 @@ _UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class MessageText:
     """What a message or a delta says."""
 
     text: str = ""
@@ -43,10 +43,10 @@ class Spoken:
         return letters(self.text) + letters(self.thought)
 
 
-_NOTHING = Spoken()
+_NOTHING = MessageText()
 
 
-def spoken(message: Mapping[str, object]) -> Spoken:
+def spoken(message: Mapping[str, object]) -> MessageText:
     """Return what a message or delta says; raises UnreadableAnswer where a part of it cannot be read."""
     thought = next(
         (words for field in THOUGHTS if isinstance(words := message.get(field), str) and words), ""
@@ -57,9 +57,9 @@ def spoken(message: Mapping[str, object]) -> Spoken:
             continue
         text = content if isinstance(content, str) else _text_of_parts(content, field)
         if text:
-            return Spoken(text, is_refusal=field == "refusal", has_spoken=True, thought=thought)
+            return MessageText(text, is_refusal=field == "refusal", has_spoken=True, thought=thought)
     has_spoken = bool(message.get("content")) or any(message.get(field) for field in SIGNS_OF_WORK)
-    return Spoken(has_spoken=True, thought=thought) if has_spoken else _NOTHING
+    return MessageText(has_spoken=True, thought=thought) if has_spoken else _NOTHING
 
 
 def _text_of_parts(content: object, field: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.cli.demo.stage import BACKUP, CLOUD, Stage
-from gateway.ledger.view import FRESH_S
+from gateway.ledger.spend_cache import FRESH_S
 from gateway.v1 import gateway_pb2 as pb
 
 EASY = "What is the capital of France?"
@@ -25,7 +25,7 @@ LOCAL, CLOUD_ROUTE, CANNED = pb.ROUTE_LOCAL, pb.ROUTE_CLOUD, pb.ROUTE_CANNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class DemoResult:
     """What came back for a case."""
 
     response: pb.GenerateResponse
@@ -37,7 +37,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class DemoExpectation:
     """What has to come out of a case."""
 
     route: pb.Route.ValueType
@@ -51,7 +51,7 @@ class Expected:
     """Whether the provider must not receive a single byte."""
     is_streamed: bool = False
 
-    def problems(self, result: Result) -> Sequence[str]:
+    def problems(self, result: DemoResult) -> Sequence[str]:
         """Say in what the result differs; nothing when it came out as expected."""
         response = result.response
         facts = (
@@ -82,12 +82,12 @@ async def _nothing(_: Stage) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class DemoCase:
     """One row: a request, and what is broken before it is sent."""
 
     title: str
     text: str
-    expected: Expected
+    expected: DemoExpectation
     prepare: Callable[[Stage], Awaitable[None]] = field(default=_nothing)
     tenant: str = "demo"
     """Each tenant has an allowance of its own."""
@@ -124,30 +124,30 @@ async def _engine_back(stage: Stage) -> None:
     await stage.wait_engine()
 
 
-CASES: tuple[Case, ...] = (
-    Case(
+CASES: tuple[DemoCase, ...] = (
+    DemoCase(
         title="easy",
         text=EASY,
-        expected=Expected(
+        expected=DemoExpectation(
             route=LOCAL, model="edge", rule="default", attempts=("edge",), is_provider_silent=True
         ),
     ),
-    Case(
+    DemoCase(
         title="easy, but the model at the edge is not sure: nobody sees its draft",
         text=UNKNOWN,
-        expected=Expected(
+        expected=DemoExpectation(
             route=CLOUD_ROUTE, model="cloud", rule="default", attempts=("edge LOW_CONFIDENCE", "cloud")
         ),
     ),
-    Case(
+    DemoCase(
         title="hard",
         text=HARD,
-        expected=Expected(route=CLOUD_ROUTE, model="cloud", rule="hard", attempts=("cloud",)),
+        expected=DemoExpectation(route=CLOUD_ROUTE, model="cloud", rule="hard", attempts=("cloud",)),
     ),
-    Case(
+    DemoCase(
         title="private and hard: the rule says cloud, the filter says no",
         text=PRIVATE,
-        expected=Expected(
+        expected=DemoExpectation(
             route=LOCAL,
             model="edge",
             rule="hard",
@@ -156,12 +156,12 @@ CASES: tuple[Case, ...] = (
             is_provider_silent=True,
         ),
     ),
-    Case(
+    DemoCase(
         title="the tenant's budget is spent: no room for the worst case",
         text=HARD,
         tenant=SPENDER,
         prepare=_spend,
-        expected=Expected(
+        expected=DemoExpectation(
             route=LOCAL,
             model="edge",
             rule="hard",
@@ -169,30 +169,30 @@ CASES: tuple[Case, ...] = (
             is_provider_silent=True,
         ),
     ),
-    Case(
+    DemoCase(
         title="cloud says 429, Retry-After 0.4 s, then recovers",
         text=HARD,
         prepare=_rate_limit_once,
-        expected=Expected(
+        expected=DemoExpectation(
             route=CLOUD_ROUTE, model="cloud", rule="hard", attempts=("cloud RATE_LIMITED", "cloud")
         ),
     ),
-    Case(
+    DemoCase(
         title="cloud down (503)",
         text=HARD,
         prepare=_cloud_down,
-        expected=Expected(
+        expected=DemoExpectation(
             route=CLOUD_ROUTE,
             model="backup",
             rule="hard",
             attempts=("cloud UPSTREAM_ERROR", "cloud UPSTREAM_ERROR", "backup"),
         ),
     ),
-    Case(
+    DemoCase(
         title="cloud and backup down",
         text=HARD,
         prepare=_both_down,
-        expected=Expected(
+        expected=DemoExpectation(
             route=LOCAL,
             model="edge",
             rule="hard",
@@ -205,11 +205,11 @@ CASES: tuple[Case, ...] = (
             ),
         ),
     ),
-    Case(
+    DemoCase(
         title="engine killed (kill -9), private",
         text=PRIVATE,
         prepare=_engine_down,
-        expected=Expected(
+        expected=DemoExpectation(
             route=CANNED,
             model="",
             rule="hard",
@@ -219,11 +219,11 @@ CASES: tuple[Case, ...] = (
             is_provider_silent=True,
         ),
     ),
-    Case(
+    DemoCase(
         title="everything down, not private (cloud's breaker opens on the way)",
         text=HARD,
         prepare=_everything_down,
-        expected=Expected(
+        expected=DemoExpectation(
             route=CANNED,
             model="",
             rule="hard",
@@ -236,11 +236,11 @@ CASES: tuple[Case, ...] = (
             degraded=pb.REASON_ALL_FAILED,
         ),
     ),
-    Case(
+    DemoCase(
         title="the engine is back: a streamed answer",
         text=EASY,
         prepare=_engine_back,
-        expected=Expected(
+        expected=DemoExpectation(
             route=LOCAL,
             model="edge",
             rule="default",

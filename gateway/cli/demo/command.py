@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.cli.demo.cases import CASES, HARD, Case, Result, attempt_words
+from gateway.cli.demo.cases import CASES, HARD, DemoCase, DemoResult, attempt_words
 from gateway.cli.demo.stage import (
     CALL_TIMEOUT_S,
     MAX_TOKENS,
@@ -87,7 +87,7 @@ async def _run(folder: Path, console: Console) -> Sequence[str]:
     ]
 
 
-async def _play(stage: Stage, case: Case) -> Result:
+async def _play(stage: Stage, case: DemoCase) -> DemoResult:
     stage.cloud.clear_faults()
     await case.prepare(stage)
     clock = SystemClock()
@@ -104,7 +104,9 @@ async def _play(stage: Stage, case: Case) -> Result:
             deltas, response = 0, await client.generate(request, timeout_s=CALL_TIMEOUT_S)
         duration_ms = (clock.monotonic_s() - started_s) * 1000
     provider_bytes = stage.cloud.bill().bytes_received - bytes_before
-    return Result(response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_ms)
+    return DemoResult(
+        response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_ms
+    )
 
 
 async def _run_live(folder: Path, console: Console) -> Sequence[str]:

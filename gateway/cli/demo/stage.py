@@ -15,15 +15,15 @@ from pathlib import Path
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.errors import StartupError
-from gateway.simulate.billing import Price
+from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 
 CLOUD, BACKUP = "sim-strong", "sim-backup"
 ENGINE_HEALTH = "model.edge"
 PRICES = {
-    CLOUD: Price(input=Decimal("0.25"), output=Decimal("2.00")),
-    BACKUP: Price(input=Decimal("0.50"), output=Decimal("4.00")),
+    CLOUD: SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00")),
+    BACKUP: SimulatedPrice(input=Decimal("0.50"), output=Decimal("4.00")),
 }
 """What the provider charges; the policy in simulated.yaml says the same, as an operator's has to."""
 MAX_TOKENS = 128

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.demo.cases import Case, Result, attempt_words
+from gateway.cli.demo.cases import DemoCase, DemoResult, attempt_words
 from gateway.ledger.accounts import Totals
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
@@ -25,7 +25,7 @@ HEADINGS = (
 )
 NANOS = 1_000_000_000
 
-Row = tuple[Case, Result, Sequence[str]]
+Row = tuple[DemoCase, DemoResult, Sequence[str]]
 """A case, what came of it, and in what that differs from what was expected."""
 
 _ROUTE_STYLES = {"LOCAL": "green", "CLOUD": "cyan", "CANNED": "yellow"}
@@ -67,7 +67,7 @@ def _block(row: Sequence[RenderableType]) -> Group:
     return Group(row[0], grid, "")
 
 
-def _cells(number: int, case: Case, result: Result, verdict: Text) -> Sequence[RenderableType]:
+def _cells(number: int, case: DemoCase, result: DemoResult, verdict: Text) -> Sequence[RenderableType]:
     response = result.response
     tokens = f"{response.usage.prompt_tokens}+{response.usage.completion_tokens}" if response.model else "-"
     return (
@@ -94,7 +94,7 @@ def _chain(decision: pb.Decision) -> Text:
     return Text.assemble(*lines)
 
 
-def _attempts(case: Case, result: Result) -> Text:
+def _attempts(case: DemoCase, result: DemoResult) -> Text:
     """Return a line an attempt; the same thing several times in a row is one line with its count."""
     groups = [(words, len(list(same))) for words, same in groupby(attempt_words(result.response))]
     text = Text("\n".join(words if count == 1 else f"{words} x{count}" for words, count in groups))
@@ -103,7 +103,7 @@ def _attempts(case: Case, result: Result) -> Text:
     return text
 
 
-def _route(result: Result) -> Text:
+def _route(result: DemoResult) -> Text:
     response = result.response
     name = pb.Route.Name(response.route).removeprefix("ROUTE_")
     parts: list[tuple[str, str]] = [(name, _ROUTE_STYLES[name]), (f"\n{response.model}", "")]

@@ -16,7 +16,7 @@ class SchemaRefused(Exception):
     """A schema has no grammar; the message names the keyword, never a word of the schema."""
 
 
-class Budget:
+class SchemaBudget:
     """Counts what is looked at, so that a small schema cannot take long."""
 
     def __init__(self, most: int = MAX_LOOKED_AT) -> None:

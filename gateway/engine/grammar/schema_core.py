@@ -15,9 +15,9 @@ from gateway.domain.text.schema_bounds import wrapper_problem
 from gateway.engine.grammar.schema import (
     KEYWORDS,
     KINDS,
-    Budget,
     JsonValue,
     Schema,
+    SchemaBudget,
     SchemaRefused,
     asserting,
     kinds_of,
@@ -55,7 +55,7 @@ class _Reducer:
 
     def __init__(self, root: JsonValue) -> None:
         self._root = root
-        self._budget = Budget()
+        self._budget = SchemaBudget()
         self._names: dict[str, str] = {}
         self._empty: set[str] = set()
         self.defs: dict[str, JsonValue] = {}

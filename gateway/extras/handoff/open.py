@@ -5,27 +5,29 @@ from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.errors import StartupError
-from gateway.extras.handoff.clerk import Clerk
-from gateway.extras.handoff.desk import Desk
 from gateway.extras.handoff.queue import Queue, kind_of, open_queue
+from gateway.extras.handoff.responder import Responder
+from gateway.extras.handoff.service import HandoffService
 from gateway.policy.handoff import Handoff
 
 if TYPE_CHECKING:
-    from gateway.extras.handoff.seal import KeyRing
+    from gateway.extras.handoff.encryption import KeyRing
 
 _WAYS = {"sqlite": "--state sqlite:///PATH", "redis": "--state redis://HOST"}
 
 
-def open_desk(section: Handoff, *, state_url: str, environ: Mapping[str, str], clock: Clock) -> Desk:
+def open_desk(
+    section: Handoff, *, state_url: str, environ: Mapping[str, str], clock: Clock
+) -> HandoffService:
     """Return the desk of a policy's section; raises StartupError for a state or key that does not fit."""
     check_kind(section, state_url)
     keys = keys_of(environ)
-    return Desk(open_queue(state_url, clock=clock), keys, clock=clock)
+    return HandoffService(open_queue(state_url, clock=clock), keys, clock=clock)
 
 
-def open_clerk(queue: Queue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Clerk:
+def open_clerk(queue: Queue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Responder:
     """Return a person at a queue; raises StartupError without a key."""
-    return Clerk(queue, keys_of(environ), by=by, clock=clock)
+    return Responder(queue, keys_of(environ), by=by, clock=clock)
 
 
 def check_kind(section: Handoff, state_url: str) -> None:
@@ -39,7 +41,7 @@ def check_kind(section: Handoff, state_url: str) -> None:
 def keys_of(environ: Mapping[str, str]) -> "KeyRing":
     """Return the keys of the environment; raises StartupError."""
     try:
-        from gateway.extras.handoff.seal import KeyRing
+        from gateway.extras.handoff.encryption import KeyRing
     except ModuleNotFoundError as error:
         raise StartupError(
             "handoff: the library for encryption is missing; pip install 'edge-cloud-gateway[handoff]'"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from gateway.domain.ticket import State, Ticket
+from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import TicketRefused
 from gateway.types import PrivacyClass, Reason
 
@@ -33,9 +33,9 @@ def answered(ticket: Ticket, *, by: str, unix_s: float) -> Ticket:
 
 def _refuse_others(ticket: Ticket, by: str, unix_s: float) -> None:
     state = ticket.state(unix_s)
-    if state is State.ANSWERED:
+    if state is TicketState.ANSWERED:
         raise TicketRefused(f"{ticket.id}: is answered already, by {ticket.taken_by}")
-    if state is State.TAKEN and ticket.taken_by != by:
+    if state is TicketState.TAKEN and ticket.taken_by != by:
         until = datetime.fromtimestamp(ticket.lease_ends_unix_s, UTC)
         raise TicketRefused(
             f"{ticket.id}: {ticket.taken_by} has taken it until {until:%H:%M} UTC;"

@@ -25,7 +25,7 @@ _LETTER_FIRST = re.compile(r"\(?([A-Z])(?:\)|[.:])\s.*", re.DOTALL)
 _TOKEN = re.compile(r"[\"'(*]*(\w+)[\"')*]*[.!]?")
 
 
-class How(StrEnum):
+class ComparisonKind(StrEnum):
     """How two answers were compared."""
 
     JSON = "json"
@@ -34,7 +34,7 @@ class How(StrEnum):
     JUDGE = "judge"
 
 
-def exact_agreement(one: str, other: str, *, has_schema: bool) -> tuple[How, float] | None:
+def exact_agreement(one: str, other: str, *, has_schema: bool) -> tuple[ComparisonKind, float] | None:
     """Return how two answers compare by themselves, and 1.0 or 0.0; None: somebody has to judge.
 
     JSON where a schema asked for it or both are objects or lists, by value; numbers by value; choices (a
@@ -43,20 +43,20 @@ def exact_agreement(one: str, other: str, *, has_schema: bool) -> tuple[How, flo
     first, second = _unfenced(one), _unfenced(other)
     values = _parsed(first), _parsed(second)
     if has_schema or all(isinstance(value, (dict, list)) for value in values):
-        return How.JSON, float(values[0] is not _NO_JSON and _same(*values))
+        return ComparisonKind.JSON, float(values[0] is not _NO_JSON and _same(*values))
     if len(first) > LONGEST and len(second) > LONGEST:
         return None
     number, other_number = _number(first), _number(second)
     if number is not None and other_number is not None and number[1:] == other_number[1:]:
-        return How.NUMBER, float(number == other_number)
+        return ComparisonKind.NUMBER, float(number == other_number)
     if number is not None or other_number is not None:
         return None  # 7 may be seven, and 5 may be $5.
     letters = _letters(first, second)
     if letters is not None:
-        return How.CHOICE, float(letters[0] == letters[1])
+        return ComparisonKind.CHOICE, float(letters[0] == letters[1])
     tokens = _token(first), _token(second)
     if None not in tokens:
-        return How.CHOICE, float(tokens[0] == tokens[1])
+        return ComparisonKind.CHOICE, float(tokens[0] == tokens[1])
     return None
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
 from gateway.policy.limits import Limits, Rates
+from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import (
     Budget,
     LlamaCppModel,
@@ -23,7 +24,6 @@ from gateway.policy.model import (
     privacy_class,
 )
 from gateway.policy.record_keeping import RecordKeeping
-from gateway.policy.sampling import Sample
 from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
 
@@ -231,7 +231,7 @@ def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
         yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
 
 
-def _sample(old: Sample | None, new: Sample | None) -> Iterator[Change]:
+def _sample(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Change]:
     if new is None:
         return
     if old is None:

@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.entities import ModelEntities
-from gateway.policy.expectations import PolicyTest
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
-from gateway.policy.loading.expectation_checks import check_tests
+from gateway.policy.loading.messages import did_you_mean, quoted
+from gateway.policy.loading.policy_test_checks import check_tests
 from gateway.policy.loading.rules import ConditionRefused, Conditions
-from gateway.policy.loading.wording import did_you_mean, quoted
+from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
     RETRY_AFTER,
     Budget,
@@ -32,7 +32,7 @@ from gateway.policy.model import (
     Resilience,
     Rule,
 )
-from gateway.policy.sampling import CAP, Sample
+from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.source import Path, Problem
 
 Part = TypeVar("Part")
@@ -41,7 +41,7 @@ Finding = tuple[Path, str]
 
 _MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
-_TEST, _SAMPLE = TypeAdapter(PolicyTest), TypeAdapter(Sample)
+_TEST, _SAMPLE = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 
@@ -58,7 +58,7 @@ class Parts:
     privacy: PrivacyPolicy | None
     resilience: Resilience | None
     tests: Mapping[int, PolicyTest]
-    sample: Sample | None
+    sample: MirrorPolicy | None
     last_rule: int
     last_reply: int
 

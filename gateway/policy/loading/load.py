@@ -19,10 +19,10 @@ from gateway.errors import PolicyError
 from gateway.policy.loading.air_gap import check_air_gap
 from gateway.policy.loading.checks import check
 from gateway.policy.loading.document import MAX_BYTES, TOO_LONG, Document, read_document
+from gateway.policy.loading.messages import problems_of
 from gateway.policy.loading.named_scorer import problem_of, read_named_scorer
 from gateway.policy.loading.paths import with_whole_paths
 from gateway.policy.loading.rules import Conditions
-from gateway.policy.loading.wording import problems_of
 from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
 from gateway.policy.scorer import Scorer
 from gateway.policy.source import Problem, Source

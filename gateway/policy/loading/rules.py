@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 from cel_expr_python import cel
 
-from gateway.policy.loading.wording import did_you_mean
+from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.model import Condition, Facts, FindingType
 from gateway.types import PrivacyClass
 

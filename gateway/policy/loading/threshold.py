@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gateway.policy.loading.document import read_document
+from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.loading.rules import Conditions
 from gateway.policy.loading.syntax import Comparison, comparisons
-from gateway.policy.loading.wording import did_you_mean
 from gateway.policy.model import Policy
 from gateway.policy.source import Path
 

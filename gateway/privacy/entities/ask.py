@@ -20,7 +20,7 @@ class EntityDetector(Protocol):
         ...
 
 
-class EntityDesk:
+class EntityLookup:
     """Asks one detector on behalf of every request of a policy."""
 
     def __init__(self, detector: EntityDetector, *, limit_s: float, clock: Clock) -> None:
@@ -41,7 +41,7 @@ class EntityDesk:
             return Entities(failure="entities failed")
 
 
-async def ask_all(desks: Iterable[EntityDesk], request: Request, deadline: Deadline) -> Entities:
+async def ask_all(desks: Iterable[EntityLookup], request: Request, deadline: Deadline) -> Entities:
     """Return what all of them found, or why it is not known what there is."""
     answers = await asyncio.gather(*(desk.ask(request, deadline) for desk in desks))
     failures = [answer.failure for answer in answers if answer.failure is not None]

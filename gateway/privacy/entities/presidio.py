@@ -29,7 +29,7 @@ THREADS = 2
 """They share the interpreter's lock: more would not find more in the same time."""
 
 
-class Result(Protocol):
+class PresidioResult(Protocol):
     """What Presidio says of one place."""
 
     entity_type: str
@@ -47,7 +47,7 @@ class Analyzer(Protocol):
 
     def analyze(
         self, text: str, language: str, *, entities: Sequence[str], score_threshold: float
-    ) -> Sequence[Result]:
+    ) -> Sequence[PresidioResult]:
         """Return the places of entities in a text."""
         ...
 

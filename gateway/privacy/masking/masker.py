@@ -16,12 +16,12 @@ from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
 from gateway.privacy.detector import Detector
-from gateway.privacy.masking.placeholders import Shift, Span, mask, new_tag
+from gateway.privacy.masking.placeholders import MaskSpan, Shift, mask, new_tag
 from gateway.privacy.masking.restore import restore
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.types import Entities, Finding, Privacy, PrivacyClass, Request
+from gateway.types import Entities, Finding, PrivacyAssessment, PrivacyClass, Request
 
 MAX_VALUES = 200
 """A request with more values to mask stays home: each is looked for in all that is left."""
@@ -51,7 +51,7 @@ class Masker:
         self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors)
 
     def masked(
-        self, request: Request, privacy: Privacy, entities: Entities = _NO_ENTITIES
+        self, request: Request, privacy: PrivacyAssessment, entities: Entities = _NO_ENTITIES
     ) -> Mapping[str, Masked]:
         """Return what each model that needs a mask would be sent; without those that no mask helps."""
         # A verdict that is closed for want of another has no findings, and no second look opens it.
@@ -83,7 +83,7 @@ class Masker:
         tag = new_tag((*texts, *around), self._rng)
         if tag is None:
             return None
-        spans = [Span(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
+        spans = [MaskSpan(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
         contents, values, shifts = mask(texts, spans, tag=tag)
         left = replace(
             request,

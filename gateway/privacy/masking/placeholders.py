@@ -17,7 +17,7 @@ _TAG_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class MaskSpan:
     """A value to replace: [start, end) in characters of the text with this index."""
 
     index: int
@@ -45,7 +45,7 @@ def new_tag(texts: Iterable[str], rng: Random) -> str | None:
 
 
 def mask(
-    texts: Sequence[str], spans: Sequence[Span], *, tag: str
+    texts: Sequence[str], spans: Sequence[MaskSpan], *, tag: str
 ) -> tuple[list[str], dict[str, str], list[Shift]]:
     """Return the texts with placeholders, what each one stands for by its word in lower case, and the shifts.
 
@@ -70,13 +70,13 @@ def mask(
     return masked, {word.lower(): value for (_, value), word in words.items()}, shifts
 
 
-def _disjoint(spans: Sequence[Span]) -> list[Span]:
-    found: list[Span] = []
+def _disjoint(spans: Sequence[MaskSpan]) -> list[MaskSpan]:
+    found: list[MaskSpan] = []
     for span in sorted(spans, key=lambda each: (each.index, each.start, -each.end)):
         last = found[-1] if found else None
         if last is not None and last.index == span.index and span.start < last.end:
             end = max(last.end, span.end)
-            found[-1] = Span(index=last.index, start=last.start, end=end, type=last.type)
+            found[-1] = MaskSpan(index=last.index, start=last.start, end=end, type=last.type)
         else:
             found.append(span)
     return found

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.domain.listen import is_answered, parse_address
+from gateway.domain.address import is_answered, parse_address
 from gateway.errors import StartupError
 
 FLAG = "--admin"

@@ -3,11 +3,11 @@
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from gateway.domain.listen import Address
+from gateway.domain.address import Address
 from gateway.errors import StartupError
 from gateway.server.admin.status import StatusReader
 from gateway.server.admin.threads import in_operator_thread
-from gateway.telemetry.live import Snapshot
+from gateway.telemetry.status_collector import Snapshot
 
 FLAG = "--metrics"
 

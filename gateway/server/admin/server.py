@@ -8,11 +8,11 @@ import grpc
 
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.admin.v1 import admin_pb2_grpc
-from gateway.domain.listen import OwnerOnly, make_way
+from gateway.domain.address import OwnerOnly, make_way
 from gateway.errors import StartupError
 from gateway.server.admin.address import FLAG, AdminAddress
 from gateway.server.admin.status import StatusReader
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 
 GRACE_S = 1.0
 """For the other workers' questions; cutting them would make gRPC write into their log."""
@@ -21,7 +21,7 @@ Context = grpc.aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse]
 ReloadContext = grpc.aio.ServicerContext[pb.ReloadRequest, pb.ReloadResponse]
 
 
-class Reloaded(Protocol):
+class ReloadReport(Protocol):
     """What came of a reload."""
 
     @property
@@ -45,10 +45,10 @@ class Reloaded(Protocol):
         ...
 
 
-class Reloading(Protocol):
+class ReloadHandler(Protocol):
     """Something that can take the policy's file in anew: this process, or the parent of several."""
 
-    async def reload(self, *, allow_loosening: bool) -> Reloaded:
+    async def reload(self, *, allow_loosening: bool) -> ReloadReport:
         """Say what came of it; raises nothing."""
         ...
 
@@ -56,7 +56,7 @@ class Reloading(Protocol):
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
     """gateway.admin.v1.AdminService of one worker; worker 0 answers for all."""
 
-    def __init__(self, reader: StatusReader, reloading: Reloading | None = None) -> None:
+    def __init__(self, reader: StatusReader, reloading: ReloadHandler | None = None) -> None:
         self._reader = reader
         self._reloading = reloading
 
@@ -85,7 +85,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
 class AdminServer:
     """Serves the admin service; `address` None serves the other workers alone."""
 
-    def __init__(self, service: AdminService, *, place: Place, address: AdminAddress | None) -> None:
+    def __init__(self, service: AdminService, *, place: WorkerIdentity, address: AdminAddress | None) -> None:
         self._service = service
         self._address = address if place.speaks_for_all else None
         self._peer_socket = place.socket(place.number)

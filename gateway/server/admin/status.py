@@ -17,10 +17,10 @@ from gateway.dispatch.breaker import Breakers, BreakerState
 from gateway.engine.v1 import engine_pb2
 from gateway.errors import BackendError, LedgerUnavailable
 from gateway.ledger.accounts import Totals
-from gateway.ledger.view import BudgetView
-from gateway.pipeline.active_policy import Current
+from gateway.ledger.spend_cache import SpendCache
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.server.admin.recent import KEPT, Recent
-from gateway.server.admin.worker import Place
+from gateway.server.admin.worker import WorkerIdentity
 
 ASK_S = 1.0
 """How long another worker, an engine or the ledger is waited for; then the status goes without it."""
@@ -32,7 +32,7 @@ _STATES = {
 _log = structlog.get_logger()
 
 
-class Totalling(Protocol):
+class LedgerTotals(Protocol):
     """What is read of a ledger."""
 
     async def totals(self) -> Totals:
@@ -72,12 +72,12 @@ class WatchedEngine:
 class Sources:
     """Where the state of a worker is read from."""
 
-    place: Place
-    current: Current
+    place: WorkerIdentity
+    current: ActivePolicy
     in_flight: Callable[[], int]
     breakers: Breakers
-    budgets: BudgetView
-    ledger: Totalling
+    budgets: SpendCache
+    ledger: LedgerTotals
     engines: Mapping[str, WatchedEngine]
     recent: Recent
     clock: Clock

@@ -8,7 +8,7 @@ METRICS_FOLDER = "metrics"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WorkerIdentity:
     """A worker's number among all of them; worker 0 speaks for all."""
 
     number: int = 0

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 from gateway.errors import GatewayError
-from gateway.server.grpc.access import Context, TenantRule
+from gateway.server.grpc.api_keys import Context, TenantRule
 from gateway.server.grpc.service import SERVICE
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -7,7 +7,7 @@ from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
-from gateway.server.grpc.access import Context, TenantRule
+from gateway.server.grpc.api_keys import Context, TenantRule
 from gateway.server.grpc.health import admit
 
 SERVICE = "grpc.reflection.v1.ServerReflection"

@@ -9,7 +9,6 @@ from gateway.domain.ticket import Fetched
 from gateway.types import (
     Answer,
     Attempt,
-    Case,
     Decision,
     Delta,
     Finding,
@@ -20,6 +19,7 @@ from gateway.types import (
     Refusal,
     Restart,
     Route,
+    RoutingInput,
     StreamEvent,
     Usage,
 )
@@ -63,7 +63,7 @@ def render_decision(decision: Decision) -> pb.Decision:
     )
 
 
-def _refusal(refusal: Refusal, case: Case | None) -> pb.Refusal:
+def _refusal(refusal: Refusal, case: RoutingInput | None) -> pb.Refusal:
     rendered = pb.Refusal(model=refusal.model, reason=_REASONS[refusal.reason])
     if refusal.reason is Reason.DEADLINE and case is not None:
         rendered.expected_s = case.finish_s[refusal.model]

@@ -10,11 +10,11 @@ import grpc
 
 from gateway.clock import Deadline
 from gateway.errors import DeadlinePassed, RecordsOff
-from gateway.extras.mirror.sampling import Sampler
-from gateway.pipeline.active_policy import Current
+from gateway.extras.mirror.mirror import Mirror
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
 from gateway.policy.model import Policy
-from gateway.server.grpc.boundary import Boundary, Scope, tolerant
+from gateway.server.grpc.middleware import CallScope, RpcMiddleware, tolerant
 from gateway.server.grpc.render import (
     render_answer,
     render_decision,
@@ -47,13 +47,17 @@ class GatewayService:
     """
 
     def __init__(
-        self, current: Current, *, take_feedback: TakeFeedback | None = None, sampler: Sampler | None = None
+        self,
+        current: ActivePolicy,
+        *,
+        take_feedback: TakeFeedback | None = None,
+        sampler: Mirror | None = None,
     ) -> None:
         self._current = current
         self._take_feedback = take_feedback
         self._sampler = sampler
 
-    async def generate(self, message: pb.GenerateRequest, scope: Scope) -> pb.GenerateResponse:
+    async def generate(self, message: pb.GenerateRequest, scope: CallScope) -> pb.GenerateResponse:
         """Score, route, answer."""
         async with self._admitted(message, scope) as (pipeline, deadline):
             request, decision = await _decide(pipeline, message, deadline, scope)
@@ -62,7 +66,7 @@ class GatewayService:
         return render_answer(request.request_id, decision, scope.answer)
 
     async def stream_generate(
-        self, message: pb.StreamGenerateRequest, scope: Scope
+        self, message: pb.StreamGenerateRequest, scope: CallScope
     ) -> AsyncGenerator[pb.StreamGenerateResponse, None]:
         """Score, route, and send the answer as it is made."""
         async with self._admitted(message, scope) as (pipeline, deadline):
@@ -76,7 +80,7 @@ class GatewayService:
 
     @asynccontextmanager
     async def _admitted(
-        self, message: AnyRequest, scope: Scope
+        self, message: AnyRequest, scope: CallScope
     ) -> AsyncGenerator[tuple[Pipeline, Deadline], None]:
         """Hold the request's place, with its pipeline and deadline; raises before any work is done for it."""
         scope.request_id = parse_request_id(message, new_id=scope.request_id)
@@ -86,18 +90,18 @@ class GatewayService:
             async with pipeline.place(scope.tenant, deadline):
                 yield pipeline, deadline
 
-    def _draw(self, request: Request, decision: Decision, pipeline: Pipeline, scope: Scope) -> None:
+    def _draw(self, request: Request, decision: Decision, pipeline: Pipeline, scope: CallScope) -> None:
         """Have a request that is drawn answered again, once its caller has the answer."""
         if self._sampler is not None and pipeline.policy.sample is not None and scope.answer is not None:
             scope.afterwards = self._sampler.drawn(request, decision, scope.answer, pipeline.policy)
 
-    async def explain(self, message: pb.ExplainRequest, scope: Scope) -> pb.ExplainResponse:
+    async def explain(self, message: pb.ExplainRequest, scope: CallScope) -> pb.ExplainResponse:
         """Score and decide only."""
         async with self._admitted(message, scope) as (pipeline, deadline):
             _, decision = await _decide(pipeline, message, deadline, scope)
         return render_explanation(decision)
 
-    async def get_handoff(self, message: pb.GetHandoffRequest, scope: Scope) -> pb.GetHandoffResponse:
+    async def get_handoff(self, message: pb.GetHandoffRequest, scope: CallScope) -> pb.GetHandoffResponse:
         """Say what became of a request that was handed to a person."""
         ticket_id = parse_ticket_id(message.ticket_id)
         with self._current.begin() as pipeline:
@@ -105,7 +109,7 @@ class GatewayService:
         return render_handoff(fetched)
 
     async def submit_feedback(
-        self, message: pb.SubmitFeedbackRequest, scope: Scope
+        self, message: pb.SubmitFeedbackRequest, scope: CallScope
     ) -> pb.SubmitFeedbackResponse:
         """Take down how good an answer was; nobody is told whether there was such a request."""
         feedback = parse_feedback(message, tenant=scope.tenant)
@@ -118,7 +122,7 @@ class GatewayService:
         return render_feedback(taken_unix_s)
 
 
-def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boundary) -> None:
+def add_service(server: grpc.aio.Server, service: GatewayService, boundary: RpcMiddleware) -> None:
     """Register the service with deserializers that do not fail in the library."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Generate": grpc.unary_unary_rpc_method_handler(
@@ -151,7 +155,7 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: Boun
 
 
 async def _decide(
-    pipeline: Pipeline, message: AnyRequest, deadline: Deadline, scope: Scope
+    pipeline: Pipeline, message: AnyRequest, deadline: Deadline, scope: CallScope
 ) -> tuple[Request, Decision]:
     """Check and score a request and say where it may go, while there is time to reply; GatewayError."""
     began_s = scope.trail.elapsed_s
@@ -170,6 +174,6 @@ async def _decide(
     return request, decision
 
 
-def _parse(message: AnyRequest, scope: Scope) -> Request:
+def _parse(message: AnyRequest, scope: CallScope) -> Request:
     request = parse_request(message, tenant=scope.tenant, new_id=scope.request_id)
     return replace(request, languages=scope.languages) if scope.languages else request

@@ -24,7 +24,7 @@ class SpendReader(Protocol):
         ...
 
 
-class BudgetView:
+class SpendCache:
     """Reads a ledger at most once a second for each account."""
 
     def __init__(self, ledger: SpendReader, *, clock: Clock) -> None:

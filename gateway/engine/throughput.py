@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock
-from gateway.domain.samples import KEPT, QUANTILE, Estimate, Sample, estimate
+from gateway.domain.samples import KEPT, QUANTILE, BoundedSample, Estimate, estimate
 
 MOST_STRETCH = 2.5
 """How much longer than without them a step may take for the prompts in it, while others answer."""
@@ -49,7 +49,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class ServiceForecast:
     """What one request more has to reckon with; all zero before anything was measured."""
 
     wait_s: float
@@ -60,7 +60,7 @@ class Forecast:
     not known."""
 
 
-class Pace:
+class ThroughputModel:
     """Measured rates of one model; used by the scheduler's thread, read by others."""
 
     def __init__(self, slots: int, *, clock: Clock) -> None:
@@ -94,7 +94,9 @@ class Pace:
         now_s = self._clock.monotonic_s()
         if now_s >= self._lengths_until_s:
             answers = tuple(self._answers)
-            self._lengths = estimate(Sample(tokens, is_cut, now_s - at_s) for at_s, tokens, is_cut in answers)
+            self._lengths = estimate(
+                BoundedSample(tokens, is_cut, now_s - at_s) for at_s, tokens, is_cut in answers
+            )
             self._lengths_until_s = now_s + _KNOWN_S
         return self._lengths
 
@@ -136,9 +138,9 @@ class Pace:
     def _answer_tokens(self, share: float) -> float:
         return 0.0 if self.lengths is None else self.lengths.quantile(share)
 
-    def forecast(self, wait_s: float, *, sequences: int, share: float) -> Forecast:
+    def forecast(self, wait_s: float, *, sequences: int, share: float) -> ServiceForecast:
         """Return the rates for one of so many after `wait_s`, and how long that share of answers is."""
-        return Forecast(
+        return ServiceForecast(
             wait_s=wait_s,
             prompt_token_s=self._prompt_token_s(sequences),
             token_s=self.token_s(sequences) or 0.0,

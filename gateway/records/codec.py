@@ -11,17 +11,17 @@ from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Attempt,
-    Case,
     Decision,
     Evidence,
     Facts,
     Feedback,
+    MirrorResult,
     PrivacyClass,
     Reason,
     Refusal,
     Route,
-    Sampled,
-    Shadowed,
+    RoutingInput,
+    ShadowDecision,
     Usage,
 )
 
@@ -29,17 +29,17 @@ VERSION = 1
 """Of the format; a reader refuses another."""
 
 
-class NotARecord(ValueError):
+class BadRecord(ValueError):
     """A line that is not what this version writes; says why, and never what it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class DecisionRecord:
     """What a record says of one decision, for replay and diff."""
 
     request_id: str
     policy_hash: str
-    case: Case
+    case: RoutingInput
     labels_left_out: int
     """How many labels the policy did not keep: a rule that reads one may have decided by it."""
     rule: str
@@ -100,7 +100,7 @@ def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> 
     }
 
 
-def sample_fields(sampled: Sampled, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
+def sample_fields(sampled: MirrorResult, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
     """Return what is kept of a second answer: an outcome to learn from, where both were compared."""
     fields: dict[str, Any] = {
         "kind": "outcome",
@@ -121,16 +121,16 @@ def sample_fields(sampled: Sampled, policy: Policy, *, at_unix_s: float) -> Mapp
     return fields
 
 
-def read_record(fields: Mapping[str, Any]) -> Recorded:
-    """Return what a record of a request says; raises NotARecord."""
+def read_record(fields: Mapping[str, Any]) -> DecisionRecord:
+    """Return what a record of a request says; raises BadRecord."""
     if fields.get("v") != VERSION:
-        raise NotARecord(f"is not a record of version {VERSION}")
+        raise BadRecord(f"is not a record of version {VERSION}")
     try:
         recorded = _recorded(fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotARecord(f"is not a whole record: {type(error).__name__}") from None
+        raise BadRecord(f"is not a whole record: {type(error).__name__}") from None
     if (count := len(recorded.case.features)) not in (0, FEATURES):
-        raise NotARecord(f"has {count} features where this version has {FEATURES}: leave older records out")
+        raise BadRecord(f"has {count} features where this version has {FEATURES}: leave older records out")
     return recorded
 
 
@@ -152,7 +152,7 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
     }
 
 
-def _facts(case: Case, policy: Policy) -> Mapping[str, Any]:
+def _facts(case: RoutingInput, policy: Policy) -> Mapping[str, Any]:
     facts = case.facts
     kept = _kept(facts.labels, policy)
     evidence = case.evidence
@@ -207,7 +207,7 @@ def _usage(usage: Usage | None) -> Mapping[str, int] | None:
     return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
 
 
-def _shadow(shadow: Shadowed) -> Mapping[str, Any]:
+def _shadow(shadow: ShadowDecision) -> Mapping[str, Any]:
     return {
         "policy_hash": shadow.policy_hash,
         "privacy_class": shadow.privacy_class.name,
@@ -217,10 +217,10 @@ def _shadow(shadow: Shadowed) -> Mapping[str, Any]:
     }
 
 
-def _recorded(fields: Mapping[str, Any]) -> Recorded:
+def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
     facts, decision, usage = fields["facts"], fields["decision"], fields.get("usage")
     evidence = facts["evidence"]
-    case = Case(
+    case = RoutingInput(
         facts=Facts(
             complexity=_number(facts["complexity"]),
             privacy=_number(facts["privacy"]),
@@ -243,7 +243,7 @@ def _recorded(fields: Mapping[str, Any]) -> Recorded:
         hint=None if facts["hint"] is None else PrivacyClass[facts["hint"]],
         features=tuple(map(_number, fields.get("features", ()))),
     )
-    return Recorded(
+    return DecisionRecord(
         request_id=fields["request_id"],
         policy_hash=fields["policy_hash"],
         case=case,

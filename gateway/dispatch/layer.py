@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.trail import Trail
+from gateway.dispatch.attempt_log import AttemptLog
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
 from gateway.routing import estimate_prompt_tokens
@@ -15,7 +15,7 @@ from gateway.types import Chunk, EgressPermit, Request, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Target:
     """One model's turn at one request; it may take several tries."""
 
     request: Request
@@ -27,7 +27,7 @@ class Turn:
     is_streamed: bool
     deadline: Deadline
     """When dispatch must be over: the caller's deadline less the reserve for the reply."""
-    trail: Trail
+    trail: AttemptLog
     permit: EgressPermit | None = None
     """Routing's leave for a cloud model; handed on, never made here."""
     continue_final_message: bool = False
@@ -79,10 +79,10 @@ class Turn:
 
 
 @dataclass(slots=True, kw_only=True)
-class Try:
+class AttemptContext:
     """One try of a turn; a layer writes into it what only that layer knows."""
 
-    turn: Turn
+    turn: Target
     traceparent: str | None = None
     """Written by the layer that draws spans: names this try to the provider's own traces."""
     has_output: bool = False
@@ -119,7 +119,7 @@ class Layer(Protocol):
     `errors.AttemptError`. Whoever stops early closes it, and it closes what it wraps before it ends.
     """
 
-    def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the answer in pieces."""
         ...
 

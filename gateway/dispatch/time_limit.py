@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.pace import Paces
-from gateway.dispatch.turn import Try, Turn, seconds_left
+from gateway.dispatch.latency import LatencyTracker
+from gateway.dispatch.layer import AttemptContext, Target, seconds_left
 from gateway.errors import (
     BackendCutShort,
     BackendError,
@@ -54,7 +54,7 @@ class Patience:
     """What the policy grants, of which `until` may be only a part."""
 
 
-def patience(turn: Turn, clock: Clock) -> Patience:
+def patience(turn: Target, clock: Clock) -> Patience:
     """Return how long a try that begins now may take, and how much of that the policy grants."""
     resilience = turn.policy.resilience
     granted_s = resilience.attempt_s
@@ -65,7 +65,7 @@ def patience(turn: Turn, clock: Clock) -> Patience:
     return Patience(now_s=now_s, until=until, granted_s=granted_s)
 
 
-def silence(turn: Turn, allowed: Patience) -> BackendSilent:
+def silence(turn: Target, allowed: Patience) -> BackendSilent:
     """Return the error of a backend that used up its patience without a word."""
     had_s = allowed.until.at_s - allowed.now_s
     message = f"nothing came in {had_s:.3g} s"
@@ -76,7 +76,7 @@ def silence(turn: Turn, allowed: Patience) -> BackendSilent:
     return BackendCutShort(turn.model, message, reason=reason)
 
 
-def broken_silence(turn: Turn, error: BackendError, allowed: Patience, *, had_s: float) -> BackendError:
+def broken_silence(turn: Target, error: BackendError, allowed: Patience, *, had_s: float) -> BackendError:
     """Return what a connection that broke without an answer means: silence, if it took that long."""
     is_break = isinstance(error, BackendReset | BackendProtocol) and error.http_status is None
     if is_break and had_s >= min(EVIDENCE * allowed.granted_s, LONG_SILENCE_S):
@@ -84,7 +84,7 @@ def broken_silence(turn: Turn, error: BackendError, allowed: Patience, *, had_s:
     return error
 
 
-class Within:
+class TimeLimit:
     """Calls the backend of a try; raises BackendSilent before the first text, StreamTruncated after it.
 
     While another model follows, half of what is left is for the first text; a stream that speaks or thinks
@@ -92,19 +92,19 @@ class Within:
     another model follows, for more than half of what is left (or `RHYTHM` times its longest pause so far).
     """
 
-    def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, paces: Paces) -> None:
+    def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, paces: LatencyTracker) -> None:
         self._backends = backends
         self._clock = clock
         self._paces = paces
 
-    def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield chunks with text, and the last one; nothing after it."""
         turn = attempt.turn
         if turn.is_streamed:
             return self._stream(attempt, until=turn.deadline)
         return self._joined(attempt) if turn.is_streamed_upstream else self._whole(attempt)
 
-    async def _joined(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+    async def _joined(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
         """Yield a stream in one piece: as long as it goes on it may take what the caller's time allows."""
         now_s, until = self._clock.monotonic_s(), attempt.turn.share(self._clock)
         texts, last = [], Chunk()
@@ -121,7 +121,7 @@ class Within:
             ) from None
         yield replace(last, text="".join(texts), usage=attempt.usage)
 
-    async def _whole(self, attempt: Try) -> AsyncGenerator[Chunk, None]:
+    async def _whole(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
         call = turn.call(allowed.until, traceparent=attempt.traceparent)
@@ -144,7 +144,7 @@ class Within:
         )
         yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
 
-    async def _stream(self, attempt: Try, *, until: Deadline) -> AsyncGenerator[Chunk, None]:
+    async def _stream(self, attempt: AttemptContext, *, until: Deadline) -> AsyncGenerator[Chunk, None]:
         turn = attempt.turn
         allowed = patience(turn, self._clock)
         call = turn.call(until, traceparent=attempt.traceparent)
@@ -175,7 +175,7 @@ class Within:
                     pieces += 1
                     yield chunk
 
-    async def _first(self, chunks: AsyncIterator[Chunk], attempt: Try, allowed: Patience) -> Chunk:
+    async def _first(self, chunks: AsyncIterator[Chunk], attempt: AttemptContext, allowed: Patience) -> Chunk:
         """Return the first piece that says something; each sign of life before it gives it more time.
 
         An engine's sign says that it reads the prompt, or that others are before this one: it is not to blame
@@ -202,14 +202,14 @@ class Within:
             raise self._broken(turn, error, allowed) from None
         raise StreamTruncated(turn.model, "the stream ended before it began")
 
-    def _pause(self, turn: Turn, known_s: float = 0.0) -> Deadline:
+    def _pause(self, turn: Target, known_s: float = 0.0) -> Deadline:
         """Return until when a stream that has begun may say nothing; a pause of `known_s` is its way."""
         stall_s = turn.policy.resilience.stall_s
         until_s = max(turn.share(self._clock).at_s, self._clock.monotonic_s() + known_s)
         return Deadline(min(until_s, turn.deadline.at_s)).at_most(stall_s, self._clock)
 
     async def _next(
-        self, chunks: AsyncIterator[Chunk], turn: Turn, allowed: Patience, *, known_s: float
+        self, chunks: AsyncIterator[Chunk], turn: Target, allowed: Patience, *, known_s: float
     ) -> Chunk:
         stall_s, asked_s = turn.policy.resilience.stall_s, self._clock.monotonic_s()
         until = self._pause(turn, known_s)
@@ -232,15 +232,15 @@ class Within:
             raise BackendCutShort(turn.model, message, reason=Reason.STREAM_TRUNCATED)
         raise StreamTruncated(turn.model, message)
 
-    def _broken(self, turn: Turn, error: BackendError, allowed: Patience) -> BackendError:
+    def _broken(self, turn: Target, error: BackendError, allowed: Patience) -> BackendError:
         had_s = self._clock.monotonic_s() - allowed.now_s
         return broken_silence(turn, error, allowed, had_s=had_s)
 
-    def _give_up(self, turn: Turn, allowed: Patience) -> BackendSilent:
+    def _give_up(self, turn: Target, allowed: Patience) -> BackendSilent:
         self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
         return silence(turn, allowed)
 
-    def _note_stream(self, attempt: Try, last: Chunk, *, begin_s: float, pieces: int) -> None:
+    def _note_stream(self, attempt: AttemptContext, last: Chunk, *, begin_s: float, pieces: int) -> None:
         usage = attempt.usage
         self._paces.note_stream(
             attempt.turn.model,

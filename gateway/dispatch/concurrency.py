@@ -4,25 +4,25 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.fair_gate import Bounds, FairGate, NoPlace
-from gateway.dispatch.turn import Layer, Try
+from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
+from gateway.dispatch.layer import AttemptContext, Layer
 from gateway.errors import ModelBusy, Overloaded
 from gateway.policy.model import Policy
 from gateway.types import Chunk
 
 
-class Gates:
+class ConcurrencyLimits:
     """The gate of this process, and one for each of its models; `has_tenants`: it tells callers apart."""
 
     def __init__(self, clock: Clock, *, has_tenants: bool = True) -> None:
         self._clock = clock
         self._has_tenants = has_tenants
-        self._process = FairGate(clock)
-        self._models: dict[str, FairGate] = {}
+        self._process = FairQueue(clock)
+        self._models: dict[str, FairQueue] = {}
 
-    def of(self, model: str) -> FairGate:
+    def of(self, model: str) -> FairQueue:
         """Return the gate of a model."""
-        return self._models.setdefault(model, FairGate(self._clock))
+        return self._models.setdefault(model, FairQueue(self._clock))
 
     def is_full(self, model: str) -> bool:
         """Say whether requests wait for their turn in this process, or have every place of a model."""
@@ -45,26 +45,26 @@ class Gates:
         try:
             async with self._process.place(tenant, bounds=bounds, until=until):
                 yield
-        except NoPlace as full:
+        except NoSlot as full:
             raise Overloaded(
                 "the limit of concurrent requests is reached, and none ends in time",
                 retry_after_s=full.retry_after_s,
             ) from None
 
 
-class Limited:
+class ConcurrencyLayer:
     """Waits for a place at a model that has a `concurrency`.
 
     Not longer than the caller can wait, nor, while another model follows, than for a rate limit: then the
     next model is the better place. Nothing is reserved meanwhile.
     """
 
-    def __init__(self, inner: Layer, *, gates: Gates, clock: Clock) -> None:
+    def __init__(self, inner: Layer, *, gates: ConcurrencyLimits, clock: Clock) -> None:
         self._inner = inner
         self._gates = gates
         self._clock = clock
 
-    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises ModelBusy without a call."""
         turn = attempt.turn
         concurrency = turn.spec.concurrency
@@ -86,7 +86,7 @@ class Limited:
             ):
                 async for chunk in chunks:
                     yield chunk
-        except NoPlace as full:
+        except NoSlot as full:
             raise ModelBusy(
                 turn.model, "its limit of concurrent calls is reached", retry_after_s=full.retry_after_s
             ) from None

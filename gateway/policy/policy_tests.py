@@ -36,7 +36,7 @@ class GivenState(Strict):
     )
 
 
-class Expected(Strict):
+class PolicyTestExpectation(Strict):
     """What must come of it; what is not said is not asked."""
 
     privacy_class: ClassName | None = Field(
@@ -58,4 +58,4 @@ class PolicyTest(Strict):
     labels: dict[Name, Name] = Field({}, description="The labels of the request.")
     hints: GivenHints = Field(GivenHints(), description="What the caller hints at.")
     state: GivenState = Field(GivenState(), description="How things stand when it comes.")
-    expect: Expected = Field(description="What must come of it.")
+    expect: PolicyTestExpectation = Field(description="What must come of it.")

@@ -13,7 +13,7 @@ from gateway.types import Attempt, Outcome, Reason, Usage
 _log = structlog.get_logger(__name__)
 
 
-class Trail:
+class AttemptLog:
     """The attempts of one request, from the moment that it came; grows while it is dispatched."""
 
     def __init__(self, clock: Clock, span: CallSpan = NO_SPAN) -> None:

@@ -8,7 +8,7 @@ after a failure there no answer can be trusted, and the process ends.
 import traceback
 from pathlib import Path
 
-from gateway.engine.steps import GrammarRefused, NothingToSample, Sampling
+from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling
 from gateway.errors import EngineFault, GatewayError, NotCapable
 
 

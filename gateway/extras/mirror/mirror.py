@@ -6,31 +6,31 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.trail import Trail
+from gateway.dispatch.attempt_log import AttemptLog
 from gateway.errors import BackendError, GatewayError
 from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict
-from gateway.extras.mirror.second import ENDED, Draw, capped, draw, is_drawn_from
-from gateway.pipeline.active_policy import Current
+from gateway.extras.mirror.selection import ENDED, MirrorCandidate, capped, draw, is_drawn_from
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
+from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import Policy
-from gateway.policy.sampling import Sample
 from gateway.routing import alone, decide_for
 from gateway.telemetry.defects import log_defect
-from gateway.types import Answer, Attempt, Decision, Hints, Reason, Request, Sampled, SampleResult
+from gateway.types import Answer, Attempt, Decision, Hints, MirrorResult, Reason, Request, SampleResult
 
 LOOK_EVERY_S = 0.05
 """How often a second answer looks whether a caller wants its model; then it gives way."""
 
-Tell = Callable[[Sampled, Policy], None]
+Tell = Callable[[MirrorResult, Policy], None]
 """Is told what came of each request that was drawn, but for one that a reload or the end dropped before it
 began; quick, and never raises."""
 
 
-class Sampler:
+class Mirror:
     """Has a share of requests answered by the other side, too; what comes while it is at work is dropped."""
 
     def __init__(
-        self, current: Current, *, tell: Tell, clock: Clock, rng: random.Random | None = None
+        self, current: ActivePolicy, *, tell: Tell, clock: Clock, rng: random.Random | None = None
     ) -> None:
         self._current = current
         self._tell = tell
@@ -55,7 +55,7 @@ class Sampler:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    def _begin(self, found: Draw, policy: Policy) -> None:
+    def _begin(self, found: MirrorCandidate, policy: Policy) -> None:
         if self._is_closed:
             return
         if self._task is not None:
@@ -65,16 +65,16 @@ class Sampler:
         self._task = task
         task.add_done_callback(lambda _: self._ended(task, found))
 
-    def _ended(self, task: "asyncio.Task[None]", found: Draw) -> None:
+    def _ended(self, task: "asyncio.Task[None]", found: MirrorCandidate) -> None:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log_defect(found.request.request_id, error)
 
-    async def _run(self, found: Draw) -> None:
+    async def _run(self, found: MirrorCandidate) -> None:
         with self._current.begin() as pipeline:
             if pipeline.policy.hash != found.decision.policy_hash:
                 return  # A reload came between: what the old policy let out is not asked of the new one.
-            trails: list[Trail] = []
+            trails: list[AttemptLog] = []
             result, agreement = SampleResult.FAILED, None
             try:
                 result, agreement = await self._compared(pipeline, found, trails)
@@ -86,7 +86,7 @@ class Sampler:
                 self._tell(_sampled(found, result, agreement, attempts), pipeline.policy)
 
     async def _compared(
-        self, pipeline: Pipeline, found: Draw, trails: list[Trail]
+        self, pipeline: Pipeline, found: MirrorCandidate, trails: list[AttemptLog]
     ) -> tuple[SampleResult, float | None]:
         section = pipeline.policy.sample
         if section is None:
@@ -113,7 +113,7 @@ class Sampler:
         return SampleResult.UNREADABLE if agreement is None else SampleResult.JUDGE, agreement
 
     async def _judge_decision(
-        self, pipeline: Pipeline, request: Request, judge: str, deadline: Deadline, section: Sample
+        self, pipeline: Pipeline, request: Request, judge: str, deadline: Deadline, section: MirrorPolicy
     ) -> Decision | None:
         """Return leave for the judge to see request and answers, which are judged anew; None: it may not."""
         judged = await pipeline.decide(request, deadline)
@@ -127,11 +127,11 @@ class Sampler:
         request: Request,
         decision: Decision,
         deadline: Deadline,
-        trails: list[Trail],
+        trails: list[AttemptLog],
     ) -> Answer | SampleResult:
         """Return the whole answer of the one model of a decision, or why there is none."""
         (model,) = decision.chain
-        trails.append(trail := Trail(self._clock))
+        trails.append(trail := AttemptLog(self._clock))
         if await _is_wanted(pipeline, model, beside=0):
             return SampleResult.BUSY
         answer = pipeline.generate_beside(
@@ -167,7 +167,7 @@ async def _is_wanted(pipeline: Pipeline, model: str, *, beside: int) -> bool:
         return True  # An engine that does not answer has enough to do.
 
 
-def _judge_request(found: Draw, weak: str, strong: str) -> Request:
+def _judge_request(found: MirrorCandidate, weak: str, strong: str) -> Request:
     """Return what a judge is asked; it is at least of the class of the request that was drawn."""
     return replace(
         found.request,
@@ -188,12 +188,12 @@ def _failure(reason: Reason) -> SampleResult:
 
 
 def _sampled(
-    found: Draw,
+    found: MirrorCandidate,
     result: SampleResult,
     agreement: float | None = None,
     attempts: tuple[Attempt, ...] = (),
-) -> Sampled:
-    return Sampled(
+) -> MirrorResult:
+    return MirrorResult(
         request_id=found.request.request_id,
         tenant=found.request.tenant,
         decision=found.decision,

@@ -8,7 +8,7 @@ from gateway.types import Message, Request, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class HandoffQuestion:
     """What a person has to answer."""
 
     messages: tuple[Message, ...]
@@ -17,7 +17,7 @@ class Question:
     """What the caller reads, the dearest first."""
 
     @classmethod
-    def of(cls, request: Request) -> "Question":
+    def of(cls, request: Request) -> "HandoffQuestion":
         """Return what is kept of a request."""
         return cls(messages=request.messages, labels=request.labels, languages=request.languages)
 
@@ -30,7 +30,7 @@ class Question:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "Question":
+    def from_json(cls, text: str) -> "HandoffQuestion":
         """Return what `to_json` wrote."""
         told = json.loads(text)
         return cls(

@@ -7,14 +7,14 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.clock import Clock
-from gateway.domain.listen import Address, OwnerOnly, claim, make_way
+from gateway.domain.address import Address, OwnerOnly, claim, make_way
 from gateway.errors import StartupError
-from gateway.extras.mirror.sampling import Sampler
-from gateway.pipeline.active_policy import Current
-from gateway.server.grpc.access import TenantRule, anyone
-from gateway.server.grpc.boundary import Boundary
+from gateway.extras.mirror.mirror import Mirror
+from gateway.pipeline.active_policy import ActivePolicy
+from gateway.server.grpc.api_keys import TenantRule, anyone
+from gateway.server.grpc.connection_limits import channel_limits
 from gateway.server.grpc.health import Health
-from gateway.server.grpc.limits import channel_limits
+from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.server.grpc.reflection import add_reflection
 from gateway.server.grpc.service import SERVICE, GatewayService, TakeFeedback, add_service
 from gateway.server.grpc.tls import ServerTls
@@ -47,7 +47,7 @@ class ServerOptions:
     """Who draws traces of calls."""
     take_feedback: TakeFeedback | None = None
     """Who takes down what callers say of answers; None: nobody, and callers are told so."""
-    sampler: Sampler | None = None
+    sampler: Mirror | None = None
     """Who has a share of requests answered a second time; None: nobody."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
@@ -56,7 +56,7 @@ class ServerOptions:
 class GatewayServer:
     """Serves the contract, health and reflection on one address."""
 
-    def __init__(self, current: Current, *, options: ServerOptions, clock: Clock) -> None:
+    def __init__(self, current: ActivePolicy, *, options: ServerOptions, clock: Clock) -> None:
         guard = options.tenant_of if options.guards_health else None
         self.health = Health(guard)
         self.address = options.address
@@ -64,7 +64,7 @@ class GatewayServer:
         self._models = tuple(current.pipeline.policy.models)
         self._options = options
         self._clock = clock
-        self._boundary = Boundary(
+        self._boundary = RpcMiddleware(
             clock=clock, tenant_of=options.tenant_of, observers=options.observers, tracer=options.tracer
         )
         self._server = grpc.aio.server(

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
-from gateway.domain.ticket import State, Ticket
+from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import TicketRefused, TicketUnknown
+from gateway.extras.handoff.payload import HandoffQuestion, answer_bond, request_bond
 from gateway.extras.handoff.queue import Queue
-from gateway.extras.handoff.texts import Question, answer_bond, request_bond
 from gateway.extras.handoff.ticket import answered, leased
 
 if TYPE_CHECKING:  # It needs the extra `handoff`.
-    from gateway.extras.handoff.seal import KeyRing
+    from gateway.extras.handoff.encryption import KeyRing
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
-class Clerk:
+class Responder:
     """One person at the queue; `by` is the name that others see."""
 
     def __init__(self, queue: Queue, keys: "KeyRing", *, by: str, clock: Clock) -> None:
@@ -25,18 +25,18 @@ class Clerk:
         self._by = by
         self._clock = clock
 
-    async def take_next(self, *, lease_s: float) -> tuple[Ticket, Question] | None:
+    async def take_next(self, *, lease_s: float) -> tuple[Ticket, HandoffQuestion] | None:
         """Lease the oldest request that waits; None if none does."""
         now_s = self._clock.unix_s()
         for ticket in await self._queue.tickets():
-            if ticket.state(now_s) is State.WAITING:
+            if ticket.state(now_s) is TicketState.WAITING:
                 try:
                     return await self.take(ticket.id, lease_s=lease_s)
                 except (TicketRefused, TicketUnknown):
                     continue  # Somebody was faster.
         return None
 
-    async def take(self, ticket_id: str, *, lease_s: float) -> tuple[Ticket, Question]:
+    async def take(self, ticket_id: str, *, lease_s: float) -> tuple[Ticket, HandoffQuestion]:
         """Lease a request, or lengthen one's own lease; raises TicketUnknown and TicketRefused."""
         # Opened first: with a wrong key nothing is kept from others.
         ticket, sealed = await self._queue.find(ticket_id), await self._queue.request_of(ticket_id)
@@ -49,7 +49,7 @@ class Clerk:
         )
         if taken is None:
             raise _unknown(ticket_id)
-        return taken, Question.from_json(text)
+        return taken, HandoffQuestion.from_json(text)
 
     async def answer(self, ticket_id: str, text: str) -> Ticket:
         """Store an answer for the caller; raises TicketUnknown and TicketRefused."""
@@ -70,11 +70,11 @@ class Clerk:
         return changed
 
 
-async def waiting(queue: Queue, *, all_states: bool, clock: Clock) -> Sequence[tuple[Ticket, State]]:
+async def waiting(queue: Queue, *, all_states: bool, clock: Clock) -> Sequence[tuple[Ticket, TicketState]]:
     """Return the tickets without an answer, the oldest first, or those with one too."""
     now_s = clock.unix_s()
     found = [(ticket, ticket.state(now_s)) for ticket in await queue.tickets()]
-    return [each for each in found if all_states or each[1] is not State.ANSWERED]
+    return [each for each in found if all_states or each[1] is not TicketState.ANSWERED]
 
 
 def _unknown(ticket_id: str) -> TicketUnknown:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.backends.base import Forecast
+from gateway.backends.base import QueueForecast
 from gateway.clock import Clock
 from gateway.domain import samples
 
@@ -23,7 +23,7 @@ UNFINISHED = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class LatencySample:
     """How long one answer took: until its first text, then for each token."""
 
     at_s: float
@@ -37,9 +37,9 @@ class Sample:
         """Return what an answer like this one takes, as far as it went, if it has at most `max_tokens`."""
         return self.begin_s + self.token_s * min(self.tokens, max_tokens)
 
-    def of(self, max_tokens: int) -> samples.Sample:
+    def of(self, max_tokens: int) -> samples.BoundedSample:
         """Return the same as a sample; a bound, where it was cut before it had `max_tokens`."""
-        return samples.Sample(self.seconds(max_tokens), self.hit_limit and self.tokens < max_tokens)
+        return samples.BoundedSample(self.seconds(max_tokens), self.hit_limit and self.tokens < max_tokens)
 
 
 def quantile(seconds: Sequence[float]) -> float:
@@ -47,12 +47,12 @@ def quantile(seconds: Sequence[float]) -> float:
     return sorted(seconds)[math.ceil(samples.QUANTILE * len(seconds)) - 1] if seconds else 0.0
 
 
-class Paces:
+class LatencyTracker:
     """Moving samples by model. A queue at the model is in them: they count from the moment of the call."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._samples: dict[str, deque[Sample]] = {}
+        self._samples: dict[str, deque[LatencySample]] = {}
 
     def note_whole(self, model: str, seconds: float, *, tokens: int, hit_limit: bool) -> None:
         """Note an answer in one piece, which shows no first token."""
@@ -99,7 +99,7 @@ class Paces:
 
     def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
         self._samples.setdefault(model, deque(maxlen=KEPT)).append(
-            Sample(
+            LatencySample(
                 at_s=self._clock.monotonic_s(),
                 begin_s=begin_s,
                 token_s=token_s,
@@ -109,7 +109,7 @@ class Paces:
         )
 
 
-def foreseen_s(forecast: Forecast, *, max_tokens: int) -> float:
+def foreseen_s(forecast: QueueForecast, *, max_tokens: int) -> float:
     """Return within which time an answer is expected by the model's own word of its queue and rates.
 
     Its prompt is left out: how much of it is in memory already only the model knows, and it says immediately

@@ -12,7 +12,7 @@ CAP = "sample"
 """The name of the budget that holds `max_usd_per_day`, in the ledger and in errors."""
 
 
-class Sample(Strict):
+class MirrorPolicy(Strict):
     """A share of requests is answered by the other side, too, after the caller has its answer.
 
     Only by a model of the request's own chain, within its clearance; how far both agree is recorded for

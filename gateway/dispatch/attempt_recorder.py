@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from gateway.clock import Clock
-from gateway.dispatch.turn import Layer, Try
+from gateway.dispatch.layer import AttemptContext, Layer
 from gateway.errors import GatewayError, NotConfident, NotTried
-from gateway.telemetry.traces import Begun
+from gateway.telemetry.traces import AttemptStart
 from gateway.types import Chunk, FinishReason, Outcome, Reason
 
 
@@ -22,19 +22,19 @@ def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:
     return Outcome.FAILED, failure.reason if isinstance(failure, GatewayError) else Reason.INTERNAL
 
 
-class Recorded:
+class AttemptRecorder:
     """Notes a try when it is over, with what the layers below wrote into it, and draws its span."""
 
     def __init__(self, inner: Layer, *, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
 
-    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer."""
         turn = attempt.turn
         started_s = self._clock.monotonic_s()
         span = turn.trail.span.attempt(
-            Begun(
+            AttemptStart(
                 model=turn.model,
                 spec=turn.spec,
                 config=turn.request.config,

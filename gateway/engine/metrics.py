@@ -12,7 +12,7 @@ SEQUENCES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class EngineLoad:
     """How busy the engine is after a step."""
 
     slots_busy: int = 0
@@ -37,7 +37,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Meters:
+class EngineMetrics:
     """The counters of one engine since its model was loaded; written by the scheduler's thread."""
 
     steps: int = 0

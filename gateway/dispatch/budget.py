@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.turn import Layer, Try, Turn, seconds_left
+from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
@@ -95,7 +95,7 @@ def charge_for(
     return None
 
 
-class Reserve:
+class BudgetLayer:
     """Reserves, dials, calls, settles; a model without a price, or without a budget, skips the ledger.
 
     What is to be written after the call is written even when the caller is gone; `drained` waits for it.
@@ -107,7 +107,7 @@ class Reserve:
         self._clock = clock
         self._writing: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, attempt: Try, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
         turn = attempt.turn
         worst_usd_nanos = _worst_case(turn)
@@ -139,7 +139,7 @@ class Reserve:
         while self._writing:
             await asyncio.wait(self._writing)
 
-    async def _open(self, turn: Turn, worst_usd_nanos: int) -> str | None:
+    async def _open(self, turn: Target, worst_usd_nanos: int) -> str | None:
         """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
         now_s = self._clock.unix_s()
         accounts = accounts_for(
@@ -215,13 +215,13 @@ def _has_price(spec: LlamaCppModel | OpenAIModel) -> bool:
     return isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
 
 
-def _worst_case(turn: Turn) -> int:
+def _worst_case(turn: Target) -> int:
     if isinstance(turn.spec, OpenAIModel) and _has_price(turn.spec):
         return worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
     return 0
 
 
-def _check_callers_limit(turn: Turn, worst_usd_nanos: int) -> None:
+def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:
     limit_usd_nanos = turn.request.hints.max_cost_usd_nanos
     if limit_usd_nanos is None or worst_usd_nanos == 0:
         return

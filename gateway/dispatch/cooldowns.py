@@ -6,7 +6,7 @@ LONGEST_PAUSE_S = 300.0
 """A longer wish of a provider is cut to this, or one odd header would switch a model off for days."""
 
 
-class Pauses:
+class Cooldowns:
     """The `not_before` of each model of this process."""
 
     def __init__(self, clock: Clock) -> None:

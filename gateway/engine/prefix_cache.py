@@ -10,11 +10,11 @@ that one tenant left serves another.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.engine.steps import Model
+from gateway.engine.interfaces import Model
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Branch:
+class CachedSequence:
     """A sequence in the cache: its tokens, and the cells that they are in."""
 
     sequence: int
@@ -49,7 +49,7 @@ class _Holders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Kept:
+class SavedPrefix:
     """A sequence of the past: its tokens, and the state that the model saved of it."""
 
     tenant: str
@@ -57,15 +57,15 @@ class Kept:
     state: bytearray = field(repr=False)
 
 
-class Cache:
+class PrefixCache:
     """The branches of one model; used by the scheduler's thread only."""
 
     def __init__(self, model: Model, *, kept_bytes: int) -> None:
         self._model = model
         self._most_bytes = kept_bytes if model.can_share else 0
         self._free = list(range(model.slots))
-        self._running: list[Branch] = []
-        self._kept: list[Kept] = []
+        self._running: list[CachedSequence] = []
+        self._kept: list[SavedPrefix] = []
         """The one that was used longest ago comes first."""
         self._held = _Holders()
         self._next_cell = 0
@@ -81,19 +81,19 @@ class Cache:
         """Tokens of the past that prompts may begin with."""
         return sum(len(kept.tokens) for kept in self._kept)
 
-    def begin(self, tenant: str, prompt: Sequence[int], room: int) -> Branch | None:
+    def begin(self, tenant: str, prompt: Sequence[int], room: int) -> CachedSequence | None:
         """Return a branch that holds what is known of the prompt, its last token excepted.
 
         None when running branches may come to need the cells: what has begun never runs out of them.
         """
         source, count = self.longest_match(tenant, prompt)
-        cells = source.cells[:count] if isinstance(source, Branch) else []
+        cells = source.cells[:count] if isinstance(source, CachedSequence) else []
         reserved = sum(branch.room - len(branch.tokens) for branch in self._running)
         if len(self._held) + reserved + room - len(cells) > self._model.kv_cells:
             return None
-        branch = Branch(sequence=self._free.pop(), tenant=tenant, room=room)
+        branch = CachedSequence(sequence=self._free.pop(), tenant=tenant, room=room)
         self._running.append(branch)
-        if isinstance(source, Branch):
+        if isinstance(source, CachedSequence):
             self._model.share(source.sequence, branch.sequence, count)
             self._add(branch, prompt[:count], cells)
         elif source is not None and len(source.tokens) <= self._model.kv_cells - len(self._held):
@@ -104,15 +104,17 @@ class Cache:
             self._kept.append(source)
         return branch
 
-    def longest_match(self, tenant: str, prompt: Sequence[int]) -> tuple[Branch | Kept | None, int]:
+    def longest_match(
+        self, tenant: str, prompt: Sequence[int]
+    ) -> tuple[CachedSequence | SavedPrefix | None, int]:
         """Return what this tenant has that begins with the most tokens of the prompt, and how many.
 
         The last token of a prompt is never counted: its logits are needed, so it is decoded.
         """
-        best: Branch | Kept | None = None
+        best: CachedSequence | SavedPrefix | None = None
         most = 0
         if self._model.can_share:
-            everything: list[Branch | Kept] = [*self._running, *self._kept]
+            everything: list[CachedSequence | SavedPrefix] = [*self._running, *self._kept]
             for known in everything:
                 if known.tenant == tenant:
                     count = common_length(known.tokens, prompt[:-1])
@@ -120,16 +122,16 @@ class Cache:
                         best, most = known, count
         return best, most
 
-    def extend(self, branch: Branch, tokens: Sequence[int]) -> None:
+    def extend(self, branch: CachedSequence, tokens: Sequence[int]) -> None:
         """Note that tokens are in new cells at the end of a branch."""
         first, self._next_cell = self._next_cell, self._next_cell + len(tokens)
         self._add(branch, tokens, range(first, self._next_cell))
 
-    def restore(self, branch: Branch) -> None:
+    def restore(self, branch: CachedSequence) -> None:
         """Take from the model what it decoded beyond the tokens of a branch."""
         self._model.truncate(branch.sequence, len(branch.tokens))
 
-    def end(self, branch: Branch, *, keep: bool) -> None:
+    def end(self, branch: CachedSequence, *, keep: bool) -> None:
         """Free a branch; with `keep` its state stays for prompts to come."""
         if keep and not any(_begins_with(kept, branch) for kept in self._kept):
             self._keep(branch)
@@ -138,7 +140,7 @@ class Cache:
         self._held.drop(branch.cells)
         self._free.append(branch.sequence)
 
-    def _keep(self, branch: Branch) -> None:
+    def _keep(self, branch: CachedSequence) -> None:
         size = self._model.state_bytes(branch.sequence) if self._most_bytes else 0
         if not 0 < size <= self._most_bytes:
             return
@@ -147,20 +149,20 @@ class Cache:
         while self.kept_bytes + size > self._most_bytes:
             self._drop(self._kept[0])
         state = self._model.save(branch.sequence)
-        self._kept.append(Kept(tenant=branch.tenant, tokens=tuple(branch.tokens), state=state))
+        self._kept.append(SavedPrefix(tenant=branch.tenant, tokens=tuple(branch.tokens), state=state))
         self.kept_bytes += len(state)
 
-    def _drop(self, kept: Kept) -> None:
+    def _drop(self, kept: SavedPrefix) -> None:
         self._kept.remove(kept)
         self.kept_bytes -= len(kept.state)
 
-    def _add(self, branch: Branch, tokens: Sequence[int], cells: Sequence[int]) -> None:
+    def _add(self, branch: CachedSequence, tokens: Sequence[int], cells: Sequence[int]) -> None:
         branch.tokens.extend(tokens)
         branch.cells.extend(cells)
         self._held.hold(cells)
 
 
-def _begins_with(known: Branch | Kept, other: Branch | Kept) -> bool:
+def _begins_with(known: CachedSequence | SavedPrefix, other: CachedSequence | SavedPrefix) -> bool:
     """Whether one holds all that another of the same tenant holds."""
     is_longer = len(known.tokens) >= len(other.tokens)
     same = common_length(known.tokens, other.tokens) == len(other.tokens)

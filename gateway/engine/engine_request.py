@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from gateway.clock import Deadline
-from gateway.engine.steps import Sampling
+from gateway.engine.interfaces import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class EngineRequest:
     """What to generate: made by the server, which has tokenized the prompt."""
 
     request_id: str

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import Budget, Policy, route_of
-from gateway.policy.sampling import CAP, Sample
 from gateway.types import Answer, Decision, FinishReason, Outcome, PrivacyClass, Reason, Request, Route
 
 ENDED = frozenset({FinishReason.STOP, FinishReason.STOP_SEQUENCE})
@@ -11,7 +11,7 @@ ENDED = frozenset({FinishReason.STOP, FinishReason.STOP_SEQUENCE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class MirrorCandidate:
     """A request that is to be answered again: what its caller got, and who answers next."""
 
     request: Request
@@ -36,7 +36,7 @@ class Draw:
         return both if self.answer.route is Route.LOCAL else both[::-1]
 
 
-def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -> Draw | None:
+def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -> MirrorCandidate | None:
     """Return who may answer a request again; None: nobody, or there is nothing to learn from it.
 
     Only a model of the request's own chain: no second answer goes where the first could not have gone. None
@@ -54,10 +54,10 @@ def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -
     second = next(others, None)
     if second is None:
         return None
-    return Draw(request=request, decision=decision, answer=answer, second=second)
+    return MirrorCandidate(request=request, decision=decision, answer=answer, second=second)
 
 
-def is_drawn_from(class_: PrivacyClass, section: Sample) -> bool:
+def is_drawn_from(class_: PrivacyClass, section: MirrorPolicy) -> bool:
     """Say whether texts of a class may be sampled."""
     return class_.name.lower() in section.classes
 

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.engine.v1 import engine_pb2
-from gateway.telemetry import definitions as names
+from gateway.telemetry import catalogue as names
 
 NANOS = 1_000_000_000
 MOST_SUBJECTS = 100
@@ -30,7 +30,7 @@ class Snapshot(Collector):
         self._status = status
 
     def collect(self) -> Iterator[Family]:
-        """Yield every metric of `definitions.READ`."""
+        """Yield every metric of `catalogue.READ`."""
         status = self._status
         yield _plain(names.WORKERS, [((), len(status.workers))])
         yield _plain(names.IN_FLIGHT, [((), sum(worker.in_flight for worker in status.workers))])

@@ -15,18 +15,18 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.trail import Trail
+from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.grpc_timeout import least_sent_s
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
 from gateway.policy.model import Policy
-from gateway.server.grpc.access import DEFAULT_TENANT, Context, TenantRule
-from gateway.server.grpc.status import AbortStatus, pushback_ms, status_of
+from gateway.server.grpc.api_keys import DEFAULT_TENANT, Context, TenantRule
+from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
 from gateway.server.grpc.wire import parse_languages
 from gateway.telemetry.defects import log_defect
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
-from gateway.types import Answer, Attempt, Decision, Delta, Reason, Shadowed, StreamEvent
+from gateway.types import Answer, Attempt, Decision, Delta, Reason, ShadowDecision, StreamEvent
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
@@ -37,14 +37,14 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Scope:
+class CallScope:
     """What is known of the call that is being served, and what its log line will say."""
 
     tenant: str
     request_id: str
     due: Deadline | None
     """When the caller gives up, at the earliest; None when it set no deadline."""
-    trail: Trail
+    trail: AttemptLog
     """The tries at models, from the moment that the call came."""
     deadline: Deadline = field(default_factory=Deadline.never)
     """Of the call, once its policy has bounded it."""
@@ -52,7 +52,7 @@ class Scope:
     """What the caller reads, the dearest first."""
     policy: Policy | None = None
     decision: Decision | None = None
-    shadow: Shadowed | None = None
+    shadow: ShadowDecision | None = None
     decision_s: float | None = None
     """What scoring and deciding took."""
     first_text_s: float | None = None
@@ -85,7 +85,7 @@ def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]
     return deserialize
 
 
-class Boundary:
+class RpcMiddleware:
     """Wraps handlers, tells observers of every call that is over, and counts those in flight."""
 
     def __init__(
@@ -109,7 +109,7 @@ class Boundary:
         await self._idle.wait()
 
     def unary(
-        self, method: str, handler: Callable[[_Request, Scope], Awaitable[_Response]]
+        self, method: str, handler: Callable[[_Request, CallScope], Awaitable[_Response]]
     ) -> Callable[[_Request | None, Context], Awaitable[_Response]]:
         """Wrap a handler that gives one response."""
 
@@ -120,7 +120,7 @@ class Boundary:
         return serve
 
     def streaming(
-        self, method: str, handler: Callable[[_Request, Scope], AsyncGenerator[_Response, None]]
+        self, method: str, handler: Callable[[_Request, CallScope], AsyncGenerator[_Response, None]]
     ) -> Callable[[_Request | None, Context], Awaitable[None]]:
         """Wrap a handler that gives a stream; the stream is closed when the caller goes away.
 
@@ -137,7 +137,7 @@ class Boundary:
 
         return serve
 
-    async def _send(self, response: object, scope: Scope, context: Context) -> None:
+    async def _send(self, response: object, scope: CallScope, context: Context) -> None:
         began_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(scope.deadline.remaining_s(self._clock)) as limit:
@@ -150,10 +150,10 @@ class Boundary:
             scope.reader_s += self._clock.monotonic_s() - began_s
 
     @asynccontextmanager
-    async def _call(self, method: str, context: Context) -> AsyncIterator[Scope]:
+    async def _call(self, method: str, context: Context) -> AsyncIterator[CallScope]:
         span = self._tracer.call(method, context.invocation_metadata() or ())
-        trail = Trail(self._clock, span)
-        scope = Scope(DEFAULT_TENANT, uuid.uuid4().hex, self._due(context), trail)
+        trail = AttemptLog(self._clock, span)
+        scope = CallScope(DEFAULT_TENANT, uuid.uuid4().hex, self._due(context), trail)
         code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()
@@ -184,7 +184,7 @@ class Boundary:
         remaining_s = context.time_remaining()
         return None if remaining_s is None else Deadline.after(least_sent_s(remaining_s), self._clock)
 
-    def _report(self, method: str, scope: Scope, code: str, reason: Reason | None) -> None:
+    def _report(self, method: str, scope: CallScope, code: str, reason: Reason | None) -> None:
         if reason is None and scope.answer is not None and scope.answer.degraded is not None:
             reason = scope.answer.degraded.reason
         report = CallReport(
@@ -228,7 +228,7 @@ def _decoded(message: _Request | None) -> _Request:
     return message
 
 
-async def _abort(context: Context, scope: Scope, error: GatewayError) -> None:
+async def _abort(context: Context, scope: CallScope, error: GatewayError) -> None:
     attempts: tuple[Attempt, ...] = error.attempts
     status = status_of(error, request_id=scope.request_id, attempts=attempts)
     try:

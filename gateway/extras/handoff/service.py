@@ -9,15 +9,15 @@ import structlog
 from gateway.clock import Clock, Deadline
 from gateway.domain.ticket import Fetched, Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketUnknown
+from gateway.extras.handoff.payload import HandoffQuestion, answer_bond, request_bond, size_bytes
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
-from gateway.extras.handoff.texts import Question, answer_bond, request_bond, size_bytes
 from gateway.extras.handoff.ticket import new_id
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import privacy_class
 from gateway.types import Answer, Decision, Degraded, Request
 
 if TYPE_CHECKING:  # It needs the extra `handoff`.
-    from gateway.extras.handoff.seal import KeyRing
+    from gateway.extras.handoff.encryption import KeyRing
 
 WRITE_S = 2.0
 """How long a canned reply waits for its ticket; the caller's deadline may leave less."""
@@ -26,7 +26,7 @@ DAY_S = 86_400.0
 _log = structlog.get_logger(__name__)
 
 
-class Desk:
+class HandoffService:
     """Takes in requests that no model answered, and gives out what people answered."""
 
     def __init__(self, queue: Queue, keys: "KeyRing", *, clock: Clock) -> None:
@@ -93,7 +93,7 @@ class Desk:
 
     async def _store(self, request: Request, ticket: Ticket, section: Handoff) -> None:
         await self.check()
-        text = Question.of(request).to_json()
+        text = HandoffQuestion.of(request).to_json()
         sealed = self._keys.seal(text, bound_to=request_bond(ticket.id, ticket.tenant))
         await self._queue.put(ticket, sealed, max_waiting=section.max_waiting)
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.clock import Clock, Deadline
-from gateway.dispatch.turn import seconds_left
+from gateway.dispatch.layer import seconds_left
 
 LEAST_RETRY_S = 0.1
 _WEIGHT = 0.1
@@ -28,7 +28,7 @@ class Bounds:
     queue: int
 
 
-class NoPlace(Exception):
+class NoSlot(Exception):
     """There is no place in time; `retry_after_s` is the wait that is foreseen."""
 
     def __init__(self, retry_after_s: float) -> None:
@@ -36,7 +36,7 @@ class NoPlace(Exception):
         self.retry_after_s = max(LEAST_RETRY_S, retry_after_s)
 
 
-class FairGate:
+class FairQueue:
     """Counts who is inside. Bounds come with each call, so that a new policy holds from its first one on."""
 
     def __init__(self, clock: Clock) -> None:
@@ -67,7 +67,7 @@ class FairGate:
 
     @asynccontextmanager
     async def place(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
-        """Hold a place while the block runs; raises NoPlace if there is none before `until`."""
+        """Hold a place while the block runs; raises NoSlot if there is none before `until`."""
         self._bounds = bounds
         self._let_in()
         if tenant in self._waiting or not self._fits(tenant):
@@ -98,7 +98,7 @@ class FairGate:
     async def _wait(self, tenant: str, until: Deadline) -> None:
         left_s, wait_s = until.remaining_s(self._clock), self.wait_s(tenant)
         if wait_s > left_s or not self._make_room(tenant):
-            raise NoPlace(wait_s)
+            raise NoSlot(wait_s)
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         self._queued += 1
@@ -107,12 +107,12 @@ class FairGate:
                 is_let_in = await turn
         except TimeoutError:
             self._give_up(tenant, turn)
-            raise NoPlace(self.wait_s(tenant)) from None
+            raise NoSlot(self.wait_s(tenant)) from None
         except asyncio.CancelledError:
             self._give_up(tenant, turn)
             raise
         if not is_let_in:
-            raise NoPlace(self.wait_s(tenant))
+            raise NoSlot(self.wait_s(tenant))
 
     def _give_up(self, tenant: str, turn: "asyncio.Future[bool]") -> None:
         """Wait no more; a place that was given in the same moment is given back."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from gateway.policy.expectations import PolicyTest
-from gateway.policy.loading.wording import did_you_mean, quoted
+from gateway.policy.loading.messages import did_you_mean, quoted
+from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.source import Path
 
 
