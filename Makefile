@@ -56,10 +56,10 @@ bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine
 
 soak: setup  ## 30 minutes of random load, cancels and kills on the engine.
-	@$(BIN)/python tests/soak_engine.py
+	@$(BIN)/python -m benchmarks.soak_engine
 
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
-	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging tests/test_egress_*.py
+	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging $(shell find tests -name "test_egress_*.py")
 
 test-hostile: setup  ## What an attacker does to others: every attack of docs/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from gateway.cli.app import run
 from gateway.policy.loading.load import load_policy
-from tests.days_of_traffic import POLICY, Sum, lived
+from tests.support.days_of_traffic import POLICY, Sum, lived
 
 SHARES = (0.1, 0.2, 0.5)
 DAYS = ((1_000, "by the hour", 20), (5_000, "by the hour", 20), (5_000, "by themselves", 3))

@@ -38,9 +38,9 @@ from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
-from tests.chaos_parts import HOME, Callers, Gateway
-from tests.fault_cases import PRICES
-from tests.redis_server import RedisServer, running_redis
+from tests.support.chaos_parts import HOME, Callers, Gateway
+from tests.support.fault_cases import PRICES
+from tests.support.redis_server import RedisServer, running_redis
 
 POLICY = """
 version: 1

@@ -27,9 +27,9 @@ from rich.table import Table
 from gateway.dispatch.latency import FEWEST
 from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
-from tests.deadline_cases import Simulated, simulate_engine, simulate_mixed, simulate_providers
-from tests.served import served
-from tests.virtual_time import VirtualLoop
+from tests.support.deadline_cases import Simulated, simulate_engine, simulate_mixed, simulate_providers
+from tests.support.served import served
+from tests.support.virtual_time import VirtualLoop
 
 SEEDS = (1, 2, 3)
 RATES = (0.2, 1.0, 4.0)

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud
-from tests.fault_cases import CASES, PRICES, Case, Expected, play
+from tests.support.fault_cases import CASES, PRICES, Case, Expected, play
 
 LATE_S = 5.0
 """Each timeout is 0.6 s and one model is up, so nobody needs longer, however it waits between retries."""

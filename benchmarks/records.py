@@ -17,7 +17,7 @@ from gateway.records.chain import chained, faults
 from gateway.records.codec import fields_of
 from gateway.records.files import read_end
 from gateway.records.writer import Records
-from tests.records_made import POLICY, ended
+from tests.support.records_made import POLICY, ended
 
 ROUNDS = 9
 PER_ROUND = 500

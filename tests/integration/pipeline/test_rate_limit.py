@@ -1,0 +1,147 @@
+"""Requests and tokens a minute: a tenant gets its share and no more, and is told when to come back."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from gateway.cli.app import run
+from gateway.errors import RateLimited
+from gateway.pipeline.rate_limit import TenantRates
+from gateway.policy.loading.load import parse_policy
+from gateway.policy.model import Policy
+from gateway.server.grpc.api_keys import by_header
+from gateway.testing.scripted import ScriptedBackend
+from gateway.types import FinishReason, Reply, Usage
+from tests.support.fakes import FakeClock
+from tests.support.records_made import ended
+from tests.support.served import POLICY, ask, served
+
+LIMITED = (
+    POLICY
+    + """\
+limits:
+  requests_per_minute: 3
+  tokens_per_minute: 100
+  tenants: [{tenant: large, requests_per_minute: 60}]
+"""
+)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    """A policy with rates."""
+    return parse_policy(LIMITED, name="p")
+
+
+def request_of(tenant: str = "acme", *, tokens: int = 1) -> tuple[str, int]:
+    """Return what counts of a request: whose it is, and the tokens of its prompt."""
+    return tenant, tokens
+
+
+def refused(rates: TenantRates, request: tuple[str, int], policy: Policy) -> RateLimited:
+    """Return the error of a request that is turned away."""
+    with pytest.raises(RateLimited) as error:
+        rates.gate(*request, policy)
+    return error.value
+
+
+def test_requests_a_minute(policy: Policy) -> None:
+    """A minute's worth at once, then one each time that one has filled up again."""
+    clock = FakeClock()
+    rates = TenantRates(clock)
+    for _ in range(3):
+        rates.gate(*request_of(), policy)
+    error = refused(rates, request_of(), policy)
+    assert str(error) == "the tenant has had its requests of this minute"
+    assert error.retry_after_s == pytest.approx(20.0)
+    clock.advance(20.0)
+    rates.gate(*request_of(), policy)
+    refused(rates, request_of(), policy)
+
+
+def test_tenants_do_not_share(policy: Policy) -> None:
+    """One that has had its share takes nothing from another, and a tenant may have rates of its own."""
+    rates = TenantRates(FakeClock())
+    for _ in range(3):
+        rates.gate(*request_of("acme"), policy)
+        rates.gate(*request_of("other"), policy)
+    for _ in range(60):
+        rates.gate(*request_of("large"), policy)
+    refused(rates, request_of("acme"), policy)
+    refused(rates, request_of("large"), policy)
+
+
+def test_tokens_a_minute(policy: Policy) -> None:
+    """A prompt needs room; what the answer takes is counted afterwards, and waited for."""
+    clock = FakeClock()
+    rates = TenantRates(clock)
+    rates.gate(*request_of(tokens=60), policy)
+    error = refused(rates, request_of(tokens=60), policy)
+    assert str(error) == "the tenant has had its tokens of this minute"
+    assert error.retry_after_s == pytest.approx(12.0)
+    clock.advance(12.0)
+    rates.gate(*request_of(tokens=60), policy)
+    rates.note(ended(policy))  # 11 tokens in, 7 out, of which 4 were estimated.
+    assert refused(rates, request_of(tokens=1), policy).retry_after_s == pytest.approx(15 * 0.6)
+
+
+def test_a_prompt_beyond_a_minute_waits_for_a_whole_one(policy: Policy) -> None:
+    """It is not refused for ever."""
+    clock = FakeClock()
+    rates = TenantRates(clock)
+    rates.gate(*request_of(tokens=500), policy)
+    error = refused(rates, request_of(tokens=500), policy)
+    assert error.retry_after_s is not None
+    clock.advance(error.retry_after_s)
+    rates.gate(*request_of(tokens=500), policy)
+
+
+def test_without_rates_there_is_no_bound() -> None:
+    """The default refuses nobody."""
+    rates, policy = TenantRates(FakeClock()), parse_policy(POLICY, name="p")
+    for _ in range(1000):
+        rates.gate(*request_of(tokens=1000), policy)
+
+
+def test_tenants_that_are_made_up_cost_no_memory(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many are remembered."""
+    monkeypatch.setattr("gateway.pipeline.rate_limit.MOST_TENANTS", 10)
+    rates = TenantRates(FakeClock())
+    for number in range(100):
+        rates.gate(*request_of(f"t-{number}"), policy)
+    assert len(rates._requests) == 10
+
+
+async def test_a_caller_is_told_when_to_come_back() -> None:
+    """RESOURCE_EXHAUSTED, RATE_LIMITED and RetryInfo, through real gRPC."""
+    reply = Reply(
+        text="x", finish_reason=FinishReason.STOP, usage=Usage(prompt_tokens=1, completion_tokens=1)
+    )
+    backends = {"edge": ScriptedBackend("edge", [reply]), "cloud": ScriptedBackend("cloud", [reply])}
+    async with served(backends, policy=LIMITED, tenant_of=by_header) as gateway:
+        for _ in range(3):
+            await gateway.stub.Generate(ask(), metadata=(("x-tenant", "acme"),))
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await gateway.stub.Generate(ask(), metadata=(("x-tenant", "acme"),))
+        await gateway.stub.Generate(ask(), metadata=(("x-tenant", "other"),))
+
+    status = rpc_status.from_call(error.value)
+    assert status is not None
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(retry)
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert info.reason == "RATE_LIMITED"
+    assert 0 < retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 <= 20
+
+
+def test_a_tenant_that_stands_twice_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every name."""
+    path = tmp_path_factory.mktemp("p") / "p.yaml"
+    path.write_text(f"{POLICY}limits: {{tenants: [{{tenant: a}}, {{tenant: a}}]}}\n")
+    assert run(["policy", "check", str(path)]) == 2
+    assert f"{path}:15: limits.tenants: a tenant appears twice" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Tests with real processes: gateways, workers, engines, and kills."""

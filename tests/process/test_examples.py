@@ -1,0 +1,171 @@
+"""What service developers copy works against a real gateway, engine process included: Python and Node."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from gateway.backends.base import Backend
+from gateway.errors import BackendFailed, StreamTruncated
+from gateway.testing.scripted import Act, ScriptedBackend
+from gateway.types import Chunk, FinishReason
+from tests.support.repository import ROOT
+from tests.support.served import served
+
+EXAMPLES = ROOT / "examples"
+NODE = EXAMPLES / "node"
+PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "client.py": (sys.executable, str(EXAMPLES / "client.py")),
+    "streaming.py": (sys.executable, str(EXAMPLES / "streaming.py")),
+    "client.js": ("node", str(NODE / "client.js")),
+}
+STREAMING = ("streaming.py", "client.js")
+UNREACHABLE_NPM = ("ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ENETUNREACH")
+"""What npm says where no package registry answers."""
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> None:
+    """The packages of the Node example, as its first line says; skips where a machine cannot have them."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("node and npm are not installed")
+    locked = NODE / "package-lock.json"
+    installed = NODE / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= locked.stat().st_mtime:
+        return
+    done = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=NODE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if any(word in done.stderr for word in UNREACHABLE_NPM):
+        pytest.skip("npm reaches no registry")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(params=sorted(PROGRAMS))
+def program(request: pytest.FixtureRequest) -> str:
+    """Each example in turn."""
+    name: str = request.param
+    if name == "client.js":
+        request.getfixturevalue("node_modules")
+    return name
+
+
+@pytest.fixture(params=STREAMING)
+def streaming(request: pytest.FixtureRequest) -> str:
+    """Each example that streams."""
+    name: str = request.param
+    if name == "client.js":
+        request.getfixturevalue("node_modules")
+    return name
+
+
+async def _run(name: str, *arguments: str) -> tuple[int | None, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAMS[name],
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_it_prints_the_answer_of_the_embedded_model(program: str) -> None:
+    """The first thing that anyone tries: a question, and an answer made at the edge."""
+    async with served({}) as gateway:
+        status, out, err = await _run(program, gateway.server.target, "hello")
+    answer, *_, source = out.splitlines()
+    assert (status, err) == (0, "")
+    assert answer
+    assert re.fullmatch(r"\(ROUTE_LOCAL, edge, 0(\.0)? USD\)", source)
+
+
+def _all_fail() -> Mapping[str, Backend]:
+    return {name: ScriptedBackend(name, [BackendFailed(name, "down")]) for name in ("edge", "cloud")}
+
+
+async def test_it_tells_a_canned_reply_from_an_answer(program: str) -> None:
+    """A canned reply is marked with the reason why no model answered."""
+    async with served(_all_fail()) as gateway:
+        status, out, _ = await _run(program, gateway.server.target, "hello")
+    assert (status, out) == (0, "[REASON_UPSTREAM_ERROR] Sorry.\n")
+
+
+async def test_it_shows_the_reason_of_an_error(program: str) -> None:
+    """An error status ends it with code and reason."""
+    async with served(_all_fail()) as gateway:
+        status, _, err = await _run(program, gateway.server.target, "")
+    assert status == 1
+    assert err.startswith("INVALID_ARGUMENT (INVALID_REQUEST): messages[0].content")
+
+
+async def test_it_tells_no_gateway_from_a_gateway_s_error(program: str) -> None:
+    """An error without ErrorInfo did not come from a gateway, and has no reason."""
+    status, _, err = await _run(program, "127.0.0.1:1", "hello")
+    assert status == 1
+    assert re.match(r"UNAVAILABLE( \(no gateway\))?: ", err)
+
+
+def _cut_then(name: str, *after: Act) -> dict[str, Backend]:
+    cut: Sequence[Act] = [Chunk(text="wrong "), StreamTruncated(name, "the connection broke")]
+    return {name: ScriptedBackend(name, [cut]), "cloud": ScriptedBackend("cloud", [after or cut])}
+
+
+async def test_it_voids_the_text_before_a_restart(streaming: str) -> None:
+    """A reader sees which text is void, and then the whole answer of the next model."""
+    good = (Chunk(text="right"), Chunk(finish_reason=FinishReason.STOP))
+    async with served(_cut_then("edge", *good)) as gateway:
+        status, out, err = await _run(streaming, gateway.server.target, "hello")
+    assert (status, err) == (0, "")
+    assert out.startswith("wrong \n[void: REASON_STREAM_TRUNCATED]\nright\n(ROUTE_CLOUD, cloud, ")
+
+
+async def test_it_says_that_an_answer_is_cut(streaming: str) -> None:
+    """Where the policy ends a cut stream with an error, the text so far is called no answer."""
+    async with served(_cut_then("edge"), policy=FAILS) as gateway:
+        status, out, err = await _run(streaming, gateway.server.target, "hello")
+    assert (status, out) == (1, "wrong ")
+    assert "ABORTED (STREAM_TRUNCATED)" in err
+
+
+FAILS = """
+version: 1
+models:
+  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
+  cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: internal,
+          price_per_million_usd: {input: 1, output: 1}}
+rules:
+  - {name: default, route: [edge]}
+resilience: {attempts: 1, recovery: fail}
+replies:
+  - {id: sorry, text: "Sorry."}
+"""
+
+
+@pytest.mark.parametrize("name", ["client.py", "streaming.py", "node/client.js"])
+def test_it_fits_on_a_page(name: str) -> None:
+    """What is to be copied stays short."""
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 75
+
+
+def test_the_node_packages_are_pinned() -> None:
+    """Every package has one version and one content, and no host that it has to come from."""
+    package = json.loads((NODE / "package.json").read_text(encoding="utf-8"))
+    locked = json.loads((NODE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package["dependencies"].values())
+    for path, entry in locked.items():
+        if path:
+            assert entry["integrity"].startswith("sha512-"), path
+            assert "resolved" not in entry, path
+    for name, version in package["dependencies"].items():
+        assert locked[f"node_modules/{name}"]["version"] == version

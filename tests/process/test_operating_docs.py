@@ -1,0 +1,122 @@
+"""An hour in the life of an operator, as docs/operating.md tells it: run, and compared line by line."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import ROOT
+
+PAGE = ROOT / "docs" / "operating.md"
+HEADING = "## An hour in the life of an operator"
+MARK = "=== the end of step"
+PORTS = ("50051", "8181", "9464", "9090")
+"""Of the page; the test takes free ones in their place."""
+LIMIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Commands, and what the page shows of their output."""
+
+    commands: str
+    shown: str
+
+
+def _steps(page: str) -> Iterator[Step]:
+    """Yield each shell block of the section with the plain block that follows it."""
+    section = page.partition(HEADING)[2]
+    blocks = re.findall(r"^```(sh|)\n(.*?)^```$", section, re.S | re.M)
+    for (language, commands), (after, shown) in zip(blocks, [*blocks[1:], ("sh", "")], strict=True):
+        if language == "sh":
+            yield Step(commands=commands, shown="" if after == "sh" else shown)
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    """Return what output has to match: line for line, with anything in the place of `...`."""
+    return re.compile(r"[^\n]*".join(re.escape(part) for part in shown.split("...")))
+
+
+def _free_ports() -> dict[str, str]:
+    sockets = [socket.socket() for _ in PORTS]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = {port: str(each.getsockname()[1]) for port, each in zip(PORTS, sockets, strict=True)}
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _with_ports(text: str, ports: dict[str, str]) -> str:
+    for port, free in ports.items():
+        text = text.replace(f":{port}", f":{free}")
+    return text
+
+
+async def _run(script: str, folder: Path) -> tuple[int | None, str]:
+    """Run a script in a session of its own, at whose end nothing of it is left; return status and output."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    output = folder / "output"
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-e", "-c", script),
+            cwd=folder,
+            env=environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+        try:
+            await asyncio.wait_for(process.wait(), timeout=LIMIT_S)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, output.read_text(encoding="utf-8")
+
+
+def _can_run(step: Step) -> bool:
+    """Say whether a step can be run here: Prometheus is not everywhere."""
+    return "promtool" not in step.commands or bool(shutil.which("promtool") and shutil.which("prometheus"))
+
+
+@pytest.mark.skipif(
+    not (shutil.which("openssl") and shutil.which("curl")), reason="openssl or curl is missing"
+)
+async def test_an_hour_in_the_life_of_an_operator(tmp_path: Path) -> None:
+    """All steps in one shell, in an empty folder; each shows what the page says."""
+    ports = _free_ports()
+    steps = [step for step in _steps(_with_ports(PAGE.read_text(encoding="utf-8"), ports)) if _can_run(step)]
+    script = "".join(f"{step.commands}echo '{MARK}'\n" for step in steps)
+    status, output = await _run(script, tmp_path)
+    came = re.sub(r" +$", "", output, flags=re.M).split(f"{MARK}\n")
+    log = tmp_path / "gateway.log"
+    told = log.read_text(encoding="utf-8")[-2000:] if log.exists() else ""
+    for number, step in enumerate(steps):
+        assert number < len(came), f"nothing came of step {number}: {step.commands}"
+        assert _pattern(step.shown).fullmatch(came[number]), f"{step.commands}\ncame:\n{came[number]}\n{told}"
+    assert status == 0, output[-2000:]
+
+
+def test_the_hour_has_its_steps() -> None:
+    """The section is found: a check that reads no step would pass for ever."""
+    steps = list(_steps(PAGE.read_text(encoding="utf-8")))
+    assert len(steps) >= 8
+    assert all(step.shown for step in steps)
+
+
+def test_what_is_shown_is_compared() -> None:
+    """A line that is missing, added or different is noticed; `...` stays within its line."""
+    pattern = _pattern("a ...\nexit status 1\n")
+    assert pattern.fullmatch("a b c\nexit status 1\n")
+    assert not pattern.fullmatch("a b\nc\nexit status 1\n")
+    assert not pattern.fullmatch("a b\nexit status 2\n")
+    assert not pattern.fullmatch("a b\nexit status 1\nmore\n")

@@ -1,0 +1,166 @@
+"""Imports point down: who may know whom, and what importing a room loads."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import ROOT
+from tests.support.rooms import LAYERS
+
+PACKAGE = ROOT / "gateway"
+
+VALUES = frozenset(LAYERS[0])
+APART = {
+    "gateway.engine": VALUES | {"gateway.engine", "gateway.policy"},
+    "gateway.simulate": VALUES | {"gateway.simulate"},
+    "gateway.client": VALUES | {"gateway.client"},
+}
+"""Rooms that know less than their layer would allow: another process, a stranger, and a caller."""
+
+ROUTING_LOADS = tuple(room for layer in LAYERS[:2] for room in layer)
+"""What the pure core of routing may load of this package, besides itself."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its name."""
+    named = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        named[".".join(part for part in parts if part != "__init__")] = path
+    return named
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Return the modules of this package that a module imports, wherever in its file it does."""
+    return frozenset(_imported(modules()[module]))
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            # `from gateway.v1 import gateway_pb2` means a module, `from gateway.types import Role` does not.
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in modules() else str(node.module) for name in whole]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == "gateway")
+
+
+def is_in(module: str, room: str) -> bool:
+    """Whether a module is a room or lies in it."""
+    return module == room or (room != "gateway" and module.startswith(f"{room}."))
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module: the longest name in LAYERS that it lies in."""
+    rooms = [room for layer in LAYERS for room in layer if is_in(module, room)]
+    assert rooms, f"{module}: in no room; add it to LAYERS where it belongs"
+    return max(rooms, key=len)
+
+
+def layer_of(module: str) -> int:
+    """Return the layer of a module's room."""
+    room = room_of(module)
+    return next(index for index, rooms in enumerate(LAYERS) if room in rooms)
+
+
+def reached(module: str) -> frozenset[str]:
+    """Return all modules that importing one loads, by its imports and theirs."""
+    seen, left = {module}, [module]
+    while left:
+        for name in imported(left.pop()) - seen:
+            seen.add(name)
+            left.append(name)
+    return frozenset(seen - {module})
+
+
+def test_the_check_sees_imports() -> None:
+    """The check reads real imports: a test that finds none would pass for ever."""
+    assert "gateway.types" in imported("gateway.errors")
+    assert "gateway.v1.gateway_pb2" in imported("gateway.client.channel")
+    assert "gateway.types" in reached("gateway.cli.app")
+    assert (
+        layer_of("gateway.engine.v1.engine_pb2")
+        < layer_of("gateway.engine.server")
+        < layer_of("gateway.cli.app")
+    )
+    assert room_of("gateway.privacy.entities.ask") == "gateway.privacy.entities"
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_imports_point_down(module: str) -> None:
+    """A module reaches its own layer and those below, directly or through what it imports."""
+    upwards = [name for name in reached(module) if layer_of(name) > layer_of(module)]
+    assert not upwards, f"{module} is below {', '.join(upwards)}"
+
+
+def test_rooms_form_no_cycle() -> None:
+    """No two rooms know each other, by whatever way round."""
+    knows: dict[str, set[str]] = {}
+    for module in modules():
+        rooms = {room_of(name) for name in imported(module)} - {room_of(module)}
+        knows.setdefault(room_of(module), set()).update(rooms - VALUES)
+    order: list[str] = []
+    while ready := sorted(room for room, rooms in knows.items() if room not in order and rooms <= set(order)):
+        order += ready
+    assert not set(knows) - set(order) - VALUES, "these rooms, or some of them, know each other"
+
+
+@pytest.mark.parametrize("room", sorted(APART))
+def test_rooms_apart_know_the_values_only(room: str) -> None:
+    """Engine, simulated provider and client import values and themselves."""
+    strange = [
+        f"{module} imports {name}"
+        for module in modules()
+        if is_in(module, room)
+        for name in imported(module)
+        if not any(is_in(name, allowed) for allowed in APART[room])
+    ]
+    assert not strange
+
+
+def loaded_by(module: str) -> frozenset[str]:
+    """Return the modules that a new interpreter has once it has imported one."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return frozenset(done.stdout.split())
+
+
+BUDGETS = {
+    "gateway.routing": ("numpy", "phonenumbers", "re2", "ruamel", "openai", "grpc", "cel_expr_python"),
+    "gateway.client": ("numpy", "openai", "llama_cpp", "pydantic", "re2", "ruamel"),
+    "gateway.engine.server": ("ruamel", "cel_expr_python", "re2", "phonenumbers", "openai"),
+    "gateway.pipeline.scoring_worker": (
+        "grpc",
+        "openai",
+        "llama_cpp",
+        "ruamel",
+        "cel_expr_python",
+        "aiohttp",
+    ),
+}
+"""What importing a room must not load: its users would pay for it in time and memory."""
+
+
+@pytest.mark.parametrize("module", sorted(BUDGETS))
+def test_what_importing_a_room_loads(module: str) -> None:
+    """Measured in a new process, so that nothing that a test has imported is counted."""
+    heavy = sorted({name.partition(".")[0] for name in loaded_by(module)} & set(BUDGETS[module]))
+    assert not heavy
+
+
+def test_routing_loads_values_and_policies_only() -> None:
+    """The pure core knows what a request and a policy are, and nothing that acts."""
+    ours = [name for name in loaded_by("gateway.routing") if name.partition(".")[0] == "gateway"]
+    strange = [name for name in ours if name != "gateway.routing" and room_of(name) not in ROUTING_LOADS]
+    assert not strange

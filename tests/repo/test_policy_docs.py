@@ -1,0 +1,55 @@
+"""`docs/policy.md` shows a policy that loads, and refusals as they are."""
+
+import re
+
+import pytest
+
+from gateway.errors import PolicyError
+from gateway.policy.loading.load import parse_policy
+from gateway.policy.loading.rules import VARIABLES
+from tests.support.repository import ROOT
+
+PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+BROKEN = """\
+# yaml-language-server: $schema=schema.json
+version: 1
+
+models:
+  edge:  {kind: llama_cpp, path: /models/small.gguf, clearance: restriced}
+  cloud: {kind: openai, model: gpt-5-mini, clearance: internal, api_key_env: OPENAI_API_KEY}
+
+budgets:
+  - {name: daily, per: tenant, limit_usd: 5.00, windw: day}
+
+rules:
+  - {name: hard, when: 'complexity >= 1', route: [clod, edge]}
+  - {name: secret-work, when: 'privacy_class >= CONFIDENTAL', route: [edge]}
+  - {name: people, when: "'PERSN' in findings", route: [edge]}
+  - {name: default, route: [edge, cloud], when: 'true'}
+
+replies:
+  - {id: sorry, text: "Please try again in a few minutes.", when_reason: [DEADLNE]}
+"""
+
+
+def blocks(language: str) -> list[str]:
+    """Return the page's code blocks in a language; '' for plain ones."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def test_the_policy_on_the_page_loads() -> None:
+    """A reader may start from what the page shows."""
+    (shown,) = blocks("yaml")
+    assert list(parse_policy(shown, name="page").models) == ["edge", "cloud"]
+
+
+def test_the_refusals_on_the_page_are_real() -> None:
+    """What the page shows is what a policy with these mistakes gets, line for line."""
+    with pytest.raises(PolicyError) as refused:
+        parse_policy(BROKEN, name="team.yaml")
+    assert f"{refused.value}\n" in PAGE
+
+
+def test_the_page_names_every_variable() -> None:
+    """Each variable of a condition stands in the page's table."""
+    assert [name for name in VARIABLES if f"`{name}`" not in PAGE] == []

@@ -1,0 +1,1 @@
+"""What tests share: doubles, servers, cases and fixtures, each defined once."""

@@ -1,0 +1,400 @@
+"""The guards that keep words in, each with a way to take it away, and the checks that must then fail."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import routing, types
+from gateway.backends import permit
+from gateway.backends.base import Call
+from gateway.backends.openai import errors as cloud_errors
+from gateway.clock import Deadline
+from gateway.dispatch import chain, unmask
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.errors import NotPermitted, PolicyError
+from gateway.extras.handoff import encryption, service
+from gateway.extras.mirror import selection
+from gateway.policy.loading import air_gap, load
+from gateway.privacy import classify as verdict
+from gateway.privacy import scan as search
+from gateway.privacy import scorer as scoring
+from gateway.privacy.masking import masker as judge
+from gateway.privacy.masking.restore import Restorer
+from gateway.privacy.normalize import NormalText
+from gateway.server.grpc import wire
+from gateway.telemetry import defects
+from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
+from tests.integration.backends.test_egress_permit import WRONG
+from tests.integration.privacy_entities import test_entities as entities
+from tests.process.test_egress_air_gap import POLICY as AIR_GAP_POLICY
+from tests.support import egress_cases
+from tests.support.cloud_calls import call_of
+from tests.support.egress_bench import BATCH, captured_logs, play
+from tests.support.egress_cases import TEXT, directed
+from tests.support.egress_handoff import hand_over_everything
+from tests.support.permits import permit_for
+from tests.unit.extras import test_mirror_drawn as sampling
+from tests.unit.privacy import test_classify as privacy
+from tests.unit.privacy import test_egress_masking as masking
+
+DETECTORS = len(scoring.DEFAULT_DETECTORS)
+Check = Callable[[], str]
+"""Says what is wrong, or nothing."""
+
+
+def _cases() -> str:
+    cases = list(directed(DETECTORS))
+    for at in range(0, len(cases), BATCH):
+        _, leaks = play(cases[at : at + BATCH])
+        if leaks:
+            return "; ".join(sorted(set(leaks))[:3])
+    return ""
+
+
+def _permits() -> str:
+    for name, wrong in WRONG.items():
+        call = call_of()
+        bad: Call = dataclasses.replace(call, permit=wrong(call))  # type: ignore[arg-type]  # What is tested.
+        with contextlib.suppress(NotPermitted):
+            permit.permitted(bad, model="cloud", clearance=PrivacyClass.PUBLIC)
+            return f"a permit that is wrong ({name}) let a call pass"
+    return ""
+
+
+def _mint() -> str:
+    fields = {
+        field.name: getattr(permit_for(call_of().request), field.name)
+        for field in dataclasses.fields(EgressPermit)
+    }
+    with contextlib.suppress(TypeError):
+        EgressPermit(**fields, seal=None)
+        return "a permit was made without the seal"
+    return ""
+
+
+def _masks() -> str:
+    for name, request in masking.STAYS.items():
+        decision = masking.decided(request, marked=True)
+        if decision.permits:
+            return f"went masked though unsure: {name}"
+    if "public" in masking.decided(masking.request_of(f"Sort {masking.LIST}")).permits:
+        return "a list of people went as if it were a mention of one"
+    return ""
+
+
+def _closed() -> str:
+    for number in range(2):
+        try:
+            masking.test_a_verdict_that_is_closed_stays_closed(number)
+        except AssertionError:
+            return "a second look opened a closed verdict"
+    return ""
+
+
+def _original_at_the_edge() -> str:
+    return _passes(lambda: masking.TestDispatch().test_values_never_cross_requests())
+
+
+def _passes(test: Callable[[], None]) -> str:
+    try:
+        test()
+    except AssertionError:
+        return "the answer is not the caller's own"
+    return ""
+
+
+def _schemas() -> str:
+    text = json.dumps({"title": "jane.roe\u0040example.org"}).replace("@", "\\u0040")
+    plain = wire._json_schema(text)
+    return "" if "jane.roe@example.org" in plain else "an escape in a schema hides what a provider would read"
+
+
+def _air_gap() -> str:
+    for url in ("https://llm.example.com/v1", "http://localhost/v1"):
+        with contextlib.suppress(PolicyError):
+            load.parse_policy(AIR_GAP_POLICY % f'base_url: "{url}"', name="p", air_gap=True)
+            return "an address of another host was taken"
+    return ""
+
+
+def _defects() -> str:
+    with captured_logs() as logs:
+        try:
+            raise ValueError(TEXT)
+        except ValueError as error:
+            defects.log_defect("r", error)
+        return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
+
+
+def _handoffs() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return "; ".join(asyncio.run(hand_over_everything(Path(folder))))
+
+
+def _entities() -> str:
+    request = call_of().request
+    closed = (
+        Entities(failure="entities failed"),
+        Entities(findings=(Finding(type="SHOE", start=0, end=1, confidence=1.0),)),
+    )
+    verdicts = [entities.SCORER.score(request, each).privacy_class for each in closed]
+    return "" if set(verdicts) == {PrivacyClass.RESTRICTED} else "who failed to find entities is believed"
+
+
+def _late() -> str:
+    late = entities.desk([], limit_s=0.01, delay_s=0.2).ask(call_of().request, Deadline.never())
+    return "" if asyncio.run(late).failure else "who is late with entities is waited for"
+
+
+def _full() -> str:
+    return _passes(privacy.test_what_is_everywhere_is_not_listed_to_the_end)
+
+
+def _never_drawn() -> str:
+    return _passes(sampling.test_who_is_never_drawn)
+
+
+def _judges() -> str:
+    return _passes(sampling.test_no_leave_for_a_judge_above_its_clearance)
+
+
+CHECKS: Mapping[str, Check] = {
+    "test_who_is_never_drawn": _never_drawn,
+    "test_no_leave_for_a_judge_above_its_clearance": _judges,
+    "test_whatever_goes_wrong_restricts_the_request": _entities,
+    "test_what_takes_too_long_restricts_the_request": _late,
+    "test_what_is_everywhere_is_not_listed_to_the_end": _full,
+    "test_every_place_and_every_fault_once": _cases,
+    "test_no_permit_that_fits_no_byte": _permits,
+    "test_without_the_seal_there_is_none": _mint,
+    "test_what_is_unsure_stays_home": _masks,
+    "test_a_verdict_that_is_closed_stays_closed": _closed,
+    "test_values_never_cross_requests": _original_at_the_edge,
+    "test_a_schema_has_no_escapes_to_hide_behind": _schemas,
+    "test_any_other_address_in_the_policy_is_refused_with_its_line": _air_gap,
+    "test_a_defects_message_stays_out_of_the_log": _defects,
+    "test_what_waits_for_people_is_sealed": _handoffs,
+}
+"""Every check in its fast form, by the test that it stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """One thing that keeps words in, where it is, and how to take it away."""
+
+    name: str
+    where: str
+    remove: Callable[[pytest.MonkeyPatch], None]
+
+
+def _set(owner: object, name: str, value: object) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(owner, name, value)
+
+
+def _wrapped(owner: object, name: str, wrap: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _without(**fields: object) -> Callable[[Any], Any]:
+    """Return a wrapper that scores as if some fields of the request were empty."""
+
+    def wrap(score: Any) -> Any:
+        def partly(self: Any, request: Request) -> Any:
+            messages = request.messages[-1:] if "messages" in fields else request.messages
+            config: dict[str, Any] = {
+                key: value for key, value in fields.items() if key in ("stop", "json_schema")
+            }
+            hints = types.Hints() if "hints" in fields else request.hints
+            seen = dataclasses.replace(
+                request, messages=messages, config=dataclasses.replace(request.config, **config), hints=hints
+            )
+            return score(self, seen)
+
+        return partly
+
+    return wrap
+
+
+def _forgiving(found: Any) -> Any:
+    def wrapped(*args: Any) -> Any:
+        try:
+            return found(*args)
+        except search.ScanFailed:
+            return []
+
+    return wrapped
+
+
+def _only_found(_: Any) -> Any:
+    return lambda located, *_, **__: list(located)
+
+
+def _always(value: object) -> Callable[[Any], Any]:
+    return lambda _: lambda *args, **kwargs: value
+
+
+def _permit_without(text: str) -> Callable[[Any], Any]:
+    """Return a wrapper that swallows the refusals of which the message says `text`."""
+
+    def wrap(permitted: Any) -> Any:
+        def lenient(call: Call, **kwargs: Any) -> EgressPermit | None:
+            try:
+                return permitted(call, **kwargs)  # type: ignore[no-any-return]
+            except NotPermitted as error:
+                if text in str(error):
+                    return call.permit
+                raise
+
+        return lenient
+
+    return wrap
+
+
+class _NoDeadline:
+    @staticmethod
+    def after(*_: object) -> Deadline:
+        return Deadline.never()
+
+
+def _all_models(turns: Any) -> Any:
+    def more(self: Any, walk: Any) -> Iterable[Any]:
+        decision = dataclasses.replace(walk.order.decision, chain=tuple(walk.order.policy.models))
+        walk.order = dataclasses.replace(walk.order, decision=decision)
+        yield from turns(self, walk)
+
+    return more
+
+
+def _under_any_policy(dispatch: Any) -> Any:
+    def wrapped(self: Any, request: Request, decision: Any, *, policy: Any, **more: Any) -> Any:
+        decision = dataclasses.replace(decision, policy_hash=policy.hash)
+        return dispatch(self, request, decision, policy=policy, **more)
+
+    return wrapped
+
+
+def _loud(refused: Any) -> Any:
+    def wrapped(model: str, **kwargs: Any) -> Any:
+        error = refused(model, **kwargs)
+        error.args = (f"{error}: {kwargs['error']}",)
+        return error
+
+    return wrapped
+
+
+def _loud_log(scope: Any, error: Exception) -> None:
+    defects._log.error("defect", message=str(error))
+
+
+def _unbind(patch: pytest.MonkeyPatch) -> None:
+    sealed, opened = encryption.KeyRing.seal, encryption.KeyRing.open
+    patch.setattr(encryption.KeyRing, "seal", lambda self, text, **_: sealed(self, text, bound_to=""))
+    patch.setattr(encryption.KeyRing, "open", lambda self, text, **_: opened(self, text, bound_to=""))
+
+
+def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
+    return hint or PrivacyClass.PUBLIC, "none"
+
+
+S = scoring.PrivacyScorer
+GUARDS: Sequence[Guard] = (
+    Guard(name="a detector that fails closes the verdict", where="search.DetectorRun.find",
+          remove=_wrapped(search.DetectorRun, "find", _forgiving)),
+    Guard(name="a match is checked", where="search._check",
+          remove=_set(search, "_check", lambda *_: None)),
+    Guard(name="detectors over time close the verdict", where="scorer._locate",
+          remove=_set(scoring, "Deadline", _NoDeadline)),
+    Guard(name="entities that fail close the verdict", where="search.with_entities",
+          remove=_wrapped(scoring, "with_entities", _only_found)),
+    Guard(name="entities have their time", where="ask.EntityDesk.ask",
+          remove=_set(asyncio, "timeout", lambda _: contextlib.nullcontext())),
+    Guard(name="what is left out counts as certain and many", where="scorer._evidence",
+          remove=_wrapped(scoring, "_evidence", lambda evidence: lambda located, _: evidence(located, ()))),
+    Guard(name="every message counts", where="scorer.score",
+          remove=_wrapped(S, "score", _without(messages=()))),
+    Guard(name="stop counts", where="scorer.score", remove=_wrapped(S, "score", _without(stop=()))),
+    Guard(name="json_schema counts", where="scorer.score",
+          remove=_wrapped(S, "score", _without(json_schema=None))),
+    Guard(name="the hint counts", where="verdict.class_of", remove=_wrapped(S, "score", _without(hints=()))),
+    Guard(name="the class of the score", where="verdict._class_of_score",
+          remove=_set(verdict, "_class_of_score", lambda *_: PrivacyClass.PUBLIC)),
+    Guard(name="a list of many is one class more", where="verdict.MANY", remove=_set(verdict, "MANY", 10**9)),
+    Guard(name="floors, score, many and hint together", where="verdict.class_of",
+          remove=_set(scoring, "class_of", _restricted_is_public)),
+    Guard(name="disguises are undone", where="normal.normalise",
+          remove=_set(search, "normalise", NormalText)),
+    Guard(name="the clearance filter", where="routing._refuse",
+          remove=_set(routing, "_refuse", lambda *_, **__: None)),
+    Guard(name="dispatch walks the chain only", where="chain.Chain._turns",
+          remove=_wrapped(chain.Chain, "_turns", _all_models)),
+    Guard(name="one policy from decision to answer", where="dispatcher._dispatch",
+          remove=_wrapped(Dispatcher, "_dispatch", _under_any_policy)),
+    *(
+        Guard(name=f"the permit check: {text}", where="permit.permitted",
+              remove=_wrapped(permit, "permitted", _permit_without(text)))
+        for text in ("without a permit", "another model", "another request", "above the model")
+    ),
+    Guard(name="routing alone mints", where="types.EgressPermit",
+          remove=_set(EgressPermit, "__post_init__", lambda *_: None)),
+    Guard(name="no text in a repr", where="types.Message",
+          remove=_set(types.Message, "__repr__", lambda self: self.content)),
+    Guard(name="no provider's words in an error", where="cloud_errors.refused",
+          remove=_set(egress_cases, "refused", _loud(cloud_errors.refused))),
+    Guard(name="no exception's words in the log", where="defects.log_defect",
+          remove=_set(defects, "log_defect", _loud_log)),
+    Guard(name="a schema has no escapes", where="wire._json_schema",
+          remove=_set(wire, "_json_schema", lambda text: text)),
+    Guard(name="masking: sure of type, place and text", where="judge._is_sure",
+          remove=_wrapped(judge, "_is_sure", _always(True))),
+    Guard(name="masking: no places that overlap", where="judge._overlaps",
+          remove=_wrapped(judge, "_overlaps", _always(False))),
+    Guard(name="masking: no bound on values", where="judge.MAX_VALUES",
+          remove=_set(judge, "MAX_VALUES", 10**9)),
+    Guard(name="masking: the value stands nowhere else", where="judge._stands_elsewhere",
+          remove=_wrapped(judge, "_stands_elsewhere", _always(False))),
+    Guard(name="masking: no value is found afterwards", where="judge._finds_more",
+          remove=_wrapped(judge, "_finds_more", _always(False))),
+    Guard(name="masking: no other finding loses its context", where="judge._is_still_found",
+          remove=_wrapped(judge, "_is_still_found", _always(True))),
+    Guard(name="masking: the answer can be restored", where="judge._comes_back",
+          remove=_wrapped(judge, "_comes_back", _always(True))),
+    Guard(name="masking: many values are a list", where="judge._with_many",
+          remove=_set(judge, "_with_many", lambda class_, *_: class_)),
+    Guard(name="masking: the hint and all else count again", where="judge.Masked",
+          remove=_set(judge, "_with_many", lambda *_: PrivacyClass.PUBLIC)),
+    Guard(name="masking: a value is of its request alone", where="unmask.UnmaskLayer",
+          remove=_set(unmask, "Restorer", lambda *_, make=Restorer, **__: make(masking.FIRST_VALUES))),
+    Guard(name="handoff: what is stored is sealed", where="encryption.KeyRing.seal",
+          remove=_set(encryption.KeyRing, "seal", lambda _, text, **__: text.encode())),
+    Guard(name="handoff: a class above store_up_to is not stored", where="service._is_wanted",
+          remove=_wrapped(service, "_is_wanted", _always(True))),
+    Guard(name="handoff: what is sealed opens in its place only", where="encryption.KeyRing.seal",
+          remove=_unbind),
+    Guard(name="sample: a class that is not named is not drawn from", where="selection.is_drawn_from",
+          remove=_set(selection, "is_drawn_from", lambda *_: True)),
+    Guard(name="--air-gap reads the policy", where="air_gap.check_air_gap",
+          remove=_wrapped(load, "check_air_gap", _always([]))),
+    Guard(name="--air-gap takes digits only", where="air_gap.is_on_this_host",
+          remove=_wrapped(air_gap, "is_on_this_host", _always(True))),
+)  # fmt: skip
+
+
+def woken() -> dict[str, str]:
+    """Run every check; return those that fail, with what they say."""
+    found = {}
+    for name, check in CHECKS.items():
+        try:
+            said = check()
+        except Exception as error:  # noqa: BLE001 - A mutant may break anything; that is seen, too.
+            said = f"{type(error).__name__}"
+        if said:
+            found[name] = said
+    return found

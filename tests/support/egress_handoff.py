@@ -1,0 +1,101 @@
+"""What of private requests lies in the store of hand-offs: looked for in every byte that is written."""
+
+from pathlib import Path
+
+from gateway.clock import Deadline, SystemClock
+from gateway.errors import GatewayError
+from gateway.extras.handoff.encryption import KeyRing, new_key
+from gateway.extras.handoff.payload import answer_bond, request_bond
+from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
+from gateway.extras.handoff.responder import Responder
+from gateway.extras.handoff.service import HandoffService
+from gateway.policy.handoff import Handoff
+from gateway.policy.model import PrivacyPolicy
+from gateway.privacy import PrivacyScorer
+from gateway.types import Answer, Decision, Degraded, PrivacyClass, Reason, Route, Scores
+from tests.support.egress_cases import DATA, PLACES, TEXT, VALUE, a_request
+
+ANSWER = "grindlewort"
+"""Stands in what a person answers."""
+SECTION = Handoff(queue="sqlite", store_up_to="confidential")
+CANNED = Answer(
+    text="sorry",
+    finish_reason=None,
+    usage=None,
+    route=Route.CANNED,
+    model="",
+    degraded=Degraded(reason=Reason.CLEARANCE, canned_id="sorry"),
+    cost_usd_nanos=0,
+    attempts=(),
+)
+
+
+async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
+    """Hand over a request with data in each place, answer it, and return what should not lie in `folder`.
+
+    Without a URL the state is a file in the folder; the server of another one has to write there.
+    """
+    clock, keys = SystemClock(), KeyRing.of({KEY_VARIABLE: new_key()})
+    queue = open_queue(state_url or f"sqlite://{folder / 'ledger.db'}", clock=clock)
+    desk, clerk = HandoffService(queue, keys, clock=clock), Responder(queue, keys, by="jane", clock=clock)
+    scorer = PrivacyScorer(PrivacyPolicy(), clock=clock)
+    wrong, stored = [], 0
+    for place in PLACES:
+        for kind in (
+            ("EMAIL", "CREDIT_CARD") if place not in ("nowhere", "hint", "score", "number") else ("EMAIL",)
+        ):
+            request = a_request(place, [kind], path="edge-first")
+            privacy = scorer.score(request)
+            decision = Decision(
+                scores=Scores(complexity=0.0, privacy=privacy.score, budget=0.0),
+                privacy_class=privacy.privacy_class,
+                privacy_reason=privacy.reason,
+                findings=privacy.findings,
+                rule="r",
+                rule_errors=(),
+                chain=(),
+                refused=(),
+                policy_hash="",
+            )
+            answer = await desk.offer(
+                request, decision, CANNED, section=SECTION, deadline=Deadline.after(30.0, clock)
+            )
+            ticket_id = answer.degraded.ticket_id if answer.degraded is not None else ""
+            if bool(ticket_id) is (privacy.privacy_class > PrivacyClass.CONFIDENTIAL):
+                wrong.append(f"{place}: class {privacy.privacy_class.name}, stored: {bool(ticket_id)}")
+            if ticket_id:
+                stored += 1
+                await clerk.answer(ticket_id, f"{ANSWER} {DATA[kind]}")
+                wrong += await _opened_elsewhere(queue, keys=keys, ticket_id=ticket_id)
+    if not stored:
+        wrong.append("nothing was stored: the check shows nothing")
+    # While it is open, SQLite keeps the last commits in a file beside it.
+    for moment in ("open", "closed"):
+        wrong += [f"{moment}: {word} is stored in clear" for word in _found(folder)]
+        if moment == "open":
+            await queue.aclose()
+    return wrong
+
+
+async def _opened_elsewhere(queue: Queue, *, keys: KeyRing, ticket_id: str) -> list[str]:
+    """Say whether what is sealed for one ticket opens as something else."""
+    sealed = await queue.answer_of(ticket_id)
+    wrong = []
+    for bond in (
+        answer_bond("ho_other", "acme"),
+        answer_bond(ticket_id, "other"),
+        request_bond(ticket_id, "acme"),
+    ):
+        try:
+            keys.open(sealed or b"", bound_to=bond)
+            wrong.append("what is sealed opens elsewhere")
+        except GatewayError:
+            continue
+    return wrong
+
+
+def _found(folder: Path) -> list[str]:
+    written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    if not written:
+        return ["nothing was written, so nothing"]
+    return [word for word in (TEXT, VALUE, ANSWER, *DATA.values()) if word.encode() in written]

@@ -1,0 +1,1 @@
+"""Tests without socket, process or sleep; one folder for each room."""

@@ -1,0 +1,118 @@
+"""What routing and operators see of budgets: a view at most a second old, by the caps that hold now."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import LedgerUnavailable
+from gateway.ledger.accounts import Account, accounts_for
+from gateway.ledger.spend_cache import SpendCache
+from gateway.policy.model import Budget
+from tests.support.fakes import FakeClock
+
+
+class CountingReader:
+    """A ledger that counts how often it is read, and can be down."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.is_down = False
+
+    async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
+        """Return 7 for each account."""
+        self.reads += 1
+        if self.is_down:
+            raise LedgerUnavailable("ledger", "down")
+        return [7] * len(accounts)
+
+
+ACCOUNTS = (
+    Account(key="a", budget="a", limit_usd_nanos=10, begins_at_unix_s=0.0, resets_at_unix_s=60.0),
+    Account(key="b", budget="b", limit_usd_nanos=20, begins_at_unix_s=0.0, resets_at_unix_s=60.0),
+)
+
+
+async def test_view_reads_once_a_second() -> None:
+    """The view reads each account at most once a second."""
+    clock, reader = FakeClock(), CountingReader()
+    view = SpendCache(reader, clock=clock)
+    assert await view.spent_and_limits(ACCOUNTS[:1]) == ((7, 10),)
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+    assert reader.reads == 2
+    clock.advance(1.0)
+    await view.spent_and_limits(ACCOUNTS)
+    assert reader.reads == 3
+
+
+async def test_view_counts_against_the_soft_limit() -> None:
+    """A soft limit is what the score counts against; what cannot be read counts as all of it."""
+    clock, reader = FakeClock(), CountingReader()
+    soft = Account(
+        key="s",
+        budget="s",
+        limit_usd_nanos=10,
+        soft_limit_usd_nanos=8,
+        begins_at_unix_s=0,
+        resets_at_unix_s=1,
+    )
+    view = SpendCache(reader, clock=clock)
+    assert await view.spent_and_limits([soft]) == ((7, 8),)
+    reader.is_down = True
+    clock.advance(1.0)
+    assert await view.spent_and_limits([soft]) == ((8, 8),)
+
+
+async def test_view_without_store() -> None:
+    """When the store cannot be read everything counts as spent, and it is not asked again at once."""
+    clock, reader = FakeClock(), CountingReader()
+    reader.is_down = True
+    view = SpendCache(reader, clock=clock)
+    assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
+    assert await view.spent_and_limits(ACCOUNTS) == ((10, 10), (20, 20))
+    assert reader.reads == 1
+    reader.is_down = False
+    clock.advance(1.0)
+    assert await view.spent_and_limits(ACCOUNTS) == ((7, 10), (7, 20))
+
+
+async def test_view_without_accounts() -> None:
+    """Where no budget applies nothing is read."""
+    reader = CountingReader()
+    assert await SpendCache(reader, clock=FakeClock()).spent_and_limits(()) == ()
+    assert reader.reads == 0
+
+
+_BUDGETS = st.lists(
+    st.builds(
+        lambda name, per, limit, window: Budget(
+            name=name,
+            per=per,
+            label="team" if per == "label" else None,
+            limit_usd=Decimal(limit),
+            window=window,
+        ),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["tenant", "label", "model", "all"]),
+        st.integers(1, 100),
+        st.sampled_from(["minute", "day", "month"]),
+    ),
+    unique_by=lambda budget: budget.name,
+    max_size=3,
+)
+
+
+@given(before=_BUDGETS, after=_BUDGETS)
+async def test_operators_see_the_caps_that_hold_now(before: list[Budget], after: list[Budget]) -> None:
+    """After a reload a subject that has called has the new caps, although it has not called again."""
+    clock = FakeClock()
+    view = SpendCache(CountingReader(), clock=clock)
+    caller = {"tenant": "acme", "labels": {"team": "x"}, "model": "cloud"}
+    await view.spent_and_limits(accounts_for(before, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
+
+    shown = {account for account, _ in await view.recent(after)}
+
+    stay = [each for each in after if (each.name, each.per) in {(old.name, old.per) for old in before}]
+    assert shown == set(accounts_for(stay, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
