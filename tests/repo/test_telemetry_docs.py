@@ -12,6 +12,7 @@ from opentelemetry.semconv.attributes import error_attributes
 from prometheus_client.core import REGISTRY
 from ruamel.yaml import YAML
 
+from gateway.telemetry import catalogue
 from gateway.telemetry.catalogue import Metric, all_metrics
 from tests.support.repository import ROOT
 from tests.support.telemetry_tool import telemetry_tool
