@@ -180,7 +180,7 @@ async def run(seconds: float, seed: int) -> tuple[list[str], dict[str, object]]:
         await asyncio.gather(*calling, watching)
         wrong = [*callers.wrong, *observed.wrong, *flatness(observed), *await calm(gateways, callers)]
         wrong += await tickets(callers.tickets, gateways, redis.url, environ)
-        wrong += [f"{each.name}: {each.defects()} defects in its log" for each in gateways if each.defects()]
+        wrong += [f"{each.name}: defect: {defect}" for each in gateways for defect in each.defects()]
         bill = cloud.bill().billed_usd_nanos
         ledger = open_ledger(redis.url, clock=LateClock())
         totals = await ledger.totals()

@@ -1,6 +1,7 @@
 """What chaos plays with: gateways that can be killed in part, and callers who notice what must not be."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -100,9 +101,10 @@ class Gateway:
         """Return how many file descriptors it has."""
         return len(os.listdir(f"/proc/{self._pid}/fd"))
 
-    def defects(self) -> int:
-        """Return how often its log has a defect of the gateway."""
-        return self._log.read_text().count('"event": "defect"')
+    def defects(self) -> list[str]:
+        """Return what its log says of each defect of the gateway: the error, and the places it came from."""
+        lines = (line for line in self._log.read_text().splitlines() if '"event": "defect"' in line)
+        return [f"{said['error']} at {', '.join(said['places'])}" for said in map(json.loads, lines)]
 
     async def idle_problems(self) -> list[str]:
         """Return what is still busy when nobody calls: calls, slots, queues; and who does not answer."""
