@@ -199,7 +199,12 @@ async def kill(supervisor: EngineSupervisor, dice: random.Random, for_s: float, 
 async def soak(minutes: float) -> Record:
     """Run for so long; return what happened, with what is wrong."""
     spec = LlamaCppModel(
-        kind="llama_cpp", path="builtin:demo", clearance="restricted", slots=4, context=2048, kept_mb=16
+        kind="llama_cpp",
+        path="builtin:demo",
+        clearance="restricted",
+        slots=4,
+        context=2048,
+        prefix_cache_mb=16,
     )
     supervisor = EngineSupervisor("soak", spec, clock=SystemClock(), on_status=lambda *_: None)
     await supervisor.start()

@@ -392,7 +392,7 @@ class SampleResult(StrEnum):
     JUDGE = "judge"
     """These four: both answers were compared, so."""
     BUSY = "busy"
-    """It gave way to callers, or to a sample before it."""
+    """It gave way to callers, or to another second answer before it."""
     BUDGET = "budget"
     """The day's cap or a budget had no room."""
     FORBIDDEN = "forbidden"

@@ -227,11 +227,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             title="Requests drawn to be answered twice",
-            queries=((f"{_sum(('result',))} (increase({d.SAMPLES.name}{WINDOW}))", "{{result}}"),),
+            queries=((f"{_sum(('result',))} (increase({d.MIRRORED.name}{WINDOW}))", "{{result}}"),),
         ),
         Panel(
             title="What second answers cost a second",
-            queries=((rate(d.SAMPLE_COST, "model"), "{{model}}"),),
+            queries=((rate(d.MIRROR_COST, "model"), "{{model}}"),),
             unit="currencyUSD",
         ),
         Panel(

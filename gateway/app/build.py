@@ -83,10 +83,10 @@ def _edge(
 def _told(records: Records, operator: Observability | None) -> Tell:
     """Return what puts a second answer into the records, and counts it."""
 
-    def tell(sampled: MirrorResult, policy: Policy) -> None:
-        records.take_sample(sampled, policy)
+    def tell(mirrored: MirrorResult, policy: Policy) -> None:
+        records.take_mirrored(mirrored, policy)
         if operator is not None:
-            operator.measures.note_sample(sampled)
+            operator.measures.note_mirrored(mirrored)
 
     return tell
 
@@ -149,11 +149,11 @@ async def running_gateway(
         stack.push_async_callback(current.aclose)
         options = replace(options, observers=(*options.observers, keeping.rates.note))
         if records is not None:
-            sampler = Mirror(current, tell=_told(records, operator), clock=clock)
-            stack.push_async_callback(sampler.aclose)
-            options = replace(options, sampler=sampler)
-        elif policy.sample is not None:
-            _log.warning("sample.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
+            mirror = Mirror(current, tell=_told(records, operator), clock=clock)
+            stack.push_async_callback(mirror.aclose)
+            options = replace(options, mirror=mirror)
+        elif policy.mirror is not None:
+            _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
         server = GatewayServer(current, options=options, clock=clock)
         relay.attach(server)
         stack.push_async_callback(server.stop, at_once=True)

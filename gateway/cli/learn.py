@@ -56,7 +56,7 @@ def learn(
     place of "text" there may be the "features" of a record.
 
     In the records of --decisions each request whose features are kept is an outcome if it has feedback, or
-    if the policy's `sample` had it answered by both sides.
+    if the policy's `mirror` had it answered by both sides.
 
     What is printed was measured by cross-validation: each outcome by weights that never saw it. APGR says how
     much of what the cloud model gains is kept when only the requests with the highest scores go to it: 1 is
@@ -78,7 +78,7 @@ def learn(
     scorer = shipped_scorer() if base == "shipped" else opened_scorer(Path(base))
     found = None if decisions is None else _harvest(decisions)
     rows = [] if outcomes is None else _read(outcomes)
-    rows += () if found is None else (*found.joined, *found.sampled)
+    rows += () if found is None else (*found.joined, *found.mirrored)
     where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
     learned = _learned(rows, scorer, where=f"{where}: ", records=_said_of(found))
     objections = _objections(learned)
@@ -165,7 +165,7 @@ def _said_of(found: RecordedOutcomes | None) -> str:
         return ""
     return (
         f" (in the records: {counted(found.requests, 'request')}; feedback on {found.feedback}, "
-        f"{len(found.joined)} of them with features; {len(found.sampled)} answered by both sides)"
+        f"{len(found.joined)} of them with features; {len(found.mirrored)} answered by both sides)"
     )
 
 
@@ -200,7 +200,7 @@ def _counts(found: RecordedOutcomes) -> dict[str, int]:
         "requests": found.requests,
         "feedback": found.feedback,
         "joined": len(found.joined),
-        "sampled": len(found.sampled),
+        "mirrored": len(found.mirrored),
     }
 
 

@@ -129,7 +129,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         clock=clock,
         deliver=answers.deliver,
         queue_limit=spec.queue,
-        kept_bytes=spec.kept_mb * 1_000_000,
+        kept_bytes=spec.prefix_cache_mb * 1_000_000,
         report=say_fault,
     )
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
@@ -146,7 +146,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
 
     def ready() -> None:
         pulse = threading.Thread(
-            target=beat, args=(Watchdog(scheduler, template), spec.hang_s / BEATS), daemon=True
+            target=beat, args=(Watchdog(scheduler, template), spec.watchdog_s / BEATS), daemon=True
         )
         say(
             event="ready",

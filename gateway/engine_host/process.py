@@ -119,16 +119,16 @@ class EngineProcess:
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
-        """Return when it has ended; one that gives no sign of life for `hang_s` is killed."""
+        """Return when it has ended; one that gives no sign of life for `watchdog_s` is killed."""
         cause = None
         try:
-            while (said := await self._heard(self._spec.hang_s)) is not None:
+            while (said := await self._heard(self._spec.watchdog_s)) is not None:
                 if said["event"] == "failed":
                     cause = said["message"]
                 elif said["event"] == "fault":
                     on_fault(said["message"])
         except TimeoutError:
-            cause = f"no step for {self._spec.hang_s:g} s"
+            cause = f"no step for {self._spec.watchdog_s:g} s"
             self._process.kill()
         status = await self._process.wait()
         return Exit(status=status, cause=cause or await self._tail)

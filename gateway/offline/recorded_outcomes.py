@@ -29,7 +29,7 @@ class RecordedOutcomes:
     """Feedback of callers, every time that it was given."""
     joined: tuple[QualityOutcome, ...]
     """One for each of the requests that has feedback."""
-    sampled: tuple[QualityOutcome, ...]
+    mirrored: tuple[QualityOutcome, ...]
     """One for each request that both sides answered and that was compared."""
 
 
@@ -39,12 +39,12 @@ def harvest(read: Callable[[], Lines]) -> RecordedOutcomes:
     The last feedback of a request counts, for the last request of its id that was over by then.
     """
     feedback, scores = _feedback(read())
-    requests, sampled = 0, []
+    requests, mirrored = 0, []
     rated: dict[_Key, tuple[tuple[bool, float], QualityOutcome]] = {}
     for place, fields in read():
         if fields.get("kind") == "outcome" and "features" in fields and fields.get("weak") is not None:
             _key(fields, place)
-            sampled.append(_outcome(fields, place, weak=fields["weak"], strong=fields.get("strong")))
+            mirrored.append(_outcome(fields, place, weak=fields["weak"], strong=fields.get("strong")))
         if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
             continue
         requests += 1
@@ -60,7 +60,7 @@ def harvest(read: Callable[[], Lines]) -> RecordedOutcomes:
         requests=requests,
         feedback=feedback,
         joined=tuple(outcome for _, outcome in rated.values()),
-        sampled=tuple(sampled),
+        mirrored=tuple(mirrored),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which requests are answered a second time, to learn from: the section `sample` of a policy."""
+"""Which requests are answered a second time, to learn from: the section `mirror` of a policy."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import Field
 from gateway.policy.spec import ClassName, Name, Usd
 from gateway.policy.strict import Strict
 
-CAP = "sample"
+CAP = "mirror"
 """The name of the budget that holds `max_usd_per_day`, in the ledger and in errors."""
 
 

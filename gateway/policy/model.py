@@ -318,7 +318,7 @@ class PolicyFile(Strict):
     handoff: Handoff | None = Field(
         None, description="What is handed to people when no model answers. Default: nothing."
     )
-    sample: MirrorPolicy | None = Field(
+    mirror: MirrorPolicy | None = Field(
         None,
         description="Which requests are answered twice, by edge and cloud, to learn from. Default: none.",
     )
@@ -360,7 +360,7 @@ class Policy:
     records: RecordKeeping = field(default_factory=RecordKeeping)
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
-    sample: MirrorPolicy | None = None
+    mirror: MirrorPolicy | None = None
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None

@@ -125,7 +125,7 @@ class LlamaCppModel(CommonKeys):
         description="Cells of the KV cache that the slots share, at least context. "
         "Default: slots x context / 2, at least context.",
     )
-    kept_mb: int = Field(
+    prefix_cache_mb: int = Field(
         512,
         ge=0,
         le=1_000_000,
@@ -149,7 +149,7 @@ class LlamaCppModel(CommonKeys):
     queue: int = Field(
         32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."
     )
-    hang_s: Seconds = Field(
+    watchdog_s: Seconds = Field(
         30.0,
         description="An engine that makes no step for this long, in seconds, is killed and started again.",
     )

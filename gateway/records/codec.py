@@ -100,24 +100,24 @@ def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> 
     }
 
 
-def sample_fields(sampled: MirrorResult, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
+def mirror_fields(mirrored: MirrorResult, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
     """Return what is kept of a second answer: an outcome to learn from, where both were compared."""
     fields: dict[str, Any] = {
         "kind": "outcome",
         "at_unix_s": at_unix_s,
-        "request_id": sampled.request_id,
-        "tenant": sampled.tenant,
-        "policy_hash": sampled.decision.policy_hash,
-        "privacy_class": sampled.decision.privacy_class.name,
-        "how": str(sampled.result),
-        "weak": sampled.agreement,
-        "strong": None if sampled.agreement is None else 1.0,
-        "weak_model": sampled.weak_model,
-        "strong_model": sampled.strong_model,
-        "attempts": [_attempt(attempt) for attempt in sampled.attempts],
-        "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in sampled.attempts),
+        "request_id": mirrored.request_id,
+        "tenant": mirrored.tenant,
+        "policy_hash": mirrored.decision.policy_hash,
+        "privacy_class": mirrored.decision.privacy_class.name,
+        "how": str(mirrored.result),
+        "weak": mirrored.agreement,
+        "strong": None if mirrored.agreement is None else 1.0,
+        "weak_model": mirrored.weak_model,
+        "strong_model": mirrored.strong_model,
+        "attempts": [_attempt(attempt) for attempt in mirrored.attempts],
+        "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in mirrored.attempts),
     }
-    fields |= _features(sampled.decision, policy)
+    fields |= _features(mirrored.decision, policy)
     return fields
 
 

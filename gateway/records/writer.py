@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
 from gateway.records.chain import FILE_KIND, ChainLink, append
-from gateway.records.codec import VERSION, feedback_fields, fields_of, sample_fields
+from gateway.records.codec import VERSION, feedback_fields, fields_of, mirror_fields
 from gateway.records.files import end_path, full, resume
 from gateway.telemetry.report import CallReport
 from gateway.types import Feedback, MirrorResult
@@ -77,10 +77,10 @@ class Records:
         self._put(fields, policy.records.rotate_mb)
         return now_s
 
-    def take_sample(self, sampled: MirrorResult, policy: Policy) -> None:
+    def take_mirrored(self, mirrored: MirrorResult, policy: Policy) -> None:
         """Take what came of a second answer; one for which no model was called leaves no record."""
-        if sampled.is_called:
-            fields = sample_fields(sampled, policy, at_unix_s=self._clock.unix_s())
+        if mirrored.is_called:
+            fields = mirror_fields(mirrored, policy, at_unix_s=self._clock.unix_s())
             self._put(fields, policy.records.rotate_mb)
 
     def note_event(self, kind: str, **fields: object) -> None:

@@ -153,16 +153,16 @@ SHADOW_DECISIONS = Metric(
     labels=("differs",),
     help="Requests that the policy of --shadow decided, too: true where they would have gone another way.",
 )
-SAMPLES = Metric(
-    name="gateway_samples_total",
+MIRRORED = Metric(
+    name="gateway_mirrored_requests_total",
     kind="counter",
     unit="requests",
     labels=("result",),
     help="Requests that were drawn to be answered by the other side, too: json, number, choice or judge is"
     " how both answers were compared; busy, budget, forbidden, failed or unreadable why they were not.",
 )
-SAMPLE_COST = Metric(
-    name="gateway_sample_cost_usd_total",
+MIRROR_COST = Metric(
+    name="gateway_mirror_cost_usd_total",
     kind="counter",
     unit="US dollars",
     labels=("model",),
@@ -182,7 +182,7 @@ WORKER_STARTS = Metric(
 )
 COUNTED = (
     REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
-    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, SAMPLES, SAMPLE_COST,
+    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
     RECORD_ERRORS, WORKER_STARTS,
 )  # fmt: skip
 """What is counted where it happens, in every worker; the page has the sum of all."""

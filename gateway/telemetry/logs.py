@@ -93,7 +93,7 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
     if answer.degraded is not None:
         fields["degraded"] = str(answer.degraded.reason)
         if answer.degraded.ticket_id:
-            fields["handed_over"] = True
+            fields["handoff"] = True
     return fields
 
 

@@ -104,12 +104,12 @@ class Measures:
         """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
 
-    def note_sample(self, sampled: MirrorResult) -> None:
+    def note_mirrored(self, mirrored: MirrorResult) -> None:
         """Count a request that was drawn to be answered a second time, and what that cost."""
-        self._count(names.SAMPLES, str(sampled.result))
-        for attempt in sampled.attempts:
+        self._count(names.MIRRORED, str(mirrored.result))
+        for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
-                self._count(names.SAMPLE_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS)
+                self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS)
 
     def note_record_error(self) -> None:
         """Count a record that could not be written."""

@@ -174,7 +174,7 @@ def test_what_leads_back_in_many_ways_is_not_followed_for_ever() -> None:
 
 async def test_a_decoder_bears_what_is_taken_and_never_sees_the_rest() -> None:
     """Under the widest schema an engine answers; a hostile one is refused, and the engine lives on."""
-    async with running(spec(hang_s=5.0)) as (supervisor, stub):
+    async with running(spec(watchdog_s=5.0)) as (supervisor, stub):
         wide = await ask(stub, request("x", json_schema=json.dumps(levels(10, 10)), max_tokens=30))
         with pytest.raises(Exception, match="lead back to it"):
             await ask(stub, request("x", json_schema=json.dumps(HOSTILE)))

@@ -142,7 +142,7 @@ async def test_a_decode_that_never_comes_back(tmp_path: Path, monkeypatch: pytes
     fuse = tmp_path / "fuse"
     monkeypatch.setattr(sys, "executable", failing(tmp_path / "python", fuse=fuse))
     with capture_logs() as logs:
-        async with running(spec(hang_s=2.0), clock=FakeClock()) as (engine, stub):
+        async with running(spec(watchdog_s=2.0), clock=FakeClock()) as (engine, stub):
             call = aiter(stub.Generate(request("x", max_tokens=1900, json_schema=ENDLESS)))
             await anext(call)
             light(fuse, "hang")

@@ -293,7 +293,9 @@ async def test_the_numbers_of_an_engine(stub: Stub) -> None:
 )
 async def test_every_way_to_die_is_noticed_and_healed(number: int, status: int, cause: str | None) -> None:
     """The call inside ends with UNAVAILABLE, the cause is logged, and the next engine answers."""
-    supervisor = EngineSupervisor("edge", spec(hang_s=1.0), clock=SystemClock(), on_status=lambda *_: None)
+    supervisor = EngineSupervisor(
+        "edge", spec(watchdog_s=1.0), clock=SystemClock(), on_status=lambda *_: None
+    )
     with capture_logs() as logs:
         await supervisor.start()
         try:
@@ -320,8 +322,10 @@ async def test_every_way_to_die_is_noticed_and_healed(number: int, status: int, 
 
 
 async def test_an_idle_engine_is_not_taken_for_a_hung_one() -> None:
-    """An engine that has nothing to do for longer than `hang_s` lives on."""
-    supervisor = EngineSupervisor("edge", spec(hang_s=0.2), clock=SystemClock(), on_status=lambda *_: None)
+    """An engine that has nothing to do for longer than `watchdog_s` lives on."""
+    supervisor = EngineSupervisor(
+        "edge", spec(watchdog_s=0.2), clock=SystemClock(), on_status=lambda *_: None
+    )
     await supervisor.start()
     start_s = time.perf_counter()
     await asyncio.sleep(1.5)

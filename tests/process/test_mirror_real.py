@@ -36,7 +36,7 @@ rules:
   - {name: team, when: '"team" in labels', route: [cloud, edge]}
   - {name: default, route: [edge, cloud]}
 replies: [{id: sorry, text: x}]
-sample: {share: 1.0, max_usd_per_day: %s}
+mirror: {share: 1.0, max_usd_per_day: %s}
 """
 QUESTION = "What is a quibberflax?"
 PRIVATE = "Mail jane.roe@example.org about the zorbelnut"
@@ -104,7 +104,7 @@ async def test_edge_and_cloud_answer_the_same_request(provider: SimulatedCloud, 
     sent = b"".join(received.raw() for received in provider.received())
     assert (b"quibberflax" in sent, b"zorbelnut" in sent) == (True, False)
     assert not any(word in path.read_text() for word in ("quibberflax", "zorbelnut", "simulated", "jane"))
-    assert len(harvest(lambda: read_lines(path)).sampled) == 3
+    assert len(harvest(lambda: read_lines(path)).mirrored) == 3
     assert run(["records", "verify", str(path)]) == 0
 
 

@@ -41,7 +41,7 @@ from tests.support.egress_bench import BATCH, captured_logs, play
 from tests.support.egress_cases import TEXT, directed
 from tests.support.egress_handoff import hand_over_everything
 from tests.support.permits import permit_for
-from tests.unit.extras import test_mirror_drawn as sampling
+from tests.unit.extras import test_mirror_drawn as mirroring
 from tests.unit.privacy import test_classify as privacy
 from tests.unit.privacy import test_egress_masking as masking
 
@@ -159,11 +159,11 @@ def _full() -> str:
 
 
 def _never_drawn() -> str:
-    return _passes(sampling.test_who_is_never_drawn)
+    return _passes(mirroring.test_who_is_never_drawn)
 
 
 def _judges() -> str:
-    return _passes(sampling.test_no_leave_for_a_judge_above_its_clearance)
+    return _passes(mirroring.test_no_leave_for_a_judge_above_its_clearance)
 
 
 CHECKS: Mapping[str, Check] = {

@@ -43,7 +43,7 @@ class Mirror:
         self, request: Request, decision: Decision, answer: Answer, policy: Policy
     ) -> Callable[[], None] | None:
         """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
-        if policy.sample is None or self._rng.random() >= policy.sample.share:
+        if policy.mirror is None or self._rng.random() >= policy.mirror.share:
             return None
         found = draw(request, decision, answer, policy)
         return None if found is None else lambda: self._begin(found, policy)
@@ -59,7 +59,7 @@ class Mirror:
         if self._is_closed:
             return
         if self._task is not None:
-            self._tell(_sampled(found, SampleResult.BUSY), policy)
+            self._tell(_result_of(found, SampleResult.BUSY), policy)
             return
         task = asyncio.get_running_loop().create_task(self._run(found), name="second answer")
         self._task = task
@@ -83,14 +83,14 @@ class Mirror:
                 raise
             finally:
                 attempts = tuple(attempt for trail in trails for attempt in trail.attempts)
-                self._tell(_sampled(found, result, agreement, attempts), pipeline.policy)
+                self._tell(_result_of(found, result, agreement, attempts), pipeline.policy)
 
     async def _compared(
         self, pipeline: Pipeline, found: MirrorCandidate, trails: list[AttemptLog]
     ) -> tuple[SampleResult, float | None]:
-        section = pipeline.policy.sample
+        section = pipeline.policy.mirror
         if section is None:
-            raise ValueError("a request is drawn by a policy that has a sample")
+            raise ValueError("a request is drawn by a policy that has a mirror")
         deadline = pipeline.deadline(None)
         only = alone(found.decision, found.second)
         second = await self._asked(pipeline, found.request, only, deadline, trails)
@@ -187,7 +187,7 @@ def _failure(reason: Reason) -> SampleResult:
     return SampleResult.BUDGET if reason is Reason.BUDGET_EXHAUSTED else SampleResult.FAILED
 
 
-def _sampled(
+def _result_of(
     found: MirrorCandidate,
     result: SampleResult,
     agreement: float | None = None,

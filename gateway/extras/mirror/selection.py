@@ -43,7 +43,7 @@ def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -
     is asked for a caller that bounds its cost, nor where the first answer met a failure, which might have
     been the request's doing.
     """
-    section = policy.sample
+    section = policy.mirror
     if section is None or not is_drawn_from(decision.privacy_class, section):
         return None
     if decision.policy_hash != policy.hash or request.hints.max_cost_usd_nanos is not None:
@@ -58,7 +58,7 @@ def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -
 
 
 def is_drawn_from(class_: PrivacyClass, section: MirrorPolicy) -> bool:
-    """Say whether texts of a class may be sampled."""
+    """Say whether texts of a class may be answered a second time."""
     return class_.name.lower() in section.classes
 
 
@@ -68,9 +68,9 @@ def capped(policy: Policy) -> Policy:
     No tenant and no label is charged for what it did not ask for; caps on a model and on all spend bind here
     too. The hash is that of the policy that decided: models, clearances and rules are the same.
     """
-    if policy.sample is None:
+    if policy.mirror is None:
         return policy
-    purse = Budget(name=CAP, per="all", limit_usd=policy.sample.max_usd_per_day, window="day")
+    purse = Budget(name=CAP, per="all", limit_usd=policy.mirror.max_usd_per_day, window="day")
     shared = [budget for budget in policy.budgets if budget.per in ("model", "all")]
     once = policy.resilience.model_copy(update={"attempts": 1})
     return replace(policy, budgets=(*shared, purse), resilience=once)

@@ -56,7 +56,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "records": _records(before.records, after.records),
         "limits": _limits(before.limits, after.limits),
         "handoff": _handoff(before.handoff, after.handoff),
-        "sample": _sample(before.sample, after.sample),
+        "mirror": _mirror(before.mirror, after.mirror),
         "scorer": _scorer(before, after),
     }
     changes: list[Change] = []
@@ -231,18 +231,18 @@ def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
         yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
 
 
-def _sample(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Change]:
+def _mirror(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Change]:
     if new is None:
         return
     if old is None:
-        yield ("sample",), "is new: requests are answered by the other side, too"
+        yield ("mirror",), "is new: requests are answered by the other side, too"
         return
     if new.share > old.share:
-        yield ("sample", "share"), f"raised from {old.share:g} to {new.share:g}"
+        yield ("mirror", "share"), f"raised from {old.share:g} to {new.share:g}"
     if new.max_usd_per_day > old.max_usd_per_day:
         said = f"raised from {_usd(old.max_usd_per_day)} to {_usd(new.max_usd_per_day)}"
-        yield ("sample", "max_usd_per_day"), said
+        yield ("mirror", "max_usd_per_day"), said
     if more := sorted(set(new.classes) - set(old.classes)):
-        yield ("sample", "classes"), f"added {', '.join(more)}"
+        yield ("mirror", "classes"), f"added {', '.join(more)}"
     if new.judge != old.judge:
-        yield ("sample", "judge"), "changed: another model sees requests with both answers"
+        yield ("mirror", "judge"), "changed: another model sees requests with both answers"

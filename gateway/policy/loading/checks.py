@@ -41,7 +41,7 @@ Finding = tuple[Path, str]
 
 _MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
-_TEST, _SAMPLE = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
+_TEST, _MIRROR = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 
@@ -58,7 +58,7 @@ class Parts:
     privacy: PrivacyPolicy | None
     resilience: Resilience | None
     tests: Mapping[int, PolicyTest]
-    sample: MirrorPolicy | None
+    mirror: MirrorPolicy | None
     last_rule: int
     last_reply: int
 
@@ -68,7 +68,7 @@ def check(document: Document) -> list[Problem]:
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
         _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
-        _check_resilience, _check_replies, _check_tests, _check_sample,
+        _check_resilience, _check_replies, _check_tests, _check_mirror,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
     return [*problems, *_check_conditions(parts, document)]
@@ -86,7 +86,7 @@ def _parts_of(root: Mapping[str, object]) -> Parts:
         privacy=_part(_PRIVACY, root.get("privacy")),
         resilience=_part(_RESILIENCE, root.get("resilience")),
         tests=_items(_TEST, root.get("tests")),
-        sample=_part(_SAMPLE, root.get("sample")),
+        mirror=_part(_MIRROR, root.get("mirror")),
         last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
         last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
     )
@@ -253,16 +253,16 @@ def _check_tests(parts: Parts) -> Iterator[Finding]:
     yield from check_tests(parts.tests, models=parts.names, rules=names)
 
 
-def _check_sample(parts: Parts) -> Iterator[Finding]:
-    if parts.sample is None:
+def _check_mirror(parts: Parts) -> Iterator[Finding]:
+    if parts.mirror is None:
         return
-    judge = parts.sample.judge
+    judge = parts.mirror.judge
     if judge is not None and judge not in parts.names:
         near = did_you_mean(judge, sorted(parts.names))
-        yield ("sample", "judge"), f"no model is called{quoted(judge)}{near}"
+        yield ("mirror", "judge"), f"no model is called{quoted(judge)}{near}"
     for index, budget in parts.budgets.items():
         if budget.name == CAP:
-            yield ("budgets", index, "name"), f"'{CAP}' is taken by sample.max_usd_per_day"
+            yield ("budgets", index, "name"), f"'{CAP}' is taken by mirror.max_usd_per_day"
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:

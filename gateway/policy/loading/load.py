@@ -123,7 +123,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         records=file.records,
         limits=file.limits,
         handoff=file.handoff,
-        sample=file.sample,
+        mirror=file.mirror,
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),

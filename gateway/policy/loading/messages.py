@@ -35,6 +35,8 @@ _SAID = {
     "model_attributes_type": "must be a mapping of keys to values",
     "string_too_short": "must not be empty",
 }
+RENAMED_KEYS = {"hang_s": "watchdog_s", "kept_mb": "prefix_cache_mb", "sample": "mirror"}
+"""Keys of earlier versions of the format, and what they are called now."""
 _BRANCH = re.compile(r"constrained-|literal\[")
 """How pydantic names the halves of a union of words and numbers."""
 _PATTERNS = {
@@ -91,7 +93,10 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
     path, models = _resolve(details["loc"])
     if details["type"] == "extra_forbidden":
         known = [name for model in models for name in model.model_fields]
-        return document.problem(path, f"unknown key{did_you_mean(str(path[-1]), known)}")
+        key = str(path[-1])
+        if RENAMED_KEYS.get(key) in known:
+            return document.problem(path, f"is called '{RENAMED_KEYS[key]}' now")
+        return document.problem(path, f"unknown key{did_you_mean(key, known)}")
     if details["type"] == "missing":
         return document.problem(path, "is missing")
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:

@@ -47,7 +47,7 @@ class ServerOptions:
     """Who draws traces of calls."""
     take_feedback: TakeFeedback | None = None
     """Who takes down what callers say of answers; None: nobody, and callers are told so."""
-    sampler: Mirror | None = None
+    mirror: Mirror | None = None
     """Who has a share of requests answered a second time; None: nobody."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
@@ -74,7 +74,7 @@ class GatewayServer:
                 *channel_limits(shares_port=options.shares_port),
             ]
         )
-        service = GatewayService(current, take_feedback=options.take_feedback, sampler=options.sampler)
+        service = GatewayService(current, take_feedback=options.take_feedback, mirror=options.mirror)
         add_service(self._server, service, self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)

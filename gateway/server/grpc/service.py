@@ -43,7 +43,7 @@ TakeFeedback = Callable[[Feedback, Policy], float]
 class GatewayService:
     """The calls of `gateway.v1.GatewayService`; without `take_feedback` there is nowhere to put any.
 
-    A `sampler` draws those that are answered a second time.
+    A `mirror` draws those that are answered a second time.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class GatewayService:
         current: ActivePolicy,
         *,
         take_feedback: TakeFeedback | None = None,
-        sampler: Mirror | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self._current = current
         self._take_feedback = take_feedback
-        self._sampler = sampler
+        self._mirror = mirror
 
     async def generate(self, message: pb.GenerateRequest, scope: CallScope) -> pb.GenerateResponse:
         """Score, route, answer."""
@@ -92,8 +92,8 @@ class GatewayService:
 
     def _draw(self, request: Request, decision: Decision, pipeline: Pipeline, scope: CallScope) -> None:
         """Have a request that is drawn answered again, once its caller has the answer."""
-        if self._sampler is not None and pipeline.policy.sample is not None and scope.answer is not None:
-            scope.afterwards = self._sampler.drawn(request, decision, scope.answer, pipeline.policy)
+        if self._mirror is not None and pipeline.policy.mirror is not None and scope.answer is not None:
+            scope.afterwards = self._mirror.drawn(request, decision, scope.answer, pipeline.policy)
 
     async def explain(self, message: pb.ExplainRequest, scope: CallScope) -> pb.ExplainResponse:
         """Score and decide only."""

@@ -37,9 +37,7 @@ from gateway.types import (
 )
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
-from tests.support.operated import operated
-from tests.support.real_engine import until
-from tests.support.sampling_made import (
+from tests.support.mirror_made import (
     BOTH,
     EVERY,
     FINE,
@@ -49,18 +47,20 @@ from tests.support.sampling_made import (
     ROUTES,
     TO_CLOUD,
     WORD,
-    Sampling,
+    MirroringGateway,
     costing,
     decision_of,
-    sample,
-    sampling,
+    mirror_policy,
+    mirroring,
 )
+from tests.support.operated import operated
+from tests.support.real_engine import until
 from tests.support.served import POLICY, ask, served
 
 
 async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> None:
     """The caller gets the edge's answer; the cloud's makes an outcome: features, models, tries and cost."""
-    async with sampling(tmp_path, cloud=[costing("42.", 30)]) as gateway:
+    async with mirroring(tmp_path, cloud=[costing("42.", 30)]) as gateway:
         answer = await gateway.ask(request_id="r-1")
         await gateway.until_told("number")
     assert (answer.text, answer.model, [each.model for each in answer.attempts]) == ("42", "edge", ["edge"])
@@ -80,7 +80,7 @@ async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> No
 
 async def test_it_works_the_other_way_and_for_streams(tmp_path: Path) -> None:
     """What the cloud answered is asked of the edge; weak is the edge all the same."""
-    async with sampling(tmp_path, policy=BOTH, edge=[reply("41")]) as gateway:
+    async with mirroring(tmp_path, policy=BOTH, edge=[reply("41")]) as gateway:
         request = pb.StreamGenerateRequest(messages=ask("6 times 7?").messages, labels=TO_CLOUD)
         events = [event async for event in gateway.inner.gateway.stub.StreamGenerate(request, timeout=9)]
         await gateway.until_told("number")
@@ -98,7 +98,7 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
         in_flight.append(gateway.inner.gateway.server.in_flight)
         return [Delay(3600.0)]
 
-    async with sampling(tmp_path, cloud=never) as gateway:
+    async with mirroring(tmp_path, cloud=never) as gateway:
         async with asyncio.timeout(5.0):
             assert (await gateway.ask()).text == "42"
             await until(lambda: len(in_flight) == 1)
@@ -160,9 +160,9 @@ async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> N
 
 
 async def test_a_second_answer_takes_nobodys_place(tmp_path: Path) -> None:
-    """A tenant with one place has it, even where nobody may wait: the sample goes on beside it."""
+    """A tenant with one place has it, even where nobody may wait: the second answer goes on beside it."""
     policy = f"{EVERY}limits: {{tenant_concurrency: 1, concurrency: 1, queue: 0}}\n"
-    async with sampling(tmp_path, policy=policy, cloud=[Delay(3600.0)]) as gateway:
+    async with mirroring(tmp_path, policy=policy, cloud=[Delay(3600.0)]) as gateway:
         await gateway.ask()
         await until(lambda: len(gateway.models["cloud"].calls) == 1)
         for _ in range(3):
@@ -171,14 +171,14 @@ async def test_a_second_answer_takes_nobodys_place(tmp_path: Path) -> None:
 
 
 async def test_whoever_takes_the_last_place_of_a_model_goes_first(tmp_path: Path) -> None:
-    """One that answers one at a time answers a caller at once, and the sample that it has gives way."""
+    """One that answers one at a time answers a caller at once, and the second answer gives way."""
     policy = BOTH.replace("clearance: internal,", "clearance: internal, concurrency: 1,")
     policy = f"{policy}limits: {{queue: 0}}\n"
 
     def cloud(call: Call) -> list[Delay | Reply]:
         return [Delay(0.5), reply("41")] if call.request.labels else [Delay(3600.0)]
 
-    async with sampling(tmp_path, policy=policy, cloud=cloud) as gateway:
+    async with mirroring(tmp_path, policy=policy, cloud=cloud) as gateway:
         await gateway.ask()
         await until(lambda: len(gateway.models["cloud"].calls) == 1)
         answer = await gateway.ask(labels=TO_CLOUD)
@@ -188,9 +188,9 @@ async def test_whoever_takes_the_last_place_of_a_model_goes_first(tmp_path: Path
 
 
 async def test_a_model_that_asked_for_a_pause_is_left_to_callers(tmp_path: Path) -> None:
-    """What may be asked after it is theirs: no sample waits in front of them."""
+    """What may be asked after it is theirs: no second answer waits in front of them."""
     busy = BackendRateLimited("cloud", "429", retry_after_s=30.0)
-    async with sampling(tmp_path, policy=BOTH, cloud=[busy, FORTY_TWO]) as gateway:
+    async with mirroring(tmp_path, policy=BOTH, cloud=[busy, FORTY_TWO]) as gateway:
         assert (await gateway.ask(labels=TO_CLOUD)).model == "edge"
         assert (await gateway.ask()).model == "edge"
         await gateway.until_told("busy")
@@ -213,7 +213,7 @@ async def test_an_engine_with_work_is_left_alone(tmp_path: Path) -> None:
     models = {"edge": edge, "cloud": ScriptedBackend("cloud", [reply("42")])}
     records = Records(tmp_path / "d.jsonl", clock=SystemClock())
     async with operated(models, tmp_path, policy=BOTH, records=records) as inner:
-        gateway = Sampling(inner, models, tmp_path / "d.jsonl")
+        gateway = MirroringGateway(inner, models, tmp_path / "d.jsonl")
         edge.requests = 1
         assert (await gateway.ask(labels=TO_CLOUD)).model == "cloud"
         await gateway.until_told("busy")
@@ -235,7 +235,7 @@ async def test_an_engine_with_work_is_left_alone(tmp_path: Path) -> None:
 async def test_what_fails_is_tried_once(tmp_path: Path, second: Exception | Reply) -> None:
     """No second answer, or half of one, is no outcome; nothing is tried again for it."""
     policy = EVERY.replace("attempts: 1", "attempts: 3")
-    async with sampling(tmp_path, policy=policy, cloud=[second]) as gateway:
+    async with mirroring(tmp_path, policy=policy, cloud=[second]) as gateway:
         assert (await gateway.ask()).text == "42"
         await gateway.until_told("failed")
     assert len(gateway.models["cloud"].calls) == 1
@@ -249,7 +249,7 @@ async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch:
     async def fail(*_: object, **__: object) -> Answer:
         raise ValueError(WORD)
 
-    async with sampling(tmp_path) as gateway:
+    async with mirroring(tmp_path) as gateway:
         with capture_logs() as logs, monkeypatch.context() as patch:
             patch.setattr(Pipeline, "generate_beside", fail)
             assert (await gateway.ask(request_id="r-1")).text == "42"
@@ -263,7 +263,7 @@ async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch:
 
 
 async def test_a_defect_of_the_look_is_a_line_too(tmp_path: Path) -> None:
-    """Whoever looks whether the model is wanted may fail as well: the sample ends, and nobody is silent."""
+    """Whoever looks whether the model is wanted may fail as well: it ends, and nobody is silent."""
 
     class Failing(ScriptedBackend):
         async def has_work(self, *, beside: int) -> bool:
@@ -276,7 +276,7 @@ async def test_a_defect_of_the_look_is_a_line_too(tmp_path: Path) -> None:
     records = Records(tmp_path / "d.jsonl", clock=SystemClock())
     with capture_logs() as logs:
         async with operated(models, tmp_path, policy=BOTH, records=records) as inner:
-            gateway = Sampling(inner, models, tmp_path / "d.jsonl")
+            gateway = MirroringGateway(inner, models, tmp_path / "d.jsonl")
             assert (await gateway.ask(labels=TO_CLOUD)).model == "cloud"
             await gateway.until_told("failed")
             await until(lambda: any(each["event"] == "defect" for each in logs))
@@ -310,10 +310,10 @@ async def test_a_reload_in_between_drops_it() -> None:
         )
 
     current = ActivePolicy(pipeline(PARSED), retire=retire)
-    sampler = Mirror(current, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
-    begin = sampler.drawn(REQUEST, decision_of(), FINE, PARSED)
+    mirror = Mirror(current, tell=lambda mirrored, _: told.append(mirrored), clock=bench.clock)
+    begin = mirror.drawn(REQUEST, decision_of(), FINE, PARSED)
     assert begin is not None
-    current.swap(pipeline(parse_policy(sample(ROUTES, judge="cloud"), name="p")), retire=retire)
+    current.swap(pipeline(parse_policy(mirror_policy(ROUTES, judge="cloud"), name="p")), retire=retire)
     begin()
     await until(lambda: not _is_at_work())
     assert (told, bench.backends["cloud"].calls) == ([], [])
@@ -321,7 +321,7 @@ async def test_a_reload_in_between_drops_it() -> None:
     begin()
     await until(lambda: len(told) == 1)
     assert (told[0].result, told[0].agreement) == (SampleResult.NUMBER, 1.0)
-    await sampler.aclose()
+    await mirror.aclose()
     begin()
     await until(lambda: not _is_at_work())
     assert len(told) == 1
@@ -330,7 +330,7 @@ async def test_a_reload_in_between_drops_it() -> None:
 
 async def test_without_records_or_section_nobody_is_asked_twice(tmp_path: Path) -> None:
     """By default it is off; a gateway that keeps no records says that it is."""
-    async with sampling(tmp_path, policy=POLICY) as gateway:
+    async with mirroring(tmp_path, policy=POLICY) as gateway:
         await gateway.ask()
     assert gateway.models["cloud"].calls == []
     models = {
@@ -342,7 +342,7 @@ async def test_without_records_or_section_nobody_is_asked_twice(tmp_path: Path) 
             await bare.stub.Generate(ask("6 times 7?"))
             await asyncio.sleep(0.05)
     assert models["cloud"].calls == []
-    assert [each["event"] for each in logs if each["log_level"] == "warning"] == ["sample.off"]
+    assert [each["event"] for each in logs if each["log_level"] == "warning"] == ["mirror.off"]
 
 
 async def test_learn_reads_what_both_sides_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -352,7 +352,7 @@ async def test_learn_reads_what_both_sides_said(tmp_path: Path, capsys: pytest.C
         asked = call.request.messages[-1].content
         return reply("12" if "poem" in asked else "42")
 
-    async with sampling(tmp_path, cloud=cloud) as gateway:
+    async with mirroring(tmp_path, cloud=cloud) as gateway:
         for n in range(24):
             await gateway.ask(f"How many lines has a poem on tree {n}?" if n % 2 else f"What is {n} times 7?")
             await until(lambda n=n: gateway.told() > n)  # type: ignore[misc]
@@ -362,5 +362,5 @@ async def test_learn_reads_what_both_sides_said(tmp_path: Path, capsys: pytest.C
     scorer = tmp_path / "s.json"
     assert run(["learn", "--decisions", str(gateway.path), "--output", str(scorer), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["records"] == {"requests": 24, "feedback": 0, "joined": 0, "sampled": 24}
+    assert said["records"] == {"requests": 24, "feedback": 0, "joined": 0, "mirrored": 24}
     assert said["outcomes"] == 24

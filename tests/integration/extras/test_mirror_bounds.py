@@ -11,15 +11,24 @@ from gateway.privacy.masking import masker as judge
 from gateway.records.writer import Records
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.mirror_made import (
+    EVERY,
+    MAIL,
+    TO_CLOUD,
+    WORD,
+    MirroringGateway,
+    costing,
+    mirror_policy,
+    mirroring,
+)
 from tests.support.operated import operated
 from tests.support.real_engine import until
-from tests.support.sampling_made import EVERY, MAIL, TO_CLOUD, WORD, Sampling, costing, sample, sampling
 
 
 @pytest.mark.parametrize("classes", [["public"], ["public", "confidential"], ["confidential"]])
 async def test_private_requests_are_not_sent(tmp_path: Path, classes: list[str]) -> None:
     """A class that is not named is not drawn from, and one that is named stays within the clearance."""
-    async with sampling(tmp_path, policy=sample(classes=classes)) as gateway:
+    async with mirroring(tmp_path, policy=mirror_policy(classes=classes)) as gateway:
         private = await gateway.ask(f"Mail {MAIL} the {WORD}")
         hinted = await gateway.ask("6 times 7?", hints=pb.Hints(privacy_class=pb.PRIVACY_CLASS_INTERNAL))
         assert (private.text, hinted.text) == ("42", "42")
@@ -36,12 +45,12 @@ async def test_a_masked_answer_is_restored_before_it_is_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that may see the request only masked is sent it so, and nothing else of it."""
-    masking = sample(classes=["confidential"]).replace(
+    masking = mirror_policy(classes=["confidential"]).replace(
         "clearance: internal,", "clearance: internal, mask: [EMAIL],"
     )
     monkeypatch.setattr(judge, "new_tag", lambda *_: "BCDFG")
     edge, cloud = reply(f'{{"to": "{MAIL}"}}'), reply('{"to": "<EMAIL_1_BCDFG>"}')
-    async with sampling(tmp_path, policy=masking, edge=[edge], cloud=[cloud]) as gateway:
+    async with mirroring(tmp_path, policy=masking, edge=[edge], cloud=[cloud]) as gateway:
         await gateway.ask(f"Whom do I write to? To {MAIL}, as JSON")
         await gateway.until_told("json")
     (call,) = gateway.models["cloud"].calls
@@ -51,13 +60,13 @@ async def test_a_masked_answer_is_restored_before_it_is_compared(
 
 
 async def test_a_judge_compares_what_cannot_be_told(tmp_path: Path) -> None:
-    """It sees request and both answers, the cloud's as the reference; its cost is the sample's."""
+    """It sees request and both answers, the cloud's as the reference; its cost is the second answer's."""
     cloud = [costing(f"It is a {WORD}.", 20), costing('{"agreement": 0.75}', 50)]
-    async with sampling(tmp_path, edge=[reply(f"A {WORD}, I think.")], cloud=cloud) as gateway:
+    async with mirroring(tmp_path, edge=[reply(f"A {WORD}, I think.")], cloud=cloud) as gateway:
         await gateway.ask("What has wooden bars?")
         await gateway.until_told("judge")
         page = await gateway.inner.page()
-        assert page.total("gateway_sample_cost_usd_total", model="cloud") == pytest.approx(7e-5)
+        assert page.total("gateway_mirror_cost_usd_total", model="cloud") == pytest.approx(7e-5)
     judged = gateway.models["cloud"].calls[1].request
     assert [message.content for message in judged.messages[1:]] == [
         "REQUEST, user:\n\nWhat has wooden bars?",
@@ -77,7 +86,7 @@ async def test_no_judge_gets_a_confidential_text(tmp_path: Path, side: str, said
     """
     answers = {"edge": reply("It is so."), "cloud": reply("It is not so.")}
     answers[side] = reply(said)
-    async with sampling(tmp_path, edge=[answers["edge"]], cloud=[answers["cloud"]]) as gateway:
+    async with mirroring(tmp_path, edge=[answers["edge"]], cloud=[answers["cloud"]]) as gateway:
         await gateway.ask("Whom do I ask?")
         await gateway.until_told("forbidden")
     assert [len(call.request.messages) for call in gateway.models["cloud"].calls] == [1]
@@ -89,7 +98,7 @@ async def test_a_judge_of_its_own_needs_its_own_clearance(tmp_path: Path) -> Non
     """The policy may name the judge; what it may not see it is not sent, and a local one may see all."""
     outer = '\n  outer: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: public, ' \
         "price_per_million_usd: {input: 1, output: 1}}\nrules:"  # fmt: skip
-    policy = sample(judge="outer", classes=["public", "internal"]).replace("\nrules:", outer)
+    policy = mirror_policy(judge="outer", classes=["public", "internal"]).replace("\nrules:", outer)
     models = {
         "edge": ScriptedBackend("edge", [reply("It is so.")]),
         "cloud": ScriptedBackend("cloud", [reply("It is not.")]),
@@ -97,7 +106,7 @@ async def test_a_judge_of_its_own_needs_its_own_clearance(tmp_path: Path) -> Non
     }
     records = Records(tmp_path / "d.jsonl", clock=SystemClock())
     async with operated(models, tmp_path, policy=policy, records=records) as inner:
-        gateway = Sampling(inner, models, tmp_path / "d.jsonl")
+        gateway = MirroringGateway(inner, models, tmp_path / "d.jsonl")
         await gateway.ask("Is it?")
         await gateway.until_told("judge")
         await gateway.ask("Is it?")
@@ -110,8 +119,8 @@ async def test_a_judge_of_its_own_needs_its_own_clearance(tmp_path: Path) -> Non
 
 async def test_nothing_is_sent_after_the_days_cap(tmp_path: Path) -> None:
     """The worst case has to fit into what the day has left; callers are answered on."""
-    async with sampling(
-        tmp_path, policy=sample(max_usd_per_day=0.002), cloud=[costing("42", 900)]
+    async with mirroring(
+        tmp_path, policy=mirror_policy(max_usd_per_day=0.002), cloud=[costing("42", 900)]
     ) as gateway:
         for n in range(4):
             assert (await gateway.ask()).text == "42"
@@ -125,9 +134,9 @@ async def test_nothing_is_sent_after_the_days_cap(tmp_path: Path) -> None:
 async def test_the_cap_is_that_of_all_processes_and_starts(tmp_path: Path) -> None:
     """It stands in the ledger: another start with the same one has no more to spend."""
     state = f"sqlite://{tmp_path / 'ledger.db'}"
-    policy = sample(max_usd_per_day=0.0015)
+    policy = mirror_policy(max_usd_per_day=0.0015)
     for result in ("number", "budget"):
-        async with sampling(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
+        async with mirroring(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
             await gateway.ask()
             await gateway.until_told(result)
     assert len(gateway.outcomes()) == 1
@@ -140,7 +149,7 @@ async def test_no_caller_pays_for_a_second_answer(tmp_path: Path, per: str, resu
     """A caller's budget without room stops none, and is not charged; a cap on all spend binds here too."""
     policy = f"{EVERY}budgets: [{{name: daily, per: {per}, limit_usd: 0.0001, window: day}}]\n"
     state = f"sqlite://{tmp_path / 'ledger.db'}"
-    async with sampling(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
+    async with mirroring(tmp_path, policy=policy, cloud=[costing("42", 900)], state_url=state) as gateway:
         await gateway.ask(labels={"team": "y"} if "label" in per else {})
         await gateway.until_told(result)
     assert len(gateway.models["cloud"].calls) == (result == "number")

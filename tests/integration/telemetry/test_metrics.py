@@ -200,8 +200,8 @@ async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
     seen = {defined[name].name for name, _ in page.samples}
     assert {m.name for m in COUNTED} - seen == {
         "gateway_retries_total",
-        "gateway_samples_total",
-        "gateway_sample_cost_usd_total",
+        "gateway_mirrored_requests_total",
+        "gateway_mirror_cost_usd_total",
     }
     assert page.total("gateway_policy_reloads_total", outcome="applied") == 1
     assert page.total("gateway_shadow_decisions_total", differs="false") == 1

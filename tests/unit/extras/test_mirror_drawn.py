@@ -19,7 +19,7 @@ from gateway.types import (
     Reason,
     Route,
 )
-from tests.support.sampling_made import EVERY, FINE, PARSED, REQUEST, attempt, decision_of
+from tests.support.mirror_made import EVERY, FINE, PARSED, REQUEST, attempt, decision_of
 from tests.support.served import POLICY
 
 

@@ -37,7 +37,7 @@ replies:
 records: {features_up_to: internal, labels: [team], on_error: refuse}
 limits: {concurrency: 10, tenant_concurrency: 5}
 handoff: {queue: sqlite, when_reason: [CLEARANCE], store_up_to: internal, keep_days: 3}
-sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}
+mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}
 """
 
 
@@ -100,10 +100,10 @@ LOOSER = [
     ("store_up_to: internal", "store_up_to: restricted", "handoff.store_up_to: raised from internal"),
     ("when_reason: [CLEARANCE], ", "", "handoff.when_reason: more requests are stored for people"),
     ("keep_days: 3", "keep_days: 4", "handoff.keep_days: raised from 3 to 4"),
-    ("share: 0.05", "share: 0.06", "sample.share: raised from 0.05 to 0.06"),
-    ("classes: [internal]", "classes: [internal, public]", "sample.classes: added public"),
-    ("max_usd_per_day: 2.5", "max_usd_per_day: 3", "sample.max_usd_per_day: raised from 2.5 to 3"),
-    (", judge: cloud", "", "sample.judge: changed: another model sees requests with both answers"),
+    ("share: 0.05", "share: 0.06", "mirror.share: raised from 0.05 to 0.06"),
+    ("classes: [internal]", "classes: [internal, public]", "mirror.classes: added public"),
+    ("max_usd_per_day: 2.5", "max_usd_per_day: 3", "mirror.max_usd_per_day: raised from 2.5 to 3"),
+    (", judge: cloud", "", "mirror.judge: changed: another model sees requests with both answers"),
     ("on_error: refuse", "on_error: continue", "records.on_error: changed from refuse to continue"),
 ]  # fmt: skip
 
@@ -130,7 +130,7 @@ NOT_LOOSER = [
     ("keep_days: 3", "keep_days: 2"),
     ("share: 0.05", "share: 0.04"),
     ("max_usd_per_day: 2.5", "max_usd_per_day: 1"),
-    ("sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", ""),
+    ("mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", ""),
 ]
 
 
@@ -222,8 +222,8 @@ def test_clearance_and_bounds_of_a_local_model_need_none() -> None:
     assert list(needs_restart(policy_of(), after)) == []
 
 
-def test_a_sample_that_is_new_is_looser() -> None:
+def test_a_mirror_that_is_new_is_looser() -> None:
     """Requests go to models that would not have been asked; without the section none do."""
-    section = ("sample: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", "")
+    section = ("mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", "")
     (said,) = looser(policy_of(section), policy_of())
-    assert said.endswith("sample: is new: requests are answered by the other side, too")
+    assert said.endswith("mirror: is new: requests are answered by the other side, too")

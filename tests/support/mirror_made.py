@@ -1,4 +1,4 @@
-"""A running gateway that samples, for tests: what is asked of it, and what came of second answers."""
+"""A running gateway that second answers, for tests: what is asked of it, and what came of second answers."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -38,21 +38,21 @@ WORD = "xylophone"
 MAIL = "jane.roe@example.org"
 PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 300}")
 """Nothing that is to be dropped ends before that by itself, however slow the machine."""
-EVERY = f"{PATIENT}sample: {{share: 1.0}}\n"
+EVERY = f"{PATIENT}mirror: {{share: 1.0}}\n"
 TO_CLOUD = {"team": "x"}
 FORTY_TWO = reply("42")
 BOTH = EVERY.replace("route: [cloud]}", "route: [cloud, edge]}")
 """What a team asks goes to the cloud first, and may be answered at the edge."""
 
 
-def sample(policy: str = EVERY, **keys: object) -> str:
-    """Return the policy with other keys of its sample."""
-    return policy.replace("sample: {share: 1.0}", f"sample: {json.dumps({'share': 1.0, **keys})}")
+def mirror_policy(policy: str = EVERY, **keys: object) -> str:
+    """Return the policy with other keys of its section mirror."""
+    return policy.replace("mirror: {share: 1.0}", f"mirror: {json.dumps({'share': 1.0, **keys})}")
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """A running gateway that samples, its models, and where its records are."""
+class MirroringGateway:
+    """A running gateway that second answers, its models, and where its records are."""
 
     inner: Operated
     models: Mapping[str, ScriptedBackend]
@@ -63,16 +63,16 @@ class Sampling:
         return await self.inner.gateway.stub.Generate(ask(text, **fields), timeout=9)
 
     def count(self, result: str) -> float:
-        """Return how many samples ended so."""
+        """Return how many second answers ended so."""
         registry = self.inner.operator.measures.registry
-        return registry.get_sample_value("gateway_samples_total", {"result": result}) or 0.0
+        return registry.get_sample_value("gateway_mirrored_requests_total", {"result": result}) or 0.0
 
     async def until_told(self, result: str, times: int = 1) -> None:
-        """Return when so many samples have ended so."""
+        """Return when so many second answers have ended so."""
         await until(lambda: self.count(result) >= times)
 
     def told(self) -> float:
-        """Return how many samples have ended."""
+        """Return how many second answers have ended."""
         return sum(self.count(str(each)) for each in SampleResult)
 
     def outcomes(self) -> list[dict[str, Any]]:
@@ -84,19 +84,19 @@ class Sampling:
 
 
 @asynccontextmanager
-async def sampling(
+async def mirroring(
     folder: Path,
     *,
     policy: str = EVERY,
     edge: Script = (FORTY_TWO,),
     cloud: Script = (FORTY_TWO,),
     state_url: str = "memory:",
-) -> AsyncIterator[Sampling]:
+) -> AsyncIterator[MirroringGateway]:
     """Run a gateway of which every request is drawn."""
     models = {"edge": ScriptedBackend("edge", edge), "cloud": ScriptedBackend("cloud", cloud)}
     records = Records(folder / "d.jsonl", clock=SystemClock())
     async with operated(models, folder, policy=policy, records=records, state_url=state_url) as inner:
-        yield Sampling(inner, models, folder / "d.jsonl")
+        yield MirroringGateway(inner, models, folder / "d.jsonl")
 
 
 def costing(text: str, tokens: int) -> Reply:
