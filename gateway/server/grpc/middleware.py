@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
@@ -146,6 +147,9 @@ class RpcMiddleware:
             if not limit.expired():
                 raise
             raise DeadlinePassed("the deadline passed before the answer was read") from None
+        except grpc.aio.InternalError:
+            # gRPC's core could not send: the connection is gone, and the call's cancellation is on its way.
+            raise asyncio.CancelledError from None
         finally:
             scope.reader_s += self._clock.monotonic_s() - began_s
 
@@ -239,3 +243,5 @@ async def _abort(context: Context, scope: CallScope, error: GatewayError) -> Non
             raise
         # Whoever does not read its answer will not read this either; it is on its way, and we go on.
         raise asyncio.CancelledError from None
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # The connection is gone: nobody is told.

@@ -1,0 +1,54 @@
+"""What every call passes on its way in and out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import grpc
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.clock import SystemClock
+from gateway.server.grpc.api_keys import anyone
+from gateway.server.grpc.middleware import CallScope, RpcMiddleware
+from gateway.v1 import gateway_pb2 as pb
+
+
+class LostConnection:
+    """A call whose connection broke before gRPC noticed: whatever is sent fails in its core."""
+
+    def invocation_metadata(self) -> tuple[()]:
+        """Return that there is none."""
+        return ()
+
+    def time_remaining(self) -> float | None:
+        """Return that the caller set no deadline."""
+        return None
+
+    def add_done_callback(self, callback: Callable[[object], None]) -> None:
+        """Take what nobody calls."""
+
+    async def write(self, _: object) -> None:
+        """Fail as the core does."""
+        raise grpc.aio.InternalError("Failed grpc_call_start_batch")
+
+    async def abort_with_status(self, _: object) -> None:
+        """Fail likewise."""
+        raise grpc.aio.InternalError("Failed grpc_call_start_batch")
+
+
+@pytest.mark.parametrize("is_sending", [True, False], ids=["a chunk", "an error"])
+async def test_a_caller_whose_connection_broke_has_left(is_sending: bool) -> None:
+    """It is no defect of the gateway; the call is cancelled, as for any caller who leaves."""
+
+    async def handler(_: pb.GenerateRequest, scope: CallScope) -> AsyncGenerator[pb.GenerateResponse, None]:
+        if not is_sending:
+            raise ValueError("a defect")
+        yield pb.GenerateResponse()
+
+    middleware = RpcMiddleware(clock=SystemClock(), tenant_of=anyone)
+    serve = middleware.streaming("StreamGenerate", handler)
+    with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+        await serve(pb.GenerateRequest(), LostConnection())  # type: ignore[arg-type]
+    assert [line["event"] for line in logs] == (["request"] if is_sending else ["defect", "request"])
+    assert logs[-1]["code"] == ("CANCELLED" if is_sending else "INTERNAL")
+    assert middleware.in_flight == 0
