@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records bench-share soak test-random test-egress test-hostile chaos compose-test \
+	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
 	protos schema telemetry pages lock clean
 
 help:  ## Show this list.
@@ -58,6 +58,17 @@ bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 soak: setup  ## 30 minutes of random load, cancels and kills on the engine.
 	@$(BIN)/python -m benchmarks.soak_engine
 
+dist: setup  ## Build wheel and sdist in dist/, the wheel from the sdist.
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation . > $(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log; exit 1; }
+	@ls dist/*
+
+test-wheels: dist  ## Install dist/ into empty environments, extra by extra: minutes, and the network.
+	@$(BIN)/pytest tests/wheels.py
+
+test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 that is installed.
+	@tools/test_pythons.sh
+
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
 	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging $(shell find tests -name "test_egress_*.py")
 
@@ -84,7 +95,7 @@ pages: setup  ## Generate the tables of docs/clients.md and docs/policy.md.
 
 lock: setup  ## Write the versions that are installed now to constraints.txt.
 	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \
-	  $(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools; } > constraints.txt
+	  $(BIN)/pip freeze --all --exclude-editable --exclude pip; } > constraints.txt
 
 clean:  ## Remove the environment and the caches.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

@@ -3,6 +3,9 @@
 import os
 import sys
 
+from gateway.domain.optional import server_line
+from gateway.errors import STARTUP_STATUS
+
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
@@ -14,6 +17,13 @@ def main() -> None:
         from gateway.cli.app import run
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        # The distribution without an extra is the client alone.
+        line = server_line(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"{line}\n")
+        sys.exit(STARTUP_STATUS)
     sys.exit(run(sys.argv[1:]))
 
 

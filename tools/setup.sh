@@ -26,18 +26,13 @@ llama=$(grep -E '^llama[-_]cpp[-_]python==' constraints.txt)
 if ! "$venv/bin/python" -c 'import llama_cpp' 2>/dev/null; then
   echo "setup: compiling llama.cpp ($llama): about 6 minutes on 2 cores, once; later set-ups take it from pip's cache"
   started=$SECONDS
-  pip install -c constraints.txt "$llama" &
-  compiling=$!
-  trap 'kill $compiling 2>/dev/null' INT TERM
-  while kill -0 $compiling 2>/dev/null; do
-    sleep 1
-    elapsed=$((SECONDS - started))
-    if [ $((elapsed % 30)) -eq 0 ] && [ $elapsed -gt 0 ]; then echo "setup: still compiling, $elapsed s"; fi
-  done
-  wait $compiling || fail "llama.cpp did not compile; see the messages above"
+  log=$venv/llama-cpp-build.log
+  "$venv/bin/python" -m pip --disable-pip-version-check install --verbose -c constraints.txt "$llama" 2>&1 \
+    | "$venv/bin/python" tools/build_progress.py --log "$log" \
+    || { tail -n 30 "$log" >&2; fail "llama.cpp did not compile; the lines above are the end of $log"; }
   echo "setup: llama.cpp is ready after $((SECONDS - started)) s"
 fi
 
 echo "setup: installing the other packages"
-pip install -c constraints.txt -e '.[dev,handoff,otel,redis]'
+pip install -c constraints.txt -e '.[all,dev]'
 echo "setup: done; $venv/bin/gateway --help shows what there is"

@@ -11,6 +11,7 @@ import structlog
 
 from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.domain.address import Address, parse_address
+from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.server.admin.address import AdminAddress, default_address, parse_admin
 from gateway.server.admin.page import FLAG, MetricsPage
@@ -68,12 +69,8 @@ def operator_of(
 
 def traced(operator: Observability, endpoint: str, *, own: bool) -> Observability:
     """Return the operator with traces that go to a collector; StartupError where the extra is missing."""
-    try:
-        otel = import_module("gateway.telemetry.otel")
-    except ImportError:
-        raise StartupError(
-            "--otlp: OpenTelemetry is not installed; pip install 'edge-cloud-gateway[otel]'"
-        ) from None
+    require("otel", because="--otlp: needs OpenTelemetry")
+    otel = import_module("gateway.telemetry.otel")
     tracer = otel.OtelTraces(otel.otlp_exporter(endpoint), own=own)
     return replace(operator, tracer=tracer, close_tracer=tracer.close)
 

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from gateway import __version__
 from gateway.cli.exits import FAILED, MISUSED, CommandFailed
 from gateway.cli.help_pages import SETTINGS, prepare
+from gateway.domain.optional import server_line
 from gateway.errors import InputRefused, PolicyError, StartupError, WorkRefused
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -155,6 +156,9 @@ def _run(arguments: Sequence[str]) -> int:
         return _complain(f"gateway: {error}", status=FAILED)
     except CommandFailed as error:
         return _complain(f"gateway: {error}", status=error.status)
+    except ModuleNotFoundError as error:
+        line = server_line(error)
+        return _complain(*([line] if line else _defect(error)), status=MISUSED if line else FAILED)
     except Exception as error:  # noqa: BLE001  # The last resort of a program: say so, and in one line.
         return _complain(*_defect(error), status=FAILED)
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from gateway.clock import Clock
+from gateway.domain.optional import require
 from gateway.engine_host.process import EngineProcess, Ready
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
@@ -29,6 +30,7 @@ class EngineSupervisor:
     def __init__(
         self, model: str, spec: LlamaCppModel, *, clock: Clock, on_status: Callable[[str, bool], None]
     ) -> None:
+        require("edge", because="this policy has a llama_cpp model")
         self.model = model
         self._spec = spec
         self._clock = clock

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.clock import Clock, SystemClock
+from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.ledger.clock_guard import TOLERATED_S
 from gateway.ledger.memory import MemoryLedger
@@ -76,12 +77,9 @@ def _path_of(url: str) -> Path:
 
 def _open_redis(url: str, clock: Clock | None) -> "RedisLedger":
     # The URL may hold a password, so no message shows it.
-    try:
-        from gateway.ledger.redis import RedisLedger
-    except ModuleNotFoundError as error:
-        raise StartupError(
-            "state redis: its client is not installed; pip install 'edge-cloud-gateway[redis]'"
-        ) from error
+    require("redis", because="state redis: needs the Redis client")
+    from gateway.ledger.redis import RedisLedger
+
     # A clock that a test sets has no time in common with the server's.
     is_real = clock is None or isinstance(clock, SystemClock)
     try:

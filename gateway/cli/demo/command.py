@@ -25,6 +25,7 @@ from gateway.cli.exits import CommandFailed
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
+from gateway.domain.optional import require
 from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
 from gateway.simulate.billing import Bill
@@ -48,6 +49,7 @@ def demo(
 
     Example: gateway demo
     """
+    require("edge", because="the demo has a llama_cpp model")
     if live and not os.environ.get("OPENAI_API_KEY"):
         raise CommandFailed("--live: the variable OPENAI_API_KEY is not set")
     console = demo_console()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
+from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.extras.handoff.queue import Queue, kind_of, open_queue
 from gateway.extras.handoff.responder import Responder
@@ -40,10 +41,7 @@ def check_kind(section: Handoff, state_url: str) -> None:
 
 def keys_of(environ: Mapping[str, str]) -> "KeyRing":
     """Return the keys of the environment; raises StartupError."""
-    try:
-        from gateway.extras.handoff.encryption import KeyRing
-    except ModuleNotFoundError as error:
-        raise StartupError(
-            "handoff: the library for encryption is missing; pip install 'edge-cloud-gateway[handoff]'"
-        ) from error
+    require("handoff", because="handoff: needs the library for encryption")
+    from gateway.extras.handoff.encryption import KeyRing
+
     return KeyRing.of(environ)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.domain.optional import require
 from gateway.domain.ticket import Ticket
 from gateway.errors import StartupError
 from gateway.extras.handoff.sqlite import SqliteQueue, open_file
@@ -73,14 +74,11 @@ def open_queue(state_url: str, *, clock: Clock, must_exist: bool = False) -> Que
     """
     kind = kind_of(state_url)
     if kind == "redis":
-        try:
-            from gateway.extras.handoff.redis import RedisQueue
+        require("redis", because="state redis: needs the Redis client")
+        from gateway.extras.handoff.redis import RedisQueue
 
+        try:
             return RedisQueue(state_url, clock=clock)
-        except ModuleNotFoundError as error:
-            raise StartupError(
-                "state redis: its client is not installed; pip install 'edge-cloud-gateway[redis]'"
-            ) from error
         except ValueError:
             raise StartupError("state redis: not a URL; write redis://HOST:PORT/DATABASE") from None
     if kind != "sqlite":

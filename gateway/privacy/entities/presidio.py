@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from gateway.clock import Deadline
+from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.policy.entities import PresidioEntities
 from gateway.types import Finding, Request
@@ -88,11 +89,7 @@ class PresidioDetector:
 
 def open_presidio(spec: PresidioEntities) -> PresidioDetector:
     """Load Presidio and its spaCy model, downloading nothing; raises StartupError for what is not there."""
-    if importlib.util.find_spec("presidio_analyzer") is None:
-        raise StartupError(
-            "privacy.entities: presidio-analyzer is not installed;"
-            " install it with: pip install 'edge-cloud-gateway[presidio]'"
-        )
+    require("presidio", because="privacy.entities: this policy asks Presidio")
     try:
         importlib.metadata.distribution(spec.spacy_model)  # What Presidio looks at before it downloads one.
     except importlib.metadata.PackageNotFoundError:
