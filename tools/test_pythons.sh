@@ -24,7 +24,7 @@ for minor in $MINORS; do
     continue
   fi
   echo "== python3.$minor: $("$python" --version)"
-  if "${MAKE:-make}" --no-print-directory test-fast demo PYTHON="$python" VENV="build/python3.$minor"; then
+  if make --no-print-directory test-fast demo PYTHON="$python" VENV="build/python3.$minor"; then
     passed=$((passed + 1))
   else
     echo "== python3.$minor: failed" >&2
@@ -32,6 +32,5 @@ for minor in $MINORS; do
   fi
 done
 
-# In the form in which test runners count.
 echo "pythons: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
