@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/var/cache/pip \
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
 RUN --mount=type=cache,target=/var/cache/pip \
-    /opt/gateway/bin/pip install --constraint constraints.txt '.[handoff,redis,otel]'
+    /opt/gateway/bin/pip install --constraint constraints.txt '.[all]'
 # llama.cpp's build leaves its libraries and headers a second time beside llama_cpp/lib, where nothing looks.
 RUN rm -r /opt/gateway/lib/python3*/site-packages/lib /opt/gateway/lib/python3*/site-packages/include \
     && /opt/gateway/bin/pip uninstall --quiet --yes setuptools pip

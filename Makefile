@@ -64,7 +64,7 @@ dist: setup  ## Build wheel and sdist in dist/, the wheel from the sdist.
 	@ls dist/*
 
 test-wheels: dist  ## Install dist/ into empty environments, extra by extra: minutes, and the network.
-	@$(BIN)/pytest tests/wheels.py
+	@$(BIN)/pytest tests/repo/wheels.py
 
 test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 that is installed.
 	@tools/test_pythons.sh

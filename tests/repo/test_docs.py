@@ -106,32 +106,43 @@ def test_the_promises_name_tests_that_exist() -> None:
             assert test in _tests_of(ROOT / path), f"{path}::{test}"
 
 
-def _declared() -> dict[str, set[str]]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    groups = {
-        "To run": project["dependencies"],
-        "To develop": extras.pop("dev"),
-        "Extras": [requirement for extra in extras.values() for requirement in extra],
-    }
-    return {
-        group: {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in requirements}
-        for group, requirements in groups.items()
-    }
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEVELOPERS = ("dev", "plots", "training")
+"""Extras for work on the repository."""
 
 
-@pytest.mark.parametrize("group", ["To run", "To develop", "Extras"])
+def _declared() -> set[tuple[str, str]]:
+    """Return the name and the extra of each package that pyproject.toml declares; the client has no extra."""
+    extras = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+    named = {
+        (re.split(r"[^A-Za-z0-9._-]", requirement)[0], extra)
+        for extra, requirements in extras.items()
+        for requirement in requirements
+    }
+    return {(name, extra) for name, extra in named if name != PROJECT["name"]}
+
+
+@pytest.mark.parametrize("group", ["To run", "To develop"])
 def test_every_dependency_has_its_reason(group: str) -> None:
-    """docs/dependencies.md lists what pyproject.toml declares, each with a reason and a licence."""
+    """docs/dependencies.md lists what pyproject.toml declares, with extra, reason and licence."""
     section = DEPENDENCIES.read_text(encoding="utf-8").partition(f"## {group}\n")[2].partition("\n## ")[0]
     rows = [
-        [cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines() if "|" in row
+        [cell.strip() for cell in row[1:-1].split("|")] for row in section.splitlines() if row[:1] == "|"
     ][2:]
-    assert {row[0] for row in rows} == _declared()[group]
-    assert len(rows) == len(_declared()[group])
-    for name, reason, licence in rows:
+    expected = {each for each in _declared() if (each[1] in DEVELOPERS) == (group == "To develop")}
+    assert {(row[0], row[1]) for row in rows} == expected
+    assert len(rows) == len(expected)
+    for name, _, reason, licence in rows:
         assert len(reason) > 3, name
         assert re.search(r"Apache-2\.0|MIT|BSD-3-Clause|LGPL|MPL-2\.0|PSF", licence), name
+
+
+def test_every_extra_is_explained() -> None:
+    """docs/install.md has each extra for users, and the line of each that is missing."""
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    extras = {*PROJECT["optional-dependencies"]} - {*DEVELOPERS}
+    assert {*re.findall(r"^\|[^|]*\| `edge-cloud-gateway\[(\w+)\]` \|", page, re.M)} == extras
+    assert {*re.findall(r"^\| `.*; install edge-cloud-gateway\[(\w+)\]` \|", page, re.M)} == extras - {"all"}
 
 
 def test_every_dependency_is_pinned() -> None:
@@ -141,5 +152,5 @@ def test_every_dependency_is_pinned() -> None:
         for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line
     }
-    declared = {re.sub(r"[-_.]+", "-", name).lower() for names in _declared().values() for name in names}
+    declared = {re.sub(r"[-_.]+", "-", name).lower() for name, _ in _declared()}
     assert declared <= pinned

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.repository import ROOT
+
 INSTALL_TIMEOUT_S = 900.0
 """llama.cpp takes 6 minutes where pip's cache does not have it."""
 
@@ -100,14 +101,14 @@ def _address(process: subprocess.Popen[str]) -> str:
     raise AssertionError("".join(said))
 
 
-def install(folder: Path, requirement: str, *, options: Sequence[str] = ()) -> Environment:
+def install(folder: Path, requirement: str) -> Environment:
     """Make an environment with one requirement, at the versions of constraints.txt."""
     environment = Environment(folder)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
     environment.work.mkdir()
     environment.output(
         *("python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
-        *("--constraint", str(ROOT / "constraints.txt"), *options, requirement),
+        *("--constraint", str(ROOT / "constraints.txt"), requirement),
         timeout_s=INSTALL_TIMEOUT_S,
     )
     return environment

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import gateway
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "constraints.txt")
 FOLDERS = ("gateway", "protos")
 STEM = f"edge_cloud_gateway-{gateway.__version__}"

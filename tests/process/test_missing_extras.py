@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.optional import DISTRIBUTION, MODULES, SERVER
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 CLOUD = """

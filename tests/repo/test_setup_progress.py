@@ -1,17 +1,16 @@
 """What `make setup` says while llama.cpp compiles, read from the output of a real build."""
 
-import importlib.util
 import io
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.repository import ROOT, load_tool
+
 SETUP = ROOT / "tools" / "setup.sh"
 PROGRAM = ROOT / "tools" / "build_progress.py"
 
@@ -38,17 +37,7 @@ esac
 """A program in the place of Python: its pip writes what a build wrote, in no time."""
 
 
-def _load(program: Path) -> ModuleType:
-    """Return a program of tools/, which is no package, as a module."""
-    spec = importlib.util.spec_from_file_location(program.stem, program)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = _load(PROGRAM)
+TOOL = load_tool("build_progress")
 
 
 class _Clock:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway import __version__
-from tests.environments import ROOT, Environment, install
+from tests.support.environments import Environment, install
+from tests.support.repository import ROOT
 
 DIST = ROOT / "dist"
 NAME = f"edge_cloud_gateway-{__version__}"
