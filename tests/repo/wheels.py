@@ -26,7 +26,7 @@ BROUGHT = {
     "redis": frozenset({"redis"}),
     "otel": frozenset({"opentelemetry"}),
     "handoff": frozenset({"cryptography"}),
-    "presidio": frozenset({"jinja2", "cryptography"}),  # By way of what presidio-analyzer needs.
+    "presidio": frozenset({"jinja2"}),  # spaCy's; presidio-analyzer itself is loaded by a policy only.
     "all": OPTIONAL,
 }
 """Extra -> those of them that it brings."""
@@ -140,6 +140,18 @@ def test_traces_need_the_extra_otel(installed: Installed) -> None:
     otel = installed(f"{WHEEL}[otel]")
     with otel.serving("--policy", _policy(otel), "--otlp", "http://127.0.0.1:9") as address:
         assert _ask(otel, address) == "Nobody is there."
+
+
+def test_presidio_needs_a_model_of_spacy(installed: Installed) -> None:
+    """[presidio] has Presidio; what is missing then is the model, which the operator installs."""
+    presidio = installed(f"{WHEEL}[presidio]")
+    presidio.output("python", "-c", "import presidio_analyzer", timeout_s=120)
+    path = presidio.work / "presidio.yaml"
+    path.write_text(f"{ONLY_CANNED}privacy: {{entities: [{{kind: presidio}}]}}\n", encoding="utf-8")
+    ended = presidio.run("gateway", "serve", "--policy", str(path), "--listen", "127.0.0.1:0")
+    assert ended.returncode == 2
+    assert "gateway: privacy.entities.spacy_model: " in ended.stderr
+    assert "is not installed" in ended.stderr
 
 
 def test_all_runs_the_demo(installed: Installed) -> None:
