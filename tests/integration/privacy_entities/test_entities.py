@@ -229,7 +229,7 @@ async def test_presidio_is_asked_for_entities_alone() -> None:
 
 def test_what_is_not_installed_is_said_at_the_start() -> None:
     """Nothing is downloaded: the way out is named."""
-    with pytest.raises(StartupError, match="install it with"):
+    with pytest.raises(StartupError, match=r"install (it with|edge-cloud-gateway\[presidio\])"):
         open_presidio(PresidioEntities(kind="presidio", spacy_model="no_such_model"))
 
 
