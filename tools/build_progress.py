@@ -19,6 +19,8 @@ EVERY_S = 10.0
 """How often a line is written where there is no terminal."""
 REDRAW_S = 1.0
 """How often the line of a terminal changes while the build is silent."""
+KNOWN_FROM = 0.1
+"""Share of the steps from which on the time left is estimated: the first ones take longer than most."""
 _STEP = re.compile(r"^\s*\[(\d+)/(\d+)\] ")
 """What ninja writes in front of each command: `[34/206] /usr/bin/g++ ...`."""
 _ERASE = "\r\x1b[K"
@@ -66,7 +68,7 @@ class Progress:
             return f"{self._what}: preparing, {elapsed}"
         done, total = self._steps
         left_s = (now_s - self._first_step_s) / done * (total - done)
-        left = "" if done == total or left_s < 1 else f", about {left_s:.0f} s left"
+        left = f", about {left_s:.0f} s left" if done / total >= KNOWN_FROM and left_s >= 1 else ""
         return f"{self._what}: [{done}/{total}], {elapsed}{left}"
 
 

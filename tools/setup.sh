@@ -27,7 +27,10 @@ if ! "$venv/bin/python" -c 'import llama_cpp' 2>/dev/null; then
   echo "setup: compiling llama.cpp ($llama): about 6 minutes on 2 cores, once; later set-ups take it from pip's cache"
   started=$SECONDS
   log=$venv/llama-cpp-build.log
-  "$venv/bin/python" -m pip --disable-pip-version-check install --verbose -c constraints.txt "$llama" 2>&1 \
+  # pip compiles for each version of Python, though the wheel is the same for all; so it is shown where one lies.
+  compiled=$("$venv/bin/python" -m pip cache list "${llama/==/-}" --format abspath 2>/dev/null | head -n 1) || compiled=
+  "$venv/bin/python" -m pip --disable-pip-version-check install --verbose -c constraints.txt \
+    ${compiled:+--find-links "$(dirname "$compiled")"} "$llama" 2>&1 \
     | "$venv/bin/python" tools/build_progress.py --log "$log" \
     || { tail -n 30 "$log" >&2; fail "llama.cpp did not compile; the lines above are the end of $log"; }
   echo "setup: llama.cpp is ready after $((SECONDS - started)) s"

@@ -62,9 +62,7 @@ def _shown(*, is_terminal: bool) -> str:
 
 def test_a_log_gets_a_line_every_ten_seconds() -> None:
     """It counts what ninja counts; before that, it says that the build is prepared."""
-    assert _shown(is_terminal=False) == (
-        "compiling: preparing, 12 s\ncompiling: [2/193], 24 s, about 382 s left\n"
-    )
+    assert _shown(is_terminal=False) == ("compiling: preparing, 12 s\ncompiling: [2/193], 24 s\n")
 
 
 def test_a_terminal_gets_one_line_that_changes() -> None:
@@ -72,7 +70,7 @@ def test_a_terminal_gets_one_line_that_changes() -> None:
     texts = _shown(is_terminal=True).split("\r\x1b[K")
     assert "\n" not in "".join(texts)
     assert texts[1] == "compiling: preparing, 4 s"
-    assert texts[-2].startswith("compiling: [34/193], 28 s, about ")
+    assert texts[-2] == "compiling: [34/193], 28 s, about 37 s left"  # 34 steps took 8 s.
     assert texts[-1] == ""
 
 

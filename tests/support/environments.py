@@ -101,6 +101,13 @@ def _address(process: subprocess.Popen[str]) -> str:
     raise AssertionError("".join(said))
 
 
+def _compiled() -> list[str]:
+    """Return the option with which pip finds llama.cpp as it compiled it for any version of Python."""
+    listing = [sys.executable, "-m", "pip", "cache", "list", "llama_cpp_python", "--format", "abspath"]
+    done = subprocess.run(listing, capture_output=True, text=True, timeout=60, check=False)
+    return [f"--find-links={Path(wheel).parent}" for wheel in done.stdout.split()]
+
+
 def install(folder: Path, requirement: str) -> Environment:
     """Make an environment with one requirement, at the versions of constraints.txt."""
     environment = Environment(folder)
@@ -108,7 +115,7 @@ def install(folder: Path, requirement: str) -> Environment:
     environment.work.mkdir()
     environment.output(
         *("python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
-        *("--constraint", str(ROOT / "constraints.txt"), requirement),
+        *("--constraint", str(ROOT / "constraints.txt"), *_compiled(), requirement),
         timeout_s=INSTALL_TIMEOUT_S,
     )
     return environment
