@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import ROOT, load_tool
+from tests.support.repository import ROOT, tool
 
 SETUP = ROOT / "tools" / "setup.sh"
 PROGRAM = ROOT / "tools" / "build_progress.py"
@@ -37,7 +37,7 @@ esac
 """A program in the place of Python: its pip writes what a build wrote, in no time."""
 
 
-TOOL = load_tool("build_progress")
+TOOL = tool("build_progress")
 
 
 class _Clock:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from gateway.telemetry import catalogue
 from gateway.telemetry.catalogue import Metric, all_metrics
-from tests.support.repository import ROOT, load_tool
+from tests.support.repository import ROOT, tool
 
 DASHBOARDS = ROOT / "docs" / "dashboards"
 BOARD = json.loads((DASHBOARDS / "gateway.json").read_text(encoding="utf-8"))
@@ -68,13 +68,13 @@ def test_every_metric_is_on_the_board() -> None:
 
 def test_the_board_is_made_from_the_definitions() -> None:
     """`make telemetry` was not forgotten."""
-    assert load_tool("telemetry").board() == BOARD
+    assert tool("telemetry").board() == BOARD
 
 
 def test_the_page_lists_every_metric() -> None:
     """docs/telemetry.md has the tables that the definitions give."""
     text = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
-    assert load_tool("telemetry").page(text) == text
+    assert tool("telemetry").page(text) == text
     for metric in all_metrics():
         assert f"`{metric.name}`" in text
 

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
-def load_tool(name: str) -> ModuleType:
-    """Return a program of tools/, which is no package, as a module."""
+def tool(name: str) -> ModuleType:
+    """Load a program of tools/, which is no package."""
     spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
