@@ -185,6 +185,12 @@ def test_the_image_has_the_tested_versions() -> None:
     assert all("--constraint constraints.txt" in line for line in installs)
 
 
+def test_the_image_runs_every_policy() -> None:
+    """It has all extras but Presidio, whose spaCy model is for the operator to choose."""
+    (ours,) = (line for line in _instructions("RUN") if re.search(r"pip install .* '\.", line))
+    assert ours.endswith("'.[all]'")
+
+
 def _copied() -> Iterator[str]:
     for line in _instructions("COPY"):
         *sources, _ = line.split()
