@@ -26,7 +26,7 @@ def model_flags(
     if model is not None and not model.startswith(_BUILTIN):
         if not Path(model).is_file():
             raise StartupError(
-                f"--model {model}: there is no such file; gateway models pull OWNER/REPOSITORY/FILE.gguf fetches one"
+                f"--model {model}: there is no such file; to fetch one: gateway models pull OWNER/REPOSITORY/FILE"
             )
         model = str(Path(model).absolute())
     return ModelFlags(model=model, cloud=cloud, price=price, base_url=base_url)
@@ -47,11 +47,11 @@ def policy_of_flags(flags: ModelFlags, environ: Mapping[str, str]) -> Path:
 
     So each worker, and each start with the same flags, reads the same file. Raises StartupError.
     """
+    text = flags.policy_text().encode("utf-8")
     if flags.cloud is not None and not environ.get(KEY_VARIABLE, "").strip():
         raise StartupError(
             f"--cloud {flags.cloud}: the variable {KEY_VARIABLE} is not set; set it to your key"
         )
-    text = flags.policy_text().encode("utf-8")
     make_default_folder(environ)
     path = default_folder(environ) / f"policy-{hashlib.sha256(text).hexdigest()[:12]}.yaml"
     part = path.with_suffix(f".{os.getpid()}")
