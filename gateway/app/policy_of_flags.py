@@ -25,9 +25,7 @@ def model_flags(
         )
     if model is not None and not model.startswith(_BUILTIN):
         if not Path(model).is_file():
-            raise StartupError(
-                f"--model {model}: there is no such file; to fetch one: gateway models pull OWNER/REPOSITORY/FILE"
-            )
+            raise StartupError(f"--model {model}: there is no such file; gateway models pull fetches one")
         model = str(Path(model).absolute())
     return ModelFlags(model=model, cloud=cloud, price=price, base_url=base_url)
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import sys
 from typing import Annotated
 
 import typer
 
-from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
+from gateway.cli.asking import JsonPrinter, Printer, TextPrinter, ask_once, ask_stream
+from gateway.cli.chat import Chat
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connection
+from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import (
     DEFAULT_SERVER,
     Json,
@@ -27,9 +30,24 @@ from gateway.types import PrivacyClass
 
 
 def generate(
-    text: Text,
+    text: Text = None,
     *,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")] = False,
+    chat: Annotated[
+        bool,
+        typer.Option(
+            "--chat",
+            help="Go on asking: each line is a turn, and the model sees those before. Ctrl-D ends it.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Print the answer alone, on a terminal, too; a canned reply is said to be one.",
+        ),
+    ] = False,
     as_json: Json = False,
     verbose: Annotated[
         bool,
@@ -44,7 +62,9 @@ def generate(
     no_degraded: Annotated[
         bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")
     ] = False,
-    timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
+    timeout_s: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
+    ] = 60.0,
     server: Server = DEFAULT_SERVER,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
@@ -60,10 +80,14 @@ def generate(
 
     Example: gateway generate --stream "Explain what a hash table is"
 
-    Example: echo "Summarise: ..." | gateway generate --json - | jq .route
+    Example: git diff | gateway generate --quiet --system "Summarise this change"
+
+    Example: gateway generate --chat
     """
+    if quiet and (verbose or as_json):
+        raise CommandFailed("--quiet does not go with --verbose and --json: both say more", status=MISUSED)
     request = prompt(
-        read_text(text),
+        "" if chat else read_text(text),
         system=system,
         max_tokens=max_tokens,
         temperature=temperature,
@@ -72,11 +96,24 @@ def generate(
         allow_degraded=False if no_degraded else None,
         labels=read_labels(label),
     )
-    printer = JsonPrinter() if as_json else TextPrinter(verbose=verbose)
-    ask = ask_stream if stream else ask_once
+    on_terminal = sys.stderr.isatty() and not quiet
+    gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+    if chat:
+        del request.messages[-1]  # The turns bring their own.
+
+        def printer() -> Printer:
+            if as_json:
+                return JsonPrinter()
+            return TextPrinter(shows_decision=verbose, shows_source=on_terminal)
+
+        with gateway.blocking_client() as client:
+            raise typer.Exit(
+                Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream).run(text)
+            )
 
     async def run() -> int:
-        client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
-        return await ask(client, request, timeout_s=timeout_s, printer=printer)
+        one = JsonPrinter() if as_json else TextPrinter(shows_decision=verbose or on_terminal)
+        ask = ask_stream if stream else ask_once
+        return await ask(gateway.client(), request, timeout_s=timeout_s, printer=one)
 
     raise typer.Exit(asyncio.run(run()))

@@ -52,7 +52,7 @@ class ModelFlags:
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
-        yield "# Made from flags of gateway serve. To change it, put what --show-policy prints into a file, and"
+        yield "# Made from flags of gateway serve. To change it, write it to a file with --show-policy, and"
         yield "# run: gateway serve --policy FILE"
         yield from ("version: 1", "", "models:")
         yield "  # A model gets only requests whose privacy class is at most its clearance."
