@@ -7,6 +7,7 @@ from gateway.cli.connection import API_KEY_VARIABLE
 from gateway.cli.exits import ANSWERED, CANNED, CommandFailed
 from gateway.cli.render import (
     ATTEMPT_COLUMNS,
+    answer_line,
     answer_rows,
     attempt_rows,
     decision_rows,
@@ -110,8 +111,7 @@ class TextPrinter:
             if response.degraded.ticket_id:
                 print(f"gateway: {answer_rows(response)[1][1]}", file=sys.stderr)
         elif self._shows_source:
-            said = dict(answer_rows(response))
-            print(f"({said['answer']}; {said['tokens']} tokens, {said['cost']})", file=sys.stderr)
+            print(f"({answer_line(response)})", file=sys.stderr)
 
     def event(self, event: pb.StreamGenerateResponse) -> None:
         """Print the part of the answer that the event brings."""

@@ -39,6 +39,9 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
         yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
     elif url.hostname == _OPENAI and not path:
         yield "base_url", f"OpenAI answers at https://{_OPENAI}/v1; write that, or leave base_url out"
+    for key in spec.sampling.values():
+        if key in spec.drop:
+            yield f"sampling.{key}", f"is never sent, since drop names {key}; take one of the two out"
     lacking = [each for each in refused_by(spec.model) if each not in spec.drop]
     if lacking:
         wanted = ", ".join([*spec.drop, *lacking])

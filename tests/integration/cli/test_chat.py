@@ -153,7 +153,7 @@ async def test_a_person_types_turns_until_ctrl_d(service: ScriptedGateway, serve
     os.write(child, b"one\n")
     first = await _until(child, b"> ")
     assert b"hello" in first
-    assert b"(CLOUD, model cloud, STOP; 7 + 2 tokens, 0.000006 USD)" in first
+    assert b"(CLOUD, model cloud, STOP, 7 + 2 tokens, 0.000006 USD)" in first
     os.write(child, b"two\n")
     await _until(child, b"> ")
     os.write(child, b"\x04")
