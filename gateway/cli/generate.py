@@ -3,11 +3,12 @@
 import asyncio
 import os
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from gateway.cli.asking import JsonPrinter, Printer, TextPrinter, ask_once, ask_stream
+from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
 from gateway.cli.chat import Chat
 from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connection
 from gateway.cli.exits import MISUSED, CommandFailed
@@ -28,43 +29,46 @@ from gateway.cli.options import (
 from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 
+Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")]
+IsChat = Annotated[
+    bool,
+    typer.Option(
+        "--chat", help="Go on asking: each line is a turn, and the model sees those before. Ctrl-D ends it."
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print the answer alone, on a terminal, too; a canned reply is said to be one.",
+    ),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the decision even when standard error is no terminal.")
+]
+NoDegraded = Annotated[bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")]
+TimeoutS = Annotated[
+    float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
+]
+
 
 def generate(
     text: Text = None,
     *,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")] = False,
-    chat: Annotated[
-        bool,
-        typer.Option(
-            "--chat",
-            help="Go on asking: each line is a turn, and the model sees those before. Ctrl-D ends it.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet",
-            "-q",
-            help="Print the answer alone, on a terminal, too; a canned reply is said to be one.",
-        ),
-    ] = False,
+    stream: Stream = False,
+    chat: IsChat = False,
+    quiet: Quiet = False,
     as_json: Json = False,
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Show the decision even when standard error is no terminal."),
-    ] = False,
+    verbose: Verbose = False,
     system: SystemText = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     privacy_class: PrivacyClassName = None,
     max_cost_usd: MaxCost = None,
     label: Labels = None,
-    no_degraded: Annotated[
-        bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")
-    ] = False,
-    timeout_s: Annotated[
-        float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
-    ] = 60.0,
+    no_degraded: NoDegraded = False,
+    timeout_s: TimeoutS = 60.0,
     server: Server = DEFAULT_SERVER,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
@@ -96,24 +100,22 @@ def generate(
         allow_degraded=False if no_degraded else None,
         labels=read_labels(label),
     )
-    on_terminal = sys.stderr.isatty() and not quiet
     gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+    printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
     if chat:
         del request.messages[-1]  # The turns bring their own.
-
-        def printer() -> Printer:
-            if as_json:
-                return JsonPrinter()
-            return TextPrinter(shows_decision=verbose, shows_source=on_terminal)
-
         with gateway.blocking_client() as client:
-            raise typer.Exit(
-                Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream).run(text)
-            )
+            turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream)
+            raise typer.Exit(turns.run(text))
+    ask = ask_stream if stream else ask_once
 
     async def run() -> int:
-        one = JsonPrinter() if as_json else TextPrinter(shows_decision=verbose or on_terminal)
-        ask = ask_stream if stream else ask_once
-        return await ask(gateway.client(), request, timeout_s=timeout_s, printer=one)
+        return await ask(gateway.client(), request, timeout_s=timeout_s, printer=printer())
 
     raise typer.Exit(asyncio.run(run()))
+
+
+def _text_printer(*, chat: bool, quiet: bool, verbose: bool) -> TextPrinter:
+    """Return what prints an answer: on a terminal with how it came about, in a conversation in one line."""
+    on_terminal = sys.stderr.isatty() and not quiet
+    return TextPrinter(shows_decision=verbose or (on_terminal and not chat), shows_source=on_terminal)
