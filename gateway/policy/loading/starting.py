@@ -13,7 +13,7 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 """Holds the key of the model in the cloud that a flag names."""
 _MORE = re.compile(r"^(?:models|rules):\n(?:(?:[ #].*)?\n)*", re.MULTILINE)
 """The sections that have a cloud commented out; what others have so are examples."""
-_KEY_LINE = re.compile(r"^( *)#(?! \S|$)", re.MULTILINE)
+_KEY_LINE = re.compile(r"^( *)#(?! \S)(?= *(?:- )?[\w-]+:(?: |$))", re.MULTILINE)
 """The beginning of a key that is commented out; prose has a single space after the `#`."""
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
