@@ -25,6 +25,7 @@ from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Gate, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
+from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.privacy import PrivacyScorer
@@ -110,7 +111,7 @@ class Runtime:
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
-        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock))
+        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock))
         self._shadow = None if shadow is None else self._shadow_of(shadow)
         self._clouds = _Clouds(environ=environ, clock=clock)
         self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)

@@ -14,6 +14,7 @@ import structlog
 from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.app.auth import Access, access_of
 from gateway.app.build import running_gateway
+from gateway.app.interpreter import set_for_serving
 from gateway.app.observability import (
     Observability,
     admin_choice,
@@ -271,6 +272,7 @@ async def _serve(process: _Process) -> None:
             if records is not None:
                 records.note_event("policy", policy_hash=policy.hash, changes=[])
             path = str(process.asked.policy_path)
+            set_for_serving()
             _log.info("gateway.serving", listen=server.target, policy=path, policy_hash=policy.hash[:12])
             await ending.wait()
             _log.info("gateway.draining", at_once=ending.is_urgent)

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from gateway.clock import Clock, Deadline
+from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
@@ -20,6 +21,13 @@ _log = structlog.get_logger(__name__)
 
 GRACE_S = 5.0
 """How long after the deadline a reservation is taken for abandoned: settling takes a moment, too."""
+
+LEDGER_CALLS = Bounds(concurrency=16, tenant_concurrency=8, queue=2**31)
+"""Of requests that reserve or settle at the same moment; of those that wait, tenants take turns.
+
+A thousand reservations that the ledger commits together would begin a thousand calls in the same moment, and
+whoever comes behind them would wait for all. Those that wait hold a place in the process, which bounds them.
+"""
 
 CALLERS_LIMIT = "hints.max_cost_usd"
 """What BudgetExhausted names when it is the caller's own limit that has no room."""
@@ -105,6 +113,7 @@ class BudgetLayer:
         self._inner = inner
         self._ledger = ledger
         self._clock = clock
+        self._turns = FairQueue(clock)
         self._writing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
@@ -132,7 +141,7 @@ class BudgetLayer:
                 )
                 attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
                 if reservation_id is not None:
-                    await self._finish(self._close(reservation_id, turn.model, cost, failure), turn.deadline)
+                    await self._finish(self._close(reservation_id, turn, cost, failure), turn.deadline)
 
     async def drained(self) -> None:
         """Wait until everything that has to be written is written."""
@@ -163,9 +172,15 @@ class BudgetLayer:
             )
             await self._ledger.dial(reservation_id)
 
-        opening = self._start(reserve_and_dial())
+        until = turn.share(self._clock)
         try:
-            await asyncio.wait({opening}, timeout=seconds_left(turn.share(self._clock), self._clock))
+            leave = await self._turns.take(turn.request.tenant, bounds=LEDGER_CALLS, until=until)
+        except NoSlot:
+            raise LedgerUnavailable(turn.model, "the ledger did not answer in time") from None
+        opening = self._start(reserve_and_dial())
+        opening.add_done_callback(lambda _: leave())
+        try:
+            await asyncio.wait({opening}, timeout=seconds_left(until, self._clock))
         except asyncio.CancelledError:
             self._start(self._undo(opening, reservation_id, turn.model))
             raise
@@ -184,14 +199,16 @@ class BudgetLayer:
         await self._write(self._ledger.release(reservation_id), model)
 
     async def _close(
-        self, reservation_id: str, model: str, cost_usd_nanos: int | None, failure: BaseException | None
+        self, reservation_id: str, turn: Target, cost_usd_nanos: int | None, failure: BaseException | None
     ) -> None:
-        if cost_usd_nanos is None:
-            await self._write(self._ledger.charge_unknown(reservation_id), model)
-        elif cost_usd_nanos == 0 and failure is not None:
-            await self._write(self._ledger.release(reservation_id), model)
-        else:
-            await self._write(self._ledger.settle(reservation_id, cost_usd_nanos), model)
+        tenant, model = turn.request.tenant, turn.model
+        async with self._turns.place(tenant, bounds=LEDGER_CALLS, until=Deadline.never()):
+            if cost_usd_nanos is None:
+                await self._write(self._ledger.charge_unknown(reservation_id), model)
+            elif cost_usd_nanos == 0 and failure is not None:
+                await self._write(self._ledger.release(reservation_id), model)
+            else:
+                await self._write(self._ledger.settle(reservation_id, cost_usd_nanos), model)
 
     async def _write(self, operation: Coroutine[None, None, None], model: str) -> None:
         try:

@@ -7,7 +7,7 @@ Stochastic Fairness Queueing, 1990).
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -68,6 +68,14 @@ class FairQueue:
     @asynccontextmanager
     async def place(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
         """Hold a place while the block runs; raises NoSlot if there is none before `until`."""
+        leave = await self.take(tenant, bounds=bounds, until=until)
+        try:
+            yield
+        finally:
+            leave()
+
+    async def take(self, tenant: str, *, bounds: Bounds, until: Deadline) -> Callable[[], None]:
+        """Take a place, and return what gives it back; raises NoSlot if there is none before `until`."""
         self._bounds = bounds
         self._let_in()
         if tenant in self._waiting or not self._fits(tenant):
@@ -75,14 +83,15 @@ class FairQueue:
         else:
             self._enter(tenant)
         began_s = self._clock.monotonic_s()
-        try:
-            yield
-        finally:
+
+        def leave() -> None:
             taken_s = self._clock.monotonic_s() - began_s
             self._taken_s = (
                 taken_s if not self._taken_s else self._taken_s + _WEIGHT * (taken_s - self._taken_s)
             )
             self._leave(tenant)
+
+        return leave
 
     def wait_s(self, tenant: str) -> float:
         """Return how long one more of a tenant would wait, if tenants take turns; 0 if nothing is known."""

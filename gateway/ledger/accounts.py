@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.errors import BudgetExhausted
@@ -78,11 +79,10 @@ def accounts_for(
 
 def account_of(budget: Budget, subject: str, *, unix_s: float) -> Account:
     """Return the account of one subject of a budget at `unix_s`."""
-    begins_s, ends_s = _window(budget.window, datetime.fromtimestamp(unix_s, ZoneInfo(budget.time_zone)))
-    begins = datetime.fromtimestamp(begins_s, UTC)
+    begins_s, ends_s, begins = _window_in_minute(budget.window, budget.time_zone, int(unix_s // 60))
     soft = budget.soft_limit_usd
     return Account(
-        key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins:%Y-%m-%dT%H:%MZ}",
+        key=f"{budget.name}/{budget.per}:{subject}/{budget.window}:{begins}",
         budget=budget.name,
         scope=scope_of(budget),
         subject=subject,
@@ -120,6 +120,16 @@ def no_room(full: Sequence[Account], *, model: str, unix_s: float) -> BudgetExha
     """Return the error for accounts without room: it names the one that is the last to begin anew."""
     last = max(full, key=lambda account: account.resets_at_unix_s)
     return BudgetExhausted(model, budget=last.budget, retry_after_s=max(0.0, last.resets_at_unix_s - unix_s))
+
+
+@lru_cache(maxsize=256)
+def _window_in_minute(kind: str, time_zone: str, minute: int) -> tuple[float, float, str]:
+    """Return the window around a minute since 1970, and how its start is written in keys.
+
+    All windows and changes of clocks begin with a minute, so all of a minute has the same.
+    """
+    begins_s, ends_s = _window(kind, datetime.fromtimestamp(minute * 60, ZoneInfo(time_zone)))
+    return begins_s, ends_s, f"{datetime.fromtimestamp(begins_s, UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _window(kind: str, moment: datetime) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from gateway.clock import Deadline
 from gateway.pipeline.assessor import Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
+from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.types import Entities, Request
 
@@ -35,6 +36,7 @@ class Elsewhere(NamedTuple):
 
     pool: Pool
     share: LoopShare
+    start: StartQueue
 
 
 class PolicyAssessor:
@@ -51,8 +53,10 @@ class PolicyAssessor:
         self, tenant: str, schema: str, deadline: Deadline
     ) -> AbstractAsyncContextManager[None]:
         """Return what is held while a schema is checked; entering raises Overloaded."""
-        if self._elsewhere is None or len(schema) <= CHECKED_AT_ONCE_BYTES:
+        if self._elsewhere is None:
             return nullcontext()
+        if len(schema) <= CHECKED_AT_ONCE_BYTES:
+            return self._elsewhere.start.turn(tenant, deadline)
         return self._elsewhere.share.turn(tenant, deadline)
 
     async def assess(

@@ -15,6 +15,7 @@ from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.scoring_worker import assessor_of
+from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.types import Entities, Message, PrivacyClass, Request, Role
@@ -66,7 +67,11 @@ async def test_short_texts_do_not_leave_this_process(policy: Policy) -> None:
             asked.append(1)
             return assessor_of(policy).assess(_request_of(""))
 
-    one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(Counting(), LoopShare(FakeClock())))
+    one = PolicyAssessor(
+        policy,
+        assessor_of(policy),
+        elsewhere=Elsewhere(Counting(), LoopShare(FakeClock()), StartQueue(FakeClock())),
+    )
     deadline = Deadline.after(60.0, CLOCK)
     await one.assess(_request_of("a" * ON_LOOP_BYTES), deadline)
     assert asked == []

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.clock import Deadline
+from gateway.dispatch.budget import LEDGER_CALLS
 from gateway.dispatch.layer import most_tokens
 from gateway.errors import (
     BackendFailed,
@@ -383,3 +384,68 @@ def test_no_more_is_reserved_than_the_context_leaves(max_tokens: int | None, pro
         config=GenerationConfig(max_tokens=max_tokens),
     )
     assert most_tokens(request, CLOUD.model_copy(update={"context": 4096})) == most
+
+
+class SlowLedger(MemoryLedger):
+    """A ledger that takes a second for a reservation, and notes how many it has at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=LoopClock())
+        self.reserving: list[str] = []
+        self.most = 0
+        self.begun = 0
+
+    async def reserve(
+        self,
+        *,
+        reservation_id: str,
+        model: str,
+        accounts: Sequence[Account],
+        amount_usd_nanos: int,
+        expires_unix_s: float,
+    ) -> None:
+        """Reserve, after a second."""
+        self.begun += 1
+        self.reserving.append(reservation_id)
+        self.most = max(self.most, len(self.reserving))
+        await asyncio.sleep(1.0)
+        self.reserving.remove(reservation_id)
+        await super().reserve(
+            reservation_id=reservation_id,
+            model=model,
+            accounts=accounts,
+            amount_usd_nanos=amount_usd_nanos,
+            expires_unix_s=expires_unix_s,
+        )
+
+
+@virtual_time
+async def test_tenants_take_turns_at_the_ledger() -> None:
+    """Of a tenant's burst a few reserve at the same moment; another tenant waits for none of them."""
+    ledger = SlowLedger()
+    bench = Bench({"cloud": [OK] * 101}, budgets=AMPLE, ledger=ledger)
+    burst = [
+        asyncio.ensure_future(bench.generate("cloud", request=a_request(tenant="eve"))) for _ in range(100)
+    ]
+    await asyncio.sleep(0.5)
+    began_s = LoopClock().monotonic_s()
+    await bench.generate("cloud", request=a_request(tenant="acme"))
+    assert LoopClock().monotonic_s() - began_s == pytest.approx(1.0)
+    await asyncio.gather(*burst)
+    await bench.dispatcher.drained()
+    assert ledger.most == LEDGER_CALLS.tenant_concurrency + 1
+
+
+@virtual_time
+async def test_who_leaves_before_its_turn_at_the_ledger_reserves_nothing() -> None:
+    """A burst that is cancelled leaves to the ledger only what it had begun."""
+    ledger = SlowLedger()
+    bench = Bench({"cloud": [OK] * 100}, budgets=AMPLE, ledger=ledger)
+    burst = [asyncio.ensure_future(bench.generate("cloud")) for _ in range(100)]
+    await asyncio.sleep(0.5)
+    for call in burst:
+        call.cancel()
+    await asyncio.gather(*burst, return_exceptions=True)
+    await bench.dispatcher.drained()
+    assert ledger.begun == LEDGER_CALLS.tenant_concurrency
+    assert await ledger.totals() == sums()

@@ -1,0 +1,107 @@
+"""Calls begin one after the other, tenants in turn, and what has begun goes on between two of them."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from gateway.clock import Deadline
+from gateway.errors import Overloaded
+from gateway.pipeline.start_queue import MOST_S, StartQueue
+from tests.support.fakes import FakeClock
+
+
+class BusyClock(FakeClock):
+    """A clock of a loop that is busy: each look at it finds that time has passed."""
+
+    step_s = 0.0004
+
+    def monotonic_s(self) -> float:
+        """Pass some time, and return it."""
+        self.now_s += self.step_s
+        return self.now_s
+
+
+def _later(clock: FakeClock) -> Deadline:
+    return Deadline.after(60.0, clock)
+
+
+async def _begin(queue: StartQueue, clock: FakeClock, tenant: str, begun: list[str]) -> None:
+    async with queue.turn(tenant, _later(clock)):
+        begun.append(tenant)
+
+
+async def test_a_burst_of_one_tenant_delays_no_other() -> None:
+    """Behind a hundred calls of one tenant the first call of another begins after a few."""
+    clock, begun = FakeClock(), list[str]()
+    queue = StartQueue(clock)
+    calls = [asyncio.create_task(_begin(queue, clock, "eve", begun)) for _ in range(100)]
+    await asyncio.sleep(0)
+    before = len(begun)
+    calls.append(asyncio.create_task(_begin(queue, clock, "acme", begun)))
+    await asyncio.gather(*calls)
+    assert before == 1
+    assert begun.index("acme") <= 3
+    assert len(begun) == 101
+
+
+@pytest.mark.parametrize(("clock", "least"), [(FakeClock(), 1), (BusyClock(), 4)])
+async def test_the_loop_goes_round_between_two_calls(clock: FakeClock, least: int) -> None:
+    """No two calls begin in the same round of the loop; on a busy loop several rounds are between them."""
+    queue, begun, rounds, seen = StartQueue(clock), list[str](), 0, list[int]()
+
+    async def call() -> None:
+        async with queue.turn("eve", _later(clock)):
+            begun.append("eve")
+            seen.append(rounds)
+
+    calls = asyncio.gather(*(call() for _ in range(10)))
+    while not calls.done():
+        rounds += 1
+        await asyncio.sleep(0)
+    gaps = [after - before for before, after in pairwise(seen)]
+    assert len(begun) == 10
+    assert min(gaps[1:]) >= least  # Behind the first one nobody waited yet.
+
+
+async def test_a_busy_loop_holds_no_call_back_for_long() -> None:
+    """However much else there is to do, the next call begins after MOST_S."""
+    clock, times = BusyClock(), list[float]()
+    queue = StartQueue(clock)
+
+    async def call() -> None:
+        async with queue.turn("eve", _later(clock)):
+            times.append(clock.now_s)
+
+    await asyncio.gather(*(call() for _ in range(10)))
+    gaps = [after - before for before, after in pairwise(times)]
+    assert (
+        MOST_S < max(gaps[1:]) < MOST_S + 10 * clock.step_s
+    )  # The first one took the time of all that came.
+
+
+async def test_who_leaves_while_it_waits_costs_no_turn() -> None:
+    """Calls that are cancelled before they begin do nothing, and the others go on."""
+    clock, begun = FakeClock(), list[str]()
+    queue = StartQueue(clock)
+    left = [asyncio.create_task(_begin(queue, clock, "eve", begun)) for _ in range(50)]
+    stays = asyncio.create_task(_begin(queue, clock, "eve", begun))
+    await asyncio.sleep(0)
+    for each in left:
+        each.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await stays
+    assert len(begun) == 2
+
+
+async def test_who_has_no_turn_in_time_is_told() -> None:
+    """It is refused before anything was done for it."""
+    clock, begun = FakeClock(), list[str]()
+    queue = StartQueue(clock)
+    async with queue.turn("eve", _later(clock)):
+        with pytest.raises(Overloaded) as refused:
+            async with queue.turn("eve", Deadline.after(0.0, clock)):
+                raise AssertionError("the other has the turn")
+    assert refused.value.retry_after_s is not None
+    await _begin(queue, clock, "eve", begun)
+    assert begun == ["eve"]
