@@ -47,7 +47,9 @@ class PolicyAssessor:
         self._assessor = assessor
         self._elsewhere = elsewhere
         has_masks = any(isinstance(spec, OpenAIModel) and spec.mask for spec in policy.models.values())
-        self._on_loop_bytes = ON_LOOP_BYTES // (MASKED_PASSES if has_masks else 1)
+        passes = MASKED_PASSES if has_masks else 1
+        self._at_once_bytes = AT_ONCE_BYTES // passes
+        self._on_loop_bytes = ON_LOOP_BYTES // passes
 
     def turn_to_check(
         self, tenant: str, schema: str, deadline: Deadline
@@ -64,7 +66,7 @@ class PolicyAssessor:
     ) -> Assessment:
         """Score and mask until `deadline`; raises DeadlinePassed and Overloaded for long texts."""
         elsewhere, size = self._elsewhere, _scored_bytes(request)
-        if elsewhere is None or size <= AT_ONCE_BYTES:
+        if elsewhere is None or size <= self._at_once_bytes:
             return self._assessor.assess(request, entities)
         if size <= self._on_loop_bytes and elsewhere.share.is_free:
             async with elsewhere.share.turn(request.tenant, deadline):

@@ -70,6 +70,7 @@ def digits_in(text: str) -> int:
 _LONGEST = 24
 """Characters of a number with its separators."""
 _LAST_BLANK_LINE = re.compile(r".*\n[ \t\r\f\v]*\n", re.DOTALL)
+_BLANK_LINE_WITHIN = re.compile(r"\n[ \t\r\f\v]*\n")
 _BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
 
 
@@ -96,6 +97,11 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
+def has_blank_line(text: str) -> bool:
+    """Whether a text is of more than one paragraph."""
+    return text.count("\n") > 1 and _BLANK_LINE.is_in(text)
+
+
 def sole_paragraph(text: str) -> tuple[int, int] | None:
     """Return where the first paragraph stands, if it is as short as a number; later ones change nothing."""
     start, paragraph = next(paragraphs(text))
@@ -109,15 +115,11 @@ def sole_paragraph(text: str) -> tuple[int, int] | None:
 def end_of_paragraph(text: str, start: int, limit: int) -> int:
     """Return where the blank line after `start` begins, or `limit` where there is none before it."""
     limit = min(limit, len(text))
-    at = text.find("\n", start, limit)
-    while at >= 0:
-        follows = at + 1
-        while follows < len(text) and text[follows] in " \t\r\f\v":
-            follows += 1
-        if text.startswith("\n", follows):
-            return at
-        at = text.find("\n", follows, limit)
-    return limit
+    if (blank := _BLANK_LINE_WITHIN.search(text, start, limit)) is not None:
+        return blank.start()
+    # One that begins before the limit may end behind it.
+    at = text.rfind("\n", start, limit)
+    return at if at >= 0 and _BLANK_LINE_WITHIN.match(text, at) else limit
 
 
 def accepted(

@@ -121,7 +121,7 @@ _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d
 
 def spelled(normal: NormalText) -> NormalText | None:
     """Return the text with digits that were written one by one put together; None where there are none."""
-    if digits_in(normal.text) < _LEAST_SPELLED:
+    if digits_in(normal.text) < _LEAST_SPELLED or not _SPELLED.is_in(normal.text):
         return None
     pieces: list[str] = []
     kept: list[int] = []

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
+from gateway.domain.text.search_budget import SearchOverTime
 from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
@@ -69,6 +70,8 @@ class DetectorRun:
                     self._left -= match.confidence >= SURE and text[start:end] not in self._allowed
                     if self.is_full:
                         break
+        except SearchOverTime:
+            raise
         except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
             raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
         found = _without_overlaps(located) if len(located) > 1 else located

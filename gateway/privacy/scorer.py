@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
 from gateway.domain.text.pattern import PatternSet, as_data
+from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.asked import Questions
 from gateway.privacy.classify import MANY, SURE, class_of, scale_of, score_of
@@ -110,6 +111,15 @@ class PrivacyScorer:
     def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[DetectorRun]) -> list[Located]:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
         deadline = Deadline.after(limit_s, self._clock)
+        try:
+            with bounded(SearchBudget(lambda: deadline.has_passed(self._clock))):
+                return self._located(texts, lookouts, deadline)
+        except SearchOverTime:
+            raise ScanFailed("detectors over time") from None
+
+    def _located(
+        self, texts: Sequence[tuple[int, str]], lookouts: Sequence[DetectorRun], deadline: Deadline
+    ) -> list[Located]:
         located: list[Located] = []
         named: frozenset[int] = frozenset()
         last = max((index for index, _ in texts), default=0)
@@ -120,7 +130,7 @@ class PrivacyScorer:
                 those = (*readings, answers[place]) if place in answers else readings
                 located += lookouts[place].find(those, text, index)
                 if deadline.has_passed(self._clock):
-                    raise ScanFailed("detectors over time")
+                    raise SearchOverTime
             if 0 <= index < last:
                 named |= self._named_in(readings)
         return located

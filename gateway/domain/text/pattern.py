@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import re2
 
+from gateway.domain.text.search_budget import count_candidate
+
 _ANYWHERE = re2._Anchor.UNANCHORED
 """What the wrapper of RE2 tells its library when it searches; see `Pattern`."""
 _MEMORY_BYTES = 64 << 20
@@ -37,6 +39,7 @@ class Pattern:
         encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
         at = 0
         while at <= end:
+            count_candidate()
             (start, stop), *groups = match(_ANYWHERE, encoded, at, end)
             if start < 0:
                 return
@@ -49,11 +52,13 @@ class Pattern:
         encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
         place: tuple[int, int] = match(_ANYWHERE, encoded, 0, end)[0]
         while place[0] >= 0:
+            count_candidate()
             yield place
             place = match(_ANYWHERE, encoded, place[1], end)[0]
 
     def place(self, encoded: bytes, at: int) -> tuple[int, int] | None:
         """Return the first place from `at` on of what `as_seen` or `as_data` made, to look again."""
+        count_candidate()
         place: tuple[int, int] = self._match(_ANYWHERE, encoded, at, len(encoded))[0]
         return place if place[0] >= 0 else None
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, PatternSet, as_data
+from gateway.domain.text.search_budget import count_candidate
 from gateway.privacy.detector import LIKELY, PROBABLE, Match, digits_in, paragraphs
 
 # A question mark stands for a letter outside Latin-1.
@@ -79,6 +80,8 @@ _TAIL = Pattern(
     rf"(?:,? {_STATE})?,? \d{{4,6}}(?:-\d{{4}})?\b)?"
 )
 _REACH = 120
+_SHORTEST = 5
+"""Characters of "pl A1", the shortest that one of the shapes matches."""
 
 
 class AddressDetector:
@@ -88,9 +91,13 @@ class AddressDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses, as far as their parts follow each other."""
-        if not digits_in(text):
+        # Whatever is in a paragraph is in the text; to look for all shapes in each paragraph costs much more.
+        if not digits_in(text) or not _PRESENT.matching(_shown(text)):
             return
         for offset, paragraph in paragraphs(text):
+            count_candidate()
+            if len(paragraph) < _SHORTEST or not digits_in(paragraph):
+                continue
             for match in _in_paragraph(paragraph):
                 yield Match(
                     type="ADDRESS",
@@ -101,14 +108,18 @@ class AddressDetector:
 
 
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
-    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
-    shown = as_data(text.replace("?", ";"))
+    shown = _shown(text)
     for index in _PRESENT.matching(shown):
         pattern, sure = _PATTERNS[index]
         for span in pattern.find(shown):
             start, end = span.groups[0] if span.groups else (span.start, span.end)
             if not _DATED.is_in(shown[start:end]):
                 yield start, _end(shown, end), sure
+
+
+def _shown(text: str) -> bytes:
+    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    return as_data(text.replace("?", ";"))
 
 
 def _end(shown: bytes, end: int) -> int:

@@ -1,11 +1,22 @@
 """Names of people: by lists of names, titles and words before them, and by how surnames end."""
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
-from gateway.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Match, paragraphs
+from gateway.domain.text.search_budget import count_candidate
+from gateway.privacy.detector import (
+    LIKELY,
+    POSSIBLE,
+    PROBABLE,
+    Match,
+    end_of_paragraph,
+    has_blank_line,
+    paragraphs,
+)
 from gateway.privacy.detectors.name_lists import (
     CERTAIN_ENDINGS,
     DOUBTFUL,
@@ -67,39 +78,64 @@ class PersonDetector:
         """Yield the names, without titles before them."""
         if text.islower() and _names_nobody(text):
             return
-        for offset, paragraph in paragraphs(text):
-            for start, end, confidence in _in_paragraph(paragraph):
-                yield Match("PERSON", offset + start, offset + end, confidence)
+        shown, titled = _with_capitals(text)
+        introduced, seen = _introduced(text), dict[str, list[_Word]]()
+        for start, cell in _cells(shown, introduced):
+            count_candidate()
+            for run in _runs(cell, start, seen):
+                if any(word.start in introduced or _is_sign(word) for word in run):
+                    has_case = not _is_within(start, titled)
+                    for first, last, confidence in _in_run(text, run, introduced, has_case=has_case):
+                        yield Match("PERSON", first, last, confidence)
 
 
-def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
-    has_case = not text.islower()
-    if not has_case and _names_nobody(text):
-        return
-    shown = text if has_case else text.title()
-    if len(shown) != len(text):
-        return
+def _with_capitals(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return a text whose paragraphs without capitals, if they name somebody, have some; and their places."""
+    if _names_nobody(text):
+        return text, []
+    pieces: list[str] = []
+    titled: list[tuple[int, int]] = []
+    done = 0
+    for start, paragraph in paragraphs(text):
+        count_candidate()
+        if not paragraph.islower() or _names_nobody(paragraph):
+            continue
+        shown, end = paragraph.title(), start + len(paragraph)
+        if len(shown) == len(paragraph):
+            pieces += [text[done:start], shown]
+            titled.append((start, end))
+            done = end
+    return "".join([*pieces, text[done:]]), titled
+
+
+def _is_within(at: int, places: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of the places, which are in order, holds a character."""
+    before = bisect_right(places, at, key=itemgetter(0)) - 1
+    return before >= 0 and at < places[before][1]
+
+
+def _introduced(text: str) -> frozenset[int]:
+    """Return where names begin that words introduce, in the paragraph of those words."""
     lowered = text.lower()
-    has_cue = any(cue in lowered for cue in _CUES)
-    introduced = frozenset(end for _, end in _INTRODUCED.places(text)) if has_cue else frozenset()
-    seen: dict[str, list[_Word]] = {}
-    for start, cell in _cells(shown):
-        for run in _runs(cell, start, seen):
-            if any(word.start in introduced or _is_sign(word) for word in run):
-                yield from _in_run(text, run, introduced, has_case=has_case)
+    if not any(cue in lowered for cue in _CUES):
+        return frozenset()
+    return frozenset(end for start, end in _INTRODUCED.places(text) if not has_blank_line(text[start:end]))
 
 
-def _cells(text: str) -> list[tuple[int, str]]:
-    """Return the parts of a text that a name may stand in, for they have capitals, and their starts."""
+def _cells(text: str, introduced: Container[int]) -> Iterator[tuple[int, str]]:
+    """Yield the parts of a text that a name may stand in, for they have capitals, and their starts.
+
+    Of those of one letter, only what ends a paragraph and has words that introduce it may be a name.
+    """
     has_escapes = "\\" in text or "%" in text or "\x1b" in text
-    cells, start = [], 0
+    start = 0
     for found in (_BETWEEN_ESCAPED_CELLS if has_escapes else _BETWEEN_CELLS).finditer(text):
         end = found.start()
-        if end - start > 1 and not (cell := text[start:end]).islower():
-            cells.append((start, cell))
+        is_long = end - start > 1 or (start in introduced and end_of_paragraph(text, end, end + 1) == end)
+        if is_long and not (cell := text[start:end]).islower():
+            yield start, cell
         start = found.end()
-    cells.append((start, text[start:]))
-    return cells
+    yield start, text[start:]
 
 
 def _names_nobody(text: str) -> bool:

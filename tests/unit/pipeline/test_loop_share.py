@@ -193,6 +193,20 @@ async def test_masks_count(policy: Policy) -> None:
     assert asked == [0, 1]
 
 
+async def test_a_short_text_that_may_be_masked_waits_for_its_turn() -> None:
+    """Scored several times it holds the loop for milliseconds, so only a quarter is scored without a turn."""
+    masking, clock = parse_policy(MASKING, name="policy.yaml"), HeldClock()
+    share, pool = LoopShare(clock), Pool(masking)
+    one = PolicyAssessor(masking, assessor_of(masking), elsewhere=Elsewhere(pool, share, StartQueue(clock)))
+    async with share.turn("eve", _later(clock)):
+        pass
+    await one.assess(_request("a" * (AT_ONCE_BYTES // MASKED_PASSES)), _later(clock))
+    assert not pool.asked
+    await one.assess(_request("a" * (AT_ONCE_BYTES // MASKED_PASSES + 1)), _later(clock))
+    assert len(pool.asked) == 1
+    clock.goes_on.set()
+
+
 async def test_a_long_schema_waits_for_its_turn(policy: Policy) -> None:
     """A short one does not."""
     clock = HeldClock()

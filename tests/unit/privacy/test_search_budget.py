@@ -1,0 +1,103 @@
+"""What a scan may take holds inside of each detector's loop, wherever it runs."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.privacy_inputs import LARGE
+from gateway.domain.text.pattern import Pattern
+from gateway.domain.text.search_budget import (
+    CANDIDATES_A_LOOK,
+    SearchBudget,
+    SearchOverTime,
+    bounded,
+    count_candidate,
+)
+from gateway.policy.model import PrivacyPolicy
+from gateway.privacy.detector import Detector, Match
+from gateway.privacy.scorer import DEFAULT_DETECTORS, PrivacyScorer
+from gateway.types import PrivacyClass
+from tests.support.fakes import FakeClock
+
+_DIGIT = Pattern(r"\d")
+
+
+class Endless:
+    """A detector that finds nothing, and looks at every digit for a millisecond."""
+
+    types = ("PHONE",)
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.seen = 0
+
+    def find(self, text: str) -> Iterator[Match]:
+        """Look at each digit."""
+        for _ in _DIGIT.places(text):
+            self.seen += 1
+            self._clock.advance(0.001)
+        yield from ()
+
+
+def test_a_detector_that_finds_nothing_is_ended_in_its_loop() -> None:
+    """The verdict is restricted, and few places are looked at once the time is over."""
+    clock = FakeClock()
+    detector = Endless(clock)
+    policy = PrivacyPolicy()
+    text = "1 " * 50_000
+    judged = PrivacyScorer(policy, clock=clock, detectors=[detector]).score_text(text)
+    assert (judged.privacy_class, judged.reason) == (PrivacyClass.RESTRICTED, "detectors over time")
+    limit_ms = policy.limit_ms + len(text) / 2048
+    assert detector.seen <= limit_ms + CANDIDATES_A_LOOK
+
+
+@pytest.mark.parametrize("detector", DEFAULT_DETECTORS, ids=lambda each: each.types[0])
+def test_each_detector_is_ended_in_its_loop(detector: Detector) -> None:
+    """On some text that is dense with what it looks for, each of them meets the bound before its end."""
+    ended = []
+    for kind, text in LARGE.items():
+        try:
+            with bounded(SearchBudget(lambda: True)):
+                for _ in detector.find(text):
+                    pass
+        except SearchOverTime:
+            ended.append(kind)
+    assert ended
+
+
+def test_the_bound_is_that_of_its_block() -> None:
+    """Outside of it nothing is counted, and a block inside of another has its own."""
+    looks = []
+    with bounded(SearchBudget(lambda: bool(looks.append("outer")))):
+        with bounded(SearchBudget(lambda: True)), pytest.raises(SearchOverTime):
+            list(_DIGIT.places("1" * CANDIDATES_A_LOOK))
+        for _ in range(CANDIDATES_A_LOOK):
+            count_candidate()
+    for _ in range(2 * CANDIDATES_A_LOOK):
+        count_candidate()
+    assert looks == ["outer"]
+
+
+@pytest.mark.parametrize("line", ["A\n\n", "Ab\n\n", "%41\n\n"])
+def test_many_paragraphs_are_judged(line: str) -> None:
+    """A text of thousands of tiny paragraphs is not restricted for want of time."""
+    steps = _calls(PrivacyScorer(PrivacyPolicy(), clock=FakeClock()), (line * 30_000)[:60_000])
+    assert steps < 24 * 60_000 / len(line)
+
+
+def _calls(scorer: PrivacyScorer, text: str) -> int:
+    """Return how many functions are called while a text is scored."""
+    count = 0
+
+    def seen(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    try:
+        judged = scorer.score_text(text)
+    finally:
+        sys.setprofile(None)
+    assert judged.reason == "nothing found"
+    return count
