@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 GRACE_S = 5.0
 """How long after the deadline a reservation is taken for abandoned: settling takes a moment, too."""
 
-LEDGER_CALLS = Bounds(concurrency=16, tenant_concurrency=8, queue=2**31)
+LEDGER_CALLS = Bounds(concurrency=32, tenant_concurrency=16, queue=2**31)
 """Of requests that reserve or settle at the same moment; of those that wait, tenants take turns.
 
 A thousand reservations that the ledger commits together would begin a thousand calls in the same moment, and
