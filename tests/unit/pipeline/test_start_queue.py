@@ -7,8 +7,9 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.errors import Overloaded
-from gateway.pipeline.start_queue import MOST_S, StartQueue
+from gateway.pipeline.start_queue import ALONE_S, MOST_S, REST, StartQueue
 from tests.support.fakes import FakeClock
+from tests.support.virtual_time import LoopClock, virtual_time
 
 
 class BusyClock(FakeClock):
@@ -20,6 +21,16 @@ class BusyClock(FakeClock):
         """Pass some time, and return it."""
         self.now_s += self.step_s
         return self.now_s
+
+
+class WorkingClock(LoopClock):
+    """The loop's clock, which also moves when a test does some work."""
+
+    worked_s = 0.0
+
+    def monotonic_s(self) -> float:
+        """Seconds of the loop and of the work."""
+        return super().monotonic_s() + self.worked_s
 
 
 def _later(clock: FakeClock) -> Deadline:
@@ -105,3 +116,26 @@ async def test_who_has_no_turn_in_time_is_told() -> None:
     assert refused.value.retry_after_s is not None
     await _begin(queue, clock, "eve", begun)
     assert begun == ["eve"]
+
+
+@virtual_time
+async def test_a_tenant_rests_while_others_call() -> None:
+    """Behind each of its calls it leaves others half of the time that this took; alone it leaves none."""
+    clock, loop = WorkingClock(), asyncio.get_running_loop()
+    queue = StartQueue(clock)
+
+    async def call(tenant: str) -> float:
+        async with queue.turn(tenant, Deadline.after(60.0, clock)):
+            clock.worked_s += 2 * MOST_S
+            return loop.time()
+
+    alone = await asyncio.gather(call("eve"), call("eve"))
+    assert alone[1] - alone[0] == 0.0
+    await call("acme")
+    await asyncio.sleep(ALONE_S / 2)
+    beside = await asyncio.gather(call("eve"), call("acme"), call("eve"))
+    assert beside[2] - beside[0] == pytest.approx(REST * 2 * MOST_S, rel=0.5)
+    assert beside[1] < beside[2]
+    await asyncio.sleep(2 * ALONE_S)
+    again = await asyncio.gather(call("eve"), call("eve"))
+    assert again[1] - again[0] == 0.0
