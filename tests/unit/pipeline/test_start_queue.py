@@ -134,7 +134,8 @@ async def test_a_tenant_rests_while_others_call() -> None:
     await call("acme")
     await asyncio.sleep(ALONE_S / 2)
     beside = await asyncio.gather(call("eve"), call("acme"), call("eve"))
-    assert beside[2] - beside[0] == pytest.approx(REST * 2 * MOST_S, rel=0.5)
+    # The round in which it began was that of the other's call, too.
+    assert REST * 2 * MOST_S - 0.001 <= beside[2] - beside[0] <= REST * 4 * MOST_S + 0.001
     assert beside[1] < beside[2]
     await asyncio.sleep(2 * ALONE_S)
     again = await asyncio.gather(call("eve"), call("eve"))
