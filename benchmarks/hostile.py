@@ -8,7 +8,7 @@ gateway is measured instead; FILE of --before is the JSON of such a run, to show
 exit status is 1 if, for any attack, the other tenant's 99th percentile is 3 times its quiet one or more, or
 health or metrics take over 0.1 s (both only where it is over 0.1 s and 3 times what it is when it is quiet: a
 machine that is busy with something else says nothing), a call of the other tenant or a reload fails, or the
-gateway computes on after the attackers have left.
+gateway computes on after the attackers have left. docs/security.md says which attacks exceed that, and why.
 """
 
 import argparse
