@@ -151,8 +151,8 @@ def add_service(server: grpc.aio.Server, service: GatewayService, boundary: RpcM
         request_deserializer=tolerant(pb.SubmitFeedbackRequest),
         response_serializer=pb.SubmitFeedbackResponse.SerializeToString,
     )
-    # Registered by name, each method has its own queue in gRPC: a burst of one delays no other there.
-    server.add_registered_method_handlers(SERVICE, handlers)
+    # Not as registered methods: of those, grpc.aio does not tell a handler that its caller has left.
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
 
 async def _decide(
