@@ -18,7 +18,7 @@ from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.extras.mirror.mirror import Mirror, Tell
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.records.writer import Records
 from gateway.server.admin.server import ReloadHandler
 from gateway.server.admin.status import Sources, WatchedEngine
@@ -66,8 +66,8 @@ def _edge(
     clock: Clock,
 ) -> _Edge:
     edge = _Edge(dict(replaced))
-    for name, spec in policy.models.items():
-        if name in replaced or isinstance(spec, OpenAIModel):
+    for name, spec in policy.engines.items():
+        if name in replaced:
             continue
         state: SharedEngine | EngineSupervisor
         if board is not None:
@@ -177,7 +177,7 @@ async def running_gateway(
                 operated(operator, sources, reloading=reloading, name=server.address.name)
             )
         for name, spec in policy.models.items():
-            if name in (replaced or {}) or isinstance(spec, OpenAIModel):
+            if name in (replaced or {}) or not spec.has_engine:
                 await server.health.set_model(name, True)
         await asyncio.gather(*(supervisor.start() for supervisor in edge.supervisors))
         if board is not None:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from gateway.app.reload.policy_file import missing_key
-from gateway.backends.base import Backend
-from gateway.backends.openai.backend import CloudBackend
+from gateway.backends.base import Backend, open_backend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.budget import Ledger
@@ -26,7 +25,7 @@ from gateway.pipeline.run import Gate, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
@@ -37,37 +36,37 @@ from gateway.server.admin.threads import in_operator_thread
 _log = structlog.get_logger()
 
 
-def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
-    """Return the key that a cloud model is called with; raises StartupError where its variable is not set."""
-    if spec.api_key_env is None:
+def _api_key(name: str, spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
+    """Return the key that a model is called with; raises StartupError where its variable is not set."""
+    if spec.key_variable is None:
         return None
     if said := missing_key(spec, environ):
         raise StartupError(f"models.{name}.api_key_env: {said}")
-    return environ[spec.api_key_env].strip()
+    return environ[spec.key_variable].strip()
 
 
-class _Clouds:
-    """The cloud models of all policies that are in use: one that two policies name alike is one backend."""
+class _PolicyBackends:
+    """The backends that come and go with policies; a model that two policies name alike is one backend."""
 
     def __init__(self, *, environ: Mapping[str, str], clock: Clock) -> None:
         self._environ = environ
         self._clock = clock
-        self._backends: dict[tuple[str, OpenAIModel], CloudBackend] = {}
-        self._users: Counter[tuple[str, OpenAIModel]] = Counter()
+        self._backends: dict[tuple[str, ModelSpec], Backend] = {}
+        self._users: Counter[tuple[str, ModelSpec]] = Counter()
 
-    def take(self, models: Mapping[str, OpenAIModel]) -> Mapping[str, CloudBackend]:
+    def take(self, models: Mapping[str, ModelSpec]) -> Mapping[str, Backend]:
         """Return the backend of each model, as new or as it runs; all of them or, by StartupError, none."""
         keys = {name: _api_key(name, spec, self._environ) for name, spec in models.items()}
         taken = {}
         for name, spec in models.items():
             backend = self._backends.get((name, spec))
-            taken[name] = backend or CloudBackend(name, spec, api_key=keys[name], clock=self._clock)
+            taken[name] = backend or open_backend(name, spec, api_key=keys[name], clock=self._clock)
         for name, spec in models.items():
             self._backends[name, spec] = taken[name]
             self._users[name, spec] += 1
         return taken
 
-    async def give_back(self, models: Mapping[str, OpenAIModel]) -> None:
+    async def give_back(self, models: Mapping[str, ModelSpec]) -> None:
         """Close those that nobody has taken any more."""
         for each in models.items():
             self._users[each] -= 1
@@ -112,7 +111,7 @@ class Runtime:
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock))
         self._shadow = None if shadow is None else self._shadow_of(shadow)
-        self._clouds = _Clouds(environ=environ, clock=clock)
+        self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
         self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)
         self._budgets = SpendCache(ledger, clock=clock)
 
@@ -146,19 +145,15 @@ class Runtime:
 
     def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
         handoffs = self._desk_of(policy)
-        clouds = {
-            name: spec
-            for name, spec in policy.models.items()
-            if isinstance(spec, OpenAIModel) and name not in self._lasting
-        }
-        backends = {**self._lasting, **self._clouds.take(clouds)}
+        others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
+        backends = {**self._lasting, **self._policy_backends.take(others)}
         dispatcher = Dispatcher(
             backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
         )
 
         async def retire() -> None:
             await dispatcher.drained()
-            await self._clouds.give_back(clouds)
+            await self._policy_backends.give_back(others)
 
         pipeline = Pipeline(
             policy=policy,
@@ -216,10 +211,5 @@ class Runtime:
     def forget(self, before: Policy, after: Policy) -> None:
         """Drop what was learned of the names that mean another model now."""
         for name, spec in after.models.items():
-            if name in before.models and _who(before.models[name]) != _who(spec):
+            if name in before.models and before.models[name].identity != spec.identity:
                 self._vitals.forget(name)
-
-
-def _who(spec: object) -> object:
-    """Return what makes a cloud model the same provider's same model; nothing else tells its health."""
-    return (spec.base_url, spec.model, spec.api_key_env) if isinstance(spec, OpenAIModel) else None

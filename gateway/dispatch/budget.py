@@ -13,7 +13,7 @@ from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
-from gateway.policy.model import LlamaCppModel, OpenAIModel
+from gateway.policy.model import ModelSpec
 from gateway.types import Chunk, Usage
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class Ledger(Protocol):
 
 
 def charge_for(
-    spec: LlamaCppModel | OpenAIModel,
+    spec: ModelSpec,
     *,
     worst_usd_nanos: int,
     usage: Usage | None,
@@ -86,7 +86,7 @@ def charge_for(
     A usage is believed whatever happened after it. Otherwise only an error that says so costs nothing, and
     only if nothing had come back.
     """
-    if usage is not None and isinstance(spec, OpenAIModel):
+    if usage is not None:
         return cost_usd_nanos(spec, usage)
     if worst_usd_nanos == 0:
         return 0
@@ -110,7 +110,7 @@ class BudgetLayer:
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
         turn = attempt.turn
-        worst_usd_nanos = _worst_case(turn)
+        worst_usd_nanos = worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
         _check_callers_limit(turn, worst_usd_nanos)
         with turn.trail.open_call(worst_usd_nanos):
             reservation_id = await self._open(turn, worst_usd_nanos)
@@ -149,7 +149,7 @@ class BudgetLayer:
             model=turn.model,
             unix_s=now_s,
         )
-        if not accounts or not _has_price(turn.spec):
+        if not accounts or turn.spec.price is None:
             return None
         reservation_id = uuid.uuid4().hex
 
@@ -209,16 +209,6 @@ class BudgetLayer:
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return task
-
-
-def _has_price(spec: LlamaCppModel | OpenAIModel) -> bool:
-    return isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
-
-
-def _worst_case(turn: Target) -> int:
-    if isinstance(turn.spec, OpenAIModel) and _has_price(turn.spec):
-        return worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
-    return 0
 
 
 def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from gateway.clock import Deadline
 from gateway.pipeline.assessor import Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.types import Entities, Request
 
 AT_ONCE_BYTES = 1024
@@ -44,7 +44,7 @@ class PolicyAssessor:
         self._policy = policy
         self._assessor = assessor
         self._elsewhere = elsewhere
-        has_masks = any(isinstance(spec, OpenAIModel) and spec.mask for spec in policy.models.values())
+        has_masks = any(spec.masked_types for spec in policy.models.values())
         self._on_loop_bytes = ON_LOOP_BYTES // (MASKED_PASSES if has_masks else 1)
 
     def turn_to_check(

@@ -12,22 +12,22 @@ from pydantic import Field
 from gateway.policy.complexity import Complexity
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
+from gateway.policy.kinds import AnyModel
 from gateway.policy.limits import Limits
+from gateway.policy.llama_cpp import LlamaCppModel
 from gateway.policy.mirror import MirrorPolicy
+from gateway.policy.openai import OpenAIModel
 from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.scorer import Scorer
 from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,
-    LlamaCppModel,
     ModelSpec,
     Name,
-    OpenAIModel,
     Price,
     Seconds,
     Usd,
-    route_of,
 )
 from gateway.policy.strict import Strict
 from gateway.types import Facts, PrivacyClass, Reason
@@ -53,7 +53,6 @@ __all__ = [
     "Resilience",
     "Rule",
     "privacy_class",
-    "route_of",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -293,7 +292,7 @@ class PolicyFile(Strict):
     """The policy of a gateway: what can answer, what is private, what may be spent, who is asked first."""
 
     version: int = Field(ge=1, le=1, description="The version of this format.")
-    models: dict[Name, ModelSpec] = Field(min_length=1, description="What can answer, by name.")
+    models: dict[Name, AnyModel] = Field(min_length=1, description="What can answer, by name.")
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
     budgets: tuple[Budget, ...] = Field((), strict=False, description="Caps on spend; all that apply bind.")
     rules: tuple[Rule, ...] = Field(
@@ -347,7 +346,7 @@ class CompiledRule:
 class Policy:
     """A policy that was checked whole; made by `load`, read by everybody, changed by nobody."""
 
-    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    models: Mapping[str, ModelSpec]
     privacy: PrivacyPolicy
     budgets: tuple[Budget, ...]
     rules: tuple[CompiledRule, ...]
@@ -365,3 +364,8 @@ class Policy:
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
     """Of complexity; None is the one that ships."""
+
+    @property
+    def engines(self) -> Mapping[str, LlamaCppModel]:
+        """The models that an engine process on this host answers for."""
+        return {name: spec for name, spec in self.models.items() if isinstance(spec, LlamaCppModel)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, MirrorResult, Outcome
@@ -171,10 +171,10 @@ def attempt_labels(model: str, policy: Policy) -> tuple[str, str, str, str]:
     return ("chat", *provider_and_model(model, policy.models), model)
 
 
-def provider_and_model(model: str, specs: Mapping[str, LlamaCppModel | OpenAIModel]) -> tuple[str, str]:
+def provider_and_model(model: str, specs: Mapping[str, ModelSpec]) -> tuple[str, str]:
     """Return `gen_ai.provider.name` and `gen_ai.request.model` of a model of the policy."""
     spec = specs[model]
-    return ("openai", spec.model) if isinstance(spec, OpenAIModel) else ("llama_cpp", model)
+    return spec.kind, spec.provider_model or model
 
 
 def counted(folder: Path) -> CollectorRegistry:

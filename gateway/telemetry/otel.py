@@ -27,7 +27,6 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
-from gateway.policy.model import OpenAIModel
 from gateway.telemetry.metrics import provider_and_model
 from gateway.telemetry.report import CallReport
 from gateway.telemetry.traces import AttemptStart, Metadata
@@ -78,7 +77,7 @@ class OtelTraces:
     def _start(self, parent: Span, begun: AttemptStart) -> "OtelAttempt":
         context = set_span_in_context(parent, Context())
         provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
-        kind = SpanKind.CLIENT if isinstance(begun.spec, OpenAIModel) else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if begun.spec.leaves_host else SpanKind.INTERNAL
         span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
         span.set_attributes(_request_attributes(begun, provider, model))
         return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
@@ -193,9 +192,9 @@ def _request_attributes(begun: AttemptStart, provider: str, model: str) -> Mappi
 
 
 def _server(begun: AttemptStart) -> Mapping[str, Value | None]:
-    if not isinstance(begun.spec, OpenAIModel):
+    if begun.spec.server_url is None:
         return {}
-    parts = urlsplit(begun.spec.base_url or "https://api.openai.com")
+    parts = urlsplit(begun.spec.server_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"server.address": parts.hostname, "server.port": port}
 

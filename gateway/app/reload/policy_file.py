@@ -15,7 +15,7 @@ from gateway.policy import source
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.diff.restart import needs_restart
 from gateway.policy.loading.load import load_policy
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.server.admin.threads import in_operator_thread
 
 LOOK_EVERY_S = 1.0
@@ -85,16 +85,16 @@ class WatchedPolicyFile:
         return policy, ReloadResult(outcome="applied", policy_hash=policy.hash, changes=changes)
 
 
-def missing_key(spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
+def missing_key(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     """Return what to say where the variable that holds the key of a model is not set."""
-    if spec.api_key_env is None or environ.get(spec.api_key_env, "").strip():
+    if spec.key_variable is None or environ.get(spec.key_variable, "").strip():
         return None
-    return f"the variable {spec.api_key_env} is not set; set it, or take the model out of the policy"
+    return f"the variable {spec.key_variable} is not set; set it, or take the model out of the policy"
 
 
 def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
     for name, spec in policy.models.items():
-        if isinstance(spec, OpenAIModel) and (said := missing_key(spec, environ)):
+        if said := missing_key(spec, environ):
             yield ("models", name, "api_key_env"), said
 
 

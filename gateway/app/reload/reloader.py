@@ -1,13 +1,13 @@
 """Takes a changed policy into the process that serves: checked whole, then swapped at once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.runtime import Runtime
 from gateway.errors import StartupError
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.server.admin.threads import in_operator_thread
 from gateway.server.grpc.health import Health
 
@@ -61,13 +61,13 @@ class Reloader:
 
 
 async def _tell(health: Health, before: Policy, after: Policy) -> None:
-    """Let health know of the cloud models that came and went."""
-    was, now = _clouds(before.models), _clouds(after.models)
+    """Let health know of the models that came and went; an engine's comes and goes with the engine."""
+    was, now = _without_engine(before), _without_engine(after)
     for name in was - now:
         await health.forget_model(name)
     for name in now - was:
         await health.set_model(name, True)
 
 
-def _clouds(models: Mapping[str, LlamaCppModel | OpenAIModel]) -> set[str]:
-    return {name for name, spec in models.items() if isinstance(spec, OpenAIModel)}
+def _without_engine(policy: Policy) -> set[str]:
+    return policy.models.keys() - policy.engines.keys()

@@ -26,7 +26,6 @@ from gateway.clock import SystemClock
 from gateway.domain.address import Address, claim, parse_address, refused
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
-from gateway.policy.model import LlamaCppModel
 from gateway.server.admin.worker import METRICS_FOLDER
 from gateway.telemetry.logs import LogFormat, configure_logs
 from gateway.telemetry.metrics import Measures, share_numbers
@@ -108,8 +107,7 @@ class Parent:
         self._policy = PolicyPublisher(file, folder)
         self._supervisors = {
             name: EngineSupervisor(name, spec, clock=SystemClock(), on_status=lambda *_: self._write())
-            for name, spec in self._policy.running.models.items()
-            if isinstance(spec, LlamaCppModel)
+            for name, spec in self._policy.running.engines.items()
         }
 
     async def run(self) -> None:

@@ -4,7 +4,6 @@ The checks run over the parts that are right in themselves, so that a file with 
 gets all that is wrong with the others reported.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.entities import ModelEntities
+from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
@@ -25,9 +25,7 @@ from gateway.policy.model import (
     RETRY_AFTER,
     Budget,
     CannedReply,
-    LlamaCppModel,
     ModelSpec,
-    OpenAIModel,
     PrivacyPolicy,
     Resilience,
     Rule,
@@ -39,7 +37,7 @@ Part = TypeVar("Part")
 Finding = tuple[Path, str]
 """Where something is wrong, and what."""
 
-_MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
+_MODEL: TypeAdapter[ModelSpec] = TypeAdapter(AnyModel)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
 _TEST, _MIRROR = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
@@ -51,7 +49,7 @@ class Parts:
 
     names: frozenset[str]
     """Every model that is named, right or not."""
-    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    models: Mapping[str, ModelSpec]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
     replies: Mapping[int, CannedReply]
@@ -107,33 +105,16 @@ def _part(adapter: TypeAdapter[Part], raw: object) -> Part | None:
 
 def _check_models(parts: Parts) -> Iterator[Finding]:
     for name, spec in parts.models.items():
-        path = ("models", name)
-        if isinstance(spec, LlamaCppModel):
-            if spec.kv_cells is not None and spec.kv_cells < spec.context:
-                yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
-            if spec.path.startswith("builtin:") and spec.path != "builtin:demo":
-                yield (*path, "path"), "unknown builtin model (did you mean 'builtin:demo'?)"
-            if (spec.template or "").strip() and not re.search(r"\{[{%]", spec.template or ""):
-                yield (
-                    (*path, "template"),
-                    "must be a Jinja template: its text, not its file; write template: | and the text below",
-                )
-        elif spec.place == "edge":
-            if spec.base_url is None:
-                yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"
-        elif spec.price_per_million_usd is None:
-            yield (
-                (*path, "price_per_million_usd"),
-                "is missing; write {input: ..., output: ...}, or place: edge where a call costs nothing",
-            )
+        for key, message in spec.problems():
+            yield ("models", name, key), message
 
 
 def _check_urls(parts: Parts) -> Iterator[Finding]:
     for name, spec in parts.models.items():
-        if isinstance(spec, OpenAIModel):
-            for key, url in (("base_url", spec.base_url), ("proxy", spec.proxy)):
-                if url is not None and (message := _refuse_url(url)):
-                    yield ("models", name, key), message
+        for key in spec.urls:
+            url = getattr(spec, key)
+            if url is not None and (message := _refuse_url(url)):
+                yield ("models", name, key), message
 
 
 def _refuse_url(url: str) -> str | None:
@@ -164,7 +145,7 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
         path = ("privacy", "entities", index, "model")
         if source.model not in parts.names:
             yield path, f"no model is called{quoted(source.model)}{did_you_mean(source.model, parts.names)}"
-        elif isinstance(parts.models.get(source.model), OpenAIModel):
+        elif (spec := parts.models.get(source.model)) is not None and spec.leaves_host:
             yield path, "must be of kind llama_cpp: the text stays on this host"
 
 

@@ -66,16 +66,16 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     before = parse_policy(POLICY, name="a")
     same = parse_policy(POLICY.replace("complexity >= 0.6", "complexity >= 0.7"), name="b")
     other = parse_policy(POLICY.replace(":9/v1", ":10/v1"), name="c")
-    clouds = keeping._clouds
+    policy_backends = keeping._policy_backends
 
     _, free_before = keeping.pipeline(before)
-    kept = dict(clouds._backends)
+    kept = dict(policy_backends._backends)
     _, free_same = keeping.pipeline(same)
     _, free_other = keeping.pipeline(other)
-    shared = [backend for backend in clouds._backends.values() if backend in kept.values()]
+    shared = [backend for backend in policy_backends._backends.values() if backend in kept.values()]
     await free_before()
-    still_there = len(clouds._backends)
+    still_there = len(policy_backends._backends)
     await free_same()
     await free_other()
 
-    assert (len(kept), len(shared), still_there, len(clouds._backends)) == (1, 1, 2, 0)
+    assert (len(kept), len(shared), still_there, len(policy_backends._backends)) == (1, 1, 2, 0)
