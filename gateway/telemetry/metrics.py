@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import ModelSpec, Policy
 from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
@@ -20,7 +21,6 @@ from gateway.types import Attempt, MirrorResult, Outcome
 MOST_TENANTS = 100
 """Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
 OTHER = "other"
-NANOS = 1_000_000_000
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the library looks for the folder that processes share."""
 
@@ -109,7 +109,7 @@ class Measures:
         self._count(names.MIRRORED, str(mirrored.result))
         for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
-                self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS)
+                self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
     def note_record_error(self) -> None:
         """Count a record that could not be written."""
@@ -132,7 +132,7 @@ class Measures:
             self._note_operation(attempt, attempt_labels(attempt.model, policy))
             if attempt.cost_usd_nanos:
                 tenant = self._tenants.label(report.tenant)
-                self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS)
+                self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
     def _note_operation(self, attempt: Attempt, labels: tuple[str, ...]) -> None:
         error = "" if attempt.outcome is Outcome.ANSWERED else str(attempt.reason or attempt.outcome)

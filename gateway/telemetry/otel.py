@@ -27,12 +27,12 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.metrics import provider_and_model
 from gateway.telemetry.report import CallReport
 from gateway.telemetry.traces import AttemptStart, Metadata
 from gateway.types import Attempt, FinishReason, Outcome, Reason, Scores
 
-NANOS = 1_000_000_000
 SERVICE_NAME = "edge-cloud-gateway"
 _SERVER_ERRORS = {
     "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
@@ -135,7 +135,7 @@ class OtelAttempt:
         if attempt.first_text_ms is not None:
             told["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
         if attempt.cost_usd_nanos:
-            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS
+            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
         if attempt.outcome is not Outcome.ANSWERED:
             told["error.type"] = str(attempt.reason or attempt.outcome)
             self._span.set_status(Status(StatusCode.ERROR))
@@ -206,7 +206,7 @@ def _call_attributes(report: CallReport) -> Mapping[str, Value]:
         "gateway.tenant": report.tenant,
         "gateway.attempts": len(report.attempts),
         "gateway.overhead": report.overhead_s,
-        "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS,
+        "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS_PER_USD,
     }
     if report.code != "OK":
         told["error.type"] = report.code
