@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from gateway.policy.complexity import Complexity
+from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
 from gateway.policy.kinds import AnyModel
@@ -19,7 +19,6 @@ from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.openai import OpenAIModel
 from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.record_keeping import RecordKeeping
-from gateway.policy.scorer import Scorer
 from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,

@@ -18,7 +18,6 @@ from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
-from gateway.policy.loading.policy_test_checks import check_tests
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
@@ -230,8 +229,19 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 
 def _check_tests(parts: Parts) -> Iterator[Finding]:
-    names = frozenset(rule.name for rule in parts.rules.values())
-    yield from check_tests(parts.tests, models=parts.names, rules=names)
+    models, rules = parts.names, frozenset(rule.name for rule in parts.rules.values())
+    for index, test in parts.tests.items():
+        here: Path = ("tests", index, "expect")
+        expect = test.expect
+        if not expect.model_dump(exclude_defaults=True):
+            yield here, "expects nothing; name class, rule, first or never"
+        if expect.rule is not None and expect.rule not in rules:
+            yield (*here, "rule"), f"unknown rule{quoted(expect.rule)}{did_you_mean(expect.rule, rules)}"
+        if expect.first is not None and expect.first not in models:
+            yield (*here, "first"), f"unknown model{quoted(expect.first)}{did_you_mean(expect.first, models)}"
+        for place, name in enumerate(expect.never):
+            if name not in models:
+                yield (*here, "never", place), f"unknown model{quoted(name)}{did_you_mean(name, models)}"
 
 
 def _check_mirror(parts: Parts) -> Iterator[Finding]:

@@ -13,17 +13,16 @@ from typing import cast
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from gateway.complexity.scorer_file import ScorerRefused
+from gateway.complexity.scorer_file import ScorerRefused, read_scorer
 from gateway.errors import PolicyError
+from gateway.policy.complexity import SHIPPED, Complexity, Scorer
 from gateway.policy.loading.air_gap import check_air_gap
 from gateway.policy.loading.checks import check
 from gateway.policy.loading.document import MAX_BYTES, TOO_LONG, Document, read_document
 from gateway.policy.loading.messages import problems_of
-from gateway.policy.loading.named_scorer import problem_of, read_named_scorer
 from gateway.policy.loading.rules import Conditions
 from gateway.policy.model import CompiledRule, Policy, PolicyFile
-from gateway.policy.scorer import Scorer
-from gateway.policy.source import Problem, Source
+from gateway.policy.source import Problem, Source, path_in
 
 
 def default_policy_path() -> Path:
@@ -70,9 +69,10 @@ def parse_policy(
         problems += check_air_gap(document)
     if file is not None and scorer is None:
         try:
-            scorer = read_named_scorer(file.complexity, folder)
+            scorer = _named_scorer(file.complexity, folder)
         except ScorerRefused as refused:
-            problems.append(problem_of(document, file.complexity, refused))
+            said = f"{file.complexity.scorer}: {refused}"
+            problems.append(document.problem(("complexity", "scorer"), said))
     if file is None or problems:
         raise _refused(problems, name)
     source = Source(name=name, lines=document.lines, text=text)
@@ -88,6 +88,13 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
         return PolicyFile.model_validate(document.value), []
     except ValidationError as error:
         return None, list(problems_of(error, document))
+
+
+def _named_scorer(section: Complexity, folder: Path) -> Scorer | None:
+    """Return the scorer that a policy in `folder` names, None for the shipped one; raises ScorerRefused."""
+    if section.scorer == SHIPPED:
+        return None
+    return read_scorer(Path(path_in(folder, section.scorer)).expanduser())
 
 
 def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: Path) -> Policy:
