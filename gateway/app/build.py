@@ -130,12 +130,12 @@ async def running_gateway(
         await server.start()
         reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
         if parts.observability is not None:
-            runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
             sources = _sources(parts.observability, server, active, runtime, engines, clock=clock)
             handler = None if reloads is None else reloads.handler
             await stack.enter_async_context(
                 operated(parts.observability, sources, reloading=handler, name=server.address.name)
             )
+            runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
         await all_of(*(supervisor.start() for supervisor in engines.supervisors))
         if parts.engines is not None:
             watch = parts.engines.watch(clock, _reporter(health, tasks))
