@@ -37,8 +37,10 @@ class Tasks:
         task.add_done_callback(partial(self._end, is_critical=is_critical, where=where))
         return task
 
-    def __len__(self) -> int:
-        return len(self._running)
+    @property
+    def is_idle(self) -> bool:
+        """Whether none runs."""
+        return not self._running
 
     async def drain(self) -> None:
         """Return when all have ended, those too that start meanwhile."""

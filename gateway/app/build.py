@@ -34,6 +34,8 @@ from gateway.telemetry.traces import NO_SPAN
 from gateway.types import MirrorResult
 
 _log = structlog.get_logger()
+OnStatus = Callable[[str, bool], None]
+"""Is told a model's name, and whether its engine takes requests."""
 ANYBODY = Access()
 """Every caller is of one tenant, and nothing is encrypted."""
 
@@ -99,7 +101,8 @@ async def running_gateway(
             stack.push_async_callback(asyncio.to_thread, parts.records.close)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
-        engines = _engines(policy, parts, stack, on_status=_reporter(health, tasks), tasks=tasks, clock=clock)
+        on_status = _reporter(health, tasks)
+        engines = _engines(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
             ledger=ledger,
@@ -115,16 +118,8 @@ async def running_gateway(
         stack.push_async_callback(active.aclose)
         mirror = _mirror(active, parts, stack, clock=clock)
         take_feedback = None if parts.records is None else parts.records.take_feedback
-        server = GatewayServer(
-            GatewayService(active, take_feedback=take_feedback, mirror=mirror),
-            listen=listen,
-            access=access,
-            health=health,
-            observers=(*_observers(parts), runtime.rates.note),
-            tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
-            shares_port=parts.engines is not None,
-            clock=clock,
-        )
+        service = GatewayService(active, take_feedback=take_feedback, mirror=mirror)
+        server = _server(service, parts, runtime, listen=listen, access=access, health=health, clock=clock)
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
@@ -132,20 +127,16 @@ async def running_gateway(
         if parts.observability is not None:
             sources = _sources(parts.observability, server, active, runtime, engines, clock=clock)
             handler = None if reloads is None else reloads.handler
-            await stack.enter_async_context(
-                operated(parts.observability, sources, reloading=handler, name=server.address.name)
-            )
+            name = server.address.name
+            operator = operated(parts.observability, sources, reloading=handler, name=name)
+            await stack.enter_async_context(operator)
             runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
-        await all_of(*(supervisor.start() for supervisor in engines.supervisors))
-        if parts.engines is not None:
-            watch = parts.engines.watch(clock, _reporter(health, tasks))
-            tasks.start("states of the parent's engines", watch, is_critical=True)
+        await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
-        yield RunningGateway(
-            server=server, tasks=tasks, reloader=None if reloads is None else reloads.reloader
-        )
+        reloader = None if reloads is None else reloads.reloader
+        yield RunningGateway(server=server, tasks=tasks, reloader=reloader)
 
 
 def _tasks(health: Health) -> Tasks:
@@ -159,7 +150,7 @@ def _tasks(health: Health) -> Tasks:
     return tasks
 
 
-def _reporter(health: Health, tasks: Tasks) -> Callable[[str, bool], None]:
+def _reporter(health: Health, tasks: Tasks) -> OnStatus:
     """Return what tells health how an engine is."""
 
     def report(model: str, is_serving: bool) -> None:
@@ -184,7 +175,7 @@ def _engines(
     parts: OptionalParts,
     stack: AsyncExitStack,
     *,
-    on_status: Callable[[str, bool], None],
+    on_status: OnStatus,
     tasks: Tasks,
     clock: Clock,
 ) -> _Engines:
@@ -205,6 +196,38 @@ def _engines(
     for backend in engines.backends.values():
         stack.push_async_callback(backend.aclose)
     return engines
+
+
+async def _start(
+    engines: _Engines, parts: OptionalParts, *, on_status: OnStatus, tasks: Tasks, clock: Clock
+) -> None:
+    """Return when every engine that this process owns has loaded its model; raises StartupError."""
+    await all_of(*(supervisor.start() for supervisor in engines.supervisors))
+    if parts.engines is not None:
+        watch = parts.engines.watch(clock, on_status)
+        tasks.start("states of the parent's engines", watch, is_critical=True)
+
+
+def _server(
+    service: GatewayService,
+    parts: OptionalParts,
+    runtime: Runtime,
+    *,
+    listen: ListenSettings,
+    access: Access,
+    health: Health,
+    clock: Clock,
+) -> GatewayServer:
+    return GatewayServer(
+        service,
+        listen=listen,
+        access=access,
+        health=health,
+        observers=(*_observers(parts), runtime.rates.note),
+        tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
+        shares_port=parts.engines is not None,
+        clock=clock,
+    )
 
 
 def _observers(parts: OptionalParts) -> Iterator[Observer]:

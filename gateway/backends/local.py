@@ -142,7 +142,7 @@ class LocalBackend:
         Whoever asks lets the engine be asked again, so one that gets requests is never old news for long.
         """
         age_s = self._clock.monotonic_s() - self._forecast_at_s
-        if age_s > FRESH_S and not self._tasks and self._supervisor.is_serving:
+        if age_s > FRESH_S and self._tasks.is_idle and self._supervisor.is_serving:
             self._tasks.start(f"status of engine {self.name}", self._ask())
         return self._forecast if age_s <= STALE_S and self._supervisor.is_serving else None
 

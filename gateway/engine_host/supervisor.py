@@ -42,7 +42,7 @@ class EngineSupervisor:
         self._spec = spec
         self._clock = clock
         self._on_status = on_status
-        self._tasks = tasks or Tasks()
+        self._tasks = Tasks() if tasks is None else tasks
         self._folder = Path(tempfile.gettempdir()) / f"gateway-engine-{secrets.token_hex(8)}"
         self._process: EngineProcess | None = None
         self._watch: asyncio.Task[None] | None = None

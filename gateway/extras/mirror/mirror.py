@@ -56,7 +56,7 @@ class Mirror:
     def _begin(self, found: MirrorCandidate, policy: Policy) -> None:
         if self._is_closed:
             return
-        if self._tasks:
+        if not self._tasks.is_idle:
             self._tell(_result_of(found, SampleResult.BUSY), policy)
             return
         self._tasks.start("second answer", self._run(found), request_id=found.request.request_id)

@@ -58,7 +58,7 @@ async def test_a_task_that_is_cancelled_or_ends_is_no_failure() -> None:
         await tasks.aclose()
 
     assert ended == ["waited"]
-    assert not tasks
+    assert tasks.is_idle
     assert logs == []
 
 
