@@ -1,7 +1,7 @@
 """Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
-from gateway.engine_host.supervisor import EngineSupervisor
+from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.extras.mirror.mirror import Mirror, Tell
 from gateway.ledger.open import open_ledger
@@ -34,8 +34,6 @@ from gateway.telemetry.traces import NO_SPAN
 from gateway.types import MirrorResult
 
 _log = structlog.get_logger()
-OnStatus = Callable[[str, bool], None]
-"""Is told a model's name, and whether its engine takes requests."""
 ANYBODY = Access()
 """Every caller is of one tenant, and nothing is encrypted."""
 

@@ -24,6 +24,9 @@ HEALTHY_AFTER_S = 60.0
 
 _log = structlog.get_logger()
 
+OnStatus = Callable[[str, bool], None]
+"""Is told a model's name, and whether its engine takes requests."""
+
 
 class EngineSupervisor:
     """Starts an engine, watches it, and starts it again with a growing delay when it ends."""
@@ -34,7 +37,7 @@ class EngineSupervisor:
         spec: LlamaCppModel,
         *,
         clock: Clock,
-        on_status: Callable[[str, bool], None],
+        on_status: OnStatus,
         tasks: Tasks | None = None,
     ) -> None:
         require("edge", because="this policy has a llama_cpp model")
