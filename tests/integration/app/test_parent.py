@@ -32,7 +32,7 @@ ADDRESS = Address("127.0.0.1", 50051)
 async def test_a_worker_that_cannot_be_kept_ends_the_gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start that the system refuses is tried again; a defect ends all, with status 1 and a line in the log."""
+    """A start that the system refuses is tried again; a defect ends all with status 1, and is logged."""
     errors = [BlockingIOError(11, "Resource temporarily unavailable"), KeyError(PRIVATE)]
 
     async def spawn(parent: parents.Parent, number: int) -> None:
