@@ -72,7 +72,7 @@ test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 t
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
 	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging $(shell find tests -name "test_egress_*.py")
 
-test-hostile: setup  ## What an attacker does to others: every attack of docs/security.md, in five minutes.
+test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
@@ -87,10 +87,10 @@ protos: setup  ## Generate gateway/**/v1/ from protos/.
 schema: setup  ## Generate policies/schema.json from the policy's model.
 	@$(BIN)/python -m gateway.policy.loading.schema > policies/schema.json
 
-telemetry: setup  ## Generate the board for Grafana and the tables of docs/telemetry.md.
+telemetry: setup  ## Generate the board for Grafana and the tables of docs/guides/observe.md.
 	@$(BIN)/python tools/telemetry.py
 
-pages: setup  ## Generate the tables of docs/clients.md and docs/policy.md.
+pages: setup  ## Generate the tables of docs/guides/write-a-client.md and docs/guides/write-a-policy.md.
 	@$(BIN)/python tools/pages.py
 
 lock: setup  ## Write the versions that are installed now to constraints.txt.

@@ -1,6 +1,6 @@
 """Write the tables of the docs that are made from the code: `make pages`.
 
-docs/clients.md gets every reason with its statuses and what a caller does, docs/policy.md every key of the
+docs/guides/write-a-client.md gets every reason with its statuses and what a caller does, docs/guides/write-a-policy.md every key of the
 policy with what it takes.
 """
 
@@ -163,8 +163,8 @@ def _values(key: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 PAGES: Mapping[str, Mapping[str, Any]] = {
-    "clients.md": {"reasons": reasons_table},
-    "policy.md": {"keys": keys_table},
+    "guides/write-a-client.md": {"reasons": reasons_table},
+    "guides/write-a-policy.md": {"keys": keys_table},
 }
 """Page -> name of a table -> what makes it."""
 

@@ -1,6 +1,6 @@
 """Write what is made from the metrics' definitions: `make telemetry`.
 
-docs/dashboards/gateway.json, a board for Grafana, and the tables of docs/telemetry.md.
+docs/dashboards/gateway.json, a board for Grafana, and the tables of docs/guides/observe.md.
 """
 
 import json
@@ -13,7 +13,7 @@ from gateway.telemetry.catalogue import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 BOARD = ROOT / "docs" / "dashboards" / "gateway.json"
-PAGE = ROOT / "docs" / "telemetry.md"
+PAGE = ROOT / "docs" / "guides" / "observe.md"
 
 WINDOW = "[$__rate_interval]"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -1,10 +1,10 @@
-"""docs/dispatch.md says what gateway/errors.py says."""
+"""docs/explanations/dispatch.md says what gateway/errors.py says."""
 
 from gateway.errors import AttemptError, BackendError, NotTried
 from gateway.ledger.states import NEXT
 from tests.support.repository import ROOT
 
-TEXT = (ROOT / "docs" / "dispatch.md").read_text()
+TEXT = (ROOT / "docs" / "explanations" / "dispatch.md").read_text()
 
 
 def kinds_of(base: type[AttemptError]) -> list[type[AttemptError]]:

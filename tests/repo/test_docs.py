@@ -14,7 +14,7 @@ from gateway.cli.app import COMMANDS, load_command
 from tests.support.repository import ROOT
 from tests.support.rooms import LAYERS
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 
 
