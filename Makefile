@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := build/docs-venv
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
-	protos schema telemetry pages lock clean
+	bench-records bench-share soak test-random test-egress test-hostile chaos compose-test \
+	protos pages docs lock clean
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,18 +85,21 @@ compose-test: setup  ## Build the image and hold the compose stack to its word, 
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
-schema: setup  ## Generate policies/schema.json from the policy's model.
-	@$(BIN)/python -m gateway.policy.loading.schema > policies/schema.json
-
-telemetry: setup  ## Generate the board for Grafana and the tables of docs/guides/observe.md.
-	@$(BIN)/python tools/telemetry.py
-
-pages: setup  ## Generate the tables of docs/guides/write-a-client.md and docs/guides/write-a-policy.md.
+pages: setup  ## Generate docs/reference/, the schema of a policy and the board for Grafana.
 	@$(BIN)/python tools/pages.py
 
-lock: setup  ## Write the versions that are installed now to constraints.txt.
+docs: $(DOCS)/.installed  ## Build the documentation as a site in build/site/; a dead link fails.
+	@$(DOCS)/bin/mkdocs build --quiet --strict
+
+$(DOCS)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(DOCS)
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
+	@$(DOCS)/bin/pip --disable-pip-version-check --quiet install -c constraints.txt -r $(DOCS)/requirements.txt
+	@touch $@
+
+lock: setup $(DOCS)/.installed  ## Write the versions that are installed now to constraints.txt.
 	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \
-	  $(BIN)/pip freeze --all --exclude-editable --exclude pip; } > constraints.txt
+	  for bin in $(BIN) $(DOCS)/bin; do $$bin/pip freeze --exclude-editable --exclude pip --exclude setuptools; done | sort -fu; } > constraints.txt
 
 clean:  ## Remove the environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
