@@ -89,7 +89,8 @@ pages: setup  ## Generate docs/reference/, the schema of a policy and the board 
 	@$(BIN)/python tools/pages.py
 
 docs: $(DOCS)/.installed  ## Build the documentation as a site in build/site/; a dead link fails.
-	@$(DOCS)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	@echo "docs: build/site/index.html"
 
 $(DOCS)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(DOCS)

@@ -45,7 +45,7 @@ def _section(
         yield table(_HEAD, (_row(name, key, schema, name in required) for name, key in keys.items()))
     for name, key in keys.items():
         if len(names := _resolve(key.get("items", key), schema).get("enum", ())) > MANY:
-            yield f"Values of `{name}`: {', '.join(f'`{each}`' for each in names)}."
+            yield paragraph(f"Values of `{name}`: {', '.join(f'`{each}`' for each in names)}.")
     for name, key in keys.items():
         yield from _below(f"{path}.{name}".lstrip("."), key, schema)
 
