@@ -141,7 +141,7 @@ class PrivacyPolicy(Strict):
         (),
         strict=False,
         max_length=200,
-        description="Words and phrases that are a SECRET wherever they stand, in capitals or not.",
+        description="Words and phrases that are a SECRET wherever they are, in capitals or not.",
     )
     patterns: tuple[ExtraPattern, ...] = Field(
         (),
