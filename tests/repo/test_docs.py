@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_every_page_is_found_from_the_first() -> None:
     assert pages - {"index.md"} == pages & set(re.findall(r"\]\(([^)]+\.md)\)", index))
     navigation = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
     assert sorted(navigation) == sorted(pages)
+
+
+@pytest.mark.parametrize("name", ["request", "reservation", "streams"])
+def test_drawings_are_read_in_light_and_dark(name: str) -> None:
+    """A drawing has text as text, a title, colours for both, and nothing from elsewhere."""
+    drawing = (ROOT / "docs" / "images" / f"{name}.svg").read_text(encoding="utf-8")
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawing).iter()}
+    assert {"title", "desc", "text", "style"} <= tags
+    assert not tags & {"image", "script", "foreignObject"}
+    assert "prefers-color-scheme: dark" in drawing
+    assert re.findall(r"https?://[^\s\"]+", drawing) == ["http://www.w3.org/2000/svg"]
 
 
 def _commands(page: Path) -> Iterator[str]:
