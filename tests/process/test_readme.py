@@ -25,9 +25,9 @@ def block(language: str, holds: str) -> str:
 def comparable(output: str) -> str:
     """Return an output without what is another run's or another version's: ids, and milliseconds of attempts.
 
-    Those are the 32 hexadecimal digits of the request, the 12 of the policy, whose hash covers the defaults of
-    all keys there are, and the two numbers that follow an attempt's outcome. Spaces between columns follow
-    from the width of these.
+    Those are the 32 hexadecimal digits of the request, the 12 of the policy, whose hash covers the defaults
+    of all keys, and the two numbers that follow an attempt's outcome. Spaces between columns follow from the
+    width of these.
     """
     output = re.sub(r"\b([0-9a-f]{32}|[0-9a-f]{12})\b", "ID", output)
     output = re.sub(r"^(\w+ +answered +)\d+ +\d+", r"\1MS MS", output, flags=re.M)
