@@ -74,7 +74,7 @@ def test_every_page_is_found_from_the_first() -> None:
     assert sorted(navigation) == sorted(pages)
 
 
-@pytest.mark.parametrize("name", ["request", "reservation", "streams"])
+@pytest.mark.parametrize("name", ["egress", "request", "reservation", "streams"])
 def test_drawings_are_read_in_light_and_dark(name: str) -> None:
     """A drawing has text as text, a title, colours for both, and nothing from elsewhere."""
     drawing = (ROOT / "docs" / "images" / f"{name}.svg").read_text(encoding="utf-8")
