@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DOCS := build/docs-venv
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
-	bench-records bench-share soak test-random test-egress test-hostile chaos compose-test \
+	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
 	protos pages docs lock clean
 
 help:  ## Show this list.
@@ -100,7 +100,7 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 
 lock: setup $(DOCS)/.installed  ## Write the versions that are installed now to constraints.txt.
 	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \
-	  for bin in $(BIN) $(DOCS)/bin; do $$bin/pip freeze --exclude-editable --exclude pip --exclude setuptools; done | sort -fu; } > constraints.txt
+	  for bin in $(BIN) $(DOCS)/bin; do $$bin/pip freeze --all --exclude-editable --exclude pip; done | sort -fu; } > constraints.txt
 
 clean:  ## Remove the environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
