@@ -8,7 +8,9 @@ import sys
 from gateway.client import CallFailed, SyncGatewayClient, prompt
 from gateway.v1 import gateway_pb2 as pb
 
-server, question = sys.argv[1:3]
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+server, question = sys.argv[1:]
 with SyncGatewayClient(server) as gateway:
     try:
         answer = gateway.generate(prompt(question), timeout_s=30)  # Bounds all that is done for the call.

@@ -33,8 +33,10 @@ async def main(server: str, question: str) -> None:
         print(f"\n({pb.Route.Name(answer.route)}, {answer.model}, {answer.cost_usd} USD)")
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 try:
-    asyncio.run(main(*sys.argv[1:3]))
+    asyncio.run(main(*sys.argv[1:]))
 except StreamIncomplete as cut:
     sys.exit(f"\nthe answer is not complete: {cut}")
 except CallFailed as failed:

@@ -16,6 +16,7 @@ fixed integers, so that every run on every machine writes the same bytes:
 """
 
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -169,8 +170,8 @@ def layer(index: int, random: np.random.RandomState) -> dict[str, NDArray[np.flo
     return weights
 
 
-def write(path: Path) -> None:
-    """Write the model."""
+def write(path: Path, *, add: Callable[[gguf.GGUFWriter], None] = lambda writer: None) -> None:
+    """Write the model; `add` may put more into its metadata."""
     random = np.random.RandomState(20_260_101)  # Its stream of integers never changes, says NumPy.
     merges = word_merges()
     tokens = vocabulary(merges)
@@ -178,6 +179,7 @@ def write(path: Path) -> None:
     writer.add_name("constructed")
     writer.add_description("Constructed, not trained; see tools/make_constructed_model.py.")
     writer.add_license("Apache-2.0")
+    add(writer)
     write_head(
         writer, context=CONTEXT_TOKENS, embedding=EMBEDDING, layers=LAYERS, feed_forward=FEED_FORWARD,
         heads=HEADS, kv_heads=HEADS, rope_base=ROPE_BASE, norm_epsilon=1e-6,

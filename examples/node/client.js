@@ -20,6 +20,10 @@ const errorDetails = protobuf.loadSync(file("error_details.proto"));
 const serviceConfig = readFileSync(file("../../gateway/client/service_config.json"), "utf8");
 const { GATEWAY_TLS_CA: ca, GATEWAY_API_KEY: key } = process.env;
 const [server, question] = process.argv.slice(2);
+if (question === undefined) {
+  console.error('node client.js 127.0.0.1:50051 "What is a hash table?"');
+  process.exit(1);
+}
 const gateway = new GatewayService(
   server,
   ca ? grpc.credentials.createSsl(readFileSync(ca)) : grpc.credentials.createInsecure(),

@@ -1,13 +1,13 @@
 """The one seam of the gateway: what every model looks like to dispatch."""
 
 import math
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from gateway.clock import Deadline
 from gateway.policy.escalation import Escalate
-from gateway.types import Chunk, EgressPermit, Reply, Request
+from gateway.types import Chunk, EgressPermit, GenerationConfig, Reply, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,17 @@ class Call:
     """Whether the last message is the beginning of the answer, of which only what follows is wanted."""
     escalate: Escalate | None = None
     """When the answer may be dropped for the next model's; None: whoever is asked has to answer."""
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    """What the policy that runs says of temperature and the like: for an engine, which outlives a reload."""
+
+
+def sampling_parameters(config: GenerationConfig, defaults: Mapping[str, float]) -> dict[str, float]:
+    """Return how tokens are to be picked, by the names of the APIs: the caller's values over the policy's.
+
+    What is not there is the model's to choose.
+    """
+    asked = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
+    return {**defaults, **{name: value for name, value in asked.items() if value is not None}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

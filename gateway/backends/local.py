@@ -10,7 +10,7 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
-from gateway.backends.base import Call, QueueForecast
+from gateway.backends.base import Call, QueueForecast, sampling_parameters
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.types import Chunk, FinishReason, Reason, Reply, TokenConfidence, Usage
@@ -210,14 +210,12 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
         tenant=call.request.tenant,
         messages=[engine_pb2.Message(role=m.role, content=m.content) for m in call.request.messages],
         max_tokens=call.max_tokens,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        seed=config.seed,
         stop=config.stop,
         json_schema=config.json_schema,
         continue_final_message=call.continue_final_message,
         logprobs=None if call.escalate is None else 0,
         logprob_tokens=None if call.escalate is None else call.escalate.window_tokens,
+        **sampling_parameters(config, call.sampling),  # type: ignore[arg-type]  # top_k and seed are whole numbers.
     )
 
 

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from gateway import __version__
 from gateway.cli.exits import FAILED, MISUSED, CommandFailed
-from gateway.cli.help_pages import SETTINGS, prepare
+from gateway.cli.help_pages import SETTINGS, fit, prepare
 from gateway.domain.optional import server_line
 from gateway.errors import InputRefused, PolicyError, StartupError, WorkRefused
 
@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "gateway.cli.demo.command:demo",
         "Show every route once, on real parts, without an account or a download.",
     ),
+    "help": ("gateway.cli.app:help_", "Show the help of a command."),
 }
 """Name -> where the command is, and the first sentence of its help (a test compares the two)."""
 
@@ -80,7 +81,7 @@ class _LazyCommands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the real command in the place of its summary."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load_command(name) if name else command, rest
+        return name, fit(load_command(name), name) if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what is wrong with a value of an option is said in our words, not pydantic's."""
@@ -125,8 +126,22 @@ def gateway(
 
     And in another: gateway generate "What is a hash table?"
 
-    The help of each command has an example: gateway generate --help
+    With a model of your own: gateway serve --model FILE.gguf
+
+    The help of each command has an example: gateway help generate
     """
+
+
+def help_(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="As in: policy check.", show_default=False)
+    ] = None,
+) -> None:
+    """Show the help of a command.
+
+    Example: gateway help policy check
+    """
+    app([*(command or []), "--help"], prog_name="gateway")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from gateway.cli.connection import API_KEY_VARIABLE
 from gateway.cli.exits import ANSWERED, CANNED, CommandFailed
 from gateway.cli.render import (
     ATTEMPT_COLUMNS,
+    answer_line,
     answer_rows,
     attempt_rows,
     decision_rows,
@@ -42,7 +43,7 @@ async def ask_once(
         except CallFailed as error:
             raise command_failed(error, client.target) from error
     printer.answer(response)
-    return _status(response)
+    return status_of(response)
 
 
 async def ask_stream(
@@ -55,7 +56,7 @@ async def ask_stream(
                 printer.event(event)
         except CallFailed as error:
             raise command_failed(error, client.target) from error
-    return _status(events.answer)
+    return status_of(events.answer)
 
 
 def command_failed(error: CallFailed, server: str) -> CommandFailed:
@@ -86,8 +87,10 @@ class JsonPrinter:
 class TextPrinter:
     """The answer on standard output; on standard error, how it came about."""
 
-    def __init__(self, *, verbose: bool) -> None:
-        self._shows_decision = verbose or sys.stderr.isatty()
+    def __init__(self, *, shows_decision: bool, shows_source: bool = False) -> None:
+        """`shows_decision`: all about it; `shows_source`: in one line, who answered at which price."""
+        self._shows_decision = shows_decision
+        self._shows_source = shows_source
         self._is_terminal = sys.stdout.isatty()
         self._written = ""
 
@@ -107,6 +110,8 @@ class TextPrinter:
             print(f"gateway: {answer_rows(response)[0][1]}", file=sys.stderr)
             if response.degraded.ticket_id:
                 print(f"gateway: {answer_rows(response)[1][1]}", file=sys.stderr)
+        elif self._shows_source:
+            print(f"({answer_line(response)})", file=sys.stderr)
 
     def event(self, event: pb.StreamGenerateResponse) -> None:
         """Print the part of the answer that the event brings."""
@@ -136,5 +141,6 @@ class TextPrinter:
         self._written = ""
 
 
-def _status(response: pb.GenerateResponse) -> int:
+def status_of(response: pb.GenerateResponse) -> int:
+    """Return the exit status that an answer means."""
     return CANNED if response.HasField("degraded") else ANSWERED

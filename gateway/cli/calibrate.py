@@ -20,60 +20,67 @@ _NEEDS = (
 )
 
 
+Input = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        metavar="FILE",
+        help="What --decisions of gateway serve named; full files and those of workers count, too.",
+        rich_help_panel=_SHARE,
+    ),
+]
+TargetCloudShare = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, metavar="X", help="Of all requests, from 0 to 1.", rich_help_panel=_SHARE),
+]
+MaxUsdPerDay = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="N",
+        help="What an average day may cost. With both targets the smaller share wins.",
+        rich_help_panel=_SHARE,
+    ),
+]
+RuleName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Whose threshold is set; needed where several rules compare complexity with a number.",
+        rich_help_panel=_SHARE,
+    ),
+]
+Write = Annotated[
+    bool,
+    typer.Option(
+        "--write",
+        help="Set the number in the policy file; no other character changes.",
+        rich_help_panel=_SHARE,
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A local model of the policy.", rich_help_panel=_MODEL),
+]
+Labelled = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='JSON lines {"text", "answer"}: a string, several, or null where no answer is right.',
+        rich_help_panel=_MODEL,
+    ),
+]
+
+
 def calibrate(
     *,
-    input_: Annotated[
-        Path | None,
-        typer.Option(
-            "--input",
-            metavar="FILE",
-            help="What --decisions of gateway serve named; full files and those of workers count, too.",
-            rich_help_panel=_SHARE,
-        ),
-    ] = None,
-    target_cloud_share: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=1.0, metavar="X", help="Of all requests, from 0 to 1.", rich_help_panel=_SHARE
-        ),
-    ] = None,
-    max_usd_per_day: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            metavar="N",
-            help="What an average day may cost. With both targets the smaller share wins.",
-            rich_help_panel=_SHARE,
-        ),
-    ] = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Whose threshold is set; needed where several rules compare complexity with a number.",
-            rich_help_panel=_SHARE,
-        ),
-    ] = None,
-    write: Annotated[
-        bool,
-        typer.Option(
-            "--write",
-            help="Set the number in the policy file; no other character changes.",
-            rich_help_panel=_SHARE,
-        ),
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A local model of the policy.", rich_help_panel=_MODEL),
-    ] = None,
-    labelled: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help='JSON lines {"text", "answer"}: a string, several, or null where no answer is right.',
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    input_: Input = None,
+    target_cloud_share: TargetCloudShare = None,
+    max_usd_per_day: MaxUsdPerDay = None,
+    rule: RuleName = None,
+    write: Write = False,
+    model: ModelName = None,
+    labelled: Labelled = None,
     policy: PolicyFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:

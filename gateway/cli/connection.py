@@ -3,12 +3,14 @@
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.domain.address import parse_listen
@@ -30,15 +32,37 @@ TlsCert = Annotated[
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of our certificate.")]
 
 
-def connect(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where a gateway is, and what a client shows and trusts there."""
+
+    server: str
+    tls: ClientTls | None
+    api_key: str | None = field(repr=False)
+
+    def client(self) -> GatewayClient:
+        """Return a client for an event loop."""
+        return GatewayClient(self.server, tls=self.tls, api_key=self.api_key)
+
+    def blocking_client(self) -> SyncGatewayClient:
+        """Return a client for code without an event loop."""
+        return SyncGatewayClient(self.server, tls=self.tls, api_key=self.api_key)
+
+
+def connect(server: str, **options: Any) -> GatewayClient:
+    """Return a client of the connection that `connection` makes of the same; raises as it does."""
+    return connection(server, **options).client()
+
+
+def connection(
     server: str,
     *,
     tls_ca: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     environ: Mapping[str, str],
-) -> GatewayClient:
-    """Return a client; raises CommandFailed for a URL, and for files that cannot be read or are too few.
+) -> Connection:
+    """Check what options say; raises CommandFailed for a URL and for files that are missing or no PEM.
 
     Raises StartupError for an address that is none.
     """
@@ -53,7 +77,7 @@ def connect(
     if tls_ca is not None:
         _check(tls_ca, tls_cert, tls_key)
         tls = ClientTls(ca=_read(tls_ca), cert=_read(tls_cert), key=_read(tls_key))
-    return GatewayClient(server, tls=tls, api_key=_api_key(environ))
+    return Connection(server=server, tls=tls, api_key=_api_key(environ))
 
 
 def _api_key(environ: Mapping[str, str]) -> str | None:

@@ -32,7 +32,7 @@ from gateway.types import Decision, PrivacyClass, Request, Scores
 
 
 def explain(
-    text: Text,
+    text: Text = None,
     *,
     as_json: Json = False,
     policy: PolicyFile = None,

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
+from gateway.cli.chat import Chat
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connection
+from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import (
     DEFAULT_SERVER,
     Json,
@@ -25,26 +29,46 @@ from gateway.cli.options import (
 from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 
+Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")]
+IsChat = Annotated[
+    bool,
+    typer.Option(
+        "--chat", help="Go on asking: each line is a turn, and the model sees those before. Ctrl-D ends it."
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print the answer alone, on a terminal, too; a canned reply is said to be one.",
+    ),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the decision even when standard error is no terminal.")
+]
+NoDegraded = Annotated[bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")]
+TimeoutS = Annotated[
+    float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
+]
+
 
 def generate(
-    text: Text,
+    text: Text = None,
     *,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")] = False,
+    stream: Stream = False,
+    chat: IsChat = False,
+    quiet: Quiet = False,
     as_json: Json = False,
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Show the decision even when standard error is no terminal."),
-    ] = False,
+    verbose: Verbose = False,
     system: SystemText = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     privacy_class: PrivacyClassName = None,
     max_cost_usd: MaxCost = None,
     label: Labels = None,
-    no_degraded: Annotated[
-        bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")
-    ] = False,
-    timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
+    no_degraded: NoDegraded = False,
+    timeout_s: TimeoutS = 60.0,
     server: Server = DEFAULT_SERVER,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
@@ -60,10 +84,14 @@ def generate(
 
     Example: gateway generate --stream "Explain what a hash table is"
 
-    Example: echo "Summarise: ..." | gateway generate --json - | jq .route
+    Example: git diff | gateway generate --quiet --system "Summarise this change"
+
+    Example: gateway generate --chat
     """
+    if quiet and (verbose or as_json):
+        raise CommandFailed("--quiet does not go with --verbose and --json: both say more", status=MISUSED)
     request = prompt(
-        read_text(text),
+        "" if chat else read_text(text),
         system=system,
         max_tokens=max_tokens,
         temperature=temperature,
@@ -72,11 +100,22 @@ def generate(
         allow_degraded=False if no_degraded else None,
         labels=read_labels(label),
     )
-    printer = JsonPrinter() if as_json else TextPrinter(verbose=verbose)
+    gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+    printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
+    if chat:
+        del request.messages[-1]  # The turns bring their own.
+        with gateway.blocking_client() as client:
+            turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream)
+            raise typer.Exit(turns.run(text))
     ask = ask_stream if stream else ask_once
 
     async def run() -> int:
-        client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
-        return await ask(client, request, timeout_s=timeout_s, printer=printer)
+        return await ask(gateway.client(), request, timeout_s=timeout_s, printer=printer())
 
     raise typer.Exit(asyncio.run(run()))
+
+
+def _text_printer(*, chat: bool, quiet: bool, verbose: bool) -> TextPrinter:
+    """Return what prints an answer: on a terminal with how it came about, in a conversation in one line."""
+    on_terminal = sys.stderr.isatty() and not quiet
+    return TextPrinter(shows_decision=verbose or (on_terminal and not chat), shows_source=on_terminal)

@@ -1,11 +1,62 @@
-"""How the help of commands is printed: paragraphs as wide as the terminal, and -h beside --help."""
+"""How the help of commands is printed: paragraphs as wide as the terminal, options in groups."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 AS_IT_STANDS = "\b"
 """Begins a paragraph whose lines stay as they are, as in click."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "serve": {
+        "What answers": ("policy", "model", "cloud", "price", "base_url", "show_policy"),
+        "Change of the policy while it runs": ("watch_policy", "allow_loosening", "shadow"),
+        "Where it listens": ("listen", "max_request_bytes", "workers"),
+        "Who may call": (
+            "keys", "tls_cert", "tls_key", "tls_client_ca", "trust_tenant_header", "guard_health", "insecure",
+        ),
+        "What leaves this host, and what is kept": ("air_gap", "state", "decisions"),
+        "Telemetry": ("log_format", "metrics", "otlp", "own_traces", "admin"),
+        "Life cycle": ("drain_s", "grace_s"),
+    },
+    "generate": {
+        "The answer": ("max_tokens", "temperature", "system", "stream", "chat"),
+        "What is printed": ("quiet", "verbose", "as_json"),
+        "How it is routed": ("privacy_class", "max_cost_usd", "label", "no_degraded"),
+        "Which gateway": ("server", "timeout_s", "tls_ca", "tls_cert", "tls_key"),
+    },
+}  # fmt: skip
+"""By command: the options of each group, for commands that have more than a screen of them."""
+MANY_VARIABLES = 5
+"""From so many on, their common form is said once: a line for each would double the page."""
+
+
+def fit(command: Any, name: str) -> Any:
+    """Change a command so that its options take few lines of a terminal; return it."""
+    groups = {option: group for group, options in GROUPS.get(name, {}).items() for option in options}
+    order = {group: number for number, group in enumerate(GROUPS.get(name, {}), start=1)}
+    command.params.sort(key=lambda each: order.get(groups.get(each.name, ""), 0))  # Stable.
+    named_alike = [each for each in command.params if _has_usual_variable(each)]
+    for each in command.params:
+        if getattr(each, "is_flag", False):
+            each.metavar = ""
+        if each.name in groups:
+            each.rich_help_panel = groups[each.name]
+    if len(named_alike) >= MANY_VARIABLES:
+        for each in named_alike:
+            each.show_envvar = False
+        example = named_alike[-1]
+        command.help += (
+            f"\n\nMost options can be set by a variable, too: {example.opts[0]} by {example.envvar}."
+        )
+    for below_name, below in getattr(command, "commands", {}).items():
+        fit(below, f"{name} {below_name}")
+    return command
+
+
+def _has_usual_variable(option: Any) -> bool:
+    return getattr(option, "envvar", None) == f"GATEWAY_{option.name.upper()}"
 
 
 def prepare(command: Any) -> Any:

@@ -13,8 +13,14 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import Json
 from gateway.cli.scorers import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
-from gateway.complexity.scorer_file import write_scorer
-from gateway.offline.learning import Learned, TooFewOutcomes
+from gateway.offline.learning import (
+    Learned,
+    TooFewOutcomes,
+    interval_text,
+    measured,
+    objections_to,
+    scorer_text,
+)
 from gateway.offline.learning import learn as learned_from
 from gateway.offline.outcomes import BadOutcome, QualityOutcome, gains_of, read_outcomes
 from gateway.offline.recorded_outcomes import RecordedOutcomes, harvest
@@ -24,29 +30,32 @@ from gateway.policy.scorer import Scorer
 from gateway.records.codec import BadRecord
 from gateway.records.reading import read_lines
 
+Output = Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer to write.")]
+Outcomes = Annotated[
+    Path | None, typer.Option("--outcomes", metavar="FILE", help="JSON lines; `-` is standard input.")
+]
+Decisions = Annotated[
+    Path | None, typer.Option("--decisions", metavar="FILE", help="What --decisions of gateway serve named.")
+]
+Base = Annotated[
+    str,
+    typer.Option("--base", metavar="FILE", help="The scorer to begin from; `shipped` is the one that ships."),
+]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept", help="Write a scorer that is no better than chance, or that serves a tenant worse."
+    ),
+]
+
 
 def learn(
     *,
-    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer to write.")],
-    outcomes: Annotated[
-        Path | None, typer.Option("--outcomes", metavar="FILE", help="JSON lines; `-` is standard input.")
-    ] = None,
-    decisions: Annotated[
-        Path | None,
-        typer.Option("--decisions", metavar="FILE", help="What --decisions of gateway serve named."),
-    ] = None,
-    base: Annotated[
-        str,
-        typer.Option(
-            "--base", metavar="FILE", help="The scorer to begin from; `shipped` is the one that ships."
-        ),
-    ] = "shipped",
-    accept: Annotated[
-        bool,
-        typer.Option(
-            "--accept", help="Write a scorer that is no better than chance, or that serves a tenant worse."
-        ),
-    ] = False,
+    output: Output,
+    outcomes: Outcomes = None,
+    decisions: Decisions = None,
+    base: Base = "shipped",
+    accept: Accept = False,
     as_json: Json = False,
 ) -> None:
     """Learn a complexity scorer from outcomes of your own traffic.
@@ -81,7 +90,7 @@ def learn(
     rows += () if found is None else (*found.joined, *found.mirrored)
     where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
     learned = _learned(rows, scorer, where=f"{where}: ", records=_said_of(found))
-    objections = _objections(learned)
+    objections = objections_to(learned)
     is_written = accept or not objections
     if is_written:
         _write(output, learned, scorer)
@@ -117,25 +126,11 @@ def _show(
 ) -> None:
     if as_json:
         tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
-        fields = {**_fields(learned, found), **tenants, "objections": objections, "written": is_written}
+        records = {} if found is None else {"records": _counts(found)}
+        fields = {**measured(learned), **records, **tenants, "objections": objections, "written": is_written}
         print(json.dumps(fields, indent=2))
     else:
         print("\n".join([*_rows(learned, found), *_tenant_rows(learned.tenants)]))
-
-
-def _objections(learned: Learned) -> list[str]:
-    """Return why a scorer should not be used."""
-    said = []
-    if learned.is_chance:
-        said.append(f"on held outcomes it is no better than chance (APGR {_measure(learned.after)})")
-    for each in learned.tenants:
-        if each.is_worse:
-            low, high = each.difference
-            said.append(
-                f"for tenant {each.tenant or 'without a name'} it is worse than the scorer that was there"
-                f" (APGR {each.after:.3f} in place of {each.before:.3f}, 95 %: {low:+.3f} to {high:+.3f})"
-            )
-    return said
 
 
 def _read(path: Path) -> list[QualityOutcome]:
@@ -170,29 +165,12 @@ def _said_of(found: RecordedOutcomes | None) -> str:
 
 
 def _write(path: Path, learned: Learned, base: Scorer) -> None:
-    text = write_scorer(
-        weights=tuple(learned.weights.tolist()), intercept=learned.intercept, slope=learned.slope,
-        is_calibrated=True,
-        notes={"made_by": "gateway learn", "base_sha256": base.sha256, **_fields(learned, None)},
-    )  # fmt: skip
     draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(scorer_text(learned, base), encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _fields(learned: Learned, found: RecordedOutcomes | None) -> dict[str, object]:
-    records = {} if found is None else {"records": _counts(found)}
-    return {
-        "outcomes": learned.rows,
-        "weights": "moved" if learned.is_moved else "kept",
-        "apgr_before": [round(value, 4) for value in learned.before],
-        "apgr_after": [round(value, 4) for value in learned.after],
-        "calibration_error": round(learned.calibration_error, 4),
-        **records,
-    }
 
 
 def _counts(found: RecordedOutcomes) -> dict[str, int]:
@@ -224,14 +202,10 @@ def _rows(learned: Learned, found: RecordedOutcomes | None) -> list[str]:
     kept = "moved" if learned.is_moved else "kept: the outcomes do not speak for others"
     rows = [] if found is None else [(f"records: {name}", str(n)) for name, n in _counts(found).items()]
     rows += [("outcomes", str(learned.rows)), ("weights", kept)]
-    rows.append(("APGR before", f"{_measure(learned.before)}; 0.5 is chance"))
-    rows.append(("APGR after", _measure(learned.after)))
+    rows.append(("APGR before", f"{interval_text(learned.before)}; 0.5 is chance"))
+    rows.append(("APGR after", interval_text(learned.after)))
     rows.append(("calibration error", f"{learned.calibration_error:.3f}"))
     return [f"{name:20}{value}" for name, value in rows]
-
-
-def _measure(value: tuple[float, float, float]) -> str:
-    return f"{value[0]:.3f}, 95 %: {value[1]:.3f} to {value[2]:.3f}"
 
 
 def _tenant_rows(tenants: tuple[TenantShare, ...]) -> list[str]:

@@ -14,10 +14,10 @@ DEFAULT_SERVER = "127.0.0.1:50051"
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 
 Text = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="TEXT",
-        help="What to ask; `-` reads it from standard input, since arguments show in the process list.",
+        help="What to ask; without it, or with `-`, standard input is read, which shows in no process list.",
         show_default=False,
     ),
 ]
@@ -34,30 +34,53 @@ PolicyFile = Annotated[
 SystemText = Annotated[
     str | None, typer.Option("--system", metavar="TEXT", help="Instructions for the model.")
 ]
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="The most tokens to generate.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, metavar="N", help="The most tokens to generate.")]
 Temperature = Annotated[
-    float | None, typer.Option(min=0.0, max=2.0, help="0 always takes the likeliest token.")
+    float | None, typer.Option(min=0.0, max=2.0, metavar="X", help="0 always takes the likeliest token.")
 ]
 PrivacyClassName = Annotated[
     ClassName | None,
-    typer.Option("--privacy-class", help="Treat the request as at least this private.", show_default=False),
+    typer.Option(
+        "--privacy-class",
+        metavar="CLASS",
+        help="Treat the request as at least this private: public, internal, confidential or restricted.",
+        show_default=False,
+    ),
 ]
 MaxCost = Annotated[
-    float | None, typer.Option(min=0.0, help="What the request may cost; 0 allows free models only.")
+    float | None,
+    typer.Option(min=0.0, metavar="USD", help="What the request may cost; 0 allows free models only."),
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="KEY=VALUE", help="A claim that rules may read; repeatable."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the names of the proto, for scripts.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON for scripts; its fields are those of the gRPC messages.")
+]
 
 
-def read_text(text: str) -> str:
-    """Return the argument TEXT, or for `-` standard input without its last line break."""
-    if text != "-":
+def read_text(text: str | None) -> str:
+    """Return the argument TEXT, or standard input without its last line break; raises CommandFailed.
+
+    Without TEXT a terminal is not read: who forgot it would wait for an answer that nobody was asked for.
+    """
+    if text is not None and text != "-":
         return text
+    if text is None and sys.stdin.isatty():
+        raise CommandFailed(
+            'what to ask is missing: give TEXT, as in "What is a hash table?"', status=MISUSED
+        )
+    found = decoded(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r")
+    if not found and text is None:
+        raise CommandFailed("there is no TEXT, and standard input is empty: give one", status=MISUSED)
+    return found
+
+
+def decoded(text: bytes) -> str:
+    """Return what standard input said; raises CommandFailed where it is not UTF-8."""
     try:
-        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n").removesuffix("\r")
+        return text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CommandFailed(f"standard input is not UTF-8 (byte {error.start})", status=MISUSED) from None
 

@@ -14,6 +14,7 @@ from gateway.offline.policy_tests import run_tests
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.messages import counted
 from gateway.policy.loading.schema import schema_text
+from gateway.policy.loading.starting import starting_policy
 from gateway.policy.loading.warnings import warnings_of
 
 app = typer.Typer(
@@ -98,6 +99,27 @@ def show(
     Example: gateway policy show policies/default.yaml
     """
     print(load_policy(file or default_policy_path()).effective_yaml, end="")
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where; a file that is there stays.")] = Path(
+        "policy.yaml"
+    ),
+) -> None:
+    """Write a policy to begin with: a model at the edge, one in the cloud, and a backup, with comments.
+
+    Example: gateway policy new policy.yaml
+    """
+    text = starting_policy(default_policy_path().read_text(encoding="utf-8"))
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise CommandFailed(f"{file}: is there already; name another file", status=MISUSED) from None
+    except OSError as error:
+        raise CommandFailed(f"{file}: cannot be written ({error.strerror})", status=MISUSED) from None
+    print(f"{file}: written; put your models in, then: gateway policy check {file}")
 
 
 @app.command()

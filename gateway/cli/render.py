@@ -52,6 +52,13 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
     return [*rows, ("cost", f"{usd(response.cost_usd)} USD"), ("request", response.request_id)]
 
 
+def answer_line(response: pb.GenerateResponse) -> str:
+    """Return in one line where an answer came from, and what it took."""
+    rows = {row[0]: row[1] for row in answer_rows(response)}
+    tokens = f"{rows['tokens']} tokens" if "tokens" in rows else ""
+    return ", ".join(filter(None, (rows["answer"], tokens, rows["cost"])))
+
+
 def decision_rows(decision: pb.Decision) -> list[Row]:
     """Return name and value of each part of a decision that has something to say."""
     scores = decision.scores

@@ -1,11 +1,19 @@
 """`gateway serve`: run the gateway until a signal ends it."""
 
+import os
+
+from gateway.app.policy_of_flags import model_flags, policy_of_flags, shown_policy
 from gateway.app.serve import ServeSettings, run
 from gateway.cli import serve_flags as flags
 
 
 def serve(
     policy: flags.Policy = None,
+    model: flags.Model = None,
+    cloud: flags.Cloud = None,
+    price: flags.Price = None,
+    base_url: flags.BaseUrl = None,
+    show_policy: flags.ShowPolicy = False,
     listen: flags.Listen = "127.0.0.1:50051",
     state: flags.State = None,
     insecure: flags.Insecure = False,
@@ -37,5 +45,14 @@ def serve(
     policy and the keys: what is wrong, or allows more than before, is refused and changes nothing.
 
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
+
+    Example: gateway serve --model model.gguf --cloud gpt-5-mini --price 0.25,2.00
     """
-    run(ServeSettings(**locals()))  # Nothing but the flags is local yet.
+    models = model_flags(policy, model=model, cloud=cloud, price=price, base_url=base_url)
+    if show_policy:
+        print(shown_policy(policy, models), end="")
+        return
+    if models is not None:
+        policy = policy_of_flags(models, os.environ)
+    flag_values = locals()
+    run(ServeSettings(**{name: flag_values[name] for name in ServeSettings.__dataclass_fields__}))

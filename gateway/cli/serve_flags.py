@@ -11,6 +11,29 @@ Policy = Annotated[
     Path | None,
     typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, all at the edge."),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Instead of a policy: answer with this GGUF file on this host."),
+]
+Cloud = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Instead of a policy: answer with this model of OpenAI's API, whose key is in OPENAI_API_KEY. "
+        "With --model, what is private stays on this host.",
+    ),
+]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IN,OUT", help="What a million tokens of --cloud cost, in US dollars, as in 0.25,2.00."
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Where --cloud is, if not at OpenAI: an API that speaks the same."),
+]
+ShowPolicy = Annotated[bool, typer.Option("--show-policy", help="Print the policy that would run, and end.")]
 Listen = Annotated[
     str,
     typer.Option(

@@ -1,5 +1,7 @@
 """Tables on a terminal. Colour is rich's business: none without a terminal or with NO_COLOR."""
 
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -43,3 +45,11 @@ def show(*parts: Table, stream: TextIO | None = None) -> None:
         if number:
             shown.print()
         shown.print(part)
+
+
+def program() -> str:
+    """Return how a person at this terminal calls the program: its name, or its path where PATH lacks it."""
+    if shutil.which("gateway") is not None:
+        return "gateway"
+    beside_python = os.path.join(os.path.dirname(sys.executable), "gateway")
+    return os.path.relpath(beside_python) if os.path.exists(beside_python) else "python -m gateway"

@@ -67,6 +67,7 @@ class Target:
             permit=self.permit,
             continue_final_message=self.continue_final_message,
             escalate=self.escalate,
+            sampling=self.spec.sampling.values(),
             traceparent=traceparent,
         )
 

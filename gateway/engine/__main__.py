@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.parent_watch import wake_with_owner, watch_owner
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import place_of
+from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService, OutputRouter, make_private, serve
 from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
@@ -119,6 +120,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     make_private(socket)
     with beating_while_loading():
         model, template, folded = load(spec, clock)
+    sampling_defaults = sampling_of_file(model.metadata)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -142,6 +144,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         answers=answers,
         clock=clock,
         report=say_fault,
+        sampling_defaults=sampling_defaults,
     )
 
     def ready() -> None:
@@ -157,6 +160,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             folded=folded,
             has_gpu=model.has_gpu,
             is_locked=model.is_locked,
+            sampling=sampling_defaults,
         )
         pulse.start()
 
@@ -225,7 +229,7 @@ def beat(pulse: Watchdog, pause_s: float) -> None:
         threading.Event().wait(pause_s)
 
 
-def say(**event: str | int | bool | tuple[str, ...]) -> None:
+def say(**event: str | int | bool | tuple[str, ...] | Mapping[str, float]) -> None:
     """Write one line for the supervisor; called from several threads."""
     with _saying:
         sys.stdout.write(json.dumps(event) + "\n")

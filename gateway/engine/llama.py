@@ -19,6 +19,8 @@ from gateway.engine.llama_params import LlamaSettings, context_params, model_par
 from gateway.engine.llama_sampler import LlamaSampler
 from gateway.errors import StartupError
 
+_METADATA_BYTES = 64
+"""More than the text of a number takes."""
 _GO_ON, _ABORT = b"\0", b"\1"
 _NUMA_DISTRIBUTE = 1
 """GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
@@ -139,6 +141,12 @@ class LlamaModel:
         """The file's own chat template."""
         source = lib.llama_model_chat_template(self._model, None)
         return None if source is None else source.decode("utf-8", "replace")
+
+    def metadata(self, key: str) -> str | None:
+        """Return what the file says under a key, as text; None: nothing, or more than a number needs."""
+        buffer = ctypes.create_string_buffer(_METADATA_BYTES)
+        length = lib.llama_model_meta_val_str(self._model, key.encode(), buffer, _METADATA_BYTES)
+        return buffer.value.decode("utf-8", "replace") if 0 <= length < _METADATA_BYTES else None
 
     @property
     def bos_text(self) -> str:

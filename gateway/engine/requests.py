@@ -1,5 +1,7 @@
 """From the message of a caller to a job: checked, rendered, tokenized."""
 
+from collections.abc import Callable, Mapping
+
 from gateway import errors
 from gateway.clock import Deadline
 from gateway.engine.engine_request import EngineRequest
@@ -11,11 +13,22 @@ from gateway.engine.prompt import PromptMaker
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2
 
-DEFAULT_TEMPERATURE = 0.8
-DEFAULT_TOP_K = 40
-DEFAULT_TOP_P = 0.95
-DEFAULT_MIN_P = 0.05
-"""What holds where a request sets nothing: llama.cpp's own defaults."""
+ENGINE_SAMPLING: Mapping[str, float] = {
+    "temperature": 0.8,
+    "top_k": 40,
+    "top_p": 0.95,
+    "min_p": 0.05,
+    "repeat_penalty": 1.0,
+}
+"""What holds where neither a request nor the model's file says anything: llama.cpp's own defaults."""
+_FILE_KEYS = {
+    "temperature": "general.sampling.temp",
+    "top_k": "general.sampling.top_k",
+    "top_p": "general.sampling.top_p",
+    "min_p": "general.sampling.min_p",
+    "repeat_penalty": "general.sampling.penalty_repeat",
+}
+"""Where a GGUF file has what its publisher recommends, as llama.cpp's converter writes it."""
 LEAST_TEMPERATURE = 1e-6
 """Below it the likeliest token is taken: logits divided by less would leave the range of a float."""
 MOST_BIASES = 1024
@@ -36,6 +49,20 @@ _RANGES = {
 }
 
 
+def sampling_of_file(metadata: Callable[[str], str | None]) -> Mapping[str, float]:
+    """Return what a GGUF file says of sampling; a value that no request may have is none."""
+    found = {}
+    for name, key in _FILE_KEYS.items():
+        try:
+            value = float(metadata(key) or "")
+        except ValueError:
+            continue
+        least, most = _RANGES[name]
+        if least <= value <= most:
+            found[name] = value
+    return found
+
+
 def job_of(
     request: engine_pb2.GenerateRequest,
     *,
@@ -43,6 +70,7 @@ def job_of(
     prompts: PromptMaker,
     vocabulary_size: int,
     deadline: Deadline,
+    sampling_defaults: Mapping[str, float],
 ) -> EngineRequest:
     """Return the job that a request asks for; raises BackendInvalid or NotCapable with the field."""
     problem = _problem(request, vocabulary_size)
@@ -53,7 +81,7 @@ def job_of(
             [(m.role, m.content) for m in request.messages],
             continue_final_message=request.continue_final_message,
         )
-        sampling = sampling_of(request)
+        sampling = sampling_of(request, sampling_defaults)
     except TemplateBroken as error:
         raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
     except SchemaRefused as error:
@@ -71,20 +99,26 @@ def job_of(
     )
 
 
-def sampling_of(request: engine_pb2.GenerateRequest) -> Sampling:
-    """Return how to sample; raises SchemaRefused or GrammarTooLarge."""
+def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, float]) -> Sampling:
+    """Return how to sample: by the request, else by the defaults of the model's file, else by llama.cpp's.
+
+    Raises SchemaRefused or GrammarTooLarge.
+    """
+    known = {**ENGINE_SAMPLING, **defaults}
     grammar = None
     if request.HasField("json_schema"):
         grammar = grammar_of(request.json_schema)
     elif request.HasField("grammar"):
         grammar = check_grammar(request.grammar)
-    temperature = request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE
+    temperature = request.temperature if request.HasField("temperature") else known["temperature"]
     return Sampling(
         temperature=0.0 if temperature < LEAST_TEMPERATURE else temperature,
-        top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
-        top_p=request.top_p if request.HasField("top_p") else DEFAULT_TOP_P,
-        min_p=request.min_p if request.HasField("min_p") else DEFAULT_MIN_P,
-        repeat_penalty=request.repeat_penalty if request.HasField("repeat_penalty") else 1.0,
+        top_k=request.top_k if request.HasField("top_k") else int(known["top_k"]),
+        top_p=request.top_p if request.HasField("top_p") else known["top_p"],
+        min_p=request.min_p if request.HasField("min_p") else known["min_p"],
+        repeat_penalty=request.repeat_penalty
+        if request.HasField("repeat_penalty")
+        else known["repeat_penalty"],
         frequency_penalty=request.frequency_penalty,
         presence_penalty=request.presence_penalty,
         logit_bias=dict(request.logit_bias),

@@ -5,7 +5,7 @@ The event loop does the talking, a small pool renders and tokenizes, and one thr
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,8 +100,11 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         answers: OutputRouter,
         clock: Clock,
         report: Callable[[str], None],
+        sampling_defaults: Mapping[str, float],
     ) -> None:
+        """`sampling_defaults` hold where a request says nothing; they come from the model's file."""
         self._name = name
+        self._sampling_defaults = sampling_defaults
         self._model = model
         self._prompts = prompts
         self._scheduler = scheduler
@@ -152,6 +155,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             prompts=self._prompts,
             vocabulary_size=self._model.vocabulary_size,
             deadline=deadline,
+            sampling_defaults=self._sampling_defaults,
         )
 
     async def _run(self, job: EngineRequest) -> AsyncIterator[StepOutput]:

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Ready:
     has_gpu: bool
     is_locked: bool
     """Whether the kernel granted what `mlock` asked for."""
+    sampling: Mapping[str, float]
+    """What the model's file says of sampling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class EngineProcess:
             template_sha256=said["template_sha256"],
             has_gpu=said["has_gpu"],
             is_locked=said["is_locked"],
+            sampling=said["sampling"],
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:

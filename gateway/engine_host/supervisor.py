@@ -123,6 +123,8 @@ class EngineSupervisor:
             _log.warning("engine.template_missing", model=self.model)
         if ready.folded:
             _log.info("engine.template_folds", model=self.model, folded=ready.folded)
+        if ready.sampling:
+            _log.info("engine.file_sampling", model=self.model, **ready.sampling)
         if self._spec.gpu_layers and not ready.has_gpu:
             _log.warning("engine.gpu_missing", model=self.model, gpu_layers=self._spec.gpu_layers)
         if self._spec.mlock and not ready.is_locked:

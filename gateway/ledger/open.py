@@ -25,13 +25,17 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 def default_ledger_url(environ: Mapping[str, str]) -> str:
     """Return where the ledger is if nobody says: a file under XDG_STATE_HOME, else ~/.local/state."""
-    state_home = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return f"{SQLITE}{state_home / 'gateway' / 'ledger.db'}"
+    return f"{SQLITE}{default_folder(environ) / 'ledger.db'}"
+
+
+def default_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of what the gateway keeps if nobody says where."""
+    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gateway"
 
 
 def make_default_folder(environ: Mapping[str, str]) -> None:
     """Make the folder of the default ledger, for its owner alone; raises StartupError."""
-    folder = _path_of(default_ledger_url(environ)).parent
+    folder = default_folder(environ)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

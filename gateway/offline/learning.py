@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.complexity.complexity import NUMERIC, Scorer
+from gateway.complexity.scorer_file import write_scorer
 from gateway.offline.ranking import apgr, calibration_error, interval
 from gateway.offline.tenant_shares import TenantShare, counts_of, fold_of_each, shares_of
 
@@ -192,3 +193,43 @@ def logistic(values: Floats, truths: Floats, counts: Floats | None = None) -> tu
 
 def _sigmoid(x: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))
+
+
+def objections_to(learned: Learned) -> list[str]:
+    """Return why a scorer should not be used."""
+    said = []
+    if learned.is_chance:
+        said.append(f"on held outcomes it is no better than chance (APGR {interval_text(learned.after)})")
+    for each in learned.tenants:
+        if each.is_worse:
+            low, high = each.difference
+            said.append(
+                f"for tenant {each.tenant or 'without a name'} it is worse than the scorer that was there"
+                f" (APGR {each.after:.3f} in place of {each.before:.3f}, 95 %: {low:+.3f} to {high:+.3f})"
+            )
+    return said
+
+
+def interval_text(value: tuple[float, float, float]) -> str:
+    """Return a measure with its interval, for a person."""
+    return f"{value[0]:.3f}, 95 %: {value[1]:.3f} to {value[2]:.3f}"
+
+
+def measured(learned: Learned) -> dict[str, object]:
+    """Return what was measured, for JSON and for the notes of a scorer's file."""
+    return {
+        "outcomes": learned.rows,
+        "weights": "moved" if learned.is_moved else "kept",
+        "apgr_before": [round(value, 4) for value in learned.before],
+        "apgr_after": [round(value, 4) for value in learned.after],
+        "calibration_error": round(learned.calibration_error, 4),
+    }
+
+
+def scorer_text(learned: Learned, base: Scorer) -> str:
+    """Return the file of the scorer that was learned, which began as `base`."""
+    return write_scorer(
+        weights=tuple(learned.weights.tolist()), intercept=learned.intercept, slope=learned.slope,
+        is_calibrated=True,
+        notes={"made_by": "gateway learn", "base_sha256": base.sha256, **measured(learned)},
+    )  # fmt: skip

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.policy.escalation import Escalate
+from gateway.policy.sampling import LlamaCppSampling, SamplingDefaults
 from gateway.policy.strict import Strict
 from gateway.types import Route
 
@@ -74,6 +75,11 @@ class CommonKeys(Strict):
         None,
         description="How long a streamed answer of this model may take to begin, in seconds, or auto. "
         "Default: resilience.first_token_s.",
+    )
+    sampling: SamplingDefaults = Field(
+        SamplingDefaults(),
+        description="How tokens are picked where the caller does not say. "
+        "Default: as the model's file or provider has it.",
     )
     prefill: bool | None = Field(
         None,
@@ -154,6 +160,11 @@ class LlamaCppModel(CommonKeys):
     mlock: bool = Field(False, description="Lock the model in memory, so that it is never swapped out.")
     lora: tuple[Adapter, ...] = Field(
         (), strict=False, description="LoRA adapters, applied to every request in this order."
+    )
+    sampling: LlamaCppSampling = Field(
+        LlamaCppSampling(),
+        description="How tokens are picked where the caller does not say. Default: as the file's own "
+        "metadata has it (general.sampling), else temperature 0.8, top_k 40, top_p 0.95, min_p 0.05.",
     )
     queue: int = Field(
         32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."

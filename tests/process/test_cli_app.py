@@ -99,7 +99,7 @@ def test_the_module_is_the_command() -> None:
     ("arguments", "said"),
     [
         (["polcy"], "Did you mean 'policy'?"),
-        (["generate"], "Missing argument"),
+        (["feedback"], "Missing argument"),
         (["generate", "--temperature", "3", "x"], "--temperature"),
         (
             ["generate", "--privacy-class", "secret", "x"],

@@ -1,6 +1,7 @@
 """`gateway demo` as a newcomer runs it, and what makes it fail."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -8,21 +9,36 @@ import pytest
 from rich.console import Console
 
 from gateway.cli.demo.cases import CASES, DemoExpectation, DemoResult
-from gateway.cli.demo.table import results
+from gateway.cli.demo.table import results, summary
+from gateway.ledger.accounts import Totals
+from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
 
 def test_the_demo_shows_every_case_and_succeeds() -> None:
-    """Every case has its row, bill and ledger are shown, and the exit status is 0."""
+    """At 80 columns every case can be read, and what follows the cases fits into a window of 30 lines."""
     ended = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "gateway", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "80"},
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    for number, case in enumerate(CASES, start=1):
-        assert f"{number}. {case.title.split()[0]}" in ended.stdout
-    assert "ledger: settled" in ended.stdout
     assert ended.stderr == ""
+    for number, case in enumerate(CASES, start=1):
+        assert f"{number}. {case.title}: ok" in ended.stdout
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+    end = ended.stdout[ended.stdout.index("What they answered") :].splitlines()
+    assert len(end) < 30
+    assert "  ledger: settled" in "\n".join(end)
+    summary = [line.split("  ")[0] for line in end[-8:-4]]
+    assert summary == ["routes as expected", "private bytes sent", "bill = ledger", "engine killed"]
+    assert end[-8].split()[3:] == [str(len(CASES)), "of", str(len(CASES))]
+    assert end[-7].split()[3:] == ["0"]
+    assert end[-2].endswith("gateway serve")
 
 
 RIGHT = DemoResult(
@@ -88,9 +104,44 @@ def test_nothing_is_cut_away_on_a_narrow_terminal(width: int) -> None:
         "0.000121",
         "117+128",
         "restricted",
-        "x backup CLEARANCE",
+        "backup CLEARANCE",
         "backup BUDGET_EXHAUSTED",
         "425",
     ):
         assert shown.count(words) >= len(CASES), words
     assert shown.count("NOT") >= len(CASES)
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_chain_is_never_named_refused(width: int) -> None:
+    """Below the width of the table each line says what it lists; only what a filter removed is refused."""
+    response = pb.GenerateResponse()
+    response.CopyFrom(RIGHT.response)
+    response.decision.chain[:] = ["edge", "cloud"]
+    response.decision.refused.add(model="backup", reason=pb.REASON_CLEARANCE)
+    result = DemoResult(response=response, deltas=0, provider_bytes=0, duration_ms=1.0)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results([(CASES[0], result, [])], width=width))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+
+    assert ["rule", "default:", "edge,", "cloud"] in lines
+    assert ["refused", "backup", "CLEARANCE"] in lines
+
+
+def test_the_summary_says_what_is_wrong() -> None:
+    """A route, private bytes, the bill and the gateway's end: each can be other than expected."""
+    private = next(case for case in CASES if case.is_private)
+    leaked = DemoResult(response=RIGHT.response, deltas=0, provider_bytes=7, duration_ms=1.0)
+    bill = Bill(requests=1, bytes_received=7, disconnects=0, billed_usd_nanos=2_000, models={})
+    totals = Totals(settled_usd_nanos=0, unknown_usd_nanos=0, held_usd_nanos=0)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(summary([(private, leaked, ["wrong"])], bill, totals, engine_kills=2, exit_status=1))
+    assert isinstance(console.file, io.StringIO)
+
+    assert [" ".join(line.split()) for line in console.file.getvalue().splitlines()] == [
+        "routes as expected 0 of 1",
+        "private bytes sent 7",
+        "bill is not ledger 0.000002000 is not 0.000000000 USD",
+        "engine killed 2 times; the gateway went on, and ended with status 1",
+    ]

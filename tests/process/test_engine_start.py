@@ -11,6 +11,7 @@ from typing import cast
 import grpc.aio
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from gateway.backends.local import translate
 from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode, settings_of, template_of
@@ -26,6 +27,7 @@ from gateway.policy.model import LlamaCppModel
 from tests.support.fakes import FakeClock
 from tests.support.real_engine import ask, request, running, spec, text_of
 from tests.support.scripted_model import ScriptedModel
+from tests.support.synthetic_models import write_recommending
 
 
 @pytest.mark.parametrize(
@@ -247,3 +249,13 @@ def test_there_is_one_built_in_model() -> None:
     """Another built-in name is refused with the one that there is."""
     with pytest.raises(StartupError, match=r'there is no builtin:other; write "builtin:demo"'):
         resolve_model_path("builtin:other")
+
+
+async def test_what_a_file_recommends_is_read_and_told(tmp_path: Path) -> None:
+    """What the publisher put into the file holds, and the log says so when the engine starts."""
+    write_recommending(tmp_path / "model.gguf")
+    with capture_logs() as logs:
+        async with running(spec(path=str(tmp_path / "model.gguf"))):
+            pass
+    (line,) = [each for each in logs if each["event"] == "engine.file_sampling"]
+    assert (line["model"], line["temperature"], line["top_k"]) == ("edge", 0.5, 7)

@@ -1,5 +1,6 @@
 """What service developers copy works against a real gateway, engine process included: Python and Node."""
 
+import ast
 import asyncio
 import json
 import re
@@ -7,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from gateway.backends.base import Backend
+from gateway.clock import SystemClock
 from gateway.errors import BackendFailed, StreamTruncated
+from gateway.records.writer import Records
 from gateway.testing.scripted import Act, ScriptedBackend
 from gateway.types import Chunk, FinishReason
 from tests.support.repository import ROOT
@@ -152,7 +156,96 @@ replies:
 """
 
 
-@pytest.mark.parametrize("name", ["client.py", "streaming.py", "node/client.js"])
+OWN_PACKAGES = {"gateway.client", "gateway.v1"}
+"""What an example may import besides Python's own: the package of a client has it."""
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_it_stands_alone_and_says_how_it_is_used(path: Path, tmp_path: Path) -> None:
+    """A copy in an empty folder starts; without arguments it shows its command, and no traceback."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        imported = [node.module] if isinstance(node, ast.ImportFrom) else []
+        imported += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        for name in imported:
+            assert name in OWN_PACKAGES or str(name).split(".")[0] in sys.stdlib_module_names, name
+    shutil.copy(path, tmp_path)
+    done = subprocess.run(
+        [sys.executable, path.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in {1, 2}
+    assert path.name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def _type(name: str, *arguments: str, typed: str) -> tuple[int | None, list[str], str]:
+    """Run an example with what a person types; return its status, lines and errors."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+async def test_a_conversation_keeps_what_was_said() -> None:
+    """The second turn brings the first and its answer; a canned reply would be left out."""
+    edge = ScriptedBackend("edge", [_says("Hello Ann."), _says("You are Ann."), _fails("edge")])
+    async with served({"edge": edge, "cloud": ScriptedBackend("cloud", [_fails("cloud")])}) as gateway:
+        typed = "I am Ann.\nWho am I?\nAnd now?\n"
+        status, lines, err = await _type("conversation.py", gateway.server.target, typed=typed)
+    assert (status, lines, err) == (0, ["Hello Ann.", "You are Ann.", "Sorry."], "")
+    sent = [message.content for message in edge.calls[1].request.messages]
+    assert sent == ["Answer in one sentence.", "I am Ann.", "Hello Ann.", "Who am I?"]
+
+
+async def test_an_answer_fits_its_schema() -> None:
+    """The embedded model gives nothing but the object that was asked for."""
+    async with served({}) as gateway:
+        status, lines, err = await _type(
+            "json_answer.py", gateway.server.target, "The soup was cold.", typed=""
+        )
+    assert (status, err) == (0, "")
+    assert re.fullmatch(r"mood (good|bad), urgent (True|False) \(by edge\)", lines[0])
+
+
+async def test_feedback_is_kept(tmp_path: Path) -> None:
+    """The score is in the records, under the id of the answer that it is about."""
+    records = Records(tmp_path / "decisions.jsonl", clock=SystemClock())
+    edge = ScriptedBackend("edge", [_says("Paris.")])
+    async with served(
+        {"edge": edge, "cloud": ScriptedBackend("cloud", [_fails("cloud")])}, records=records
+    ) as gateway:
+        status, lines, err = await _type("feedback.py", gateway.server.target, "What?", typed="0.5\n")
+    assert (status, err) == (0, "")
+    assert lines[0] == "Paris."
+    request_id = lines[-1].rpartition(" ")[2]
+    kept = [json.loads(line) for line in (tmp_path / "decisions.jsonl").read_text().splitlines()]
+    assert [line["score"] for line in kept if line.get("request_id") == request_id and "score" in line] == [
+        0.5
+    ]
+
+
+def _says(text: str) -> Sequence[Act]:
+    return [Chunk(text=text), Chunk(finish_reason=FinishReason.STOP)]
+
+
+def _fails(name: str) -> Sequence[Act]:
+    return [BackendFailed(name, "down")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["client.py", "streaming.py", "conversation.py", "json_answer.py", "feedback.py", "node/client.js"],
+)
 def test_it_fits_on_a_page(name: str) -> None:
     """What is to be copied stays short."""
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 75

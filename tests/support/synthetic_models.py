@@ -31,6 +31,16 @@ def write_constructed(path: Path) -> None:
     make_constructed_model.write(path)
 
 
+def write_recommending(path: Path) -> None:
+    """Write the constructed model with what its publisher recommends: temperature 0.5 and top-k 7."""
+
+    def recommend(writer: gguf.GGUFWriter) -> None:
+        writer.add_sampling_temp(0.5)
+        writer.add_sampling_top_k(7)
+
+    make_constructed_model.write(path, add=recommend)
+
+
 def write_with_ends(path: Path, ends: tuple[str, ...]) -> None:
     """Write the constructed model with more control tokens, which llama.cpp knows by their names."""
     was = make_constructed_model.CONTROLS

@@ -16,7 +16,7 @@ import httpx2
 import openai
 import structlog
 
-from gateway.backends.base import Call
+from gateway.backends.base import Call, sampling_parameters
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
 from gateway.backends.openai.body import StreamBody, is_json, read_whole
 from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
@@ -187,8 +187,7 @@ def chat_body(
         "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
         tokens_field: max_tokens,
     }
-    sampling = {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
-    body |= {key: value for key, value in sampling.items() if value is not None}
+    body |= sampling_parameters(config, spec.sampling.values())
     if config.stop:
         body["stop"] = list(config.stop)
     if config.json_schema is not None:

@@ -92,6 +92,11 @@ class DemoCase:
     tenant: str = "demo"
     """Each tenant has an allowance of its own."""
 
+    @property
+    def is_private(self) -> bool:
+        """Whether the text may not leave this host."""
+        return self.text == PRIVATE
+
 
 async def _spend(stage: Stage) -> None:
     await stage.spend(HARD, tenant=SPENDER)

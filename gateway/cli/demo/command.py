@@ -20,8 +20,9 @@ from gateway.cli.demo.stage import (
     running_stage,
     state_url,
 )
-from gateway.cli.demo.table import accounts_table, answers, demo_console, results
+from gateway.cli.demo.table import accounts_table, answers, demo_console, next_steps, results, summary
 from gateway.cli.exits import CommandFailed
+from gateway.cli.terminal import program
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
@@ -61,11 +62,11 @@ def demo(
         console.print(f"not as expected: {problem}", style="red", markup=False)
     if problems:
         raise CommandFailed(f"not as expected: {len(problems)} of the facts above")
-    console.print("Every row came out as expected, and bill and ledger agree.", style="green")
+    console.print("", next_steps(program()), sep="\n")
 
 
 async def _run(folder: Path, console: Console) -> Sequence[str]:
-    console.print("Starting an engine process, a simulated provider and the gateway between them ...")
+    console.print("Starting a gateway, its engine and a simulated cloud provider ...")
     async with running_stage(folder) as stage:
         rows = []
         with console.status("") as status:
@@ -74,18 +75,20 @@ async def _run(folder: Path, console: Console) -> Sequence[str]:
                 result = await _play(stage, case)
                 rows.append((case, result, case.expected.problems(result)))
         bill = stage.cloud.bill()
-    gateway_status = stage.gateway.exit_status
+    exit_status = stage.gateway.exit_status
     totals = await _totals(folder)
     console.print(
         results(rows, width=console.width),
         answers(rows, width=console.width),
         "",
         accounts_table(bill, totals),
+        "",
+        summary(rows, bill, totals, engine_kills=stage.engine_kills, exit_status=exit_status),
     )
     return [
         *(f"{case.title}: {problem}" for case, _, problems in rows for problem in problems),
         *_account_problems(bill, totals),
-        *([f"the gateway ended with status {gateway_status}"] if gateway_status != 0 else []),
+        *([f"the gateway ended with status {exit_status}"] if exit_status != 0 else []),
     ]
 
 

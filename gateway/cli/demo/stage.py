@@ -87,6 +87,7 @@ class Stage:
     def __init__(self, *, cloud: SimulatedCloud, gateway: GatewayProcess) -> None:
         self.cloud = cloud
         self.gateway = gateway
+        self.engine_kills = 0
 
     def client(self, tenant: str) -> GatewayClient:
         """Return a client of the gateway."""
@@ -108,6 +109,7 @@ class Stage:
         """kill -9 the engine; return when the gateway has noticed, before it starts another."""
         with contextlib.suppress(ProcessLookupError):  # It may be dead from the case before.
             os.kill(self.gateway.engine_pid, signal.SIGKILL)
+            self.engine_kills += 1
         await self._wait_health("NOT_SERVING")
 
     async def wait_engine(self) -> None:

@@ -1,5 +1,6 @@
-"""What `gateway demo` prints: a row for each case, then the provider's bill beside the ledger."""
+"""What `gateway demo` prints: every case, the provider's bill beside the ledger, and a summary."""
 
+import os
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -10,11 +11,12 @@ from rich.text import Text
 
 from gateway.cli.demo.cases import DemoCase, DemoResult, attempt_words
 from gateway.ledger.accounts import Totals
+from gateway.policy.loading.messages import counted
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
 WIDTH = 120
-"""What the table needs; also taken where output is no terminal."""
+"""Columns that the table needs; also assumed where output is no terminal and COLUMNS is not set."""
 HEADINGS = (
     "case\nprompt",
     "complexity\nprivacy, class\nbudget",
@@ -34,16 +36,17 @@ _ROUTE_STYLES = {"LOCAL": "green", "CLOUD": "cyan", "CANNED": "yellow"}
 def demo_console() -> Console:
     """Return a console that colours on a terminal only and does not squeeze the table elsewhere."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(highlight=False, width=WIDTH)
 
 
 def results(rows: Sequence[Row], *, width: int) -> RenderableType:
-    """Return all cases with their verdicts: a table, or where that is too wide, one under the other."""
-    cells = [
-        _cells(number, case, result, _verdict(problems))
-        for number, (case, result, problems) in enumerate(rows, start=1)
-    ]
-    return _table(cells) if width >= WIDTH else Group(*(_block(row) for row in cells))
+    """Return all cases with their verdicts: a table, or where that is too wide, one below the other."""
+    if width < WIDTH:
+        blocks = [_block(number, *row) for number, row in enumerate(rows, start=1)]
+        return Group(Text("Every route, one request each\n", "italic"), *blocks)
+    return _table([_cells(number, *row) for number, row in enumerate(rows, start=1)])
 
 
 def _table(rows: Sequence[Sequence[RenderableType]]) -> Table:
@@ -58,64 +61,77 @@ def _table(rows: Sequence[Sequence[RenderableType]]) -> Table:
     return table
 
 
-def _block(row: Sequence[RenderableType]) -> Group:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    for heading, cell in zip(HEADINGS[1:], row[1:], strict=True):
-        grid.add_row(heading, cell)
-    return Group(row[0], grid, "")
-
-
-def _cells(number: int, case: DemoCase, result: DemoResult, verdict: Text) -> Sequence[RenderableType]:
+def _block(number: int, case: DemoCase, result: DemoResult, problems: Sequence[str]) -> Group:
+    """Return one case as lines of a name and what it says."""
     response = result.response
-    tokens = f"{response.usage.prompt_tokens}+{response.usage.completion_tokens}" if response.model else "-"
+    complexity, privacy, budget = _scores(response)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("  scores", f"complexity {complexity}, privacy {privacy}, budget {budget}")
+    grid.add_row("  rule", f"{response.decision.rule}: {', '.join(response.decision.chain)}")
+    if response.decision.refused:
+        grid.add_row("  refused", ", ".join(_refusals(response.decision)))
+    grid.add_row("  attempts", ", ".join(_attempts(case, result)))
+    grid.add_row("  answer", Text(" ").join(_route(result)) + Text(f"; {', '.join(_costs(result))}"))
+    return Group(_title(number, case, problems), grid, "")
+
+
+def _cells(
+    number: int, case: DemoCase, result: DemoResult, problems: Sequence[str]
+) -> Sequence[RenderableType]:
+    response = result.response
+    chain = [f"> {name}" for name in response.decision.chain]
+    refused = [f"x {refusal}" for refusal in _refusals(response.decision)]
     return (
-        Text.assemble((f"{number}. {case.title}: ", "bold"), verdict, "\n", (_shortened(case.text), "dim")),
-        _scores(response),
-        _chain(response.decision),
-        _attempts(case, result),
-        _route(result),
-        f"{tokens}\n{response.cost_usd:.6f}\n{result.duration_ms:.0f}",
+        _title(number, case, problems),
+        "\n".join(_scores(response)),
+        "\n".join([response.decision.rule, *chain, *refused]),
+        "\n".join(_attempts(case, result)),
+        Text("\n").join(_route(result)),
+        "\n".join(cost.split()[0] for cost in _costs(result)),
     )
 
 
-def _scores(response: pb.GenerateResponse) -> str:
+def _title(number: int, case: DemoCase, problems: Sequence[str]) -> Text:
+    verdict = ("ok", "green") if not problems else ("NOT OK", "bold red")
+    return Text.assemble((f"{number}. {case.title}: ", "bold"), verdict, "\n", (_shortened(case.text), "dim"))
+
+
+def _scores(response: pb.GenerateResponse) -> tuple[str, str, str]:
     scores = response.decision.scores
     klass = pb.PrivacyClass.Name(response.decision.privacy_class).removeprefix("PRIVACY_CLASS_").lower()
-    return f"{scores.complexity:.2f}\n{scores.privacy:.2f} {klass}\n{scores.budget:.2f}"
+    return f"{scores.complexity:.2f}", f"{scores.privacy:.2f} {klass}", f"{scores.budget:.2f}"
 
 
-def _chain(decision: pb.Decision) -> Text:
-    lines = [(decision.rule, "bold"), *((f"\n> {name}", "") for name in decision.chain)]
-    for refusal in decision.refused:
-        reason = pb.Reason.Name(refusal.reason).removeprefix("REASON_")
-        lines.append((f"\nx {refusal.model} {reason}", "dim"))
-    return Text.assemble(*lines)
+def _refusals(decision: pb.Decision) -> Sequence[str]:
+    return [
+        f"{each.model} {pb.Reason.Name(each.reason).removeprefix('REASON_')}" for each in decision.refused
+    ]
 
 
-def _attempts(case: DemoCase, result: DemoResult) -> Text:
-    """Return a line an attempt; the same thing several times in a row is one line with its count."""
+def _attempts(case: DemoCase, result: DemoResult) -> Sequence[str]:
+    """Return every attempt; the same several times in a row is one with its count."""
     groups = [(words, len(list(same))) for words, same in groupby(attempt_words(result.response))]
-    text = Text("\n".join(words if count == 1 else f"{words} x{count}" for words, count in groups))
+    attempts = [words if count == 1 else f"{words} x{count}" for words, count in groups]
     if case.expected.is_provider_silent:
-        text.append(f"\nprovider got {result.provider_bytes} bytes", style="dim")
-    return text
+        attempts.append(f"provider got {result.provider_bytes} bytes")
+    return attempts
 
 
-def _route(result: DemoResult) -> Text:
+def _route(result: DemoResult) -> Sequence[Text]:
     response = result.response
     name = pb.Route.Name(response.route).removeprefix("ROUTE_")
-    parts: list[tuple[str, str]] = [(name, _ROUTE_STYLES[name]), (f"\n{response.model}", "")]
-    if response.HasField("degraded"):
-        parts = [(name, _ROUTE_STYLES[name]), (f"\n{response.degraded.canned_id}", "")]
+    parts = [Text(name, _ROUTE_STYLES[name]), Text(response.model or response.degraded.canned_id)]
     if result.deltas:
-        parts.append((f"\nin {result.deltas} pieces", "dim"))
-    return Text.assemble(*parts)
+        parts.append(Text(f"in {result.deltas} pieces"))
+    return parts
 
 
-def _verdict(problems: Sequence[str]) -> Text:
-    return Text("ok", "green") if not problems else Text("NOT OK", "bold red")
+def _costs(result: DemoResult) -> tuple[str, str, str]:
+    response = result.response
+    tokens = f"{response.usage.prompt_tokens}+{response.usage.completion_tokens}" if response.model else "0"
+    return f"{tokens} tokens", f"{response.cost_usd:.6f} USD", f"{result.duration_ms:.0f} ms"
 
 
 def _shortened(text: str, length: int = 72) -> str:
@@ -138,21 +154,57 @@ def accounts_table(bill: Bill, totals: Totals) -> Table:
     table = Table(
         box=box.HORIZONTALS, title="The provider's bill and the gateway's ledger", title_justify="left"
     )
-    table.add_column("")
-    for heading in ("requests", "bytes", "tokens in", "tokens out", "USD"):
-        table.add_column(heading, justify="right")
+    table.add_column("", no_wrap=True)
+    for heading in ("requests", "bytes", "tokens", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, model in bill.models.items():
-        counts = (model.requests, "", model.prompt_tokens, model.completion_tokens)
-        table.add_row(f"billed for {name}", *map(str, counts), _usd(model.billed_usd_nanos))
+        tokens = f"{model.prompt_tokens}+{model.completion_tokens}"
+        table.add_row(f"billed for {name}", str(model.requests), "", tokens, _usd(model.billed_usd_nanos))
     table.add_row(
-        "billed in all", str(bill.requests), str(bill.bytes_received), "", "", _usd(bill.billed_usd_nanos)
+        "billed in all", str(bill.requests), str(bill.bytes_received), "", _usd(bill.billed_usd_nanos)
     )
-    table.add_row("ledger: settled", "", "", "", "", _usd(totals.settled_usd_nanos))
-    table.add_row("ledger: outcome unknown", "", "", "", "", _usd(totals.unknown_usd_nanos))
-    table.add_row("ledger: still reserved", "", "", "", "", _usd(totals.held_usd_nanos))
-    table.caption = "with the calls that spent the one tenant's budget, and those that failed"
+    table.add_row("ledger: settled", "", "", "", _usd(totals.settled_usd_nanos))
+    table.add_row("ledger: outcome unknown", "", "", "", _usd(totals.unknown_usd_nanos))
+    table.add_row("ledger: still reserved", "", "", "", _usd(totals.held_usd_nanos))
+    table.caption = "with the calls that failed, and those that spent one budget"
     table.caption_justify = "left"
     return table
+
+
+def summary(
+    rows: Sequence[Row], bill: Bill, totals: Totals, *, engine_kills: int, exit_status: int | None
+) -> Table:
+    """Return four lines: what a reader should take home, each from what was measured."""
+    as_expected = sum(not problems for _, _, problems in rows)
+    private_bytes = sum(result.provider_bytes for case, result, _ in rows if case.is_private)
+    ledger = totals.settled_usd_nanos + totals.unknown_usd_nanos + totals.held_usd_nanos
+    sign = "=" if bill.billed_usd_nanos == ledger else "is not"
+    grid = Table.grid(padding=(0, 2))
+    for name, value, is_right in (
+        ("routes as expected", f"{as_expected} of {len(rows)}", as_expected == len(rows)),
+        ("private bytes sent", str(private_bytes), private_bytes == 0),
+        (
+            f"bill {sign} ledger",
+            f"{_usd(bill.billed_usd_nanos)} {sign} {_usd(ledger)} USD",
+            bill.billed_usd_nanos == ledger,
+        ),
+        (
+            "engine killed",
+            f"{counted(engine_kills, 'time')}; the gateway went on, and ended with status {exit_status}",
+            exit_status == 0,
+        ),
+    ):
+        grid.add_row(Text(name, "bold"), Text(value, "green" if is_right else "bold red"))
+    return grid
+
+
+def next_steps(program: str) -> Text:
+    """Return what to type now."""
+    return Text.assemble(
+        ("Next, in one terminal, and then in another:\n", "bold"),
+        f"  {program} serve\n",
+        f'  {program} generate "What is the capital of France?"',
+    )
 
 
 def _usd(nanos: int) -> str:

@@ -34,7 +34,7 @@ _ASKS_NO_MORE = frozenset({"effective_yaml", "hash", "replies", "source", "tests
 _MODEL_IS_NEUTRAL = frozenset(
     {
         "kind", "model", "api_key_env", "organization", "project", "context", "max_tokens",
-        "max_tokens_field", "first_token_s", "drop", "prefill", "place",
+        "max_tokens_field", "first_token_s", "drop", "prefill", "place", "sampling",
     }
 )  # fmt: skip
 _MODEL_IS_COMPARED = frozenset(

@@ -99,6 +99,10 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         return document.problem(path, f"unknown key{did_you_mean(key, known)}")
     if details["type"] == "missing":
         return document.problem(path, "is missing")
+    if path == ("version",) and details["type"] == "less_than_equal":
+        return document.problem(
+            path, "must be 1, which this gateway reads; a later version needs a newer gateway"
+        )
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return _problem_of_kind(details, path, document)
     return document.problem(path, said(details))

@@ -39,11 +39,19 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
         yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
     elif url.hostname == _OPENAI and not path:
         yield "base_url", f"OpenAI answers at https://{_OPENAI}/v1; write that, or leave base_url out"
-    lacking = [each for each in _REFUSED_BY_REASONING if each not in spec.drop]
-    if lacking and _REASONING.fullmatch(spec.model):
+    for key in spec.sampling.values():
+        if key in spec.drop:
+            yield f"sampling.{key}", f"is never sent, since drop names {key}; take one of the two out"
+    lacking = [each for each in refused_by(spec.model) if each not in spec.drop]
+    if lacking:
         wanted = ", ".join([*spec.drop, *lacking])
         said = f"{spec.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
         yield "drop", said
+
+
+def refused_by(model: str) -> tuple[str, ...]:
+    """Return the parameters that a model is known to refuse, by its name at the provider."""
+    return _REFUSED_BY_REASONING if _REASONING.fullmatch(model) else ()
 
 
 def _of_budgets(policy: Policy) -> Iterator[Caution]:

@@ -109,7 +109,7 @@ async def test_a_reload_changes_what_new_requests_get(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (BASE.replace("version: 1", "version: 2"), "team.yaml:1: version: must be at most 1"),
+        (BASE.replace("version: 1", "version: 2"), "team.yaml:1: version: must be 1, which this gateway"),
         (BASE.replace("[one]", "[ona]"), "team.yaml:9: rules[0].route[0]: unknown model 'ona' (did you mean"),
         (BASE.replace("[one]", "[one]]"), "team.yaml:9: file: is not YAML: "),
         (BASE.replace("clearance: public", "clearance: public, api_key_env: NOT_THERE"),

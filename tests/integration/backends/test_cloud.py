@@ -117,6 +117,15 @@ def test_what_a_model_refuses_is_dropped() -> None:
     assert not {"temperature", "top_p", "seed"} & set(body)
 
 
+def test_the_policy_s_sampling_is_sent_where_the_caller_says_nothing() -> None:
+    """The caller's own value wins, and what is dropped stays away."""
+    model = spec(sampling={"temperature": 0.3, "top_p": 0.9})
+    body = body_of(call_of(config=GenerationConfig(top_p=0.5)), model)
+    assert (body["temperature"], body["top_p"]) == (0.3, 0.5)
+    dropping = spec(sampling={"temperature": 0.3}, drop=["temperature"])
+    assert "temperature" not in body_of(call_of(), dropping)
+
+
 KEPT = {"model", "messages", "max_completion_tokens", "stream"}
 """What names the model, bears the request, bounds its cost or says how it is answered."""
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from gateway.cli.app import COMMANDS, load_command, run
-from gateway.cli.help_pages import unwrapped
+from gateway.cli.help_pages import GROUPS, unwrapped
 
 
 def pages() -> Iterator[tuple[str, ...]]:
@@ -59,3 +59,28 @@ def test_a_paragraph_may_keep_its_lines() -> None:
     words.
     """
     assert unwrapped(text) == "First words.\n\na  one\nb  two\n\nLast words."
+
+
+@pytest.mark.parametrize("name", tuple(GROUPS))
+def test_every_option_of_a_long_page_has_a_group(name: str) -> None:
+    """No option is left over, and no group names one that is gone."""
+    grouped = [option for options in GROUPS[name].values() for option in options]
+    options = [each.name for each in load_command(name).params if each.opts[0].startswith("-")]
+    assert sorted(grouped) == sorted(options)
+
+
+def test_a_page_of_many_options_names_their_variables_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page of serve has its groups, and one sentence for all variables."""
+    page = help_of(("serve",), "--help", capsys)
+    assert "─ Who may call ─" in page
+    assert page.count("GATEWAY_") == 1
+    assert "[env var: GATEWAY_SERVER]" in help_of(("generate",), "--help", capsys)
+
+
+def test_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`gateway help policy check` is the page of `gateway policy check --help`."""
+    assert run(["help"]) == 0
+    assert capsys.readouterr().out == help_of((), "--help", capsys)
+    assert run(["help", "policy", "check"]) == 0
+    assert capsys.readouterr().out == help_of(("policy", "check"), "--help", capsys)
+    assert run(["help", "polcy"]) == 2

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.policy.loading.load import load_policy, parse_policy
+from gateway.policy.loading.starting import starting_policy
 from tests.support.repository import ROOT
 
 POLICIES = sorted((ROOT / "policies").glob("*.yaml"))
@@ -60,3 +61,67 @@ def test_schema_is_the_file_beside_the_policies(capsys: pytest.CaptureFixture[st
     """Editors that read policies/schema.json know what the gateway knows."""
     assert run(["policy", "schema"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((ROOT / "policies" / "schema.json").read_text())
+
+
+def test_a_new_policy_has_an_edge_and_a_cloud_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is written with comments and passes the check; a file that is there is not touched."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["policy", "new"]) == 0
+    assert "gateway policy check policy.yaml" in capsys.readouterr().out
+    assert run(["policy", "check", "policy.yaml"]) == 0
+    written = (tmp_path / "policy.yaml").read_text(encoding="utf-8")
+    policy = load_policy(tmp_path / "policy.yaml")
+    assert {"llama_cpp", "openai"} == {spec.kind for spec in policy.models.values()}
+    assert written.count("# ") > 20
+    capsys.readouterr()
+
+    assert run(["policy", "new"]) == 2
+    assert capsys.readouterr().err == "gateway: policy.yaml: is there already; name another file\n"
+    assert (tmp_path / "policy.yaml").read_text(encoding="utf-8") == written
+    assert run(["policy", "new", "nowhere/policy.yaml"]) == 2
+    assert capsys.readouterr().err.startswith("gateway: nowhere/policy.yaml: cannot be written")
+
+
+def test_only_models_and_rules_lose_their_comment_signs() -> None:
+    """Prose stays, and so do examples of other sections: nobody's helpdesk is allowed by accident."""
+    default = """\
+# The head of the file.
+version: 1
+
+models:
+  edge: {kind: llama_cpp}
+  #cloud:
+  #  kind: openai           # Any API.
+  # A word: of prose.
+
+privacy:
+  #allow: [helpdesk@example.com]
+
+rules:
+  #- name: hard
+  #  route: [cloud]
+  - {name: default}
+"""
+    text = starting_policy(default)
+    assert text.endswith(
+        """
+version: 1
+
+models:
+  edge: {kind: llama_cpp}
+  cloud:
+    kind: openai           # Any API.
+  # A word: of prose.
+
+privacy:
+  #allow: [helpdesk@example.com]
+
+rules:
+  - name: hard
+    route: [cloud]
+  - {name: default}
+"""
+    )
+    assert "The head of the file" not in text

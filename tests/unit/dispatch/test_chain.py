@@ -33,6 +33,7 @@ from gateway.errors import (
     NotDegraded,
 )
 from gateway.policy.model import Resilience
+from gateway.policy.sampling import LlamaCppSampling
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
     Answer,
@@ -46,7 +47,7 @@ from gateway.types import (
     Route,
     Usage,
 )
-from tests.support.dispatch_doubles import Bench, a_decision, a_request
+from tests.support.dispatch_doubles import EDGE, Bench, a_decision, a_request
 from tests.support.virtual_time import virtual_time
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
@@ -319,6 +320,16 @@ async def test_calls_carry_bounds() -> None:
     (call,) = bench.backends["cloud"].calls
     assert call.max_tokens == 100
     assert call.deadline.at_s == pytest.approx(9.95)
+
+
+@virtual_time
+async def test_calls_carry_the_sampling_of_the_policy() -> None:
+    """An engine outlives a reload, so what the policy says of sampling comes with each call."""
+    specs = {"edge": EDGE.model_copy(update={"sampling": LlamaCppSampling(top_k=5)})}
+    bench = Bench({"edge": BACKUP}, specs=specs)
+    await bench.generate("edge")
+    (call,) = bench.backends["edge"].calls
+    assert call.sampling == {"top_k": 5}
 
 
 @pytest.mark.parametrize("delays", [0, 1, 3])

@@ -32,6 +32,7 @@ async def test_short_requests_do_not_wait_for_long_ones() -> None:
         answers=unused,
         clock=SystemClock(),
         report=unused,
+        sampling_defaults=unused,
     )
     long_ones = [
         asyncio.ensure_future(service._made_ready(_request("a" * LONG_BYTES), Deadline.never()))

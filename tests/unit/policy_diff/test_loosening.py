@@ -227,3 +227,18 @@ def test_a_mirror_that_is_new_is_looser() -> None:
     section = ("mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", "")
     (said,) = looser(policy_of(section), policy_of())
     assert said.endswith("mirror: is new: requests are answered by the other side, too")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("slots: 8}", "slots: 8, sampling: {top_k: 5}}"),
+        ("model: m,", "model: m, sampling: {temperature: 0.5},"),
+    ],
+)
+def test_sampling_may_change_while_the_gateway_runs(old: str, new: str) -> None:
+    """It is sent with each request, and lets nothing more out of the house."""
+    before, after = policy_of(), policy_of((old, new))
+    assert before.hash != after.hash
+    assert list(needs_restart(before, after)) == []
+    assert loosened(before, after) == []

@@ -186,7 +186,12 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
 @pytest.mark.parametrize(
     ("old", "new", "place", "message"),
     [
-        ("version: 1", "version: 2", "1: version", "must be at most 1"),
+        (
+            "version: 1",
+            "version: 2",
+            "1: version",
+            "must be 1, which this gateway reads; a later version needs a newer gateway",
+        ),
         ("version: 1", "version: true", "1: version", "must be a whole number"),
         ("version: 1\n", "", "1: version", "is missing"),
         (

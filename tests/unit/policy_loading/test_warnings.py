@@ -183,3 +183,10 @@ def test_another_address_stays(url: str) -> None:
     model = policy(base_url=f'"{url}"').models["m"]
     assert isinstance(model, OpenAIModel)
     assert (model.base_url, model.max_tokens_field) == (url, "max_tokens")
+
+
+def test_sampling_that_is_dropped_is_warned_of() -> None:
+    """Who sets a temperature and drops it gets neither what he wrote nor an error."""
+    assert warned(policy(sampling="{temperature: 0.5, top_p: 0.9}", drop="[temperature]")) == [
+        "models.m.sampling.temperature"
+    ]

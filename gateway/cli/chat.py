@@ -1,0 +1,104 @@
+"""`gateway generate --chat`: a conversation, a line a turn, kept on this side and sent whole each time."""
+
+import importlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+
+from gateway.cli.asking import Printer, command_failed, status_of
+from gateway.cli.exits import CANNED
+from gateway.cli.options import decoded
+from gateway.client.blocking import SyncGatewayClient
+from gateway.client.failure import CallFailed
+from gateway.v1 import gateway_pb2 as pb
+
+_PROMPT = "> "
+_HELP = "Each line is a turn. Ctrl-C stops an answer, Ctrl-D ends the conversation."
+
+
+class Chat:
+    """The turns so far. Only what a model answered is kept: a canned reply is no part of a conversation."""
+
+    def __init__(
+        self,
+        client: SyncGatewayClient,
+        request: pb.GenerateRequest,
+        *,
+        timeout_s: float,
+        printer: Callable[[], Printer],
+        streams: bool,
+    ) -> None:
+        """`request` has the configuration and what comes before the first turn."""
+        self._client = client
+        self._request = request
+        self._timeout_s = timeout_s
+        self._printer = printer
+        self._is_interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        self._streams = streams or self._is_interactive
+
+    def run(self, first: str | None) -> int:
+        """Ask turn after turn; return the exit status: CANNED if a reply was canned. Raises CommandFailed.
+
+        At a terminal a turn that failed is said to have, and the conversation goes on without it.
+        """
+        status = 0
+        for text in self._turns(None if first == "-" else first):
+            before = len(self._request.messages)
+            self._request.messages.add(role=pb.ROLE_USER, content=text)
+            try:
+                answer = self._ask()
+            except CallFailed as error:
+                failure = command_failed(error, self._client.target)
+                if not self._is_interactive:
+                    raise failure from error
+                answer = None
+                print(f"gateway: {failure}", file=sys.stderr)
+            except KeyboardInterrupt:
+                if not self._is_interactive:
+                    raise
+                answer = None
+                print(file=sys.stderr)
+            if answer is None or status_of(answer) == CANNED:
+                del self._request.messages[before:]
+                status = status if answer is None else CANNED
+            else:
+                self._request.messages.add(role=pb.ROLE_ASSISTANT, content=answer.text)
+        return status
+
+    def _ask(self) -> pb.GenerateResponse:
+        printer = self._printer()
+        if not self._streams:
+            answer = self._client.generate(self._request, timeout_s=self._timeout_s)
+            printer.answer(answer)
+            return answer
+        with self._client.stream(self._request, timeout_s=self._timeout_s) as events:
+            for event in events:
+                printer.event(event)
+        return events.answer
+
+    def _turns(self, first: str | None) -> Iterator[str]:
+        """Yield what is asked: the argument, then lines of standard input until its end."""
+        if first is not None:
+            yield first
+        lines = _typed() if self._is_interactive else _piped()
+        yield from (line for line in lines if line.strip())
+
+
+def _typed() -> Iterator[str]:
+    """Yield lines that a person types, with the editing and history of a shell where there is readline."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # A stray byte of a paste.
+    if importlib.util.find_spec("readline") is not None:
+        importlib.import_module("readline")
+    print(_HELP, file=sys.stderr)
+    while True:
+        try:
+            yield input(_PROMPT)
+        except (EOFError, KeyboardInterrupt):
+            print(file=sys.stderr)
+            return
+
+
+def _piped() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield decoded(line).rstrip("\r\n")
