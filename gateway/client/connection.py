@@ -29,7 +29,7 @@ class ClientTls:
 
 
 def service_config() -> str:
-    """Return the recommended service config, as JSON; docs/clients.md explains it."""
+    """Return the recommended service config, as JSON; docs/guides/write-a-client.md explains it."""
     return files("gateway.client").joinpath("service_config.json").read_text(encoding="utf-8")
 
 

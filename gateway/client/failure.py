@@ -43,7 +43,7 @@ class CallFailed(Exception):
     prefix, and empty when the error did not come from a gateway (no connection, the client's own deadline).
     """
 
-    way_out: ClassVar[str] = "look up the status in docs/clients.md"
+    way_out: ClassVar[str] = "look up the status in docs/guides/write-a-client.md"
     """What to do where the gateway gave no reason."""
 
     def __init__(

@@ -64,7 +64,10 @@ class Price(Strict):
 class CommonKeys(Strict):
     """What models of both kinds have in common, and no engine is told."""
 
-    clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
+    clearance: ClassName = Field(
+        description="The highest privacy class that may be sent to this model; a request of a higher class "
+        "never reaches it, whatever a rule says."
+    )
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
     )
@@ -88,7 +91,8 @@ class CommonKeys(Strict):
         None,
         ge=1,
         le=1_000_000,
-        description="Calls to this model that one gateway process has in flight concurrently. "
+        description="Calls to this model that one gateway process has in flight concurrently; above it a "
+        "request waits for its turn, or goes to the next model. "
         "Default: no bound but limits.concurrency.",
     )
     place: Literal["edge", "cloud"] | None = Field(
@@ -122,7 +126,12 @@ class LlamaCppModel(CommonKeys):
         pattern="^[0-9a-f]{64}$",
         description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
     )
-    context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
+    context: int = Field(
+        4096,
+        ge=64,
+        le=10_000_000,
+        description="Context window of one sequence, in tokens: prompt and answer together.",
+    )
     slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded concurrently.")
     kv_cells: int | None = Field(
         None,
@@ -187,7 +196,8 @@ class OpenAIModel(CommonKeys):
     api_key_env: str | None = Field(
         None,
         pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key. Default: no key is sent.",
+        description="The environment variable that holds the key, which itself is never in a policy. "
+        "Default: no key is sent.",
     )
     organization: str | None = Field(
         None, min_length=1, description="The organisation at the provider. Default: none is sent."
@@ -203,7 +213,12 @@ class OpenAIModel(CommonKeys):
     price_per_million_usd: Price | None = Field(
         None, description="What a million tokens cost, in US dollars. Required unless place is edge."
     )
-    context: int = Field(128_000, ge=64, le=100_000_000, description="Context window, in tokens.")
+    context: int = Field(
+        128_000,
+        ge=64,
+        le=100_000_000,
+        description="Context window, in tokens: prompt and answer together.",
+    )
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] | None = Field(
         None,
         description="The name of the bound in the provider's API. "
@@ -220,7 +235,8 @@ class OpenAIModel(CommonKeys):
         (),
         strict=False,
         description="Types of findings that are replaced by placeholders in a request that exceeds the "
-        "clearance only because of them; the answer gets them back.",
+        "clearance only because of them (<EMAIL_1_KTQRW>); the answer gets them back. A request with "
+        "a finding that is not certain is not masked.",
     )
     restore_in_urls: bool = Field(
         False,

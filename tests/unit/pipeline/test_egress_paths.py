@@ -23,7 +23,7 @@ from tests.support.repository import ROOT
 from tests.support.virtual_time import virtual_time
 from tests.unit.privacy.test_egress_masking import MAIL, POLICY, decided, request_of
 
-PAGE = (ROOT / "docs" / "egress.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanations" / "egress.md").read_text(encoding="utf-8")
 CARD = "card 4111 1111 1111 1111"
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
 

@@ -1,19 +1,11 @@
-"""Write what is made from the metrics' definitions: `make telemetry`.
-
-docs/dashboards/gateway.json, a board for Grafana, and the tables of docs/telemetry.md.
-"""
+"""docs/dashboards/gateway.json: a board for Grafana, from the metrics' definitions."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway.telemetry import catalogue as d
 from gateway.telemetry.catalogue import Metric
-
-ROOT = Path(__file__).resolve().parents[1]
-BOARD = ROOT / "docs" / "dashboards" / "gateway.json"
-PAGE = ROOT / "docs" / "telemetry.md"
 
 WINDOW = "[$__rate_interval]"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -245,6 +237,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
 }
 
 
+def text() -> str:
+    """Return the file."""
+    return json.dumps(board(), indent=1) + "\n"
+
+
 def board() -> dict[str, object]:
     """Return the board as Grafana reads it."""
     return {
@@ -311,33 +308,3 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, object
             for index, (expr, legend) in enumerate(panel.queries)
         ],
     }
-
-
-def table(metrics: Iterable[Metric]) -> str:
-    """Return a table of the page."""
-    lines = ["| metric | kind | unit | labels | what |", "|---|---|---|---|---|"]
-    for metric in metrics:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        lines.append(f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} |")
-    return "\n".join(lines)
-
-
-def page(text: str) -> str:
-    """Return the page with its tables made anew."""
-    for name, metrics in (("counted", d.COUNTED), ("read", d.READ)):
-        before, begin, rest = text.partition(f"<!-- {name}: make telemetry -->\n")
-        _, end, after = rest.partition("\n<!-- end -->")
-        if not (begin and end):
-            raise ValueError(f"{PAGE.name}: has no place for {name}")
-        text = before + begin + table(metrics) + end + after
-    return text
-
-
-def main() -> None:
-    """Write both."""
-    BOARD.write_text(json.dumps(board(), indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
