@@ -4,19 +4,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from gateway.app.reload.policy_file import missing_key
 from gateway.backends.base import Backend, open_backend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher, ModelHealth
-from gateway.errors import HandoffUnavailable, StartupError
-from gateway.extras.handoff.open import check_kind, open_desk
-from gateway.extras.handoff.service import HandoffService
+from gateway.errors import StartupError
+from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.spend_cache import SpendCache
-from gateway.pipeline.active_policy import Retire
+from gateway.pipeline.active_policy import ActivePolicy, Retire
 from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.loop_share import LoopShare
@@ -32,8 +29,6 @@ from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
 from gateway.server.admin.threads import in_operator_thread
-
-_log = structlog.get_logger()
 
 
 def _api_key(name: str, spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
@@ -93,18 +88,16 @@ class Runtime:
         *,
         lasting: Mapping[str, Backend],
         ledger: Ledger,
-        state_url: str,
+        handoff: HandoffOpener,
+        shadow: Policy | None,
+        gates: Sequence[Gate],
+        has_tenants: bool,
         environ: Mapping[str, str],
         clock: Clock,
-        shadow: Policy | None = None,
-        gates: Sequence[Gate] = (),
-        has_tenants: bool = True,
     ) -> None:
-        self._state_url = state_url
-        self._environ = environ
-        self._desk: HandoffService | None = None
+        self._handoff = handoff
         self._lasting = lasting
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
@@ -125,12 +118,17 @@ class Runtime:
         """What is known of budgets."""
         return self._budgets
 
-    def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
-        """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
-        return self._pipeline(policy, self._judges(policy))
+    async def begin(self, policy: Policy) -> ActivePolicy:
+        """Return the first policy, with its pipeline; raises StartupError."""
+        pipeline, retire = self._pipeline(policy, self._judges(policy))
+        await self._handoff.check()
+        return ActivePolicy(pipeline, retire=retire)
 
     async def prepare(self, policy: Policy) -> tuple[Pipeline, Retire]:
-        """Do the same while requests go on: patterns are compiled in a thread."""
+        """Return the pipeline of another policy, and how to free it; a StartupError leaves all as it was.
+
+        Requests go on meanwhile: patterns are compiled in a thread.
+        """
         return self._pipeline(policy, await in_operator_thread(self._judges, policy))
 
     def _judges(self, policy: Policy) -> _Judges:
@@ -144,12 +142,10 @@ class Runtime:
         )
 
     def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
-        handoffs = self._desk_of(policy)
+        handoffs = self._handoff.service(policy.handoff)
         others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
         backends = {**self._lasting, **self._policy_backends.take(others)}
-        dispatcher = Dispatcher(
-            backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
-        )
+        dispatcher = Dispatcher(backends=backends, ledger=self.ledger, clock=self._clock, vitals=self._vitals)
 
         async def retire() -> None:
             await dispatcher.drained()
@@ -168,14 +164,6 @@ class Runtime:
         )
         return pipeline, retire
 
-    async def check(self) -> None:
-        """Raise StartupError if what waits for people is sealed with another key."""
-        if self._desk is not None:
-            try:
-                await self._desk.check()
-            except HandoffUnavailable as error:
-                _log.warning("handoff.unavailable", why=str(error))
-
     def _assessor(self, policy: Policy) -> Assessor:
         return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
 
@@ -186,8 +174,7 @@ class Runtime:
     async def aclose(self) -> None:
         """Close what this opened."""
         await self.scoring.aclose()
-        if self._desk is not None:
-            await self._desk.aclose()
+        await self._handoff.aclose()
 
     def _entity_desk(
         self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
@@ -198,15 +185,6 @@ class Runtime:
             else judges.presidio[source]
         )
         return EntityLookup(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
-
-    def _desk_of(self, policy: Policy) -> HandoffService | None:
-        """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""
-        if policy.handoff is not None:
-            check_kind(policy.handoff, self._state_url)
-            self._desk = self._desk or open_desk(
-                policy.handoff, state_url=self._state_url, environ=self._environ, clock=self._clock
-            )
-        return self._desk
 
     def forget(self, before: Policy, after: Policy) -> None:
         """Drop what was learned of the names that mean another model now."""

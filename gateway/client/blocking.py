@@ -109,4 +109,4 @@ class SyncGatewayClient:
 def _channel(target: str, tls: ClientTls | None) -> grpc.Channel:
     if tls is None:
         return grpc.insecure_channel(target, options=channel_options())
-    return grpc.secure_channel(target, tls.credentials(), options=channel_options())
+    return grpc.secure_channel(target, tls.credentials(), options=channel_options(tls))

@@ -112,4 +112,4 @@ class GatewayClient:
 def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
     if tls is None:
         return grpc.aio.insecure_channel(target, options=channel_options())
-    return grpc.aio.secure_channel(target, tls.credentials(), options=channel_options())
+    return grpc.aio.secure_channel(target, tls.credentials(), options=channel_options(tls))

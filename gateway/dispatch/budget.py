@@ -14,6 +14,7 @@ from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavaila
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
 from gateway.policy.model import ModelSpec
+from gateway.tasks import Tasks, child
 from gateway.types import Chunk, Usage
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +106,7 @@ class BudgetLayer:
         self._inner = inner
         self._ledger = ledger
         self._clock = clock
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writes = Tasks()
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
@@ -136,8 +137,7 @@ class BudgetLayer:
 
     async def drained(self) -> None:
         """Wait until everything that has to be written is written."""
-        while self._writing:
-            await asyncio.wait(self._writing)
+        await self._writes.drain()
 
     async def _open(self, turn: Target, worst_usd_nanos: int) -> str | None:
         """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
@@ -163,7 +163,7 @@ class BudgetLayer:
             )
             await self._ledger.dial(reservation_id)
 
-        opening = self._start(reserve_and_dial())
+        opening = child(reserve_and_dial(), name="reservation")
         try:
             await asyncio.wait({opening}, timeout=seconds_left(turn.share(self._clock), self._clock))
         except asyncio.CancelledError:
@@ -205,10 +205,7 @@ class BudgetLayer:
         await asyncio.wait({self._start(operation)}, timeout=seconds_left(deadline, self._clock))
 
     def _start(self, operation: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        task = asyncio.ensure_future(operation)
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return task
+        return self._writes.start("write to the ledger", operation)
 
 
 def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:

@@ -52,7 +52,12 @@ class LlamaCppModel(ModelSpec):
         pattern="^[0-9a-f]{64}$",
         description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
     )
-    context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
+    context: int = Field(
+        4096,
+        ge=64,
+        le=10_000_000,
+        description="Context window of one sequence, in tokens: prompt and answer together.",
+    )
     slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded concurrently.")
     kv_cells: int = Field(
         default_factory=lambda keys: max(keys["context"], keys["slots"] * keys["context"] // 2),

@@ -112,13 +112,19 @@ class ExtraPattern(Strict):
 
 
 class PrivacyPolicy(Strict):
-    """What makes a request private."""
+    """What makes a request private.
+
+    Its class is the highest of the class of its score, the floors of what was found in it, and the class
+    that the caller hints at. What cannot be judged is restricted.
+    """
 
     classes: Classes = Field(
         Classes(), description="From which privacy score on a request is of a class; below them it is public."
     )
     weights: dict[FindingType, Share] = Field(
-        {}, description="How much a certain finding of a type says, where it differs from the defaults."
+        {},
+        description="How much a certain finding of a type says, where it differs from the defaults of "
+        "docs/explanations/privacy.md.",
     )
     floors: dict[FindingType, ClassName] = Field(
         {}, description="The least class that a finding of a type makes, where it differs from the defaults."
@@ -133,7 +139,7 @@ class PrivacyPolicy(Strict):
         (),
         strict=False,
         max_length=200,
-        description="Words and phrases that are a SECRET wherever they stand, in capitals or not.",
+        description="Words and phrases that are a SECRET wherever they are, in capitals or not.",
     )
     patterns: tuple[ExtraPattern, ...] = Field(
         (),
@@ -187,7 +193,11 @@ class Budget(Strict):
 
 
 class Rule(Strict):
-    """A wish: which models to try, in order, when a condition holds."""
+    """Which models to try, in order, when a condition holds.
+
+    A rule is a wish: a model that may not answer (clearance, context window, capability, deadline) is left
+    out of its route, whatever the rule says.
+    """
 
     name: Name = Field(description="The rule's name in decisions and logs.")
     when: str | None = Field(
@@ -268,16 +278,16 @@ class CannedReply(Strict):
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
         (),
         strict=False,
-        description="The reasons that this reply is for. Default: any.",
+        description="The reasons that this reply is for; none means any.",
     )
     when_label: dict[Name, Name] = Field(
-        {}, description="Labels that the request must have, with these values. Default: any."
+        {}, description="Labels that the request must have, with these values."
     )
     language: str | None = Field(
         None,
         pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         description="The language of the text, for callers whose accept-language names it: pl serves pl-PL "
-        "too. Default: for everybody. The last reply has none of reasons, labels and language.",
+        "too. The last reply has none of reasons, labels and language. Default: for everybody.",
     )
     text: str = Field(
         min_length=1,

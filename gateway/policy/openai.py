@@ -52,7 +52,8 @@ class OpenAIModel(ModelSpec):
     api_key_env: str | None = Field(
         None,
         pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key. Default: no key is sent.",
+        description="The environment variable that holds the key, which itself is never in a policy. "
+        "Default: no key is sent.",
     )
     organization: str | None = Field(
         None, min_length=1, description="The organisation at the provider. Default: none is sent."
@@ -68,7 +69,12 @@ class OpenAIModel(ModelSpec):
     price_per_million_usd: Price | None = Field(
         None, description="What a million tokens cost, in US dollars. Required unless place is edge."
     )
-    context: int = Field(128_000, ge=64, le=100_000_000, description="Context window, in tokens.")
+    context: int = Field(
+        128_000,
+        ge=64,
+        le=100_000_000,
+        description="Context window, in tokens: prompt and answer together.",
+    )
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = Field(
         default_factory=lambda keys: (
             "max_completion_tokens" if keys["base_url"] == OPENAI_BASE_URL else "max_tokens"
@@ -87,7 +93,8 @@ class OpenAIModel(ModelSpec):
         (),
         strict=False,
         description="Types of findings that are replaced by placeholders in a request that exceeds the "
-        "clearance only because of them; the answer gets them back.",
+        "clearance only because of them (<EMAIL_1_KTQRW>); the answer gets them back. A request with "
+        "a finding that is not certain is not masked.",
     )
     restore_in_urls: bool = Field(
         False,

@@ -64,7 +64,10 @@ class Price(Strict):
 class CommonKeys(Strict):
     """What models of all kinds have in common, and no engine is told."""
 
-    clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
+    clearance: ClassName = Field(
+        description="The highest privacy class that may be sent to this model; a request of a higher class "
+        "never reaches it, whatever a rule says."
+    )
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
     )
@@ -87,7 +90,8 @@ class CommonKeys(Strict):
         None,
         ge=1,
         le=1_000_000,
-        description="Calls to this model that one gateway process has in flight concurrently. "
+        description="Calls to this model that one gateway process has in flight concurrently; above it a "
+        "request waits for its turn, or goes to the next model. "
         "Default: no bound but limits.concurrency.",
     )
     place: Literal["edge", "cloud"] = Field(

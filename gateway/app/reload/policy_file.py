@@ -1,8 +1,6 @@
 """Whether a changed policy file may take the place of the policy that runs; knows nothing of gRPC."""
 
-import asyncio
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -100,22 +98,6 @@ def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[
 
 def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> ReloadResult:
     return ReloadResult(outcome="refused", policy_hash=running.hash, problems=tuple(problems))
-
-
-def start(work: Coroutine[object, object, object], tasks: set[asyncio.Task[object]]) -> None:
-    """Run what nobody waits for, keep it in `tasks` until it is over, and log what it raises: a defect."""
-
-    def done(task: asyncio.Task[object]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            places = [
-                f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
-            ]
-            _log.error("defect", error=type(error).__name__, places=places[-8:])
-
-    task = asyncio.ensure_future(work)
-    tasks.add(task)
-    task.add_done_callback(done)
 
 
 async def watch(path: Path, on_change: Callable[[], Awaitable[object]], *, clock: Clock) -> None:

@@ -5,6 +5,7 @@ from typing import cast
 
 from gateway.app.runtime import Runtime
 from gateway.clock import SystemClock
+from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
@@ -59,7 +60,10 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
         ledger=MemoryLedger(clock=clock),
-        state_url="memory:",
+        handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
+        shadow=None,
+        gates=(),
+        has_tenants=False,
         environ={},
         clock=clock,
     )
@@ -68,10 +72,10 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     other = parse_policy(POLICY.replace(":9/v1", ":10/v1"), name="c")
     policy_backends = keeping._policy_backends
 
-    _, free_before = keeping.pipeline(before)
+    _, free_before = await keeping.prepare(before)
     kept = dict(policy_backends._backends)
-    _, free_same = keeping.pipeline(same)
-    _, free_other = keeping.pipeline(other)
+    _, free_same = await keeping.prepare(same)
+    _, free_other = await keeping.prepare(other)
     shared = [backend for backend in policy_backends._backends.values() if backend in kept.values()]
     await free_before()
     still_there = len(policy_backends._backends)
