@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := build/docs-venv
 
 .PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
 	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
-	protos schema telemetry pages lock clean
+	protos pages docs lock clean
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +73,7 @@ test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 t
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
 	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging $(shell find tests -name "test_egress_*.py")
 
-test-hostile: setup  ## What an attacker does to others: every attack of docs/security.md, in five minutes.
+test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
@@ -84,18 +85,22 @@ compose-test: setup  ## Build the image and hold the compose stack to its word, 
 protos: setup  ## Generate gateway/**/v1/ from protos/.
 	@$(BIN)/python tools/protos.py
 
-schema: setup  ## Generate policies/schema.json from the policy's model.
-	@$(BIN)/python -m gateway.policy.loading.schema > policies/schema.json
-
-telemetry: setup  ## Generate the board for Grafana and the tables of docs/telemetry.md.
-	@$(BIN)/python tools/telemetry.py
-
-pages: setup  ## Generate the tables of docs/clients.md and docs/policy.md.
+pages: setup  ## Generate docs/reference/, the schema of a policy and the board for Grafana.
 	@$(BIN)/python tools/pages.py
 
-lock: setup  ## Write the versions that are installed now to constraints.txt.
+docs: $(DOCS)/.installed  ## Build the documentation as a site in build/site/; a dead link fails.
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	@echo "docs: build/site/index.html"
+
+$(DOCS)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(DOCS)
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
+	@$(DOCS)/bin/pip --disable-pip-version-check --quiet install -c constraints.txt -r $(DOCS)/requirements.txt
+	@touch $@
+
+lock: setup $(DOCS)/.installed  ## Write the versions that are installed now to constraints.txt.
 	@{ echo "# Every version that is installed, so that a fresh machine gets what was tested. Made by: make lock"; \
-	  $(BIN)/pip freeze --all --exclude-editable --exclude pip; } > constraints.txt
+	  for bin in $(BIN) $(DOCS)/bin; do $$bin/pip freeze --all --exclude-editable --exclude pip; done | sort -fu; } > constraints.txt
 
 clean:  ## Remove the environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from gateway.domain.masked import Masked
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
-from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, privacy_class
+from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 from gateway.types import (
     _ROUTING_SEAL,
     Decision,
@@ -149,7 +149,7 @@ def decide(
             policy=policy,
         )
         for name in choice.chain
-        if isinstance(policy.models[name], OpenAIModel)
+        if policy.models[name].leaves_host
     }
     return Decision(
         scores=scores,
@@ -201,7 +201,7 @@ def permit_continuation(
     if privacy_class(spec.clearance) < class_ or estimate_prompt_tokens(begun) > 2 * spec.context:
         return None
     permit = None
-    if isinstance(spec, OpenAIModel):
+    if spec.leaves_host:
         permit = _permit(model, begun, None, class_=class_, policy=policy)
     return Continuation(request=begun, permit=permit)
 
@@ -226,7 +226,7 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
     if _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(model, 0.0)) is not None:
         return None
     permits = {}
-    if isinstance(spec, OpenAIModel):
+    if spec.leaves_host:
         permits[model] = _permit(model, request, None, class_=class_, policy=policy)
     return replace(judged, chain=(model,), permits=permits, refused=(), masked={})
 
@@ -268,7 +268,7 @@ def _first_that_holds(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[Co
 
 
 def _refuse(
-    spec: LlamaCppModel | OpenAIModel,
+    spec: ModelSpec,
     *,
     class_: PrivacyClass,
     case: RoutingInput,
@@ -281,7 +281,7 @@ def _refuse(
     # surely does not fit; what may not fit is counted by the backend, exactly.
     if case.facts.prompt_tokens > 2 * spec.context:
         return Reason.CONTEXT_LENGTH_EXCEEDED
-    if isinstance(spec, LlamaCppModel) and not case.is_schema_bounded:
+    if spec.has_engine and not case.is_schema_bounded:
         return Reason.CAPABILITY
     if finish_s > case.facts.deadline_s:
         return Reason.DEADLINE

@@ -16,7 +16,7 @@ const loaded = protoLoader.loadSync("gateway/v1/gateway.proto", {
 const { GatewayService } = grpc.loadPackageDefinition(loaded).gateway.v1;
 const errorDetails = protobuf.loadSync(file("error_details.proto"));
 
-// Retries as docs/clients.md recommends them: unary calls, UNAVAILABLE only. A stream is never tried again.
+// Retries as docs/guides/write-a-client.md recommends them: unary calls, UNAVAILABLE only. A stream is never tried again.
 const serviceConfig = readFileSync(file("../../gateway/client/service_config.json"), "utf8");
 const { GATEWAY_TLS_CA: ca, GATEWAY_API_KEY: key } = process.env;
 const [server, question] = process.argv.slice(2);

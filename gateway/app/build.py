@@ -1,189 +1,300 @@
-"""The composition root: everything that serves is built here, by hand, once."""
+"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.app.observability import Observability, operated
+from gateway.app.reload.controller import ReloadController, ReloadSource
 from gateway.app.reload.reloader import Reloader
 from gateway.app.runtime import Runtime
 from gateway.app.workers.engine_registry import EngineRegistry, SharedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
-from gateway.engine_host.supervisor import EngineSupervisor
+from gateway.domain.address import ListenSettings
+from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
+from gateway.extras.handoff.open import HandoffOpener
 from gateway.extras.mirror.mirror import Mirror, Tell
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.records.writer import Records
-from gateway.server.admin.server import ReloadHandler
 from gateway.server.admin.status import Sources, WatchedEngine
-from gateway.server.grpc.api_keys import anyone
-from gateway.server.grpc.grpc_server import GatewayServer, ServerOptions
+from gateway.server.grpc.api_keys import Access
+from gateway.server.grpc.grpc_server import GatewayServer
+from gateway.server.grpc.health import Health
+from gateway.server.grpc.service import GatewayService
+from gateway.tasks import Tasks, all_of
+from gateway.telemetry.report import Observer
+from gateway.telemetry.traces import NO_SPAN
 from gateway.types import MirrorResult
 
 _log = structlog.get_logger()
+ANYBODY = Access()
+"""Every caller is of one tenant, and nothing is encrypted."""
 
 
-class _HealthRelay:
-    """Carries what supervisors report to the server's health, once there is a server."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalParts:
+    """What a gateway may have besides a policy, a ledger and a port."""
 
-    def __init__(self) -> None:
-        self._server: GatewayServer | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def attach(self, server: GatewayServer) -> None:
-        self._server = server
-
-    def report(self, model: str, is_serving: bool) -> None:
-        if self._server is not None:
-            task = asyncio.get_running_loop().create_task(self._server.health.set_model(model, is_serving))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-
-@dataclass(slots=True)
-class _Edge:
-    """What stays for as long as the process: backends that no policy changes, and the engines behind them."""
-
-    backends: dict[str, Backend]
-    supervisors: list[EngineSupervisor] = field(default_factory=list)
-    """Of the engines that this process owns; those of a parent have none here."""
-    watched: dict[str, WatchedEngine] = field(default_factory=dict)
-    """What an operator is shown of each engine."""
+    replaced: Mapping[str, Backend] = field(default_factory=dict)
+    """Backends, scripted ones for example, in the place of models of the policy."""
+    engines: EngineRegistry | None = None
+    """The engines of a parent, which shares them among its workers; None: this process has its own."""
+    records: Records | None = None
+    """Closed at the end."""
+    shadow: Policy | None = None
+    """Decides beside the policy, and does nothing."""
+    observability: Observability | None = None
+    reload: ReloadSource | None = None
+    """What may change the policy; None: nothing does."""
+    observers: tuple[Observer, ...] = ()
+    """Are told of each call that is over."""
 
 
-def _edge(
-    policy: Policy,
-    replaced: Mapping[str, Backend],
-    *,
-    board: EngineRegistry | None,
-    on_status: Callable[[str, bool], None],
-    clock: Clock,
-) -> _Edge:
-    edge = _Edge(dict(replaced))
-    for name, spec in policy.models.items():
-        if name in replaced or isinstance(spec, OpenAIModel):
-            continue
-        state: SharedEngine | EngineSupervisor
-        if board is not None:
-            state = board.engines[name]
-        else:
-            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status)
-            edge.supervisors.append(state)
-        edge.backends[name] = local = LocalBackend(name, state, clock=clock)
-        edge.watched[name] = WatchedEngine(state=state, ask=local.status)
-    return edge
+NO_PARTS = OptionalParts()
 
 
-def _told(records: Records, operator: Observability | None) -> Tell:
-    """Return what puts a second answer into the records, and counts it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningGateway:
+    """A gateway that serves."""
 
-    def tell(mirrored: MirrorResult, policy: Policy) -> None:
-        records.take_mirrored(mirrored, policy)
-        if operator is not None:
-            operator.measures.note_mirrored(mirrored)
+    server: GatewayServer
+    tasks: Tasks
+    """Its background tasks; when a critical one fails, health is NOT_SERVING for good."""
+    reloader: Reloader | None
 
-    return tell
+    @property
+    def target(self) -> str:
+        """Where it listens, as gRPC takes it."""
+        return self.server.target
 
 
 @asynccontextmanager
 async def running_gateway(
     policy: Policy,
     *,
-    options: ServerOptions,
-    state_url: str,
+    listen: ListenSettings,
+    access: Access = ANYBODY,
+    state_url: str = "memory:",
     environ: Mapping[str, str],
+    parts: OptionalParts = NO_PARTS,
     clock: Clock | None = None,
-    replaced: Mapping[str, Backend] | None = None,
-    board: EngineRegistry | None = None,
-    records: Records | None = None,
-    shadow: Policy | None = None,
-    operator: Observability | None = None,
-    reloader: Reloader | None = None,
-    reloading: ReloadHandler | None = None,
-) -> AsyncIterator[GatewayServer]:
+) -> AsyncIterator[RunningGateway]:
     """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
 
-    `replaced` puts other backends, scripted ones for example, in the place of models of the policy. With a
-    `board` the engines are those of a parent that shares them among its workers. `records` are closed at the
-    end; `shadow` decides beside the policy and does nothing; `reloader` can change the policy; an `operator`
-    gets status and metrics, and asks `reloading` for a reload. Raises StartupError when something that the
-    policy or the operator names is not to be had.
+    Raises StartupError when something that the policy or an operator names is not to be had.
     """
     clock = clock or SystemClock()
-    relay = _HealthRelay()
     async with AsyncExitStack() as stack:
-        if records is not None:
-            stack.push_async_callback(asyncio.to_thread, records.close)
-            observers = (*options.observers, records.note)
-            options = replace(options, observers=observers, take_feedback=records.take_feedback)
-        if operator is not None:
-            observers = (*options.observers, *operator.observers)
-            options = replace(options, observers=observers, tracer=operator.tracer)
-        edge = _edge(policy, replaced or {}, board=board, on_status=relay.report, clock=clock)
-        for supervisor in edge.supervisors:
-            stack.push_async_callback(supervisor.stop)
-        for backend in edge.backends.values():
-            stack.push_async_callback(backend.aclose)
+        health = Health(access.guard)
+        tasks = _tasks(health)
+        stack.push_async_callback(tasks.aclose)
+        if parts.records is not None:
+            stack.push_async_callback(asyncio.to_thread, parts.records.close)
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
-        keeping = Runtime(
-            lasting=edge.backends,
+        on_status = _reporter(health, tasks)
+        engines = _engines(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
+        runtime = Runtime(
+            lasting=engines.backends,
             ledger=ledger,
-            state_url=state_url,
+            handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
+            shadow=parts.shadow,
+            gates=() if parts.records is None else (parts.records.gate,),
+            has_tenants=access.tells_callers_apart,
             environ=environ,
             clock=clock,
-            shadow=shadow,
-            gates=() if records is None else (records.gate,),
-            has_tenants=options.tenant_of is not anyone,
         )
-        stack.push_async_callback(keeping.aclose)
-        pipeline, retire = keeping.pipeline(policy)
-        await keeping.check()
-        current = ActivePolicy(pipeline, retire=retire)
-        stack.push_async_callback(current.aclose)
-        options = replace(options, observers=(*options.observers, keeping.rates.note))
-        if records is not None:
-            mirror = Mirror(current, tell=_told(records, operator), clock=clock)
-            stack.push_async_callback(mirror.aclose)
-            options = replace(options, mirror=mirror)
-        elif policy.mirror is not None:
-            _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
-        server = GatewayServer(current, options=options, clock=clock)
-        relay.attach(server)
+        stack.push_async_callback(runtime.aclose)
+        active = await runtime.begin(policy)
+        stack.push_async_callback(active.aclose)
+        mirror = _mirror(active, parts, stack, clock=clock)
+        take_feedback = None if parts.records is None else parts.records.take_feedback
+        service = GatewayService(active, take_feedback=take_feedback, mirror=mirror)
+        server = _server(service, parts, runtime, listen=listen, access=access, health=health, clock=clock)
+        await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
-        if operator is not None:
-            # Somebody operates this one, so it serves for long: its first long text finds a process.
-            warming = asyncio.create_task(keeping.scoring.warm(), name="scoring warm-up")
-            stack.push_async_callback(asyncio.wait, {warming})
-            sources = Sources(
-                place=operator.place,
-                current=current,
-                in_flight=lambda: server.in_flight,
-                breakers=keeping.breakers,
-                budgets=keeping.budgets,
-                ledger=ledger,
-                engines=edge.watched,
-                recent=operator.recent,
-                clock=clock,
-            )
-            await stack.enter_async_context(
-                operated(operator, sources, reloading=reloading, name=server.address.name)
-            )
-        for name, spec in policy.models.items():
-            if name in (replaced or {}) or isinstance(spec, OpenAIModel):
-                await server.health.set_model(name, True)
-        await asyncio.gather(*(supervisor.start() for supervisor in edge.supervisors))
-        if board is not None:
-            watching = asyncio.create_task(board.watch(clock, relay.report), name="engine board")
-            stack.callback(watching.cancel)
-        await server.health.set_ready()
-        if reloader is not None:
-            reloader.attach(current=current, keeping=keeping, health=server.health)
-        yield server
+        reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
+        if parts.observability is not None:
+            sources = _sources(parts.observability, server, active, runtime, engines, clock=clock)
+            handler = None if reloads is None else reloads.handler
+            name = server.address.name
+            operator = operated(parts.observability, sources, reloading=handler, name=name)
+            await stack.enter_async_context(operator)
+            runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
+        await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
+        await health.set_ready()
+        if reloads is not None:
+            await stack.enter_async_context(reloads.running(policy.hash))
+        reloader = None if reloads is None else reloads.reloader
+        yield RunningGateway(server=server, tasks=tasks, reloader=reloader)
+
+
+def _tasks(health: Health) -> Tasks:
+    """Return the owner of the background tasks of a gateway: without a critical one it takes no requests."""
+
+    def fail(name: str) -> None:
+        _log.error("gateway.failed", task=name, cure="restart the gateway, and report the defect")
+        tasks.start("health after a failure", health.fail())
+
+    tasks = Tasks(on_critical_failure=fail)
+    return tasks
+
+
+def _reporter(health: Health, tasks: Tasks) -> OnStatus:
+    """Return what tells health how an engine is."""
+
+    def report(model: str, is_serving: bool) -> None:
+        tasks.start(f"health of {model}", health.set_model(model, is_serving), is_critical=True)
+
+    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Engines:
+    """What stays for as long as the process: backends that no policy changes, and the engines behind them."""
+
+    backends: dict[str, Backend]
+    supervisors: list[EngineSupervisor]
+    """Of the engines that this process owns; those of a parent have none here."""
+    watched: dict[str, WatchedEngine]
+    """What an operator is shown of each engine."""
+
+
+def _engines(
+    policy: Policy,
+    parts: OptionalParts,
+    stack: AsyncExitStack,
+    *,
+    on_status: OnStatus,
+    tasks: Tasks,
+    clock: Clock,
+) -> _Engines:
+    """Return the backends of local models, none of whose engines runs yet; the stack ends them."""
+    engines = _Engines(backends=dict(parts.replaced), supervisors=[], watched={})
+    for name, spec in policy.engines.items():
+        if name in parts.replaced:
+            continue
+        state: SharedEngine | EngineSupervisor
+        if parts.engines is not None:
+            state = parts.engines.engines[name]
+        else:
+            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status, tasks=tasks)
+            stack.push_async_callback(state.stop)
+            engines.supervisors.append(state)
+        engines.backends[name] = local = LocalBackend(name, state, clock=clock)
+        engines.watched[name] = WatchedEngine(state=state, ask=local.status)
+    for backend in engines.backends.values():
+        stack.push_async_callback(backend.aclose)
+    return engines
+
+
+async def _start(
+    engines: _Engines, parts: OptionalParts, *, on_status: OnStatus, tasks: Tasks, clock: Clock
+) -> None:
+    """Return when every engine that this process owns has loaded its model; raises StartupError."""
+    await all_of(*(supervisor.start() for supervisor in engines.supervisors))
+    if parts.engines is not None:
+        watch = parts.engines.watch(clock, on_status)
+        tasks.start("states of the parent's engines", watch, is_critical=True)
+
+
+def _server(
+    service: GatewayService,
+    parts: OptionalParts,
+    runtime: Runtime,
+    *,
+    listen: ListenSettings,
+    access: Access,
+    health: Health,
+    clock: Clock,
+) -> GatewayServer:
+    return GatewayServer(
+        service,
+        listen=listen,
+        access=access,
+        health=health,
+        observers=(*_observers(parts), runtime.rates.note),
+        tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
+        shares_port=parts.engines is not None,
+        clock=clock,
+    )
+
+
+def _observers(parts: OptionalParts) -> Iterator[Observer]:
+    yield from parts.observers
+    if parts.records is not None:
+        yield parts.records.note
+    if parts.observability is not None:
+        yield from parts.observability.observers
+
+
+def _mirror(
+    active: ActivePolicy, parts: OptionalParts, stack: AsyncExitStack, *, clock: Clock
+) -> Mirror | None:
+    """Return what has requests answered a second time; None where nothing keeps what comes of it."""
+    if parts.records is None:
+        if active.pipeline.policy.mirror is not None:
+            _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
+        return None
+    mirror = Mirror(active, tell=_told(parts.records, parts.observability), clock=clock)
+    stack.push_async_callback(mirror.aclose)
+    return mirror
+
+
+def _told(records: Records, observability: Observability | None) -> Tell:
+    """Return what puts a second answer into the records, and counts it."""
+
+    def tell(result: MirrorResult, policy: Policy) -> None:
+        records.take_mirrored(result, policy)
+        if observability is not None:
+            observability.measures.note_mirrored(result)
+
+    return tell
+
+
+def _reloads(
+    parts: OptionalParts,
+    access: Access,
+    active: ActivePolicy,
+    runtime: Runtime,
+    health: Health,
+    *,
+    tasks: Tasks,
+    clock: Clock,
+) -> ReloadController | None:
+    if parts.reload is None:
+        return None
+    file, observers = parts.reload.file, parts.reload.observers
+    reloader = Reloader(file, active=active, runtime=runtime, health=health, observers=observers)
+    return ReloadController(parts.reload, reloader, read_keys=access.read_keys, tasks=tasks, clock=clock)
+
+
+def _sources(
+    observability: Observability,
+    server: GatewayServer,
+    active: ActivePolicy,
+    runtime: Runtime,
+    engines: _Engines,
+    *,
+    clock: Clock,
+) -> Sources:
+    """Return where the status of this process is read from."""
+    return Sources(
+        place=observability.place,
+        current=active,
+        in_flight=lambda: server.in_flight,
+        breakers=runtime.breakers,
+        budgets=runtime.budgets,
+        ledger=runtime.ledger,
+        engines=engines.watched,
+        recent=observability.recent,
+        clock=clock,
+    )

@@ -1,7 +1,6 @@
 """What an operator sees of a serving process: built beside the server, and ended with it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,12 +8,12 @@ from importlib import import_module
 
 import structlog
 
-from gateway.app.air_gap import refuse_beyond_this_host
-from gateway.domain.address import Address, parse_address
+from gateway.app.settings import ADMIN_OFF, TelemetrySettings
+from gateway.domain.address import Address
 from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.server.admin.address import AdminAddress, default_address, parse_admin
-from gateway.server.admin.page import FLAG, MetricsPage
+from gateway.server.admin.page import MetricsPage
 from gateway.server.admin.recent import Recent
 from gateway.server.admin.server import AdminServer, AdminService, ReloadHandler
 from gateway.server.admin.status import Sources, StatusReader
@@ -23,13 +22,12 @@ from gateway.telemetry.metrics import Measures, counted, share_numbers
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
 
-ADMIN_OFF = "off"
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observability:
-    """What operators get of this process; make it by `operator_of`."""
+    """What operators get of this process; make it by `observability_of`."""
 
     place: WorkerIdentity
     admin: Callable[[str], AdminAddress | None] = lambda name: None
@@ -48,23 +46,17 @@ class Observability:
         return self.measures.note_call, self.recent.note_call
 
 
-def operator_of(
-    *,
-    admin: str | None,
-    metrics: str | None,
-    otlp: str | None,
-    own_traces: bool = False,
-    place: WorkerIdentity,
-    environ: Mapping[str, str] = os.environ,
+def observability_of(
+    telemetry: TelemetrySettings, worker: WorkerIdentity, *, environ: Mapping[str, str]
 ) -> Observability:
-    """Return what flags and the parent of this process ask for; raises StartupError."""
-    if place.numbers_folder is not None:
-        share_numbers(place.numbers_folder, worker=place.number)
-    operator = Observability(
-        place=place, admin=admin_choice(admin, environ), metrics=metrics_address(metrics)
+    """Return what the settings and the parent of this process ask for; raises StartupError."""
+    if worker.numbers_folder is not None:
+        share_numbers(worker.numbers_folder, worker=worker.number)
+    found = Observability(
+        place=worker, admin=admin_choice(telemetry.admin, environ), metrics=telemetry.metrics
     )
-    operator.measures.note_worker_start()
-    return operator if otlp is None else traced(operator, otlp, own=own_traces)
+    found.measures.note_worker_start()
+    return found if telemetry.otlp is None else traced(found, telemetry.otlp, own=telemetry.own_traces)
 
 
 def traced(operator: Observability, endpoint: str, *, own: bool) -> Observability:
@@ -73,24 +65,6 @@ def traced(operator: Observability, endpoint: str, *, own: bool) -> Observabilit
     otel = import_module("gateway.telemetry.otel")
     tracer = otel.OtelTraces(otel.otlp_exporter(endpoint), own=own)
     return replace(operator, tracer=tracer, close_tracer=tracer.close)
-
-
-def metrics_address(text: str | None) -> Address | None:
-    """Return the address that `--metrics` names."""
-    return None if text is None else parse_address(text, flag=FLAG)
-
-
-def refuse_open_page(address: Address | None, *, insecure: bool, air_gap: bool) -> None:
-    """Raise StartupError for a page beyond this host that nobody asked for in so many words."""
-    if address is None:
-        return
-    if air_gap:
-        refuse_beyond_this_host(hosts={FLAG: address.host}, state_url="memory:")
-    if not address.is_loopback and not insecure:
-        raise StartupError(
-            f"{FLAG} {address.target}: reaches beyond this host, and the page has neither TLS nor a password;"
-            " say --insecure if that is meant"
-        )
 
 
 def admin_choice(text: str | None, environ: Mapping[str, str]) -> Callable[[str], AdminAddress | None]:

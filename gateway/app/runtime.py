@@ -4,20 +4,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from gateway.app.reload.policy_file import missing_key
-from gateway.backends.base import Backend
-from gateway.backends.openai.backend import CloudBackend
+from gateway.backends.base import Backend, open_backend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher, ModelHealth
-from gateway.errors import HandoffUnavailable, StartupError
-from gateway.extras.handoff.open import check_kind, open_desk
-from gateway.extras.handoff.service import HandoffService
+from gateway.errors import StartupError
+from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.spend_cache import SpendCache
-from gateway.pipeline.active_policy import Retire
+from gateway.pipeline.active_policy import ActivePolicy, Retire
 from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.loop_share import LoopShare
@@ -27,7 +23,7 @@ from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
@@ -35,40 +31,38 @@ from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
 from gateway.server.admin.threads import in_operator_thread
 
-_log = structlog.get_logger()
 
-
-def _api_key(name: str, spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
-    """Return the key that a cloud model is called with; raises StartupError where its variable is not set."""
-    if spec.api_key_env is None:
+def _api_key(name: str, spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
+    """Return the key that a model is called with; raises StartupError where its variable is not set."""
+    if spec.key_variable is None:
         return None
     if said := missing_key(spec, environ):
         raise StartupError(f"models.{name}.api_key_env: {said}")
-    return environ[spec.api_key_env].strip()
+    return environ[spec.key_variable].strip()
 
 
-class _Clouds:
-    """The cloud models of all policies that are in use: one that two policies name alike is one backend."""
+class _PolicyBackends:
+    """The backends that come and go with policies; a model that two policies name alike is one backend."""
 
     def __init__(self, *, environ: Mapping[str, str], clock: Clock) -> None:
         self._environ = environ
         self._clock = clock
-        self._backends: dict[tuple[str, OpenAIModel], CloudBackend] = {}
-        self._users: Counter[tuple[str, OpenAIModel]] = Counter()
+        self._backends: dict[tuple[str, ModelSpec], Backend] = {}
+        self._users: Counter[tuple[str, ModelSpec]] = Counter()
 
-    def take(self, models: Mapping[str, OpenAIModel]) -> Mapping[str, CloudBackend]:
+    def take(self, models: Mapping[str, ModelSpec]) -> Mapping[str, Backend]:
         """Return the backend of each model, as new or as it runs; all of them or, by StartupError, none."""
         keys = {name: _api_key(name, spec, self._environ) for name, spec in models.items()}
         taken = {}
         for name, spec in models.items():
             backend = self._backends.get((name, spec))
-            taken[name] = backend or CloudBackend(name, spec, api_key=keys[name], clock=self._clock)
+            taken[name] = backend or open_backend(name, spec, api_key=keys[name], clock=self._clock)
         for name, spec in models.items():
             self._backends[name, spec] = taken[name]
             self._users[name, spec] += 1
         return taken
 
-    async def give_back(self, models: Mapping[str, OpenAIModel]) -> None:
+    async def give_back(self, models: Mapping[str, ModelSpec]) -> None:
         """Close those that nobody has taken any more."""
         for each in models.items():
             self._users[each] -= 1
@@ -95,25 +89,23 @@ class Runtime:
         *,
         lasting: Mapping[str, Backend],
         ledger: Ledger,
-        state_url: str,
+        handoff: HandoffOpener,
+        shadow: Policy | None,
+        gates: Sequence[Gate],
+        has_tenants: bool,
         environ: Mapping[str, str],
         clock: Clock,
-        shadow: Policy | None = None,
-        gates: Sequence[Gate] = (),
-        has_tenants: bool = True,
     ) -> None:
-        self._state_url = state_url
-        self._environ = environ
-        self._desk: HandoffService | None = None
+        self._handoff = handoff
         self._lasting = lasting
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self.rates = TenantRates(clock)
         self._gates = (self.rates.gate, *gates)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock))
         self._shadow = None if shadow is None else self._shadow_of(shadow)
-        self._clouds = _Clouds(environ=environ, clock=clock)
+        self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
         self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)
         self._budgets = SpendCache(ledger, clock=clock)
 
@@ -127,12 +119,17 @@ class Runtime:
         """What is known of budgets."""
         return self._budgets
 
-    def pipeline(self, policy: Policy) -> tuple[Pipeline, Retire]:
-        """Return the pipeline of a policy, and how to free it; a StartupError leaves everything as it was."""
-        return self._pipeline(policy, self._judges(policy))
+    async def begin(self, policy: Policy) -> ActivePolicy:
+        """Return the first policy, with its pipeline; raises StartupError."""
+        pipeline, retire = self._pipeline(policy, self._judges(policy))
+        await self._handoff.check()
+        return ActivePolicy(pipeline, retire=retire)
 
     async def prepare(self, policy: Policy) -> tuple[Pipeline, Retire]:
-        """Do the same while requests go on: patterns are compiled in a thread."""
+        """Return the pipeline of another policy, and how to free it; a StartupError leaves all as it was.
+
+        Requests go on meanwhile: patterns are compiled in a thread.
+        """
         return self._pipeline(policy, await in_operator_thread(self._judges, policy))
 
     def _judges(self, policy: Policy) -> _Judges:
@@ -146,20 +143,14 @@ class Runtime:
         )
 
     def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
-        handoffs = self._desk_of(policy)
-        clouds = {
-            name: spec
-            for name, spec in policy.models.items()
-            if isinstance(spec, OpenAIModel) and name not in self._lasting
-        }
-        backends = {**self._lasting, **self._clouds.take(clouds)}
-        dispatcher = Dispatcher(
-            backends=backends, ledger=self._ledger, clock=self._clock, vitals=self._vitals
-        )
+        handoffs = self._handoff.service(policy.handoff)
+        others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
+        backends = {**self._lasting, **self._policy_backends.take(others)}
+        dispatcher = Dispatcher(backends=backends, ledger=self.ledger, clock=self._clock, vitals=self._vitals)
 
         async def retire() -> None:
             await dispatcher.drained()
-            await self._clouds.give_back(clouds)
+            await self._policy_backends.give_back(others)
 
         pipeline = Pipeline(
             policy=policy,
@@ -174,14 +165,6 @@ class Runtime:
         )
         return pipeline, retire
 
-    async def check(self) -> None:
-        """Raise StartupError if what waits for people is sealed with another key."""
-        if self._desk is not None:
-            try:
-                await self._desk.check()
-            except HandoffUnavailable as error:
-                _log.warning("handoff.unavailable", why=str(error))
-
     def _assessor(self, policy: Policy) -> Assessor:
         return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
 
@@ -192,8 +175,7 @@ class Runtime:
     async def aclose(self) -> None:
         """Close what this opened."""
         await self.scoring.aclose()
-        if self._desk is not None:
-            await self._desk.aclose()
+        await self._handoff.aclose()
 
     def _entity_desk(
         self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
@@ -205,22 +187,8 @@ class Runtime:
         )
         return EntityLookup(detector, limit_s=source.limit_ms / 1000, clock=self._clock)
 
-    def _desk_of(self, policy: Policy) -> HandoffService | None:
-        """Return the desk, opened by the first policy that hands over; its tickets outlive the section."""
-        if policy.handoff is not None:
-            check_kind(policy.handoff, self._state_url)
-            self._desk = self._desk or open_desk(
-                policy.handoff, state_url=self._state_url, environ=self._environ, clock=self._clock
-            )
-        return self._desk
-
     def forget(self, before: Policy, after: Policy) -> None:
         """Drop what was learned of the names that mean another model now."""
         for name, spec in after.models.items():
-            if name in before.models and _who(before.models[name]) != _who(spec):
+            if name in before.models and before.models[name].identity != spec.identity:
                 self._vitals.forget(name)
-
-
-def _who(spec: object) -> object:
-    """Return what makes a cloud model the same provider's same model; nothing else tells its health."""
-    return (spec.base_url, spec.model, spec.api_key_env) if isinstance(spec, OpenAIModel) else None

@@ -3,10 +3,13 @@
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from pkgutil import resolve_name
+from typing import Any, Protocol, cast, runtime_checkable
 
-from gateway.clock import Deadline
+from gateway.clock import Clock, Deadline
 from gateway.policy.escalation import Escalate
+from gateway.policy.kinds import KINDS
+from gateway.policy.model import ModelSpec
 from gateway.types import Chunk, EgressPermit, GenerationConfig, Reply, Request
 
 
@@ -100,3 +103,22 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Free what the backend holds."""
         ...
+
+
+class BackendClass(Protocol):
+    """What `gateway.policy.kinds` names for a kind: its instances call one model each."""
+
+    def __call__(self, name: str, spec: Any, *, api_key: str | None, clock: Clock) -> Backend:
+        """Return the backend of a model whose spec is of the kind; raises StartupError."""
+        ...
+
+
+def open_backend(name: str, spec: ModelSpec, *, api_key: str | None, clock: Clock) -> Backend:
+    """Return the backend of a model that needs no engine; raises StartupError.
+
+    `api_key` is what the variable holds that the spec names.
+    """
+    where = KINDS[spec.kind].backend
+    if where is None:
+        raise ValueError(f"{name}: the backend of a {spec.kind} model is made together with its engine")
+    return cast(BackendClass, resolve_name(where))(name, spec, api_key=api_key, clock=clock)

@@ -13,6 +13,7 @@ from gateway import errors
 from gateway.backends.base import Call, QueueForecast, sampling_parameters
 from gateway.clock import Clock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
+from gateway.tasks import Tasks
 from gateway.types import Chunk, FinishReason, Reason, Reply, TokenConfidence, Usage
 
 _STATUS_KEY = "grpc-status-details-bin"
@@ -77,7 +78,7 @@ class LocalBackend:
         self._generation = 0
         self._forecast: QueueForecast | None = None
         self._forecast_at_s = -math.inf
-        self._asking: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._calls = 0
 
     @property
@@ -141,8 +142,8 @@ class LocalBackend:
         Whoever asks lets the engine be asked again, so one that gets requests is never old news for long.
         """
         age_s = self._clock.monotonic_s() - self._forecast_at_s
-        if age_s > FRESH_S and self._asking is None and self._supervisor.is_serving:
-            self._asking = asyncio.get_running_loop().create_task(self._ask(), name=f"status {self.name}")
+        if age_s > FRESH_S and self._tasks.is_idle and self._supervisor.is_serving:
+            self._tasks.start(f"status of engine {self.name}", self._ask())
         return self._forecast if age_s <= STALE_S and self._supervisor.is_serving else None
 
     async def _ask(self) -> None:
@@ -153,13 +154,10 @@ class LocalBackend:
             self._forecast = None
         finally:
             self._forecast_at_s = self._clock.monotonic_s()
-            self._asking = None
 
     async def aclose(self) -> None:
         """Close the connection; the engine itself belongs to its supervisor."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        await self._tasks.aclose()
         if self._channel is not None:
             await self._channel.close()
             self._channel = None

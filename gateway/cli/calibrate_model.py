@@ -25,9 +25,9 @@ _SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prom
 
 def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool) -> None:
     """Ask a model of a policy every question, and print the calibration; raises CommandFailed."""
-    spec = policy.models.get(name)
-    if not isinstance(spec, LlamaCppModel):
-        known = ", ".join(each for each, of in policy.models.items() if isinstance(of, LlamaCppModel))
+    spec = policy.engines.get(name)
+    if spec is None:
+        known = ", ".join(policy.engines)
         raise CommandFailed(
             f"--model {name}: the policy has no such local model; it has {known or 'none'}", status=MISUSED
         )

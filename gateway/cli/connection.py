@@ -27,9 +27,28 @@ TlsCa = Annotated[
 ]
 TlsCert = Annotated[
     Path | None,
-    typer.Option("--tls-cert", metavar="FILE", help="Our certificate chain (PEM), with --tls-key."),
+    typer.Option(
+        "--tls-cert",
+        envvar="GATEWAY_TLS_CLIENT_CERT",
+        metavar="FILE",
+        help="Our certificate chain (PEM), with --tls-key.",
+    ),
 ]
-TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of our certificate.")]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key", envvar="GATEWAY_TLS_CLIENT_KEY", metavar="FILE", help="The key of our certificate."
+    ),
+]
+TlsName = Annotated[
+    str | None,
+    typer.Option(
+        "--tls-name",
+        envvar="GATEWAY_TLS_NAME",
+        metavar="NAME",
+        help="The name in the server's certificate, where --server is another one, as on its own host.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +79,7 @@ def connection(
     tls_ca: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    tls_name: str | None = None,
     environ: Mapping[str, str],
 ) -> Connection:
     """Check what options say; raises CommandFailed for a URL and for files that are missing or no PEM.
@@ -73,10 +93,12 @@ def connection(
     parse_listen(server, flag="--server")
     if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
         raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
+    if tls_name is not None and tls_ca is None:
+        raise CommandFailed("--tls-name needs --tls-ca", status=MISUSED)
     tls = None
     if tls_ca is not None:
         _check(tls_ca, tls_cert, tls_key)
-        tls = ClientTls(ca=_read(tls_ca), cert=_read(tls_cert), key=_read(tls_key))
+        tls = ClientTls(ca=_read(tls_ca), name=tls_name, cert=_read(tls_cert), key=_read(tls_key))
     return Connection(server=server, tls=tls, api_key=_api_key(environ))
 
 

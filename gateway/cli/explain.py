@@ -22,7 +22,7 @@ from gateway.errors import InvalidRequest
 from gateway.ledger.money import nanos_of_usd
 from gateway.ledger.score import score_budget
 from gateway.policy.loading.load import default_policy_path, load_policy
-from gateway.policy.model import OpenAIModel, Policy, PrivacyPolicy
+from gateway.policy.model import Policy, PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.masking.masker import Masker
 from gateway.routing import RoutingState, decide
@@ -89,9 +89,7 @@ def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decisio
 
 def _budget_unspent(policy: Policy) -> float:
     """Return the budget score before the first request: 1.0 where a limit is 0 and a model has a price."""
-    if not any(
-        isinstance(spec, OpenAIModel) and spec.price_per_million_usd for spec in policy.models.values()
-    ):
+    if not any(spec.price for spec in policy.models.values()):
         return 0.0
     return score_budget(
         (0, nanos_of_usd(budget.limit_usd if budget.soft_limit_usd is None else budget.soft_limit_usd))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.asking import command_failed
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
+from gateway.cli.connection import TlsCa, TlsCert, TlsKey, TlsName, connect
 from gateway.cli.exits import FAILED
 from gateway.cli.options import DEFAULT_SERVER, Server
 from gateway.client.failure import CallFailed
@@ -26,10 +26,12 @@ def health(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    tls_name: TlsName = None,
 ) -> None:
     """Say whether a gateway can take requests.
 
-    It asks grpc.health.v1, as load balancers do.
+    It asks grpc.health.v1, as load balancers do. In a container with TLS set GATEWAY_TLS_CA and
+    GATEWAY_TLS_NAME, and the health check of the image works.
 
     Exit status: 0 it serves, 1 it does not, or is not there.
 
@@ -38,7 +40,7 @@ def health(
 
     async def check() -> str:
         async with connect(
-            server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ
+            server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, tls_name=tls_name, environ=os.environ
         ) as client:
             return await client.health(service, timeout_s=timeout_s)
 

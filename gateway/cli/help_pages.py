@@ -17,7 +17,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "keys", "tls_cert", "tls_key", "tls_client_ca", "trust_tenant_header", "guard_health", "insecure",
         ),
         "What leaves this host, and what is kept": ("air_gap", "state", "decisions"),
-        "Telemetry": ("log_format", "metrics", "otlp", "own_traces", "admin"),
+        "Telemetry": ("log_format", "metrics", "insecure_metrics", "otlp", "own_traces", "admin"),
         "Life cycle": ("drain_s", "grace_s"),
     },
     "generate": {

@@ -25,8 +25,8 @@ from gateway.offline.learning import learn as learned_from
 from gateway.offline.outcomes import BadOutcome, QualityOutcome, gains_of, read_outcomes
 from gateway.offline.recorded_outcomes import RecordedOutcomes, harvest
 from gateway.offline.tenant_shares import TenantShare
+from gateway.policy.complexity import Scorer
 from gateway.policy.loading.messages import counted
-from gateway.policy.scorer import Scorer
 from gateway.records.codec import BadRecord
 from gateway.records.reading import read_lines
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +31,8 @@ PolicyOption = Annotated[
 ]
 
 
-def _local_models(policy: Path | None) -> dict[str, LlamaCppModel]:
-    models = load_policy(policy or default_policy_path()).models
-    return {name: spec for name, spec in models.items() if isinstance(spec, LlamaCppModel)}
+def _local_models(policy: Path | None) -> Mapping[str, LlamaCppModel]:
+    return load_policy(policy or default_policy_path()).engines
 
 
 def _size(path: Path) -> str:

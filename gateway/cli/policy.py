@@ -13,7 +13,7 @@ from gateway.cli.policy_records import diff, replay
 from gateway.offline.policy_tests import run_tests
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.messages import counted
-from gateway.policy.loading.schema import json_schema
+from gateway.policy.loading.schema import schema_text
 from gateway.policy.loading.starting import starting_policy
 from gateway.policy.loading.warnings import warnings_of
 
@@ -128,4 +128,4 @@ def schema() -> None:
 
     Example: gateway policy schema > schema.json
     """
-    print(json.dumps(json_schema(), indent=2))
+    print(schema_text(), end="")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.complexity.scorer_file import ScorerRefused, read_scorer
-from gateway.policy.scorer import Scorer
+from gateway.policy.complexity import Scorer
 
 
 def opened_scorer(path: Path) -> Scorer:

@@ -3,8 +3,19 @@
 import os
 
 from gateway.app.policy_of_flags import model_flags, policy_of_flags, shown_policy
-from gateway.app.serve import ServeSettings, run
+from gateway.app.serve import run
+from gateway.app.settings import (
+    AuthSettings,
+    PolicySettings,
+    ServeSettings,
+    StateSettings,
+    TelemetrySettings,
+    TlsSettings,
+)
 from gateway.cli import serve_flags as flags
+from gateway.domain.address import ListenSettings, parse_address, parse_listen
+from gateway.ledger.open import default_ledger_url
+from gateway.policy.loading.load import default_policy_path
 
 
 def serve(
@@ -27,6 +38,7 @@ def serve(
     max_request_bytes: flags.MaxRequestBytes = 1024 * 1024,
     workers: flags.Workers = 1,
     metrics: flags.Metrics = None,
+    insecure_metrics: flags.InsecureMetrics = False,
     admin: flags.Admin = None,
     otlp: flags.Otlp = None,
     own_traces: flags.OwnTraces = False,
@@ -54,5 +66,35 @@ def serve(
         return
     if models is not None:
         policy = policy_of_flags(models, os.environ)
-    flag_values = locals()
-    run(ServeSettings(**{name: flag_values[name] for name in ServeSettings.__dataclass_fields__}))
+    run(
+        ServeSettings(
+            listen=ListenSettings(
+                address=parse_listen(listen),
+                max_request_bytes=max_request_bytes,
+                drain_s=drain_s,
+                grace_s=grace_s,
+            ),
+            tls=TlsSettings(cert=tls_cert, key=tls_key, client_ca=tls_client_ca),
+            auth=AuthSettings(keys=keys, trust_tenant_header=trust_tenant_header, guard_health=guard_health),
+            policy=PolicySettings(
+                path=policy or default_policy_path(),
+                shadow=shadow,
+                watch=watch_policy,
+                allow_loosening=allow_loosening,
+            ),
+            state=StateSettings(
+                url=state or default_ledger_url(os.environ), is_default=state is None, decisions=decisions
+            ),
+            telemetry=TelemetrySettings(
+                metrics=None if metrics is None else parse_address(metrics, flag="--metrics"),
+                insecure_metrics=insecure_metrics,
+                admin=admin,
+                otlp=otlp,
+                own_traces=own_traces,
+                log_format=log_format,
+            ),
+            workers=workers,
+            insecure=insecure,
+            air_gap=air_gap,
+        )
+    )

@@ -51,7 +51,7 @@ State = Annotated[
 Insecure = Annotated[
     bool,
     typer.Option(
-        "--insecure", envvar="GATEWAY_INSECURE", help="Listen beyond this host without TLS and keys."
+        "--insecure", envvar="GATEWAY_INSECURE", help="Take calls from other hosts without TLS and keys."
     ),
 ]
 AirGap = Annotated[
@@ -122,7 +122,15 @@ Metrics = Annotated[
     typer.Option(
         envvar="GATEWAY_METRICS",
         metavar="HOST:PORT",
-        help="Where Prometheus reads /metrics; beyond this host only with --insecure. Default: nowhere.",
+        help="Where Prometheus reads /metrics, as in 127.0.0.1:9464; default: nowhere.",
+    ),
+]
+InsecureMetrics = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-metrics",
+        envvar="GATEWAY_INSECURE_METRICS",
+        help="Let --metrics reach beyond this host: the page has neither TLS nor a password.",
     ),
 ]
 Admin = Annotated[

@@ -8,8 +8,8 @@ from rich.table import Table
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.cli.render import Row
 from gateway.cli.terminal import names_and_values, table
+from gateway.ledger.money import NANOS_PER_USD
 
-NANOS = 1_000_000_000
 HASH_CHARS = 12
 MOST_BUDGETS = 10
 STATES = {
@@ -149,7 +149,7 @@ def decision_rows(status: pb.GetStatusResponse) -> list[Row]:
 
 
 def _usd(nanos: int) -> str:
-    return f"${nanos / NANOS:.6f}".rstrip("0").rstrip(".") if nanos else "$0"
+    return f"${nanos / NANOS_PER_USD:.6f}".rstrip("0").rstrip(".") if nanos else "$0"
 
 
 def _duration(seconds: float) -> str:

@@ -1,10 +1,11 @@
 """The gateway as Python methods: deadlines always, retries as recommended, errors decoded."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.client.connection import (
@@ -17,6 +18,8 @@ from gateway.client.connection import (
 from gateway.client.failure import failure_of
 from gateway.client.streaming import AnswerStream
 from gateway.v1 import gateway_pb2, gateway_pb2_grpc
+
+Response = TypeVar("Response")
 
 
 class GatewayClient:
@@ -55,10 +58,7 @@ class GatewayClient:
         self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> gateway_pb2.GenerateResponse:
         """Return the answer, or the canned reply: `degraded` is set in a canned reply only."""
-        try:
-            return await self._gateway.Generate(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise failure_of(error) from error
+        return await self._ask(self._gateway.Generate, request, timeout_s)
 
     def stream(
         self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
@@ -72,20 +72,14 @@ class GatewayClient:
     ) -> gateway_pb2.ExplainResponse:
         """Return how the request would be scored and routed; no model is called."""
         same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
-        try:
-            return await self._gateway.Explain(same, timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise failure_of(error) from error
+        return await self._ask(self._gateway.Explain, same, timeout_s)
 
     async def get_handoff(
         self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> gateway_pb2.GetHandoffResponse:
         """Return what became of a request that was handed to a person: `answer` is set once one answered."""
         request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
-        try:
-            return await self._gateway.GetHandoff(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise failure_of(error) from error
+        return await self._ask(self._gateway.GetHandoff, request, timeout_s)
 
     async def submit_feedback(
         self,
@@ -97,23 +91,25 @@ class GatewayClient:
     ) -> gateway_pb2.SubmitFeedbackResponse:
         """Say how good the answer to a request was, 0 to 1; of several times the last one counts."""
         request = gateway_pb2.SubmitFeedbackRequest(request_id=request_id, score=score, labels=labels)
-        try:
-            return await self._gateway.SubmitFeedback(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise failure_of(error) from error
+        return await self._ask(self._gateway.SubmitFeedback, request, timeout_s)
 
     async def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
         """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
         request = health_pb2.HealthCheckRequest(service=service)
-        try:
-            response = await self._health.Check(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise failure_of(error) from error
+        response = await self._ask(self._health.Check, request, timeout_s)
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
         return name
+
+    async def _ask(
+        self, method: Callable[..., Awaitable[Response]], request: Message, timeout_s: float
+    ) -> Response:
+        try:
+            return await method(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure_of(error) from error
 
 
 def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
     if tls is None:
         return grpc.aio.insecure_channel(target, options=channel_options())
-    return grpc.aio.secure_channel(target, tls.credentials(), options=channel_options())
+    return grpc.aio.secure_channel(target, tls.credentials(), options=channel_options(tls))

@@ -13,9 +13,13 @@ HEALTH_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientTls:
-    """PEM contents: whom to trust (None: the system's authorities), and our own certificate, if any."""
+    """PEM contents: whom to trust (None: the system's authorities), and our own certificate, if any.
+
+    `name` stands in the server's certificate where it is reached under another one, as on its own host.
+    """
 
     ca: bytes | None = None
+    name: str | None = None
     cert: bytes | None = field(default=None, repr=False)
     key: bytes | None = field(default=None, repr=False)
 
@@ -25,13 +29,15 @@ class ClientTls:
 
 
 def service_config() -> str:
-    """Return the recommended service config, as JSON; docs/clients.md explains it."""
+    """Return the recommended service config, as JSON; docs/guides/write-a-client.md explains it."""
     return files("gateway.client").joinpath("service_config.json").read_text(encoding="utf-8")
 
 
-def channel_options() -> tuple[tuple[str, str | int], ...]:
+def channel_options(tls: ClientTls | None = None) -> tuple[tuple[str, str | int], ...]:
     """Return the options of a channel to a gateway."""
+    name = () if tls is None or tls.name is None else (("grpc.ssl_target_name_override", tls.name),)
     return (
+        *name,
         ("grpc.service_config", service_config()),
         # A prompt goes to the server that the caller named, whatever http_proxy says.
         ("grpc.enable_http_proxy", 0),

@@ -43,7 +43,7 @@ class CallFailed(Exception):
     prefix, and empty when the error did not come from a gateway (no connection, the client's own deadline).
     """
 
-    way_out: ClassVar[str] = "look up the status in docs/clients.md"
+    way_out: ClassVar[str] = "look up the status in docs/guides/write-a-client.md"
     """What to do where the gateway gave no reason."""
 
     def __init__(
@@ -121,10 +121,15 @@ class Unreachable(CallFailed):
 
     way_out = "check the address and TLS; a gateway that is being replaced is back in some seconds"
 
+    def __str__(self) -> str:
+        """Return gRPC's words, and what they mean: nobody else says that a plain client met TLS."""
+        return "; ".join(filter(None, (super().__str__(), self.cure)))
+
     @property
     def cure(self) -> str:
-        """What to do, where gRPC's words tell it; else empty."""
-        return next((cure for said, cure in _UNREACHABLE.items() if re.search(said, str(self))), "")
+        """What is wrong and what to do, where gRPC's words tell it; else empty."""
+        said = super().__str__()
+        return next((cure for pattern, cure in _UNREACHABLE.items() if re.search(pattern, said)), "")
 
     @property
     def advice(self) -> str:

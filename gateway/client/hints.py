@@ -1,4 +1,4 @@
-"""What a caller does about an error, by the gateway's reason; docs/clients.md shows the same table."""
+"""What a caller does about an error, by the gateway's reason; docs/reference/errors.md is made from it."""
 
 from collections.abc import Mapping
 

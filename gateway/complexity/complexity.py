@@ -10,7 +10,7 @@ from operator import mul
 from gateway.complexity.features import PromptFeatures, last_of_user, prompt_features
 from gateway.complexity.scorer_file import parse_scorer
 from gateway.complexity.static_words import DIGITS, DIMENSIONS, mean_vector, word_table
-from gateway.policy.scorer import Scorer
+from gateway.policy.complexity import Scorer
 from gateway.types import Message
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.complexity.features import PromptFeatures
 from gateway.complexity.static_words import DIMENSIONS, word_table
-from gateway.policy.scorer import Scorer
+from gateway.policy.complexity import Scorer
 
 FORMAT = 1
 _MOST_BYTES = 1 << 20

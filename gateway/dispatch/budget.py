@@ -14,7 +14,8 @@ from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
-from gateway.policy.model import LlamaCppModel, OpenAIModel
+from gateway.policy.model import ModelSpec
+from gateway.tasks import Tasks, child
 from gateway.types import Chunk, Usage
 
 _log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class Ledger(Protocol):
 
 
 def charge_for(
-    spec: LlamaCppModel | OpenAIModel,
+    spec: ModelSpec,
     *,
     worst_usd_nanos: int,
     usage: Usage | None,
@@ -94,7 +95,7 @@ def charge_for(
     A usage is believed whatever happened after it. Otherwise only an error that says so costs nothing, and
     only if nothing had come back.
     """
-    if usage is not None and isinstance(spec, OpenAIModel):
+    if usage is not None:
         return cost_usd_nanos(spec, usage)
     if worst_usd_nanos == 0:
         return 0
@@ -114,12 +115,12 @@ class BudgetLayer:
         self._ledger = ledger
         self._clock = clock
         self._turns = FairQueue(clock)
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writes = Tasks()
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
         turn = attempt.turn
-        worst_usd_nanos = _worst_case(turn)
+        worst_usd_nanos = worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
         _check_callers_limit(turn, worst_usd_nanos)
         with turn.trail.open_call(worst_usd_nanos):
             reservation_id = await self._open(turn, worst_usd_nanos)
@@ -145,8 +146,7 @@ class BudgetLayer:
 
     async def drained(self) -> None:
         """Wait until everything that has to be written is written."""
-        while self._writing:
-            await asyncio.wait(self._writing)
+        await self._writes.drain()
 
     async def _open(self, turn: Target, worst_usd_nanos: int) -> str | None:
         """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
@@ -158,7 +158,7 @@ class BudgetLayer:
             model=turn.model,
             unix_s=now_s,
         )
-        if not accounts or not _has_price(turn.spec):
+        if not accounts or turn.spec.price is None:
             return None
         reservation_id = uuid.uuid4().hex
 
@@ -177,7 +177,7 @@ class BudgetLayer:
             leave = await self._turns.take(turn.request.tenant, bounds=LEDGER_CALLS, until=until)
         except NoSlot:
             raise LedgerUnavailable(turn.model, "the ledger did not answer in time") from None
-        opening = self._start(reserve_and_dial())
+        opening = child(reserve_and_dial(), name="reservation")
         opening.add_done_callback(lambda _: leave())
         try:
             await asyncio.wait({opening}, timeout=seconds_left(until, self._clock))
@@ -222,20 +222,7 @@ class BudgetLayer:
         await asyncio.wait({self._start(operation)}, timeout=seconds_left(deadline, self._clock))
 
     def _start(self, operation: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        task = asyncio.ensure_future(operation)
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return task
-
-
-def _has_price(spec: LlamaCppModel | OpenAIModel) -> bool:
-    return isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
-
-
-def _worst_case(turn: Target) -> int:
-    if isinstance(turn.spec, OpenAIModel) and _has_price(turn.spec):
-        return worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
-    return 0
+        return self._writes.start("write to the ledger", operation)
 
 
 def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:

@@ -27,7 +27,7 @@ from gateway.errors import (
     NotConfident,
     StreamTruncated,
 )
-from gateway.policy.model import Policy, route_of
+from gateway.policy.model import Policy
 from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
 
 
@@ -133,7 +133,7 @@ class Chain:
 
     def _is_shut_out(self, model: str, walk: _ChainRun) -> bool:
         """Say whether a request that an engine died of must not enter this one."""
-        return walk.engine_died and walk.order.policy.models[model].kind == "llama_cpp"
+        return walk.engine_died and walk.order.policy.models[model].has_engine
 
     async def _serve(
         self, turn: Target, turns: Iterator[Target], walk: _ChainRun
@@ -185,7 +185,7 @@ class Chain:
             text=joint.text,
             finish_reason=last.finish_reason,
             usage=usage,
-            route=route_of(turn.spec),
+            route=turn.spec.route,
             model=turn.model,
             degraded=None,
             cost_usd_nanos=walk.trail.cost_usd_nanos,
@@ -199,7 +199,7 @@ class Chain:
         chain, models = walk.order.decision.chain, walk.order.policy.models
         following = chain[chain.index(asked.model) + 1 :]
         beside = next((name for name in following if not self._is_shut_out(name, walk)), None)
-        return beside is not None and {models[asked.model].kind, models[beside].kind} != {"llama_cpp"}
+        return beside is not None and not (models[asked.model].has_engine and models[beside].has_engine)
 
     def _consider(self, error: AttemptError, walk: _ChainRun) -> None:
         """Raise what ends the request; return if the next model may be tried."""

@@ -45,7 +45,7 @@ from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.time_limit import TimeLimit
 from gateway.dispatch.unmask import UnmaskLayer
 from gateway.errors import NotPermitted
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.types import Answer, Decision, Request, StreamEvent
 
 REPLY_RESERVE_S = 0.05
@@ -213,7 +213,7 @@ class Dispatcher:
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(beside=beside)
 
-    def _finish_s(self, model: str, request: Request, spec: LlamaCppModel | OpenAIModel) -> float:
+    def _finish_s(self, model: str, request: Request, spec: ModelSpec) -> float:
         max_tokens = most_tokens(request, spec)
         foreseeing = self._foreseeing.get(model)
         if foreseeing is None:

@@ -13,6 +13,7 @@ from gateway.dispatch.latency import LatencyTracker
 from gateway.dispatch.layer import Target
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.errors import AttemptError
+from gateway.tasks import child
 from gateway.types import Chunk
 
 TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
@@ -25,7 +26,7 @@ class _Leg:
         self.turn = turn
         self.started_s = started_s
         self._pieces: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(1)
-        self._task = asyncio.create_task(self._run(layer), name=f"leg {turn.model}")
+        self._task = child(self._run(layer), name=f"leg {turn.model}")
 
     @property
     def is_running(self) -> bool:
@@ -132,7 +133,7 @@ class Hedge:
 
         def start(another: Target) -> None:
             legs.append(_Leg(another, self._layer, started_s=self._clock.monotonic_s()))
-            asked[asyncio.create_task(legs[-1].next())] = legs[-1]
+            asked[child(legs[-1].next(), name=f"first piece of {another.model}")] = legs[-1]
 
         start(turn)
         timeout_s: float | None = after_s

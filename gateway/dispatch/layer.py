@@ -9,7 +9,7 @@ from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.policy.escalation import Escalate
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.routing import estimate_prompt_tokens
 from gateway.types import Chunk, EgressPermit, Request, Usage
 
@@ -36,21 +36,20 @@ class Target:
     """Whether another model can answer if this one is not sure, and nobody was told anything yet."""
 
     @property
-    def spec(self) -> LlamaCppModel | OpenAIModel:
+    def spec(self) -> ModelSpec:
         """What the policy says of the model."""
         return self.policy.models[self.model]
 
     @property
     def is_streamed_upstream(self) -> bool:
         """Whether the model's answer comes in pieces: an engine's always does, whatever the caller asked."""
-        return self.is_streamed or self.spec.kind == "llama_cpp"
+        return self.is_streamed or self.spec.has_engine
 
     @property
     def escalate(self) -> Escalate | None:
         """When the answer is to be dropped for the next model's."""
-        if isinstance(self.spec, OpenAIModel) or not self.may_escalate or self.continue_final_message:
-            return None
-        return self.spec.escalate
+        may_escalate = self.may_escalate and not self.continue_final_message
+        return self.spec.escalation if may_escalate else None
 
     @property
     def max_tokens(self) -> int:
@@ -104,7 +103,7 @@ class AttemptContext:
         return chunk
 
 
-def most_tokens(request: Request, spec: LlamaCppModel | OpenAIModel) -> int:
+def most_tokens(request: Request, spec: ModelSpec) -> int:
     """Return how many tokens an answer may have: what is asked for, at most what the context leaves.
 
     Half of the estimate is fewer tokens than a prompt has, so an answer that would fit is not made shorter.

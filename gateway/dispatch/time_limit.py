@@ -19,7 +19,6 @@ from gateway.errors import (
     NotCapable,
     StreamTruncated,
 )
-from gateway.policy.spec import first_token_s
 from gateway.types import Chunk, FinishReason, Reason
 
 LEAST_S = 0.001
@@ -59,7 +58,7 @@ def patience(turn: Target, clock: Clock) -> Patience:
     resilience = turn.policy.resilience
     granted_s = resilience.attempt_s
     if turn.is_streamed_upstream:
-        granted_s = first_token_s(turn.spec, resilience.first_token_s, is_last=turn.is_last)
+        granted_s = turn.spec.first_token_within_s(resilience.first_token_s, is_last=turn.is_last)
     now_s = clock.monotonic_s()
     until = turn.share(clock).at_most(granted_s, clock)
     return Patience(now_s=now_s, until=until, granted_s=granted_s)
@@ -182,7 +181,7 @@ class TimeLimit:
         for its silence, and has no more time where another model follows.
         """
         turn = attempt.turn
-        is_engine = turn.spec.kind == "llama_cpp"
+        is_engine = turn.spec.has_engine
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.dispatch.layer import Target
-from gateway.policy.model import OpenAIModel
 from gateway.privacy.masking.restore import Restorer
 from gateway.types import Chunk
 
@@ -35,5 +34,4 @@ class UnmaskLayer:
 def _restorer(turn: Target) -> Restorer | None:
     if turn.permit is None or not turn.permit.values:
         return None
-    in_urls = isinstance(turn.spec, OpenAIModel) and turn.spec.restore_in_urls
-    return Restorer(turn.permit.values, in_urls=in_urls)
+    return Restorer(turn.permit.values, in_urls=turn.spec.restores_in_urls)

@@ -45,6 +45,18 @@ class Address:
             return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSettings:
+    """Where a gateway takes calls, how large they may be, and how it stops taking them."""
+
+    address: Address
+    max_request_bytes: int = 1024 * 1024
+    drain_s: float = 5.0
+    """How long health says NOT_SERVING before the port closes, so that load balancers notice."""
+    grace_s: float = 30.0
+    """How long calls in flight may go on after that."""
+
+
 def parse_address(text: str, *, flag: str = "--listen") -> Address:
     """Return the address that `text` names; raises StartupError with the flag's name."""
     host, separator, port = text.rpartition(":")

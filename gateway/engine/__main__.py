@@ -65,15 +65,14 @@ class Runnable(Protocol):
 
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
     """Return how to load a model, with the defaults of the policy filled in; StartupError if they clash."""
-    kv_cells = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
-    if kv_cells < spec.context:
-        raise StartupError(f"kv_cells {kv_cells} is less than context {spec.context}; raise kv_cells")
+    if spec.kv_cells < spec.context:
+        raise StartupError(f"kv_cells {spec.kv_cells} is less than context {spec.context}; raise kv_cells")
     threads = spec.threads or default_threads()
     return LlamaSettings(
         path=path,
         context_tokens=spec.context,
         slots=spec.slots,
-        kv_cells=kv_cells,
+        kv_cells=spec.kv_cells,
         batch_tokens=BATCH_TOKENS,
         threads=threads,
         prefill_threads=spec.prefill_threads or threads,

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
+from gateway.tasks import child
 
 _ASSERTION = re.compile(rb"([^/\s]+:\d+: (?:GGML_ASSERT\(.*\) failed|fatal error))$", re.MULTILINE)
 _NO_MEMORY = re.compile(rb"std::bad_alloc|^MemoryError|pthread_create failed", re.MULTILINE)
@@ -60,26 +61,29 @@ class EngineProcess:
         self._model = model
         self._spec = spec
         # Read from the start: a full pipe would stop the process.
-        self._tail = asyncio.create_task(_tail(process), name=f"stderr of engine {model}")
+        self._tail = child(_tail(process), name=f"stderr of engine {model}")
 
     @classmethod
     async def spawn(cls, model: str, spec: LlamaCppModel, socket: Path) -> "EngineProcess":
-        """Start a process for a model that will serve on `socket`."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # Leaves the working folder out of sys.path: a file in it could shadow a module.
-            "-m",
-            "gateway.engine",
-            "--model",
-            model,
-            "--socket",
-            str(socket),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            # A signal to the gateway's process group is the gateway's: it decides when the engine ends.
-            start_new_session=True,
-        )
+        """Start a process for a model that will serve on `socket`; StartupError where the system cannot."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # Leaves the working folder out of sys.path: a file in it could shadow a module.
+                "-m",
+                "gateway.engine",
+                "--model",
+                model,
+                "--socket",
+                str(socket),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                # A signal to the gateway's process group is the gateway's: it decides when the engine ends.
+                start_new_session=True,
+            )
+        except OSError as error:  # No memory, or too many processes: it may pass.
+            raise StartupError(f"model {model}: no engine process can be started: {error.strerror}") from None
         return cls(process, model=model, spec=spec)
 
     @property
@@ -138,7 +142,7 @@ class EngineProcess:
 
     async def _heard(self, patience_s: float) -> dict[str, Any] | None:
         """Return what it says next, None at its end; TimeoutError if it says nothing for too long."""
-        listening = asyncio.ensure_future(self._said())
+        listening = child(self._said(), name=f"word of engine {self._model}")
         try:
             for timeout_s in (patience_s, _SECOND_LOOK_S):
                 done, _ = await asyncio.wait({listening}, timeout=timeout_s)

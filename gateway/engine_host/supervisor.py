@@ -14,6 +14,7 @@ from gateway.domain.optional import require
 from gateway.engine_host.process import EngineProcess, Ready
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
+from gateway.tasks import Tasks
 
 FIRST_DELAY_S = 1.0
 """How long after an end the engine is started again; doubles each time."""
@@ -23,18 +24,28 @@ HEALTHY_AFTER_S = 60.0
 
 _log = structlog.get_logger()
 
+OnStatus = Callable[[str, bool], None]
+"""Is told a model's name, and whether its engine takes requests."""
+
 
 class EngineSupervisor:
     """Starts an engine, watches it, and starts it again with a growing delay when it ends."""
 
     def __init__(
-        self, model: str, spec: LlamaCppModel, *, clock: Clock, on_status: Callable[[str, bool], None]
+        self,
+        model: str,
+        spec: LlamaCppModel,
+        *,
+        clock: Clock,
+        on_status: OnStatus,
+        tasks: Tasks | None = None,
     ) -> None:
         require("edge", because="this policy has a llama_cpp model")
         self.model = model
         self._spec = spec
         self._clock = clock
         self._on_status = on_status
+        self._tasks = Tasks() if tasks is None else tasks
         self._folder = Path(tempfile.gettempdir()) / f"gateway-engine-{secrets.token_hex(8)}"
         self._process: EngineProcess | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -66,13 +77,13 @@ class EngineSupervisor:
         except BaseException:
             self._remove_folder()
             raise
-        self._watch = asyncio.create_task(self._keep_alive(process), name=f"engine {self.model}")
+        self._watch = self._tasks.start(f"engine {self.model}", self._keep_alive(process), is_critical=True)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """End the engine for good: politely first, by force after `grace_s`."""
         if self._watch is not None:
             self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await asyncio.wait({self._watch})
             self._watch = None
         self._set_serving(False)
         if self._process is not None:
@@ -131,6 +142,13 @@ class EngineSupervisor:
             _log.warning("engine.mlock_refused", model=self.model, limit="RLIMIT_MEMLOCK")
 
     async def _keep_alive(self, process: EngineProcess) -> None:
+        """Watch the engine and start it again; when this fails, the model takes no more requests."""
+        try:
+            await self._restart_when_it_ends(process)
+        finally:
+            self._set_serving(False)
+
+    async def _restart_when_it_ends(self, process: EngineProcess) -> None:
         delay_s = FIRST_DELAY_S
         while True:
             start_s = self._clock.monotonic_s()

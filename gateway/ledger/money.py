@@ -6,7 +6,7 @@ the next nano-dollar, reservation and charge alike. So no charge exceeds its res
 
 from decimal import Decimal
 
-from gateway.policy.model import OpenAIModel
+from gateway.policy.model import ModelSpec
 from gateway.types import Request, Usage
 
 NANOS_PER_USD = 1_000_000_000
@@ -41,16 +41,17 @@ def prompt_tokens_bound(request: Request) -> int:
     )
 
 
-def worst_case_usd_nanos(spec: OpenAIModel, request: Request, max_tokens: int) -> int:
+def worst_case_usd_nanos(spec: ModelSpec, request: Request, max_tokens: int) -> int:
     """Return what answering `request` with at most `max_tokens` can cost; 0 for a model without a price."""
-    return cost_usd_nanos(
-        spec, Usage(prompt_tokens=prompt_tokens_bound(request), completion_tokens=max_tokens)
-    )
+    if spec.price is None:
+        return 0
+    most = Usage(prompt_tokens=prompt_tokens_bound(request), completion_tokens=max_tokens)
+    return cost_usd_nanos(spec, most)
 
 
-def cost_usd_nanos(spec: OpenAIModel, usage: Usage) -> int:
+def cost_usd_nanos(spec: ModelSpec, usage: Usage) -> int:
     """Return what `usage` costs by the policy's prices, rounded up; 0 for a model without a price."""
-    price = spec.price_per_million_usd
+    price = spec.price
     if price is None:
         return 0
     picos = usage.prompt_tokens * picos_per_token(price.input)

@@ -30,7 +30,8 @@ class SpendCache:
     def __init__(self, ledger: SpendReader, *, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._seen: dict[str, tuple[float, int | None]] = {}
+        self._seen: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
+        """By account, when it was read and what was spent; the oldest reading first."""
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         """Budget, scope and subject; not the limit, which a reload may change."""
 
@@ -41,14 +42,18 @@ class SpendCache:
         """
         now_s = self._clock.monotonic_s()
         self._remember(accounts)
-        # The keys of windows that are over would stay for ever.
-        self._seen = {key: seen for key, seen in self._seen.items() if now_s - seen[0] < FRESH_S}
-        known = {account.key: self._seen[account.key][1] for account in accounts if account.key in self._seen}
+        self._drop_old(now_s)
+        known = {
+            account.key: seen[1]
+            for account in accounts
+            if (seen := self._seen.get(account.key)) is not None and now_s - seen[0] < FRESH_S
+        }
         missing = [account for account in accounts if account.key not in known]
         if missing:
             for account, spent in zip(missing, await self._read(missing), strict=True):
                 known[account.key] = spent
                 self._seen[account.key] = (now_s, spent)
+                self._seen.move_to_end(account.key)
         return tuple(
             (limit if spent is None else spent, limit)
             for spent, limit in ((known[account.key], _scored_limit(account)) for account in accounts)
@@ -68,6 +73,14 @@ class SpendCache:
         if not accounts:
             return []
         return tuple(zip(accounts, await self._ledger.spent(accounts), strict=True))
+
+    def _drop_old(self, now_s: float) -> None:
+        """Drop what is too old, so that a request costs the same however many tenants there are.
+
+        A slow read comes in out of its order, and then stays until those before it are dropped.
+        """
+        while self._seen and now_s - self._seen[next(iter(self._seen))][0] >= FRESH_S:
+            self._seen.popitem(last=False)
 
     def _remember(self, accounts: Sequence[Account]) -> None:
         for account in accounts:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.complexity.complexity import complexity_of
 from gateway.ledger.money import cost_usd_nanos
-from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.policy.model import Policy, privacy_class
 from gateway.privacy.classify import class_of, scale_of, score_of
 from gateway.records.codec import DecisionRecord
 from gateway.routing import ChainSelection, choose
@@ -35,13 +35,10 @@ def case_under(case: RoutingInput, before: Policy, after: Policy) -> RoutingInpu
 
 def _masked(case: RoutingInput, before: Policy, after: Policy) -> Iterator[tuple[str, PrivacyClass]]:
     for name, spec in after.models.items():
-        old = before.models.get(name)
-        if not isinstance(spec, OpenAIModel):
-            continue
-        was = set(old.mask) if isinstance(old, OpenAIModel) else set()
-        if set(spec.mask) == was and name in case.masked_classes:
+        was = before.models[name].masked_types if name in before.models else frozenset()
+        if spec.masked_types == was and name in case.masked_classes:
             yield name, case.masked_classes[name]
-        elif set(spec.mask) - was and not set(spec.mask).isdisjoint(case.evidence or ()):
+        elif spec.masked_types - was and not spec.masked_types.isdisjoint(case.evidence or ()):
             yield name, PrivacyClass.PUBLIC
 
 
@@ -119,12 +116,12 @@ def reads_labels(policy: Policy) -> bool:
 
 
 def _reaches(chain: tuple[str, ...], policy: Policy) -> bool:
-    return any(isinstance(policy.models[name], OpenAIModel) for name in chain)
+    return any(policy.models[name].leaves_host for name in chain)
 
 
 def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
     return any(
-        isinstance(spec := policy.models[name], OpenAIModel) and privacy_class(spec.clearance) >= class_
+        (spec := policy.models[name]).leaves_host and privacy_class(spec.clearance) >= class_
         for rule in policy.rules
         for name in rule.route
     )
@@ -134,7 +131,4 @@ def cost_of_first(recorded: DecisionRecord, choice: ChainSelection, policy: Poli
     """Return what the first model of a chain would have cost, by the tokens that the answer had."""
     if not choice.chain or recorded.usage is None:
         return 0
-    spec = policy.models[choice.chain[0]]
-    if not isinstance(spec, OpenAIModel) or spec.price_per_million_usd is None:
-        return 0
-    return cost_usd_nanos(spec, recorded.usage)
+    return cost_usd_nanos(policy.models[choice.chain[0]], recorded.usage)

@@ -13,7 +13,6 @@ from typing import Literal
 from gateway.complexity.complexity import complexity_of
 from gateway.offline.replay import case_under, cost_of_first
 from gateway.policy.model import Policy
-from gateway.policy.spec import route_of
 from gateway.records.codec import DecisionRecord
 from gateway.routing import choose
 from gateway.types import Route
@@ -78,7 +77,7 @@ def fates(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcome
     sides = []
     for policy in (above, below):
         choice = choose(case, policy)
-        is_cloud = bool(choice.chain) and route_of(policy.models[choice.chain[0]]) is Route.CLOUD
+        is_cloud = bool(choice.chain) and policy.models[choice.chain[0]].route is Route.CLOUD
         sides.append(SideOutcome(is_cloud=is_cloud, cost_usd_nanos=cost_of_first(recorded, choice, policy)))
     return SideOutcomes(complexity=complexity, above=sides[0], below=sides[1])
 

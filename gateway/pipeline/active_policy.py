@@ -1,12 +1,12 @@
 """Which pipeline new requests begin with: a reload swaps it at once, and who has begun keeps the old one."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
 from gateway.pipeline.run import Pipeline
+from gateway.tasks import Tasks
 
-Retire = Callable[[], Awaitable[None]]
+Retire = Callable[[], Coroutine[None, None, None]]
 """Frees what a pipeline alone holds; called once, after its last request."""
 
 
@@ -25,7 +25,7 @@ class ActivePolicy:
 
     def __init__(self, pipeline: Pipeline, *, retire: Retire) -> None:
         self._now = _Generation(pipeline, retire)
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     @property
     def pipeline(self) -> Pipeline:
@@ -51,11 +51,9 @@ class ActivePolicy:
 
     async def aclose(self) -> None:
         """Free all pipelines; only when no request is left."""
-        await asyncio.gather(*self._retiring)
+        await self._tasks.drain()
         await self._now.retire()
 
     def _retire_if_unused(self, generation: _Generation) -> None:
         if generation.is_over and not generation.users:
-            task = asyncio.ensure_future(generation.retire())
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            self._tasks.start("end of an old policy", generation.retire())

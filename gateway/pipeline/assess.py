@@ -7,7 +7,7 @@ from gateway.clock import Deadline
 from gateway.pipeline.assessor import Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.start_queue import StartQueue
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.types import Entities, Request
 
 AT_ONCE_BYTES = 1024
@@ -46,7 +46,7 @@ class PolicyAssessor:
         self._policy = policy
         self._assessor = assessor
         self._elsewhere = elsewhere
-        has_masks = any(isinstance(spec, OpenAIModel) and spec.mask for spec in policy.models.values())
+        has_masks = any(spec.masked_types for spec in policy.models.values())
         passes = MASKED_PASSES if has_masks else 1
         self._at_once_bytes = AT_ONCE_BYTES // passes
         self._on_loop_bytes = ON_LOOP_BYTES // passes

@@ -4,13 +4,13 @@ Rates and places let a caller make many calls at once. Each may hold the loop fo
 of them together would hold it for as long as they come.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.errors import Overloaded
+from gateway.tasks import Tasks
 
 REST = 2.0
 """How many times as long as the work the rest behind it is: such work has a third of the loop's time."""
@@ -25,7 +25,7 @@ class LoopShare:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._gate = FairQueue(clock)
-        self._resting: set[asyncio.Future[None]] = set()
+        self._tasks = Tasks()
 
     @property
     def is_free(self) -> bool:
@@ -49,9 +49,7 @@ class LoopShare:
             yield
         finally:
             taken_s = self._clock.monotonic_s() - began_s
-            resting = asyncio.ensure_future(self._rest(held, taken_s))
-            self._resting.add(resting)
-            resting.add_done_callback(self._resting.discard)
+            self._tasks.start("rest of the event loop", self._rest(held, taken_s))
 
     async def _rest(self, held: AsyncExitStack, taken_s: float) -> None:
         async with held:

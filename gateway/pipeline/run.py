@@ -16,7 +16,7 @@ from gateway.ledger.score import score_budget, score_plan
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.shadow import Shadow
-from gateway.policy.model import Handoff, OpenAIModel, Policy
+from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
 from gateway.routing import RoutingState, decide
 from gateway.types import (
@@ -74,11 +74,7 @@ class Pipeline:
         self._budgets = budgets
         self._clock = clock
         complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
-        self._priced = tuple(
-            name
-            for name, spec in policy.models.items()
-            if isinstance(spec, OpenAIModel) and spec.price_per_million_usd is not None
-        )
+        self._priced = tuple(name for name, spec in policy.models.items() if spec.price is not None)
 
     def deadline(self, due: Deadline | None) -> Deadline:
         """Return the deadline of a call whose caller gives up when it is `due`; None: the caller set none."""

@@ -22,6 +22,7 @@ from gateway.pipeline.assessor import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, PolicyUnknown, ScoringJob
 from gateway.policy.model import Policy
 from gateway.policy.source import Source
+from gateway.tasks import Tasks, child
 from gateway.types import Entities, Request
 
 PROCESSES = 2
@@ -52,7 +53,7 @@ class ScoringPool:
         self._all: set[_Scorer] = set()
         self._started = 0
         """Processes there are, and those that are being started."""
-        self._settling: set[asyncio.Future[None]] = set()
+        self._tasks = Tasks()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -95,9 +96,11 @@ class ScoringPool:
                 await held.aclose()
             else:
                 # The caller does not wait for a process to abandon its job; its place stays taken meanwhile.
-                settling = asyncio.ensure_future(self._take_back(scorer, held))
-                self._settling.add(settling)
-                settling.add_done_callback(self._settling.discard)
+                self._tasks.start("return of a scoring process", self._take_back(scorer, held))
+
+    def begin_warm_up(self) -> None:
+        """Start all processes in the background."""
+        self._tasks.start("start of the scoring processes", self.warm())
 
     async def warm(self) -> None:
         """Start all processes before jobs need them; one that does not start is logged.
@@ -110,7 +113,7 @@ class ScoringPool:
 
     async def aclose(self) -> None:
         """End all processes; only when no job is left."""
-        await asyncio.gather(*self._settling)
+        await self._tasks.drain()
         await asyncio.gather(*(scorer.end() for scorer in self._all))
         self._all.clear()
         self._idle.clear()
@@ -221,7 +224,7 @@ class _Scorer:
         if stream is None:
             raise ConnectionError("a scoring process has no pipe")
         stream.write(LENGTH.pack(len(data)) + data)
-        self._answer = asyncio.ensure_future(self._read())
+        self._answer = child(self._read(), name="answer of a scoring process")
         self._answer.add_done_callback(asyncio.Future.exception)  # Nobody may be left to hear of its end.
         await stream.drain()
         return await asyncio.shield(self._answer)

@@ -16,7 +16,7 @@ class Handoff(Strict):
         description="Where they wait; --state must be of the same kind and says the place."
     )
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
-        (), strict=False, description="The reasons for which a request is handed to a person. Default: any."
+        (), strict=False, description="The reasons for which a request is handed to a person; none means any."
     )
     store_up_to: ClassName = Field(
         "public",

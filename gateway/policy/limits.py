@@ -8,7 +8,7 @@ from gateway.policy.strict import Strict
 
 
 class Rates(Strict):
-    """What a tenant may ask in a minute; it fills evenly, and a minute's worth may come at once."""
+    """What a tenant may ask in a minute; it fills evenly, and a minute's worth may come together."""
 
     requests_per_minute: int | None = Field(
         None, ge=1, le=100_000_000, description="Requests of a tenant in a minute. Default: no bound."
@@ -28,9 +28,9 @@ class RatesOfTenant(Rates):
 
 
 class Limits(Rates):
-    """Bounds on what is answered at once; whoever comes above them waits in a bounded queue, or is refused.
+    """Bounds on what is answered concurrently; a request above them waits in a bounded queue, or is refused.
 
-    Rates in a minute refuse at once, and say when to come back. Each process counts for itself.
+    Rates in a minute refuse immediately, and say when to come back. Each process counts for itself.
     """
 
     concurrency: int = Field(

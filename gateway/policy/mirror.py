@@ -34,7 +34,7 @@ class MirrorPolicy(Strict):
     )
     max_usd_per_day: Annotated[Usd, Field(decimal_places=9)] = Field(
         Decimal(1),
-        description="What second answers and their judge may cost in a day (UTC), in US dollars: a purse of "
+        description="What second answers and their judge may cost in a day (UTC), in US dollars: a budget of "
         "their own. No budget per tenant or per label is charged; those per model and per all hold besides.",
         json_schema_extra={"default": 1},
     )

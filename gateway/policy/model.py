@@ -9,25 +9,24 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from gateway.policy.complexity import Complexity
+from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
+from gateway.policy.kinds import AnyModel
 from gateway.policy.limits import Limits
+from gateway.policy.llama_cpp import LlamaCppModel
 from gateway.policy.mirror import MirrorPolicy
+from gateway.policy.openai import OpenAIModel
 from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.record_keeping import RecordKeeping
-from gateway.policy.scorer import Scorer
 from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,
-    LlamaCppModel,
     ModelSpec,
     Name,
-    OpenAIModel,
     Price,
     Seconds,
     Usd,
-    route_of,
 )
 from gateway.policy.strict import Strict
 from gateway.types import Facts, PrivacyClass, Reason
@@ -53,7 +52,6 @@ __all__ = [
     "Resilience",
     "Rule",
     "privacy_class",
-    "route_of",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -114,13 +112,19 @@ class ExtraPattern(Strict):
 
 
 class PrivacyPolicy(Strict):
-    """What makes a request private."""
+    """What makes a request private.
+
+    Its class is the highest of the class of its score, the floors of what was found in it, and the class
+    that the caller hints at. What cannot be judged is restricted.
+    """
 
     classes: Classes = Field(
         Classes(), description="From which privacy score on a request is of a class; below them it is public."
     )
     weights: dict[FindingType, Share] = Field(
-        {}, description="How much a certain finding of a type says, where it differs from the defaults."
+        {},
+        description="How much a certain finding of a type says, where it differs from the defaults of "
+        "docs/explanations/privacy.md.",
     )
     floors: dict[FindingType, ClassName] = Field(
         {}, description="The least class that a finding of a type makes, where it differs from the defaults."
@@ -135,7 +139,7 @@ class PrivacyPolicy(Strict):
         (),
         strict=False,
         max_length=200,
-        description="Words and phrases that are a SECRET wherever they stand, in capitals or not.",
+        description="Words and phrases that are a SECRET wherever they are, in capitals or not.",
     )
     patterns: tuple[ExtraPattern, ...] = Field(
         (),
@@ -189,7 +193,11 @@ class Budget(Strict):
 
 
 class Rule(Strict):
-    """A wish: which models to try, in order, when a condition holds."""
+    """Which models to try, in order, when a condition holds.
+
+    A rule is a wish: a model that may not answer (clearance, context window, capability, deadline) is left
+    out of its route, whatever the rule says.
+    """
 
     name: Name = Field(description="The rule's name in decisions and logs.")
     when: str | None = Field(
@@ -270,16 +278,16 @@ class CannedReply(Strict):
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
         (),
         strict=False,
-        description="The reasons that this reply is for. Default: any.",
+        description="The reasons that this reply is for; none means any.",
     )
     when_label: dict[Name, Name] = Field(
-        {}, description="Labels that the request must have, with these values. Default: any."
+        {}, description="Labels that the request must have, with these values."
     )
     language: str | None = Field(
         None,
         pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         description="The language of the text, for callers whose accept-language names it: pl serves pl-PL "
-        "too. Default: for everybody. The last reply has none of reasons, labels and language.",
+        "too. The last reply has none of reasons, labels and language. Default: for everybody.",
     )
     text: str = Field(
         min_length=1,
@@ -293,7 +301,7 @@ class PolicyFile(Strict):
     """The policy of a gateway: what can answer, what is private, what may be spent, who is asked first."""
 
     version: int = Field(ge=1, le=1, description="The version of this format.")
-    models: dict[Name, ModelSpec] = Field(min_length=1, description="What can answer, by name.")
+    models: dict[Name, AnyModel] = Field(min_length=1, description="What can answer, by name.")
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
     budgets: tuple[Budget, ...] = Field((), strict=False, description="Caps on spend; all that apply bind.")
     rules: tuple[Rule, ...] = Field(
@@ -347,7 +355,7 @@ class CompiledRule:
 class Policy:
     """A policy that was checked whole; made by `load`, read by everybody, changed by nobody."""
 
-    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    models: Mapping[str, ModelSpec]
     privacy: PrivacyPolicy
     budgets: tuple[Budget, ...]
     rules: tuple[CompiledRule, ...]
@@ -365,3 +373,8 @@ class Policy:
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
     """Of complexity; None is the one that ships."""
+
+    @property
+    def engines(self) -> Mapping[str, LlamaCppModel]:
+        """The models that an engine process on this host answers for."""
+        return {name: spec for name, spec in self.models.items() if isinstance(spec, LlamaCppModel)}

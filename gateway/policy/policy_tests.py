@@ -17,7 +17,7 @@ class GivenHints(Strict):
 
 
 class GivenState(Strict):
-    """How things stand when the request of a test comes."""
+    """The circumstances in which the request of a test comes."""
 
     tenant: Name = Field("default", description="Who asks.")
     budget: Share = Field(0.0, description="How much of the tightest budget is gone.")
@@ -57,5 +57,5 @@ class PolicyTest(Strict):
     prompt: str = Field(min_length=1, max_length=65_536, description="What the user asks.")
     labels: dict[Name, Name] = Field({}, description="The labels of the request.")
     hints: GivenHints = Field(GivenHints(), description="What the caller hints at.")
-    state: GivenState = Field(GivenState(), description="How things stand when it comes.")
+    state: GivenState = Field(GivenState(), description="The circumstances in which it comes.")
     expect: PolicyTestExpectation = Field(description="What must come of it.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 Path = tuple[str | int, ...]
 """Where a value stands: keys and list positions (from 0), from the top."""
@@ -41,6 +42,11 @@ def key_of(path: Path) -> str:
     """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:64]}" for part in path)
     return key.removeprefix(".") or "file"
+
+
+def path_in(folder: FilePath, path: str) -> str:
+    """Return the whole path of what a policy in `folder` names; a built-in and `~` are left alone."""
+    return path if path.startswith(("builtin:", "~")) else str(folder.absolute() / path)
 
 
 def _printable(text: str) -> str:

@@ -1,14 +1,19 @@
-"""The models that a policy names: what can answer, where it is, and what it may see."""
+"""What a policy says of a model, whatever its kind: where it is, what it may see, what it costs.
 
-import re
+A kind is a subclass of `ModelSpec`; `gateway.policy.kinds` lists them. Everybody else asks the spec, and
+never which kind it is.
+"""
+
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Final, Literal, get_args
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.policy.escalation import Escalate
-from gateway.policy.sampling import LlamaCppSampling, SamplingDefaults
+from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
 from gateway.types import Route
 
@@ -44,11 +49,6 @@ CLOUD_FIRST_TOKEN_S: Final = 10.0
 FIRST_TOKEN_S: Final = 30.0
 """By `first_token_s: auto`, for any other: reading a long prompt at the edge, or thinking, takes its time."""
 
-Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
-DROPPABLE: Final = get_args(Droppable)
-"""Parameters that are sent and may be left out; what names the model, bears the request or bounds its cost
-may not."""
-
 
 class Price(Strict):
     """US dollars for a million tokens; at most six decimals, so that a token costs whole pico-dollars."""
@@ -62,9 +62,12 @@ class Price(Strict):
 
 
 class CommonKeys(Strict):
-    """What models of both kinds have in common, and no engine is told."""
+    """What models of all kinds have in common, and no engine is told."""
 
-    clearance: ClassName = Field(description="The highest privacy class that may be sent to this model.")
+    clearance: ClassName = Field(
+        description="The highest privacy class that may be sent to this model; a request of a higher class "
+        "never reaches it, whatever a rule says."
+    )
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
     )
@@ -78,185 +81,107 @@ class CommonKeys(Strict):
         description="How tokens are picked where the caller does not say. "
         "Default: as the model's file or provider has it.",
     )
-    prefill: bool | None = Field(
-        None,
+    prefill: bool = Field(
+        False,
         description="Whether it goes on from a last message of the assistant, so that with recovery: "
-        "resume it is handed what was already sent of an answer. Default: false for openai; true for "
-        "llama_cpp.",
+        "resume it is handed what was already sent of an answer.",
     )
     concurrency: int | None = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="Calls to this model that one gateway process has in flight concurrently. "
+        description="Calls to this model that one gateway process has in flight concurrently; above it a "
+        "request waits for its turn, or goes to the next model. "
         "Default: no bound but limits.concurrency.",
     )
-    place: Literal["edge", "cloud"] | None = Field(
-        None,
-        description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD. "
-        "Default: edge for llama_cpp, cloud for openai.",
+    place: Literal["edge", "cloud"] = Field(
+        "cloud", description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD."
     )
 
 
-class Adapter(Strict):
-    """A LoRA adapter that is applied to a model for every request."""
+class ModelSpec(CommonKeys):
+    """What a policy says of one model. The answers here are those of a kind that says nothing else."""
 
-    path: str = Field(
-        min_length=1, description="The adapter, a GGUF file made for this model, relative to the policy file."
-    )
-    scale: float = Field(
-        1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="How strongly it is applied."
-    )
+    kind: str
+    context: int
 
+    has_engine: ClassVar[bool] = False
+    """Whether a process on this host answers that the gateway starts. It streams, takes only JSON schemas of
+    bounded size, and has to be started again where its keys change."""
+    leaves_host: ClassVar[bool] = True
+    """Whether text leaves this host with a call, which then needs a permit of routing."""
+    urls: ClassVar[Mapping[str, str | None]] = {}
+    """The keys that say where requests go, and where they go without the key; None: nowhere."""
+    neutral_keys: ClassVar[frozenset[str]] = frozenset(
+        {"kind", "context", "max_tokens", "first_token_s", "prefill", "place", "sampling"}
+    )
+    """The keys whose change lets no more text go, and no more money be spent."""
 
-class LlamaCppModel(CommonKeys):
-    """A GGUF file, answered by an engine process on this host."""
+    @property
+    def route(self) -> Route:
+        """Where an answer of this model counts as made."""
+        return Route.LOCAL if self.place == "edge" else Route.CLOUD
 
-    kind: Literal["llama_cpp"] = Field(description="A GGUF file, run by llama.cpp on this host.")
-    path: str = Field(
-        min_length=1,
-        description='A GGUF file, relative to the policy file, or "builtin:demo", which needs no file.',
-    )
-    sha256: str | None = Field(
-        None,
-        pattern="^[0-9a-f]{64}$",
-        description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
-    )
-    context: int = Field(4096, ge=64, le=10_000_000, description="Context window of one sequence, in tokens.")
-    slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded concurrently.")
-    kv_cells: int | None = Field(
-        None,
-        ge=64,
-        le=1_000_000_000,
-        description="Cells of the KV cache that the slots share, at least context. "
-        "Default: slots x context / 2, at least context.",
-    )
-    prefix_cache_mb: int = Field(
-        512,
-        ge=0,
-        le=1_000_000,
-        description="Megabytes of memory for past prompts and answers, for requests that begin alike.",
-    )
-    threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
-    )
-    prefill_threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for reading prompts. Default: as threads."
-    )
-    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that are put on a GPU; -1 means all.")
-    flash_attention: bool | None = Field(
-        None, description="Whether to use flash attention. Default: llama.cpp decides."
-    )
-    numa: bool = Field(False, description="Spread memory and threads over the nodes of a NUMA machine.")
-    mlock: bool = Field(False, description="Lock the model in memory, so that it is never swapped out.")
-    lora: tuple[Adapter, ...] = Field(
-        (), strict=False, description="LoRA adapters, applied to every request in this order."
-    )
-    sampling: LlamaCppSampling = Field(
-        LlamaCppSampling(),
-        description="How tokens are picked where the caller does not say. Default: as the file's own "
-        "metadata has it (general.sampling), else temperature 0.8, top_k 40, top_p 0.95, min_p 0.05.",
-    )
-    queue: int = Field(
-        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."
-    )
-    watchdog_s: Seconds = Field(
-        30.0,
-        description="An engine that makes no step for this long, in seconds, is killed and started again.",
-    )
-    escalate: Escalate | None = Field(
-        None,
-        description="Hold back the first tokens of an answer, and hand the request to the next model of the "
-        "route where this one is not sure of them. Default: whatever it says is its answer.",
-    )
-    template: str | None = Field(
-        None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."
-    )
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost; None: nothing, and no budget counts it."""
+        return None
 
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds the key that it is called with."""
+        return None
 
-class OpenAIModel(CommonKeys):
-    """A model behind an API that speaks OpenAI's chat completions."""
+    @property
+    def masked_types(self) -> frozenset[str]:
+        """The types of findings that it may be sent as placeholders."""
+        return frozenset()
 
-    kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
-    model: str = Field(min_length=1, description="The model's name at the provider.")
-    base_url: str | None = Field(
-        None,
-        pattern="^https?://",
-        description="Where requests go, whatever the environment says. Default: OpenAI's own API.",
-    )
-    api_key_env: str | None = Field(
-        None,
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key. Default: no key is sent.",
-    )
-    organization: str | None = Field(
-        None, min_length=1, description="The organisation at the provider. Default: none is sent."
-    )
-    project: str | None = Field(
-        None, min_length=1, description="The project at the provider. Default: none is sent."
-    )
-    proxy: str | None = Field(
-        None,
-        pattern="^https?://",
-        description="An HTTP proxy to go through; the environment's are ignored. Default: none.",
-    )
-    price_per_million_usd: Price | None = Field(
-        None, description="What a million tokens cost, in US dollars. Required unless place is edge."
-    )
-    context: int = Field(128_000, ge=64, le=100_000_000, description="Context window, in tokens.")
-    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] | None = Field(
-        None,
-        description="The name of the bound in the provider's API. "
-        "Default: max_completion_tokens without base_url, else max_tokens.",
-    )
-    drop: tuple[Droppable, ...] = Field(
-        (),
-        strict=False,
-        description="Parameters that this model refuses and that are not sent. Without stop it goes on past "
-        "the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
-        "without response_format it gets no request with a JSON schema.",
-    )
-    mask: tuple[MaskableType, ...] = Field(
-        (),
-        strict=False,
-        description="Types of findings that are replaced by placeholders in a request that exceeds the "
-        "clearance only because of them; the answer gets them back.",
-    )
-    restore_in_urls: bool = Field(
-        False,
-        description="Whether the answer gets them back within URLs, too. What shows an answer may fetch its "
-        "URLs, and the value then goes to a host that the model has named.",
-    )
+    @property
+    def restores_in_urls(self) -> bool:
+        """Whether an answer gets masked values back within URLs, too."""
+        return False
 
+    @property
+    def escalation(self) -> Escalate | None:
+        """When its answer may be dropped for that of the next model of the route."""
+        return None
 
-ModelSpec = Annotated[LlamaCppModel | OpenAIModel, Field(discriminator="kind")]
+    @property
+    def provider_model(self) -> str | None:
+        """Its name at the provider; None: it has none but the policy's."""
+        return None
 
+    @property
+    def server_url(self) -> str | None:
+        """Where calls go; None: to no server that has a URL."""
+        return None
 
-def route_of(spec: LlamaCppModel | OpenAIModel) -> Route:
-    """Return where an answer of this model counts as made."""
-    place = spec.place or ("edge" if spec.kind == "llama_cpp" else "cloud")
-    return Route.LOCAL if place == "edge" else Route.CLOUD
+    @property
+    def reasons(self) -> bool:
+        """Whether it may think for long before its first text."""
+        return False
 
+    @property
+    def identity(self) -> tuple[str | None, ...]:
+        """What makes it the same model of the same provider; nothing else tells its health."""
+        return self.kind, self.server_url, self.provider_model, self.key_variable
 
-_REASONING = re.compile(
-    r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
-    r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
-)
-"""Names of models that think before they answer; one that is missing has `first_token_s` to say so."""
+    def first_token_within_s(self, general: float | Literal["auto"], *, is_last: bool) -> float:
+        """Return how long a stream may take to begin; `general` holds where the model's own key says nothing.
 
+        `is_last` says that no other model of the route follows.
+        """
+        wanted = self.first_token_s or general
+        if wanted != "auto":
+            return wanted
+        is_hosted = self.leaves_host and self.route is Route.CLOUD and not self.reasons
+        return CLOUD_FIRST_TOKEN_S if is_hosted and not is_last else FIRST_TOKEN_S
 
-def reasons(spec: OpenAIModel) -> bool:
-    """Say whether a model may think for long before its first text, by its name at the provider."""
-    return _REASONING.search(spec.model.lower()) is not None
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that contradict others of this model, and how."""
+        yield from ()
 
-
-def first_token_s(
-    spec: LlamaCppModel | OpenAIModel, general: float | Literal["auto"], *, is_last: bool
-) -> float:
-    """Return how long a stream of this model may take to begin; `general` holds where `spec` says nothing."""
-    wanted = spec.first_token_s or general
-    if wanted != "auto":
-        return wanted
-    if is_last or isinstance(spec, LlamaCppModel) or route_of(spec) is Route.LOCAL or reasons(spec):
-        return FIRST_TOKEN_S
-    return CLOUD_FIRST_TOKEN_S
+    def in_folder(self, folder: Path) -> Self:
+        """Return the spec with whole paths: a relative one is relative to the policy's own folder."""
+        return self

@@ -7,11 +7,11 @@ from typing import Literal, TextIO
 
 import structlog
 
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.report import CallReport
 from gateway.types import Answer, Attempt, Decision
 
 LogFormat = Literal["json", "text"]
-NANOS = 1_000_000_000
 
 
 def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None = None) -> None:
@@ -84,7 +84,7 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
         "route": str(answer.route),
         "model": answer.model,
         "attempts": attempt_names(answer.attempts),
-        "cost_usd": answer.cost_usd_nanos / NANOS,
+        "cost_usd": answer.cost_usd_nanos / NANOS_PER_USD,
     }
     fields |= refusal_fields(answer.attempts)
     if answer.usage is not None:

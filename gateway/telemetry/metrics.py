@@ -12,7 +12,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.ledger.money import NANOS_PER_USD
+from gateway.policy.model import ModelSpec, Policy
 from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, MirrorResult, Outcome
@@ -20,7 +21,6 @@ from gateway.types import Attempt, MirrorResult, Outcome
 MOST_TENANTS = 100
 """Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
 OTHER = "other"
-NANOS = 1_000_000_000
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the library looks for the folder that processes share."""
 
@@ -109,7 +109,7 @@ class Measures:
         self._count(names.MIRRORED, str(mirrored.result))
         for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
-                self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS)
+                self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
     def note_record_error(self) -> None:
         """Count a record that could not be written."""
@@ -132,7 +132,7 @@ class Measures:
             self._note_operation(attempt, attempt_labels(attempt.model, policy))
             if attempt.cost_usd_nanos:
                 tenant = self._tenants.label(report.tenant)
-                self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS)
+                self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
     def _note_operation(self, attempt: Attempt, labels: tuple[str, ...]) -> None:
         error = "" if attempt.outcome is Outcome.ANSWERED else str(attempt.reason or attempt.outcome)
@@ -171,10 +171,10 @@ def attempt_labels(model: str, policy: Policy) -> tuple[str, str, str, str]:
     return ("chat", *provider_and_model(model, policy.models), model)
 
 
-def provider_and_model(model: str, specs: Mapping[str, LlamaCppModel | OpenAIModel]) -> tuple[str, str]:
+def provider_and_model(model: str, specs: Mapping[str, ModelSpec]) -> tuple[str, str]:
     """Return `gen_ai.provider.name` and `gen_ai.request.model` of a model of the policy."""
     spec = specs[model]
-    return ("openai", spec.model) if isinstance(spec, OpenAIModel) else ("llama_cpp", model)
+    return spec.kind, spec.provider_model or model
 
 
 def counted(folder: Path) -> CollectorRegistry:

@@ -27,13 +27,12 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
-from gateway.policy.model import OpenAIModel
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.metrics import provider_and_model
 from gateway.telemetry.report import CallReport
 from gateway.telemetry.traces import AttemptStart, Metadata
 from gateway.types import Attempt, FinishReason, Outcome, Reason, Scores
 
-NANOS = 1_000_000_000
 SERVICE_NAME = "edge-cloud-gateway"
 _SERVER_ERRORS = {
     "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
@@ -78,7 +77,7 @@ class OtelTraces:
     def _start(self, parent: Span, begun: AttemptStart) -> "OtelAttempt":
         context = set_span_in_context(parent, Context())
         provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
-        kind = SpanKind.CLIENT if isinstance(begun.spec, OpenAIModel) else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if begun.spec.leaves_host else SpanKind.INTERNAL
         span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
         span.set_attributes(_request_attributes(begun, provider, model))
         return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
@@ -136,7 +135,7 @@ class OtelAttempt:
         if attempt.first_text_ms is not None:
             told["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
         if attempt.cost_usd_nanos:
-            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS
+            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
         if attempt.outcome is not Outcome.ANSWERED:
             told["error.type"] = str(attempt.reason or attempt.outcome)
             self._span.set_status(Status(StatusCode.ERROR))
@@ -193,9 +192,9 @@ def _request_attributes(begun: AttemptStart, provider: str, model: str) -> Mappi
 
 
 def _server(begun: AttemptStart) -> Mapping[str, Value | None]:
-    if not isinstance(begun.spec, OpenAIModel):
+    if begun.spec.server_url is None:
         return {}
-    parts = urlsplit(begun.spec.base_url or "https://api.openai.com")
+    parts = urlsplit(begun.spec.server_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"server.address": parts.hostname, "server.port": port}
 
@@ -207,7 +206,7 @@ def _call_attributes(report: CallReport) -> Mapping[str, Value]:
         "gateway.tenant": report.tenant,
         "gateway.attempts": len(report.attempts),
         "gateway.overhead": report.overhead_s,
-        "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS,
+        "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS_PER_USD,
     }
     if report.code != "OK":
         told["error.type"] = report.code

@@ -9,9 +9,9 @@ from prometheus_client.registry import Collector
 
 from gateway.admin.v1 import admin_pb2 as pb
 from gateway.engine.v1 import engine_pb2
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry import catalogue as names
 
-NANOS = 1_000_000_000
 MOST_SUBJECTS = 100
 """Of a budget; the page has those with the least left."""
 STATES = {
@@ -35,7 +35,7 @@ class Snapshot(Collector):
         yield _plain(names.WORKERS, [((), len(status.workers))])
         yield _plain(names.IN_FLIGHT, [((), sum(worker.in_flight for worker in status.workers))])
         yield _plain(names.BREAKERS, _breakers(status.workers))
-        limits = {budget.budget: budget.limit_usd_nanos / NANOS for budget in status.budgets}
+        limits = {budget.budget: budget.limit_usd_nanos / NANOS_PER_USD for budget in status.budgets}
         yield _plain(names.BUDGET_LIMIT, [((name,), limit) for name, limit in limits.items()])
         yield _plain(names.BUDGET_LEFT, budgets_left(status.budgets))
         yield _plain(names.ENGINE_UP, [((each.model,), float(each.is_serving)) for each in status.engines])
@@ -59,7 +59,7 @@ def budgets_left(budgets: Iterable[pb.Budget]) -> Sequence[_Sample]:
     left: dict[tuple[str, ...], float] = {}
     for budget in budgets:
         subject = (budget.budget, budget.subject.partition("/")[0])
-        usd = (budget.limit_usd_nanos - budget.spent_usd_nanos) / NANOS
+        usd = (budget.limit_usd_nanos - budget.spent_usd_nanos) / NANOS_PER_USD
         left[subject] = min(usd, left.get(subject, usd))
     shown: Counter[str] = Counter()
     samples = []

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.errors import StartupError
 from gateway.policy.loading.air_gap import WAY_OUT, is_on_this_host
-from gateway.policy.model import LlamaCppModel, OpenAIModel
+from gateway.policy.model import ModelSpec
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, FinishReason, GenerationConfig, Reason
 
@@ -20,7 +20,7 @@ class AttemptStart:
     """A try at a model that begins now."""
 
     model: str
-    spec: LlamaCppModel | OpenAIModel
+    spec: ModelSpec
     config: GenerationConfig
     max_tokens: int
     is_streamed: bool

@@ -1,4 +1,4 @@
-"""`docs/clients.md` in use: the statuses, the Python that it shows, and every grpcurl line."""
+"""`docs/guides/write-a-client.md` in use: the statuses, the Python that it shows, and every grpcurl line."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from gateway.v1 import gateway_pb2 as pb
 from tests.support.repository import ROOT
 from tests.support.served import served
 
-PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "write-a-client.md").read_text(encoding="utf-8")
 SERVICES = {
     service.full_name: service
     for file in (pb.DESCRIPTOR, health_pb2.DESCRIPTOR)

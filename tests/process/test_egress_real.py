@@ -13,17 +13,16 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.app.build import running_gateway
+from gateway.app.build import OptionalParts, running_gateway
 from gateway.cli.demo.stage import state_url
 from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.errors import EngineDied, EngineDown
 from gateway.extras.handoff.encryption import new_key
 from gateway.extras.handoff.queue import KEY_VARIABLE
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
@@ -74,14 +73,14 @@ async def gateway_to(
     base_url: str, folder: Path, edge: ScriptedBackend, *, more: str = ""
 ) -> AsyncIterator["pb_grpc.GatewayServiceAsyncStub"]:
     """Run a gateway whose edge is scripted and whose cloud backends are real."""
-    options = ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0)
+    listen = ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0)
     async with (
         running_gateway(
             parse_policy(POLICY % (base_url, base_url) + more, name="p"),
-            options=options,
+            listen=listen,
             state_url=state_url(folder),
             environ={KEY_VARIABLE: new_key()},
-            replaced={"edge": edge},
+            parts=OptionalParts(replaced={"edge": edge}),
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
     ):

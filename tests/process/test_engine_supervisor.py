@@ -19,6 +19,7 @@ from gateway.engine_host.process import EngineProcess
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
+from gateway.tasks import Tasks
 from tests.support.fakes import FakeClock
 
 WHOLE = 10_000_000
@@ -267,6 +268,29 @@ def test_the_engine_does_not_outlive_its_owner(is_stopped: bool) -> None:
 
     assert was_alive
     assert not Path(socket).parent.exists()
+
+
+async def test_an_engine_that_nobody_watches_any_more_is_heard_of() -> None:
+    """When watching fails, no engine would be started again: the owner is told, and the log says where."""
+    told: list[str] = []
+
+    def report(model: str, is_serving: bool) -> None:
+        if not is_serving:
+            raise OSError("a word that is nobody's business")
+
+    tasks = Tasks(on_critical_failure=told.append)
+    supervisor = EngineSupervisor("edge", spec(), clock=SystemClock(), on_status=report, tasks=tasks)
+    with capture_logs() as logs:
+        await supervisor.start()
+        assert supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await tasks.drain()
+        await supervisor.stop()
+
+    assert told == ["engine edge"]
+    assert [each["error"] for each in logs if each["event"] == "defect"] == ["OSError"]
+    assert not supervisor.is_serving
+    assert "business" not in str(logs)
 
 
 async def test_a_process_ends_with_status_0_when_asked() -> None:

@@ -7,9 +7,8 @@ import pytest
 
 from gateway.app.build import running_gateway
 from gateway.client.channel import GatewayClient
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 
@@ -40,7 +39,7 @@ async def gateway_with(below: float) -> AsyncIterator[tuple[GatewayClient, Simul
         SimulatedCloud().serve() as cloud,
         running_gateway(
             parse_policy(POLICY % (below, cloud.base_url), name="p"),
-            options=ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0),
+            listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0),
             state_url="memory:",
             environ={},
         ) as server,

@@ -1,4 +1,4 @@
-"""The commands of docs/handoff.md, run as they are written: an operator, a caller and a person."""
+"""The commands of docs/guides/handoff.md, run as they are written: an operator, a caller and a person."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.repository import ROOT
 
-PAGE = (ROOT / "docs" / "handoff.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "handoff.md").read_text(encoding="utf-8")
 TICKET = "ho_0123456789abcdef0123456789abcdef"
 FOLDER = "/var/lib/gateway"
 POLICY = """\

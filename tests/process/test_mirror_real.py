@@ -9,18 +9,17 @@ from typing import Any
 
 import pytest
 
-from gateway.app.build import running_gateway
+from gateway.app.build import OptionalParts, running_gateway
 from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.ledger.open import open_ledger
 from gateway.offline.recorded_outcomes import harvest
 from gateway.policy.loading.load import parse_policy
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
@@ -68,15 +67,15 @@ async def test_edge_and_cloud_answer_the_same_request(provider: SimulatedCloud, 
         ),
         prompt(PRIVATE),
     )
-    options = ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0)
+    listen = ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0)
     answers = []
     async with (
         running_gateway(
             policy,
-            options=options,
+            listen=listen,
             state_url=state_url,
             environ={},
-            records=Records(path, clock=SystemClock()),
+            parts=OptionalParts(records=Records(path, clock=SystemClock())),
         ) as server,
         GatewayClient(server.target) as client,
     ):
@@ -115,10 +114,10 @@ async def test_the_day_ends_at_its_cap(provider: SimulatedCloud, tmp_path: Path)
     async with (
         running_gateway(
             policy,
-            options=ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0),
+            listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0),
             state_url=f"sqlite://{tmp_path / 'ledger.db'}",
             environ={},
-            records=Records(path, clock=SystemClock()),
+            parts=OptionalParts(records=Records(path, clock=SystemClock())),
         ) as server,
         GatewayClient(server.target) as client,
     ):

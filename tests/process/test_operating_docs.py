@@ -1,4 +1,4 @@
-"""An hour in the life of an operator, as docs/operating.md tells it: run, and compared line by line."""
+"""An hour in the life of an operator, as docs/guides/run.md tells it: run, and compared line by line."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.repository import ROOT
 
-PAGE = ROOT / "docs" / "operating.md"
+PAGE = ROOT / "docs" / "guides" / "run.md"
 HEADING = "## An hour in the life of an operator"
 MARK = "=== the end of step"
 PORTS = ("50051", "8181", "9464", "9090")

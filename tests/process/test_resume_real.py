@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway.app.build import running_gateway
+from gateway.app.build import OptionalParts, running_gateway
 from gateway.backends.base import Backend
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StreamTruncated
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk
@@ -38,10 +37,14 @@ async def gateway(
 ) -> AsyncIterator["pb_grpc.GatewayServiceAsyncStub"]:
     """Run a gateway in front of the provider."""
     policy = parse_policy(POLICY.format(base_url=cloud.base_url, route=route), name="resume.yaml")
-    options = ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0)
+    listen = ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0)
     async with (
         running_gateway(
-            policy, options=options, state_url="memory:", environ={}, replaced=replaced
+            policy,
+            listen=listen,
+            state_url="memory:",
+            environ={},
+            parts=OptionalParts(replaced=replaced or {}),
         ) as server,
         grpc.aio.insecure_channel(server.target) as channel,
     ):

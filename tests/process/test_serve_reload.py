@@ -4,12 +4,11 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
@@ -22,6 +21,7 @@ from gateway.complexity.static_words import DIMENSIONS
 from gateway.engine.models import resolve_model_path
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
+from tests.support.logged_process import LoggedProcess, until
 from tests.support.operated import read_page
 
 POLICY = """\
@@ -45,22 +45,10 @@ BROKEN = POLICY.replace("edge]", "egde]")
 
 
 @dataclass
-class Process:
+class Process(LoggedProcess):
     """A gateway with what it logged, and its policy file."""
 
-    process: asyncio.subprocess.Process
-    address: str
     policy: Path
-    logs: list[dict[str, object]] = field(default_factory=list)
-
-    async def read(self) -> None:
-        """Take in what is logged, until the end."""
-        while self.process.stderr is not None and (line := await self.process.stderr.readline()):
-            self.logs.append(json.loads(line))
-
-    def count(self, event: str) -> int:
-        """Return how often an event was logged."""
-        return sum(entry["event"] == event for entry in self.logs)
 
     async def rules(self, calls: int = 12) -> set[str]:
         """Return the rules by which new connections are decided, so that every worker is asked."""
@@ -81,35 +69,23 @@ class Process:
         await until(lambda: self.count(event) > before)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after 90 seconds: machines may be busy."""
-    async with asyncio.timeout(90.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
-
-
 @asynccontextmanager
 async def serving(
     tmp_path: Path, *flags: str, workers: int = 1, text: str = POLICY, cwd: Path | None = None
 ) -> AsyncIterator[Process]:
     """Run a gateway of so many workers with a policy of its own; `cwd` is a folder beside it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
     policy = tmp_path / "team.yaml"
     policy.write_text(text)
     named = policy if cwd is None else Path("..", policy.name)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "serve", "--policy", str(named), "--workers", str(workers),
-        "--listen", address, "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db",
+        "--listen", "127.0.0.1:0", "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db",
         "--log-format", "json", *flags, stderr=subprocess.PIPE, cwd=cwd,
     )  # fmt: skip
-    running = Process(process, address, policy)
+    running = Process(process, policy)
     reading = asyncio.create_task(running.read())
     try:
-        await until(lambda: running.count("gateway.serving") == workers or process.returncode is not None)
+        await running.wait_serving(workers)
         yield running
     finally:
         if process.returncode is None:
@@ -202,16 +178,13 @@ async def test_files_that_a_policy_names_are_relative_to_it(tmp_path: Path, work
 
 async def test_metrics_and_status_have_the_new_caps_after_a_reload(tmp_path: Path) -> None:
     """A subject that has called need not call again to be shown with the cap that binds it now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        metrics = f"127.0.0.1:{probe.getsockname()[1]}"
     text = POLICY.replace("privacy:", CLOUD_AND_CAP, 1)
-    async with serving(tmp_path, "--metrics", metrics, workers=2, text=text) as gateway:
+    async with serving(tmp_path, "--metrics", "127.0.0.1:0", workers=2, text=text) as gateway:
         await gateway.rules()
-        before = await read_page(metrics)
+        before = await read_page(gateway.metrics)
         await gateway.put(text.replace("limit_usd: 8", "limit_usd: 5"), "policy.applied")
         await until(lambda: gateway.count("policy.applied") == 3)
-        after = await read_page(metrics)
+        after = await read_page(gateway.metrics)
 
     assert before.total("gateway_budget_limit_usd", budget="daily") == 8.0
     assert after.total("gateway_budget_limit_usd", budget="daily") == 5.0

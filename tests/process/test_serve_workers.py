@@ -1,14 +1,12 @@
 """`gateway serve --workers N`: one address, one set of engines, several processes."""
 
 import asyncio
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -29,6 +27,7 @@ from gateway.client.admin import AdminClient
 from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
+from tests.support.logged_process import LoggedProcess, until
 from tests.support.operated import read_page
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -36,27 +35,14 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass
-class Gateway:
+class Gateway(LoggedProcess):
     """A parent with its workers, and what they logged."""
 
-    process: asyncio.subprocess.Process
-    address: str
-    metrics: str
     admin: str
-    logs: list[dict[str, object]] = field(default_factory=list)
 
     def pids(self, event: str) -> list[int]:
         """Return the process ids of an event, in order."""
         return [int(str(entry["pid"])) for entry in self.logs if entry["event"] == event]
-
-    def count(self, event: str) -> int:
-        """Return how often an event was logged."""
-        return sum(entry["event"] == event for entry in self.logs)
-
-    async def read(self) -> None:
-        """Take in what is logged, until the end."""
-        while self.process.stderr is not None and (line := await self.process.stderr.readline()):
-            self.logs.append(json.loads(line))
 
     async def ask(self) -> pb.GenerateResponse:
         """Ask through a connection of its own, so that the kernel chooses a worker."""
@@ -64,15 +50,6 @@ class Gateway:
         async with grpc.aio.insecure_channel(self.address, options=options) as channel:
             request = pb.GenerateRequest(messages=[pb.Message(role=pb.ROLE_USER, content="Hello")])
             return await gateway_pb2_grpc.GatewayServiceStub(channel).Generate(request, timeout=20.0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after 90 seconds: machines may be busy."""
-    async with asyncio.timeout(90.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -98,20 +75,16 @@ def loaded(pid: int) -> str:
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway of two workers with the packaged policy."""
-    with socket.socket() as probe, socket.socket() as other:
-        probe.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        address, metrics = (f"127.0.0.1:{each.getsockname()[1]}" for each in (probe, other))
     admin = f"unix:{tmp_path}/admin.sock"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--workers", "2", "--listen", address, "--drain-s", "0",
-        "--state", f"sqlite:///{tmp_path}/ledger.db", "--log-format", "json",
-        "--metrics", metrics, "--admin", admin, stderr=subprocess.PIPE,
+        sys.executable, "-m", "gateway", "serve", "--workers", "2", "--listen", "127.0.0.1:0",
+        "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db", "--log-format", "json",
+        "--metrics", "127.0.0.1:0", "--admin", admin, stderr=subprocess.PIPE,
     )  # fmt: skip
-    running = Gateway(process, address, metrics, admin)
+    running = Gateway(process, admin)
     reading = asyncio.create_task(running.read())
     try:
-        await until(lambda: running.count("gateway.serving") == 2 or process.returncode is not None)
+        await running.wait_serving(2)
         yield running
     finally:
         if process.returncode is None:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -14,7 +15,7 @@ from gateway.cli.app import COMMANDS, load_command
 from tests.support.repository import ROOT
 from tests.support.rooms import LAYERS
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 
 
@@ -22,16 +23,66 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def _prose(page: Path) -> str:
+    """Return a page without its code blocks, which hold no links and no headings."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+@cache
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every link to a file of the repository names one that is there."""
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
-    broken = [
-        link
-        for link in links
-        if not re.match(r"https?://", link) and not (page.parent / link).resolve().exists()
-    ]
+    """Every link to a file of the repository names one that is there, and a heading that it has."""
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)[^)]*\)", _prose(page)):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        is_elsewhere = re.match(r"https?://", link)
+        if not is_elsewhere and not (target.exists() and (not anchor or anchor in _anchors(target))):
+            broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=_name)
+def test_prose_is_short_and_wrapped(page: Path) -> None:
+    """No paragraph or list item has more than five lines, no line more than 100 characters.
+
+    Paragraphs of the reference are those of the code.
+    """
+    lines = _prose(page).splitlines()
+    is_prose = [bool(line) and not re.match(r" *\||#|<|!|    ", line) for line in lines]
+    long = [line for line, counts in zip(lines, is_prose, strict=True) if counts and len(line) > 100]
+    assert [line for line in long if " " in line.split("](")[0]] == []
+    run, walls = 0, []
+    for line, counts in zip(lines, is_prose, strict=True):
+        run = 1 if re.match(r" *([-*]|\d+\.) ", line) else run + 1 if counts else 0
+        walls += [line] if run == 6 else []
+    assert walls == [] or page.parent.name == "reference"
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    """docs/index.md and the site's navigation name every page of docs/."""
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert pages - {"index.md"} == pages & set(re.findall(r"\]\(([^)]+\.md)\)", index))
+    navigation = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    assert sorted(navigation) == sorted(pages)
+
+
+@pytest.mark.parametrize("name", ["egress", "request", "reservation", "streams"])
+def test_drawings_are_read_in_light_and_dark(name: str) -> None:
+    """A drawing has text as text, a title, colours for both, and nothing from elsewhere."""
+    drawing = (ROOT / "docs" / "images" / f"{name}.svg").read_text(encoding="utf-8")
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawing).iter()}
+    assert {"title", "desc", "text", "style"} <= tags
+    assert not tags & {"image", "script", "foreignObject"}
+    assert "prefers-color-scheme: dark" in drawing
+    assert re.findall(r"https?://[^\s\"]+", drawing) == ["http://www.w3.org/2000/svg"]
 
 
 def _commands(page: Path) -> Iterator[str]:
@@ -93,22 +144,47 @@ def _tests_of(path: Path) -> set[str]:
     return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
+def _rows(page: Path, heading: str) -> list[str]:
+    """Return the rows of the table below a heading."""
+    section = page.read_text(encoding="utf-8").partition(f"# {heading}\n")[2].partition("\n## ")[0]
+    return [row for row in section.splitlines() if row.startswith("| ")][1:]
+
+
 def test_the_promises_name_tests_that_exist() -> None:
-    """Each promise of the README has a test, and the test is there."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("## The promises")[2].partition("\n## ")[0]
-    rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
-    assert len(rows) >= 10
+    """Each promise has tests, and they are there."""
+    rows = _rows(ROOT / "docs" / "explanations" / "promises.md", "Promises")
+    assert len(rows) >= 11
     for row in rows:
-        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
+        named = re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)`", row)
         assert named, row
         for path, test in named:
             assert test in _tests_of(ROOT / path), f"{path}::{test}"
 
 
+def test_the_promises_of_the_readme_link_to_their_tests() -> None:
+    """Six promises, each with where it is explained and a test that is in the file it links to."""
+    rows = _rows(ROOT / "README.md", "Six promises")
+    assert len(rows) == 6
+    for row in rows:
+        assert "](docs/" in row
+        ((test, path),) = re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", row)
+        assert test in _tests_of(ROOT / path), row
+
+
+def test_the_glossary_can_be_read_by_a_test() -> None:
+    """Each word has one meaning, in order; no word is both in use and not."""
+    page = ROOT / "docs" / "glossary.md"
+    words = [row.strip("|").split(" | ") for row in _rows(page, "Words")]
+    banned = [row.strip("|").split(" | ") for row in _rows(page, "Words that are not used")]
+    assert all(len(row) == 2 for row in words)
+    assert all(len(row) == 3 for row in banned)
+    names = [row[0].strip() for row in words]
+    assert names == sorted(set(names))
+    assert not set(names) & {row[0].strip() for row in banned}
+
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DEVELOPERS = ("dev", "plots", "training")
-"""Extras for work on the repository."""
+DEVELOPERS = ("dev", "docs", "plots", "training")
 
 
 def _declared() -> set[tuple[str, str]]:
@@ -138,8 +214,8 @@ def test_every_dependency_has_its_reason(group: str) -> None:
 
 
 def test_every_extra_is_explained() -> None:
-    """docs/install.md has each extra for users, and the line of each that is missing."""
-    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    """docs/guides/install.md has each extra for users, and the line of each that is missing."""
+    page = (ROOT / "docs" / "guides" / "install.md").read_text(encoding="utf-8")
     extras = {*PROJECT["optional-dependencies"]} - {*DEVELOPERS}
     assert {*re.findall(r"^\|[^|]*\| `edge-cloud-gateway\[(\w+)\]` \|", page, re.M)} == extras
     assert {*re.findall(r"^\| `.*; install edge-cloud-gateway\[(\w+)\]` \|", page, re.M)} == extras - {"all"}

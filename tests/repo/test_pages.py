@@ -1,63 +1,91 @@
-"""The tables of the docs that are made from the code: in step with it, and complete."""
+"""What is made from the code for readers (`make pages`) is current, and complete."""
 
-import importlib.util
 import re
-from functools import cache
-from types import ModuleType
+import sys
 
 import pytest
 
+from gateway.cli.app import COMMANDS
 from gateway.client.hints import ADVICE
+from gateway.errors import AttemptError, BackendError, NotTried
 from gateway.policy.loading.load import parse_policy
 from gateway.types import Reason
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.default_policy import with_cloud
 from tests.support.repository import ROOT
 
-DOCS = ROOT / "docs"
+sys.path.insert(0, str(ROOT / "tools"))
+
+import pages  # tools/ is a folder of scripts, no package.
 
 
-@cache
-def _tool() -> ModuleType:
-    """Load tools/pages.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("pages_tool", ROOT / "tools" / "pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def text_of(name: str) -> str:
+    """Return a page of the reference."""
+    return (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["clients.md", "policy.md"])
-def test_the_tables_are_made_anew(page: str) -> None:
-    """What stands on the page is what the code makes now; if not: make pages."""
-    assert _tool().made(page) == (DOCS / page).read_text(encoding="utf-8"), "run: make pages"
+@pytest.mark.parametrize("name", pages.PAGES)
+def test_what_is_made_from_the_code_is_current(name: str) -> None:
+    """Each file is what the code makes now."""
+    assert pages.PAGES[name]() == (ROOT / name).read_text(encoding="utf-8"), "run: make pages"
 
 
 def test_every_reason_of_the_contract_has_its_advice() -> None:
-    """Each value of the proto's Reason is one of the program's, has advice, and stands in the table."""
+    """Each value of the proto's Reason is one of the program's, has advice, and is in the table."""
     names = {value.name.removeprefix("REASON_") for value in pb.Reason.DESCRIPTOR.values if value.number}
-    table = _tool().reasons_table()
     assert names == {str(reason) for reason in Reason} == {str(reason) for reason in ADVICE}
-    assert all(f"| `{name}` |" in table for name in names)
-    assert all(advice and "|" not in advice for advice in ADVICE.values())
+    assert all(f"| `{name}` |" in text_of("errors.md") for name in names)
+    assert all(ADVICE.values())
 
 
 def test_the_statuses_of_a_reason_are_those_of_the_code() -> None:
     """The table knows what a caller gets: spot checks that do not come from the code that makes it."""
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", _tool().reasons_table(), re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text_of("errors.md"), re.M))
     assert rows["STREAM_TRUNCATED"] == "ABORTED, UNAVAILABLE"
     assert rows["BUDGET_EXHAUSTED"] == rows["QUEUE_FULL"] == "RESOURCE_EXHAUSTED"
     assert rows["CLEARANCE"] == "FAILED_PRECONDITION, UNAVAILABLE"
     assert rows["UNAUTHENTICATED"] == "UNAUTHENTICATED"
 
 
+def test_every_error_of_an_attempt_has_its_row() -> None:
+    """The page leaves out no error that dispatch meets, and says of each what follows."""
+    rows = dict(
+        re.findall(
+            r"^\| `(\w+)` \| (\w+ \| (?:yes|no) \| [^|]+ \|[^|]+\|[^|]+)\|", text_of("errors.md"), re.M
+        )
+    )
+    kinds: list[type[AttemptError]] = [NotTried, BackendError]
+    for kind in kinds:
+        kinds += [child for child in kind.__subclasses__() if child.__module__ == "gateway.errors"]
+    assert rows.keys() == {kind.__name__ for kind in kinds[2:]}
+    assert rows["ContentFiltered"].strip() == "CONTENT_FILTERED | no | **stop** | ignore | none"
+    assert rows["BackendReset"].strip() == "UPSTREAM_UNREACHABLE | yes | yes | failure | unknown"
+    assert rows["BudgetExhausted"].strip() == "BUDGET_EXHAUSTED | no | yes | not called | not called"
+
+
 def test_the_keys_on_the_page_are_the_keys_of_a_policy() -> None:
     """Every key of an effective policy, where all defaults are filled in, has a row."""
-    effective = parse_policy(
-        (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8"), name="default.yaml"
-    ).effective_yaml
-    last_names = set(re.findall(r"^\| `[^`]*?(\w+)` \|", _tool().keys_table(), re.M))
+    effective = parse_policy(with_cloud(), name="default.yaml").effective_yaml
+    listed = set(re.findall(r"^\| `(\w+)` \|", text_of("policy.md"), re.M))
     written = set(re.findall(r"^ *(?:- )?([a-z_0-9]+):", effective, re.M))
-    names_of_our_own = {"edge"}
-    assert written - names_of_our_own <= last_names
-    assert len(written) > 30
+    assert written - {"edge", "cloud", "backup"} <= listed
+    assert len(written) > 60
+
+
+def test_a_row_of_a_key_says_all_of_it() -> None:
+    """Values, range, default and whether it is required come from the model."""
+    page = text_of("policy.md")
+    assert "| `slots` | integer from 1 to 256 | `8` | Sequences that are decoded concurrently. |" in page
+    assert "| `threads` | integer from 1 to 1024 | chosen for the machine | Threads for decoding. |" in page
+    assert "| `model` | text | **required** | The model's name at the provider. |" in page
+    assert page.count("## `privacy.patterns[]`") == 1
+
+
+def test_every_command_and_its_options_are_on_the_page() -> None:
+    """The page of the command line has a heading for each command, and rows for its options."""
+    page = text_of("cli.md")
+    assert [name for name in COMMANDS if f"\n## `gateway {name}`\n" not in page] == []
+    assert "\n### `gateway policy check`\n" in page
+    assert re.search(
+        r"^\| `--listen ADDRESS` \| .* \| `GATEWAY_LISTEN`, `default: 127\.0\.0\.1:50051` \|$", page, re.M
+    )

@@ -1,4 +1,4 @@
-"""`docs/policy.md` shows a policy that loads, and refusals as they are."""
+"""`docs/guides/write-a-policy.md` shows a policy that loads, and refusals as they are."""
 
 import re
 
@@ -9,7 +9,7 @@ from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.rules import VARIABLES
 from tests.support.repository import ROOT
 
-PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "write-a-policy.md").read_text(encoding="utf-8")
 BROKEN = """\
 # yaml-language-server: $schema=schema.json
 version: 1

@@ -1,4 +1,4 @@
-"""docs/privacy.md says what the code does."""
+"""docs/explanations/privacy.md says what the code does."""
 
 import re
 
@@ -8,7 +8,7 @@ from gateway.privacy.classify import MANY, SURE
 from gateway.privacy.scan import MOST_PLACES
 from tests.support.repository import ROOT
 
-PAGE = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanations" / "privacy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z_]+)` \| ([\d.]+) \| (\w+|-) \| (.+) \|$", re.MULTILINE)
 
 

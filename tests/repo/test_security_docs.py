@@ -1,4 +1,4 @@
-"""`docs/security.md`: each threat names a test, and the test is there."""
+"""`docs/explanations/security.md`: each threat names a test, and the test is there."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.repository import ROOT
 
-PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanations" / "security.md").read_text(encoding="utf-8")
 THREATS = PAGE.partition("\n## An attack, measured\n")[0]
 ROWS = [row for row in re.findall(r"^\| (.+) \|$", THREATS, re.M) if not row.startswith(("threat |", "---"))]
 

@@ -17,7 +17,6 @@ from gateway.complexity.complexity import complexity_of, features_of
 from gateway.ledger.money import cost_usd_nanos, nanos_of_usd
 from gateway.offline.batch import StillClock
 from gateway.policy.model import OpenAIModel, Policy
-from gateway.policy.spec import route_of
 from gateway.privacy import PrivacyScorer
 from gateway.records.writer import Records
 from gateway.routing import RoutingState, decide
@@ -194,7 +193,7 @@ class Day:
             usage=usage, cost_usd_nanos=cost,
         )  # fmt: skip
         answer = Answer(
-            text="", finish_reason=FinishReason.STOP, usage=usage, route=route_of(model), model=attempt.model,
+            text="", finish_reason=FinishReason.STOP, usage=usage, route=model.route, model=attempt.model,
             degraded=None, cost_usd_nanos=cost, attempts=(attempt,),
         )  # fmt: skip
         return CallReport(

@@ -16,6 +16,7 @@ from gateway.policy.model import (
     Budget,
     CannedReply,
     LlamaCppModel,
+    ModelSpec,
     OpenAIModel,
     Policy,
     Price,
@@ -56,7 +57,7 @@ WORST = (len(PROMPT) + 16 + 64) * 1000 + 100 * 2000
 
 
 def a_policy(
-    models: Mapping[str, LlamaCppModel | OpenAIModel],
+    models: Mapping[str, ModelSpec],
     *,
     budgets: Sequence[Budget] = (),
     resilience: Resilience | None = None,
@@ -120,7 +121,7 @@ class Bench:
         *,
         budgets: Sequence[Budget] = (),
         resilience: Resilience | None = None,
-        specs: Mapping[str, OpenAIModel | LlamaCppModel] | None = None,
+        specs: Mapping[str, ModelSpec] | None = None,
         clock: Clock | None = None,
         ledger: Ledger | None = None,
         judge: Judge | None = None,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway import routing, types
+from gateway import defects, routing, types
 from gateway.backends import permit
 from gateway.backends.base import Call
 from gateway.backends.openai import errors as cloud_errors
@@ -30,7 +30,6 @@ from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.grpc import wire
-from gateway.telemetry import defects
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests.integration.backends.test_egress_permit import WRONG
 from tests.integration.privacy_entities import test_entities as entities
@@ -130,7 +129,7 @@ def _defects() -> str:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            defects.log_defect("r", error)
+            defects.log_defect(error, request_id="r")
         return "a defect's message is in the log" if TEXT in logs.getvalue() else ""
 
 
@@ -290,7 +289,7 @@ def _loud(refused: Any) -> Any:
     return wrapped
 
 
-def _loud_log(scope: Any, error: Exception) -> None:
+def _loud_log(error: Exception, **_: str) -> None:
     defects._log.error("defect", message=str(error))
 
 

@@ -13,11 +13,10 @@ from grpc_status import rpc_status
 
 from gateway.app.build import running_gateway
 from gateway.clock import Clock
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud
@@ -358,7 +357,7 @@ async def trial(
         async with (
             running_gateway(
                 policy,
-                options=ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0),
+                listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0),
                 state_url=ledger_url,
                 environ={},
                 clock=clock,

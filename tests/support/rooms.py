@@ -7,6 +7,8 @@ LAYERS = (
         "gateway.types",
         "gateway.errors",
         "gateway.clock",
+        "gateway.defects",
+        "gateway.tasks",
         "gateway.v1",
         "gateway.engine.v1",
         "gateway.admin",

@@ -7,15 +7,15 @@ from types import MappingProxyType
 
 import grpc
 
-from gateway.app.build import running_gateway
+from gateway.app.build import OptionalParts, RunningGateway, running_gateway
 from gateway.app.observability import Observability
 from gateway.backends.base import Backend
 from gateway.clock import Clock
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.grpc.api_keys import TenantRule, anyone
-from gateway.server.grpc.grpc_server import GatewayServer, ServerOptions
+from gateway.server.grpc.api_keys import Access, TenantRule, anyone
+from gateway.server.grpc.grpc_server import GatewayServer
 from gateway.server.grpc.tls import ServerTls
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
@@ -45,9 +45,14 @@ ANY_PORT = Address("127.0.0.1", 0)
 class Served:
     """A running gateway and a stub to call it with."""
 
-    server: GatewayServer
+    gateway: RunningGateway
     channel: grpc.aio.Channel
     stub: "pb_grpc.GatewayServiceAsyncStub"
+
+    @property
+    def server(self) -> GatewayServer:
+        """Its server for gRPC."""
+        return self.gateway.server
 
 
 @asynccontextmanager
@@ -70,31 +75,32 @@ async def served(
     address: Address = ANY_PORT,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
-    options = ServerOptions(
+    listen = ListenSettings(
         address=address,
-        tenant_of=tenant_of,
-        tls=tls,
         max_request_bytes=max_request_bytes,
         drain_s=0.0,
         grace_s=grace_s,
-        guards_health=guards_health,
+    )
+    parts = OptionalParts(
+        replaced=backends,
+        records=records,
+        shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
+        observability=operator,
         observers=observers,
     )
     async with (
         running_gateway(
             parse_policy(policy, name="policy.yaml"),
-            options=options,
+            listen=listen,
+            access=Access(tenant_of=tenant_of, tls=tls, guards_health=guards_health),
             state_url=state_url,
             environ=environ,
-            replaced=backends,
-            records=records,
-            shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
-            operator=operator,
+            parts=parts,
             clock=clock,
-        ) as server,
-        grpc.aio.insecure_channel(server.target) as channel,
+        ) as gateway,
+        grpc.aio.insecure_channel(gateway.target) as channel,
     ):
-        yield Served(server, channel, pb_grpc.GatewayServiceStub(channel))
+        yield Served(gateway, channel, pb_grpc.GatewayServiceStub(channel))
 
 
 def ask(text: str = "hello", **fields: object) -> pb.GenerateRequest:

@@ -1,36 +1,29 @@
 """What may change the policy of a process that serves: SIGHUP, its watched file, and its operator."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
-from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, watch
 from gateway.app.reload.reloader import OnReload, Reloader
 from gateway.app.workers.control_socket import ParentClient
-from gateway.app.workers.policy_publisher import PUBLISHED, PublishedPolicy
-from gateway.clock import SystemClock
+from gateway.clock import Clock
 from gateway.server.admin.server import ReloadHandler
-from gateway.server.admin.worker import WorkerIdentity
+from gateway.tasks import Tasks
 
 
-def policy_file(
-    path: Path, *, place: WorkerIdentity, air_gap: bool, allow_loosening: bool, environ: Mapping[str, str]
-) -> WatchedPolicyFile:
-    """Return what this process reads: the file itself or, in a worker, what its parent took of it."""
-    if place.folder is not None:
-        # Whether it is too loose was for the parent to say.
-        return PublishedPolicy(
-            path=path,
-            name=str(path),
-            environ=environ,
-            air_gap=air_gap,
-            allow_loosening=True,
-            published=place.folder / PUBLISHED,
-        )
-    return WatchedPolicyFile(
-        path=path, name=str(path), environ=environ, air_gap=air_gap, allow_loosening=allow_loosening
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadSource:
+    """The file of the policy, and when it is read again."""
+
+    file: WatchedPolicyFile
+    observers: tuple[OnReload, ...] = ()
+    is_watched: bool = False
+    """Whether a change of the file is a reason."""
+    hangup: Callable[[], Awaitable[None]] | None = None
+    """Returns when a signal is a reason, in which case the keys are read again, too."""
+    parent: ParentClient | None = None
+    """In a worker: it reloads all workers when an operator asks, and is told what this one serves."""
 
 
 class ReloadController:
@@ -38,45 +31,52 @@ class ReloadController:
 
     def __init__(
         self,
-        file: WatchedPolicyFile,
+        source: ReloadSource,
+        reloader: Reloader,
         *,
-        place: WorkerIdentity,
-        read_again: Callable[[], None],
-        observers: tuple[OnReload, ...],
-        is_watching: bool,
+        read_keys: Callable[[], None],
+        tasks: Tasks,
+        clock: Clock,
     ) -> None:
-        self.reloader = Reloader(file, observers=observers)
-        self._file = file
-        self._hotline = None if place.folder is None else ParentClient(place.folder, worker=place.number)
-        self._read_again = read_again
-        self._is_watching = is_watching and place.folder is None
-        self._tasks: set[asyncio.Task[object]] = set()
+        self.reloader = reloader
+        self._source = source
+        self._read_keys = read_keys
+        self._tasks = tasks
+        self._clock = clock
 
     @property
-    def reloading(self) -> ReloadHandler:
+    def handler(self) -> ReloadHandler:
         """What an operator asks: where there are workers, their parent, for all of them."""
-        return self._hotline or self.reloader
-
-    def hang_up(self) -> None:
-        """Do what SIGHUP asks: read keys and policy again."""
-        self._read_again()
-        start(self._reload(), self._tasks)
+        return self._source.parent or self.reloader
 
     @asynccontextmanager
-    async def keeping(self, policy_hash: str) -> AsyncIterator[None]:
-        """Say what is served, and watch the file, until the block ends."""
-        if self._hotline is not None:
-            await self._hotline.serves(policy_hash)
-        if self._is_watching:
-            start(watch(self._file.path, self._reload, clock=SystemClock()), self._tasks)
+    async def running(self, policy_hash: str) -> AsyncIterator[None]:
+        """Say what is served, and wait for reasons to reload, until the block ends."""
+        await self._tell_parent(policy_hash)
+        waiting = []
+        if self._source.hangup is not None:
+            work = self._reload_on(self._source.hangup)
+            waiting.append(self._tasks.start("reload on SIGHUP", work, is_critical=True))
+        if self._source.is_watched:
+            work = watch(self._source.file.path, self._reload, clock=self._clock)
+            waiting.append(self._tasks.start("watch of the policy file", work))
         try:
             yield
         finally:
-            for task in self._tasks:
+            for task in waiting:
                 task.cancel()
+
+    async def _reload_on(self, hangup: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await hangup()
+            self._read_keys()
+            self._tasks.start("reload of the policy", self._reload())
 
     async def _reload(self) -> ReloadResult:
         reloaded = await self.reloader.reload()
-        if self._hotline is not None:
-            await self._hotline.serves(reloaded.policy_hash)
+        await self._tell_parent(reloaded.policy_hash)
         return reloaded
+
+    async def _tell_parent(self, policy_hash: str) -> None:
+        if self._source.parent is not None:
+            await self._source.parent.serves(policy_hash)

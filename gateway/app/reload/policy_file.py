@@ -1,8 +1,6 @@
 """Whether a changed policy file may take the place of the policy that runs; knows nothing of gRPC."""
 
-import asyncio
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +13,7 @@ from gateway.policy import source
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.diff.restart import needs_restart
 from gateway.policy.loading.load import load_policy
-from gateway.policy.model import OpenAIModel, Policy
+from gateway.policy.model import ModelSpec, Policy
 from gateway.server.admin.threads import in_operator_thread
 
 LOOK_EVERY_S = 1.0
@@ -85,37 +83,21 @@ class WatchedPolicyFile:
         return policy, ReloadResult(outcome="applied", policy_hash=policy.hash, changes=changes)
 
 
-def missing_key(spec: OpenAIModel, environ: Mapping[str, str]) -> str | None:
+def missing_key(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     """Return what to say where the variable that holds the key of a model is not set."""
-    if spec.api_key_env is None or environ.get(spec.api_key_env, "").strip():
+    if spec.key_variable is None or environ.get(spec.key_variable, "").strip():
         return None
-    return f"the variable {spec.api_key_env} is not set; set it, or take the model out of the policy"
+    return f"the variable {spec.key_variable} is not set; set it, or take the model out of the policy"
 
 
 def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
     for name, spec in policy.models.items():
-        if isinstance(spec, OpenAIModel) and (said := missing_key(spec, environ)):
+        if said := missing_key(spec, environ):
             yield ("models", name, "api_key_env"), said
 
 
 def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> ReloadResult:
     return ReloadResult(outcome="refused", policy_hash=running.hash, problems=tuple(problems))
-
-
-def start(work: Coroutine[object, object, object], tasks: set[asyncio.Task[object]]) -> None:
-    """Run what nobody waits for, keep it in `tasks` until it is over, and log what it raises: a defect."""
-
-    def done(task: asyncio.Task[object]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            places = [
-                f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
-            ]
-            _log.error("defect", error=type(error).__name__, places=places[-8:])
-
-    task = asyncio.ensure_future(work)
-    tasks.add(task)
-    task.add_done_callback(done)
 
 
 async def watch(path: Path, on_change: Callable[[], Awaitable[object]], *, clock: Clock) -> None:

@@ -1,13 +1,13 @@
 """Takes a changed policy into the process that serves: checked whole, then swapped at once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.runtime import Runtime
 from gateway.errors import StartupError
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import Policy
 from gateway.server.admin.threads import in_operator_thread
 from gateway.server.grpc.health import Health
 
@@ -16,17 +16,23 @@ OnReload = Callable[[ReloadResult], None]
 
 
 class Reloader:
-    """One reload at a time; before it is attached to a running gateway every reload is refused."""
+    """Changes the policy of this process, one reload at a time."""
 
-    def __init__(self, file: WatchedPolicyFile, *, observers: tuple[OnReload, ...] = ()) -> None:
-        self.file = file
-        self._observers = observers
+    def __init__(
+        self,
+        file: WatchedPolicyFile,
+        *,
+        active: ActivePolicy,
+        runtime: Runtime,
+        health: Health,
+        observers: Sequence[OnReload] = (),
+    ) -> None:
+        self._file = file
+        self._active = active
+        self._runtime = runtime
+        self._health = health
+        self._observers = tuple(observers)
         self._turn = asyncio.Lock()
-        self._parts: tuple[ActivePolicy, Runtime, Health] | None = None
-
-    def attach(self, *, current: ActivePolicy, keeping: Runtime, health: Health) -> None:
-        """Give it what it is to change."""
-        self._parts = (current, keeping, health)
 
     async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Read the file, and let new requests begin with it if it is right and not looser than it may be."""
@@ -38,36 +44,32 @@ class Reloader:
         return reloaded
 
     async def _reload(self, *, allow_loosening: bool) -> ReloadResult:
-        if self._parts is None:
-            said = f"{self.file.name}:1: file: the gateway is still starting"
-            return ReloadResult(outcome="refused", policy_hash="", problems=(said,))
-        current, keeping, health = self._parts
-        running = current.pipeline.policy
+        running = self._active.pipeline.policy
         # Parsing takes tens of milliseconds, in which other requests shall not wait.
         policy, reloaded = await in_operator_thread(
-            self.file.compare, running, allow_loosening=allow_loosening
+            self._file.compare, running, allow_loosening=allow_loosening
         )
         if reloaded.outcome != "applied":
             return reloaded
         try:
-            pipeline, retire = await keeping.prepare(policy)
+            pipeline, retire = await self._runtime.prepare(policy)
         except StartupError as error:
-            problems = (f"{self.file.name}:1: {error}",)
+            problems = (f"{self._file.name}:1: {error}",)
             return ReloadResult(outcome="refused", policy_hash=running.hash, problems=problems)
-        current.swap(pipeline, retire=retire)
-        keeping.forget(running, policy)
-        await _tell(health, running, policy)
+        self._active.swap(pipeline, retire=retire)
+        self._runtime.forget(running, policy)
+        await _tell(self._health, running, policy)
         return reloaded
 
 
 async def _tell(health: Health, before: Policy, after: Policy) -> None:
-    """Let health know of the cloud models that came and went."""
-    was, now = _clouds(before.models), _clouds(after.models)
+    """Let health know of the models that came and went; an engine's comes and goes with the engine."""
+    was, now = _without_engine(before), _without_engine(after)
     for name in was - now:
         await health.forget_model(name)
     for name in now - was:
         await health.set_model(name, True)
 
 
-def _clouds(models: Mapping[str, LlamaCppModel | OpenAIModel]) -> set[str]:
-    return {name for name, spec in models.items() if isinstance(spec, OpenAIModel)}
+def _without_engine(policy: Policy) -> set[str]:
+    return policy.models.keys() - policy.engines.keys()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.app.reload.policy_file import ReloadResult
+from gateway.defects import log_defect
 
 SOCKET = "parent.sock"
 ANSWER_S = 30.0
@@ -39,6 +40,8 @@ async def listen(folder: Path, boss: WorkerParent) -> asyncio.Server:
                 await writer.drain()
         except OSError:
             return  # The worker has gone.
+        except Exception as error:  # noqa: BLE001  Nobody awaits this; the worker reads the end of the line.
+            log_defect(error, task="answer to a worker")
         finally:
             writer.close()
 

@@ -1,64 +1,56 @@
-"""The parent of `gateway serve --workers N`: `python -m gateway.app.workers.parent ORDERS`, run by `serve`.
+"""The parent of `gateway serve --workers N`, which runs `python -m gateway.app.workers.parent`.
 
 It never imports gRPC, which does not survive a fork and is not needed here. It keeps the port and owns the
 engines, spawns the workers that share the port by SO_REUSEPORT, and starts again what ends.
 """
 
 import asyncio
-import json
+import contextlib
 import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
+from pydantic import TypeAdapter
 
-from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, watch
+from gateway.app.settings import ServeSettings
 from gateway.app.workers import shared_folder
 from gateway.app.workers.control_socket import listen
 from gateway.app.workers.engine_registry import BOARD_VARIABLE, WORKER_VARIABLE, RegisteredEngine, write_board
 from gateway.app.workers.policy_publisher import PolicyPublisher
 from gateway.clock import SystemClock
-from gateway.domain.address import Address, claim, parse_address, refused
+from gateway.defects import log_defect, log_thread_defects
+from gateway.domain.address import Address, claim, refused
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
-from gateway.policy.model import LlamaCppModel
 from gateway.server.admin.worker import METRICS_FOLDER
-from gateway.telemetry.logs import LogFormat, configure_logs
+from gateway.tasks import Tasks, all_of, child
+from gateway.telemetry.logs import configure_logs
 from gateway.telemetry.metrics import Measures, share_numbers
 
+SETTINGS_VARIABLE = "GATEWAY_PARENT_SETTINGS"
+"""Holds the settings of `serve`, as JSON, for its parent alone."""
+FAILED_STATUS = 1
+"""The exit status after a defect: to be started again is worth a try."""
 AGAIN_AFTER_S = 1.0
 """How long after its end a worker is started again."""
 KILL_AFTER_S = 10.0
 """How much longer than its drain and grace a worker may take to end."""
 
+_SETTINGS = TypeAdapter(ServeSettings)
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParentConfig:
-    """What `serve` hands to the parent: everything is checked already."""
-
-    workers: int
-    listen: str
-    policy: str
-    air_gap: bool
-    allow_loosening: bool
-    watch_policy: bool
-    end_within_s: float
-    """Drain and grace of a worker together."""
-    log_format: LogFormat | None
-    arguments: tuple[str, ...]
-    """The command line of `serve`, for the workers."""
-
-
-def become_parent(orders: ParentConfig) -> NoReturn:
-    """Replace this process, which has loaded gRPC, by one that has not."""
-    command = [sys.executable, "-P", "-m", "gateway.app.workers.parent", json.dumps(asdict(orders))]
+def become_parent(settings: ServeSettings) -> NoReturn:
+    """Replace this process, which has loaded gRPC, by one that has not; workers get its command line."""
+    # By the environment, which no other user can read: the URL of the state may hold a password.
+    os.environ[SETTINGS_VARIABLE] = _SETTINGS.dump_json(settings).decode()
+    command = [sys.executable, "-P", "-m", "gateway.app.workers.parent", *sys.argv[1:]]
     os.execv(sys.executable, command)  # noqa: S606  our own interpreter, and no shell
 
 
@@ -86,50 +78,55 @@ def reserve(address: Address) -> tuple[socket.socket, Address]:
 class Parent:
     """Engines and workers of one gateway."""
 
-    def __init__(self, orders: ParentConfig, address: Address, folder: Path) -> None:
-        self._orders = orders
+    def __init__(self, settings: ServeSettings, address: Address, folder: Path) -> None:
+        self._settings = settings
         self._address = address
+        self._folder = folder
         self._board = folder / "engines.json"
         (folder / METRICS_FOLDER).mkdir()
-        share_numbers(folder / METRICS_FOLDER, worker=orders.workers)  # One more than the workers have.
+        share_numbers(folder / METRICS_FOLDER, worker=settings.workers)  # One more than the workers have.
         self._measures = Measures()
         self._processes: dict[int, Process] = {}
         self._is_ending = asyncio.Event()
         self.status = 0
-        self._folder = folder
-        self._reloading: set[asyncio.Task[object]] = set()
+        self._tasks = Tasks(on_critical_failure=self._fail)
         file = WatchedPolicyFile(
-            path=Path(orders.policy),
-            name=orders.policy,
+            path=settings.policy.path,
+            name=str(settings.policy.path),
             environ=os.environ,
-            air_gap=orders.air_gap,
-            allow_loosening=orders.allow_loosening,
+            air_gap=settings.air_gap,
+            allow_loosening=settings.policy.allow_loosening,
         )
         self._policy = PolicyPublisher(file, folder)
         self._supervisors = {
-            name: EngineSupervisor(name, spec, clock=SystemClock(), on_status=lambda *_: self._write())
-            for name, spec in self._policy.running.models.items()
-            if isinstance(spec, LlamaCppModel)
+            name: EngineSupervisor(
+                name, spec, clock=SystemClock(), on_status=lambda *_: self._write(), tasks=self._tasks
+            )
+            for name, spec in self._policy.running.engines.items()
         }
 
     async def run(self) -> None:
-        """Start the engines, then the workers; return when a signal has ended them all."""
+        """Start the engines, then the workers; return when a signal, or a failure, has ended them all."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, number)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        hotline = await listen(self._folder, self)
-        if self._orders.watch_policy:
-            start(watch(Path(self._orders.policy), self.reload, clock=SystemClock()), self._reloading)
+        control_socket = await listen(self._folder, self)
+        if self._settings.policy.watch:
+            watching = watch(self._settings.policy.path, self.reload, clock=SystemClock())
+            self._tasks.start("watch of the policy file", watching)
         try:
-            await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors.values()))
+            await all_of(*(supervisor.start() for supervisor in self._supervisors.values()))
             self._write()
-            await asyncio.gather(*(self._keep(number) for number in range(self._orders.workers)))
+            keeping = [
+                self._tasks.start(f"worker {number}", self._keep(number), is_critical=True)
+                for number in range(self._settings.workers)
+            ]
+            await asyncio.wait(keeping)
         finally:
-            hotline.close()
-            for task in self._reloading:
-                task.cancel()
+            control_socket.close()
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors.values()))
+            await self._tasks.aclose()
 
     async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Check the policy's file once, and have all workers take it, or go on as they are."""
@@ -137,7 +134,7 @@ class Parent:
         self._measures.note_reload(reloaded.outcome)
         for number in self._policy.serving:
             self._signal(self._processes[number], signal.SIGHUP)  # They read their keys again, too.
-        if reloaded.outcome == "applied" and not await self._policy.all_serve(self._orders.workers):
+        if reloaded.outcome == "applied" and not await self._policy.all_serve(self._settings.workers):
             _log.error("policy.late", policy_hash=reloaded.policy_hash)
         return reloaded
 
@@ -146,7 +143,7 @@ class Parent:
         await self._policy.serves(worker, policy_hash)
 
     def _hang_up(self) -> None:
-        start(self.reload(), self._reloading)
+        self._tasks.start("reload of the policy", self.reload())
 
     def _write(self) -> None:
         engines = {
@@ -159,6 +156,12 @@ class Parent:
             for name, supervisor in self._supervisors.items()
         }
         write_board(self._board, engines)
+
+    def _fail(self, task: str) -> None:
+        """End in order where the parent cannot do its job: whoever started it starts it again."""
+        _log.error("gateway.failed", task=task, cure="restart the gateway, and report the defect")
+        self.status = FAILED_STATUS
+        self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> None:
         self._is_ending.set()
@@ -175,7 +178,12 @@ class Parent:
     async def _keep(self, number: int) -> None:
         """Run a worker, again and again, until the end."""
         while not self._is_ending.is_set():
-            process = self._processes[number] = await self._spawn(number)
+            try:
+                process = self._processes[number] = await self._spawn(number)
+            except OSError as error:  # No memory, or too many processes: it may pass.
+                _log.error("worker.start_failed", worker=number, error=error.strerror)
+                await self._rest()
+                continue
             _log.info("worker.started", worker=number, pid=process.pid)
             status = await self._wait(process)
             self._policy.has_gone(number)
@@ -186,52 +194,58 @@ class Parent:
                 self.status = STARTUP_STATUS  # It has said why, and would say so again.
                 self._end(signal.SIGTERM)
                 return
-            try:
-                await asyncio.wait_for(self._is_ending.wait(), AGAIN_AFTER_S)
-            except TimeoutError:
-                continue
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait before the next start, or until the end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_ending.wait(), AGAIN_AFTER_S)
 
     async def _spawn(self, number: int) -> Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "gateway", *self._orders.arguments,
+            sys.executable, "-P", "-m", "gateway", *sys.argv[1:],
             "--workers", "1", "--listen", self._address.target,
             stdin=PIPE,  # It closes with this process, however that ends, and the worker ends with it.
             env=os.environ
-            | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: f"{number}/{self._orders.workers}"},
+            | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: f"{number}/{self._settings.workers}"},
             start_new_session=True,
         )  # fmt: skip
 
     async def _wait(self, process: Process) -> int:
         """Return its exit status; kill it when it takes too long to end."""
-        ended = asyncio.create_task(process.wait())
-        asked = asyncio.create_task(self._is_ending.wait())
+        ended = child(process.wait(), name=f"end of process {process.pid}")
+        asked = child(self._is_ending.wait(), name="end of the gateway")
         await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         if not ended.done():
-            await asyncio.wait({ended}, timeout=self._orders.end_within_s + KILL_AFTER_S)
+            await asyncio.wait({ended}, timeout=self._settings.end_within_s + KILL_AFTER_S)
         if not ended.done():
             process.kill()
         return await ended
 
 
 def main() -> int:
-    """Read the orders and run; the exit status is that of `gateway serve`."""
-    orders = ParentConfig(**json.loads(sys.argv[1]))
-    configure_logs(orders.log_format)
+    """Read the settings and run; the exit status is that of `gateway serve`."""
+    settings = _SETTINGS.validate_json(os.environ.pop(SETTINGS_VARIABLE))
+    configure_logs(settings.telemetry.log_format)
+    log_thread_defects()
     try:
-        held, address = reserve(parse_address(orders.listen))
+        held, address = reserve(settings.listen.address)
         with held, shared_folder.made() as folder:
-            return asyncio.run(_run(orders, address, folder))
+            return asyncio.run(_run(settings, address, folder))
     except StartupError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return STARTUP_STATUS
     except PolicyError as error:  # It was right a moment ago, when `serve` read it.
         sys.stderr.write(f"{error}\n")
         return STARTUP_STATUS
+    except Exception as error:  # noqa: BLE001  The outermost border of a process: a line in the log, no traceback.
+        log_defect(error, process="parent")
+        return FAILED_STATUS
 
 
-async def _run(orders: ParentConfig, address: Address, folder: Path) -> int:
-    parent = Parent(orders, address, folder)
+async def _run(settings: ServeSettings, address: Address, folder: Path) -> int:
+    parent = Parent(settings, address, folder)
     await parent.run()
     return parent.status
 

@@ -181,11 +181,10 @@ def chat_body(
     Raises BackendInvalid for a schema that is not JSON, NotCapable for one that the policy does not send.
     """
     config = permit.request.config
-    tokens_field = spec.max_tokens_field or ("max_tokens" if spec.base_url else "max_completion_tokens")
     body: dict[str, object] = {
         "model": spec.model,
         "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
-        tokens_field: max_tokens,
+        spec.max_tokens_field: max_tokens,
     }
     body |= sampling_parameters(config, spec.sampling.values())
     if config.stop:

@@ -6,7 +6,9 @@ since the SDK reads it whole; that of an answer is read, within its own bounds, 
 """
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 ERROR_BYTES: Final = 64 * 1024
 """Of an error's body that are read; its words are in the first few hundred."""
 
@@ -57,9 +58,18 @@ class _CleanConnector(aiohttp.TCPConnector):
         return None
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the certificates that are trusted; reading them takes tens of milliseconds, so it is done once.
+
+    Clients share it and nothing else: a connection, and a TLS session, is of one client.
+    """
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 def _open_transport(proxy: str | None) -> AiohttpTransport:
     """Return the transport of the SDK over connections of our own: theirs would keep cookies."""
-    tls = httpx2.create_ssl_context(trust_env=False)
+    tls = _tls()
     limits = openai.DEFAULT_CONNECTION_LIMITS
 
     def session() -> aiohttp.ClientSession:
@@ -70,7 +80,9 @@ def _open_transport(proxy: str | None) -> AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    return AiohttpTransport(client=session, proxy=httpx2.Proxy(proxy) if proxy else None, trust_env=False)
+    return AiohttpTransport(
+        verify=tls, client=session, proxy=httpx2.Proxy(proxy) if proxy else None, trust_env=False
+    )
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -128,7 +140,7 @@ def open_client(name: str, spec: OpenAIModel, api_key: str | None) -> CloudClien
     try:
         client = CloudClient(
             api_key=api_key or _NO_KEY,
-            base_url=spec.base_url or OPENAI_BASE_URL,
+            base_url=spec.base_url,
             organization=spec.organization or "",
             project=spec.project or "",
             max_retries=0,

@@ -30,7 +30,7 @@ from gateway.errors import (
     ContextTooLong,
     NotCapable,
 )
-from gateway.policy.spec import DROPPABLE
+from gateway.policy.openai import DROPPABLE
 
 LONGEST_PAUSE_S = 86_400.0
 """A provider that asks for more asks for a day: what is told to callers has to fit a protobuf Duration."""

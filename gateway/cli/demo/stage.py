@@ -17,6 +17,7 @@ from gateway.client.prompt import prompt
 from gateway.errors import StartupError
 from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
+from gateway.tasks import child
 from gateway.v1 import gateway_pb2 as pb
 
 CLOUD, BACKUP = "sim-strong", "sim-backup"
@@ -40,14 +41,16 @@ class GatewayProcess:
         self._process = process
         self._last_line = ""
         self._serving = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(log))
+        self._reading = child(self._read(log), name="log of the gateway")
 
     async def _read(self, log: asyncio.StreamReader) -> None:
-        async for line in log:
-            self._last_line = line.decode(errors="replace").strip()
-            with contextlib.suppress(ValueError):  # What is not JSON is the one line of a failed start.
-                self._note(json.loads(self._last_line))
-        self._serving.set()
+        try:
+            async for line in log:
+                self._last_line = line.decode(errors="replace").strip()
+                with contextlib.suppress(ValueError):  # What is not JSON is the one line of a failed start.
+                    self._note(json.loads(self._last_line))
+        finally:
+            self._serving.set()
 
     def _note(self, event: Mapping[str, object]) -> None:
         if event["event"] == "engine.started":

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gateway.cli.demo.cases import DemoCase, DemoResult, attempt_words
 from gateway.ledger.accounts import Totals
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.loading.messages import counted
 from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
@@ -25,7 +26,6 @@ HEADINGS = (
     "route\nmodel",
     "tokens\nUSD\nms",
 )
-NANOS = 1_000_000_000
 
 Row = tuple[DemoCase, DemoResult, Sequence[str]]
 """A case, what came of it, and in what that differs from what was expected."""
@@ -208,4 +208,4 @@ def next_steps(program: str) -> Text:
 
 
 def _usd(nanos: int) -> str:
-    return f"{nanos / NANOS:.9f}"
+    return f"{nanos / NANOS_PER_USD:.9f}"

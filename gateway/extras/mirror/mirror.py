@@ -15,7 +15,7 @@ from gateway.pipeline.run import Pipeline
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import Policy
 from gateway.routing import alone, decide_for
-from gateway.telemetry.defects import log_defect
+from gateway.tasks import Tasks, child
 from gateway.types import Answer, Attempt, Decision, Hints, MirrorResult, Reason, Request, SampleResult
 
 LOOK_EVERY_S = 0.05
@@ -36,7 +36,7 @@ class Mirror:
         self._tell = tell
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - which requests are drawn is no secret
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._is_closed = False
 
     def drawn(
@@ -51,24 +51,15 @@ class Mirror:
     async def aclose(self) -> None:
         """Drop what is at work; nothing is begun any more."""
         self._is_closed = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await self._tasks.aclose()
 
     def _begin(self, found: MirrorCandidate, policy: Policy) -> None:
         if self._is_closed:
             return
-        if self._task is not None:
+        if not self._tasks.is_idle:
             self._tell(_result_of(found, SampleResult.BUSY), policy)
             return
-        task = asyncio.get_running_loop().create_task(self._run(found), name="second answer")
-        self._task = task
-        task.add_done_callback(lambda _: self._ended(task, found))
-
-    def _ended(self, task: "asyncio.Task[None]", found: MirrorCandidate) -> None:
-        self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log_defect(found.request.request_id, error)
+        self._tasks.start("second answer", self._run(found), request_id=found.request.request_id)
 
     async def _run(self, found: MirrorCandidate) -> None:
         with self._current.begin() as pipeline:
@@ -137,8 +128,8 @@ class Mirror:
         answer = pipeline.generate_beside(
             request, decision, policy=capped(pipeline.policy), deadline=deadline, trail=trail
         )
-        asking = asyncio.ensure_future(answer)
-        watching = asyncio.ensure_future(self._until_wanted(pipeline, model))
+        asking = child(answer, name=f"answer of {model}")
+        watching = child(self._until_wanted(pipeline, model), name=f"demand for {model}")
         try:
             await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
             if asking.done():

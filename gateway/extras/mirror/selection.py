@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from gateway.policy.mirror import CAP, MirrorPolicy
-from gateway.policy.model import Budget, Policy, route_of
+from gateway.policy.model import Budget, Policy
 from gateway.types import Answer, Decision, FinishReason, Outcome, PrivacyClass, Reason, Request, Route
 
 ENDED = frozenset({FinishReason.STOP, FinishReason.STOP_SEQUENCE})
@@ -50,7 +50,7 @@ def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -
         return None
     if answer.degraded is not None or answer.finish_reason not in ENDED or not _went_well(answer):
         return None
-    others = (name for name in decision.chain if route_of(policy.models[name]) is not answer.route)
+    others = (name for name in decision.chain if policy.models[name].route is not answer.route)
     second = next(others, None)
     if second is None:
         return None

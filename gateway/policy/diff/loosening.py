@@ -16,7 +16,7 @@ from gateway.policy.limits import Limits, Rates
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import (
     Budget,
-    LlamaCppModel,
+    ModelSpec,
     OpenAIModel,
     Policy,
     PrivacyPolicy,
@@ -31,15 +31,7 @@ Change = tuple[Path, str]
 """Where the new policy is looser (or would say what it no longer says), and how."""
 
 _ASKS_NO_MORE = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
-_MODEL_IS_NEUTRAL = frozenset(
-    {
-        "kind", "model", "api_key_env", "organization", "project", "context", "max_tokens",
-        "max_tokens_field", "first_token_s", "drop", "prefill", "place", "sampling",
-    }
-)  # fmt: skip
-_MODEL_IS_COMPARED = frozenset(
-    {"clearance", "base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"}
-)
+_OPENAI_IS_COMPARED = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
 _PRIVACY_IS_COMPARED = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )
@@ -73,9 +65,7 @@ def _scorer(before: Policy, after: Policy) -> Iterator[Change]:
         yield ("complexity", "scorer"), "changed; whether it is looser is not known"
 
 
-def _models(
-    before: Mapping[str, LlamaCppModel | OpenAIModel], after: Mapping[str, LlamaCppModel | OpenAIModel]
-) -> Iterator[Change]:
+def _models(before: Mapping[str, ModelSpec], after: Mapping[str, ModelSpec]) -> Iterator[Change]:
     for name, new in after.items():
         old = before.get(name)
         if old is None:
@@ -83,11 +73,21 @@ def _models(
         here = ("models", name)
         if privacy_class(new.clearance) > privacy_class(old.clearance):
             yield (*here, "clearance"), f"raised from {old.clearance} to {new.clearance}"
-        if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
-            for key, message in _cloud(old, new):
-                yield (*here, key), message
-        elif new.kind != old.kind:
+        if new.kind != old.kind:
             yield (*here, "kind"), f"changed from {old.kind} to {new.kind}"
+        elif new.leaves_host:
+            for key, message in _remote(old, new):
+                yield (*here, key), message
+
+
+def _remote(old: ModelSpec, new: ModelSpec) -> Iterator[tuple[str, str]]:
+    compared = new.neutral_keys | {"clearance"}
+    if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
+        yield from _cloud(old, new)
+        compared |= _OPENAI_IS_COMPARED
+    for key in sorted(set(type(new).model_fields) - compared):
+        if getattr(old, key) != getattr(new, key):
+            yield key, "changed; whether it is looser is not known"
 
 
 def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
@@ -101,10 +101,6 @@ def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
         yield "restore_in_urls", "turned on: private values may stand in URLs of answers"
     if old.price_per_million_usd is not None:
         yield from _price(old, new)
-    compared = _MODEL_IS_NEUTRAL | _MODEL_IS_COMPARED
-    for key in sorted(set(OpenAIModel.model_fields) - compared):
-        if getattr(old, key) != getattr(new, key):
-            yield key, "changed; whether it is looser is not known"
 
 
 def _price(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy
+from gateway.policy.model import CompiledRule, ModelSpec, Policy
 from gateway.policy.source import Path
 
-_Models = Mapping[str, LlamaCppModel | OpenAIModel]
+_Models = Mapping[str, ModelSpec]
 
 
 def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
@@ -37,14 +37,12 @@ def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
 
 def _routes(old: CompiledRule, new: CompiledRule, was: _Models, now: _Models) -> Iterator[str]:
     for place, model in enumerate(new.route):
-        if not isinstance(now[model], OpenAIModel):
+        if not now[model].leaves_host:
             continue
-        if model not in old.route or not isinstance(was.get(model), OpenAIModel):
+        if model not in old.route or not (model in was and was[model].leaves_host):
             yield f"{new.name} now reaches {model}"
             continue
-        first = [
-            each for each in old.route[: old.route.index(model)] if not isinstance(was[each], OpenAIModel)
-        ]
+        first = [each for each in old.route[: old.route.index(model)] if not was[each].leaves_host]
         if earlier := [each for each in first if each not in new.route[:place]]:
             yield f"{new.name} asks {model} before {', '.join(earlier)}"
 
@@ -55,4 +53,4 @@ def _reaches(rules: Sequence[CompiledRule], models: _Models) -> bool:
 
 def _cloud(rule: CompiledRule, models: _Models) -> list[str]:
     """Return the models of a route that are behind an API, wherever the policy says that they stand."""
-    return [name for name in rule.route if isinstance(models[name], OpenAIModel)]
+    return [name for name in rule.route if models[name].leaves_host]

@@ -4,8 +4,10 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gateway.policy.kinds import KINDS
 from gateway.policy.loading.document import Document
 from gateway.policy.source import Problem
+from gateway.policy.spec import ModelSpec
 
 WAY_OUT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
 """A name is refused even if it means this host: looking it up may ask another one."""
@@ -28,16 +30,19 @@ def check_air_gap(document: Document) -> list[Problem]:
     return [
         document.problem(("models", name, key), message)
         for name, model in models.items()
-        if isinstance(model, dict) and model.get("kind") == "openai"
-        for key, message in _addresses_beyond(model)
+        if isinstance(model, dict) and (kind := KINDS.get(str(model.get("kind")))) is not None
+        for key, message in _addresses_beyond(kind.spec, model)
     ]
 
 
-def _addresses_beyond(model: dict[str, object]) -> Iterator[tuple[str, str]]:
-    if "base_url" not in model:
-        yield "base_url", f"is missing, so requests would go to api.openai.com; {WAY_OUT}"
-    for key in ("base_url", "proxy"):
-        if key in model and not is_on_this_host(_host_of(str(model[key]))):
+def _addresses_beyond(spec: type[ModelSpec], model: dict[str, object]) -> Iterator[tuple[str, str]]:
+    if spec.leaves_host and not spec.urls:
+        yield "kind", f"has no key that says where requests go; {WAY_OUT}"
+    for key, without in spec.urls.items():
+        if key not in model:
+            if without is not None:
+                yield key, f"is missing, so requests would go to {_host_of(without)}; {WAY_OUT}"
+        elif not is_on_this_host(_host_of(str(model[key]))):
             yield key, f"is not an address of this host; {WAY_OUT}"
 
 

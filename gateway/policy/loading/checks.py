@@ -4,7 +4,6 @@ The checks run over the parts that are right in themselves, so that a file with 
 gets all that is wrong with the others reported.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,19 +14,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.entities import ModelEntities
+from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
-from gateway.policy.loading.policy_test_checks import check_tests
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
     RETRY_AFTER,
     Budget,
     CannedReply,
-    LlamaCppModel,
     ModelSpec,
-    OpenAIModel,
     PrivacyPolicy,
     Resilience,
     Rule,
@@ -39,7 +36,7 @@ Part = TypeVar("Part")
 Finding = tuple[Path, str]
 """Where something is wrong, and what."""
 
-_MODEL: TypeAdapter[LlamaCppModel | OpenAIModel] = TypeAdapter(ModelSpec)
+_MODEL: TypeAdapter[ModelSpec] = TypeAdapter(AnyModel)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
 _TEST, _MIRROR = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
@@ -51,7 +48,7 @@ class Parts:
 
     names: frozenset[str]
     """Every model that is named, right or not."""
-    models: Mapping[str, LlamaCppModel | OpenAIModel]
+    models: Mapping[str, ModelSpec]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
     replies: Mapping[int, CannedReply]
@@ -107,33 +104,16 @@ def _part(adapter: TypeAdapter[Part], raw: object) -> Part | None:
 
 def _check_models(parts: Parts) -> Iterator[Finding]:
     for name, spec in parts.models.items():
-        path = ("models", name)
-        if isinstance(spec, LlamaCppModel):
-            if spec.kv_cells is not None and spec.kv_cells < spec.context:
-                yield (*path, "kv_cells"), f"must be at least context ({spec.context})"
-            if spec.path.startswith("builtin:") and spec.path != "builtin:demo":
-                yield (*path, "path"), "unknown builtin model (did you mean 'builtin:demo'?)"
-            if (spec.template or "").strip() and not re.search(r"\{[{%]", spec.template or ""):
-                yield (
-                    (*path, "template"),
-                    "must be a Jinja template: its text, not its file; write template: | and the text below",
-                )
-        elif spec.place == "edge":
-            if spec.base_url is None:
-                yield (*path, "base_url"), "is missing; an edge model needs one, or requests go to OpenAI"
-        elif spec.price_per_million_usd is None:
-            yield (
-                (*path, "price_per_million_usd"),
-                "is missing; write {input: ..., output: ...}, or place: edge where a call costs nothing",
-            )
+        for key, message in spec.problems():
+            yield ("models", name, key), message
 
 
 def _check_urls(parts: Parts) -> Iterator[Finding]:
     for name, spec in parts.models.items():
-        if isinstance(spec, OpenAIModel):
-            for key, url in (("base_url", spec.base_url), ("proxy", spec.proxy)):
-                if url is not None and (message := _refuse_url(url)):
-                    yield ("models", name, key), message
+        for key in spec.urls:
+            url = getattr(spec, key)
+            if url is not None and (message := _refuse_url(url)):
+                yield ("models", name, key), message
 
 
 def _refuse_url(url: str) -> str | None:
@@ -164,7 +144,7 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
         path = ("privacy", "entities", index, "model")
         if source.model not in parts.names:
             yield path, f"no model is called{quoted(source.model)}{did_you_mean(source.model, parts.names)}"
-        elif isinstance(parts.models.get(source.model), OpenAIModel):
+        elif (spec := parts.models.get(source.model)) is not None and spec.leaves_host:
             yield path, "must be of kind llama_cpp: the text stays on this host"
 
 
@@ -249,8 +229,19 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 
 def _check_tests(parts: Parts) -> Iterator[Finding]:
-    names = frozenset(rule.name for rule in parts.rules.values())
-    yield from check_tests(parts.tests, models=parts.names, rules=names)
+    models, rules = parts.names, frozenset(rule.name for rule in parts.rules.values())
+    for index, test in parts.tests.items():
+        here: Path = ("tests", index, "expect")
+        expect = test.expect
+        if not expect.model_dump(exclude_defaults=True):
+            yield here, "expects nothing; name class, rule, first or never"
+        if expect.rule is not None and expect.rule not in rules:
+            yield (*here, "rule"), f"unknown rule{quoted(expect.rule)}{did_you_mean(expect.rule, rules)}"
+        if expect.first is not None and expect.first not in models:
+            yield (*here, "first"), f"unknown model{quoted(expect.first)}{did_you_mean(expect.first, models)}"
+        for place, name in enumerate(expect.never):
+            if name not in models:
+                yield (*here, "never", place), f"unknown model{quoted(name)}{did_you_mean(name, models)}"
 
 
 def _check_mirror(parts: Parts) -> Iterator[Finding]:

@@ -8,27 +8,21 @@ from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, cast
-from urllib.parse import urlsplit
+from typing import cast
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from gateway.complexity.scorer_file import ScorerRefused
+from gateway.complexity.scorer_file import ScorerRefused, read_scorer
 from gateway.errors import PolicyError
+from gateway.policy.complexity import SHIPPED, Complexity, Scorer
 from gateway.policy.loading.air_gap import check_air_gap
 from gateway.policy.loading.checks import check
 from gateway.policy.loading.document import MAX_BYTES, TOO_LONG, Document, read_document
 from gateway.policy.loading.messages import problems_of
-from gateway.policy.loading.named_scorer import problem_of, read_named_scorer
-from gateway.policy.loading.paths import with_whole_paths
 from gateway.policy.loading.rules import Conditions
-from gateway.policy.model import CompiledRule, LlamaCppModel, OpenAIModel, Policy, PolicyFile
-from gateway.policy.scorer import Scorer
-from gateway.policy.source import Problem, Source
-
-OPENAI_BASE_URL = "https://api.openai.com/v1"
-"""Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
+from gateway.policy.model import CompiledRule, Policy, PolicyFile
+from gateway.policy.source import Problem, Source, path_in
 
 
 def default_policy_path() -> Path:
@@ -75,9 +69,10 @@ def parse_policy(
         problems += check_air_gap(document)
     if file is not None and scorer is None:
         try:
-            scorer = read_named_scorer(file.complexity, folder)
+            scorer = _named_scorer(file.complexity, folder)
         except ScorerRefused as refused:
-            problems.append(problem_of(document, file.complexity, refused))
+            said = f"{file.complexity.scorer}: {refused}"
+            problems.append(document.problem(("complexity", "scorer"), said))
     if file is None or problems:
         raise _refused(problems, name)
     source = Source(name=name, lines=document.lines, text=text)
@@ -95,18 +90,18 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
         return None, list(problems_of(error, document))
 
 
+def _named_scorer(section: Complexity, folder: Path) -> Scorer | None:
+    """Return the scorer that a policy in `folder` names, None for the shipped one; raises ScorerRefused."""
+    if section.scorer == SHIPPED:
+        return None
+    return read_scorer(Path(path_in(folder, section.scorer)).expanduser())
+
+
 def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: Path) -> Policy:
     conditions = Conditions(own_findings=[each.name for each in file.privacy.patterns])
     effective = _plain(file.model_dump(mode="python", exclude_none=True, exclude={"tests"}))
     return Policy(
-        models=MappingProxyType(
-            {
-                name: spec.model_copy(update=with_whole_paths(spec, folder))
-                if isinstance(spec, LlamaCppModel)
-                else spec
-                for name, spec in file.models.items()
-            }
-        ),
+        models=MappingProxyType({name: spec.in_folder(folder) for name, spec in file.models.items()}),
         privacy=file.privacy,
         budgets=file.budgets,
         rules=tuple(
@@ -137,40 +132,13 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
 
 
 def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
-    """Fill in the defaults that depend on other keys."""
+    """Fill in what a model takes from another section."""
+    general = {"first_token_s": file.resilience.first_token_s}
     models = {
-        name: spec.model_copy(update=_derived(spec, first_token_s=file.resilience.first_token_s))
+        name: spec if spec.first_token_s is not None else spec.model_copy(update=general)
         for name, spec in file.models.items()
     }
     return file.model_copy(update={"models": models})
-
-
-def _derived(
-    spec: LlamaCppModel | OpenAIModel, *, first_token_s: float | Literal["auto"]
-) -> dict[str, object]:
-    derived: dict[str, object] = {
-        "first_token_s": first_token_s if spec.first_token_s is None else spec.first_token_s
-    }
-    if isinstance(spec, LlamaCppModel):
-        derived["place"] = spec.place or "edge"
-        derived["prefill"] = spec.prefill is not False
-        derived["kv_cells"] = spec.kv_cells or max(spec.context, spec.slots * spec.context // 2)
-        return derived
-    derived["place"] = spec.place or "cloud"
-    derived["prefill"] = bool(spec.prefill)
-    is_openai = spec.base_url is None or _is_openai(spec.base_url)
-    derived["base_url"] = OPENAI_BASE_URL if is_openai else spec.base_url
-    derived["max_tokens_field"] = spec.max_tokens_field or (
-        "max_completion_tokens" if is_openai else "max_tokens"
-    )
-    return derived
-
-
-def _is_openai(base_url: str) -> bool:
-    """Say whether a URL is the one that requests go to without it, in whatever spelling."""
-    parts = urlsplit(base_url)
-    place = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
-    return place == ("https", "api.openai.com", 443, "/v1")
 
 
 def _plain(value: object) -> object:

@@ -13,6 +13,7 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.policy.kinds import KINDS
 from gateway.policy.loading.document import EMPTY, Document
 from gateway.policy.model import PolicyFile
 from gateway.policy.source import Path, Problem
@@ -75,10 +76,11 @@ def unknown(value: object, known: Iterable[str]) -> str:
 
 
 def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
-    """Yield what pydantic found, each at its line."""
+    """Yield what pydantic found, each at its line; not what it could not derive from a key that is wrong."""
     for details in error.errors(include_url=False, include_context=True):
         # A list whose items are all wrong is called empty too.
         is_needless = details["type"] == "too_short" and details["input"]
+        is_needless = is_needless or details["type"] == "default_factory_not_called"
         if not is_needless and not _is_of_other_branch(details):
             yield _problem(details, document)
 
@@ -90,7 +92,7 @@ def _is_of_other_branch(details: ErrorDetails) -> bool:
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
-    path, models = _resolve(details["loc"])
+    path, models = _resolve(details["loc"], document)
     if details["type"] == "extra_forbidden":
         known = [name for model in models for name in model.model_fields]
         key = str(path[-1])
@@ -103,18 +105,17 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         return document.problem(
             path, "must be 1, which this gateway reads; a later version needs a newer gateway"
         )
-    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+    if details["type"] == "union_tag_invalid":
         return _problem_of_kind(details, path, document)
     return document.problem(path, said(details))
 
 
 def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> Problem:
-    kinds = ("llama_cpp", "openai")
     here = (*path, "kind")
     given = details["input"].get("kind") if isinstance(details["input"], dict) else None
-    if details["type"] == "union_tag_not_found" and given is None:
-        return document.problem(here, f"is missing; one of {', '.join(kinds)}")
-    return document.problem(here, unknown(given, kinds))
+    if given is None:
+        return document.problem(here, f"is missing; one of {', '.join(KINDS)}")
+    return document.problem(here, unknown(given, KINDS))
 
 
 def said(details: ErrorDetails) -> str:
@@ -140,11 +141,10 @@ def said(details: ErrorDetails) -> str:
     return details["msg"].removeprefix("Value error, ")
 
 
-def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel]]]:
+def _resolve(location: tuple[int | str, ...], document: Document) -> tuple[Path, list[type[BaseModel]]]:
     """Return the path in the file of pydantic's location, and the models that describe its parent.
 
-    A location names the kind of a tagged union, `[key]` and the half of "a word or a number" besides, which
-    no file holds.
+    A location names `[key]` and the half of "a word or a number" besides, which no file holds.
     """
     path: list[int | str] = []
     models: list[type[BaseModel]] = [PolicyFile]
@@ -152,9 +152,7 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel
     for part in location:
         if len(path) == 1 and path[0] == "models":
             path.append(part)
-            models = []
-        elif len(path) == 2 and path[0] == "models" and not models:
-            within = models = [model for model in within if _tag_of(model) == part]
+            within = [KINDS[kind].spec] if (kind := _kind_of(part, document)) in KINDS else []
         elif part != "[key]" and not _BRANCH.match(str(part)):
             path.append(part)
             models = within
@@ -164,9 +162,13 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[Path, list[type[BaseModel
     return tuple(path), models
 
 
-def _tag_of(model: type[BaseModel]) -> str | None:
-    kind = model.model_fields.get("kind")
-    return str(get_args(kind.annotation)[0]) if kind else None
+def _kind_of(model: int | str, document: Document) -> str:
+    match document.value:
+        case {"models": dict() as models}:
+            match models.get(model):
+                case {"kind": str() as kind}:
+                    return kind
+    return ""
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -1,8 +1,8 @@
-"""The JSON schema of a policy, for editors; `python -m gateway.policy.loading.schema` prints it."""
+"""The JSON schema of a policy, for editors; `gateway policy schema` prints it."""
 
 import json
-import sys
 from collections.abc import Mapping
+from typing import Any
 
 from gateway.policy.model import PolicyFile
 
@@ -11,11 +11,44 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def json_schema() -> dict[str, object]:
     """Return the schema; every key says in its description what it means, its default and its range."""
-    schema: dict[str, object] = PolicyFile.model_json_schema()
-    described = _describe(schema)
+    schema = PolicyFile.model_json_schema()
+    described = _describe(_by_kind(schema, schema["$defs"]))
     if not isinstance(described, dict):
         raise TypeError("the schema of a model is an object")
     return {"$schema": _DIALECT, **described, "title": "Gateway policy"}
+
+
+def _by_kind(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return a schema in which `kind` chooses the branch, where pydantic writes a choice of all.
+
+    A validator then reports the mistakes of that branch alone, by key, and not that no alternative fits.
+    """
+    if isinstance(schema, list):
+        return [_by_kind(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: _by_kind(each, definitions) for key, each in schema.items()}
+    if "discriminator" not in plain:
+        return plain
+    rest = {key: each for key, each in plain.items() if key not in {"oneOf", "discriminator"}}
+    key, branches = plain["discriminator"]["propertyName"], plain["discriminator"]["mapping"]
+    meanings = [
+        f"{kind}: {definitions[branch.rpartition('/')[2]]['properties'][key]['description']}"
+        for kind, branch in branches.items()
+    ]
+    return {
+        **rest,
+        "type": "object",
+        "required": [key],
+        "properties": {key: {"enum": list(branches), "description": " ".join(meanings)}},
+        "allOf": [
+            {
+                "if": {"properties": {key: {"const": kind}}, "required": [key]},
+                "then": {"$ref": branch},
+            }
+            for kind, branch in branches.items()
+        ],
+    }
 
 
 def _describe(schema: object) -> object:
@@ -24,9 +57,7 @@ def _describe(schema: object) -> object:
         return [_describe(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = _without_null(
-        {key: each for key, each in schema.items() if key not in {"title", "discriminator"}}
-    )
+    plain = _without_null({key: each for key, each in schema.items() if key != "title"})
     properties = plain.get("properties")
     if isinstance(properties, dict):
         plain["properties"] = {name: _describe_key(_describe(each)) for name, each in properties.items()}
@@ -47,8 +78,8 @@ def _describe_key(schema: object) -> object:
     if not isinstance(schema, dict):
         return schema
     meaning = str(schema.get("description", ""))
-    words = [meaning, _range_of(schema), _default_of(schema)]
-    return {**schema, "description": " ".join(word for word in words if word)}
+    said = " ".join(word for word in (meaning, _range_of(schema), _default_of(schema)) if word)
+    return {**schema, "description": said} if said else schema
 
 
 def _range_of(schema: Mapping[str, object]) -> str:
@@ -69,10 +100,6 @@ def _default_of(schema: Mapping[str, object]) -> str:
     return f"Default: {json.dumps(default)}."
 
 
-def main() -> None:
-    """Print the schema as `policies/schema.json` holds it."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def schema_text() -> str:
+    """Return the schema as `policies/schema.json` holds it."""
+    return json.dumps(json_schema(), indent=2) + "\n"

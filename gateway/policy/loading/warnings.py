@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 
 from gateway.policy.loading.air_gap import is_on_this_host
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.policy.openai import OPENAI_BASE_URL
 from gateway.policy.source import Path
 from gateway.types import PrivacyClass
 
 _ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
 """What a provider's page shows as the address of one call; the gateway adds its own to `base_url`."""
-_OPENAI = "api.openai.com"
+_OPENAI = urlsplit(OPENAI_BASE_URL).hostname
 _REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
 """OpenAI's reasoning models, also as others name them (openai/o3-mini); gpt-5-chat does not reason."""
 _REFUSED_BY_REASONING = ("temperature", "top_p")
@@ -30,7 +31,7 @@ def warnings_of(policy: Policy) -> Iterator[Caution]:
 
 
 def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
-    url = urlsplit(spec.base_url or "")
+    url = urlsplit(spec.base_url)
     is_here = url.hostname == "localhost" or is_on_this_host(url.hostname)
     if url.scheme == "http" and not is_here and privacy_class(spec.clearance) >= PrivacyClass.CONFIDENTIAL:
         yield "base_url", f"{spec.clearance} text goes to another host without encryption; write https://"
@@ -38,7 +39,7 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
     if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
         yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
     elif url.hostname == _OPENAI and not path:
-        yield "base_url", f"OpenAI answers at https://{_OPENAI}/v1; write that, or leave base_url out"
+        yield "base_url", f"OpenAI answers at {OPENAI_BASE_URL}; write that, or leave base_url out"
     for key in spec.sampling.values():
         if key in spec.drop:
             yield f"sampling.{key}", f"is never sent, since drop names {key}; take one of the two out"
@@ -58,8 +59,7 @@ def _of_budgets(policy: Policy) -> Iterator[Caution]:
     """Yield the caps that one large request passes: it is refused however little was spent."""
     for index, budget in enumerate(policy.budgets):
         for name, spec in policy.models.items():
-            price = spec.price_per_million_usd if isinstance(spec, OpenAIModel) else None
-            if price is None:
+            if (price := spec.price) is None:
                 continue
             answer = min(spec.max_tokens, spec.context)
             prompt = spec.context - answer

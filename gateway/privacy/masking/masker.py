@@ -12,7 +12,7 @@ from secrets import SystemRandom
 
 from gateway.clock import Clock
 from gateway.domain.masked import Masked
-from gateway.policy.model import OpenAIModel, Policy, privacy_class
+from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
 from gateway.privacy.detector import Detector
@@ -40,11 +40,7 @@ class Masker:
         rng: Random | None = None,
     ) -> None:
         self._rng = rng or SystemRandom()
-        self._types = {
-            name: frozenset(spec.mask)
-            for name, spec in policy.models.items()
-            if isinstance(spec, OpenAIModel) and spec.mask
-        }
+        self._types = {name: types for name, spec in policy.models.items() if (types := spec.masked_types)}
         self._clearances = {name: privacy_class(policy.models[name].clearance) for name in self._types}
         # Of the findings that are too unsure to be reported, each one counts here.
         everything = policy.privacy.model_copy(update={"report_at": 0.0})

@@ -15,6 +15,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import StartupError, Unauthenticated
+from gateway.server.grpc.tls import ServerTls
 from gateway.server.grpc.wire import IDENTIFIER, parse_tenant
 
 DEFAULT_TENANT = "default"
@@ -130,6 +131,33 @@ class KeyFile:
 def anyone(_: Context) -> str:
     """Without authentication every call is of one tenant."""
     return DEFAULT_TENANT
+
+
+def _nothing() -> None:
+    """There are no keys to read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may call a gateway, and how the connection is encrypted."""
+
+    tenant_of: TenantRule = anyone
+    tls: ServerTls | None = None
+    """None: not encrypted."""
+    guards_health: bool = False
+    """Whether health and reflection, too, are only for callers with valid credentials."""
+    read_keys: Callable[[], None] = _nothing
+    """Reads the file of keys again."""
+
+    @property
+    def guard(self) -> TenantRule | None:
+        """Who may ask for health; None: everybody."""
+        return self.tenant_of if self.guards_health else None
+
+    @property
+    def tells_callers_apart(self) -> bool:
+        """Whether calls may be of several tenants."""
+        return self.tenant_of is not anyone
 
 
 def by_header(context: Context) -> str:

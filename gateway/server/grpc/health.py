@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import grpc
 from google.protobuf.message import Message
@@ -22,21 +22,32 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 class Health:
     """What load balancers and operators ask: "", the service, and `model.<name>` for each model.
 
-    "" and the service serve once every local model has loaded or failed for good, and until the drain.
+    "" and the service serve once every local model has loaded, until the drain or a failure of the gateway.
     """
 
     def __init__(self, guard: TenantRule | None = None) -> None:
         self.servicer = GuardedHealth(guard)
+        self._has_failed = False
 
-    async def begin(self, models: Iterable[str]) -> None:
-        """Report everything as not serving yet."""
-        for name in ("", SERVICE, *(f"model.{model}" for model in models)):
-            await self.servicer.set(name, _NOT_SERVING)
+    async def begin(self, models: Iterable[str], *, serving: Collection[str] = ()) -> None:
+        """Report that nothing serves yet but the models of `serving`."""
+        await self._set_whole(_NOT_SERVING)
+        for model in models:
+            await self.set_model(model, model in serving)
 
     async def set_ready(self) -> None:
-        """Report that the gateway takes requests."""
+        """Report that the gateway takes requests, unless it has failed."""
+        if not self._has_failed:
+            await self._set_whole(_SERVING)
+
+    async def fail(self) -> None:
+        """Report, for good, that the gateway cannot do its job: a restart is needed."""
+        self._has_failed = True
+        await self._set_whole(_NOT_SERVING)
+
+    async def _set_whole(self, status: int) -> None:
         for name in ("", SERVICE):
-            await self.servicer.set(name, _SERVING)
+            await self.servicer.set(name, status)
 
     async def set_model(self, model: str, is_serving: bool) -> None:
         """Report whether a model can answer."""

@@ -16,6 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from gateway.clock import Clock, Deadline
+from gateway.defects import log_defect
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.grpc_timeout import least_sent_s
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
@@ -23,7 +24,6 @@ from gateway.policy.model import Policy
 from gateway.server.grpc.api_keys import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
 from gateway.server.grpc.wire import parse_languages
-from gateway.telemetry.defects import log_defect
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
@@ -176,7 +176,7 @@ class RpcMiddleware:
             raise
         except Exception as error:  # noqa: BLE001  The outermost border: a defect becomes a status, not UNKNOWN.
             code, reason = "INTERNAL", Reason.INTERNAL
-            log_defect(scope.request_id, error)
+            log_defect(error, request_id=scope.request_id)
             await _abort(context, scope, GatewayError("a defect of the gateway; its log has the request id"))
         finally:
             self._in_flight -= 1

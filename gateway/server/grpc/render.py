@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.domain.ticket import Fetched
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.types import (
     Answer,
     Attempt,
@@ -24,9 +25,6 @@ from gateway.types import (
     Usage,
 )
 from gateway.v1 import gateway_pb2 as pb
-
-NANOS = 1_000_000_000
-
 
 _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
     klass: pb.PrivacyClass.Value(f"PRIVACY_CLASS_{klass.name}") for klass in PrivacyClass
@@ -78,7 +76,7 @@ def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.Gen
         text=answer.text,
         route=_ROUTES[answer.route],
         model=answer.model,
-        cost_usd=answer.cost_usd_nanos / NANOS,
+        cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
         decision=render_decision(decision),
         attempts=[_attempt(attempt) for attempt in answer.attempts],
     )
@@ -163,7 +161,7 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         duration_ms=attempt.duration_ms,
         prompt_tokens=usage.prompt_tokens if usage is not None else 0,
         completion_tokens=usage.completion_tokens if usage is not None else 0,
-        cost_usd=attempt.cost_usd_nanos / NANOS,
+        cost_usd=attempt.cost_usd_nanos / NANOS_PER_USD,
         continued=attempt.continued,
         http_status=attempt.http_status or 0,
         upstream_code=attempt.upstream_code or "",

@@ -11,6 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.domain.text.schema_bounds import ON_THE_WIRE, strict_json, wrapper_problem
 from gateway.errors import InvalidRequest
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.types import Feedback, GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
@@ -23,7 +24,6 @@ MAX_STOPS = 4
 MAX_STOP_BYTES = 256
 MAX_TOKENS = 1_000_000
 MAX_COST_USD = 1_000_000
-NANOS = 1_000_000_000
 
 _VISIBLE = re.compile(
     "[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2800"
@@ -258,7 +258,7 @@ def _privacy_class(value: int) -> PrivacyClass | None:
 def _max_cost(value: float) -> int:
     if not 0.0 <= value <= MAX_COST_USD:  # False for NaN too.
         raise InvalidRequest("hints.max_cost_usd", f"must be 0 to {MAX_COST_USD}, is {value:g}")
-    return math.floor(value * NANOS)
+    return math.floor(value * NANOS_PER_USD)
 
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -11,14 +11,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from gateway.app.build import running_gateway
-from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, start, watch
+from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.reload.controller import ReloadSource
+from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, watch
 from gateway.app.reload.reloader import Reloader
 from gateway.backends.base import Call
 from gateway.clock import SystemClock
-from gateway.domain.address import Address
+from gateway.domain.address import Address, ListenSettings
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.grpc_server import ServerOptions
 from gateway.testing.scripted import Act, Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason
 from gateway.v1 import gateway_pb2 as pb
@@ -78,20 +78,20 @@ async def running(tmp_path: Path, *, allow_loosening: bool = False) -> AsyncIter
     path.write_text(BASE)
     reloads: list[ReloadResult] = []
     file = WatchedPolicyFile(path=path, name="team.yaml", environ={}, allow_loosening=allow_loosening)
-    reloader = Reloader(file, observers=(reloads.append,))
+    source = ReloadSource(file=file, observers=(reloads.append,))
     async with (
         running_gateway(
             file.load(),
-            options=ServerOptions(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=5.0),
+            listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=5.0),
             state_url="memory:",
             environ={},
-            replaced={"one": saying("one"), "two": saying("two")},
-            reloader=reloader,
-        ) as server,
-        grpc.aio.insecure_channel(server.target) as channel,
+            parts=OptionalParts(replaced={"one": saying("one"), "two": saying("two")}, reload=source),
+        ) as gateway,
+        grpc.aio.insecure_channel(gateway.target) as channel,
     ):
+        assert gateway.reloader is not None
         stub = gateway_pb2_grpc.GatewayServiceStub(channel)
-        yield Running(path, reloader, server.target, stub, channel, reloads)
+        yield Running(path, gateway.reloader, gateway.target, stub, channel, reloads)
 
 
 async def test_a_reload_changes_what_new_requests_get(tmp_path: Path) -> None:
@@ -214,8 +214,7 @@ async def test_flipping_under_load_mixes_nothing(tmp_path: Path) -> None:
     hashes = {policy.hash: name for policy, name in zip(policies, texts, strict=True)}
     seen = dict.fromkeys(texts, 0)
     async with running(tmp_path) as gateway:
-        assert gateway.reloader._parts is not None
-        current, keeping, _ = gateway.reloader._parts
+        active, runtime = gateway.reloader._active, gateway.reloader._runtime
         is_over = asyncio.Event()
 
         async def flip() -> int:
@@ -223,8 +222,8 @@ async def test_flipping_under_load_mixes_nothing(tmp_path: Path) -> None:
             began_s = loop.time()
             while not is_over.is_set():
                 for policy in policies:
-                    pipeline, retire = await keeping.prepare(policy)
-                    current.swap(pipeline, retire=retire)
+                    pipeline, retire = await runtime.prepare(policy)
+                    active.swap(pipeline, retire=retire)
                     flips += 1
                     await asyncio.sleep(began_s + flips / 100 - loop.time())
             return flips
@@ -283,21 +282,6 @@ async def test_the_file_is_watched(tmp_path: Path) -> None:
     finally:
         watching.cancel()
     assert noticed == ["bb", "", "c"]
-
-
-async def test_a_reload_that_fails_is_a_defect_in_the_log() -> None:
-    """Nobody waits for what a signal asks for, so what goes wrong in it must not go unheard."""
-    tasks: set[asyncio.Task[object]] = set()
-
-    async def fail() -> None:
-        raise KeyError("a word that is nobody's business")
-
-    with capture_logs() as logs:
-        start(fail(), tasks)
-        await asyncio.wait(tasks)
-        await asyncio.sleep(0)
-    assert [(each["event"], each["error"]) for each in logs] == [("defect", "KeyError")]
-    assert "business" not in str(logs)
 
 
 def test_a_refused_file_is_one_line_in_the_log() -> None:

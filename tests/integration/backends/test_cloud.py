@@ -11,7 +11,7 @@ from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend, chat_body
 from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
-from gateway.policy.spec import DROPPABLE
+from gateway.policy.openai import DROPPABLE
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, GenerationConfig, Message, Role
 from tests.support.cloud_calls import (

@@ -18,7 +18,7 @@ from gateway.v1 import gateway_pb2 as pb
 from tests.support.repository import ROOT
 from tests.support.scripted_gateway import Context, ScriptedGateway, failing, serving, status
 
-CLIENTS_PAGE = ROOT / "docs" / "clients.md"
+CLIENTS_PAGE = ROOT / "docs" / "guides" / "write-a-client.md"
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ async def test_health_of_an_unknown_name_fails(target: str) -> None:
 
 
 def test_the_page_shows_the_service_config_that_the_client_uses() -> None:
-    """docs/clients.md and the client recommend the same retries."""
+    """docs/guides/write-a-client.md and the client recommend the same retries."""
     blocks = CLIENTS_PAGE.read_text(encoding="utf-8").split("```json\n")[1:]
     assert json.loads(blocks[0].split("```")[0]) == json.loads(service_config())
 

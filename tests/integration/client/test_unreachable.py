@@ -72,6 +72,7 @@ async def _advice(target: str, ca: trustme.CA | None = None) -> str:
         with pytest.raises(CallFailed) as caught:
             await client.generate(prompt("hello"), timeout_s=20)
     assert isinstance(caught.value, Unreachable)
+    assert caught.value.cure in str(caught.value)
     return caught.value.advice
 
 
@@ -102,6 +103,32 @@ async def test_a_port_with_tls_is_named_by_the_command(
     assert "the server closes the connection: it wants TLS (--tls-ca)" in said
     assert "gateway serve" not in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("wants_certificates", [False, True], ids=["tls", "mutual-tls"])
+async def test_the_health_check_of_a_container_works_with_tls(
+    authority: _Authority,
+    wants_certificates: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`gateway health` asks at 127.0.0.1, under which no certificate is; variables say the rest."""
+    ours = authority.ca.issue_cert(common_name="health")
+    ours.cert_chain_pems[0].write_to_path(authority.folder / "ours.pem")
+    ours.private_key_pem.write_to_path(authority.folder / "ours.key")
+    async with _listening(authority.server(wants_certificates=wants_certificates)) as port:
+        monkeypatch.setenv("GATEWAY_SERVER", f"127.0.0.1:{port}")
+        monkeypatch.setenv("GATEWAY_TLS_CA", str(authority.pem))
+        if wants_certificates:
+            monkeypatch.setenv("GATEWAY_TLS_CLIENT_CERT", str(authority.folder / "ours.pem"))
+            monkeypatch.setenv("GATEWAY_TLS_CLIENT_KEY", str(authority.folder / "ours.key"))
+        without_name = await asyncio.to_thread(run, ["health"])
+        monkeypatch.setenv("GATEWAY_TLS_NAME", "localhost")
+        with_name = await asyncio.to_thread(run, ["health"])
+
+    said = capsys.readouterr()
+    assert (without_name, with_name, said.out) == (1, 0, "SERVING\n")
+    assert "name that stands in the server's certificate" in said.err
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:50051", "https://user:secret@host", "HTTP://x/v1"])

@@ -3,22 +3,32 @@
 import asyncio
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import trustme
 from structlog.testing import capture_logs
 
 from gateway.app.auth import access_of
+from gateway.app.settings import (
+    AuthSettings,
+    PolicySettings,
+    ServeSettings,
+    StateSettings,
+    TelemetrySettings,
+    TlsSettings,
+)
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed
 from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
+from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.grpc.api_keys import Context, KeyFile, by_credentials, new_key, parse_keys
+from gateway.server.grpc.api_keys import Access, Context, KeyFile, by_credentials, new_key, parse_keys
 from gateway.server.grpc.tls import ServerTls, TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.fakes import FakeClock
@@ -179,6 +189,21 @@ async def test_a_new_certificate_is_used_without_a_restart(tmp_path: Path) -> No
             await client.generate(prompt("hello"))
 
 
+def access_of_flags(flags: Mapping[str, Any]) -> Access:
+    """Return who may call by flags about TLS and callers, by their names; raises StartupError."""
+    tls = {name.removeprefix("tls_"): value for name, value in flags.items() if name.startswith("tls_")}
+    auth = {name: value for name, value in flags.items() if not name.startswith("tls_")}
+    settings = ServeSettings(
+        listen=ListenSettings(address=Address("127.0.0.1", 0)),
+        tls=TlsSettings(**tls),
+        auth=AuthSettings(**auth),
+        policy=PolicySettings(path=Path("policy.yaml")),
+        state=StateSettings(url="memory:"),
+        telemetry=TelemetrySettings(),
+    )
+    return access_of(settings.tls, settings.auth, clock=CLOCK)
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
@@ -198,15 +223,7 @@ def test_flags_that_clash_or_name_wrong_files_are_refused(
     _write_pair(tmp_path, trustme.CA().issue_cert("localhost"))
     (tmp_path / "keys.txt").write_text("")
     given = {name: tmp_path / value if isinstance(value, str) else value for name, value in flags.items()}
-    unset = {
-        "keys": None,
-        "tls_cert": None,
-        "tls_key": None,
-        "tls_client_ca": None,
-        "trust_tenant_header": False,
-    }
-
     with pytest.raises(StartupError, match=named) as refused:
-        access_of(**{**unset, **given}, clock=CLOCK)  # type: ignore[arg-type]  # A table of several types.
+        access_of_flags(given)
 
     assert "\n" not in str(refused.value)

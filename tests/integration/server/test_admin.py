@@ -151,7 +151,7 @@ def test_admin_addresses() -> None:
     [
         (["--metrics", "0.0.0.0:9464"], "--metrics 0.0.0.0:9464: reaches beyond this host"),
         (
-            ["--metrics", "192.0.2.1:9464", "--insecure", "--air-gap"],
+            ["--metrics", "192.0.2.1:9464", "--insecure-metrics", "--air-gap"],
             "--metrics 192.0.2.1: is not an address",
         ),
         (["--metrics", "nowhere"], "--metrics nowhere: must be HOST:PORT"),

@@ -14,7 +14,7 @@ from gateway.simulate.billing import SimulatedPrice, parse_price, picos_per_toke
 from gateway.simulate.server import SimulatedCloud, run_simulated_cloud
 from tests.support.repository import ROOT
 
-DOCS = ROOT / "docs" / "simulate-cloud.md"
+DOCS = ROOT / "docs" / "guides" / "simulate-cloud.md"
 STRONG = SimulatedPrice(input=Decimal("1.5"), output=Decimal("10"))
 HELLO: dict[str, object] = {"model": "strong", "messages": [{"role": "user", "content": "Hello there"}]}
 

@@ -1,1 +1,1 @@
-"""Unit tests of pipeline."""
+"""Unit tests of app."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.errors import BackendFailed, BackendInvalid, BackendRateLimited, GatewayError
 from gateway.ledger.accounts import Totals
 from gateway.ledger.memory import MemoryLedger
-from gateway.policy.model import Backoff, LlamaCppModel, OpenAIModel, Resilience
+from gateway.policy.model import Backoff, ModelSpec, Resilience
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
 from tests.support.dispatch_doubles import CLOUD, EDGE, WORST, Bench, a_budget, a_request
@@ -224,7 +224,7 @@ def test_no_leg_outlives_the_request_and_nothing_leaks(
 ) -> None:
     """Whatever each model does and whenever the caller leaves: no task, hold or place is left over."""
     names = [leg[0] for leg in legs]
-    specs: dict[str, OpenAIModel | LlamaCppModel] = {
+    specs: dict[str, ModelSpec] = {
         name: (EDGE if name == "edge" else CLOUD).model_copy(update={"concurrency": 1}) for name in names
     }
     resilience = Resilience(hedge_after=0.5, attempts=2, backoff_s=Backoff(first=0.2, max=1.0))

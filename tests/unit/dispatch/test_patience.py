@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BackendFailed, BackendProtocol, BackendReset, DeadlinePassed
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Resilience
-from gateway.policy.spec import first_token_s, reasons
+from gateway.policy.model import ModelSpec, Resilience
 from gateway.testing.scripted import Act, Delay, Step, reply
 from gateway.types import Answer, Chunk, FinishReason, Reason, StreamEvent
 from tests.support.dispatch_doubles import CLOUD, EDGE, Bench
@@ -166,7 +165,7 @@ async def test_thinking_ends_at_the_deadline() -> None:
     assert bench.clock.monotonic_s() == pytest.approx(19.95)
 
 
-AUTO: list[tuple[str, LlamaCppModel | OpenAIModel, bool, float]] = [
+AUTO: list[tuple[str, ModelSpec, bool, float]] = [
     ("cloud, another follows", PLAIN, False, 10.0),
     ("cloud, the last one", PLAIN, True, 30.0),
     ("cloud that thinks", THINKER, False, 30.0),
@@ -177,14 +176,14 @@ AUTO: list[tuple[str, LlamaCppModel | OpenAIModel, bool, float]] = [
 
 
 @pytest.mark.parametrize(("spec", "is_last", "seconds"), [row[1:] for row in AUTO], ids=[r[0] for r in AUTO])
-def test_auto(spec: LlamaCppModel | OpenAIModel, is_last: bool, seconds: float) -> None:
+def test_auto(spec: ModelSpec, is_last: bool, seconds: float) -> None:
     """By itself the gateway waits 10 s where a hosted model is silent and another may answer, else 30."""
-    assert first_token_s(spec, "auto", is_last=is_last) == seconds
-    assert first_token_s(spec, 7.0, is_last=is_last) == 7.0, "a value of the policy wins"
+    assert spec.first_token_within_s("auto", is_last=is_last) == seconds
+    assert spec.first_token_within_s(7.0, is_last=is_last) == 7.0, "a value of the policy wins"
     own = spec.model_copy(update={"first_token_s": 3.0})
-    assert first_token_s(own, 7.0, is_last=is_last) == 3.0, "and the model's own wins over that"
+    assert own.first_token_within_s(7.0, is_last=is_last) == 3.0, "and the model's own wins over that"
     back = spec.model_copy(update={"first_token_s": "auto"})
-    assert first_token_s(back, 7.0, is_last=is_last) == seconds
+    assert back.first_token_within_s(7.0, is_last=is_last) == seconds
 
 
 @pytest.mark.parametrize("route", [("cloud", "backup"), ("cloud",)])
@@ -213,7 +212,7 @@ DOES_NOT = (
 )
 def test_models_that_think_are_known_by_name(name: str, thinks: bool) -> None:
     """Families of reasoning models are told apart from those whose names look alike."""
-    assert reasons(CLOUD.model_copy(update={"model": name})) is thinks
+    assert CLOUD.model_copy(update={"model": name}).reasons is thinks
 
 
 @virtual_time

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.base import Call
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, ContextTooLong, StreamTruncated
-from gateway.policy.model import LlamaCppModel, OpenAIModel, Resilience
+from gateway.policy.model import ModelSpec, Resilience
 from gateway.testing.scripted import Act, Delay, Step, reply
 from gateway.types import (
     Answer,
@@ -57,7 +57,7 @@ PUBLIC = judge_of(PrivacyClass.PUBLIC)
 
 
 def bench(
-    *steps: tuple[str, OpenAIModel | LlamaCppModel, Sequence[Step]],
+    *steps: tuple[str, ModelSpec, Sequence[Step]],
     judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None = PUBLIC,
     resilience: Resilience = RESUME,
 ) -> Bench:
@@ -199,7 +199,7 @@ async def test_nobody_goes_on() -> None:
 )
 @virtual_time
 async def test_who_may_not_see_the_text_is_not_sent_it(
-    spec: OpenAIModel | LlamaCppModel, judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None
+    spec: ModelSpec, judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None
 ) -> None:
     """It goes to no model that declares nothing, or whose clearance is below what is in it by now."""
     tried = bench(("cloud", CLOUD, [HALF]), ("backup", spec, [reply("whole")]), judge=judge)
@@ -264,7 +264,7 @@ MODEL = st.tuples(
 
 @settings(max_examples=300, deadline=None)
 @given(models=st.lists(MODEL, min_size=1, max_size=5))
-def test_what_ends_well_is_whole(models: list[tuple[OpenAIModel | LlamaCppModel, int, int, bool]]) -> None:
+def test_what_ends_well_is_whole(models: list[tuple[ModelSpec, int, int, bool]]) -> None:
     """Wherever each model is cut, what ends well is as long as an answer, and the last attempt's deltas."""
     names = [f"m{index}" for index in range(len(models))]
 

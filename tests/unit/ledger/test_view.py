@@ -1,6 +1,9 @@
 """What routing and operators see of budgets: a view at most a second old, by the caps that hold now."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -116,3 +119,51 @@ async def test_operators_see_the_caps_that_hold_now(before: list[Budget], after:
 
     stay = [each for each in after if (each.name, each.per) in {(old.name, old.per) for old in before}]
     assert shown == set(accounts_for(stay, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
+
+
+class CountedReadings(OrderedDict[str, tuple[float, int | None]]):
+    """Counts the readings that somebody looks at without their key."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys."""
+        for key in super().__iter__():
+            self.looked_at += 1
+            yield key
+
+
+async def test_what_a_request_costs_does_not_grow_with_the_tenants() -> None:
+    """Only readings that are too old are looked at, each of them once, and one that is not."""
+    clock = FakeClock()
+    view = SpendCache(CountingReader(), clock=clock)
+    view._seen = readings = CountedReadings()
+    for number in range(1024):
+        clock.advance(1 / 128)
+        await view.spent_and_limits([replace(ACCOUNTS[0], key=str(number))])
+    assert len(view._seen) == 128, "the tenants of the last second"
+    assert view._seen is readings
+    assert readings.looked_at <= 1024 + (1024 - 128)
+
+
+async def test_a_slow_read_is_not_taken_for_a_fresh_one() -> None:
+    """What a read says holds from when it began, even if it came in behind younger readings."""
+    clock, reader = FakeClock(), CountingReader()
+    view = SpendCache(reader, clock=clock)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(accounts: Sequence[Account]) -> Sequence[int]:
+        begun.set()
+        await go_on.wait()
+        return [1] * len(accounts)
+
+    quick, reader.spent = reader.spent, slow  # type: ignore[method-assign]
+    first = asyncio.create_task(view.spent_and_limits(ACCOUNTS[:1]))
+    await begun.wait()
+    reader.spent = quick  # type: ignore[method-assign]
+    clock.advance(0.9)
+    await view.spent_and_limits(ACCOUNTS[1:])
+    go_on.set()
+    assert await first == ((1, 10),)
+    clock.advance(0.2)
+    assert await view.spent_and_limits(ACCOUNTS[:1]) == ((7, 10),)

@@ -7,7 +7,7 @@ from gateway.complexity.complexity import complexity_of, shipped_scorer
 from gateway.complexity.scorer_file import ScorerRefused, parse_scorer, write_scorer
 from gateway.offline.learning import TooFewOutcomes, learn, logistic
 from gateway.offline.ranking import apgr, calibration_error
-from gateway.policy.scorer import Scorer
+from gateway.policy.complexity import Scorer
 
 SIZE = len(shipped_scorer().weights)
 PRIOR = np.array(shipped_scorer().weights)

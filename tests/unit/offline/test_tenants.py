@@ -14,7 +14,7 @@ from gateway.offline.learning import Learned, learn
 from gateway.offline.outcomes import QualityOutcome, gains_of
 from gateway.offline.ranking import apgr
 from gateway.offline.tenant_shares import JUDGED_FROM, counts_of, fold_of_each
-from gateway.policy.scorer import Scorer
+from gateway.policy.complexity import Scorer
 
 SIZE = len(shipped_scorer().weights)
 ALONG = 30

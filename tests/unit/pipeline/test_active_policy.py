@@ -5,6 +5,7 @@ from typing import cast
 
 from gateway.app.runtime import Runtime
 from gateway.clock import SystemClock
+from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
@@ -59,23 +60,26 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
         ledger=MemoryLedger(clock=clock),
-        state_url="memory:",
+        handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
+        shadow=None,
+        gates=(),
+        has_tenants=False,
         environ={},
         clock=clock,
     )
     before = parse_policy(POLICY, name="a")
     same = parse_policy(POLICY.replace("complexity >= 0.6", "complexity >= 0.7"), name="b")
     other = parse_policy(POLICY.replace(":9/v1", ":10/v1"), name="c")
-    clouds = keeping._clouds
+    policy_backends = keeping._policy_backends
 
-    _, free_before = keeping.pipeline(before)
-    kept = dict(clouds._backends)
-    _, free_same = keeping.pipeline(same)
-    _, free_other = keeping.pipeline(other)
-    shared = [backend for backend in clouds._backends.values() if backend in kept.values()]
+    _, free_before = await keeping.prepare(before)
+    kept = dict(policy_backends._backends)
+    _, free_same = await keeping.prepare(same)
+    _, free_other = await keeping.prepare(other)
+    shared = [backend for backend in policy_backends._backends.values() if backend in kept.values()]
     await free_before()
-    still_there = len(clouds._backends)
+    still_there = len(policy_backends._backends)
     await free_same()
     await free_other()
 
-    assert (len(kept), len(shared), still_there, len(clouds._backends)) == (1, 1, 2, 0)
+    assert (len(kept), len(shared), still_there, len(policy_backends._backends)) == (1, 1, 2, 0)

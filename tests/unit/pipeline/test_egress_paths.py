@@ -7,12 +7,12 @@ import re
 
 import pytest
 
+from gateway import defects
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import BackendFailed, DeadlinePassed, EngineDied, EngineQueueFull
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.server.grpc.wire import parse_request
-from gateway.telemetry import defects
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, Decision, GenerationConfig, Hints, PrivacyClass, Request
 from gateway.v1 import gateway_pb2 as pb
@@ -23,7 +23,7 @@ from tests.support.repository import ROOT
 from tests.support.virtual_time import virtual_time
 from tests.unit.privacy.test_egress_masking import MAIL, POLICY, decided, request_of
 
-PAGE = (ROOT / "docs" / "egress.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanations" / "egress.md").read_text(encoding="utf-8")
 CARD = "card 4111 1111 1111 1111"
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
 
@@ -131,6 +131,6 @@ def test_a_defects_message_stays_out_of_the_log() -> None:
         try:
             raise ValueError(TEXT)
         except ValueError as error:
-            defects.log_defect("r", error)
+            defects.log_defect(error, request_id="r")
     assert "ValueError" in logs.getvalue()
     assert TEXT not in logs.getvalue()

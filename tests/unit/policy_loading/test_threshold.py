@@ -3,10 +3,11 @@
 import pytest
 
 from gateway.policy.loading.document import read_document
-from gateway.policy.loading.load import default_policy_path, parse_policy
+from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.syntax import comparisons
 from gateway.policy.loading.threshold import NoThreshold, pinned, rewritten, threshold_of
 from gateway.types import Facts, PrivacyClass
+from tests.support.default_policy import with_cloud
 
 HEAD = """\
 version: 1
@@ -146,9 +147,9 @@ def test_one_number_changes_and_nothing_else(rule: str, begins: str, ends: str) 
     ).replace("0.6 <= complexity", "0.3125 <= complexity")
 
 
-def test_the_manual_is_set_in_one_place() -> None:
-    """The packaged policy, with all its comments, has two candidates and one of them is set."""
-    text = default_policy_path().read_text("utf-8")
+def test_the_default_policy_is_set_in_one_place() -> None:
+    """The packaged policy with a cloud has several candidates and comments, and one place of it is set."""
+    text = with_cloud()
     threshold = threshold_of(parse_policy(text, name="p"), "hard")
 
     new = rewritten(text, threshold, "0.42")

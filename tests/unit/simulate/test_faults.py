@@ -15,7 +15,7 @@ from gateway.simulate.faults import (
 )
 from tests.support.repository import ROOT
 
-DOCS = ROOT / "docs" / "simulate-cloud.md"
+DOCS = ROOT / "docs" / "guides" / "simulate-cloud.md"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""A model file that an engine process on this host runs: the kind `llama_cpp`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from gateway.policy.escalation import Escalate
+from gateway.policy.sampling import LlamaCppSampling
+from gateway.policy.source import path_in
+from gateway.policy.spec import ModelSpec, Seconds
+from gateway.policy.strict import Strict
+
+DEMO = "builtin:demo"
+"""The path of the model that needs no file."""
+
+
+class Adapter(Strict):
+    """A LoRA adapter that is applied to a model for every request."""
+
+    path: str = Field(
+        min_length=1, description="The adapter, a GGUF file made for this model, relative to the policy file."
+    )
+    scale: float = Field(
+        1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="How strongly it is applied."
+    )
+
+
+class LlamaCppModel(ModelSpec):
+    """A GGUF file, answered by an engine process on this host."""
+
+    has_engine: ClassVar[bool] = True
+    leaves_host: ClassVar[bool] = False
+
+    kind: Literal["llama_cpp"] = Field(description="A GGUF file, run by llama.cpp on this host.")
+    place: Literal["edge", "cloud"] = Field(
+        "edge", description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD."
+    )
+    prefill: bool = Field(
+        True,
+        description="Whether it goes on from a last message of the assistant, so that with recovery: "
+        "resume it is handed what was already sent of an answer.",
+    )
+    path: str = Field(
+        min_length=1,
+        description='A GGUF file, relative to the policy file, or "builtin:demo", which needs no file.',
+    )
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
+    )
+    context: int = Field(
+        4096,
+        ge=64,
+        le=10_000_000,
+        description="Context window of one sequence, in tokens: prompt and answer together.",
+    )
+    slots: int = Field(8, ge=1, le=256, description="Sequences that are decoded concurrently.")
+    kv_cells: int = Field(
+        default_factory=lambda keys: max(keys["context"], keys["slots"] * keys["context"] // 2),
+        ge=64,
+        le=1_000_000_000,
+        description="Cells of the KV cache that the slots share, at least context. "
+        "Default: slots x context / 2, at least context.",
+    )
+    prefix_cache_mb: int = Field(
+        512,
+        ge=0,
+        le=1_000_000,
+        description="Megabytes of memory for past prompts and answers, for requests that begin alike.",
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
+    )
+    prefill_threads: int | None = Field(
+        None, ge=1, le=1024, description="Threads for reading prompts. Default: as threads."
+    )
+    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that are put on a GPU; -1 means all.")
+    flash_attention: bool | None = Field(
+        None, description="Whether to use flash attention. Default: llama.cpp decides."
+    )
+    numa: bool = Field(False, description="Spread memory and threads over the nodes of a NUMA machine.")
+    mlock: bool = Field(False, description="Lock the model in memory, so that it is never swapped out.")
+    lora: tuple[Adapter, ...] = Field(
+        (), strict=False, description="LoRA adapters, applied to every request in this order."
+    )
+    sampling: LlamaCppSampling = Field(
+        LlamaCppSampling(),
+        description="How tokens are picked where the caller does not say. Default: as the file's own "
+        "metadata has it (general.sampling), else temperature 0.8, top_k 40, top_p 0.95, min_p 0.05.",
+    )
+    queue: int = Field(
+        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."
+    )
+    watchdog_s: Seconds = Field(
+        30.0,
+        description="An engine that makes no step for this long, in seconds, is killed and started again.",
+    )
+    escalate: Escalate | None = Field(
+        None,
+        description="Hold back the first tokens of an answer, and hand the request to the next model of the "
+        "route where this one is not sure of them. Default: whatever it says is its answer.",
+    )
+    template: str | None = Field(
+        None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."
+    )
+
+    @property
+    def escalation(self) -> Escalate | None:
+        """When its answer may be dropped for that of the next model of the route."""
+        return self.escalate
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that contradict others of this model, and how."""
+        if self.kv_cells < self.context:
+            yield "kv_cells", f"must be at least context ({self.context})"
+        if self.path.startswith("builtin:") and self.path != DEMO:
+            yield "path", f"unknown builtin model (did you mean '{DEMO}'?)"
+        if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
+            said = "its text, not its file; write template: | and the text below"
+            yield "template", f"must be a Jinja template: {said}"
+
+    def in_folder(self, folder: Path) -> Self:
+        """Return the spec with whole paths: a relative one is relative to the policy's own folder."""
+        lora = tuple(each.model_copy(update={"path": path_in(folder, each.path)}) for each in self.lora)
+        return self.model_copy(update={"path": path_in(folder, self.path), "lora": lora})

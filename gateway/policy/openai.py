@@ -1,0 +1,147 @@
+"""A model behind an API that speaks OpenAI's chat completions: the kind `openai`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Final, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from gateway.policy.spec import MaskableType, ModelSpec, Price
+
+OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
+"""Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
+
+Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
+DROPPABLE: Final = get_args(Droppable)
+"""Parameters that are sent and may be left out; what names the model, bears the request or bounds its cost
+may not."""
+
+_REASONING = re.compile(
+    r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
+    r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
+)
+"""Names of models that think before they answer; one that is missing has `first_token_s` to say so."""
+
+
+def _one_spelling(base_url: str) -> str:
+    """Return a URL, but `OPENAI_BASE_URL` for whatever other spelling of it."""
+    try:
+        parts = urlsplit(base_url)
+        place = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
+    except ValueError:
+        return base_url  # Whoever checks the URLs of a policy says so.
+    return OPENAI_BASE_URL if place == ("https", "api.openai.com", 443, "/v1") else base_url
+
+
+class OpenAIModel(ModelSpec):
+    """A model behind an API that speaks OpenAI's chat completions."""
+
+    urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
+    neutral_keys: ClassVar[frozenset[str]] = ModelSpec.neutral_keys | {
+        "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
+    }  # fmt: skip
+
+    kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
+    model: str = Field(min_length=1, description="The model's name at the provider.")
+    base_url: Annotated[str, AfterValidator(_one_spelling)] = Field(
+        OPENAI_BASE_URL,
+        pattern="^https?://",
+        description="Where requests go, whatever the environment says.",
+    )
+    api_key_env: str | None = Field(
+        None,
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds the key, which itself is never in a policy. "
+        "Default: no key is sent.",
+    )
+    organization: str | None = Field(
+        None, min_length=1, description="The organisation at the provider. Default: none is sent."
+    )
+    project: str | None = Field(
+        None, min_length=1, description="The project at the provider. Default: none is sent."
+    )
+    proxy: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="An HTTP proxy to go through; the environment's are ignored. Default: none.",
+    )
+    price_per_million_usd: Price | None = Field(
+        None, description="What a million tokens cost, in US dollars. Required unless place is edge."
+    )
+    context: int = Field(
+        128_000,
+        ge=64,
+        le=100_000_000,
+        description="Context window, in tokens: prompt and answer together.",
+    )
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = Field(
+        default_factory=lambda keys: (
+            "max_completion_tokens" if keys["base_url"] == OPENAI_BASE_URL else "max_tokens"
+        ),
+        description="The name of the bound in the provider's API. "
+        "Default: max_completion_tokens without base_url, else max_tokens.",
+    )
+    drop: tuple[Droppable, ...] = Field(
+        (),
+        strict=False,
+        description="Parameters that this model refuses and that are not sent. Without stop it goes on past "
+        "the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
+        "without response_format it gets no request with a JSON schema.",
+    )
+    mask: tuple[MaskableType, ...] = Field(
+        (),
+        strict=False,
+        description="Types of findings that are replaced by placeholders in a request that exceeds the "
+        "clearance only because of them (<EMAIL_1_KTQRW>); the answer gets them back. A request with "
+        "a finding that is not certain is not masked.",
+    )
+    restore_in_urls: bool = Field(
+        False,
+        description="Whether the answer gets them back within URLs, too. What shows an answer may fetch its "
+        "URLs, and the value then goes to a host that the model has named.",
+    )
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost; None: nothing, and no budget counts it."""
+        return self.price_per_million_usd
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds the key that it is called with."""
+        return self.api_key_env
+
+    @property
+    def masked_types(self) -> frozenset[str]:
+        """The types of findings that it may be sent as placeholders."""
+        return frozenset(self.mask)
+
+    @property
+    def restores_in_urls(self) -> bool:
+        """Whether an answer gets masked values back within URLs, too."""
+        return self.restore_in_urls
+
+    @property
+    def provider_model(self) -> str:
+        """Its name at the provider."""
+        return self.model
+
+    @property
+    def server_url(self) -> str:
+        """Where calls go."""
+        return self.base_url
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it may think for long before its first text, by its name at the provider."""
+        return _REASONING.search(self.model.lower()) is not None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that contradict others of this model, and how."""
+        if self.place == "edge":
+            if "base_url" not in self.model_fields_set:
+                yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
+        elif self.price is None:
+            said = "write {input: ..., output: ...}, or place: edge where a call costs nothing"
+            yield "price_per_million_usd", f"is missing; {said}"
