@@ -33,7 +33,6 @@ from gateway.clock import SystemClock
 from gateway.complexity.complexity import score_complexity
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
-from gateway.routing import RoutingState, decide
 from gateway.server.admin.worker import WorkerIdentity
 from gateway.server.grpc.render import render_answer
 from gateway.server.grpc.service import SERVICE
@@ -43,9 +42,10 @@ from gateway.telemetry.metrics import share_numbers
 from gateway.telemetry.otel import OtelTraces
 from gateway.telemetry.traces import NO_SPAN
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route, Scores, Usage
+from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route, RoutingState, Scores, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
+from tests.support.decisions import decide
 from tests.support.served import POLICY, served
 
 TEXT = (
@@ -63,12 +63,13 @@ def stages() -> Mapping[str, Callable[[], object]]:
     request: Request = parse_request(MESSAGE, tenant="t", new_id="r")
     privacy = scorer.score(request)
     scores = Scores(complexity=0.9, privacy=privacy.score, budget=0.0)
-    view = RoutingState(deadline_s=60.0)
-    decision = decide(request, scores=scores, privacy=privacy, policy=policy, view=view)
+    state = RoutingState(deadline_s=60.0)
+    decision = decide(request, scores=scores, privacy=privacy, policy=policy, state=state)
     attempt = Attempt(
         model="cloud", outcome=Outcome.ANSWERED, reason=None, start_ms=0.1, duration_ms=9.0, usage=USAGE
     )
     answer = Answer(
+        decision=decision,
         text="It is.",
         finish_reason=FinishReason.STOP,
         usage=USAGE,
@@ -82,8 +83,8 @@ def stages() -> Mapping[str, Callable[[], object]]:
         "parse": lambda: parse_request(MESSAGE, tenant="t", new_id="r"),
         "score complexity": lambda: score_complexity(request.messages),
         "score privacy": lambda: scorer.score(request),
-        "decide": lambda: decide(request, scores=scores, privacy=privacy, policy=policy, view=view),
-        "render": lambda: render_answer("r", decision, answer).SerializeToString(),
+        "decide": lambda: decide(request, scores=scores, privacy=privacy, policy=policy, state=state),
+        "render": lambda: render_answer("r", answer).SerializeToString(),
     }
 
 

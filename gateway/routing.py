@@ -1,46 +1,31 @@
-"""Which models may answer a request, in which order, and why the others may not.
+"""Which models may answer a request, in which order, and why the others may not: `Decider`.
 
 Pure: no I/O, no clock, no log. Rules express wishes and order models; filters express law and remove
 models, whatever a rule says. What needs state (budgets, breakers) is dispatch's.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 
-from gateway.domain.masked import Masked
-from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 from gateway.types import (
     _ROUTING_SEAL,
     Decision,
     EgressPermit,
     Facts,
+    Masked,
     Message,
     PrivacyAssessment,
     PrivacyClass,
     Reason,
     Refusal,
     Request,
+    RequestTexts,
     Role,
     RoutingInput,
+    RoutingState,
     Scores,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingState:
-    """What is known of the moment: the caller's time, and how fast each model has been."""
-
-    deadline_s: float
-    """Seconds that the caller's deadline leaves."""
-    finish_s: Mapping[str, float] = field(default_factory=dict)
-    """Seconds within which each model is expected to finish this answer, by what was measured lately; one
-    without a measurement is not held back."""
-    idle: frozenset[str] = frozenset()
-    """The models that have nothing to do."""
-    budget_plan: float = 0.0
-    """How far spending is ahead of its plan (above 0) or behind it; see `scoring.budget.score_plan`."""
 
 
 def estimate_prompt_tokens(request: Request) -> int:
@@ -50,7 +35,7 @@ def estimate_prompt_tokens(request: Request) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSelection:
-    """What a policy makes of a case: the chain, and why it is no other one."""
+    """What a policy makes of a request at a moment: the chain, and why it is no other one."""
 
     rule: str
     rule_errors: tuple[str, ...]
@@ -60,25 +45,76 @@ class ChainSelection:
     """The models of the chain that may see the request only masked."""
 
 
-def choose(case: RoutingInput, policy: Policy) -> ChainSelection:
+class Decider:
+    """Decides under one policy, for whoever needs a decision: same input, same state, same decision."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def decide(self, routing_input: RoutingInput, state: RoutingState) -> Decision:
+        """Choose the chain, and mint a permit for each of its cloud models.
+
+        An input without texts gets no permits, so that nothing of its request can leave.
+        """
+        selection = choose(routing_input, state, self._policy)
+        texts = routing_input.texts
+        permits = {} if texts is None else self._permits(routing_input, texts, selection)
+        masks = () if texts is None else (texts.masked[name] for name in permits if permits[name].values)
+        return Decision(
+            scores=Scores(
+                complexity=routing_input.complexity, privacy=routing_input.privacy, budget=state.budget
+            ),
+            privacy_class=routing_input.privacy_class,
+            privacy_reason=routing_input.privacy_reason,
+            findings=() if texts is None else texts.findings,
+            rule=selection.rule,
+            rule_errors=selection.rule_errors,
+            chain=selection.chain,
+            refused=selection.refused,
+            policy_hash=self._policy.hash,
+            permits=permits,
+            masked=_most_masked(masks),
+            routing_input=routing_input,
+            state=state,
+        )
+
+    def _permits(
+        self, routing_input: RoutingInput, texts: RequestTexts, selection: ChainSelection
+    ) -> Mapping[str, EgressPermit]:
+        return {
+            name: _permit(
+                name,
+                texts.request,
+                texts.masked[name] if name in selection.masked else None,
+                class_=routing_input.masked_classes[name]
+                if name in selection.masked
+                else routing_input.privacy_class,
+                policy=self._policy,
+            )
+            for name in selection.chain
+            if self._policy.models[name].leaves_host
+        }
+
+
+def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> ChainSelection:
     """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
     not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
     the deadline bounds what that costs.
     """
-    rule, rule_errors = _first_that_holds(policy.rules, case.facts)
+    rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
     reasons: dict[str, Reason | None] = {}
     masked: set[str] = set()
     for name in rule.route:
         spec = policy.models[name]
-        is_masked = name in case.masked_classes and privacy_class(spec.clearance) < case.facts.privacy_class
-        class_ = case.masked_classes[name] if is_masked else case.facts.privacy_class
-        reasons[name] = _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(name, 0.0))
-        if is_masked:
+        class_ = routing_input.privacy_class
+        if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
+            class_ = routing_input.masked_classes[name]
             masked.add(name)
+        reasons[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
     chain = tuple(name for name, reason in reasons.items() if reason is None) or tuple(
-        name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in case.idle
+        name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in state.idle
     )
     return ChainSelection(
         rule=rule.name,
@@ -93,77 +129,18 @@ def choose(case: RoutingInput, policy: Policy) -> ChainSelection:
     )
 
 
-def case_of(
-    request: Request,
-    *,
-    scores: Scores,
-    privacy: PrivacyAssessment,
-    view: RoutingState,
-    masked: Mapping[str, Masked],
-    features: tuple[float, ...],
-) -> RoutingInput:
-    """Return what there is to know of a request, without its text."""
-    facts = Facts(
-        complexity=scores.complexity,
-        privacy=scores.privacy,
-        budget=scores.budget,
-        budget_plan=view.budget_plan,
-        privacy_class=privacy.privacy_class,
-        findings=tuple(sorted({finding.type for finding in privacy.findings})),
-        tenant=request.tenant,
-        labels=request.labels,
-        prompt_tokens=estimate_prompt_tokens(request),
-        deadline_s=view.deadline_s,
-    )
-    return RoutingInput(
-        facts=facts,
-        is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
-        finish_s=view.finish_s,
-        idle=view.idle,
-        masked_classes={name: mask.privacy_class for name, mask in masked.items()},
-        evidence=privacy.evidence,
-        hint=request.hints.privacy_class,
-        features=features,
-    )
-
-
-def decide(
-    request: Request,
-    *,
-    scores: Scores,
-    privacy: PrivacyAssessment,
-    policy: Policy,
-    view: RoutingState,
-    masked: Mapping[str, Masked] = MappingProxyType({}),
-    features: tuple[float, ...] = (),
-) -> Decision:
-    """Choose the chain, and mint a permit for each of its cloud models."""
-    case = case_of(request, scores=scores, privacy=privacy, view=view, masked=masked, features=features)
-    choice = choose(case, policy)
-    permits = {
-        name: _permit(
-            name,
-            request,
-            masked[name] if name in choice.masked else None,
-            class_=case.masked_classes[name] if name in choice.masked else privacy.privacy_class,
-            policy=policy,
-        )
-        for name in choice.chain
-        if policy.models[name].leaves_host
-    }
-    return Decision(
-        scores=scores,
-        privacy_class=privacy.privacy_class,
-        privacy_reason=privacy.reason,
-        findings=privacy.findings,
-        rule=choice.rule,
-        rule_errors=choice.rule_errors,
-        chain=choice.chain,
-        refused=choice.refused,
-        policy_hash=policy.hash,
-        permits=permits,
-        masked=_most_masked(masked[name] for name in permits if permits[name].values),
-        case=case,
+def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
+    return Facts(
+        complexity=routing_input.complexity,
+        privacy=routing_input.privacy,
+        budget=state.budget,
+        budget_plan=state.budget_plan,
+        privacy_class=routing_input.privacy_class,
+        findings=routing_input.findings,
+        tenant=routing_input.tenant,
+        labels=routing_input.labels,
+        prompt_tokens=routing_input.prompt_tokens,
+        deadline_s=state.deadline_s,
     )
 
 
@@ -177,8 +154,8 @@ class Continuation:
     """For a cloud model."""
 
 
-def begun_request(request: Request, *, text: str, max_tokens: int) -> Request:
-    """Return the request that asks for what follows `text`, in at most `max_tokens`; it is to be judged."""
+def continuation_request(request: Request, *, text: str, max_tokens: int) -> Request:
+    """Return the request that asks for what follows `text`, in at most `max_tokens`; to be scored anew."""
     return replace(
         request,
         messages=(*request.messages, Message(role=Role.ASSISTANT, content=text)),
@@ -206,7 +183,7 @@ def permit_continuation(
     return Continuation(request=begun, permit=permit)
 
 
-def alone(decision: Decision, model: str) -> Decision:
+def restrict_to(decision: Decision, model: str) -> Decision:
     """Return the decision with one model of its chain; a cloud model keeps the permit that it has there."""
     if model not in decision.chain:
         raise ValueError("only a model of the chain may be asked")
@@ -219,11 +196,11 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
 
     `judged` is what the policy decided of `request`; its rules, which are for callers, do not matter.
     """
-    case = judged.case
-    if case is None or judged.policy_hash != policy.hash:
+    routing_input, state = judged.routing_input, judged.state
+    if routing_input is None or state is None or judged.policy_hash != policy.hash:
         return None
     class_, spec = judged.privacy_class, policy.models[model]
-    if _refuse(spec, class_=class_, case=case, finish_s=case.finish_s.get(model, 0.0)) is not None:
+    if _refuse(model, spec, class_=class_, routing_input=routing_input, state=state) is not None:
         return None
     permits = {}
     if spec.leaves_host:
@@ -268,22 +245,23 @@ def _first_that_holds(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[Co
 
 
 def _refuse(
+    model: str,
     spec: ModelSpec,
     *,
     class_: PrivacyClass,
-    case: RoutingInput,
-    finish_s: float,
+    routing_input: RoutingInput,
+    state: RoutingState,
 ) -> Reason | None:
     """Return the first law that keeps a model from answering a request of `class_`."""
     if privacy_class(spec.clearance) < class_:
         return Reason.CLEARANCE
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
     # surely does not fit; what may not fit is counted by the backend, exactly.
-    if case.facts.prompt_tokens > 2 * spec.context:
+    if routing_input.prompt_tokens > 2 * spec.context:
         return Reason.CONTEXT_LENGTH_EXCEEDED
-    if spec.has_engine and not case.is_schema_bounded:
+    if spec.has_engine and not routing_input.is_schema_bounded:
         return Reason.CAPABILITY
-    if finish_s > case.facts.deadline_s:
+    if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Reason.DEADLINE
     return None
 

@@ -202,16 +202,44 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingInput:
-    """All that routing looks at besides the policy, without a word of text, so that records may keep it."""
+class Masked:
+    """A request with placeholders in the place of private values, as a model may see it."""
 
-    facts: Facts
+    request: Request
+    privacy_class: PrivacyClass
+    """The class of what is left."""
+    values: Mapping[str, str] = field(repr=False)
+    """What each placeholder stands for, by its word in lower case."""
+    counts: Mapping[str, int]
+    """How many places were masked, by type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTexts:
+    """The texts that were scored; what has none, such as a record, is decided without leave to send any."""
+
+    request: Request
+    masked: Mapping[str, Masked]
+    """By model that a mask helps, what it may be sent."""
+    findings: tuple[Finding, ...]
+    """The places of what was found in `request`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingInput:
+    """All that routing looks at of a request; records keep it, but for its texts."""
+
+    complexity: float
+    privacy: float
+    privacy_class: PrivacyClass
+    privacy_reason: str
+    findings: tuple[str, ...]
+    """The types of what was found, sorted."""
+    tenant: str
+    labels: Mapping[str, str]
+    prompt_tokens: int
     is_schema_bounded: bool
     """Whether an engine at the edge takes the request's JSON schema."""
-    finish_s: Mapping[str, float]
-    """By model, the seconds within which it is expected to finish; 0.0 where nothing was measured."""
-    idle: frozenset[str]
-    """The models that have nothing to do."""
     masked_classes: Mapping[str, PrivacyClass]
     """By model that a mask helps, the class of what is left."""
     evidence: Mapping[str, Evidence] | None = None
@@ -220,6 +248,25 @@ class RoutingInput:
     """The class that the caller asked for at least."""
     features: tuple[float, ...] = ()
     """What the complexity scorer counted."""
+    texts: RequestTexts | None = field(default=None, repr=False, compare=False)
+    """What permits are minted for; None: the decision lets nothing leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingState:
+    """All that routing looks at of the moment: time, speeds of models and spending."""
+
+    deadline_s: float
+    """Seconds that the caller's deadline leaves."""
+    finish_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds within which each model is expected to finish this answer, by what was measured lately; one
+    without a measurement is not held back."""
+    idle: frozenset[str] = frozenset()
+    """The models that have nothing to do."""
+    budget: float = 0.0
+    """How much of the tightest budget is gone; see `gateway.ledger.score`."""
+    budget_plan: float = 0.0
+    """How far spending is ahead of its plan (above 0) or behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,8 +325,10 @@ class Decision:
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
-    case: RoutingInput | None = None
-    """What it was made of."""
+    routing_input: RoutingInput | None = None
+    """What of the request it was made of."""
+    state: RoutingState | None = None
+    """What of the moment it was made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,8 +408,9 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What dispatch gives back: an answer or a canned reply, with every attempt."""
+    """What dispatch gives back: an answer or a canned reply, with its decision and every attempt."""
 
+    decision: Decision
     text: str = field(repr=False)
     finish_reason: FinishReason | None
     usage: Usage | None

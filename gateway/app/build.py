@@ -18,16 +18,16 @@ from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
 from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.extras.handoff.open import HandoffOpener
-from gateway.extras.mirror.mirror import Mirror, Tell
+from gateway.extras.mirror.mirror import Begin, Mirror, Tell
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
+from gateway.pipeline.run import Extras
 from gateway.policy.model import Policy
 from gateway.records.writer import Records
 from gateway.server.admin.status import Sources, WatchedEngine
 from gateway.server.grpc.api_keys import Access
 from gateway.server.grpc.grpc_server import GatewayServer
 from gateway.server.grpc.health import Health
-from gateway.server.grpc.service import GatewayService
 from gateway.tasks import Tasks, all_of
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN
@@ -101,12 +101,13 @@ async def running_gateway(
         stack.push_async_callback(ledger.aclose)
         on_status = _reporter(health, tasks)
         engines = _engines(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
+        mirror = _mirror(lambda: active.begin(), policy, parts, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
             ledger=ledger,
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
-            gates=() if parts.records is None else (parts.records.gate,),
+            extras=_extras(parts.records, mirror),
             has_tenants=access.tells_callers_apart,
             environ=environ,
             clock=clock,
@@ -114,10 +115,9 @@ async def running_gateway(
         stack.push_async_callback(runtime.aclose)
         active = await runtime.begin(policy)
         stack.push_async_callback(active.aclose)
-        mirror = _mirror(active, parts, stack, clock=clock)
-        take_feedback = None if parts.records is None else parts.records.take_feedback
-        service = GatewayService(active, take_feedback=take_feedback, mirror=mirror)
-        server = _server(service, parts, runtime, listen=listen, access=access, health=health, clock=clock)
+        if mirror is not None:
+            stack.push_async_callback(mirror.aclose)
+        server = _server(active, parts, runtime, listen=listen, access=access, health=health, clock=clock)
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
@@ -207,7 +207,7 @@ async def _start(
 
 
 def _server(
-    service: GatewayService,
+    active: ActivePolicy,
     parts: OptionalParts,
     runtime: Runtime,
     *,
@@ -217,7 +217,7 @@ def _server(
     clock: Clock,
 ) -> GatewayServer:
     return GatewayServer(
-        service,
+        active,
         listen=listen,
         access=access,
         health=health,
@@ -236,17 +236,20 @@ def _observers(parts: OptionalParts) -> Iterator[Observer]:
         yield from parts.observability.observers
 
 
-def _mirror(
-    active: ActivePolicy, parts: OptionalParts, stack: AsyncExitStack, *, clock: Clock
-) -> Mirror | None:
+def _extras(records: Records | None, mirror: Mirror | None) -> Extras:
+    """Return what is joined to every pipeline of this process."""
+    if records is None:
+        return Extras()
+    return Extras(gates=(records.gate,), mirror=mirror, take_feedback=records.take_feedback)
+
+
+def _mirror(begin: Begin, policy: Policy, parts: OptionalParts, *, clock: Clock) -> Mirror | None:
     """Return what has requests answered a second time; None where nothing keeps what comes of it."""
     if parts.records is None:
-        if active.pipeline.policy.mirror is not None:
+        if policy.mirror is not None:
             _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
         return None
-    mirror = Mirror(active, tell=_told(parts.records, parts.observability), clock=clock)
-    stack.push_async_callback(mirror.aclose)
-    return mirror
+    return Mirror(begin, tell=_told(parts.records, parts.observability), clock=clock)
 
 
 def _told(records: Records, observability: Observability | None) -> Tell:

@@ -1,7 +1,8 @@
 """What a serving process keeps whatever its policy says, and the pipeline that it makes of each policy."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.app.reload.policy_file import missing_key
@@ -18,17 +19,15 @@ from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.rate_limit import TenantRates
-from gateway.pipeline.run import Gate, Pipeline
+from gateway.pipeline.run import Extras, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import ModelSpec, Policy
-from gateway.privacy import PrivacyScorer
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
-from gateway.privacy.masking.masker import Masker
 from gateway.server.admin.threads import in_operator_thread
 
 
@@ -91,7 +90,7 @@ class Runtime:
         ledger: Ledger,
         handoff: HandoffOpener,
         shadow: Policy | None,
-        gates: Sequence[Gate],
+        extras: Extras,
         has_tenants: bool,
         environ: Mapping[str, str],
         clock: Clock,
@@ -101,10 +100,13 @@ class Runtime:
         self.ledger = ledger
         self._clock = clock
         self.rates = TenantRates(clock)
-        self._gates = (self.rates.gate, *gates)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock))
-        self._shadow = None if shadow is None else self._shadow_of(shadow)
+        self._extras = replace(
+            extras,
+            gates=(self.rates.gate, *extras.gates),
+            shadow=None if shadow is None else self._shadow_of(shadow),
+        )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
         self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)
         self._budgets = SpendCache(ledger, clock=clock)
@@ -134,7 +136,7 @@ class Runtime:
 
     def _judges(self, policy: Policy) -> _Judges:
         return _Judges(
-            assessor=self._assessor(policy),
+            assessor=Assessor(policy, clock=self._clock),
             presidio={
                 source: open_presidio(source)
                 for source in policy.privacy.entities
@@ -158,18 +160,19 @@ class Runtime:
             dispatcher=dispatcher,
             budgets=self._budgets,
             clock=self._clock,
-            shadow=self._shadow,
-            gates=self._gates,
-            entities=[self._entity_desk(source, backends, judges) for source in policy.privacy.entities],
-            handoffs=handoffs,
+            extras=replace(
+                self._extras,
+                entities=tuple(
+                    self._entity_desk(source, backends, judges) for source in policy.privacy.entities
+                ),
+                handoffs=handoffs,
+            ),
         )
         return pipeline, retire
 
-    def _assessor(self, policy: Policy) -> Assessor:
-        return Assessor(PrivacyScorer(policy.privacy, clock=self._clock), Masker(policy, clock=self._clock))
 
     def _shadow_of(self, policy: Policy) -> Shadow:
-        assessor = PolicyAssessor(policy, self._assessor(policy), elsewhere=self._elsewhere)
+        assessor = PolicyAssessor(policy, Assessor(policy, clock=self._clock), elsewhere=self._elsewhere)
         return Shadow(policy, assessor=assessor)
 
     async def aclose(self) -> None:

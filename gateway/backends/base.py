@@ -67,7 +67,11 @@ class QueueAware(Protocol):
         ...
 
     def forecast(self) -> QueueForecast | None:
-        """Return the latest word of the model, at once; None where there is none that holds."""
+        """Return the latest word of the model, immediately; None where there is none that holds."""
+        ...
+
+    def refresh_forecast(self) -> None:
+        """Have the model asked anew if its latest word is old; returns immediately."""
         ...
 
 
@@ -75,8 +79,8 @@ class QueueAware(Protocol):
 class LoadAware(Protocol):
     """A backend that knows how much its model has to do, for whomever."""
 
-    async def has_work(self, *, beside: int) -> bool:
-        """Say whether more than `beside` requests are at work there, or any waits or might have to.
+    async def has_work(self, *, own: int) -> bool:
+        """Say whether more than `own` requests are at work there, or any waits or might have to.
 
         Raises BackendError.
         """

@@ -127,24 +127,28 @@ class LocalBackend:
         except grpc.aio.AioRpcError as error:
             raise translate(self.name, error) from error
 
-    async def has_work(self, *, beside: int) -> bool:
-        """Say whether the engine works on more than `beside` requests, or one waits; raises BackendError.
+    async def has_work(self, *, own: int) -> bool:
+        """Say whether the engine works on more than `own` requests, or one waits; raises BackendError.
 
         The only slot of an engine is always wanted: whoever finds it taken may be refused at once, by the
         time that what is in it would still take.
         """
         status = await self.status(STATUS_TIMEOUT_S)
-        return status.slots_busy > beside or status.queued > 0 or status.slots == 1
+        return status.slots_busy > own or status.queued > 0 or status.slots == 1
 
     def forecast(self) -> QueueForecast | None:
-        """Return what the engine said of its queue within the last second; None: nothing lately.
+        """Return what the engine said of its queue within the last second; None: nothing lately."""
+        is_fresh = self._forecast_age_s <= STALE_S
+        return self._forecast if is_fresh and self._supervisor.is_serving else None
 
-        Whoever asks lets the engine be asked again, so one that gets requests is never old news for long.
-        """
-        age_s = self._clock.monotonic_s() - self._forecast_at_s
-        if age_s > FRESH_S and self._tasks.is_idle and self._supervisor.is_serving:
+    def refresh_forecast(self) -> None:
+        """Ask the engine again if its word is old; done for each request, so that it never is for long."""
+        if self._forecast_age_s > FRESH_S and self._tasks.is_idle and self._supervisor.is_serving:
             self._tasks.start(f"status of engine {self.name}", self._ask())
-        return self._forecast if age_s <= STALE_S and self._supervisor.is_serving else None
+
+    @property
+    def _forecast_age_s(self) -> float:
+        return self._clock.monotonic_s() - self._forecast_at_s
 
     async def _ask(self) -> None:
         try:

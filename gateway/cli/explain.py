@@ -17,18 +17,16 @@ from gateway.cli.render import FINDING_COLUMNS, decision_rows, finding_rows, to_
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.client.prompt import prompt
 from gateway.clock import Clock, SystemClock
-from gateway.complexity.complexity import score_complexity
 from gateway.errors import InvalidRequest
-from gateway.ledger.money import nanos_of_usd
-from gateway.ledger.score import score_budget
+from gateway.ledger.accounts import accounts_of
+from gateway.ledger.score import score_accounts
+from gateway.pipeline.assessor import Assessor
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy, PrivacyPolicy
-from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masker
-from gateway.routing import RoutingState, decide
+from gateway.routing import Decider
 from gateway.server.grpc.render import render_explanation
 from gateway.server.grpc.wire import parse_request
-from gateway.types import Decision, PrivacyClass, Request, Scores
+from gateway.types import Decision, PrivacyClass, Request, RoutingState
 
 
 def explain(
@@ -75,23 +73,17 @@ def warn_of_entities(privacy: PrivacyPolicy) -> None:
 
 
 def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decision:
-    """Return what a gateway that has spent nothing would decide."""
-    privacy = PrivacyScorer(policy.privacy, clock=clock).score(request)
-    scores = Scores(
-        complexity=score_complexity(request.messages, policy.scorer),
-        privacy=privacy.score,
-        budget=_budget_unspent(policy),
+    """Return what a gateway that has spent nothing, and has no request at work, would decide."""
+    return Decider(policy).decide(
+        Assessor(policy, clock=clock).assess(request), unspent(request, policy, unix_s=clock.unix_s())
     )
-    view = RoutingState(deadline_s=policy.resilience.deadline_s.default)
-    masked = Masker(policy, clock=clock).masked(request, privacy)
-    return decide(request, scores=scores, privacy=privacy, policy=policy, view=view, masked=masked)
 
 
-def _budget_unspent(policy: Policy) -> float:
-    """Return the budget score before the first request: 1.0 where a limit is 0 and a model has a price."""
-    if not any(spec.price for spec in policy.models.values()):
-        return 0.0
-    return score_budget(
-        (0, nanos_of_usd(budget.limit_usd if budget.soft_limit_usd is None else budget.soft_limit_usd))
-        for budget in policy.budgets
+def unspent(request: Request, policy: Policy, *, unix_s: float) -> RoutingState:
+    """Return the state before the first request; a limit of 0 leaves nothing even then."""
+    accounts = accounts_of(policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
+    spent = [(0, account.scored_limit_usd_nanos) for account in accounts]
+    budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
+    return RoutingState(
+        deadline_s=policy.resilience.deadline_s.default, budget=budget, budget_plan=budget_plan
     )

@@ -18,8 +18,7 @@ from gateway.policy.diff.loosening import loosened
 from gateway.policy.loading.load import load_policy
 from gateway.records.codec import BadRecord, DecisionRecord
 from gateway.records.reading import read_decisions
-from gateway.routing import ChainSelection
-from gateway.types import PrivacyClass
+from gateway.types import Decision, PrivacyClass
 
 On = Annotated[Path, typer.Option("--on", metavar="FILE", help="What --decisions of gateway serve named.")]
 MOST_SHOWN = 20
@@ -107,8 +106,8 @@ def _show_diff(found: _Found, elsewhere: _Found, looser: list[str]) -> None:
         print(f"looser: {line}")
 
 
-def _way(choice: ChainSelection) -> str:
-    return f"{choice.rule}: {', '.join(choice.chain) or 'none'}"
+def _way(decision: Decision) -> str:
+    return f"{decision.rule}: {', '.join(decision.chain) or 'none'}"
 
 
 def _complain(private: _Found) -> None:

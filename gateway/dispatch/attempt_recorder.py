@@ -1,4 +1,4 @@
-"""The layer that notes every try in the request's trail."""
+"""The layer that notes every try in the request's attempt log."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ class AttemptRecorder:
         """Yield the inner answer."""
         turn = attempt.turn
         started_s = self._clock.monotonic_s()
-        span = turn.trail.span.attempt(
+        span = turn.attempt_log.span.attempt(
             AttemptStart(
                 model=turn.model,
                 spec=turn.spec,
@@ -55,7 +55,7 @@ class AttemptRecorder:
             raise
         finally:
             outcome, reason = outcome_of(failure)
-            noted = turn.trail.add(
+            noted = turn.attempt_log.add(
                 turn.model,
                 outcome,
                 reason,

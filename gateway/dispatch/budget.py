@@ -122,7 +122,7 @@ class BudgetLayer:
         turn = attempt.turn
         worst_usd_nanos = worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
         _check_callers_limit(turn, worst_usd_nanos)
-        with turn.trail.open_call(worst_usd_nanos):
+        with turn.attempt_log.open_call(worst_usd_nanos):
             reservation_id = await self._open(turn, worst_usd_nanos)
             failure: BaseException | None = None
             try:
@@ -229,5 +229,5 @@ def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:
     limit_usd_nanos = turn.request.hints.max_cost_usd_nanos
     if limit_usd_nanos is None or worst_usd_nanos == 0:
         return
-    if turn.trail.cost_usd_nanos + turn.trail.open_usd_nanos + worst_usd_nanos > limit_usd_nanos:
+    if turn.attempt_log.cost_usd_nanos + turn.attempt_log.open_usd_nanos + worst_usd_nanos > limit_usd_nanos:
         raise BudgetExhausted(turn.model, budget=CALLERS_LIMIT)

@@ -1,6 +1,6 @@
 """Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
 
-Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(backend)))))))))
+`dispatcher.py` lists the layers below.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -13,7 +13,7 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.failure_summary import degraded_reason, not_degraded
 from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.layer import Target
-from gateway.dispatch.recovery import Judge, SentText, StreamSplicer, continuation
+from gateway.dispatch.recovery import PrivacyCheck, SentText, StreamSplicer, continuation
 from gateway.dispatch.time_limit import is_over
 from gateway.errors import (
     AttemptError,
@@ -41,9 +41,9 @@ class DispatchRequest:
     deadline: Deadline
     """The caller's, less the reserve for the reply."""
     is_streamed: bool
-    trail: AttemptLog
+    attempt_log: AttemptLog
     """Where every try is noted."""
-    judge: Judge | None = None
+    privacy_check: PrivacyCheck | None = None
     """Says how private a request is that holds what was already answered; without one none is sent."""
 
 
@@ -52,7 +52,7 @@ class _ChainRun:
     """Where one request stands on its way along the chain."""
 
     order: DispatchRequest
-    trail: AttemptLog
+    attempt_log: AttemptLog
     told: SentText = field(default_factory=SentText)
     engine_died: bool = False
     was_begun: bool = False
@@ -80,7 +80,7 @@ class Chain:
 
     async def __call__(self, order: DispatchRequest, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        walk = _ChainRun(order=order, trail=order.trail)
+        walk = _ChainRun(order=order, attempt_log=order.attempt_log)
         turns = self._turns(walk)
         for turn in turns:
             try:
@@ -103,10 +103,10 @@ class Chain:
         for index, model in enumerate(chain):
             if is_over(order.deadline, self._clock):
                 for name in chain[index:]:
-                    walk.trail.refuse(name, Reason.DEADLINE)
+                    walk.attempt_log.refuse(name, Reason.DEADLINE)
                 break
             if self._is_shut_out(model, walk):
-                walk.trail.refuse(model, Reason.ENGINE_DOWN)
+                walk.attempt_log.refuse(model, Reason.ENGINE_DOWN)
                 continue
             follows = any(not self._is_shut_out(name, walk) for name in chain[index + 1 :])
             yield self._turn(model, walk, is_last=not follows and not walk.doubts, may_escalate=follows)
@@ -114,7 +114,7 @@ class Chain:
             if not is_over(order.deadline, self._clock) and not self._is_shut_out(model, walk):
                 yield self._turn(model, walk, is_last=True, may_escalate=False)
         if chain and is_over(order.deadline, self._clock):
-            raise DeadlinePassed("the deadline passed before an answer", attempts=walk.trail.attempts)
+            raise DeadlinePassed("the deadline passed before an answer", attempts=walk.attempt_log.attempts)
 
     def _turn(self, model: str, walk: _ChainRun, *, is_last: bool, may_escalate: bool) -> Target:
         order = walk.order
@@ -128,7 +128,7 @@ class Chain:
             may_escalate=may_escalate and not walk.told.parts,
             is_streamed=order.is_streamed,
             deadline=order.deadline,
-            trail=walk.trail,
+            attempt_log=walk.attempt_log,
         )
 
     def _is_shut_out(self, model: str, walk: _ChainRun) -> bool:
@@ -155,9 +155,9 @@ class Chain:
 
     async def _continued(self, turn: Target, walk: _ChainRun) -> Target | None:
         order = walk.order
-        if not walk.resumes or order.judge is None:
+        if not walk.resumes or order.privacy_check is None:
             return None
-        return await continuation(turn, walk.told, decision=order.decision, judge=order.judge)
+        return await continuation(turn, walk.told, decision=order.decision, privacy_check=order.privacy_check)
 
     async def _answer(
         self, asked: Target, turns: Iterator[Target], walk: _ChainRun
@@ -182,14 +182,15 @@ class Chain:
         if last is None:
             raise StreamTruncated(turn.model, "the answer ended before it began")
         yield Answer(
+            decision=walk.order.decision,
             text=joint.text,
             finish_reason=last.finish_reason,
             usage=usage,
             route=turn.spec.route,
             model=turn.model,
             degraded=None,
-            cost_usd_nanos=walk.trail.cost_usd_nanos,
-            attempts=walk.trail.attempts,
+            cost_usd_nanos=walk.attempt_log.cost_usd_nanos,
+            attempts=walk.attempt_log.attempts,
         )
 
     def _may_be_hedged(self, asked: Target, walk: _ChainRun) -> bool:
@@ -214,7 +215,7 @@ class Chain:
         if heals_s is not None:
             walk.heals_s[error.model] = heals_s
         if not self._may_go_on(error, walk):
-            error.attempts = walk.trail.attempts
+            error.attempts = walk.attempt_log.attempts
             raise error
         if is_over(walk.order.deadline, self._clock):
             return
@@ -236,7 +237,7 @@ class Chain:
         causes = [walk.causes.get(model) for model in walk.order.decision.chain]
         refusals = [cause for cause in causes if isinstance(cause, BackendInvalid)]
         if refusals and len(refusals) == len(causes) and not walk.was_begun:
-            refusals[-1].attempts = walk.trail.attempts
+            refusals[-1].attempts = walk.attempt_log.attempts
             raise refusals[-1]
 
     def _canned(self, walk: _ChainRun) -> Iterator[StreamEvent]:
@@ -246,15 +247,15 @@ class Chain:
         """
         self._check_request(walk)
         order = walk.order
-        reason = degraded_reason(walk.trail.attempts, order.decision.refused)
+        reason = degraded_reason(walk.attempt_log.attempts, order.decision.refused)
         retry_after_s = min(walk.heals_s.values(), default=None)
         if not order.request.hints.allow_degraded:
             if walk.told.void_reason is not None:
-                raise self._truncated(walk.trail.attempts[-1].model, walk)
+                raise self._truncated(walk.attempt_log.attempts[-1].model, walk)
             raise not_degraded(
                 reason,
                 order.decision,
-                walk.trail.attempts,
+                walk.attempt_log.attempts,
                 causes=tuple(walk.causes.values()),
                 retry_after_s=retry_after_s,
             )
@@ -268,17 +269,18 @@ class Chain:
         )
         reply = choose_reply(order.policy.replies, occasion)
         yield Answer(
+            decision=order.decision,
             text=text_of(reply, occasion),
             finish_reason=None,
             usage=None,
             route=Route.CANNED,
             model="",
             degraded=Degraded(reason=reason, canned_id=reply.id, retry_after_s=retry_after_s),
-            cost_usd_nanos=walk.trail.cost_usd_nanos,
-            attempts=walk.trail.attempts,
+            cost_usd_nanos=walk.attempt_log.cost_usd_nanos,
+            attempts=walk.attempt_log.attempts,
         )
 
     def _truncated(self, model: str, walk: _ChainRun) -> StreamTruncated:
         error = StreamTruncated(model, "the answer was cut after it had begun, and nothing stands in for it")
-        error.attempts = walk.trail.attempts
+        error.attempts = walk.attempt_log.attempts
         return error

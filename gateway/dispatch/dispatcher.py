@@ -2,23 +2,25 @@
 
 The layers, from the outside in:
 
-    Canned(Chain(Hedge(Retry(Recorded(Limited(Guarded(Reserve(Within(Confident(backend))))))))))
+    Chain(Hedge(UnmaskLayer(Retry(AttemptRecorder(ConcurrencyLayer(BreakerLayer(BudgetLayer(
+        TimeLimit(ConfidenceGuard(backend)))))))))
 
 * Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
-  `recovery.py`); when none is left, it ends with the canned reply or an error (`ending.py`).
+  `recovery.py`); when none is left, it ends with the canned reply or an error (`failure_summary.py`).
 * Hedge asks the next model beside one that is slow to begin, where the policy says so (`hedge.py`).
 * Retry tries the same model again where it may heal (`retry.py`).
-* Recorded notes every try in the trail (`record.py`, `trail.py`).
-* Limited waits for a place at a model that has a bound (`limited.py`, `fair_gate.py`), as the whole
-  process has.
-* Guarded asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
-* Reserve holds the worst case in the ledger, and settles it (`reserve.py`): a refused reservation is no
+* UnmaskLayer puts masked values back into the answer (`unmask.py`).
+* AttemptRecorder notes every try in the attempt log (`attempt_recorder.py`, `attempt_log.py`).
+* ConcurrencyLayer waits for a slot at a model that has a bound (`concurrency.py`, `fair_queue.py`), as the
+  whole process has.
+* BreakerLayer asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
+* BudgetLayer holds the worst case in the ledger, and settles it (`budget.py`): a refused reservation is no
   news to the breaker, since no call was made.
-* Within calls the backend and bounds its time (`deadline.py`).
-* Confident holds back the first tokens of a model that may be unsure (`backends/confident.py`).
+* TimeLimit calls the backend and bounds its time (`time_limit.py`).
+* ConfidenceGuard holds back the first tokens of a model that may be unsure (`backends/confident.py`).
 
 A unary call is a stream of one chunk, so there is one path, not two. What no caller waits for
-(`generate_beside`) goes through the same layers but for Limited, so that it takes nobody's place.
+(`generate_background`) goes through the same layers but for ConcurrencyLayer, so that it takes nobody's slot.
 """
 
 import random
@@ -39,7 +41,7 @@ from gateway.dispatch.cooldowns import Cooldowns
 from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.latency import LatencyTracker, foreseen_s
 from gateway.dispatch.layer import Layer, most_tokens
-from gateway.dispatch.recovery import Judge
+from gateway.dispatch.recovery import PrivacyCheck
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.time_limit import TimeLimit
@@ -132,7 +134,7 @@ class Dispatcher:
             return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
         self._chain = chain(ConcurrencyLayer(guarded, gates=vitals.gates, clock=clock))
-        self._chain_beside = chain(guarded)
+        self._background_chain = chain(guarded)
 
     async def generate(
         self,
@@ -141,26 +143,34 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: AttemptLog | None = None,
+        attempt_log: AttemptLog | None = None,
     ) -> Answer:
-        """Return one model's whole answer, or the canned reply; every try is noted in `trail`.
+        """Return one model's whole answer, or the canned reply; every try is noted in `attempt_log`.
 
         Raises DeadlinePassed, NotDegraded, or the error of a model that blames the request, with `attempts`.
         """
-        events = self._dispatch(
-            request, decision, policy=policy, deadline=deadline, trail=trail, is_streamed=False
+        events = self.stream(
+            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
         )
         return await _answer_of(events)
 
-    async def generate_beside(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: AttemptLog
+    async def generate_background(
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        attempt_log: AttemptLog,
     ) -> Answer:
-        """Return the answer to what no caller waits for, as `generate` does, in no place of a caller.
+        """Return the answer to what no caller waits for, as `generate` does, in no slot of a caller.
 
-        Whoever asks has to look whether the model `is_wanted`, and to give way then.
+        Whoever asks has to look whether the model `has_demand`, and to give way then.
         """
-        order = self._order(request, decision, policy=policy, deadline=deadline, trail=trail)
-        return await _answer_of(self._chain_beside(order))
+        order = self._order(
+            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
+        )
+        return await _answer_of(self._background_chain(order))
 
     def stream(
         self,
@@ -169,30 +179,37 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: AttemptLog | None = None,
-        judge: Judge | None = None,
+        attempt_log: AttemptLog | None = None,
+        privacy_check: PrivacyCheck | None = None,
+        is_streamed: bool = True,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
 
         Raises as `generate` does, and StreamTruncated. Close it to cancel: the backend is stopped and the
-        ledger settled before `aclose` returns. `judge` scores the text so far before a model is given it.
+        ledger settled before `aclose` returns. `privacy_check` scores the text so far before a model is given
+        it. A caller that is not `is_streamed` gets the Answer alone.
         """
         return self._dispatch(
             request,
             decision,
             policy=policy,
             deadline=deadline,
-            trail=trail,
-            judge=judge,
-            is_streamed=True,
+            attempt_log=attempt_log,
+            privacy_check=privacy_check,
+            is_streamed=is_streamed,
         )
 
-    def place(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
-        """Hold a tenant's place in this process while the block runs; raises Overloaded.
+    def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
+        """Hold a slot of a tenant in this process while the block runs; raises Overloaded.
 
         Whoever serves a caller holds one from before the request is checked and scored until its end.
         """
         return self._gates.request(tenant, policy, before_reply(deadline))
+
+    def refresh_forecasts(self) -> None:
+        """Have models whose latest word of their queue is old asked anew; returns immediately."""
+        for each in self._foreseeing.values():
+            each.refresh_forecast()
 
     def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
@@ -202,16 +219,16 @@ class Dispatcher:
         """Return the models that have nothing to do, as far as this process knows."""
         return frozenset(name for name, each in self._foreseeing.items() if each.is_idle)
 
-    async def is_wanted(self, model: str, *, beside: int) -> bool:
-        """Say whether others want a model that has `beside` requests of the asker; raises BackendError.
+    async def has_demand(self, model: str, *, own: int) -> bool:
+        """Say whether others want a model that has `own` requests of the asker; raises BackendError.
 
-        They wait for a place in this process, have all places of the model, are at work in its engine, or
+        They wait for a slot in this process, have all slots of the model, are at work in its engine, or
         wait because it asked for a pause.
         """
         if self._gates.is_full(model) or self._pauses.remaining_s(model) > 0:
             return True
         shared = self._shared.get(model)
-        return shared is not None and await shared.has_work(beside=beside)
+        return shared is not None and await shared.has_work(own=own)
 
     def _finish_s(self, model: str, request: Request, spec: ModelSpec) -> float:
         max_tokens = most_tokens(request, spec)
@@ -235,17 +252,17 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: AttemptLog | None,
+        attempt_log: AttemptLog | None,
         is_streamed: bool,
-        judge: Judge | None = None,
+        privacy_check: PrivacyCheck | None,
     ) -> AsyncGenerator[StreamEvent, None]:
         order = self._order(
             request,
             decision,
             policy=policy,
             deadline=deadline,
-            trail=trail,
-            judge=judge,
+            attempt_log=attempt_log,
+            privacy_check=privacy_check,
             is_streamed=is_streamed,
         )
         with self._retry_budget.request():
@@ -260,9 +277,9 @@ class Dispatcher:
         *,
         policy: Policy,
         deadline: Deadline,
-        trail: AttemptLog | None,
-        is_streamed: bool = False,
-        judge: Judge | None = None,
+        attempt_log: AttemptLog | None,
+        is_streamed: bool,
+        privacy_check: PrivacyCheck | None = None,
     ) -> DispatchRequest:
         if decision.policy_hash != policy.hash:
             raise NotPermitted("a request goes on under the policy that it was decided under")
@@ -272,8 +289,8 @@ class Dispatcher:
             policy=policy,
             deadline=before_reply(deadline),
             is_streamed=is_streamed,
-            trail=trail or AttemptLog(self._clock),
-            judge=judge,
+            attempt_log=attempt_log or AttemptLog(self._clock),
+            privacy_check=privacy_check,
         )
 
 

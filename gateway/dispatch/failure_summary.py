@@ -76,10 +76,10 @@ def not_degraded(
 
 def _late(decision: Decision) -> list[str]:
     """Say of each model that time kept out what was expected of it, and what the caller gave."""
-    case = decision.case
+    state = decision.state
     return [
-        f"{refusal.model}: an answer is expected to take {case.finish_s[refusal.model]:.3g} s, "
-        f"and has {case.facts.deadline_s:.3g} s"
+        f"{refusal.model}: an answer is expected to take {state.finish_s[refusal.model]:.3g} s, "
+        f"and has {state.deadline_s:.3g} s"
         for refusal in decision.refused
-        if case is not None and refusal.reason is Reason.DEADLINE
+        if state is not None and refusal.reason is Reason.DEADLINE
     ]

@@ -98,7 +98,10 @@ class Hedge:
         with self._retry_budget.ticket() as ticket:
 
             def second() -> Target | None:
-                return rival() if ticket.take() else None
+                if not ticket.has_room:
+                    return None
+                ticket.take()
+                return rival()
 
             try:
                 winner, first = await self._race(turn, legs, after_s=after_s, rival=second, consider=consider)

@@ -27,7 +27,7 @@ class Target:
     is_streamed: bool
     deadline: Deadline
     """When dispatch must be over: the caller's deadline less the reserve for the reply."""
-    trail: AttemptLog
+    attempt_log: AttemptLog
     permit: EgressPermit | None = None
     """Routing's leave for a cloud model; handed on, never made here."""
     continue_final_message: bool = False

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gateway.dispatch.layer import Target
-from gateway.routing import begun_request, permit_continuation
+from gateway.routing import continuation_request, permit_continuation
 from gateway.types import Chunk, Decision, Delta, PrivacyAssessment, Reason, Request, Restart, StreamEvent
 
-Judge = Callable[[Request], Awaitable[PrivacyAssessment]]
+PrivacyCheck = Callable[[Request], Awaitable[PrivacyAssessment]]
 """Says how private a request is; one that has no answer says restricted."""
 
 
@@ -101,7 +101,9 @@ class StreamSplicer:
         return self.text
 
 
-async def continuation(turn: Target, told: SentText, *, decision: Decision, judge: Judge) -> Target | None:
+async def continuation(
+    turn: Target, told: SentText, *, decision: Decision, privacy_check: PrivacyCheck
+) -> Target | None:
     """Return the turn in which the model goes on from what was sent; None where it cannot or may not.
 
     A grammar would begin anew in the middle of a JSON text, so that is asked for whole. Each piece that was
@@ -111,9 +113,9 @@ async def continuation(turn: Target, told: SentText, *, decision: Decision, judg
     request = turn.request
     if not turn.spec.prefill or left_tokens < 1 or request.config.json_schema is not None:
         return None
-    begun = begun_request(request, text=told.text, max_tokens=left_tokens)
+    begun = continuation_request(request, text=told.text, max_tokens=left_tokens)
     leave = permit_continuation(
-        begun, model=turn.model, privacy=await judge(begun), decision=decision, policy=turn.policy
+        begun, model=turn.model, privacy=await privacy_check(begun), decision=decision, policy=turn.policy
     )
     if leave is None:
         return None

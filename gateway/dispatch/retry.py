@@ -6,6 +6,7 @@ tenacity runs the loop; what it asks are the small functions below.
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import NoReturn
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
@@ -82,20 +83,25 @@ class Retry:
                 backoff_s(state.attempt_number, resilience.backoff_s, self._rng), _retry_after_s(state)
             )
 
-        def must_stop(state: RetryCallState) -> bool:
+        def may_retry(state: RetryCallState) -> bool:
             return (
-                state.attempt_number >= resilience.attempts
-                or not self._may_wait(turn, _retry_after_s(state), state.upcoming_sleep)
-                or self._breakers.is_open(turn.model)
-                or not self._has_retry_budget(turn, ticket)
+                state.attempt_number < resilience.attempts
+                and self._may_wait(turn, _retry_after_s(state), state.upcoming_sleep)
+                and not self._breakers.is_open(turn.model)
             )
+
+        def give_up(state: RetryCallState) -> NoReturn:
+            if may_retry(state):  # So it is the budget of the process that has no room.
+                turn.attempt_log.refuse(turn.model, Reason.RETRY_BUDGET)
+            raise _failure(state)
 
         return AsyncRetrying(
             retry=retry_if_exception(is_worth_retrying),
             wait=wait_s,
-            stop=must_stop,
+            stop=lambda state: not (may_retry(state) and ticket.has_room),
+            before_sleep=lambda _: ticket.take(),
             sleep=lambda wait_s: self._pause(turn, wait_s),
-            reraise=True,
+            retry_error_callback=give_up,
         )
 
     def _may_wait(self, turn: Target, asked_s: float, wait_s: float) -> bool:
@@ -103,25 +109,26 @@ class Retry:
         is_short = asked_s <= turn.policy.resilience.backoff_s.max
         return (is_short or turn.is_last) and wait_s < turn.deadline.remaining_s(self._clock)
 
-    def _has_retry_budget(self, turn: Target, ticket: RetryTicket) -> bool:
-        if ticket.take():
-            return True
-        turn.trail.refuse(turn.model, Reason.RETRY_BUDGET)
-        return False
-
     async def _wait_until_allowed(self, turn: Target) -> None:
         while (wait_s := self._pauses.remaining_s(turn.model)) > 0:
             if not self._may_wait(turn, wait_s, wait_s):
-                turn.trail.refuse(turn.model, Reason.RATE_LIMITED)
+                turn.attempt_log.refuse(turn.model, Reason.RATE_LIMITED)
                 raise ModelPaused(turn.model, "it asked for a pause", retry_after_s=wait_s)
             await self._pause(turn, wait_s)
 
     async def _pause(self, turn: Target, wait_s: float) -> None:
-        turn.trail.paused_s += wait_s
+        turn.attempt_log.paused_s += wait_s
         await self._clock.sleep(wait_s)
 
 
 def _retry_after_s(state: RetryCallState) -> float:
     """Return the seconds that the error of the last try asked to wait."""
-    error = state.outcome.exception() if state.outcome else None
+    error = _failure(state)
     return (error.retry_after_s or 0.0) if isinstance(error, AttemptError) else 0.0
+
+
+def _failure(state: RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    if error is None:
+        raise RuntimeError("only a try that failed is considered")
+    return error

@@ -30,14 +30,16 @@ class RetryTicket:
         self._budget = budget
         self._is_taken = False
 
-    def take(self) -> bool:
-        """Say whether the turn may retry once more, and from then on count it."""
-        if not self._budget.has_room(besides=int(self._is_taken)):
-            return False
+    @property
+    def has_room(self) -> bool:
+        """Whether the turn may retry once more."""
+        return self._budget.has_room(besides=int(self._is_taken))
+
+    def take(self) -> None:
+        """Count one retry more of the turn; only if it `has_room`."""
         self._budget.retrying += not self._is_taken
         self._is_taken = True
-        self._budget.note_retry()
-        return True
+        self._budget.record_retry()
 
     def give_back(self) -> None:
         """Stop counting the turn."""
@@ -59,14 +61,15 @@ class RetryBudget:
         """Say whether one turn may retry, `besides` of those that are counted."""
         # A share of what is in flight alone is no share of all: requests that wait long, for a model that
         # asked for a pause say, make room for many short retries.
-        self._now()
-        requests = sum(second.requests for second in self._lately)
-        retries = sum(second.retries for second in self._lately)
+        oldest = int(self._clock.monotonic_s()) - LATELY_S
+        lately = [second for second in self._lately if second.at > oldest]
+        requests = sum(second.requests for second in lately)
+        retries = sum(second.retries for second in lately)
         return self.retrying - besides < max(FLOOR, int(SHARE * self.in_flight)) and retries < max(
             FLOOR * LATELY_S, int(SHARE * requests)
         )
 
-    def note_retry(self) -> None:
+    def record_retry(self) -> None:
         """Count a retry."""
         self._now().retries += 1
 

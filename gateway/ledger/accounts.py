@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
 from gateway.ledger.states import KEPT_S
-from gateway.policy.model import Budget
+from gateway.policy.model import Budget, Policy
 
 KEPT_WINDOWS = 7
 """How many lengths of its window an account is kept after the window, but at least KEPT_S."""
@@ -41,6 +41,12 @@ class Account:
         window_s = self.resets_at_unix_s - self.begins_at_unix_s
         return self.resets_at_unix_s + max(KEPT_S, KEPT_WINDOWS * window_s)
 
+    @property
+    def scored_limit_usd_nanos(self) -> int:
+        """What routing takes for the limit."""
+        soft = self.soft_limit_usd_nanos
+        return self.limit_usd_nanos if soft is None else soft
+
     def passed(self, unix_s: float) -> float:
         """Return the share of the window that has passed at `unix_s`."""
         return (unix_s - self.begins_at_unix_s) / (self.resets_at_unix_s - self.begins_at_unix_s)
@@ -56,6 +62,19 @@ class Totals:
     """Charged in full because nobody knows what was billed."""
     held_usd_nanos: int
     """Reserved by calls that are not over."""
+
+
+def accounts_of(
+    policy: Policy, *, tenant: str, labels: Mapping[str, str], unix_s: float
+) -> tuple[Account, ...]:
+    """Return the accounts that a request may count against, whichever priced model answers it."""
+    found = {
+        account.key: account
+        for name, spec in policy.models.items()
+        if spec.price is not None
+        for account in accounts_for(policy.budgets, tenant=tenant, labels=labels, model=name, unix_s=unix_s)
+    }
+    return tuple(found.values())
 
 
 def accounts_for(

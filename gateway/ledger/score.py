@@ -1,6 +1,18 @@
 """How much of the tightest budget is gone, and whether that is too soon: `budget` and `budget.plan`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from gateway.ledger.accounts import Account
+
+
+def score_accounts(
+    accounts: Sequence[Account], spent_and_limits: Sequence[tuple[int, int]], *, unix_s: float
+) -> tuple[float, float]:
+    """Return `budget` and `budget.plan` at `unix_s`, by what is gone of each account."""
+    plan = score_plan(
+        (*each, account.passed(unix_s)) for each, account in zip(spent_and_limits, accounts, strict=True)
+    )
+    return score_budget(spent_and_limits), plan
 
 
 def score_budget(spent_and_limits: Iterable[tuple[int, int]]) -> float:

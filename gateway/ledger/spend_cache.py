@@ -56,7 +56,7 @@ class SpendCache:
                 self._seen.move_to_end(account.key)
         return tuple(
             (limit if spent is None else spent, limit)
-            for spent, limit in ((known[account.key], _scored_limit(account)) for account in accounts)
+            for spent, limit in ((known[account.key], account.scored_limit_usd_nanos) for account in accounts)
         )
 
     async def recent(self, budgets: Sequence[Budget]) -> Sequence[tuple[Account, int]]:
@@ -95,8 +95,3 @@ class SpendCache:
             return await self._ledger.spent(accounts)
         except LedgerUnavailable:
             return [None] * len(accounts)
-
-
-def _scored_limit(account: Account) -> int:
-    soft = account.soft_limit_usd_nanos
-    return account.limit_usd_nanos if soft is None else soft

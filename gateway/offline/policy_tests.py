@@ -1,16 +1,14 @@
 """Runs the tests that stand in a policy: each prompt is scored and routed in this process."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.complexity.complexity import score_complexity
 from gateway.offline.batch import StillClock
+from gateway.pipeline.assessor import Assessor
 from gateway.policy.model import Policy
 from gateway.policy.policy_tests import PolicyTest
-from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masker
-from gateway.routing import RoutingState, decide
-from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role, Scores
+from gateway.routing import Decider
+from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role, RoutingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +23,9 @@ class Verdict:
 
 def run_tests(policy: Policy) -> Iterator[Verdict]:
     """Yield a verdict for each test, in order; detectors have no time limit, so all machines agree."""
-    clock = StillClock()
-    scorer, masker = PrivacyScorer(policy.privacy, clock=clock), Masker(policy, clock=clock)
+    assessor, decider = Assessor(policy, clock=StillClock()), Decider(policy)
     for index, test in enumerate(policy.tests):
-        decision = _decided(test, policy, scorer, masker)
+        decision = _decided(test, policy, assessor, decider)
         yield Verdict(
             index=index,
             line=policy.source.lines.get(("tests", index), 1),
@@ -37,7 +34,7 @@ def run_tests(policy: Policy) -> Iterator[Verdict]:
         )
 
 
-def _decided(test: PolicyTest, policy: Policy, scorer: PrivacyScorer, masker: Masker) -> Decision:
+def _decided(test: PolicyTest, policy: Policy, assessor: Assessor, decider: Decider) -> Decision:
     state, hint = test.state, test.hints.privacy_class
     request = Request(
         request_id="test",
@@ -46,21 +43,15 @@ def _decided(test: PolicyTest, policy: Policy, scorer: PrivacyScorer, masker: Ma
         hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
         labels=test.labels,
     )
-    privacy = scorer.score(request)
-    complexity = state.complexity
-    if complexity is None:
-        complexity = score_complexity(request.messages, policy.scorer)
-    return decide(
-        request,
-        scores=Scores(complexity=complexity, privacy=privacy.score, budget=state.budget),
-        privacy=privacy,
-        policy=policy,
-        view=RoutingState(
-            deadline_s=state.deadline_s or policy.resilience.deadline_s.default,
-            budget_plan=state.budget_plan,
-        ),
-        masked=masker.masked(request, privacy),
+    assessed = assessor.assess(request)
+    if state.complexity is not None:
+        assessed = replace(assessed, complexity=state.complexity)
+    now = RoutingState(
+        deadline_s=state.deadline_s or policy.resilience.deadline_s.default,
+        budget=state.budget,
+        budget_plan=state.budget_plan,
     )
+    return decider.decide(assessed, now)
 
 
 def _problems(test: PolicyTest, decision: Decision) -> Iterator[str]:

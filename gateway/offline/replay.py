@@ -8,59 +8,65 @@ from gateway.ledger.money import cost_usd_nanos
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy.classify import class_of, scale_of, score_of
 from gateway.records.codec import DecisionRecord
-from gateway.routing import ChainSelection, choose
-from gateway.types import PrivacyClass, RoutingInput
+from gateway.routing import Decider
+from gateway.types import Decision, PrivacyClass, RoutingInput
 
 
-def case_under(case: RoutingInput, before: Policy, after: Policy) -> RoutingInput:
-    """Return a case as the scorers of another policy judge it, by what was counted and found.
+def input_under(recorded: RoutingInput, before: Policy, after: Policy) -> RoutingInput:
+    """Return a recorded input as the scorers of another policy see it, by what was counted and found.
 
-    What could not be judged stays as it is. A model whose mask grew may get what it would mask, since nobody
+    What could not be scored stays as it is. A model whose mask grew may get what it would mask, since nobody
     can look at the text again; one whose mask shrank gets nothing masked.
     """
-    if case.features and before.scorer != after.scorer:
-        complexity = complexity_of(case.features, after.scorer)
-        case = replace(case, facts=replace(case.facts, complexity=complexity))
-    if case.evidence is None:
-        return case
+    routing_input = recorded
+    if recorded.features and before.scorer != after.scorer:
+        routing_input = replace(routing_input, complexity=complexity_of(recorded.features, after.scorer))
+    if recorded.evidence is None:
+        return routing_input
     scale = scale_of(after.privacy)
-    score = score_of(case.evidence, scale)
-    class_, _ = class_of(score, case.evidence, scale, case.hint)
-    found = tuple(
-        sorted(kind for kind, each in case.evidence.items() if each.highest >= after.privacy.report_at)
+    score = score_of(recorded.evidence, scale)
+    class_, reason = class_of(score, recorded.evidence, scale, recorded.hint)
+    found = sorted(
+        kind for kind, each in recorded.evidence.items() if each.highest >= after.privacy.report_at
     )
-    facts = replace(case.facts, privacy=score, privacy_class=class_, findings=found)
-    return replace(case, facts=facts, masked_classes=dict(_masked(case, before, after)))
+    return replace(
+        routing_input,
+        privacy=score,
+        privacy_class=class_,
+        privacy_reason=reason,
+        findings=tuple(found),
+        masked_classes=dict(_masked(recorded, before, after)),
+    )
 
 
-def _masked(case: RoutingInput, before: Policy, after: Policy) -> Iterator[tuple[str, PrivacyClass]]:
+def _masked(recorded: RoutingInput, before: Policy, after: Policy) -> Iterator[tuple[str, PrivacyClass]]:
     for name, spec in after.models.items():
         was = before.models[name].masked_types if name in before.models else frozenset()
-        if spec.masked_types == was and name in case.masked_classes:
-            yield name, case.masked_classes[name]
-        elif spec.masked_types - was and not spec.masked_types.isdisjoint(case.evidence or ()):
+        if spec.masked_types == was and name in recorded.masked_classes:
+            yield name, recorded.masked_classes[name]
+        elif spec.masked_types - was and not spec.masked_types.isdisjoint(recorded.evidence or ()):
             yield name, PrivacyClass.PUBLIC
 
 
 def not_reproduced(recorded: DecisionRecord, policy: Policy) -> list[str]:
     """Return what the policy would decide otherwise than it did, field by field."""
-    case = recorded.case
+    was = recorded.routing_input
     said = []
-    if case.features and (complexity := complexity_of(case.features, policy.scorer)) != case.facts.complexity:
-        said.append(f"complexity {case.facts.complexity!r}, now {complexity!r}")
-    if case.evidence is not None:
+    if was.features and (complexity := complexity_of(was.features, policy.scorer)) != was.complexity:
+        said.append(f"complexity {was.complexity!r}, now {complexity!r}")
+    if was.evidence is not None:
         scale = scale_of(policy.privacy)
-        score = score_of(case.evidence, scale)
-        class_, _ = class_of(score, case.evidence, scale, case.hint)
-        if score != case.facts.privacy:
-            said.append(f"privacy {case.facts.privacy!r}, now {score!r}")
-        if class_ != case.facts.privacy_class:
-            said.append(f"class {case.facts.privacy_class.name}, now {class_.name}")
-    choice = choose(case, policy)
+        score = score_of(was.evidence, scale)
+        class_, _ = class_of(score, was.evidence, scale, was.hint)
+        if score != was.privacy:
+            said.append(f"privacy {was.privacy!r}, now {score!r}")
+        if class_ != was.privacy_class:
+            said.append(f"class {was.privacy_class.name}, now {class_.name}")
+    again = Decider(policy).decide(was, recorded.state)
     for name in ("rule", "rule_errors", "chain", "refused"):
-        was, now = getattr(recorded, name), getattr(choice, name)
-        if was != now:
-            said.append(f"{name} {_shown(was)}, now {_shown(now)}")
+        before, after = getattr(recorded, name), getattr(again, name)
+        if before != after:
+            said.append(f"{name} {_shown(before)}, now {_shown(after)}")
     return said
 
 
@@ -74,8 +80,8 @@ def _shown(value: object) -> str:
 class Difference:
     """What another policy makes of a recorded request."""
 
-    before: ChainSelection
-    after: ChainSelection
+    before: Decision
+    after: Decision
     privacy_class: PrivacyClass
     """The higher of what both say."""
     cost_before_usd_nanos: int
@@ -93,12 +99,14 @@ class Difference:
 
 def difference(recorded: DecisionRecord, old: Policy, new: Policy) -> Difference:
     """Return what both policies make of a recorded request."""
-    was, now = case_under(recorded.case, old, old), case_under(recorded.case, old, new)
-    before, after = choose(was, old), choose(now, new)
+    before, after = (
+        Decider(policy).decide(input_under(recorded.routing_input, old, policy), recorded.state)
+        for policy in (old, new)
+    )
     is_uncertain = recorded.labels_left_out > 0 and any(reads_labels(policy) for policy in (old, new))
-    class_ = max(was.facts.privacy_class, now.facts.privacy_class)
+    class_ = max(before.privacy_class, after.privacy_class)
     reached = _reaches(before.chain, old)
-    reaches = _reaches(after.chain, new) or (is_uncertain and _may_reach(now.facts.privacy_class, new))
+    reaches = _reaches(after.chain, new) or (is_uncertain and _may_reach(after.privacy_class, new))
     return Difference(
         before=before,
         after=after,
@@ -127,8 +135,8 @@ def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
     )
 
 
-def cost_of_first(recorded: DecisionRecord, choice: ChainSelection, policy: Policy) -> int:
+def cost_of_first(recorded: DecisionRecord, decision: Decision, policy: Policy) -> int:
     """Return what the first model of a chain would have cost, by the tokens that the answer had."""
-    if not choice.chain or recorded.usage is None:
+    if not decision.chain or recorded.usage is None:
         return 0
-    return cost_usd_nanos(policy.models[choice.chain[0]], recorded.usage)
+    return cost_usd_nanos(policy.models[decision.chain[0]], recorded.usage)

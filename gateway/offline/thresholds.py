@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Literal
 
 from gateway.complexity.complexity import complexity_of
-from gateway.offline.replay import case_under, cost_of_first
+from gateway.offline.replay import cost_of_first, input_under
 from gateway.policy.model import Policy
 from gateway.records.codec import DecisionRecord
-from gateway.routing import choose
+from gateway.routing import Decider
 from gateway.types import Route
 
 
@@ -71,15 +71,16 @@ class ThresholdOption:
 
 def fates(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcomes:
     """Return what both policies, which differ in one number, make of a recorded request."""
-    case = case_under(recorded.case, above, above)
-    complexity = complexity_of(case.features, above.scorer) if case.features else case.facts.complexity
-    case = replace(case, facts=replace(case.facts, complexity=complexity))
+    routing_input = input_under(recorded.routing_input, above, above)
+    if routing_input.features:
+        complexity = complexity_of(routing_input.features, above.scorer)
+        routing_input = replace(routing_input, complexity=complexity)
     sides = []
     for policy in (above, below):
-        choice = choose(case, policy)
-        is_cloud = bool(choice.chain) and policy.models[choice.chain[0]].route is Route.CLOUD
-        sides.append(SideOutcome(is_cloud=is_cloud, cost_usd_nanos=cost_of_first(recorded, choice, policy)))
-    return SideOutcomes(complexity=complexity, above=sides[0], below=sides[1])
+        decision = Decider(policy).decide(routing_input, recorded.state)
+        is_cloud = bool(decision.chain) and policy.models[decision.chain[0]].route is Route.CLOUD
+        sides.append(SideOutcome(is_cloud=is_cloud, cost_usd_nanos=cost_of_first(recorded, decision, policy)))
+    return SideOutcomes(complexity=routing_input.complexity, above=sides[0], below=sides[1])
 
 
 def cuts(requests: Iterable[SideOutcomes]) -> list[ThresholdOption]:

@@ -101,7 +101,7 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
             explained += 1
             continue
         one = _judge(record, above, below, has_labels=has_labels)
-        if one.has_features and one.fates.complexity != record.case.facts.complexity:
+        if one.has_features and one.fates.complexity != record.routing_input.complexity:
             rescored.add(record.policy_hash)
         judged.append(one)
     # Where the score decides nothing, it does not matter on which scale it is.
@@ -127,11 +127,11 @@ def _judge(record: DecisionRecord, above: Policy, below: Policy, *, has_labels: 
     return _Judged(
         fates=fates(record, above, below),
         policy_hash=record.policy_hash,
-        has_features=bool(record.case.features),
+        has_features=bool(record.routing_input.features),
         ended_unix_s=record.ended_unix_s,
         has_usage=record.usage is not None and record.route is not Route.CANNED,
         is_of_edge=record.route is Route.LOCAL,
         lacks_labels=has_labels and record.labels_left_out > 0,
         paid_usd_nanos=record.cost_usd_nanos,
-        budget=record.case.facts.budget,
+        budget=record.state.budget,
     )

@@ -4,11 +4,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
-from gateway.pipeline.assessor import Assessment, Assessor
+from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.model import Policy
-from gateway.types import Entities, Request
+from gateway.types import Entities, PrivacyAssessment, Request, RoutingInput
 
 AT_ONCE_BYTES = 1024
 """So much text is scored on the event loop whatever else is: it costs no more than the call itself."""
@@ -18,7 +18,6 @@ MASKED_PASSES = 4
 """How many times a text is scored, at most, where there are models that need a mask."""
 CHECKED_AT_ONCE_BYTES = 16 * 1024
 """A longer schema takes more than a millisecond to check, and waits for its turn at the event loop."""
-_NO_ENTITIES = Entities()
 
 
 class Pool(Protocol):
@@ -62,15 +61,22 @@ class PolicyAssessor:
         return self._elsewhere.share.turn(tenant, deadline)
 
     async def assess(
-        self, request: Request, deadline: Deadline, entities: Entities = _NO_ENTITIES
-    ) -> Assessment:
-        """Score and mask until `deadline`; raises DeadlinePassed and Overloaded for long texts."""
+        self, request: Request, deadline: Deadline, entities: Entities = NO_ENTITIES
+    ) -> RoutingInput:
+        """Score and mask for routing; raises DeadlinePassed and Overloaded for long texts."""
+        return self._assessor.routing_input(request, await self._measure(request, deadline, entities))
+
+    async def check_privacy(self, request: Request, deadline: Deadline) -> PrivacyAssessment:
+        """Say how private a request is; raises as `assess` does."""
+        return (await self._measure(request, deadline, NO_ENTITIES)).privacy
+
+    async def _measure(self, request: Request, deadline: Deadline, entities: Entities) -> Assessment:
         elsewhere, size = self._elsewhere, _scored_bytes(request)
         if elsewhere is None or size <= self._at_once_bytes:
-            return self._assessor.assess(request, entities)
+            return self._assessor.measure(request, entities)
         if size <= self._on_loop_bytes and elsewhere.share.is_free:
             async with elsewhere.share.turn(request.tenant, deadline):
-                return self._assessor.assess(request, entities)
+                return self._assessor.measure(request, entities)
         return await elsewhere.pool.assess(self._policy, request, entities, deadline)
 
 

@@ -1,19 +1,32 @@
-"""What the scorers say of a request under one policy, in the process that asks."""
+"""From a request to what routing looks at of it, under one policy, in the process that asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.complexity.complexity import features_of
-from gateway.domain.masked import Masked
+from gateway.clock import Clock
+from gateway.complexity.complexity import complexity_of, features_of
+from gateway.domain.text.schema_bounds import AT_THE_EDGE
+from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
+from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
-from gateway.types import Entities, PrivacyAssessment, PrivacyClass, Request
+from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.routing import estimate_prompt_tokens
+from gateway.types import (
+    Entities,
+    Masked,
+    PrivacyAssessment,
+    PrivacyClass,
+    Request,
+    RequestTexts,
+    RoutingInput,
+)
 
-_NO_ENTITIES = Entities()
+NO_ENTITIES = Entities()
 
 
 class Assessment(NamedTuple):
-    """The scores of a request's texts, and how models that need a mask would see them."""
+    """What was measured of a request's texts, and how models that need a mask would see them."""
 
     features: tuple[float, ...]
     """What the complexity scorer counted."""
@@ -31,17 +44,44 @@ def unassessed(reason: str) -> Assessment:
 
 
 class Assessor:
-    """Scores and masks the texts of requests under one policy, in the process that calls it."""
+    """Scores and masks requests under one policy; holds nothing of a request."""
 
-    def __init__(self, scorer: PrivacyScorer, masker: Masker) -> None:
-        self._scorer = scorer
-        self._masker = masker
+    def __init__(
+        self, policy: Policy, *, clock: Clock, detectors: Sequence[Detector] = DEFAULT_DETECTORS
+    ) -> None:
+        self._policy = policy
+        self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors)
+        self._masker = Masker(policy, clock=clock, detectors=detectors)
 
-    def assess(self, request: Request, entities: Entities = _NO_ENTITIES) -> Assessment:
-        """Score and mask; raises nothing."""
+    def assess(self, request: Request, entities: Entities = NO_ENTITIES) -> RoutingInput:
+        """Score and mask a request, for routing; raises nothing."""
+        return self.routing_input(request, self.measure(request, entities))
+
+    def measure(self, request: Request, entities: Entities = NO_ENTITIES) -> Assessment:
+        """Score and mask the texts, which is the work; raises nothing."""
         privacy = self._scorer.score(request, entities)
         return Assessment(
             features=features_of(request.messages),
             privacy=privacy,
             masked=self._masker.masked(request, privacy, entities),
+        )
+
+    def routing_input(self, request: Request, measured: Assessment) -> RoutingInput:
+        """Return all that there is to know of a request, wherever its texts were measured."""
+        privacy = measured.privacy
+        return RoutingInput(
+            complexity=complexity_of(measured.features, self._policy.scorer),
+            privacy=privacy.score,
+            privacy_class=privacy.privacy_class,
+            privacy_reason=privacy.reason,
+            findings=tuple(sorted({finding.type for finding in privacy.findings})),
+            tenant=request.tenant,
+            labels=request.labels,
+            prompt_tokens=estimate_prompt_tokens(request),
+            is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
+            masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
+            evidence=privacy.evidence,
+            hint=request.hints.privacy_class,
+            features=measured.features,
+            texts=RequestTexts(request=request, masked=measured.masked, findings=privacy.findings),
         )

@@ -51,10 +51,10 @@ class TenantRates:
     def note(self, report: CallReport) -> None:
         """Count what an answer took beyond the estimate of its prompt."""
         decision, usages = report.decision, [each.usage for each in report.attempts if each.usage is not None]
-        if decision is None or decision.case is None or not usages:
+        if decision is None or decision.routing_input is None or not usages:
             return
         used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
-        self._take(self._tokens, report.tenant, used - decision.case.facts.prompt_tokens)
+        self._take(self._tokens, report.tenant, used - decision.routing_input.prompt_tokens)
 
     def _wait_s(self, buckets: dict[str, _Bucket], tenant: str, per_minute: int | None, needed: int) -> float:
         """Return the seconds until there is room; what is larger than a minute waits for all of it."""

@@ -1,7 +1,13 @@
-"""The way of a request once it is valid: scores, decision, dispatch; knows nothing of the wire."""
+"""The life of a request, the same for every transport: `Pipeline.run` and `Pipeline.stream`.
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+A transport parses, runs and renders. What costs nothing comes first: rates and a slot before any check of the
+request, its check and its scores before any model. Nothing runs on after the deadline.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -10,22 +16,24 @@ from gateway.complexity.complexity import complexity_of, features_of
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.domain.ticket import Fetched
-from gateway.errors import TicketUnknown
-from gateway.ledger.accounts import Account, accounts_for
-from gateway.ledger.score import score_budget, score_plan
+from gateway.errors import DeadlinePassed, RecordsOff, TicketUnknown
+from gateway.ledger.accounts import accounts_of
+from gateway.ledger.score import score_accounts
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
-from gateway.routing import RoutingState, decide
+from gateway.routing import Decider
 from gateway.types import (
     Answer,
     Decision,
+    Delta,
     Entities,
-    PrivacyAssessment,
+    Feedback,
     Request,
-    Scores,
+    RoutingState,
     ShadowDecision,
     StreamEvent,
 )
@@ -33,12 +41,15 @@ from gateway.types import (
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
 
+TakeFeedback = Callable[[Feedback, Policy], float]
+"""Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
+
 
 class Handoffs(Protocol):
     """The people behind the gateway, as the pipeline needs them."""
 
     async def offer(
-        self, request: Request, decision: Decision, answer: Answer, *, section: Handoff, deadline: Deadline
+        self, request: Request, answer: Answer, *, section: Handoff, deadline: Deadline
     ) -> Answer:
         """Return the answer, with a ticket if it is a canned reply for which a person is asked."""
         ...
@@ -48,8 +59,29 @@ class Handoffs(Protocol):
         ...
 
 
+class Mirroring(Protocol):
+    """Who has a share of requests answered a second time, as the pipeline needs it."""
+
+    def drawn(self, request: Request, answer: Answer, policy: Policy) -> Callable[[], None] | None:
+        """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What may be joined to the life of a request; by default nothing is."""
+
+    gates: tuple[Gate, ...] = ()
+    shadow: Shadow | None = None
+    entities: tuple[EntityLookup, ...] = ()
+    handoffs: Handoffs | None = None
+    mirror: Mirroring | None = None
+    take_feedback: TakeFeedback | None = None
+    """None: there are no records to join feedback to, and callers are told so."""
+
+
 class Pipeline:
-    """Scores, decides and dispatches under one policy, and never changes; a new policy is a new pipeline."""
+    """Serves requests under one policy, and never changes; a new policy is a new pipeline."""
 
     def __init__(
         self,
@@ -59,22 +91,66 @@ class Pipeline:
         dispatcher: Dispatcher,
         budgets: SpendCache,
         clock: Clock,
-        shadow: Shadow | None = None,
-        gates: Sequence[Gate] = (),
-        entities: Sequence[EntityLookup] = (),
-        handoffs: Handoffs | None = None,
+        extras: Extras | None = None,
     ) -> None:
         self.policy = policy
-        self._shadow = shadow
-        self._gates = tuple(gates)
-        self._entities = tuple(entities)
-        self._handoffs = handoffs
+        self._decider = Decider(policy)
+        self._extras = extras or Extras()
         self._assessor = assessor
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
         complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
-        self._priced = tuple(name for name, spec in policy.models.items() if spec.price is not None)
+
+    async def run(self, incoming: IncomingRequest, context: CallContext) -> Answer:
+        """Return the whole answer, or the canned reply; raises GatewayError."""
+        async with aclosing(self._live(incoming, context, is_streamed=False)) as events:
+            answers = [event async for event in events if isinstance(event, Answer)]
+        return answers[0]
+
+    def stream(
+        self, incoming: IncomingRequest, context: CallContext
+    ) -> AsyncGenerator[Decision | StreamEvent, None]:
+        """Yield the decision, then the answer as it is made; only an Answer ends it well."""
+        return self._live(incoming, context, is_streamed=True)
+
+    async def explain(self, incoming: IncomingRequest, context: CallContext) -> Decision:
+        """Return the decision, and go no further; raises GatewayError."""
+        async with aclosing(self._live(incoming, context, is_streamed=False)) as events:
+            async for event in events:
+                if isinstance(event, Decision):
+                    return event
+        raise RuntimeError("a request that was not decided raises")
+
+    async def _live(
+        self, incoming: IncomingRequest, context: CallContext, *, is_streamed: bool
+    ) -> AsyncGenerator[Decision | StreamEvent, None]:
+        """Admit, check, decide, ask the shadow, dispatch, offer to people, mirror; and always conclude."""
+        deadline, attempt_log = context.deadline, context.attempt_log
+        summary = CallSummary()
+        try:
+            async with self._admitted(incoming, context):
+                async with self._time_to_decide(deadline):
+                    began_s = attempt_log.elapsed_s
+                    request = await self._check(incoming, context)
+                    entities = await self._find_entities(request, deadline)
+                    decision = await self._decide(request, entities, deadline)
+                    decision_s = attempt_log.elapsed_s - began_s
+                    summary = replace(summary, policy=self.policy, decision=decision, decision_s=decision_s)
+                    shadow = await self._shadow(request, entities, decision, deadline)
+                    summary = replace(summary, shadow=shadow)
+                yield decision
+                async with aclosing(self._dispatch(request, decision, context, is_streamed)) as events:
+                    async for event in events:
+                        if isinstance(event, Delta) and summary.first_text_s is None:
+                            summary = replace(summary, first_text_s=attempt_log.elapsed_s)
+                        elif isinstance(event, Answer):
+                            event = await self._offer_to_people(request, event, deadline)
+                            summary = replace(summary, answer=event)
+                        yield event
+                summary = replace(summary, afterwards=self._mirror(request, summary.answer))
+        finally:
+            context.conclude(summary)
 
     def deadline(self, due: Deadline | None) -> Deadline:
         """Return the deadline of a call whose caller gives up when it is `due`; None: the caller set none."""
@@ -83,127 +159,118 @@ class Pipeline:
             return Deadline.after(bounds.default, self._clock)
         return due.at_most(bounds.max, self._clock)
 
-    def left_s(self, deadline: Deadline) -> float:
-        """Return how long may still be worked on a request before its reply has to leave."""
-        return before_reply(deadline).remaining_s(self._clock)
-
-    def admit(self, tenant: str, prompt_tokens: int) -> None:
-        """Raise GatewayError for a request that is turned away whatever it asks."""
-        for gate in self._gates:
-            gate(tenant, prompt_tokens, self.policy)
-
-    def place(self, tenant: str, deadline: Deadline) -> AbstractAsyncContextManager[None]:
-        """Hold a tenant's place among the requests that are worked on at once; raises Overloaded."""
-        return self._dispatcher.place(tenant, policy=self.policy, deadline=deadline)
-
-    def turn_to_check(
-        self, tenant: str, schema: str, deadline: Deadline
-    ) -> AbstractAsyncContextManager[None]:
-        """Hold a tenant's turn while a schema is checked; raises Overloaded."""
-        return self._assessor.turn_to_check(tenant, schema, deadline)
-
     async def decide(self, request: Request, deadline: Deadline) -> Decision:
         """Score the request and say where it may go; spends nothing, calls no model but that of entities."""
-        entities = await ask_all(self._entities, request, deadline) if self._entities else Entities()
-        features, privacy, masked = await self._assessor.assess(request, deadline, entities)
-        budget, budget_plan = await self._score_budgets(request)
-        scores = Scores(
-            complexity=complexity_of(features, self.policy.scorer), privacy=privacy.score, budget=budget
-        )
-        view = RoutingState(
-            deadline_s=deadline.remaining_s(self._clock),
-            finish_s=self._dispatcher.finish_s(request, policy=self.policy),
-            idle=self._dispatcher.idle(),
-            budget_plan=budget_plan,
-        )
-        return decide(
-            request,
-            scores=scores,
-            privacy=privacy,
-            policy=self.policy,
-            view=view,
-            masked=masked,
-            features=features,
-        )
+        return await self._decide(request, await self._find_entities(request, deadline), deadline)
 
-    async def shadowed(
-        self, request: Request, decision: Decision, deadline: Deadline
-    ) -> ShadowDecision | None:
-        """Return what the policy that only watches would have decided; None without one."""
-        if self._shadow is None:
-            return None
-        return await self._shadow.decide(request, decision, deadline)
-
-    async def generate(
-        self, request: Request, decision: Decision, deadline: Deadline, trail: AttemptLog | None = None
-    ) -> Answer:
-        """Return the answer, or the canned reply; raises GatewayError. Every try is noted in `trail`."""
-        answer = await self._dispatcher.generate(
-            request, decision, policy=self.policy, deadline=deadline, trail=trail
-        )
-        return await self._handed_over(request, decision, answer, deadline)
-
-    async def stream(
-        self, request: Request, decision: Decision, deadline: Deadline, trail: AttemptLog | None = None
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        judge = partial(self._judge, deadline=deadline)
-        events = self._dispatcher.stream(
-            request, decision, policy=self.policy, deadline=deadline, trail=trail, judge=judge
-        )
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answer):
-                    yield await self._handed_over(request, decision, event, deadline)
-                else:
-                    yield event
-
-    async def generate_beside(
-        self, request: Request, decision: Decision, *, policy: Policy, deadline: Deadline, trail: AttemptLog
+    async def generate_background(
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        policy: Policy,
+        deadline: Deadline,
+        attempt_log: AttemptLog,
     ) -> Answer:
         """Answer what no caller waits for, under another policy's budgets and number of tries."""
-        return await self._dispatcher.generate_beside(
-            request, decision, policy=policy, deadline=deadline, trail=trail
+        return await self._dispatcher.generate_background(
+            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log
         )
 
-    async def is_wanted(self, model: str, *, beside: int) -> bool:
-        """Say whether callers want a model that has `beside` requests of the asker; raises BackendError."""
-        return await self._dispatcher.is_wanted(model, beside=beside)
+    async def has_demand(self, model: str, *, own: int) -> bool:
+        """Say whether callers want a model that has `own` requests of the asker; raises BackendError."""
+        return await self._dispatcher.has_demand(model, own=own)
 
     async def fetch_handoff(self, ticket_id: str, *, tenant: str) -> Fetched:
         """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
-        if self._handoffs is None:
+        if self._extras.handoffs is None:
             raise TicketUnknown("no ticket of this tenant has this id, or none any more")
-        return await self._handoffs.fetch(ticket_id, tenant=tenant)
+        return await self._extras.handoffs.fetch(ticket_id, tenant=tenant)
 
-    async def _handed_over(
-        self, request: Request, decision: Decision, answer: Answer, deadline: Deadline
-    ) -> Answer:
-        """Return the answer; a canned one only when a person has the request, if the policy wants that."""
-        section = self.policy.handoff
-        if section is None or self._handoffs is None or answer.degraded is None:
-            return answer
-        return await self._handoffs.offer(request, decision, answer, section=section, deadline=deadline)
+    def take_feedback(self, feedback: Feedback) -> float:
+        """Take down how good an answer was, and return when; nobody is told whether there was one."""
+        if self._extras.take_feedback is None:
+            raise RecordsOff("this gateway keeps no records to join it to: gateway serve --decisions FILE")
+        self._pass_gates(feedback.tenant, prompt_tokens=0)
+        return self._extras.take_feedback(feedback, self.policy)
 
-    async def _judge(self, request: Request, *, deadline: Deadline) -> PrivacyAssessment:
-        return (await self._assessor.assess(request, deadline)).privacy
+    def _pass_gates(self, tenant: str, *, prompt_tokens: int) -> None:
+        for gate in self._extras.gates:
+            gate(tenant, prompt_tokens, self.policy)
 
-    async def _score_budgets(self, request: Request) -> tuple[float, float]:
-        """Return how much is gone of what the request may cost, and how far that is ahead of its plan."""
+    @asynccontextmanager
+    async def _admitted(self, incoming: IncomingRequest, context: CallContext) -> AsyncIterator[None]:
+        """Hold a slot among the requests that are worked on; raises before any work is done for one."""
+        self._pass_gates(context.tenant, prompt_tokens=incoming.prompt_tokens)
+        async with self._dispatcher.slot(context.tenant, policy=self.policy, deadline=context.deadline):
+            yield
+
+    @asynccontextmanager
+    async def _time_to_decide(self, deadline: Deadline) -> AsyncIterator[None]:
+        """Stop the block while there is still time to reply; raises DeadlinePassed."""
+        try:
+            async with asyncio.timeout(before_reply(deadline).remaining_s(self._clock)) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlinePassed("the deadline passed before the request was scored") from None
+
+    async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
+        async with self._assessor.turn_to_check(context.tenant, incoming.json_schema, context.deadline):
+            return incoming.parse()
+
+    async def _find_entities(self, request: Request, deadline: Deadline) -> Entities:
+        lookups = self._extras.entities
+        return await ask_all(lookups, request, deadline) if lookups else Entities()
+
+    async def _decide(self, request: Request, entities: Entities, deadline: Deadline) -> Decision:
+        routing_input = await self._assessor.assess(request, deadline, entities)
+        return self._decider.decide(routing_input, await self._state(request, deadline))
+
+    async def _state(self, request: Request, deadline: Deadline) -> RoutingState:
+        self._dispatcher.refresh_forecasts()
         unix_s = self._clock.unix_s()
-        accounts = self._accounts(request, unix_s)
+        accounts = accounts_of(self.policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
         spent = await self._budgets.spent_and_limits(accounts)
-        plan = score_plan(
-            (*each, account.passed(unix_s)) for each, account in zip(spent, accounts, strict=True)
+        budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
+        return RoutingState(
+            deadline_s=deadline.remaining_s(self._clock),
+            finish_s=self._dispatcher.finish_s(request, policy=self.policy),
+            idle=self._dispatcher.idle(),
+            budget=budget,
+            budget_plan=budget_plan,
         )
-        return score_budget(spent), plan
 
-    def _accounts(self, request: Request, unix_s: float) -> tuple[Account, ...]:
-        found = {
-            account.key: account
-            for model in self._priced
-            for account in accounts_for(
-                self.policy.budgets, tenant=request.tenant, labels=request.labels, model=model, unix_s=unix_s
-            )
-        }
-        return tuple(found.values())
+    async def _shadow(
+        self, request: Request, entities: Entities, decision: Decision, deadline: Deadline
+    ) -> ShadowDecision | None:
+        if self._extras.shadow is None:
+            return None
+        return await self._extras.shadow.decide(request, entities, decision, deadline)
+
+    def _dispatch(
+        self, request: Request, decision: Decision, context: CallContext, is_streamed: bool
+    ) -> AsyncGenerator[StreamEvent, None]:
+        return self._dispatcher.stream(
+            request,
+            decision,
+            policy=self.policy,
+            deadline=context.deadline,
+            attempt_log=context.attempt_log,
+            privacy_check=partial(self._assessor.check_privacy, deadline=context.deadline),
+            is_streamed=is_streamed,
+        )
+
+    async def _offer_to_people(self, request: Request, answer: Answer, deadline: Deadline) -> Answer:
+        """Return the answer; a canned one only when a person has the request, if the policy wants that."""
+        section, handoffs = self.policy.handoff, self._extras.handoffs
+        if section is None or handoffs is None or answer.degraded is None:
+            return answer
+        return await handoffs.offer(request, answer, section=section, deadline=deadline)
+
+    def _mirror(self, request: Request, answer: Answer | None) -> Callable[[], None] | None:
+        mirror = self._extras.mirror
+        if mirror is None or answer is None or self.policy.mirror is None:
+            return None
+        return mirror.drawn(request, answer, self.policy)

@@ -18,8 +18,6 @@ from gateway.clock import CpuClock
 from gateway.complexity.complexity import complexity_of
 from gateway.pipeline.assessor import Assessment, Assessor, unassessed
 from gateway.policy.model import Policy
-from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masker
 from gateway.types import Entities, Request
 
 LENGTH = struct.Struct(">I")
@@ -97,7 +95,7 @@ class _Worker:
             if len(self._assessors) > KEPT_POLICIES:
                 self._assessors.popitem(last=False)
         self._assessors.move_to_end(job.policy_hash)
-        return assessor.assess(job.request, job.entities)
+        return assessor.measure(job.request, job.entities)
 
     def _abandon(self, *_: object) -> None:
         if self._is_busy:
@@ -112,8 +110,7 @@ class _Worker:
 
 def assessor_of(policy: Policy) -> Assessor:
     """Return the scorers of a policy; their time limits count processor time, since the host may be busy."""
-    clock = CpuClock()
-    return Assessor(PrivacyScorer(policy.privacy, clock=clock), Masker(policy, clock=clock))
+    return Assessor(policy, clock=CpuClock())
 
 
 def write_frame(stream: BinaryIO, value: object) -> None:

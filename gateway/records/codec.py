@@ -13,7 +13,6 @@ from gateway.types import (
     Attempt,
     Decision,
     Evidence,
-    Facts,
     Feedback,
     MirrorResult,
     PrivacyClass,
@@ -21,6 +20,7 @@ from gateway.types import (
     Refusal,
     Route,
     RoutingInput,
+    RoutingState,
     ShadowDecision,
     Usage,
 )
@@ -39,7 +39,8 @@ class DecisionRecord:
 
     request_id: str
     policy_hash: str
-    case: RoutingInput
+    routing_input: RoutingInput
+    state: RoutingState
     labels_left_out: int
     """How many labels the policy did not keep: a rule that reads one may have decided by it."""
     rule: str
@@ -57,7 +58,7 @@ class DecisionRecord:
 def fields_of(report: CallReport) -> Mapping[str, Any]:
     """Return what is kept of a decided call."""
     decision, answer, policy = report.decision, report.answer, report.policy
-    if decision is None or decision.case is None or policy is None:
+    if decision is None or decision.routing_input is None or decision.state is None or policy is None:
         raise ValueError("only a call that was decided is recorded")
     fields: dict[str, Any] = {
         "kind": "request",
@@ -70,7 +71,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
         "reason": _word(report.reason),
         "policy_hash": decision.policy_hash,
         "decision": _decision(decision),
-        "facts": _facts(decision.case, policy),
+        "facts": _facts(decision.routing_input, decision.state, policy),
         "attempts": [_attempt(attempt) for attempt in report.attempts],
         "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in report.attempts),
     }
@@ -129,7 +130,7 @@ def read_record(fields: Mapping[str, Any]) -> DecisionRecord:
         recorded = _recorded(fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRecord(f"is not a whole record: {type(error).__name__}") from None
-    if (count := len(recorded.case.features)) not in (0, FEATURES):
+    if (count := len(recorded.routing_input.features)) not in (0, FEATURES):
         raise BadRecord(f"has {count} features where this version has {FEATURES}: leave older records out")
     return recorded
 
@@ -152,25 +153,24 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
     }
 
 
-def _facts(case: RoutingInput, policy: Policy) -> Mapping[str, Any]:
-    facts = case.facts
-    kept = _kept(facts.labels, policy)
-    evidence = case.evidence
+def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> Mapping[str, Any]:
+    kept = _kept(routing_input.labels, policy)
+    evidence = routing_input.evidence
     return {
-        "complexity": facts.complexity,
-        "privacy": facts.privacy,
-        "budget": facts.budget,
-        "budget_plan": facts.budget_plan,
-        "findings": list(facts.findings),
+        "complexity": routing_input.complexity,
+        "privacy": routing_input.privacy,
+        "budget": state.budget,
+        "budget_plan": state.budget_plan,
+        "findings": list(routing_input.findings),
         "labels": kept,
-        "labels_left_out": len(facts.labels) - len(kept),
-        "prompt_tokens": facts.prompt_tokens,
-        "deadline_s": facts.deadline_s,
-        "hint": None if case.hint is None else case.hint.name,
-        "finish_s": {model: value for model, value in case.finish_s.items() if value},
-        "idle": sorted(case.idle),
-        "is_schema_bounded": case.is_schema_bounded,
-        "masked_classes": {model: class_.name for model, class_ in case.masked_classes.items()},
+        "labels_left_out": len(routing_input.labels) - len(kept),
+        "prompt_tokens": routing_input.prompt_tokens,
+        "deadline_s": state.deadline_s,
+        "hint": None if routing_input.hint is None else routing_input.hint.name,
+        "finish_s": {model: value for model, value in state.finish_s.items() if value},
+        "idle": sorted(state.idle),
+        "is_schema_bounded": routing_input.is_schema_bounded,
+        "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
         "evidence": None
         if evidence is None
         else {kind: [found.highest, found.sure] for kind, found in sorted(evidence.items())},
@@ -178,9 +178,10 @@ def _facts(case: RoutingInput, policy: Policy) -> Mapping[str, Any]:
 
 
 def _features(decision: Decision, policy: Policy) -> Mapping[str, Any]:
-    if decision.case is None or decision.privacy_class > privacy_class(policy.records.features_up_to):
+    routing_input = decision.routing_input
+    if routing_input is None or decision.privacy_class > privacy_class(policy.records.features_up_to):
         return {}
-    return {"features": list(decision.case.features)}
+    return {"features": list(routing_input.features)}
 
 
 def _kept(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
@@ -220,22 +221,16 @@ def _shadow(shadow: ShadowDecision) -> Mapping[str, Any]:
 def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
     facts, decision, usage = fields["facts"], fields["decision"], fields.get("usage")
     evidence = facts["evidence"]
-    case = RoutingInput(
-        facts=Facts(
-            complexity=_number(facts["complexity"]),
-            privacy=_number(facts["privacy"]),
-            budget=_number(facts["budget"]),
-            budget_plan=_number(facts["budget_plan"]),
-            privacy_class=PrivacyClass[decision["privacy_class"]],
-            findings=tuple(facts["findings"]),
-            tenant=fields["tenant"],
-            labels=dict(facts["labels"]),
-            prompt_tokens=_count(facts["prompt_tokens"]),
-            deadline_s=facts["deadline_s"],
-        ),
+    routing_input = RoutingInput(
+        complexity=_number(facts["complexity"]),
+        privacy=_number(facts["privacy"]),
+        privacy_class=PrivacyClass[decision["privacy_class"]],
+        privacy_reason=decision["privacy_reason"],
+        findings=tuple(facts["findings"]),
+        tenant=fields["tenant"],
+        labels=dict(facts["labels"]),
+        prompt_tokens=_count(facts["prompt_tokens"]),
         is_schema_bounded=facts["is_schema_bounded"],
-        finish_s=dict(facts["finish_s"]),
-        idle=frozenset(facts.get("idle", ())),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         evidence=None
         if evidence is None
@@ -243,10 +238,18 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         hint=None if facts["hint"] is None else PrivacyClass[facts["hint"]],
         features=tuple(map(_number, fields.get("features", ()))),
     )
+    state = RoutingState(
+        deadline_s=facts["deadline_s"],
+        finish_s=dict(facts["finish_s"]),
+        idle=frozenset(facts.get("idle", ())),
+        budget=_number(facts["budget"]),
+        budget_plan=_number(facts["budget_plan"]),
+    )
     return DecisionRecord(
         request_id=fields["request_id"],
         policy_hash=fields["policy_hash"],
-        case=case,
+        routing_input=routing_input,
+        state=state,
         labels_left_out=facts["labels_left_out"],
         rule=decision["rule"],
         rule_errors=tuple(decision["rule_errors"]),

@@ -15,6 +15,7 @@ import grpc.aio
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.backends.base import QueueForecast
 from gateway.backends.local import LocalBackend
 from gateway.clock import SystemClock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
@@ -374,18 +375,23 @@ async def test_what_cannot_be_gone_on_with_is_refused(stub: Stub, fields: dict[s
 async def test_the_gateway_knows_the_queue(supervisor: EngineSupervisor, stub: Stub) -> None:
     """What the engine foresees is known at once after it was asked for once, and no more when it is gone."""
     backend = LocalBackend("edge", supervisor, clock=SystemClock())
+
+    def latest() -> QueueForecast | None:
+        backend.refresh_forecast()
+        return backend.forecast()
+
     try:
         assert (await stub.GetStatus(engine_pb2.GetStatusRequest())).forecast == engine_pb2.Forecast()
         for _ in range(8):
             await ask(stub, request("Hello there", max_tokens=20))
-        backend.forecast()
-        await until(lambda: backend.forecast() is not None)
-        idle = backend.forecast()
+        assert backend.forecast() is None, "who looks does not ask"
+        await until(lambda: latest() is not None)
+        idle = latest()
         assert idle is not None
         assert (idle.wait_s, idle.token_s > 0.0, 0.0 < idle.answer_tokens <= 20.0) == (0.0, True, True)
 
         busy = [asyncio.create_task(ask(stub, request("why? " * 200, max_tokens=1500))) for _ in range(20)]
-        await until(lambda: (said := backend.forecast()) is not None and said.wait_s > 0.0)
+        await until(lambda: (said := latest()) is not None and said.wait_s > 0.0)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)

@@ -333,14 +333,14 @@ def test_a_status_whose_message_grpc_replaced_is_still_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("busy", "queued", "slots", "beside", "has_work"),
+    ("busy", "queued", "slots", "own", "has_work"),
     [
         (0, 0, 8, 0, False), (1, 0, 8, 0, True), (1, 0, 8, 1, False), (2, 0, 8, 1, True), (1, 1, 8, 1, True),
         (0, 0, 1, 0, True),
     ],
 )  # fmt: skip
 async def test_an_engine_has_work_or_its_only_slot_to_keep(
-    busy: int, queued: int, slots: int, beside: int, has_work: bool, monkeypatch: pytest.MonkeyPatch
+    busy: int, queued: int, slots: int, own: int, has_work: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a slot that is taken a caller may be refused at once, before anybody could give way."""
 
@@ -350,7 +350,7 @@ async def test_an_engine_has_work_or_its_only_slot_to_keep(
     monkeypatch.setattr(LocalBackend, "status", status)
     spec = LlamaCppModel(kind="llama_cpp", path="/no/such.gguf", clearance="restricted")
     supervisor = EngineSupervisor("edge", spec, clock=CLOCK, on_status=lambda model, is_serving: None)
-    assert await LocalBackend("edge", supervisor, clock=CLOCK).has_work(beside=beside) == has_work
+    assert await LocalBackend("edge", supervisor, clock=CLOCK).has_work(own=own) == has_work
 
 
 async def test_health(supervisor: EngineSupervisor) -> None:

@@ -52,7 +52,7 @@ async def test_a_pool_says_what_this_process_would_say(policy: Policy) -> None:
     pool = ScoringPool(CLOCK)
     try:
         for text in (LONG, LONG + "Mail jane@example.com", LONG + "card 4111 1111 1111 1111"):
-            assert await _assess(pool, policy, text) == assessor_of(policy).assess(_request_of(text))
+            assert await _assess(pool, policy, text) == assessor_of(policy).measure(_request_of(text))
         assert len(pool.pids) == 1
     finally:
         await pool.aclose()
@@ -65,7 +65,7 @@ async def test_short_texts_do_not_leave_this_process(policy: Policy) -> None:
     class Counting:
         async def assess(self, *_: object) -> Assessment:
             asked.append(1)
-            return assessor_of(policy).assess(_request_of(""))
+            return assessor_of(policy).measure(_request_of(""))
 
     one = PolicyAssessor(
         policy,

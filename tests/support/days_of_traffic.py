@@ -19,7 +19,6 @@ from gateway.offline.batch import StillClock
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.privacy import PrivacyScorer
 from gateway.records.writer import Records
-from gateway.routing import RoutingState, decide
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,
@@ -30,9 +29,11 @@ from gateway.types import (
     Request,
     Role,
     Route,
+    RoutingState,
     Scores,
     Usage,
 )
+from tests.support.decisions import decide
 
 POLICY = """\
 # What a team of three runs.
@@ -177,7 +178,7 @@ class Day:
             scores=scores,
             privacy=privacy,
             policy=policy,
-            view=RoutingState(deadline_s=60.0),
+            state=RoutingState(deadline_s=60.0),
             features=features,
         )
         model = policy.models[decision.chain[0]]
@@ -193,6 +194,7 @@ class Day:
             usage=usage, cost_usd_nanos=cost,
         )  # fmt: skip
         answer = Answer(
+            decision=decision,
             text="", finish_reason=FinishReason.STOP, usage=usage, route=model.route, model=attempt.model,
             degraded=None, cost_usd_nanos=cost, attempts=(attempt,),
         )  # fmt: skip

@@ -9,7 +9,6 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.errors import GatewayError
 from gateway.policy.model import CompiledRule
-from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Act, Delay, Step
 from gateway.types import (
     Answer,
@@ -20,9 +19,11 @@ from gateway.types import (
     Reason,
     Request,
     Route,
+    RoutingState,
     Scores,
     Usage,
 )
+from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_request
 from tests.support.simulated_engine import SimulatedEngine, mixed
 
@@ -71,16 +72,17 @@ async def one(
     bench: Bench, request: Request, timeout_s: float, seen: Simulated, *, looks_ahead: bool
 ) -> None:
     """Decide and dispatch one request, streamed, as the pipeline does."""
-    view = RoutingState(deadline_s=timeout_s)
+    state = RoutingState(deadline_s=timeout_s)
     if looks_ahead:
+        bench.dispatcher.refresh_forecasts()
         finish_s = bench.dispatcher.finish_s(request, policy=bench.policy)
-        view = replace(view, finish_s=finish_s, idle=bench.dispatcher.idle())
+        state = replace(state, finish_s=finish_s, idle=bench.dispatcher.idle())
     decision = decide(
         request,
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
         privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
         policy=bench.policy,
-        view=view,
+        state=state,
     )
     seen.came += 1
     seen.let_through += bool(decision.chain)

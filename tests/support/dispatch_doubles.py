@@ -9,7 +9,7 @@ from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.recovery import Judge
+from gateway.dispatch.recovery import PrivacyCheck
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.limits import Limits
 from gateway.policy.model import (
@@ -124,11 +124,11 @@ class Bench:
         specs: Mapping[str, ModelSpec] | None = None,
         clock: Clock | None = None,
         ledger: Ledger | None = None,
-        judge: Judge | None = None,
+        privacy_check: PrivacyCheck | None = None,
         backends: Mapping[str, Backend] | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._judge = judge
+        self._privacy_check = privacy_check
         self.clock = clock or LoopClock()
         self.backends = {
             name: ScriptedBackend(name, script, clock=self.clock)
@@ -155,7 +155,7 @@ class Bench:
         """Dispatch a unary request along `chain`."""
         request = request or a_request()
         deadline = Deadline.after(timeout_s, self.clock)
-        async with self.dispatcher.place(request.tenant, policy=self.policy, deadline=deadline):
+        async with self.dispatcher.slot(request.tenant, policy=self.policy, deadline=deadline):
             return await self.dispatcher.generate(
                 request, a_decision(*chain, refused=refused), policy=self.policy, deadline=deadline
             )
@@ -173,7 +173,7 @@ class Bench:
             a_decision(*chain),
             policy=self.policy,
             deadline=Deadline.after(timeout_s, self.clock),
-            judge=self._judge,
+            privacy_check=self._privacy_check,
         )
         events: list[StreamEvent] = []
         async with aclosing(stream):

@@ -26,15 +26,14 @@ from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
-from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
-from gateway.privacy.masking.masker import Masker
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.server.grpc.error_status import status_of
 from gateway.server.grpc.render import render_decision, render_explanation
 from gateway.telemetry.logs import answer_fields, decision_fields
 from gateway.testing.scripted import ScriptedBackend, Step
 from gateway.types import Answer, Chunk, Decision, PrivacyClass, StreamEvent
+from tests.support.calls import context_of
 from tests.support.egress_cases import NAME, TEXT, VALUE, Case, Defect, Detour, FaultyDetector, step_of
 from tests.support.virtual_time import LoopClock, VirtualLoop
 
@@ -121,13 +120,7 @@ class EgressBench:
             detectors[index] = FaultyDetector(detectors[index].types, fault, detour)
         return Pipeline(
             policy=policy,
-            assessor=PolicyAssessor(
-                policy,
-                Assessor(
-                    PrivacyScorer(policy.privacy, clock=detour, detectors=detectors),
-                    Masker(policy, clock=detour, detectors=detectors),
-                ),
-            ),
+            assessor=PolicyAssessor(policy, Assessor(policy, clock=detour, detectors=detectors)),
             dispatcher=self._dispatcher,
             budgets=self._budgets,
             clock=self.clock,
@@ -181,10 +174,8 @@ class EgressBench:
 
     async def _answer(self, case: Case, pipeline: Pipeline, decision: Decision) -> None:
         deadline = pipeline.deadline(Deadline.after(case.timeout_s, self.clock))
-        if not case.is_streamed:
-            self._note(await pipeline.generate(case.request, decision, deadline))
-            return
-        async with aclosing(pipeline.stream(case.request, decision, deadline)) as events:
+        context = context_of(case.request, deadline, clock=self.clock)
+        async with aclosing(pipeline._dispatch(case.request, decision, context, case.is_streamed)) as events:
             async for event in events:
                 self._note(event)
 

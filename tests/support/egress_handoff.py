@@ -18,16 +18,20 @@ from tests.support.egress_cases import DATA, PLACES, TEXT, VALUE, a_request
 ANSWER = "grindlewort"
 """Stands in what a person answers."""
 SECTION = Handoff(queue="sqlite", store_up_to="confidential")
-CANNED = Answer(
-    text="sorry",
-    finish_reason=None,
-    usage=None,
-    route=Route.CANNED,
-    model="",
-    degraded=Degraded(reason=Reason.CLEARANCE, canned_id="sorry"),
-    cost_usd_nanos=0,
-    attempts=(),
-)
+
+
+def _canned(decision: Decision) -> Answer:
+    return Answer(
+        decision=decision,
+        text="sorry",
+        finish_reason=None,
+        usage=None,
+        route=Route.CANNED,
+        model="",
+        degraded=Degraded(reason=Reason.CLEARANCE, canned_id="sorry"),
+        cost_usd_nanos=0,
+        attempts=(),
+    )
 
 
 async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
@@ -58,7 +62,7 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
                 policy_hash="",
             )
             answer = await desk.offer(
-                request, decision, CANNED, section=SECTION, deadline=Deadline.after(30.0, clock)
+                request, _canned(decision), section=SECTION, deadline=Deadline.after(30.0, clock)
             )
             ticket_id = answer.degraded.ticket_id if answer.degraded is not None else ""
             if bool(ticket_id) is (privacy.privacy_class > PrivacyClass.CONFIDENTIAL):

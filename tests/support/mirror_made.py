@@ -10,7 +10,6 @@ from typing import Any
 from gateway.clock import SystemClock
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Script, ScriptedBackend, reply
 from gateway.types import (
     Answer,
@@ -25,11 +24,13 @@ from gateway.types import (
     Request,
     Role,
     Route,
+    RoutingState,
     SampleResult,
     Scores,
     Usage,
 )
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.decisions import decide
 from tests.support.operated import Operated, operated
 from tests.support.real_engine import until
 from tests.support.served import POLICY, ask
@@ -119,7 +120,7 @@ def decision_of(class_: PrivacyClass = PrivacyClass.PUBLIC, **labels: str) -> De
         scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
         privacy=PrivacyAssessment(score=0.0, privacy_class=class_, reason=""),
         policy=PARSED,
-        view=RoutingState(deadline_s=9.0),
+        state=RoutingState(deadline_s=9.0),
     )
 
 
@@ -130,6 +131,7 @@ def attempt(model: str = "edge", outcome: Outcome = Outcome.ANSWERED, **fields: 
 
 
 FINE = Answer(
-    text="42", finish_reason=FinishReason.STOP, usage=None, route=Route.LOCAL, model="edge", degraded=None,
+    decision=decision_of(), text="42",
+    finish_reason=FinishReason.STOP, usage=None, route=Route.LOCAL, model="edge", degraded=None,
     cost_usd_nanos=0, attempts=(attempt(),),
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.policy.model import Policy
-from gateway.routing import RoutingState, decide
 from gateway.telemetry.report import CallReport
 from gateway.types import (
     Answer,
@@ -17,9 +16,11 @@ from gateway.types import (
     Request,
     Role,
     Route,
+    RoutingState,
     Scores,
     Usage,
 )
+from tests.support.decisions import decide
 
 POLICY = """\
 version: 1
@@ -75,7 +76,7 @@ def ended(
             else evidence,
         ),
         policy=policy,
-        view=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
+        state=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
         features=features,
     )
     usage = Usage(prompt_tokens=11, completion_tokens=7)
@@ -89,6 +90,7 @@ def ended(
         cost_usd_nanos=25_000 if decision.chain[0] == "cloud" else 0,
     )
     answer = Answer(
+        decision=decision,
         text=TEXT,
         finish_reason=FinishReason.STOP,
         usage=usage,

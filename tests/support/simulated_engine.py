@@ -87,7 +87,11 @@ class SimulatedEngine:
         return self._scheduler.is_idle
 
     def forecast(self) -> QueueForecast | None:
-        """Return what the scheduler foresees, or did a moment ago."""
+        """Return what the scheduler foresaw a moment ago."""
+        return self._forecast
+
+    def refresh_forecast(self) -> None:
+        """Ask the scheduler, unless that was done a moment ago."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._forecast_at_s >= FORECAST_S:
             said = self._scheduler.forecast()
@@ -100,7 +104,6 @@ class SimulatedEngine:
                     token_s=said.token_s,
                     answer_tokens=said.answer_tokens,
                 )
-        return self._forecast
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer."""

@@ -42,14 +42,14 @@ class HandoffService:
             self._is_checked = True
 
     async def offer(
-        self, request: Request, decision: Decision, answer: Answer, *, section: Handoff, deadline: Deadline
+        self, request: Request, answer: Answer, *, section: Handoff, deadline: Deadline
     ) -> Answer:
         """Return the answer, with a ticket if it is a canned reply that the policy hands to a person.
 
         The request is stored, durably, before this returns. What cannot be stored gets no ticket: the
         canned reply is sent as it would be without hand-off, and the log says why.
         """
-        degraded = answer.degraded
+        decision, degraded = answer.decision, answer.degraded
         if degraded is None or not _is_wanted(section, decision, degraded):
             return answer
         now_s = self._clock.unix_s()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from gateway.clock import Clock, Deadline
@@ -10,17 +11,18 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.errors import BackendError, GatewayError
 from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict
 from gateway.extras.mirror.selection import ENDED, MirrorCandidate, capped, draw, is_drawn_from
-from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Pipeline
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import Policy
-from gateway.routing import alone, decide_for
+from gateway.routing import decide_for, restrict_to
 from gateway.tasks import Tasks, child
 from gateway.types import Answer, Attempt, Decision, Hints, MirrorResult, Reason, Request, SampleResult
 
 LOOK_EVERY_S = 0.05
 """How often a second answer looks whether a caller wants its model; then it gives way."""
 
+Begin = Callable[[], AbstractContextManager[Pipeline]]
+"""Gives the pipeline of the moment, which stays whole until the block ends."""
 Tell = Callable[[MirrorResult, Policy], None]
 """Is told what came of each request that was drawn, but for one that a reload or the end dropped before it
 began; quick, and never raises."""
@@ -29,23 +31,19 @@ began; quick, and never raises."""
 class Mirror:
     """Has a share of requests answered by the other side, too; what comes while it is at work is dropped."""
 
-    def __init__(
-        self, current: ActivePolicy, *, tell: Tell, clock: Clock, rng: random.Random | None = None
-    ) -> None:
-        self._current = current
+    def __init__(self, begin: Begin, *, tell: Tell, clock: Clock, rng: random.Random | None = None) -> None:
+        self._begin_on = begin
         self._tell = tell
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - which requests are drawn is no secret
         self._tasks = Tasks()
         self._is_closed = False
 
-    def drawn(
-        self, request: Request, decision: Decision, answer: Answer, policy: Policy
-    ) -> Callable[[], None] | None:
+    def drawn(self, request: Request, answer: Answer, policy: Policy) -> Callable[[], None] | None:
         """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
         if policy.mirror is None or self._rng.random() >= policy.mirror.share:
             return None
-        found = draw(request, decision, answer, policy)
+        found = draw(request, answer, policy)
         return None if found is None else lambda: self._begin(found, policy)
 
     async def aclose(self) -> None:
@@ -62,29 +60,29 @@ class Mirror:
         self._tasks.start("second answer", self._run(found), request_id=found.request.request_id)
 
     async def _run(self, found: MirrorCandidate) -> None:
-        with self._current.begin() as pipeline:
+        with self._begin_on() as pipeline:
             if pipeline.policy.hash != found.decision.policy_hash:
                 return  # A reload came between: what the old policy let out is not asked of the new one.
-            trails: list[AttemptLog] = []
+            logs: list[AttemptLog] = []
             result, agreement = SampleResult.FAILED, None
             try:
-                result, agreement = await self._compared(pipeline, found, trails)
+                result, agreement = await self._compared(pipeline, found, logs)
             except asyncio.CancelledError:
                 result = SampleResult.BUSY
                 raise
             finally:
-                attempts = tuple(attempt for trail in trails for attempt in trail.attempts)
+                attempts = tuple(attempt for log in logs for attempt in log.attempts)
                 self._tell(_result_of(found, result, agreement, attempts), pipeline.policy)
 
     async def _compared(
-        self, pipeline: Pipeline, found: MirrorCandidate, trails: list[AttemptLog]
+        self, pipeline: Pipeline, found: MirrorCandidate, logs: list[AttemptLog]
     ) -> tuple[SampleResult, float | None]:
         section = pipeline.policy.mirror
         if section is None:
             raise ValueError("a request is drawn by a policy that has a mirror")
         deadline = pipeline.deadline(None)
-        only = alone(found.decision, found.second)
-        second = await self._asked(pipeline, found.request, only, deadline, trails)
+        only = restrict_to(found.decision, found.second)
+        second = await self._asked(pipeline, found.request, only, deadline, logs)
         if isinstance(second, SampleResult):
             return second, None
         weak, strong = found.texts(second)
@@ -97,7 +95,7 @@ class Mirror:
         decision = await self._judge_decision(pipeline, request, judge, deadline, section)
         if decision is None:
             return SampleResult.FORBIDDEN, None
-        verdict = await self._asked(pipeline, request, decision, deadline, trails)
+        verdict = await self._asked(pipeline, request, decision, deadline, logs)
         if isinstance(verdict, SampleResult):
             return verdict, None
         agreement = read_verdict(verdict.text)
@@ -118,15 +116,15 @@ class Mirror:
         request: Request,
         decision: Decision,
         deadline: Deadline,
-        trails: list[AttemptLog],
+        logs: list[AttemptLog],
     ) -> Answer | SampleResult:
         """Return the whole answer of the one model of a decision, or why there is none."""
         (model,) = decision.chain
-        trails.append(trail := AttemptLog(self._clock))
-        if await _is_wanted(pipeline, model, beside=0):
+        logs.append(attempt_log := AttemptLog(self._clock))
+        if await _has_demand(pipeline, model, own=0):
             return SampleResult.BUSY
-        answer = pipeline.generate_beside(
-            request, decision, policy=capped(pipeline.policy), deadline=deadline, trail=trail
+        answer = pipeline.generate_background(
+            request, decision, policy=capped(pipeline.policy), deadline=deadline, attempt_log=attempt_log
         )
         asking = child(answer, name=f"answer of {model}")
         watching = child(self._until_wanted(pipeline, model), name=f"demand for {model}")
@@ -145,15 +143,15 @@ class Mirror:
 
     async def _until_wanted(self, pipeline: Pipeline, model: str) -> None:
         """Return when callers want the model that is at work for us."""
-        is_wanted = False
-        while not is_wanted:
+        has_demand = False
+        while not has_demand:
             await self._clock.sleep(LOOK_EVERY_S)
-            is_wanted = await _is_wanted(pipeline, model, beside=1)
+            has_demand = await _has_demand(pipeline, model, own=1)
 
 
-async def _is_wanted(pipeline: Pipeline, model: str, *, beside: int) -> bool:
+async def _has_demand(pipeline: Pipeline, model: str, *, own: int) -> bool:
     try:
-        return await pipeline.is_wanted(model, beside=beside)
+        return await pipeline.has_demand(model, own=own)
     except BackendError:
         return True  # An engine that does not answer has enough to do.
 

@@ -15,10 +15,14 @@ class MirrorCandidate:
     """A request that is to be answered again: what its caller got, and who answers next."""
 
     request: Request
-    decision: Decision
     answer: Answer
     second: str
     """A model of the decision's chain, of the other side."""
+
+    @property
+    def decision(self) -> Decision:
+        """What the first answer was decided by."""
+        return self.answer.decision
 
     @property
     def weak_model(self) -> str:
@@ -36,14 +40,14 @@ class MirrorCandidate:
         return both if self.answer.route is Route.LOCAL else both[::-1]
 
 
-def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -> MirrorCandidate | None:
+def draw(request: Request, answer: Answer, policy: Policy) -> MirrorCandidate | None:
     """Return who may answer a request again; None: nobody, or there is nothing to learn from it.
 
     Only a model of the request's own chain: no second answer goes where the first could not have gone. None
     is asked for a caller that bounds its cost, nor where the first answer met a failure, which might have
     been the request's doing.
     """
-    section = policy.mirror
+    section, decision = policy.mirror, answer.decision
     if section is None or not is_drawn_from(decision.privacy_class, section):
         return None
     if decision.policy_hash != policy.hash or request.hints.max_cost_usd_nanos is not None:
@@ -54,7 +58,7 @@ def draw(request: Request, decision: Decision, answer: Answer, policy: Policy) -
     second = next(others, None)
     if second is None:
         return None
-    return MirrorCandidate(request=request, decision=decision, answer=answer, second=second)
+    return MirrorCandidate(request=request, answer=answer, second=second)
 
 
 def is_drawn_from(class_: PrivacyClass, section: MirrorPolicy) -> bool:

@@ -11,7 +11,6 @@ from random import Random
 from secrets import SystemRandom
 
 from gateway.clock import Clock
-from gateway.domain.masked import Masked
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
@@ -21,7 +20,7 @@ from gateway.privacy.masking.restore import restore
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.types import Entities, Finding, PrivacyAssessment, PrivacyClass, Request
+from gateway.types import Entities, Finding, Masked, PrivacyAssessment, PrivacyClass, Request
 
 MAX_VALUES = 200
 """A request with more values to mask stays home: each is looked for in all that is left."""

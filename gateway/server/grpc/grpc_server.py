@@ -9,12 +9,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.clock import Clock
 from gateway.domain.address import Address, ListenSettings, OwnerOnly, claim, make_way
 from gateway.errors import StartupError
+from gateway.pipeline.active_policy import ActivePolicy
 from gateway.server.grpc.api_keys import Access
 from gateway.server.grpc.connection_limits import channel_limits
 from gateway.server.grpc.health import Health
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.server.grpc.reflection import add_reflection
-from gateway.server.grpc.service import SERVICE, GatewayService, add_service
+from gateway.server.grpc.service import SERVICE, add_service
 from gateway.tasks import child
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
@@ -28,7 +29,7 @@ class GatewayServer:
 
     def __init__(
         self,
-        service: GatewayService,
+        active: ActivePolicy,
         *,
         listen: ListenSettings,
         access: Access,
@@ -50,7 +51,7 @@ class GatewayServer:
         self._tls = access.tls
         self._clock = clock
         self._boundary = RpcMiddleware(
-            clock=clock, tenant_of=access.tenant_of, observers=observers, tracer=tracer
+            active, clock=clock, tenant_of=access.tenant_of, observers=observers, tracer=tracer
         )
         self._server = grpc.aio.server(
             options=[
@@ -59,7 +60,7 @@ class GatewayServer:
                 *channel_limits(shares_port=shares_port),
             ]
         )
-        add_service(self._server, service, self._boundary)
+        add_service(self._server, self._boundary)
         health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         add_reflection(self._server, names, guard=access.guard)

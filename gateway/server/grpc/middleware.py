@@ -6,8 +6,8 @@ for every call.
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,17 +20,22 @@ from gateway.defects import log_defect
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.grpc_timeout import least_sent_s
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
-from gateway.policy.model import Policy
+from gateway.pipeline.active_policy import ActivePolicy
+from gateway.pipeline.context import CallContext, CallSummary
+from gateway.pipeline.run import Pipeline
 from gateway.server.grpc.api_keys import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
-from gateway.server.grpc.wire import parse_languages
+from gateway.server.grpc.wire import parse_languages, parse_request_id
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
-from gateway.types import Answer, Attempt, Decision, Delta, Reason, ShadowDecision, StreamEvent
+from gateway.types import Reason
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
+
+UnaryHandler = Callable[[_Request, CallContext, Pipeline], Awaitable[_Response]]
+StreamingHandler = Callable[[_Request, CallContext, Pipeline], AsyncGenerator[_Response, None]]
 
 TELL_S = 1.0
 """How long a caller may take to read that its call has failed."""
@@ -38,38 +43,19 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class CallScope:
-    """What is known of the call that is being served, and what its log line will say."""
+class _OpenCall:
+    """What this file has learned of a call that is being served; nobody else sees it."""
 
-    tenant: str
-    request_id: str
-    due: Deadline | None
-    """When the caller gives up, at the earliest; None when it set no deadline."""
-    trail: AttemptLog
-    """The tries at models, from the moment that the call came."""
-    deadline: Deadline = field(default_factory=Deadline.never)
-    """Of the call, once its policy has bounded it."""
-    languages: tuple[str, ...] = ()
-    """What the caller reads, the dearest first."""
-    policy: Policy | None = None
-    decision: Decision | None = None
-    shadow: ShadowDecision | None = None
-    decision_s: float | None = None
-    """What scoring and deciding took."""
-    first_text_s: float | None = None
-    """When the first text of a stream was ready to be sent, from the moment that the call came."""
+    attempt_log: AttemptLog
+    tenant: str = DEFAULT_TENANT
+    request_id: str = ""
     reader_s: float = 0.0
     """How long a stream waited for its reader."""
-    answer: Answer | None = None
-    afterwards: Callable[[], None] | None = None
-    """What is done once the caller has its answer."""
+    summary: CallSummary = field(default_factory=CallSummary)
 
-    def note(self, event: StreamEvent) -> None:
-        """Take down what an event of the answer says of the call."""
-        if isinstance(event, Answer):
-            self.answer = event
-        elif isinstance(event, Delta) and self.first_text_s is None:
-            self.first_text_s = self.trail.elapsed_s
+    def conclude(self, summary: CallSummary) -> None:
+        """Take what the pipeline says at the end."""
+        self.summary = summary
 
 
 def tolerant(message_type: type[_Request]) -> Callable[[bytes], _Request | None]:
@@ -91,12 +77,14 @@ class RpcMiddleware:
 
     def __init__(
         self,
+        active: ActivePolicy,
         *,
         clock: Clock,
         tenant_of: TenantRule,
         observers: Sequence[Observer] = (),
         tracer: Tracer = NO_SPAN,
     ) -> None:
+        self._active = active
         self._tracer = tracer
         self._clock = clock
         self._tenant_of = tenant_of
@@ -110,39 +98,46 @@ class RpcMiddleware:
         await self._idle.wait()
 
     def unary(
-        self, method: str, handler: Callable[[_Request, CallScope], Awaitable[_Response]]
+        self, method: str, handler: UnaryHandler[_Request, _Response]
     ) -> Callable[[_Request | None, Context], Awaitable[_Response]]:
         """Wrap a handler that gives one response."""
 
-        async def serve(message: _Request | None, context: Context) -> _Response:
-            async with self._call(method, context) as scope:
-                return await handler(_decoded(message), scope)
+        async def serve(message: _Request | None, rpc: Context) -> _Response:
+            async with self._call(method, rpc) as call, self._begun(call, message, rpc) as begun:
+                return await handler(*begun)
 
         return serve
 
     def streaming(
-        self, method: str, handler: Callable[[_Request, CallScope], AsyncGenerator[_Response, None]]
+        self, method: str, handler: StreamingHandler[_Request, _Response]
     ) -> Callable[[_Request | None, Context], Awaitable[None]]:
         """Wrap a handler that gives a stream; the stream is closed when the caller goes away.
 
         A caller who does not read is waited for until its deadline and no longer.
         """
 
-        async def serve(message: _Request | None, context: Context) -> None:
-            async with (
-                self._call(method, context) as scope,
-                aclosing(handler(_decoded(message), scope)) as responses,
-            ):
-                async for response in responses:
-                    await self._send(response, scope, context)
+        async def serve(message: _Request | None, rpc: Context) -> None:
+            async with self._call(method, rpc) as call, self._begun(call, message, rpc) as begun:
+                _, context, _ = begun
+                async with aclosing(handler(*begun)) as responses:
+                    async for response in responses:
+                        with self._reading(call):
+                            await self._send(response, rpc, context.deadline)
 
         return serve
 
-    async def _send(self, response: object, scope: CallScope, context: Context) -> None:
+    @contextmanager
+    def _reading(self, call: _OpenCall) -> Iterator[None]:
         began_s = self._clock.monotonic_s()
         try:
-            async with asyncio.timeout(scope.deadline.remaining_s(self._clock)) as limit:
-                await context.write(response)
+            yield
+        finally:
+            call.reader_s += self._clock.monotonic_s() - began_s
+
+    async def _send(self, response: object, rpc: Context, deadline: Deadline) -> None:
+        try:
+            async with asyncio.timeout(deadline.remaining_s(self._clock)) as limit:
+                await rpc.write(response)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -150,66 +145,83 @@ class RpcMiddleware:
         except grpc.aio.InternalError:
             # gRPC's core could not send: the connection is gone, and the call's cancellation is on its way.
             raise asyncio.CancelledError from None
-        finally:
-            scope.reader_s += self._clock.monotonic_s() - began_s
 
     @asynccontextmanager
-    async def _call(self, method: str, context: Context) -> AsyncIterator[CallScope]:
-        span = self._tracer.call(method, context.invocation_metadata() or ())
-        trail = AttemptLog(self._clock, span)
-        scope = CallScope(DEFAULT_TENANT, uuid.uuid4().hex, self._due(context), trail)
+    async def _begun(
+        self, call: _OpenCall, message: _Request | None, rpc: Context
+    ) -> AsyncIterator[tuple[_Request, CallContext, Pipeline]]:
+        """Say who calls, and give the call its pipeline; raises GatewayError."""
+        with self._active.begin() as pipeline:
+            call.tenant = self._tenant_of(rpc)
+            decoded = _decoded(message)
+            call.request_id = parse_request_id(decoded, new_id=call.request_id)
+            context = CallContext(
+                tenant=call.tenant,
+                request_id=call.request_id,
+                deadline=pipeline.deadline(self._due(rpc)),
+                attempt_log=call.attempt_log,
+                conclude=call.conclude,
+                languages=_languages(rpc),
+            )
+            yield decoded, context, pipeline
+
+    @asynccontextmanager
+    async def _call(self, method: str, rpc: Context) -> AsyncIterator[_OpenCall]:
+        """Turn errors into statuses, and report the call when it is over."""
+        span = self._tracer.call(method, rpc.invocation_metadata() or ())
+        call = _OpenCall(AttemptLog(self._clock, span), request_id=uuid.uuid4().hex)
         code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()
         try:
-            scope.tenant = self._tenant_of(context)
-            scope.languages = _languages(context)
-            yield scope
-            if (afterwards := scope.afterwards) is not None:
+            yield call
+            if (afterwards := call.summary.afterwards) is not None:
                 done: Any = lambda _: afterwards()  # noqa: E731  Typed for a stub that wants a class.
-                context.add_done_callback(done)
+                rpc.add_done_callback(done)
         except GatewayError as error:
             code, reason = error.code, error.reason
-            await _abort(context, scope, error)
+            await _abort(rpc, call.request_id, error)
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"
             raise
         except Exception as error:  # noqa: BLE001  The outermost border: a defect becomes a status, not UNKNOWN.
             code, reason = "INTERNAL", Reason.INTERNAL
-            log_defect(error, request_id=scope.request_id)
-            await _abort(context, scope, GatewayError("a defect of the gateway; its log has the request id"))
+            log_defect(error, request_id=call.request_id)
+            defect = GatewayError("a defect of the gateway; its log has the request id")
+            await _abort(rpc, call.request_id, defect)
         finally:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
-            self._report(method, scope, code, reason)
+            self._report(method, call, code, reason)
 
-    def _due(self, context: Context) -> Deadline | None:
-        remaining_s = context.time_remaining()
+    def _due(self, rpc: Context) -> Deadline | None:
+        remaining_s = rpc.time_remaining()
         return None if remaining_s is None else Deadline.after(least_sent_s(remaining_s), self._clock)
 
-    def _report(self, method: str, scope: CallScope, code: str, reason: Reason | None) -> None:
-        if reason is None and scope.answer is not None and scope.answer.degraded is not None:
-            reason = scope.answer.degraded.reason
+    def _report(self, method: str, call: _OpenCall, code: str, reason: Reason | None) -> None:
+        summary, log = call.summary, call.attempt_log
+        if reason is None and summary.answer is not None and summary.answer.degraded is not None:
+            reason = summary.answer.degraded.reason
         report = CallReport(
             method=method,
-            request_id=scope.request_id,
-            tenant=scope.tenant,
+            request_id=call.request_id,
+            tenant=call.tenant,
             code=code,
             reason=reason,
-            policy=scope.policy,
-            decision=scope.decision,
-            shadow=scope.shadow,
-            answer=scope.answer,
-            attempts=scope.trail.attempts,
+            policy=summary.policy,
+            decision=summary.decision,
+            shadow=summary.shadow,
+            answer=summary.answer,
+            attempts=log.attempts,
             ended_unix_s=self._clock.unix_s(),
-            duration_s=scope.trail.elapsed_s,
-            decision_s=scope.decision_s,
-            first_text_s=scope.first_text_s,
-            waited_s=scope.reader_s + scope.trail.paused_s,
+            duration_s=log.elapsed_s,
+            decision_s=summary.decision_s,
+            first_text_s=summary.first_text_s,
+            waited_s=call.reader_s + log.paused_s,
         )
         _log.info("request", **call_fields(report))
-        scope.trail.span.end(report)
+        log.span.end(report)
         for observer in self._observers:
             observer(report)
 
@@ -219,8 +231,8 @@ class RpcMiddleware:
         return self._in_flight
 
 
-def _languages(context: Context) -> tuple[str, ...]:
-    for key, value in context.invocation_metadata() or ():
+def _languages(rpc: Context) -> tuple[str, ...]:
+    for key, value in rpc.invocation_metadata() or ():
         if key == "accept-language" and isinstance(value, str):
             return parse_languages(value)
     return ()
@@ -232,12 +244,11 @@ def _decoded(message: _Request | None) -> _Request:
     return message
 
 
-async def _abort(context: Context, scope: CallScope, error: GatewayError) -> None:
-    attempts: tuple[Attempt, ...] = error.attempts
-    status = status_of(error, request_id=scope.request_id, attempts=attempts)
+async def _abort(rpc: Context, request_id: str, error: GatewayError) -> None:
+    status = status_of(error, request_id=request_id, attempts=error.attempts)
     try:
         async with asyncio.timeout(TELL_S) as limit:
-            await context.abort_with_status(AbortStatus(status, pushback=pushback_ms(error)))
+            await rpc.abort_with_status(AbortStatus(status, pushback=pushback_ms(error)))
     except TimeoutError:
         if not limit.expired():
             raise

@@ -20,7 +20,7 @@ from gateway.types import (
     Refusal,
     Restart,
     Route,
-    RoutingInput,
+    RoutingState,
     StreamEvent,
     Usage,
 )
@@ -55,21 +55,21 @@ def render_decision(decision: Decision) -> pb.Decision:
         rule=decision.rule,
         rule_errors=decision.rule_errors,
         chain=decision.chain,
-        refused=[_refusal(item, decision.case) for item in decision.refused],
+        refused=[_refusal(item, decision.state) for item in decision.refused],
         policy_hash=decision.policy_hash,
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
     )
 
 
-def _refusal(refusal: Refusal, case: RoutingInput | None) -> pb.Refusal:
+def _refusal(refusal: Refusal, state: RoutingState | None) -> pb.Refusal:
     rendered = pb.Refusal(model=refusal.model, reason=_REASONS[refusal.reason])
-    if refusal.reason is Reason.DEADLINE and case is not None:
-        rendered.expected_s = case.finish_s[refusal.model]
-        rendered.given_s = case.facts.deadline_s
+    if refusal.reason is Reason.DEADLINE and state is not None:
+        rendered.expected_s = state.finish_s[refusal.model]
+        rendered.given_s = state.deadline_s
     return rendered
 
 
-def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.GenerateResponse:
+def render_answer(request_id: str, answer: Answer) -> pb.GenerateResponse:
     """Return the whole response to a request that was answered, canned replies included."""
     response = pb.GenerateResponse(
         request_id=request_id,
@@ -77,7 +77,7 @@ def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.Gen
         route=_ROUTES[answer.route],
         model=answer.model,
         cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
-        decision=render_decision(decision),
+        decision=render_decision(answer.decision),
         attempts=[_attempt(attempt) for attempt in answer.attempts],
     )
     if answer.finish_reason is not None:
@@ -93,9 +93,11 @@ def render_answer(request_id: str, decision: Decision, answer: Answer) -> pb.Gen
     return response
 
 
-def render_event(request_id: str, decision: Decision, event: StreamEvent) -> pb.StreamGenerateResponse:
+def render_event(request_id: str, event: Decision | StreamEvent) -> pb.StreamGenerateResponse:
     """Return one event of a stream."""
     match event:
+        case Decision():
+            return pb.StreamGenerateResponse(decision=render_decision(event))
         case Delta():
             return pb.StreamGenerateResponse(delta=pb.Delta(text=event.text, attempt=event.attempt))
         case Restart():
@@ -103,7 +105,7 @@ def render_event(request_id: str, decision: Decision, event: StreamEvent) -> pb.
                 restart=pb.Restart(model=event.model, reason=_REASONS[event.reason])
             )
         case Answer():
-            return pb.StreamGenerateResponse(completed=render_answer(request_id, decision, event))
+            return pb.StreamGenerateResponse(completed=render_answer(request_id, event))
 
 
 def render_explanation(decision: Decision) -> pb.ExplainResponse:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import jsonschema_rs
@@ -12,6 +13,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.domain.text.schema_bounds import ON_THE_WIRE, strict_json, wrapper_problem
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
+from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.types import Feedback, GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
@@ -75,9 +77,22 @@ def prompt_tokens(message: AnyRequest) -> int:
     return -(-sum(len(turn.content.encode()) for turn in message.messages) // 4)
 
 
-def parse_request_id(message: AnyRequest, *, new_id: str) -> str:
+def parse_request_id(message: object, *, new_id: str) -> str:
     """Return the caller's id of a request, or a new one; raises InvalidRequest."""
-    return _identifier("request_id", message.request_id) if message.request_id else new_id
+    own_id = getattr(message, "request_id", "")
+    return _identifier("request_id", own_id) if own_id else new_id
+
+
+def incoming(message: AnyRequest, context: CallContext) -> IncomingRequest:
+    """Return a request that is checked when it is admitted."""
+    return IncomingRequest(
+        prompt_tokens=prompt_tokens(message),
+        json_schema=message.config.json_schema,
+        parse=lambda: replace(
+            parse_request(message, tenant=context.tenant, new_id=context.request_id),
+            languages=context.languages,
+        ),
+    )
 
 
 def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:

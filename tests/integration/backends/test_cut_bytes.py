@@ -126,7 +126,7 @@ async def events_of(
     deadline = Deadline.after(30.0, clock)
     if not is_streamed:
         return [await dispatcher.generate(request, decision, policy=policy, deadline=deadline)]
-    stream = dispatcher.stream(request, decision, policy=policy, deadline=deadline, judge=_public)
+    stream = dispatcher.stream(request, decision, policy=policy, deadline=deadline, privacy_check=_public)
     return [event async for event in stream]
 
 

@@ -12,7 +12,6 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline
 from gateway.errors import NotPermitted
 from gateway.policy.loading.load import parse_policy
-from gateway.routing import RoutingState, decide
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import reply
 from gateway.types import (
@@ -21,9 +20,11 @@ from gateway.types import (
     PrivacyAssessment,
     PrivacyClass,
     Role,
+    RoutingState,
     Scores,
 )
 from tests.support.cloud_calls import Ask, backend_at, call_of, streamed, whole
+from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_decision, a_request
 from tests.support.permits import permit_for
 from tests.support.repository import ROOT
@@ -110,7 +111,7 @@ def test_routing_permits_the_cloud_models_of_the_chain_and_no_other(privacy_clas
         scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
         privacy=PrivacyAssessment(score=0.0, privacy_class=privacy_class, reason="test"),
         policy=policy,
-        view=RoutingState(deadline_s=60.0),
+        state=RoutingState(deadline_s=60.0),
     )
     cleared = ["lowest", "low", "middle", "top"][privacy_class - 1 :]
     assert decision.chain == (*cleared, "edge")

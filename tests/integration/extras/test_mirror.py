@@ -19,14 +19,13 @@ from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import Assessor
+from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.privacy import PrivacyScorer
-from gateway.privacy.masking.masker import Masker
 from gateway.records.writer import Records
 from gateway.server.grpc.api_keys import anyone
-from gateway.server.grpc.middleware import CallScope, RpcMiddleware
+from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import (
     Answer,
@@ -49,7 +48,6 @@ from tests.support.mirror_made import (
     WORD,
     MirroringGateway,
     costing,
-    decision_of,
     mirror_policy,
     mirroring,
 )
@@ -111,6 +109,20 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
     assert [each["outcome"] for each in line["attempts"]] == ["CANCELLED"]
 
 
+async def _nothing_held() -> None:
+    """Free what a pipeline alone holds: nothing."""
+
+
+def _pipeline(policy: Policy, bench: Bench) -> Pipeline:
+    return Pipeline(
+        policy=policy,
+        assessor=PolicyAssessor(policy, Assessor(policy, clock=bench.clock)),
+        dispatcher=bench.dispatcher,
+        budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
+        clock=bench.clock,
+    )
+
+
 class Wire:
     """A call as gRPC gives it to its handler, without a caller."""
 
@@ -139,14 +151,15 @@ async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> N
     """Not when the handler has made the answer, but when gRPC has sent it; a call that failed has none."""
     begun: list[str] = []
 
-    async def handler(_: pb.GenerateRequest, scope: CallScope) -> pb.GenerateResponse:
-        scope.afterwards = lambda: begun.append("second")
+    async def handler(_: pb.GenerateRequest, context: CallContext, __: Pipeline) -> pb.GenerateResponse:
+        context.conclude(CallSummary(afterwards=lambda: begun.append("second")))
         if error is not None:
             raise error
         return pb.GenerateResponse()
 
-    boundary, wire = RpcMiddleware(clock=SystemClock(), tenant_of=anyone), Wire()
-    serve = boundary.unary("Generate", handler)
+    active = ActivePolicy(_pipeline(PARSED, Bench({"edge": [FORTY_TWO]})), retire=_nothing_held)
+    middleware, wire = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone), Wire()
+    serve = middleware.unary("Generate", handler)
     if error is None:
         await serve(pb.GenerateRequest(), wire)  # type: ignore[arg-type]
     else:
@@ -202,9 +215,9 @@ class Working(ScriptedBackend):
 
     requests = 0
 
-    async def has_work(self, *, beside: int) -> bool:
+    async def has_work(self, *, own: int) -> bool:
         """Say whether it has more than that."""
-        return self.requests > beside
+        return self.requests > own
 
 
 async def test_an_engine_with_work_is_left_alone(tmp_path: Path) -> None:
@@ -251,7 +264,7 @@ async def test_a_defect_is_a_line_without_its_words(tmp_path: Path, monkeypatch:
 
     async with mirroring(tmp_path) as gateway:
         with capture_logs() as logs, monkeypatch.context() as patch:
-            patch.setattr(Pipeline, "generate_beside", fail)
+            patch.setattr(Pipeline, "generate_background", fail)
             assert (await gateway.ask(request_id="r-1")).text == "42"
             await gateway.until_told("failed")
             await until(lambda: any(each["event"] == "defect" for each in logs))
@@ -266,8 +279,8 @@ async def test_a_defect_of_the_look_is_a_line_too(tmp_path: Path) -> None:
     """Whoever looks whether the model is wanted may fail as well: it ends, and nobody is silent."""
 
     class Failing(ScriptedBackend):
-        async def has_work(self, *, beside: int) -> bool:
-            if beside:
+        async def has_work(self, *, own: int) -> bool:
+            if own:
                 raise ValueError(WORD)
             return False
 
@@ -291,33 +304,21 @@ def _is_at_work() -> bool:
 async def test_a_reload_in_between_drops_it() -> None:
     """What one policy let out is not asked under another one."""
 
-    async def retire() -> None:
-        """Nothing is held."""
-
     told: list[MirrorResult] = []
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
 
     def pipeline(policy: Policy) -> Pipeline:
-        return Pipeline(
-            policy=policy,
-            assessor=PolicyAssessor(
-                policy,
-                Assessor(PrivacyScorer(policy.privacy, clock=bench.clock), Masker(policy, clock=bench.clock)),
-            ),
-            dispatcher=bench.dispatcher,
-            budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
-            clock=bench.clock,
-        )
+        return _pipeline(policy, bench)
 
-    current = ActivePolicy(pipeline(PARSED), retire=retire)
-    mirror = Mirror(current, tell=lambda mirrored, _: told.append(mirrored), clock=bench.clock)
-    begin = mirror.drawn(REQUEST, decision_of(), FINE, PARSED)
+    current = ActivePolicy(pipeline(PARSED), retire=_nothing_held)
+    sampler = Mirror(current.begin, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
+    begin = sampler.drawn(REQUEST, FINE, PARSED)
     assert begin is not None
-    current.swap(pipeline(parse_policy(mirror_policy(ROUTES, judge="cloud"), name="p")), retire=retire)
+    current.swap(pipeline(parse_policy(sample(ROUTES, judge="cloud"), name="p")), retire=_nothing_held)
     begin()
     await until(lambda: not _is_at_work())
     assert (told, bench.backends["cloud"].calls) == ([], [])
-    current.swap(pipeline(PARSED), retire=retire)
+    current.swap(pipeline(PARSED), retire=_nothing_held)
     begin()
     await until(lambda: len(told) == 1)
     assert (told[0].result, told[0].agreement) == (SampleResult.NUMBER, 1.0)

@@ -9,9 +9,8 @@ import pytest
 
 from gateway.client.failure import failure_of
 from gateway.pipeline.assess import PolicyAssessor
-from gateway.pipeline.assessor import Assessment
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Request, Usage
+from gateway.types import Request, RoutingInput, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.served import POLICY, Served, ask, served
 
@@ -52,7 +51,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     seen: list[Request] = []
     assess = PolicyAssessor.assess
 
-    async def noted(self: PolicyAssessor, request: Request, *rest: Any) -> Assessment:
+    async def noted(self: PolicyAssessor, request: Request, *rest: Any) -> RoutingInput:
         seen.append(request)
         return await assess(self, request, *rest)
 
@@ -98,7 +97,7 @@ async def test_scoring_that_takes_too_long_is_told_in_time(
     """The caller hears DEADLINE from the gateway, not from its own clock, and its place is free again."""
     stopped: list[Request] = []
 
-    async def slow(self: PolicyAssessor, request: Request, *_: object) -> Assessment:
+    async def slow(self: PolicyAssessor, request: Request, *_: object) -> RoutingInput:
         try:
             await asyncio.Event().wait()
             raise AssertionError("nobody lets it end")

@@ -81,7 +81,7 @@ async def test_features_are_kept_up_to_the_class_that_the_policy_says(tmp_path: 
     lines = await recorded(tmp_path / "d.jsonl")
     more = await recorded(tmp_path / "e.jsonl", policy=f"{POLICY}records: {{features_up_to: restricted}}\n")
 
-    assert read_record(lines[1]).case.facts.privacy_class is PrivacyClass.CONFIDENTIAL
+    assert read_record(lines[1]).routing_input.privacy_class is PrivacyClass.CONFIDENTIAL
     assert ["features" in line for line in lines] == [True, False, True, True, True]
     assert ["features" in line for line in more] == [True] * 5
 
@@ -91,11 +91,9 @@ async def test_labels_are_kept_by_key(tmp_path: Path) -> None:
     lines = await recorded(tmp_path / "d.jsonl")
     named = await recorded(tmp_path / "e.jsonl", policy=f"{POLICY}records: {{labels: [team]}}\n")
 
-    assert (read_record(lines[4]).case.facts.labels, read_record(lines[4]).labels_left_out) == ({}, 1)
-    assert (read_record(named[4]).case.facts.labels, read_record(named[4]).labels_left_out) == (
-        {"team": "x"},
-        0,
-    )
+    without, with_team = read_record(lines[4]), read_record(named[4])
+    assert (without.routing_input.labels, without.labels_left_out) == ({}, 1)
+    assert (with_team.routing_input.labels, with_team.labels_left_out) == ({"team": "x"}, 0)
 
 
 async def test_a_shadow_decides_and_does_nothing(tmp_path: Path) -> None:

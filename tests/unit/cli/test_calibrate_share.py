@@ -205,8 +205,10 @@ def test_what_cannot_be_relied_on_is_counted(
             return replace(report, method="Explain", answer=None)
         if at == 1:
             return replace(report, code="UNAVAILABLE", answer=None)
+        assert report.answer is not None
         canned = Answer(
-            text="", finish_reason=FinishReason.STOP, usage=Usage(prompt_tokens=0, completion_tokens=0),
+            decision=report.answer.decision, text="",
+            finish_reason=FinishReason.STOP, usage=Usage(prompt_tokens=0, completion_tokens=0),
             route=Route.CANNED, model="", degraded=None, cost_usd_nanos=0, attempts=(),
         )  # fmt: skip
         return replace(report, answer=canned) if at == 2 else report

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.offline.batch import StillClock
-from gateway.offline.replay import case_under, difference, not_reproduced
+from gateway.offline.replay import difference, input_under, not_reproduced
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
@@ -143,11 +143,12 @@ def test_a_record_reproduces_its_decision_bit_for_bit(
     back = recorded(policy, report)
 
     if policy.records.features_up_to == "public" and class_ is not PrivacyClass.PUBLIC:
-        assert report.decision.case is not None
-        assert back.case == replace(report.decision.case, features=())
+        assert report.decision.routing_input is not None
+        assert back.routing_input == replace(report.decision.routing_input, features=())
     else:
-        assert back.case == report.decision.case
-    scale_free = replace(back, case=replace(back.case, evidence=None))
+        assert back.routing_input == report.decision.routing_input
+    assert back.state == report.decision.state
+    scale_free = replace(back, routing_input=replace(back.routing_input, evidence=None))
     assert not_reproduced(scale_free, policy) == []
 
 
@@ -160,8 +161,8 @@ def test_the_class_is_made_again_from_what_was_found(text: str) -> None:
     privacy = PrivacyScorer(policy.privacy, clock=StillClock()).score(request)
     report = ended(policy, evidence=dict(privacy.evidence or {}))
     assert report.decision is not None
-    assert report.decision.case is not None
-    again = case_under(report.decision.case, policy, policy).facts
+    assert report.decision.routing_input is not None
+    again = input_under(report.decision.routing_input, policy, policy)
     assert (again.privacy, again.privacy_class) == (privacy.score, privacy.privacy_class)
 
 
@@ -182,18 +183,19 @@ def test_replay(tmp_path: Path, policy: Policy, capsys: pytest.CaptureFixture[st
 def test_complexity_is_made_again_from_its_features(policy: Policy) -> None:
     """Where features are kept, a complexity that they do not make is found."""
     honest = recorded(policy, ended(policy))
-    lied = replace(honest.case, facts=replace(honest.case.facts, complexity=0.2))
+    lied = replace(honest.routing_input, complexity=0.2)
     assert not any(line.startswith("complexity") for line in not_reproduced(honest, policy))
-    assert not_reproduced(replace(honest, case=lied), policy)[0].startswith("complexity 0.2, now 0.0")
+    assert not_reproduced(replace(honest, routing_input=lied), policy)[0].startswith(
+        "complexity 0.2, now 0.0"
+    )
 
 
 def made(report: CallReport, privacy: float) -> CallReport:
     """Return a report whose score is what its evidence makes."""
     assert report.decision is not None
-    assert report.decision.case is not None
-    facts = replace(report.decision.case.facts, privacy=privacy, privacy_class=PrivacyClass.PUBLIC)
-    case = replace(report.decision.case, facts=facts)
-    return replace(report, decision=replace(report.decision, case=case))
+    assert report.decision.routing_input is not None
+    routing_input = replace(report.decision.routing_input, privacy=privacy, privacy_class=PrivacyClass.PUBLIC)
+    return replace(report, decision=replace(report.decision, routing_input=routing_input))
 
 
 def test_a_label_that_was_not_kept_is_not_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

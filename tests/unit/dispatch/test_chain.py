@@ -65,6 +65,7 @@ async def test_first_model_answers() -> None:
     bench = Bench({"edge": [reply("at home", usage=USAGE)], "cloud": BACKUP})
     answer = await bench.generate("edge", "cloud")
     assert answer == Answer(
+        decision=a_decision("edge", "cloud"),
         text="at home",
         finish_reason=FinishReason.STOP,
         usage=USAGE,

@@ -17,7 +17,7 @@ from gateway.dispatch.failure_summary import code_of, degraded_reason
 from gateway.dispatch.layer import Target
 from gateway.dispatch.recovery import SentText
 from gateway.dispatch.retry import backoff_s
-from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget
+from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget, RetryTicket
 from gateway.dispatch.time_limit import patience, silence
 from gateway.errors import (
     BackendCutShort,
@@ -153,6 +153,20 @@ def test_backoff(retry: int, seed: int) -> None:
     assert 0.8 * middle_s <= wait_s <= 1.2 * middle_s
 
 
+def taken(ticket: RetryTicket) -> bool:
+    """Say whether a turn may retry, and count the retry if so."""
+    has_room = ticket.has_room
+    if has_room:
+        ticket.take()
+    return has_room
+
+
+def test_retry_budget_is_asked_without_being_used() -> None:
+    """Whoever asks whether there is room takes none: the answer stays the same however often it is asked."""
+    with RetryBudget(FakeClock()).ticket() as ticket:
+        assert all(ticket.has_room for _ in range(1000))
+
+
 def test_retry_budget() -> None:
     """A fifth of the requests in flight may retry, and three always may."""
     with contextlib.ExitStack() as stack:
@@ -160,12 +174,12 @@ def test_retry_budget() -> None:
         for _ in range(15):
             stack.enter_context(budget.request())
         first, second, third, fourth = (stack.enter_context(budget.ticket()) for _ in range(4))
-        assert [ticket.take() for ticket in (first, second, third)] == [True, True, True]
-        assert first.take(), "a turn that retries may retry again"
-        assert not fourth.take()
+        assert [taken(ticket) for ticket in (first, second, third)] == [True, True, True]
+        assert taken(first), "a turn that retries may retry again"
+        assert not taken(fourth)
         for _ in range(15):
             stack.enter_context(budget.request())
-        assert fourth.take()
+        assert taken(fourth)
     assert (budget.retrying, budget.in_flight) == (0, 0)
 
 
@@ -177,10 +191,10 @@ def test_retry_budget_of_the_last_seconds() -> None:
         for _ in range(200):
             stack.enter_context(budget.request())
         tickets = [stack.enter_context(budget.ticket()) for _ in range(4)]
-        assert sum(ticket.take() for ticket in tickets * 20) == 40, "a fifth of 200"
-        assert not tickets[0].take(), "a turn that retries already has to ask as well"
+        assert sum(taken(ticket) for ticket in tickets * 20) == 40, "a fifth of 200"
+        assert not taken(tickets[0]), "a turn that retries already has to ask as well"
         clock.advance(LATELY_S + 1)
-        assert sum(ticket.take() for ticket in tickets * 20) == FLOOR * LATELY_S, "no request came lately"
+        assert sum(taken(ticket) for ticket in tickets * 20) == FLOOR * LATELY_S, "no request came lately"
 
 
 def test_pauses() -> None:
@@ -241,7 +255,7 @@ def a_turn(*, left_s: float, is_last: bool, is_streamed: bool, clock: FakeClock)
         is_last=is_last,
         is_streamed=is_streamed,
         deadline=Deadline.after(left_s, clock),
-        trail=AttemptLog(clock),
+        attempt_log=AttemptLog(clock),
     )
 
 

@@ -11,10 +11,19 @@ from gateway.clock import Deadline
 from gateway.dispatch.latency import FEWEST, FRESH_S, KEPT, LatencyTracker, foreseen_s
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
-from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import Delay
-from gateway.types import Chunk, FinishReason, PrivacyAssessment, PrivacyClass, Reason, Scores, Usage
+from gateway.types import (
+    Chunk,
+    FinishReason,
+    PrivacyAssessment,
+    PrivacyClass,
+    Reason,
+    RoutingState,
+    Scores,
+    Usage,
+)
 from tests.support.deadline_cases import Simulated, one, simulate_engine, simulate_mixed, simulate_providers
+from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_request
 from tests.support.fakes import FakeClock
 from tests.support.simulated_engine import SimulatedEngine
@@ -228,7 +237,7 @@ async def test_none_can_finish() -> None:
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),
         privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
         policy=bench.policy,
-        view=RoutingState(deadline_s=1.0, finish_s={"fast": 2.0, "slow": 3.0}),
+        state=RoutingState(deadline_s=1.0, finish_s={"fast": 2.0, "slow": 3.0}),
     )
     deadline = Deadline.after(1.0, bench.clock)
     began_s = time.perf_counter()

@@ -41,7 +41,7 @@ HALF: tuple[Act, ...] = (Chunk(text="half "), Chunk(text="an "))
 REST: tuple[Act, ...] = (Chunk(text="answer."), STOP)
 
 
-def judge_of(class_: PrivacyClass) -> Callable[[Request], "asyncio.Future[PrivacyAssessment]"]:
+def check_of(class_: PrivacyClass) -> Callable[[Request], "asyncio.Future[PrivacyAssessment]"]:
     """Return a judge that finds every request to be of a class."""
 
     def judge(request: Request) -> "asyncio.Future[PrivacyAssessment]":
@@ -53,12 +53,12 @@ def judge_of(class_: PrivacyClass) -> Callable[[Request], "asyncio.Future[Privac
     return judge
 
 
-PUBLIC = judge_of(PrivacyClass.PUBLIC)
+PUBLIC = check_of(PrivacyClass.PUBLIC)
 
 
 def bench(
     *steps: tuple[str, ModelSpec, Sequence[Step]],
-    judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None = PUBLIC,
+    privacy_check: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None = PUBLIC,
     resilience: Resilience = RESUME,
 ) -> Bench:
     """Return a bench of models by name, each with what the policy says of it and its script."""
@@ -66,7 +66,7 @@ def bench(
         {name: script for name, _, script in steps},
         specs={name: spec for name, spec, _ in steps},
         resilience=resilience,
-        judge=judge,
+        privacy_check=privacy_check,
         budgets=[a_budget(100 * WORST)],
     )
 
@@ -188,21 +188,22 @@ async def test_nobody_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "judge"),
+    ("spec", "privacy_check"),
     [
-        (GOES_ON, judge_of(PrivacyClass.CONFIDENTIAL)),
+        (GOES_ON, check_of(PrivacyClass.CONFIDENTIAL)),
         (GOES_ON, None),
         (CLOUD, PUBLIC),
-        (LOCAL.model_copy(update={"clearance": "internal"}), judge_of(PrivacyClass.RESTRICTED)),
+        (LOCAL.model_copy(update={"clearance": "internal"}), check_of(PrivacyClass.RESTRICTED)),
     ],
     ids=["above its clearance", "not judged", "not declared", "a local model's clearance"],
 )
 @virtual_time
 async def test_who_may_not_see_the_text_is_not_sent_it(
-    spec: ModelSpec, judge: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None
+    spec: ModelSpec,
+    privacy_check: Callable[[Request], "asyncio.Future[PrivacyAssessment]"] | None,
 ) -> None:
     """It goes to no model that declares nothing, or whose clearance is below what is in it by now."""
-    tried = bench(("cloud", CLOUD, [HALF]), ("backup", spec, [reply("whole")]), judge=judge)
+    tried = bench(("cloud", CLOUD, [HALF]), ("backup", spec, [reply("whole")]), privacy_check=privacy_check)
     await tried.stream("cloud", "backup")
     assert [call.request for call in tried.backends["backup"].calls] == [a_request()]
 
@@ -276,7 +277,7 @@ def test_what_ends_well_is_whole(models: list[tuple[ModelSpec, int, int, bool]])
             for name, (_, cut, piece, is_true) in zip(names, models, strict=True)
         }
         specs = {name: spec for name, (spec, *_) in zip(names, models, strict=True)}
-        tried = Bench(scripts, specs=specs, resilience=RESUME, judge=PUBLIC)
+        tried = Bench(scripts, specs=specs, resilience=RESUME, privacy_check=PUBLIC)
         return await tried.stream(*names)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

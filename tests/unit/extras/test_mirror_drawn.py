@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from gateway.extras.mirror.selection import capped, draw
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.mirror import CAP
-from gateway.routing import alone, decide_for
+from gateway.routing import decide_for, restrict_to
 from gateway.types import (
     Answer,
+    Decision,
     Degraded,
     FinishReason,
     Hints,
@@ -23,12 +25,17 @@ from tests.support.mirror_made import EVERY, FINE, PARSED, REQUEST, attempt, dec
 from tests.support.served import POLICY
 
 
+def answered(decision: Decision, **fields: Any) -> Answer:
+    """Return the edge's answer to a request that was decided so."""
+    return replace(FINE, decision=decision, **fields)
+
+
 def test_the_other_side_is_the_first_of_the_chain_that_is() -> None:
     """From the edge to the cloud and back; another model of the same side is no other side."""
-    local = draw(REQUEST, decision_of(), FINE, PARSED)
+    local = draw(REQUEST, FINE, PARSED)
     assert local is not None
     assert (local.second, local.weak_model, local.strong_model) == ("cloud", "edge", "cloud")
-    cloud = draw(REQUEST, decision_of(team="x"), replace(FINE, route=Route.CLOUD, model="cloud"), PARSED)
+    cloud = draw(REQUEST, answered(decision_of(team="x"), route=Route.CLOUD, model="cloud"), PARSED)
     assert cloud is not None
     assert (cloud.second, cloud.weak_model, cloud.strong_model) == ("edge", "edge", "cloud")
     assert cloud.texts(replace(FINE, text="7")) == ("7", "42")
@@ -61,27 +68,27 @@ DEAD = attempt("backup", Outcome.FAILED, reason=Reason.ENGINE_DOWN)
 )  # fmt: skip
 def test_only_a_whole_answer_of_one_side_is_drawn(answer: Answer, is_drawn: bool) -> None:
     """Not one that was cut, filtered, canned or made by two; nor where an engine died, of it perhaps."""
-    assert (draw(REQUEST, decision_of(), answer, PARSED) is not None) == is_drawn
+    assert (draw(REQUEST, answer, PARSED) is not None) == is_drawn
 
 
 def test_who_is_never_drawn() -> None:
     """Another class, a caller who bounds its cost, another policy, a chain with one side, no section."""
     bounded = replace(REQUEST, hints=Hints(max_cost_usd_nanos=10**9))
-    assert draw(bounded, decision_of(), FINE, PARSED) is None
+    assert draw(bounded, FINE, PARSED) is None
     for class_ in (PrivacyClass.INTERNAL, PrivacyClass.CONFIDENTIAL, PrivacyClass.RESTRICTED):
-        assert draw(REQUEST, decision_of(class_), FINE, PARSED) is None
-    assert draw(REQUEST, alone(decision_of(), "edge"), FINE, PARSED) is None
-    assert draw(REQUEST, decision_of(), FINE, parse_policy(POLICY, name="p")) is None
-    assert draw(REQUEST, replace(decision_of(), policy_hash="0"), FINE, PARSED) is None
+        assert draw(REQUEST, answered(decision_of(class_)), PARSED) is None
+    assert draw(REQUEST, answered(restrict_to(decision_of(), "edge")), PARSED) is None
+    assert draw(REQUEST, FINE, parse_policy(POLICY, name="p")) is None
+    assert draw(REQUEST, answered(replace(decision_of(), policy_hash="0")), PARSED) is None
 
 
 def test_one_model_of_the_chain_keeps_its_permit_and_no_other_one_may_be_asked() -> None:
     """What routing did not let into the chain is not let in afterwards."""
     decision = decision_of()
-    assert alone(decision, "cloud").permits == {"cloud": decision.permits["cloud"]}
-    assert alone(decision, "edge").permits == {}
+    assert restrict_to(decision, "cloud").permits == {"cloud": decision.permits["cloud"]}
+    assert restrict_to(decision, "edge").permits == {}
     with pytest.raises(ValueError, match="only a model of the chain"):
-        alone(decision_of(PrivacyClass.CONFIDENTIAL), "cloud")
+        restrict_to(decision_of(PrivacyClass.CONFIDENTIAL), "cloud")
 
 
 def test_no_leave_for_a_judge_above_its_clearance() -> None:

@@ -15,9 +15,19 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.score import score_budget, score_plan
 from gateway.ledger.spend_cache import SpendCache
 from gateway.policy.loading.load import parse_policy
-from gateway.routing import RoutingState, decide
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Message, PrivacyAssessment, PrivacyClass, Request, Role, Route, Scores, Usage
+from gateway.types import (
+    Message,
+    PrivacyAssessment,
+    PrivacyClass,
+    Request,
+    Role,
+    Route,
+    RoutingState,
+    Scores,
+    Usage,
+)
+from tests.support.decisions import decide
 from tests.support.fakes import FakeClock
 
 POLICY = """
@@ -96,7 +106,7 @@ async def live(when: str, seed: int) -> Day:
             scores=Scores(complexity=complexity, privacy=0.0, budget=score_budget(spent)),
             privacy=PrivacyAssessment(score=0.0, privacy_class=PrivacyClass.PUBLIC, reason="score"),
             policy=policy,
-            view=RoutingState(deadline_s=60.0, budget_plan=plan),
+            state=RoutingState(deadline_s=60.0, budget_plan=plan),
         )
         answer = await dispatcher.generate(
             request, decision, policy=policy, deadline=Deadline.after(60.0, clock)

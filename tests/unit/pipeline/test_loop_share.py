@@ -62,7 +62,7 @@ class Pool:
     async def assess(self, _: Policy, request: Request, entities: Entities, deadline: Deadline) -> Assessment:
         """Score at once."""
         self.asked.append(request.tenant)
-        return self._assessor.assess(request)
+        return self._assessor.measure(request)
 
 
 def _request(text: str, *, tenant: str = "t") -> Request:

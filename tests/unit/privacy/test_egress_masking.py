@@ -21,7 +21,6 @@ from gateway.privacy.masking.masker import MAX_VALUES, Masker
 from gateway.privacy.masking.placeholders import MaskSpan, mask, new_tag
 from gateway.privacy.masking.restore import Restorer, restore
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.routing import RoutingState, decide
 from gateway.server.grpc.render import render_decision
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
@@ -37,9 +36,11 @@ from gateway.types import (
     Reason,
     Request,
     Role,
+    RoutingState,
     Scores,
     StreamEvent,
 )
+from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench
 from tests.support.fakes import FakeClock
 from tests.support.virtual_time import LoopClock, virtual_time
@@ -121,7 +122,7 @@ def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decisio
         scores=Scores(complexity=0.0, privacy=privacy.score, budget=0.0),
         privacy=privacy,
         policy=POLICY,
-        view=RoutingState(deadline_s=60.0),
+        state=RoutingState(deadline_s=60.0),
         masked=masked,
     )
 

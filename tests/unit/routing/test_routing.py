@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
-from gateway.routing import (
-    RoutingState,
-    decide,
-    estimate_prompt_tokens,
-)
+from gateway.routing import estimate_prompt_tokens
 from gateway.server.grpc.render import render_decision
 from gateway.types import (
     Decision,
@@ -28,8 +24,10 @@ from gateway.types import (
     Refusal,
     Request,
     Role,
+    RoutingState,
     Scores,
 )
+from tests.support.decisions import decide
 
 POLICY = """\
 version: 1
@@ -77,7 +75,7 @@ def decided(
     complexity: float = 0.1,
     budget: float = 0.0,
     privacy: PrivacyClass = PrivacyClass.PUBLIC,
-    view: RoutingState | None = None,
+    state: RoutingState | None = None,
 ) -> Decision:
     """Decide on a request of which only what matters is said."""
     return decide(
@@ -85,7 +83,7 @@ def decided(
         scores=Scores(complexity=complexity, privacy=0.0, budget=budget),
         privacy=PrivacyAssessment(score=0.0, privacy_class=privacy, reason="test"),
         policy=policy,
-        view=view or RoutingState(deadline_s=60.0),
+        state=state or RoutingState(deadline_s=60.0),
     )
 
 
@@ -107,8 +105,8 @@ def test_an_idle_model_is_tried_rather_than_none(
     refused: set[str],
 ) -> None:
     """Where time would leave nobody, what has nothing to do is tried: the deadline bounds what it costs."""
-    view = RoutingState(deadline_s=2.0, finish_s=finish_s, idle=frozenset(idle))
-    decision = decided(policy, view=view)
+    state = RoutingState(deadline_s=2.0, finish_s=finish_s, idle=frozenset(idle))
+    decision = decided(policy, state=state)
     assert decision.chain == chain
     assert {(each.model, each.reason) for each in decision.refused} == {(m, Reason.DEADLINE) for m in refused}
 
@@ -116,7 +114,7 @@ def test_an_idle_model_is_tried_rather_than_none(
 def test_a_refusal_for_want_of_time_says_how_much(policy: Policy) -> None:
     """The caller is told what was expected and what the deadline left; other refusals have no times."""
     decision = decided(
-        policy, privacy=PrivacyClass.RESTRICTED, view=RoutingState(deadline_s=2.0, finish_s={"edge": 9.0})
+        policy, privacy=PrivacyClass.RESTRICTED, state=RoutingState(deadline_s=2.0, finish_s={"edge": 9.0})
     )
     assert [
         (each.model, each.HasField("expected_s"), each.expected_s, each.given_s)
@@ -126,8 +124,8 @@ def test_a_refusal_for_want_of_time_says_how_much(policy: Policy) -> None:
 
 def test_an_idle_model_is_not_tried_against_another_law(policy: Policy) -> None:
     """It is time alone that an idle model is spared."""
-    view = RoutingState(deadline_s=2.0, finish_s={"edge": 9.0}, idle=frozenset({"edge", "small"}))
-    decision = decided(policy, privacy=PrivacyClass.RESTRICTED, view=view)
+    state = RoutingState(deadline_s=2.0, finish_s={"edge": 9.0}, idle=frozenset({"edge", "small"}))
+    decision = decided(policy, privacy=PrivacyClass.RESTRICTED, state=state)
     assert decision.chain == ("edge",)
     assert decision.refused == (Refusal(model="small", reason=Reason.CLEARANCE),)
 
@@ -153,7 +151,7 @@ def test_the_first_rule_that_holds_orders_the_models(
 
 
 @pytest.mark.parametrize(
-    ("request_", "view", "refused", "why"),
+    ("request_", "state", "refused", "why"),
     [
         (request_of("x" * 512), RoutingState(deadline_s=9), (), "128 tokens by the estimate may still be 64"),
         (
@@ -198,14 +196,14 @@ def test_the_first_rule_that_holds_orders_the_models(
 def test_filters_remove_models_and_say_why(
     policy: Policy,
     request_: Request,
-    view: RoutingState,
+    state: RoutingState,
     refused: tuple[tuple[str, Reason], ...],
     why: str,
 ) -> None:
     """A model that may not or cannot answer is left out with its first reason; the others keep order."""
     if estimate_prompt_tokens(request_) > 100:
         policy = parse_policy(POLICY.replace("prompt_tokens > 100", "false"), name="p")
-    decision = decided(policy, request=request_, view=view)
+    decision = decided(policy, request=request_, state=state)
     expected = tuple(Refusal(model=model, reason=reason) for model, reason in refused)
     assert (decision.rule, decision.refused) == ("default", expected), why
     gone = {model for model, _ in refused}
@@ -218,7 +216,7 @@ def test_clearance_is_the_first_reason(policy: Policy) -> None:
         policy,
         request=request_of("x" * 4096, json_schema="[" * 99),
         privacy=PrivacyClass.RESTRICTED,
-        view=RoutingState(deadline_s=0.1, finish_s={"small": 9.0}),
+        state=RoutingState(deadline_s=0.1, finish_s={"small": 9.0}),
     )
     assert Refusal(model="small", reason=Reason.CLEARANCE) in decision.refused
 
@@ -261,7 +259,7 @@ def test_the_decision_explains_itself(policy: Policy) -> None:
         score=0.4, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=findings
     )
     decision = decide(
-        request_of(), scores=scores, privacy=privacy, policy=policy, view=RoutingState(deadline_s=1.0)
+        request_of(), scores=scores, privacy=privacy, policy=policy, state=RoutingState(deadline_s=1.0)
     )
     assert (decision.scores, decision.privacy_class) == (scores, PrivacyClass.INTERNAL)
     assert (decision.privacy_reason, decision.findings) == ("score", findings)
@@ -280,7 +278,7 @@ def test_the_decision_explains_itself(policy: Policy) -> None:
     ],
 )
 def test_a_rule_sees_the_request_as_it_is(when: str, holds: bool) -> None:
-    """Every variable of a condition comes from the request, its scores and the view."""
+    """Every variable of a condition comes from the request, its scores and the state."""
     rules = f'rules:\n  - {{name: seen, when: "{when}", route: [edge]}}\n'
     found = tuple(Finding(type=kind, start=0, end=1, confidence=1.0) for kind in ("PHONE", "EMAIL", "PHONE"))
     decision = decide(
@@ -290,7 +288,7 @@ def test_a_rule_sees_the_request_as_it_is(when: str, holds: bool) -> None:
             score=0.25, privacy_class=PrivacyClass.INTERNAL, reason="score", findings=found
         ),
         policy=parse_policy(POLICY.replace("rules:\n", rules), name="p"),
-        view=RoutingState(deadline_s=60.0),
+        state=RoutingState(deadline_s=60.0),
     )
     assert (decision.rule == "seen") is holds
 
@@ -379,7 +377,7 @@ def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObj
         scores=Scores(complexity=data.draw(share), privacy=data.draw(share), budget=data.draw(share)),
         privacy=PrivacyAssessment(score=data.draw(share), privacy_class=class_, reason="drawn"),
         policy=policy,
-        view=RoutingState(
+        state=RoutingState(
             deadline_s=data.draw(st.sampled_from([0.0, 1.0, 60.0, float("inf")])),
             finish_s=data.draw(st.dictionaries(st.sampled_from(["m0", "m1"]), st.floats(0, 100))),
         ),

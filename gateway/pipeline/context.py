@@ -1,0 +1,54 @@
+"""What a transport says of a call, how it hands over the request, and what it is told at the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.clock import Deadline
+from gateway.dispatch.attempt_log import AttemptLog
+from gateway.policy.model import Policy
+from gateway.types import Answer, Decision, Request, ShadowDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingRequest:
+    """A request that is not checked yet: what admission has to know of it, and how to check the rest."""
+
+    prompt_tokens: int
+    """The estimate, as routing makes it."""
+    json_schema: str
+    """A large one costs milliseconds to check, and waits for its turn."""
+    parse: Callable[[], Request]
+    """Checks every field; raises InvalidRequest. Called once, after admission."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSummary:
+    """What a pipeline says of a call when it is over, whatever became of it."""
+
+    policy: Policy | None = None
+    """What it was decided under; None if it did not get that far."""
+    decision: Decision | None = None
+    shadow: ShadowDecision | None = None
+    decision_s: float | None = None
+    """What checking, scoring and deciding took."""
+    first_text_s: float | None = None
+    """When the first text of a stream was ready to be sent, from the moment that the call came."""
+    answer: Answer | None = None
+    afterwards: Callable[[], None] | None = None
+    """What the transport has to call once the caller has its answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """Who calls, and until when; the same for every transport."""
+
+    tenant: str
+    request_id: str
+    deadline: Deadline
+    """As `Pipeline.deadline` bounds it."""
+    attempt_log: AttemptLog
+    """The tries at models, from the moment that the call came; its span draws the trace."""
+    conclude: Callable[[CallSummary], None]
+    """Takes the summary, once, also of a call that failed or was cancelled."""
+    languages: tuple[str, ...] = ()
+    """What the caller reads, the dearest first."""
