@@ -4,9 +4,31 @@ from collections.abc import Callable
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.ledger.memory import MemoryLedger
+from gateway.ledger.spend_cache import SpendCache
+from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
+from gateway.pipeline.run import Pipeline
+from gateway.policy.model import Policy
 from gateway.routing import estimate_prompt_tokens
 from gateway.types import Request
+from tests.support.dispatch_doubles import Bench
+
+
+async def nothing_held() -> None:
+    """Free what a pipeline alone holds: nothing."""
+
+
+def pipeline_of(policy: Policy, bench: Bench) -> Pipeline:
+    """Return a pipeline over the models of a bench."""
+    return Pipeline(
+        policy=policy,
+        assessor=PolicyAssessor(policy, Assessor(policy, clock=bench.clock)),
+        dispatcher=bench.dispatcher,
+        budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
+        clock=bench.clock,
+    )
 
 
 def context_of(

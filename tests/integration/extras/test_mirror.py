@@ -14,15 +14,10 @@ from gateway.cli.app import run
 from gateway.clock import SystemClock
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
 from gateway.extras.mirror.mirror import Mirror
-from gateway.ledger.memory import MemoryLedger
-from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.pipeline.assess import PolicyAssessor
-from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
-from gateway.policy.model import Policy
 from gateway.records.writer import Records
 from gateway.server.grpc.api_keys import anyone
 from gateway.server.grpc.middleware import RpcMiddleware
@@ -35,6 +30,7 @@ from gateway.types import (
     SampleResult,
 )
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.calls import nothing_held, pipeline_of
 from tests.support.dispatch_doubles import Bench
 from tests.support.mirror_made import (
     BOTH,
@@ -109,20 +105,6 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
     assert [each["outcome"] for each in line["attempts"]] == ["CANCELLED"]
 
 
-async def _nothing_held() -> None:
-    """Free what a pipeline alone holds: nothing."""
-
-
-def _pipeline(policy: Policy, bench: Bench) -> Pipeline:
-    return Pipeline(
-        policy=policy,
-        assessor=PolicyAssessor(policy, Assessor(policy, clock=bench.clock)),
-        dispatcher=bench.dispatcher,
-        budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
-        clock=bench.clock,
-    )
-
-
 class Wire:
     """A call as gRPC gives it to its handler, without a caller."""
 
@@ -157,7 +139,7 @@ async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> N
             raise error
         return pb.GenerateResponse()
 
-    active = ActivePolicy(_pipeline(PARSED, Bench({"edge": [FORTY_TWO]})), retire=_nothing_held)
+    active = ActivePolicy(pipeline_of(PARSED, Bench({"edge": [FORTY_TWO]})), retire=nothing_held)
     middleware, wire = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone), Wire()
     serve = middleware.unary("Generate", handler)
     if error is None:
@@ -307,18 +289,17 @@ async def test_a_reload_in_between_drops_it() -> None:
     told: list[MirrorResult] = []
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
 
-    def pipeline(policy: Policy) -> Pipeline:
-        return _pipeline(policy, bench)
-
-    current = ActivePolicy(pipeline(PARSED), retire=_nothing_held)
-    sampler = Mirror(current.begin, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
-    begin = sampler.drawn(REQUEST, FINE, PARSED)
+    current = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
+    mirror = Mirror(current.begin, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
+    begin = mirror.drawn(REQUEST, FINE, PARSED)
     assert begin is not None
-    current.swap(pipeline(parse_policy(sample(ROUTES, judge="cloud"), name="p")), retire=_nothing_held)
+    current.swap(
+        pipeline_of(parse_policy(mirror_policy(ROUTES, judge="cloud"), name="p"), bench), retire=nothing_held
+    )
     begin()
     await until(lambda: not _is_at_work())
     assert (told, bench.backends["cloud"].calls) == ([], [])
-    current.swap(pipeline(PARSED), retire=_nothing_held)
+    current.swap(pipeline_of(PARSED, bench), retire=nothing_held)
     begin()
     await until(lambda: len(told) == 1)
     assert (told[0].result, told[0].agreement) == (SampleResult.NUMBER, 1.0)

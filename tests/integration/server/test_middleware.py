@@ -8,9 +8,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
+from gateway.pipeline.active_policy import ActivePolicy
+from gateway.pipeline.context import CallContext
+from gateway.pipeline.run import Pipeline
 from gateway.server.grpc.api_keys import anyone
-from gateway.server.grpc.middleware import CallScope, RpcMiddleware
+from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.calls import nothing_held, pipeline_of
+from tests.support.dispatch_doubles import Bench
+from tests.support.mirror_made import FORTY_TWO, PARSED
 
 
 class LostConnection:
@@ -40,12 +46,16 @@ class LostConnection:
 async def test_a_caller_whose_connection_broke_has_left(is_sending: bool) -> None:
     """It is no defect of the gateway; the call is cancelled, as for any caller who leaves."""
 
-    async def handler(_: pb.GenerateRequest, scope: CallScope) -> AsyncGenerator[pb.GenerateResponse, None]:
+    async def handler(
+        message: pb.GenerateRequest, _: CallContext, __: Pipeline
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
         if not is_sending:
             raise ValueError("a defect")
         yield pb.GenerateResponse()
 
-    middleware = RpcMiddleware(clock=SystemClock(), tenant_of=anyone)
+    bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
+    active = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
+    middleware = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone)
     serve = middleware.streaming("StreamGenerate", handler)
     with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
         await serve(pb.GenerateRequest(), LostConnection())  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ def by_policy_test(policy: Policy, request: Request, like: Decision) -> Decision
             budget_plan=like.state.budget_plan,
             deadline_s=like.state.deadline_s,
         ),
-        expect=PolicyTestExpectation(**{"class": "public"}),
+        expect=PolicyTestExpectation(rule="default"),
     )
     (verdict,) = run_tests(replace(policy, tests=(test,)))
     return verdict.decision
