@@ -11,8 +11,7 @@ The layers, from the outside in:
 * Retry tries the same model again where it may heal (`retry.py`).
 * UnmaskLayer puts masked values back into the answer (`unmask.py`).
 * AttemptRecorder notes every try in the attempt log (`attempt_recorder.py`, `attempt_log.py`).
-* ConcurrencyLayer waits for a slot at a model that has a bound (`concurrency.py`, `fair_queue.py`), as the
-  whole process has.
+* ConcurrencyLayer waits for a slot at a model that has a bound (`concurrency.py`, `fair_queue.py`).
 * BreakerLayer asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
 * BudgetLayer holds the worst case in the ledger, and settles it (`budget.py`): a refused reservation is no
   news to the breaker, since no call was made.
@@ -20,7 +19,7 @@ The layers, from the outside in:
 * ConfidenceGuard holds back the first tokens of a model that may be unsure (`backends/confident.py`).
 
 A unary call is a stream of one chunk, so there is one path, not two. What no caller waits for
-(`generate_background`) goes through the same layers but for ConcurrencyLayer, so that it takes nobody's slot.
+(`generate_background`) takes nobody's slot: it goes through all layers but ConcurrencyLayer.
 """
 
 import random

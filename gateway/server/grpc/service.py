@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from operator import methodcaller
 
 import grpc
-from google.protobuf.message import Message
 
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
@@ -55,32 +55,25 @@ async def _submit_feedback(
     return render_feedback(pipeline.take_feedback(parse_feedback(message, tenant=context.tenant)))
 
 
-_UNARY = (
-    ("Generate", _generate, pb.GenerateRequest),
-    ("Explain", _explain, pb.ExplainRequest),
-    ("GetHandoff", _get_handoff, pb.GetHandoffRequest),
-    ("SubmitFeedback", _submit_feedback, pb.SubmitFeedbackRequest),
-)
-
-
 def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
     """Register the service with deserializers that do not fail in the library."""
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             middleware.unary(name, handler),
             request_deserializer=tolerant(message_type),
-            response_serializer=_serialized,
+            response_serializer=methodcaller("SerializeToString"),
         )
-        for name, handler, message_type in _UNARY
+        for name, handler, message_type in (
+            ("Generate", _generate, pb.GenerateRequest),
+            ("Explain", _explain, pb.ExplainRequest),
+            ("GetHandoff", _get_handoff, pb.GetHandoffRequest),
+            ("SubmitFeedback", _submit_feedback, pb.SubmitFeedbackRequest),
+        )
     }
     handlers["StreamGenerate"] = grpc.unary_stream_rpc_method_handler(
         middleware.streaming("StreamGenerate", _stream_generate),
         request_deserializer=tolerant(pb.StreamGenerateRequest),
-        response_serializer=_serialized,
+        response_serializer=methodcaller("SerializeToString"),
     )
     # Not as registered methods: of those, grpc.aio does not tell a handler that its caller has left.
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-
-
-def _serialized(message: Message) -> bytes:
-    return message.SerializeToString()
