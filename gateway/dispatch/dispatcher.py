@@ -162,10 +162,7 @@ class Dispatcher:
         deadline: Deadline,
         attempt_log: AttemptLog,
     ) -> Answer:
-        """Return the answer to what no caller waits for, as `generate` does, in no slot of a caller.
-
-        Whoever asks has to look whether the model `has_demand`, and to give way then.
-        """
+        """Return an answer that no caller waits for; whoever asks gives way while the model `has_demand`."""
         order = self._order(
             request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
         )
