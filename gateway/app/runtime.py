@@ -170,7 +170,6 @@ class Runtime:
         )
         return pipeline, retire
 
-
     def _shadow_of(self, policy: Policy) -> Shadow:
         assessor = PolicyAssessor(policy, Assessor(policy, clock=self._clock), elsewhere=self._elsewhere)
         return Shadow(policy, assessor=assessor)

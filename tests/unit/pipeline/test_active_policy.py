@@ -8,7 +8,7 @@ from gateway.clock import SystemClock
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.pipeline.run import Pipeline
+from gateway.pipeline.run import Extras, Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk
@@ -62,7 +62,7 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
         ledger=MemoryLedger(clock=clock),
         handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
         shadow=None,
-        gates=(),
+        extras=Extras(),
         has_tenants=False,
         environ={},
         clock=clock,
