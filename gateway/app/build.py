@@ -107,7 +107,11 @@ async def running_gateway(
             ledger=ledger,
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
-            extras=_extras(parts.records, mirror),
+            extras=Extras()
+            if parts.records is None
+            else Extras(
+                gates=(parts.records.gate,), mirror=mirror, take_feedback=parts.records.take_feedback
+            ),
             has_tenants=access.tells_callers_apart,
             environ=environ,
             clock=clock,
@@ -234,13 +238,6 @@ def _observers(parts: OptionalParts) -> Iterator[Observer]:
         yield parts.records.note
     if parts.observability is not None:
         yield from parts.observability.observers
-
-
-def _extras(records: Records | None, mirror: Mirror | None) -> Extras:
-    """Return what is joined to every pipeline of this process."""
-    if records is None:
-        return Extras()
-    return Extras(gates=(records.gate,), mirror=mirror, take_feedback=records.take_feedback)
 
 
 def _mirror(begin: Begin, policy: Policy, parts: OptionalParts, *, clock: Clock) -> Mirror | None:
