@@ -15,7 +15,8 @@ from gateway.client.admin import AdminClient
 from gateway.domain.address import Address
 from gateway.server.admin.address import parse_admin
 from gateway.server.admin.worker import WorkerIdentity
-from tests.support.served import POLICY, Served, served
+from tests.support.policies import POLICY
+from tests.support.served import Served, served
 
 Labels = frozenset[tuple[str, str]]
 

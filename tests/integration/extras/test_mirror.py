@@ -38,24 +38,19 @@ from gateway.types import (
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
 from tests.support.mirror_made import (
-    BOTH,
-    EVERY,
-    FINE,
     FORTY_TWO,
-    PARSED,
-    REQUEST,
-    ROUTES,
     TO_CLOUD,
     WORD,
     MirroringGateway,
     costing,
-    decision_of,
     mirror_policy,
     mirroring,
 )
+from tests.support.mirror_values import BOTH, EVERY, FINE, PARSED, REQUEST, ROUTES, decision_of
 from tests.support.operated import operated
+from tests.support.policies import POLICY
 from tests.support.real_engine import until
-from tests.support.served import POLICY, ask, served
+from tests.support.served import ask, served
 
 
 async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> None:

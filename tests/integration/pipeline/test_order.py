@@ -13,7 +13,8 @@ from gateway.pipeline.assessor import Assessment
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Request, Usage
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import Served, ask, served
 
 WRONG = pb.GenerationConfig(json_schema='{"type": "what is wrong with this is only seen by who checks it"}')
 LARGE = "a word or two. " * 6000

@@ -12,7 +12,8 @@ from gateway.backends.base import Backend
 from gateway.errors import BackendQuotaUsedUp, ContextTooLong, NotCapable
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 CLOUD_ONLY = {"team": "x"}
 BUDGET = POLICY.replace(

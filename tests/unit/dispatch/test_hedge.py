@@ -13,10 +13,19 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Backoff, ModelSpec, Resilience
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
-from tests.support.dispatch_doubles import CLOUD, EDGE, WORST, Bench, a_budget, a_request
+from tests.support.dispatch_doubles import (
+    CLOUD,
+    DOUBTFUL_EDGE,
+    EDGE,
+    UNSURE,
+    WORST,
+    Bench,
+    a_budget,
+    a_request,
+    draft_of,
+    told,
+)
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
-from tests.unit.dispatch.test_escalate import DOUBTFUL_EDGE, UNSURE, said
-from tests.unit.dispatch.test_stream import told
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
 COST = 10 * 1000 + 3 * 2000
@@ -124,7 +133,7 @@ async def test_never_two_engines() -> None:
 async def test_nobody_is_left_to_hedge_with() -> None:
     """The last model of a chain is waited for, also where one before it has a second turn."""
     tried = Bench(
-        {"edge": [said([UNSURE] * 9)], "cloud": slow(5.0)},
+        {"edge": [draft_of([UNSURE] * 9)], "cloud": slow(5.0)},
         specs={"edge": DOUBTFUL_EDGE},
         resilience=AFTER_1,
     )

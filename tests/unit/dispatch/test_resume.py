@@ -28,9 +28,8 @@ from gateway.types import (
     StreamEvent,
     Usage,
 )
-from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request
+from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request, told
 from tests.support.virtual_time import VirtualLoop, virtual_time
-from tests.unit.dispatch.test_stream import told
 
 RESUME = Resilience(recovery="resume")
 GOES_ON = CLOUD.model_copy(update={"prefill": True})

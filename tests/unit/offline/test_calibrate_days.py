@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.loading.load import load_policy, parse_policy
+from tests.support.calibration import calibrated
 from tests.support.days_of_traffic import POLICY, lived
-from tests.unit.cli.test_calibrate_share import calibrated
 
 
 @pytest.mark.parametrize(

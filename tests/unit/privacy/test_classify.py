@@ -6,18 +6,18 @@ import pytest
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
-from gateway.privacy.scan import MOST_PLACES
 from gateway.types import (
     Finding,
     GenerationConfig,
-    Hints,
-    Message,
-    PrivacyAssessment,
     PrivacyClass,
-    Request,
-    Role,
 )
 from tests.support.fakes import FakeClock
+from tests.support.privacy_doubles import (
+    Numbered,
+    check_what_is_everywhere_is_not_listed,
+    request,
+    verdict,
+)
 
 
 class Spots:
@@ -36,27 +36,9 @@ class Spots:
                 start = text.find(word, start + 1)
 
 
-def request(
-    *contents: str, config: GenerationConfig | None = None, hint: PrivacyClass | None = None
-) -> Request:
-    """Return a request with messages of the user."""
-    return Request(
-        request_id="r",
-        tenant="t",
-        messages=tuple(Message(role=Role.USER, content=content) for content in contents),
-        config=config or GenerationConfig(),
-        hints=Hints(privacy_class=hint),
-    )
-
-
 def scorer(*detectors: Spots, policy: PrivacyPolicy | None = None) -> PrivacyScorer:
     """Return a scorer whose clock stands still."""
     return PrivacyScorer(policy or PrivacyPolicy(), clock=FakeClock(), detectors=detectors)
-
-
-def verdict(privacy: PrivacyAssessment) -> tuple[float, PrivacyClass, str]:
-    """Return what is said of the whole request."""
-    return privacy.score, privacy.privacy_class, privacy.reason
 
 
 @pytest.mark.parametrize(
@@ -118,22 +100,6 @@ def test_a_hint_only_raises_the_class() -> None:
     assert verdict(raised) == (0.0, PrivacyClass.RESTRICTED, "hint")
     kept = scores.score(request("mail", hint=PrivacyClass.PUBLIC))
     assert verdict(kept) == (0.5, PrivacyClass.CONFIDENTIAL, "floor EMAIL")
-
-
-class Numbered:
-    """A detector that takes every word for an e-mail address."""
-
-    types = ("EMAIL",)
-
-    def __init__(self, confidence: float) -> None:
-        self.confidence = confidence
-
-    def find(self, text: str) -> Iterable[Match]:
-        """Yield the words."""
-        at = 0
-        for word in text.split(" "):
-            yield Match(type="EMAIL", start=at, end=at + len(word), confidence=self.confidence)
-            at += len(word) + 1
 
 
 @pytest.mark.parametrize(
@@ -307,28 +273,6 @@ def test_detectors_can_be_named_apart() -> None:
     assert len(types) == len(set(types))
 
 
-class Counting(Numbered):
-    """The same, and it counts how many words it was asked for."""
-
-    asked = 0
-
-    def find(self, text: str) -> Iterable[Match]:
-        """Yield the words."""
-        for found in super().find(text):
-            self.asked += 1
-            yield found
-
-
-def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
-    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
-    counting = Counting(0.6)
-    scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
-    privacy = scores.score(request("same " * 99_999 + "same", "another"))
-    assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
-    assert len(privacy.findings) == MOST_PLACES
-    assert counting.asked == MOST_PLACES
-
-
 def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
     """A sure finding behind thousands that are unsure, or that the policy allows, is found."""
     words = " ".join(["same"] * 1000)
@@ -339,3 +283,8 @@ def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
     privacy = allowed.score_text(f"{words} other")
     assert [(f.start, f.end) for f in privacy.findings] == [(len(words) + 1, len(words) + 6)]
     assert privacy.reason == "floor EMAIL"
+
+
+def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
+    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
+    check_what_is_everywhere_is_not_listed()

@@ -10,9 +10,8 @@ from gateway.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
 from gateway.privacy.detector import NumberDetector, digits_in
 from gateway.privacy.normalize import normalise
 from gateway.types import PrivacyClass
+from tests.support.detector_texts import FINDS, TEXTS
 from tests.support.fakes import FakeClock
-from tests.unit.privacy.test_detectors import FINDS
-from tests.unit.privacy.test_monotone import TEXTS
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 EVERYTHING = PrivacyScorer(PrivacyPolicy(report_at=0.0), clock=FakeClock())

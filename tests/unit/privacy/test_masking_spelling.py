@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.privacy.masking.codings import readings
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.types import GenerationConfig
-from tests.unit.privacy.test_egress_masking import decided, request_of
+from tests.support.masking_requests import decided, request_of
 
 MAIL = "tove.lind@sample.example"
 PHONE = "+46 8 502 417 39"

@@ -6,40 +6,12 @@ from hypothesis import strategies as st
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.types import Message, Request, Role
+from tests.support.detector_texts import TEXTS
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 
-# Pieces of private data and the words around them, cut and joined at random: most of what can go wrong
-# is a match or a context word that reaches from one paragraph into the next.
-PIECES = st.sampled_from(
-    [
-        "jo@example.org", "@example.org", "jo", "4111 1111 1111 1111", "4111 1111", "1111 1111", "card",
-        "ssn", "219-09-9999", "219099999", "phone", "phone:", "call me", "555 0100", "(212) 555-0187",
-        "+44 20 7946 0958", "020 7946 0958", "GB82 WEST 1234", "5698 7654 32", "password =", "password is",
-        "hunter2!x9", "api_key:", "q8Zr3LmP0vTy", "-----BEGIN PRIVATE KEY-----",
-        "-----END PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0", "born on", "date of birth:", "3 May 1990",
-        "1990-05-03", "passport number", "AB1234567", "tax id", "44051401359", "pesel", "routing number",
-        "021000021", "account number", "12345678", "10.1.2.3", "fe80::1", "version",
-        "https://u:pw9x@h.example/", "https://h.example/", "1HGCM82633A004352", "vin", "plate number",
-        "John", "Smith", "maria", "Mr.", "my name is", "Kowalska", "12 Main Street", "Springfield, IL 62704",
-        "address:", "lives at", "Apt. 5", "7 Anything Street", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "9.4.3",
-        "AB51 ABC", "plate", "DE136695976", "vat", "nip", "526 000 12 46",
-        "<token>", "</token>", "Bearer", "curl -u", "x:y7z8w9", "the", "and", "of", ".", ",", ":", "-", "1",
-        "42",
-    ]
-)  # fmt: skip
-GLUE = st.sampled_from([" ", " ", " ", "", "\n", ", ", "\t", "\u200b", "\u00a0", "\r\n"])
 
-
-@st.composite
-def paragraphs(draw: st.DrawFn) -> str:
-    """Draw a text of pieces, with or without line ends."""
-    pieces = draw(st.lists(st.tuples(PIECES, GLUE), max_size=14))
-    return "".join(piece + glue for piece, glue in pieces)
-
-
-TEXTS = st.one_of(paragraphs(), st.text(max_size=40))
 BLANK_LINE = st.sampled_from(["\n\n", "\n \n", "\n\t\n", "\r\n\r\n", "\n\n\n"])
 
 
