@@ -12,9 +12,9 @@ from gateway.complexity.features import PromptFeatures
 from gateway.complexity.scorer_file import write_scorer
 from gateway.complexity.static_words import DIMENSIONS
 from gateway.engine.models import resolve_model_path
-from tests.support.logged_process import until
 from tests.support.operated import read_page
 from tests.support.serve_process import POLICY, reload, serving
+from tests.support.waiting import until
 
 CLOUD_AND_CAP = """\
   cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: public,

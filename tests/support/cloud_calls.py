@@ -135,10 +135,3 @@ def event_stream(*events: bytes) -> bytes:
     return http(
         200, b"".join(b"data: " + event + b"\n\n" for event in events), content_type="text/event-stream"
     )
-
-
-async def until(is_true: Callable[[], bool]) -> None:
-    """Wait until something is true on the other side of a socket."""
-    async with asyncio.timeout(10):
-        while not is_true():  # noqa: ASYNC110 -- The other side has no event that we could wait for.
-            await asyncio.sleep(0.002)

@@ -21,8 +21,8 @@ from tests.support.mirror_values import (
     EVERY,
 )
 from tests.support.operated import Operated, operated
-from tests.support.real_engine import until
 from tests.support.served import ask
+from tests.support.waiting import until
 
 WORD = "xylophone"
 MAIL = "jane.roe@example.org"

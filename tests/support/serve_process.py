@@ -13,7 +13,8 @@ import grpc.aio
 
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.support.logged_process import LoggedProcess, until
+from tests.support.logged_process import LoggedProcess
+from tests.support.waiting import until
 
 POLICY = """\
 version: 1

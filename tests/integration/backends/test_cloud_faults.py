@@ -34,18 +34,9 @@ from gateway.errors import (
 from gateway.simulate.faults import KINDS
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply
-from tests.support.cloud_calls import (
-    Ask,
-    RawServer,
-    backend_at,
-    call_of,
-    event_stream,
-    http,
-    streamed,
-    until,
-    whole,
-)
+from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
 from tests.support.fakes import FakeClock
+from tests.support.waiting import until
 
 SHORT_S = 0.15
 """For calls that meet silence: long enough for an answer on this host, short for a test."""

@@ -10,9 +10,10 @@ from gateway.backends.openai import body as cloud_body
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply, Usage
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, until, whole
+from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
 from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
 from tests.support.provider_bytes import chunk, line, plain, said, wire
+from tests.support.waiting import until
 
 SHORT_S = 0.15
 """For waits that come to nothing."""

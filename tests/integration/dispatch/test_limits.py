@@ -19,6 +19,7 @@ from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Answer, Outcome, Reason
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import CLOUD, Bench, a_request
+from tests.support.draws import examples
 from tests.support.served import served
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
 
@@ -32,7 +33,7 @@ ARRIVAL = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     arrivals=st.lists(ARRIVAL, max_size=30),
     bounds=st.builds(

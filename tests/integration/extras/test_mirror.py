@@ -49,8 +49,8 @@ from tests.support.mirror_made import (
 from tests.support.mirror_values import BOTH, EVERY, FINE, PARSED, REQUEST, ROUTES, decision_of
 from tests.support.operated import operated
 from tests.support.policies import POLICY
-from tests.support.real_engine import until
 from tests.support.served import ask, served
+from tests.support.waiting import until
 
 
 async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> None:

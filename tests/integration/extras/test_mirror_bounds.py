@@ -22,7 +22,7 @@ from tests.support.mirror_made import (
 )
 from tests.support.mirror_values import EVERY
 from tests.support.operated import operated
-from tests.support.real_engine import until
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("classes", [["public"], ["public", "confidential"], ["confidential"]])

@@ -25,6 +25,7 @@ from tests.support.dispatch_doubles import (
     draft_of,
     told,
 )
+from tests.support.draws import examples
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
@@ -216,7 +217,7 @@ def step_of(name: str, kind: str, first_s: float, then_s: float) -> Step:
     return (Delay(first_s), BackendFailed(name, "500"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     legs=st.lists(LEG, min_size=1, max_size=4, unique_by=lambda leg: leg[0]),
     is_streamed=st.booleans(),

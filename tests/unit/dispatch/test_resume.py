@@ -29,6 +29,7 @@ from gateway.types import (
     Usage,
 )
 from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request, told
+from tests.support.draws import examples
 from tests.support.virtual_time import VirtualLoop, virtual_time
 
 RESUME = Resilience(recovery="resume")
@@ -261,7 +262,7 @@ MODEL = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(models=st.lists(MODEL, min_size=1, max_size=5))
 def test_what_ends_well_is_whole(models: list[tuple[ModelSpec, int, int, bool]]) -> None:
     """Wherever each model is cut, what ends well is as long as an answer, and the last attempt's deltas."""

@@ -32,6 +32,7 @@ from gateway.types import (
     StreamEvent,
 )
 from tests.support.dispatch_doubles import Bench
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 from tests.support.masking_requests import (
     LIST,
@@ -170,7 +171,7 @@ def texts_and_spans(draw: st.DrawFn) -> tuple[list[str], list[MaskSpan]]:
 class TestProperties:
     """For any text, any findings and any way that an answer comes in pieces."""
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(texts_and_spans())
     def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[MaskSpan]]) -> None:
         """Whatever the text holds, and whatever was found in it."""
@@ -180,7 +181,7 @@ class TestProperties:
         masked, values, _ = mask(texts, spans, tag=tag)
         assert [restore(text, values, in_urls=True) for text in masked] == texts
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(texts_and_spans(), st.lists(st.integers(0, 60), max_size=8))
     def test_no_split_into_deltas_changes_the_answer(
         self, drawn: tuple[list[str], list[MaskSpan]], cuts: list[int]

@@ -14,6 +14,7 @@ from gateway.privacy.scan import readings_of
 from gateway.privacy.split_words import split_words
 from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
@@ -142,7 +143,7 @@ def test_names_of_other_things_are_no_context(text: str, why: str) -> None:
     assert not types, why
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet="aB_c1 ,;|\t\n\"'=:-{}ssnNamevalu\u5bc6\u7801", max_size=80))
 def test_readings_keep_their_places(text: str) -> None:
     """Each character of a reading that has a place is the one that stands there, up to case of its kind."""

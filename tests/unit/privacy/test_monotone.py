@@ -7,6 +7,7 @@ from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.types import Message, Request, Role
 from tests.support.detector_texts import TEXTS
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
@@ -21,7 +22,7 @@ def request(contents: list[str]) -> Request:
     return Request(request_id="r", tenant="t", messages=messages)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, BLANK_LINE, TEXTS)
 def test_a_further_paragraph_never_lowers_score_or_class(first: str, blank: str, second: str) -> None:
     """A paragraph after a blank line adds what it holds and takes nothing from what stands before it."""
@@ -30,7 +31,7 @@ def test_a_further_paragraph_never_lowers_score_or_class(first: str, blank: str,
     assert after.privacy_class >= before.privacy_class
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(TEXTS, min_size=1, max_size=3), TEXTS, st.integers(0, 3))
 def test_a_further_message_never_lowers_score_or_class(contents: list[str], added: str, at: int) -> None:
     """A message anywhere in the conversation adds what it holds and takes nothing from the others."""
@@ -40,7 +41,7 @@ def test_a_further_message_never_lowers_score_or_class(contents: list[str], adde
     assert after.privacy_class >= before.privacy_class
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS)
 def test_findings_lie_in_the_text_in_order(text: str) -> None:
     """Every finding is a place in the original string; those of one type do not overlap."""
