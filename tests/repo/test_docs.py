@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gateway.cli.app import COMMANDS, load_command
-from tests.support.repository import ROOT, tests_of
+from tests.support.repository import ROOT, names_of_tests
 from tests.support.rooms import LAYERS
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -151,7 +151,7 @@ def test_the_promises_name_tests_that_exist() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)`", row)
         assert named, row
         for path, test in named:
-            assert test in tests_of(ROOT / path), f"{path}::{test}"
+            assert test in names_of_tests(ROOT / path), f"{path}::{test}"
 
 
 def test_the_promises_of_the_readme_link_to_their_tests() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.repository import ROOT, tests_of
+from tests.support.repository import ROOT, names_of_tests
 
 PAGE = (ROOT / "docs" / "explanations" / "security.md").read_text(encoding="utf-8")
 THREATS = PAGE.partition("\n## An attack, measured\n")[0]
@@ -25,4 +25,4 @@ def test_every_threat_names_its_test(row: str) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
     assert named
     for path, test in named:
-        assert test in tests_of(ROOT / path), f"{path}::{test}"
+        assert test in names_of_tests(ROOT / path), f"{path}::{test}"

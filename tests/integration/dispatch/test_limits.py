@@ -192,23 +192,6 @@ async def test_a_tenant_has_its_share_of_the_process() -> None:
     assert bench.called("cloud") == 5
 
 
-@pytest.mark.parametrize(
-    ("limits", "has_tenants", "share"),
-    [
-        (Limits(), True, 900),
-        (Limits(), False, 1000),
-        (Limits(concurrency=7), True, 6),
-        (Limits(concurrency=2), True, 1),
-        (Limits(concurrency=1), True, 1),
-        (Limits(concurrency=10, tenant_concurrency=10), True, 10),
-        (Limits(concurrency=10, tenant_concurrency=3), False, 3),
-    ],
-)
-def test_the_default_share_of_a_tenant(limits: Limits, has_tenants: bool, share: int) -> None:
-    """All but a tenth of the places, and never every one of several, unless all callers are one tenant."""
-    assert limits.tenant_share(has_tenants=has_tenants) == share
-
-
 @virtual_time
 async def test_a_new_policy_holds_from_its_first_request_on() -> None:
     """Bounds that were raised let those in that wait."""
