@@ -2,6 +2,10 @@
 
 from hypothesis import strategies as st
 
+from gateway.policy.model import PrivacyPolicy
+from gateway.privacy import PrivacyScorer
+from tests.support.fakes import FakeClock
+
 FINDS: list[tuple[str, str, str, str]] = [
     ("EMAIL", "write to jo.doe+x@mail.example.org.", "jo.doe+x@mail.example.org",
      "the sentence's dot is left out"),
@@ -129,3 +133,12 @@ def paragraphs(draw: st.DrawFn) -> str:
 
 
 TEXTS = st.one_of(paragraphs(), st.text(max_size=40))
+
+
+SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
+"""Every detector, as a policy without a section `privacy` has them."""
+
+
+def found(kind: str, text: str) -> list[str]:
+    """Return what of a type is reported in `text`."""
+    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == kind]

@@ -42,6 +42,7 @@ from tests.support.mirror_values import check_no_leave_above_its_clearance, chec
 from tests.support.permits import WRONG, permit_for
 from tests.support.policies import AIR_GAP
 from tests.support.privacy_doubles import check_what_is_everywhere_is_not_listed
+from tests.support.requests import request_of
 
 DETECTORS = len(scoring.DEFAULT_DETECTORS)
 Check = Callable[[], str]
@@ -83,7 +84,7 @@ def _masks() -> str:
         decision = masking.decided(request, marked=True)
         if decision.permits:
             return f"went masked though unsure: {name}"
-    if "public" in masking.decided(masking.request_of(f"Sort {masking.LIST}")).permits:
+    if "public" in masking.decided(request_of(f"Sort {masking.LIST}")).permits:
         return "a list of people went as if it were a mention of one"
     return ""
 

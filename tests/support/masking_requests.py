@@ -16,15 +16,13 @@ from gateway.testing.scripted import reply
 from gateway.types import (
     Decision,
     GenerationConfig,
-    Hints,
-    Message,
     PrivacyClass,
     Request,
-    Role,
     Scores,
 )
 from tests.support.dispatch_doubles import Bench
 from tests.support.fakes import FakeClock
+from tests.support.requests import request_of
 from tests.support.virtual_time import LoopClock, virtual_time
 
 POLICY = parse_policy(
@@ -79,19 +77,6 @@ class Marked:
         if at >= 0:
             found.append(Match(type="PERSON", start=at, end=text.index("}", at) + 1, confidence=0.5))
         return found
-
-
-def request_of(
-    *contents: str, config: GenerationConfig | None = None, hint: PrivacyClass | None = None
-) -> Request:
-    """Return a request of user messages."""
-    return Request(
-        request_id="r1",
-        tenant="acme",
-        messages=tuple(Message(role=Role.USER, content=content) for content in contents),
-        config=config or GenerationConfig(),
-        hints=Hints(privacy_class=hint),
-    )
 
 
 def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decision:

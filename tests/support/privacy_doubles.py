@@ -6,28 +6,11 @@ from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import Match, PrivacyScorer
 from gateway.privacy.scan import MOST_PLACES
 from gateway.types import (
-    GenerationConfig,
-    Hints,
-    Message,
     PrivacyAssessment,
     PrivacyClass,
-    Request,
-    Role,
 )
 from tests.support.fakes import FakeClock
-
-
-def request(
-    *contents: str, config: GenerationConfig | None = None, hint: PrivacyClass | None = None
-) -> Request:
-    """Return a request with messages of the user."""
-    return Request(
-        request_id="r",
-        tenant="t",
-        messages=tuple(Message(role=Role.USER, content=content) for content in contents),
-        config=config or GenerationConfig(),
-        hints=Hints(privacy_class=hint),
-    )
+from tests.support.requests import request_of
 
 
 def verdict(privacy: PrivacyAssessment) -> tuple[float, PrivacyClass, str]:
@@ -67,7 +50,7 @@ def check_what_is_everywhere_is_not_listed() -> None:
     """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
     counting = Counting(0.6)
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
-    privacy = scores.score(request("same " * 99_999 + "same", "another"))
+    privacy = scores.score(request_of("same " * 99_999 + "same", "another"))
     assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
     assert len(privacy.findings) == MOST_PLACES
     assert counting.asked == MOST_PLACES

@@ -23,26 +23,17 @@ from gateway.types import (
     Entities,
     Finding,
     FinishReason,
-    GenerationConfig,
-    Message,
     PrivacyClass,
     Reply,
-    Request,
-    Role,
 )
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.entity_doubles import SCORER, Says, desk
 from tests.support.fakes import FakeClock
 from tests.support.policies import POLICY
+from tests.support.requests import request_of
 from tests.support.served import ask, served
 
 ODD_NAME = "xiadani quetzalli"
-
-
-def request_of(*contents: str) -> Request:
-    """Return a request of user messages."""
-    messages = tuple(Message(role=Role.USER, content=content) for content in contents)
-    return Request(request_id="r", tenant="t", messages=messages, config=GenerationConfig())
 
 
 def finding(text: str, word: str, kind: str = "PERSON", confidence: float = 0.9, index: int = 0) -> Finding:

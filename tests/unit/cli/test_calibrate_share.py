@@ -21,15 +21,6 @@ from tests.support.days_of_traffic import POLICY as DAYS_POLICY
 from tests.support.days_of_traffic import lived
 from tests.support.records_made import POLICY
 
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    """The policy of the records, of which `hard` is the rule with a threshold."""
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY)
-    return path
-
-
 TENTHS = [at / 10 + 0.05 for at in range(10)]
 
 

@@ -15,9 +15,9 @@ from tests.support.fakes import FakeClock
 from tests.support.privacy_doubles import (
     Numbered,
     check_what_is_everywhere_is_not_listed,
-    request,
     verdict,
 )
+from tests.support.requests import request_of
 
 
 class Spots:
@@ -64,7 +64,7 @@ def test_score_and_class(text: str, expected: tuple[float, PrivacyClass, str], w
         ip=("IP", 1.0), url=("URL", 1.0), mail=("EMAIL", 1.0), half=("PHONE", 0.5), faint=("PHONE", 0.49),
         card=("CREDIT_CARD", 1.0), vin=("VEHICLE", 1.0), bdate=("DOB", 1.0),
     )  # fmt: skip
-    assert verdict(scorer(spots).score(request(text))) == expected, why
+    assert verdict(scorer(spots).score(request_of(text))) == expected, why
 
 
 def test_the_policy_overrides_weights_floors_and_classes() -> None:
@@ -76,15 +76,15 @@ def test_the_policy_overrides_weights_floors_and_classes() -> None:
     )
     spots = Spots(mail=("EMAIL", 1.0), ip=("IP", 1.0), card=("CREDIT_CARD", 1.0))
     scores = scorer(spots, policy=policy)
-    assert verdict(scores.score(request("mail"))) == (0.1, PrivacyClass.INTERNAL, "score")
-    assert verdict(scores.score(request("ip"))) == (0.2, PrivacyClass.CONFIDENTIAL, "floor IP")
-    assert scores.score(request("card")).privacy_class is PrivacyClass.RESTRICTED
+    assert verdict(scores.score(request_of("mail"))) == (0.1, PrivacyClass.INTERNAL, "score")
+    assert verdict(scores.score(request_of("ip"))) == (0.2, PrivacyClass.CONFIDENTIAL, "floor IP")
+    assert scores.score(request_of("card")).privacy_class is PrivacyClass.RESTRICTED
 
 
 def test_every_string_that_a_backend_is_sent_is_scored() -> None:
     """Contents of all messages, stop sequences and the JSON schema count, each finding with its place."""
     config = GenerationConfig(stop=("x", "a mail"), json_schema='{"const": "mail"}')
-    privacy = scorer(Spots(mail=("EMAIL", 1.0))).score(request("no", "mail", "a mail", config=config))
+    privacy = scorer(Spots(mail=("EMAIL", 1.0))).score(request_of("no", "mail", "a mail", config=config))
     assert [(f.message_index, f.start, f.end) for f in privacy.findings] == [
         (-1, 2, 6),
         (-1, 11, 15),
@@ -96,9 +96,9 @@ def test_every_string_that_a_backend_is_sent_is_scored() -> None:
 def test_a_hint_only_raises_the_class() -> None:
     """The caller's class wins where it is higher than what was found, and is ignored where it is lower."""
     scores = scorer(Spots(mail=("EMAIL", 1.0)))
-    raised = scores.score(request("hello", hint=PrivacyClass.RESTRICTED))
+    raised = scores.score(request_of("hello", hint=PrivacyClass.RESTRICTED))
     assert verdict(raised) == (0.0, PrivacyClass.RESTRICTED, "hint")
-    kept = scores.score(request("mail", hint=PrivacyClass.PUBLIC))
+    kept = scores.score(request_of("mail", hint=PrivacyClass.PUBLIC))
     assert verdict(kept) == (0.5, PrivacyClass.CONFIDENTIAL, "floor EMAIL")
 
 
@@ -123,13 +123,13 @@ def test_many_distinct_values_raise_the_class_by_one(
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[Numbered(confidence)])
     together = scores.score_text(" ".join(words))
     assert together.reason == reason, why
-    assert verdict(scores.score(request(*words))) == verdict(together)
+    assert verdict(scores.score(request_of(*words))) == verdict(together)
 
 
 def test_many_values_raise_no_class_above_the_highest() -> None:
     """Restricted stays restricted, and the reason stays the floor."""
     spots = Spots(**{f"w{chr(97 + n)}": ("CREDIT_CARD", 1.0) for n in range(25)})
-    privacy = scorer(spots).score(request(" ".join(spots.found)))
+    privacy = scorer(spots).score(request_of(" ".join(spots.found)))
     assert verdict(privacy) == (0.9, PrivacyClass.RESTRICTED, "floor CREDIT_CARD")
 
 
@@ -226,7 +226,7 @@ def test_detectors_over_their_time_restrict_the_request() -> None:
     assert verdict(twice) == (1.0, PrivacyClass.RESTRICTED, "detectors over time")
     long = PrivacyScorer(policy, clock=clock, detectors=[slow, slow]).score_text("mail" + " " * 40_000)
     assert long.reason == "floor EMAIL", "1 ms more for every 2 kB"
-    messages = PrivacyScorer(policy, clock=clock, detectors=[slow]).score(request("mail", "mail"))
+    messages = PrivacyScorer(policy, clock=clock, detectors=[slow]).score(request_of("mail", "mail"))
     assert messages.reason == "detectors over time", "the limit is for the request, not for a message"
 
 
@@ -236,7 +236,7 @@ def test_text_that_cannot_be_read_restricts_the_request(unreadable: str) -> None
     scores = scorer(Spots(mail=("EMAIL", 1.0)))
     expected = (1.0, PrivacyClass.RESTRICTED, "text cannot be read")
     assert verdict(scores.score_text(unreadable)) == expected
-    assert verdict(scores.score(request("fine", config=GenerationConfig(stop=(unreadable,))))) == expected
+    assert verdict(scores.score(request_of("fine", config=GenerationConfig(stop=(unreadable,))))) == expected
 
 
 def test_nothing_of_the_text_is_in_the_result() -> None:

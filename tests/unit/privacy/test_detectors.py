@@ -5,17 +5,7 @@ Numbers are those of standards, documentation and test ranges, or were made with
 
 import pytest
 
-from gateway.policy.model import PrivacyPolicy
-from gateway.privacy import PrivacyScorer
-from tests.support.detector_texts import FINDS
-from tests.support.fakes import FakeClock
-
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
-
-
-def found(kind: str, text: str) -> list[str]:
-    """Return what of a type is reported in `text`."""
-    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == kind]
+from tests.support.detector_texts import FINDS, found
 
 
 @pytest.mark.parametrize(("kind", "text", "datum", "why"), FINDS)

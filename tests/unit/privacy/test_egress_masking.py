@@ -44,8 +44,8 @@ from tests.support.masking_requests import (
     check_a_closed_verdict_stays_closed,
     check_values_never_cross_requests,
     decided,
-    request_of,
 )
+from tests.support.requests import request_of
 from tests.support.virtual_time import LoopClock, virtual_time
 
 

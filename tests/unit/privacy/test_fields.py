@@ -8,21 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.model import PrivacyPolicy
-from gateway.privacy import PrivacyScorer
 from gateway.privacy.scan import readings_of
 from gateway.privacy.split_words import split_words
 from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
+from tests.support.detector_texts import SCORER, found
 from tests.support.draws import examples
-from tests.support.fakes import FakeClock
-
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
-
-
-def found(kind: str, text: str) -> list[str]:
-    """Return what of a type is reported in `text`."""
-    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == kind]
 
 
 def _digits(source: random.Random, count: int) -> str:

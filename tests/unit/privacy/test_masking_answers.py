@@ -9,7 +9,8 @@ import pytest
 from gateway.policy.model import OpenAIModel
 from gateway.privacy.masking.restore import Restorer, restore
 from gateway.types import GenerationConfig
-from tests.support.masking_requests import MAIL, PHONE, TAG, decided, request_of
+from tests.support.masking_requests import MAIL, PHONE, TAG, decided
+from tests.support.requests import request_of
 
 VALUES = {f"email_{n}_bcdfg": f"person{n}@sample.example" for n in range(1, 13)} | {
     "person_1_bcdfg": "Tove Lind",

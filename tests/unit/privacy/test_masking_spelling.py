@@ -19,7 +19,8 @@ from gateway.privacy.masking.codings import readings
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.types import GenerationConfig
 from tests.support.draws import examples
-from tests.support.masking_requests import decided, request_of
+from tests.support.masking_requests import decided
+from tests.support.requests import request_of
 
 MAIL = "tove.lind@sample.example"
 PHONE = "+46 8 502 417 39"

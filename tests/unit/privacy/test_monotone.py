@@ -5,21 +5,15 @@ from hypothesis import strategies as st
 
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import Message, Request, Role
 from tests.support.detector_texts import TEXTS
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
+from tests.support.requests import request_of
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 
 
 BLANK_LINE = st.sampled_from(["\n\n", "\n \n", "\n\t\n", "\r\n\r\n", "\n\n\n"])
-
-
-def request(contents: list[str]) -> Request:
-    """Return a request with these messages of the user."""
-    messages = tuple(Message(role=Role.USER, content=content) for content in contents)
-    return Request(request_id="r", tenant="t", messages=messages)
 
 
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,8 +29,8 @@ def test_a_further_paragraph_never_lowers_score_or_class(first: str, blank: str,
 @given(st.lists(TEXTS, min_size=1, max_size=3), TEXTS, st.integers(0, 3))
 def test_a_further_message_never_lowers_score_or_class(contents: list[str], added: str, at: int) -> None:
     """A message anywhere in the conversation adds what it holds and takes nothing from the others."""
-    before = SCORER.score(request(contents))
-    after = SCORER.score(request([*contents[:at], added, *contents[at:]]))
+    before = SCORER.score(request_of(*contents))
+    after = SCORER.score(request_of(*[*contents[:at], added, *contents[at:]]))
     assert after.score >= before.score
     assert after.privacy_class >= before.privacy_class
 
