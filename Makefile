@@ -30,8 +30,8 @@ check: setup  ## Format, lint and types.
 	@echo "== lint";       $(BIN)/ruff check --quiet .
 	@echo "== types";      $(BIN)/mypy
 
-test-fast: setup  ## Run the unit tests, with a tenth of their drawn examples.
-	@GATEWAY_HYPOTHESIS_PROFILE=fast $(BIN)/pytest $(PARALLEL) tests/unit
+test-fast: setup  ## Run the unit tests but the slow ones, with a tenth of their drawn examples.
+	@GATEWAY_HYPOTHESIS_PROFILE=fast $(BIN)/pytest $(PARALLEL) -m "not slow" tests/unit
 
 # Tests that start processes share the machine with what they start: one after the other, and not measured.
 test-all: setup

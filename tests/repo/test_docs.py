@@ -161,7 +161,7 @@ def test_the_promises_of_the_readme_link_to_their_tests() -> None:
     for row in rows:
         assert "](docs/" in row
         ((test, path),) = re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", row)
-        assert test in tests_of(ROOT / path), row
+        assert test in names_of_tests(ROOT / path), row
 
 
 def test_the_glossary_can_be_read_by_a_test() -> None:

@@ -144,6 +144,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("chain", [("cloud",), ("cloud", "edge")], ids=["alone", "with a backup"])
 @virtual_time

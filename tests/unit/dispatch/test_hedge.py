@@ -168,6 +168,7 @@ async def test_p95_is_what_was_measured() -> None:
     assert tried.clock.monotonic_s() - before_s == pytest.approx(0.7 + 0.2)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_hedges_do_not_multiply_the_load() -> None:
     """They count as retries: with every answer late, providers get 1.2 calls a request at most."""

@@ -219,6 +219,7 @@ class TestStops:
         asked = request_of(f"Write to {MAIL} or {PHONE}.", config=GenerationConfig(stop=(stop,)))
         assert decided(asked).permits
 
+    @pytest.mark.slow
     def test_wherever_a_stop_string_cuts_no_value_is_lost(self) -> None:
         """Drawn stop strings, and answers that hold a placeholder beside each."""
         rng = Random(7)
