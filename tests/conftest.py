@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 from tests.support import network
 from tests.support.draws import PROFILE, examples
+
+# Before numpy is loaded: its threads wait for each other by spinning: on busy cores 17 times the CPU.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 # Every run draws the same examples, so a change causes each failure; `make test-random` draws new ones.
