@@ -33,7 +33,12 @@ NO_FOLDER = {
     "gateway.engine_host": "starts processes: tests/process/test_engine_supervisor.py",
 }
 """Rooms without a folder of tests, and why."""
-FILES = {"gateway.types": "domain", "gateway.errors": "domain", "gateway.clock": "domain"}
+FILES = {
+    "gateway.types": "domain",
+    "gateway.errors": "domain",
+    "gateway.clock": "domain",
+    "gateway.defects": "domain",
+}
 """Rooms that are one file, and the folder of their tests."""
 
 

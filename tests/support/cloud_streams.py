@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from gateway.errors import BackendError
 from gateway.types import Reply, Usage
-from tests.support.cloud_calls import Ask, backend_at, call_of
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, backend_at
 from tests.support.provider_bytes import counted, line, plain, said
 
 

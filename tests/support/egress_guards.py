@@ -34,7 +34,7 @@ from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests.support import egress_cases
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
-from tests.support.cloud_calls import call_of
+from tests.support.calls import call_of
 from tests.support.egress_bench import BATCH, captured_logs, play
 from tests.support.egress_cases import TEXT, directed
 from tests.support.egress_handoff import hand_over_everything

@@ -34,7 +34,8 @@ from gateway.errors import (
 from gateway.simulate.faults import KINDS
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.cloud_streams import outcome
 from tests.support.fakes import FakeClock
 from tests.support.waiting import until

@@ -29,7 +29,8 @@ from gateway.errors import (
     ContextTooLong,
     NotCapable,
 )
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.draws import examples
 
 WORDINGS: list[tuple[type[BackendError], str]] = [

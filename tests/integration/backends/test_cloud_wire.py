@@ -10,7 +10,8 @@ from gateway.backends.openai import body as cloud_body
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply, Usage
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
 from tests.support.provider_bytes import chunk, line, plain, said, wire
 from tests.support.waiting import until

@@ -20,7 +20,8 @@ from gateway.types import (
     PrivacyClass,
     Scores,
 )
-from tests.support.cloud_calls import Ask, backend_at, call_of, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, backend_at, streamed, whole
 from tests.support.dispatch_doubles import Bench, a_decision, a_request
 from tests.support.permits import WRONG, permit_for
 from tests.support.repository import ROOT
