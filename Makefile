@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DOCS := build/docs-venv
+PARALLEL := -n 2 --dist worksteal
+COVERED := --cov --cov-report= --cov-fail-under=0
 
-.PHONY: help setup demo test check unit bench bench-faults bench-deadlines bench-engine bench-privacy \
+.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy \
 	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
 	protos pages docs lock clean
 
@@ -22,15 +24,25 @@ $(VENV)/.installed: pyproject.toml constraints.txt tools/setup.sh
 demo: setup  ## Show every route, end to end, in one table.
 	@$(BIN)/gateway demo
 
-test: check unit  ## Run every check and every test.
+test: check test-all  ## Run every check and every test.
 
 check: setup  ## Format, lint and types.
 	@echo "== format";     $(BIN)/ruff format --check --quiet .
 	@echo "== lint";       $(BIN)/ruff check --quiet .
 	@echo "== types";      $(BIN)/mypy
 
-unit: setup
-	@echo "== tests";      $(BIN)/pytest
+test-fast: setup  ## Run the unit tests but the slow ones, with a tenth of their drawn examples.
+	@GATEWAY_HYPOTHESIS_PROFILE=fast $(BIN)/pytest $(PARALLEL) -m "not slow" tests/unit
+
+# Tests that start processes share the machine with what they start: one after the other. What they start is
+# not measured, what the tests themselves run is.
+test-all: setup
+	@echo "== tests that start no process of the gateway"
+	@$(BIN)/pytest $(PARALLEL) $(COVERED) tests/unit tests/integration tests/repo
+	@echo "== tests with processes of the gateway and engines"
+	@$(BIN)/pytest $(COVERED) --cov-append tests/process
+	@echo "== coverage of lines and branches in percent"
+	@$(BIN)/coverage report --format=total
 
 test-random: setup  ## Every property test on newly drawn examples, which differ from run to run.
 	@GATEWAY_HYPOTHESIS_PROFILE=random $(BIN)/pytest -m hypothesis

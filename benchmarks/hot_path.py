@@ -46,7 +46,8 @@ from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 from tests.support.decisions import decide
-from tests.support.served import POLICY, served
+from tests.support.policies import POLICY
+from tests.support.served import served
 
 TEXT = (
     "Explain step by step why the sum of two continuous functions is continuous, give a proof with epsilon"

@@ -12,7 +12,8 @@ import grpc
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 PING_EVERY_S = (10, 20, 30)
 SILENT_S = 200.0

@@ -12,8 +12,8 @@ from gateway.cli.app import run
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.process.test_serve_reload import Process, reload, serving
 from tests.support.days_of_traffic import prompts
+from tests.support.serve_process import Process, reload, serving
 
 POLICY = """\
 version: 1

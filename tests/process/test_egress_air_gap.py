@@ -21,21 +21,9 @@ from gateway.errors import PolicyError, StartupError
 from gateway.policy.loading.load import load_policy, parse_policy
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.policies import AIR_GAP
 from tests.support.repository import ROOT
 
-POLICY = """\
-version: 1
-models:
-  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
-  cloud:
-    kind: openai
-    model: m
-    clearance: public
-    price_per_million_usd: {input: 1, output: 1}
-    %s
-rules: [{name: default, route: [edge, cloud]}]
-replies: [{id: sorry, text: x}]
-"""
 ALLOWED = ["http://127.0.0.1:8080/v1", "http://127.9.9.9/v1", "http://[::1]:8080/v1", "https://127.0.0.1/v1"]
 REFUSED = [
     "https://api.openai.com/v1",
@@ -53,7 +41,7 @@ REFUSED = [
 @pytest.mark.parametrize("url", ALLOWED)
 def test_models_on_this_host_are_taken(url: str) -> None:
     """A server of models on loopback is on this host, whatever its port or scheme."""
-    assert parse_policy(POLICY % f'base_url: "{url}"', name="p", air_gap=True).models
+    assert parse_policy(AIR_GAP % f'base_url: "{url}"', name="p", air_gap=True).models
 
 
 @pytest.mark.parametrize("url", REFUSED)
@@ -61,7 +49,7 @@ def test_models_on_this_host_are_taken(url: str) -> None:
 def test_any_other_address_in_the_policy_is_refused_with_its_line(url: str, key: str) -> None:
     """Names too: to look one up may already ask another host. Without --air-gap the policy is right."""
     own = "" if key == "base_url" else 'base_url: "http://127.0.0.1:9/v1"\n    '
-    text = POLICY % f'{own}{key}: "{url}"'
+    text = AIR_GAP % f'{own}{key}: "{url}"'
     line = next(at for at, row in enumerate(text.splitlines(), start=1) if f"{key}:" in row)
     assert parse_policy(text, name="p").models
     with pytest.raises(PolicyError) as caught:
@@ -73,7 +61,7 @@ def test_any_other_address_in_the_policy_is_refused_with_its_line(url: str, key:
 def test_an_address_that_is_left_to_the_default_is_refused() -> None:
     """Without base_url requests go to OpenAI."""
     with pytest.raises(PolicyError, match=r"p:4: models\.cloud\.base_url: is missing, so requests would go"):
-        parse_policy(POLICY % "context: 4096", name="p", air_gap=True)
+        parse_policy(AIR_GAP % "context: 4096", name="p", air_gap=True)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0", "10.0.0.7", "::", "localhost", "gateway.example.com"])
@@ -117,7 +105,7 @@ def test_the_command_refuses_in_one_line(
 ) -> None:
     """Exit status 2, the file's line or the flag, and nothing is started."""
     path = tmp_path / "policy.yaml"
-    path.write_text(POLICY % 'base_url: "https://llm.example.com/v1"')
+    path.write_text(AIR_GAP % 'base_url: "https://llm.example.com/v1"')
     arguments = [str(path) if flag == "POLICY" else flag for flag in flags]
     assert run(["serve", "--air-gap", *arguments]) == 2
     error = capfd.readouterr().err
@@ -238,7 +226,7 @@ async def test_the_watch_sees_what_would_leave(tmp_path: Path) -> None:
     """Without --air-gap, and with a provider elsewhere, it sees the connect: else it would prove nothing."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        (POLICY % 'base_url: "http://192.0.2.1:9/v1"').replace("[edge, cloud]", "[cloud, edge]")
+        (AIR_GAP % 'base_url: "http://192.0.2.1:9/v1"').replace("[edge, cloud]", "[cloud, edge]")
     )
     async with (
         SimulatedCloud().serve() as cloud,

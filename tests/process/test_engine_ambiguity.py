@@ -12,6 +12,7 @@ from gateway.engine.grammar import ambiguity
 from gateway.engine.grammar.ambiguity import MAX_READINGS, check_readings
 from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
+from tests.support.draws import examples
 from tests.support.real_engine import ask, request, running, spec, text_of
 
 NULL = {"type": "null"}
@@ -124,7 +125,7 @@ def test_refused(schema: object, said: str) -> None:
         grammar_of(json.dumps(schema))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.text('ab\u4e00"', max_size=5) | st.integers(0, 300), min_size=1, max_size=40, unique=True))
 def test_the_width_of_values_is_that_of_their_tree(values: list[Any]) -> None:
     """As many are open as there are different next characters behind any common beginning."""

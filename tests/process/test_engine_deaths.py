@@ -22,10 +22,11 @@ from gateway.policy.model import LlamaCppModel
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.fakes import FakeClock
 from tests.support.interpreters import failing, light, limited
-from tests.support.real_engine import ask, request, running, spec, text_of, until
+from tests.support.real_engine import ask, request, running, spec, text_of
 from tests.support.served import ask as ask_gateway
 from tests.support.served import served
 from tests.support.synthetic_models import write_adapter, write_hollow
+from tests.support.waiting import until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

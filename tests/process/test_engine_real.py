@@ -21,7 +21,8 @@ from gateway.clock import SystemClock
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.engine_host.supervisor import EngineSupervisor
 from tests.support.constructed_model import constructed
-from tests.support.real_engine import Stub, ask, request, running, spec, text_of, until, until_idle
+from tests.support.real_engine import Stub, ask, request, running, spec, text_of, until_idle
+from tests.support.waiting import until
 
 WORDS = ("why?", "hello", "the time", "Grüße", "a list", "東京", "more words", "and then?", "stop")
 

@@ -21,6 +21,7 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.tasks import Tasks
 from tests.support.fakes import FakeClock
+from tests.support.waiting import until
 
 WHOLE = 10_000_000
 """More bytes than the embedded model has."""
@@ -43,15 +44,6 @@ def supervise(model: LlamaCppModel, *, clock: FakeClock | None = None) -> tuple[
         on_status=lambda model, is_serving: reports.append(is_serving),
     )
     return supervisor, reports
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after ten seconds."""
-    async with asyncio.timeout(10.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 def state_of(pid: int) -> str:

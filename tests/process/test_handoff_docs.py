@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import re
-import socket
 import sys
 from pathlib import Path
 
-from tests.support.repository import ROOT
+from tests.support.ports import free_address
+from tests.support.repository import ROOT, code_blocks
 
 PAGE = (ROOT / "docs" / "guides" / "handoff.md").read_text(encoding="utf-8")
 TICKET = "ho_0123456789abcdef0123456789abcdef"
@@ -25,14 +24,9 @@ replies: [{id: sorry, text: "Nobody is here."}]
 LIMIT_S = 120.0
 
 
-def blocks(language: str) -> list[str]:
-    """Return the blocks of the page in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.S | re.M)
-
-
 def script() -> str:
     """Return one shell script: the gateway in the background, then caller, person and caller."""
-    operator, people, caller = blocks("sh")
+    operator, people, caller = code_blocks(PAGE, "sh")
     asks, fetches = caller.splitlines(keepends=True)
     return "\n".join(
         [
@@ -49,11 +43,9 @@ def script() -> str:
 
 async def test_the_commands_of_the_page_work_as_written(tmp_path: Path) -> None:
     """A person takes the request under a name, answers it, and the caller reads the answer."""
-    (tmp_path / "policy.yaml").write_text(POLICY + blocks("yaml")[0])
+    (tmp_path / "policy.yaml").write_text(POLICY + code_blocks(PAGE, "yaml")[0])
     (tmp_path / "answer.txt").write_text("Ask at the front desk.\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = free_address()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     environ |= {
         "GATEWAY_LISTEN": address,

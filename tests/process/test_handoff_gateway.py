@@ -24,8 +24,9 @@ from gateway.extras.handoff.responder import Responder
 from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.policies import POLICY
 from tests.support.redis_server import running_redis
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.served import Served, ask, served
 
 KEY = new_key()
 ENVIRON = {KEY_VARIABLE: KEY}

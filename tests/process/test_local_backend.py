@@ -23,7 +23,8 @@ from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
 from gateway.types import FinishReason, GenerationConfig, Message, Request, Role
 from tests.support.constructed_model import constructed
-from tests.support.real_engine import Stub, until, until_idle, until_status
+from tests.support.real_engine import Stub, until_idle, until_status
+from tests.support.waiting import until
 
 CLOCK = SystemClock()
 GREEDY = GenerationConfig(temperature=0.0)

@@ -23,7 +23,7 @@ from gateway.records.writer import Records
 from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.real_engine import until
+from tests.support.waiting import until
 
 POLICY = """\
 version: 1

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_address
 from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "guides" / "run.md"
@@ -46,13 +46,7 @@ def _pattern(shown: str) -> re.Pattern[str]:
 
 
 def _free_ports() -> dict[str, str]:
-    sockets = [socket.socket() for _ in PORTS]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = {port: str(each.getsockname()[1]) for port, each in zip(PORTS, sockets, strict=True)}
-    for each in sockets:
-        each.close()
-    return ports
+    return {port: free_address().rpartition(":")[2] for port in PORTS}
 
 
 def _with_ports(text: str, ports: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from gateway.types import Entities, Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
-from tests.support.real_engine import until
+from tests.support.waiting import until
 
 CLOCK = SystemClock()
 LONG = "The quick brown fox jumps over the lazy dog. " * 400

@@ -1,17 +1,10 @@
 """`gateway serve` and its policy file: SIGHUP, a watched file, several workers, and records to the end."""
 
-import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import grpc.aio
 import pytest
 
 from gateway.cli.app import run
@@ -19,21 +12,10 @@ from gateway.complexity.features import PromptFeatures
 from gateway.complexity.scorer_file import write_scorer
 from gateway.complexity.static_words import DIMENSIONS
 from gateway.engine.models import resolve_model_path
-from gateway.v1 import gateway_pb2 as pb
-from gateway.v1 import gateway_pb2_grpc
-from tests.support.logged_process import LoggedProcess, until
 from tests.support.operated import read_page
+from tests.support.serve_process import POLICY, reload, serving
+from tests.support.waiting import until
 
-POLICY = """\
-version: 1
-models:
-  edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
-privacy: {classes: {restricted: 0.8}}
-rules:
-  - {name: first, route: [edge]}
-replies:
-  - {id: sorry, text: x}
-"""
 CLOUD_AND_CAP = """\
   cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: public,
           price_per_million_usd: {input: 1, output: 1}}
@@ -42,56 +24,6 @@ privacy:"""
 RENAMED = POLICY.replace("first", "second")
 LOOSER = RENAMED.replace("0.8", "0.9")
 BROKEN = POLICY.replace("edge]", "egde]")
-
-
-@dataclass
-class Process(LoggedProcess):
-    """A gateway with what it logged, and its policy file."""
-
-    policy: Path
-
-    async def rules(self, calls: int = 12) -> set[str]:
-        """Return the rules by which new connections are decided, so that every worker is asked."""
-        rules = set()
-        for _ in range(calls):
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            async with grpc.aio.insecure_channel(self.address, options=options) as channel:
-                stub = gateway_pb2_grpc.GatewayServiceStub(channel)
-                request = pb.ExplainRequest(messages=[pb.Message(role=pb.ROLE_USER, content="Hello")])
-                rules.add((await stub.Explain(request, timeout=20.0)).decision.rule)
-        return rules
-
-    async def put(self, text: str, event: str) -> None:
-        """Write the policy, send SIGHUP, and wait for what the log says of it."""
-        before = self.count(event)
-        self.policy.write_text(text)
-        self.process.send_signal(signal.SIGHUP)
-        await until(lambda: self.count(event) > before)
-
-
-@asynccontextmanager
-async def serving(
-    tmp_path: Path, *flags: str, workers: int = 1, text: str = POLICY, cwd: Path | None = None
-) -> AsyncIterator[Process]:
-    """Run a gateway of so many workers with a policy of its own; `cwd` is a folder beside it."""
-    policy = tmp_path / "team.yaml"
-    policy.write_text(text)
-    named = policy if cwd is None else Path("..", policy.name)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--policy", str(named), "--workers", str(workers),
-        "--listen", "127.0.0.1:0", "--drain-s", "0", "--state", f"sqlite:///{tmp_path}/ledger.db",
-        "--log-format", "json", *flags, stderr=subprocess.PIPE, cwd=cwd,
-    )  # fmt: skip
-    running = Process(process, policy)
-    reading = asyncio.create_task(running.read())
-    try:
-        await running.wait_serving(workers)
-        yield running
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-        await reading
 
 
 def recorded(folder: Path) -> tuple[list[str], list[str]]:
@@ -208,16 +140,6 @@ async def test_an_operator_reloads(tmp_path: Path, workers: int) -> None:
     assert "1 change is looser than the policy that runs; --allow-loosening lets it in" in refused[2]
     assert allowed[:2] == (0, "applied")
     assert rules == {"second"}
-
-
-async def reload(admin: Path, *flags: str) -> tuple[int | None, str, str]:
-    """Run the command; return its status, the first word that it printed, and its complaints."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "reload", "--admin", f"unix:{admin}", *flags,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return process.returncode, out.decode().partition(":")[0], err.decode()
 
 
 async def test_every_decision_is_on_the_disk_after_the_end(tmp_path: Path) -> None:

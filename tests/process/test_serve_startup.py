@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_address
 from tests.support.repository import ROOT
 
 CLOUD = """
@@ -165,13 +166,11 @@ def test_a_signal_while_a_model_loads_ends_it(stop: signal.Signals, tmp_path: Pa
     """A gateway whose engine takes for ever to load still ends at once when it is told to."""
     os.mkfifo(tmp_path / "slow.gguf")  # Opening it waits for a writer that never comes.
     (tmp_path / "policy.yaml").write_text(EDGE % (tmp_path / "slow.gguf", ""))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = free.getsockname()
+    address = free_address()
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "gateway", "serve", "--policy", str(tmp_path / "policy.yaml")),
-            *("--listen", f"127.0.0.1:{address[1]}", "--state", "memory:"),
+            *("--listen", address, "--state", "memory:"),
         ],
         stderr=subprocess.PIPE,
     ) as process:
@@ -183,10 +182,14 @@ def test_a_signal_while_a_model_loads_ends_it(stop: signal.Signals, tmp_path: Pa
     assert b"Traceback" not in errors
 
 
-def _wait_until_listening(address: tuple[str, int]) -> None:
+def _wait_until_listening(address: str) -> None:
+    host, _, port = address.partition(":")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(address, timeout=5):
+        with (
+            contextlib.suppress(ConnectionRefusedError),
+            socket.create_connection((host, int(port)), timeout=5),
+        ):
             return
         time.sleep(0.05)
     raise AssertionError("it does not listen")

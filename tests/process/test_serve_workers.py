@@ -27,8 +27,9 @@ from gateway.client.admin import AdminClient
 from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.support.logged_process import LoggedProcess, until
+from tests.support.logged_process import LoggedProcess
 from tests.support.operated import read_page
+from tests.support.waiting import until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -1,6 +1,5 @@
 """Documentation that is true: links lead somewhere, commands parse, what it names exists."""
 
-import ast
 import re
 import shlex
 import tomllib
@@ -12,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gateway.cli.app import COMMANDS, load_command
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, names_of_tests
 from tests.support.rooms import LAYERS
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -138,12 +137,6 @@ def test_the_architecture_names_what_is_there() -> None:
     assert not missing - {"gateway/admin", "gateway/__main__"}
 
 
-@cache
-def _tests_of(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
 def _rows(page: Path, heading: str) -> list[str]:
     """Return the rows of the table below a heading."""
     section = page.read_text(encoding="utf-8").partition(f"# {heading}\n")[2].partition("\n## ")[0]
@@ -158,7 +151,7 @@ def test_the_promises_name_tests_that_exist() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)`", row)
         assert named, row
         for path, test in named:
-            assert test in _tests_of(ROOT / path), f"{path}::{test}"
+            assert test in names_of_tests(ROOT / path), f"{path}::{test}"
 
 
 def test_the_promises_of_the_readme_link_to_their_tests() -> None:
@@ -168,7 +161,7 @@ def test_the_promises_of_the_readme_link_to_their_tests() -> None:
     for row in rows:
         assert "](docs/" in row
         ((test, path),) = re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", row)
-        assert test in _tests_of(ROOT / path), row
+        assert test in names_of_tests(ROOT / path), row
 
 
 def test_the_glossary_can_be_read_by_a_test() -> None:

@@ -1,13 +1,11 @@
 """`docs/guides/write-a-policy.md` shows a policy that loads, and refusals as they are."""
 
-import re
-
 import pytest
 
 from gateway.errors import PolicyError
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.rules import VARIABLES
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, code_blocks
 
 PAGE = (ROOT / "docs" / "guides" / "write-a-policy.md").read_text(encoding="utf-8")
 BROKEN = """\
@@ -32,14 +30,9 @@ replies:
 """
 
 
-def blocks(language: str) -> list[str]:
-    """Return the page's code blocks in a language; '' for plain ones."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
-
 def test_the_policy_on_the_page_loads() -> None:
     """A reader may start from what the page shows."""
-    (shown,) = blocks("yaml")
+    (shown,) = code_blocks(PAGE, "yaml")
     assert list(parse_policy(shown, name="page").models) == ["edge", "cloud"]
 
 

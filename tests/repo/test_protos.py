@@ -1,11 +1,9 @@
 """The contract: generated code is current, everything in the protos is explained, and their style holds."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from google.protobuf.descriptor_pb2 import (
@@ -16,7 +14,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 from grpc_tools import protoc
 
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, tool
 
 PROTOS = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos").rglob("*.proto"))
 
@@ -24,16 +22,6 @@ Place = tuple[int, ...]
 # Field numbers of descriptor.proto, from which the paths of SourceCodeInfo are made.
 MESSAGE, ENUM, SERVICE = 4, 5, 6
 FIELD, NESTED, NESTED_ENUM, VALUE, METHOD = 2, 3, 4, 2, 2
-
-
-def _tool() -> ModuleType:
-    """Load tools/protos.py, which is no package."""
-    spec = importlib.util.spec_from_file_location("protos_tool", ROOT / "tools" / "protos.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +42,7 @@ def descriptors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileDescr
 
 def test_generated_code_is_current(tmp_path: Path) -> None:
     """Generating again gives exactly the committed files: `make protos` was not forgotten."""
-    _tool().generate(tmp_path)
+    tool("protos").generate(tmp_path)
     made = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*_pb2*")}
     committed = {
         path.relative_to(ROOT): path.read_text()
@@ -68,7 +56,7 @@ def test_generated_code_is_current(tmp_path: Path) -> None:
 
 def test_every_proto_is_generated() -> None:
     """The tool knows every file under protos/."""
-    assert sorted(_tool().SOURCES) == PROTOS
+    assert sorted(tool("protos").SOURCES) == PROTOS
 
 
 @pytest.mark.parametrize("name", PROTOS)

@@ -1,23 +1,14 @@
 """`docs/explanations/security.md`: each threat names a test, and the test is there."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, names_of_tests
 
 PAGE = (ROOT / "docs" / "explanations" / "security.md").read_text(encoding="utf-8")
 THREATS = PAGE.partition("\n## An attack, measured\n")[0]
 ROWS = [row for row in re.findall(r"^\| (.+) \|$", THREATS, re.M) if not row.startswith(("threat |", "---"))]
-
-
-@cache
-def _tests_of(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def test_rows_are_found() -> None:
@@ -34,4 +25,4 @@ def test_every_threat_names_its_test(row: str) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
     assert named
     for path, test in named:
-        assert test in _tests_of(ROOT / path), f"{path}::{test}"
+        assert test in names_of_tests(ROOT / path), f"{path}::{test}"

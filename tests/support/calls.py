@@ -1,57 +1,26 @@
-"""Calls as a transport makes them, without one."""
+"""A call of a backend."""
 
-from collections.abc import Callable
-
-from gateway.clock import Clock, Deadline
-from gateway.dispatch.attempt_log import AttemptLog
-from gateway.ledger.memory import MemoryLedger
-from gateway.ledger.spend_cache import SpendCache
-from gateway.pipeline.assess import PolicyAssessor
-from gateway.pipeline.assessor import Assessor
-from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
-from gateway.pipeline.run import Pipeline
-from gateway.policy.model import Policy
-from gateway.routing import estimate_prompt_tokens
-from gateway.types import Request
-from tests.support.dispatch_doubles import Bench
+from gateway.backends.base import Call
+from gateway.clock import Clock, Deadline, SystemClock
+from gateway.types import GenerationConfig, Message, Request, Role
+from tests.support.permits import permit_for
 
 
-async def nothing_held() -> None:
-    """Free what a pipeline alone holds: nothing."""
-
-
-def pipeline_of(policy: Policy, bench: Bench) -> Pipeline:
-    """Return a pipeline over the models of a bench."""
-    return Pipeline(
-        policy=policy,
-        assessor=PolicyAssessor(policy, Assessor(policy, clock=bench.clock)),
-        dispatcher=bench.dispatcher,
-        budgets=SpendCache(MemoryLedger(clock=bench.clock), clock=bench.clock),
-        clock=bench.clock,
-    )
-
-
-def context_of(
-    request: Request,
-    deadline: Deadline,
+def call_of(
+    content: str = "Hello there",
     *,
-    clock: Clock,
-    conclude: Callable[[CallSummary], None] = lambda _: None,
-) -> CallContext:
-    """Return who calls, and until when."""
-    return CallContext(
-        tenant=request.tenant,
-        request_id=request.request_id,
-        deadline=deadline,
-        attempt_log=AttemptLog(clock),
-        conclude=conclude,
+    config: GenerationConfig | None = None,
+    max_tokens: int = 100,
+    timeout_s: float = 30.0,
+    clock: Clock | None = None,
+) -> Call:
+    """Return a call with one user message."""
+    request = Request(
+        request_id="request-1",
+        tenant="tenant-1",
+        messages=(Message(role=Role.USER, content=content),),
+        config=config or GenerationConfig(),
+        labels={"team": "label-1"},
     )
-
-
-def incoming_of(request: Request) -> IncomingRequest:
-    """Return a request that was checked already."""
-    return IncomingRequest(
-        prompt_tokens=estimate_prompt_tokens(request),
-        json_schema=request.config.json_schema or "",
-        parse=lambda: request,
-    )
+    deadline = Deadline.after(timeout_s, clock or SystemClock())
+    return Call(request=request, max_tokens=max_tokens, deadline=deadline, permit=permit_for(request))

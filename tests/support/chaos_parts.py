@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
+from tests.support.ports import free_address
 
 DEADLINE_S = 5.0
 LATE_S = 0.5
@@ -36,9 +36,7 @@ class Gateway:
     def __init__(
         self, name: str, *, policy: Path, state: str, environ: Mapping[str, str], workers: int = 1
     ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.target = f"127.0.0.1:{free.getsockname()[1]}"
+        self.target = free_address()
         self.name = name
         self.workers = workers
         self._admin = f"unix:{policy.parent / f'{name}.sock'}"

@@ -8,30 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend
-from gateway.clock import Clock, Deadline, SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.policy.model import OpenAIModel
-from gateway.types import Chunk, GenerationConfig, Message, Reply, Request, Role
-from tests.support.permits import permit_for
-
-
-def call_of(
-    content: str = "Hello there",
-    *,
-    config: GenerationConfig | None = None,
-    max_tokens: int = 100,
-    timeout_s: float = 30.0,
-    clock: Clock | None = None,
-) -> Call:
-    """Return a call with one user message."""
-    request = Request(
-        request_id="request-1",
-        tenant="tenant-1",
-        messages=(Message(role=Role.USER, content=content),),
-        config=config or GenerationConfig(),
-        labels={"team": "label-1"},
-    )
-    deadline = Deadline.after(timeout_s, clock or SystemClock())
-    return Call(request=request, max_tokens=max_tokens, deadline=deadline, permit=permit_for(request))
+from gateway.types import Chunk, Reply
 
 
 @contextlib.asynccontextmanager
@@ -135,10 +114,3 @@ def event_stream(*events: bytes) -> bytes:
     return http(
         200, b"".join(b"data: " + event + b"\n\n" for event in events), content_type="text/event-stream"
     )
-
-
-async def until(is_true: Callable[[], bool]) -> None:
-    """Wait until something is true on the other side of a socket."""
-    async with asyncio.timeout(10):
-        while not is_true():  # noqa: ASYNC110 -- The other side has no event that we could wait for.
-            await asyncio.sleep(0.002)

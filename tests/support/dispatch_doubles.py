@@ -11,6 +11,7 @@ from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.recovery import PrivacyCheck
 from gateway.ledger.memory import MemoryLedger
+from gateway.policy.escalation import Escalate
 from gateway.policy.limits import Limits
 from gateway.policy.model import (
     Budget,
@@ -23,10 +24,13 @@ from gateway.policy.model import (
     PrivacyPolicy,
     Resilience,
 )
-from gateway.testing.scripted import Script, ScriptedBackend
+from gateway.testing.scripted import Act, Delay, Script, ScriptedBackend
 from gateway.types import (
     Answer,
+    Chunk,
     Decision,
+    Delta,
+    FinishReason,
     GenerationConfig,
     Hints,
     Message,
@@ -34,9 +38,12 @@ from gateway.types import (
     Reason,
     Refusal,
     Request,
+    Restart,
     Role,
     Scores,
     StreamEvent,
+    TokenConfidence,
+    Usage,
 )
 from tests.support.virtual_time import LoopClock
 
@@ -186,3 +193,44 @@ class Bench:
     def called(self, model: str) -> int:
         """Return how often a model was called."""
         return len(self.backends[model].calls)
+
+
+ESCALATE = Escalate(window_tokens=4, window_ms=500.0, below=0.35)
+
+
+DOUBTFUL_EDGE = EDGE.model_copy(update={"escalate": ESCALATE})
+
+
+SURE, UNSURE = -0.05, -6.0
+
+
+def draft_of(logprobs: Sequence[float], *, pause_s: float = 0.0) -> list[Act]:
+    """Return an answer whose tokens had these log-probabilities, as an engine streams it."""
+    acts: list[Act] = []
+    for n, logprob in enumerate(logprobs, start=1):
+        if pause_s:
+            acts.append(Delay(pause_s))
+        certainty = TokenConfidence(logprob=logprob, margin=1.0, entropy=1.0)
+        usage = Usage(prompt_tokens=7, completion_tokens=n)
+        acts.append(Chunk(text=f"draft{n} ", usage=usage, certainties=(certainty,)))
+    return [
+        *acts,
+        Chunk(
+            finish_reason=FinishReason.STOP,
+            usage=Usage(prompt_tokens=7, completion_tokens=len(logprobs)),
+        ),
+    ]
+
+
+def told(events: Sequence[StreamEvent]) -> list[str]:
+    """Return events as short words."""
+    words = []
+    for event in events:
+        match event:
+            case Delta():
+                words.append(f"{event.attempt}:{event.text}")
+            case Restart():
+                words.append(f"restart {event.model or 'canned'} {event.reason}")
+            case Answer():
+                words.append(f"answer {event.text}")
+    return words

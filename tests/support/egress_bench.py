@@ -33,8 +33,8 @@ from gateway.server.grpc.render import render_decision, render_explanation
 from gateway.telemetry.logs import answer_fields, decision_fields
 from gateway.testing.scripted import ScriptedBackend, Step
 from gateway.types import Answer, Chunk, Decision, PrivacyClass, StreamEvent
-from tests.support.calls import context_of
 from tests.support.egress_cases import NAME, TEXT, VALUE, Case, Defect, Detour, FaultyDetector, step_of
+from tests.support.pipeline_calls import context_of
 from tests.support.virtual_time import LoopClock, VirtualLoop
 
 _POLICY = """\

@@ -31,18 +31,18 @@ from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.grpc import wire
 from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
-from tests.integration.backends.test_egress_permit import WRONG
-from tests.integration.privacy_entities import test_entities as entities
-from tests.process.test_egress_air_gap import POLICY as AIR_GAP_POLICY
 from tests.support import egress_cases
-from tests.support.cloud_calls import call_of
+from tests.support import entity_doubles as entities
+from tests.support import masking_requests as masking
+from tests.support.calls import call_of
 from tests.support.egress_bench import BATCH, captured_logs, play
 from tests.support.egress_cases import TEXT, directed
 from tests.support.egress_handoff import hand_over_everything
-from tests.support.permits import permit_for
-from tests.unit.extras import test_mirror_drawn as mirroring
-from tests.unit.privacy import test_classify as privacy
-from tests.unit.privacy import test_egress_masking as masking
+from tests.support.mirror_values import check_no_leave_above_its_clearance, check_who_is_never_drawn
+from tests.support.permits import WRONG, permit_for
+from tests.support.policies import AIR_GAP
+from tests.support.privacy_doubles import check_what_is_everywhere_is_not_listed
+from tests.support.requests import request_of
 
 DETECTORS = len(scoring.DEFAULT_DETECTORS)
 Check = Callable[[], str]
@@ -84,7 +84,7 @@ def _masks() -> str:
         decision = masking.decided(request, marked=True)
         if decision.permits:
             return f"went masked though unsure: {name}"
-    if "public" in masking.decided(masking.request_of(f"Sort {masking.LIST}")).permits:
+    if "public" in masking.decided(request_of(f"Sort {masking.LIST}")).permits:
         return "a list of people went as if it were a mention of one"
     return ""
 
@@ -92,14 +92,14 @@ def _masks() -> str:
 def _closed() -> str:
     for number in range(2):
         try:
-            masking.test_a_verdict_that_is_closed_stays_closed(number)
+            masking.check_a_closed_verdict_stays_closed(number)
         except AssertionError:
             return "a second look opened a closed verdict"
     return ""
 
 
 def _original_at_the_edge() -> str:
-    return _passes(lambda: masking.TestDispatch().test_values_never_cross_requests())
+    return _passes(masking.check_values_never_cross_requests)
 
 
 def _passes(test: Callable[[], None]) -> str:
@@ -119,7 +119,7 @@ def _schemas() -> str:
 def _air_gap() -> str:
     for url in ("https://llm.example.com/v1", "http://localhost/v1"):
         with contextlib.suppress(PolicyError):
-            load.parse_policy(AIR_GAP_POLICY % f'base_url: "{url}"', name="p", air_gap=True)
+            load.parse_policy(AIR_GAP % f'base_url: "{url}"', name="p", air_gap=True)
             return "an address of another host was taken"
     return ""
 
@@ -154,15 +154,15 @@ def _late() -> str:
 
 
 def _full() -> str:
-    return _passes(privacy.test_what_is_everywhere_is_not_listed_to_the_end)
+    return _passes(check_what_is_everywhere_is_not_listed)
 
 
 def _never_drawn() -> str:
-    return _passes(mirroring.test_who_is_never_drawn)
+    return _passes(check_who_is_never_drawn)
 
 
 def _judges() -> str:
-    return _passes(mirroring.test_no_leave_for_a_judge_above_its_clearance)
+    return _passes(check_no_leave_above_its_clearance)
 
 
 CHECKS: Mapping[str, Check] = {

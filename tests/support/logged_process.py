@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from tests.support.waiting import until
 
 
 @dataclass
@@ -44,12 +45,3 @@ class LoggedProcess:
         """Return when so many workers serve; fails with its own words where it ended instead."""
         await until(lambda: self.count("gateway.serving") == workers or self.process.returncode is not None)
         assert self.process.returncode is None, self.said
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after 90 seconds: machines may be busy."""
-    async with asyncio.timeout(90.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)

@@ -3,47 +3,31 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import SystemClock
-from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
 from gateway.testing.scripted import Script, ScriptedBackend, reply
 from gateway.types import (
-    Answer,
-    Attempt,
-    Decision,
     FinishReason,
-    Message,
-    Outcome,
-    PrivacyAssessment,
-    PrivacyClass,
     Reply,
-    Request,
-    Role,
-    Route,
-    RoutingState,
     SampleResult,
-    Scores,
     Usage,
 )
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.decisions import decide
+from tests.support.mirror_values import (
+    EVERY,
+)
 from tests.support.operated import Operated, operated
-from tests.support.real_engine import until
-from tests.support.served import POLICY, ask
+from tests.support.served import ask
+from tests.support.waiting import until
 
 WORD = "xylophone"
 MAIL = "jane.roe@example.org"
-PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 300}")
-"""Nothing that is to be dropped ends before that by itself, however slow the machine."""
-EVERY = f"{PATIENT}mirror: {{share: 1.0}}\n"
 TO_CLOUD = {"team": "x"}
 FORTY_TWO = reply("42")
-BOTH = EVERY.replace("route: [cloud]}", "route: [cloud, edge]}")
-"""What a team asks goes to the cloud first, and may be answered at the edge."""
 
 
 def mirror_policy(policy: str = EVERY, **keys: object) -> str:
@@ -104,34 +88,3 @@ def costing(text: str, tokens: int) -> Reply:
     """Return an answer of so many tokens, the prompt's included; a token costs a millionth of a dollar."""
     usage = Usage(prompt_tokens=tokens - 1, completion_tokens=1)
     return Reply(text=text, finish_reason=FinishReason.STOP, usage=usage)
-
-
-ROUTES = BOTH.replace("[edge, cloud]", "[edge, backup, cloud]").replace(
-    "\nrules:", '\n  backup: {kind: llama_cpp, path: "/models/b.gguf", clearance: restricted}\nrules:'
-)
-PARSED = parse_policy(ROUTES, name="p")
-REQUEST = Request(request_id="r", tenant="t", messages=(Message(role=Role.USER, content="x"),))
-
-
-def decision_of(class_: PrivacyClass = PrivacyClass.PUBLIC, **labels: str) -> Decision:
-    """Return what the policy decides of a request of a class."""
-    return decide(
-        replace(REQUEST, labels=labels),
-        scores=Scores(complexity=0.0, privacy=0.0, budget=0.0),
-        privacy=PrivacyAssessment(score=0.0, privacy_class=class_, reason=""),
-        policy=PARSED,
-        state=RoutingState(deadline_s=9.0),
-    )
-
-
-def attempt(model: str = "edge", outcome: Outcome = Outcome.ANSWERED, **fields: Any) -> Attempt:
-    """Return a try."""
-    known = {"model": model, "outcome": outcome, "reason": None, "start_ms": 0.0, "duration_ms": 1.0}
-    return Attempt(**{**known, **fields})
-
-
-FINE = Answer(
-    decision=decision_of(), text="42",
-    finish_reason=FinishReason.STOP, usage=None, route=Route.LOCAL, model="edge", degraded=None,
-    cost_usd_nanos=0, attempts=(attempt(),),
-)  # fmt: skip

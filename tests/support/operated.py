@@ -1,6 +1,5 @@
 """A gateway of this process as its operator sees it: the page of metrics, and the admin service."""
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from gateway.client.admin import AdminClient
 from gateway.domain.address import Address
 from gateway.server.admin.address import parse_admin
 from gateway.server.admin.worker import WorkerIdentity
-from tests.support.served import POLICY, Served, served
+from tests.support.policies import POLICY
+from tests.support.ports import free_address
+from tests.support.served import Served, served
 
 Labels = frozenset[tuple[str, str]]
 
@@ -71,9 +72,8 @@ async def operated(
     backends: Mapping[str, Backend], folder: Path, *, policy: str = POLICY, **options: object
 ) -> AsyncIterator[Operated]:
     """Run a gateway with metrics and admin service, whose models are all scripted."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        metrics = Address("127.0.0.1", probe.getsockname()[1])
+    host, _, port = free_address().partition(":")
+    metrics = Address(host, int(port))
     address = parse_admin(f"unix:{folder / 'admin.sock'}")
     operator = Observability(place=WorkerIdentity(), admin=lambda _: address, metrics=metrics)
     async with (

@@ -67,15 +67,6 @@ def text_of(responses: list[engine_pb2.GenerateResponse]) -> str:
     return "".join(response.text for response in responses)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; TimeoutError after 20 seconds."""
-    async with asyncio.timeout(20.0):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-
-
 async def until_status(
     stub: Stub, condition: Callable[[engine_pb2.GetStatusResponse], bool]
 ) -> engine_pb2.GetStatusResponse:

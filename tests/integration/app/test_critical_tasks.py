@@ -14,7 +14,8 @@ from gateway.domain.address import ListenSettings
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2_grpc
-from tests.support.served import ANY_PORT, POLICY, ask
+from tests.support.policies import POLICY
+from tests.support.served import ANY_PORT, ask
 
 PRIVATE = "a word that is nobody's business"
 SERVING = health_pb2.HealthCheckResponse.SERVING

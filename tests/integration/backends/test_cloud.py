@@ -14,18 +14,11 @@ from gateway.policy.model import OpenAIModel
 from gateway.policy.openai import DROPPABLE
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, GenerationConfig, Message, Role
-from tests.support.cloud_calls import (
-    Ask,
-    RawServer,
-    backend_at,
-    call_of,
-    event_stream,
-    streamed,
-    until,
-    whole,
-)
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, streamed, whole
 from tests.support.fakes import FakeClock
 from tests.support.permits import permit_for
+from tests.support.waiting import until
 
 ASKS = [whole, streamed]
 

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.backends.openai import client
 from gateway.errors import BackendError
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 from tests.support.provider_bytes import plain, wire
 from tests.support.provider_bytes import whole as reply
 

@@ -8,8 +8,9 @@ import pytest
 from gateway.backends.openai import body as cloud_body
 from gateway.errors import BackendError, BackendProtocol, BreakerVerdict, StreamTruncated
 from gateway.types import FinishReason, Reply
-from tests.integration.backends.test_cloud_wire import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
+from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
 from tests.support.provider_bytes import chunk, line, said
 
 REFUSAL = line({"error": {"message": "the server had an error", "code": 500}})

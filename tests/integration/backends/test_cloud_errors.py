@@ -28,7 +28,8 @@ from gateway.errors import (
     ContextTooLong,
 )
 from gateway.types import FinishReason
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.fakes import FakeClock
 
 NOW_S = 1_800_000_000.0

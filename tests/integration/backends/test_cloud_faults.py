@@ -34,18 +34,11 @@ from gateway.errors import (
 from gateway.simulate.faults import KINDS
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply
-from tests.support.cloud_calls import (
-    Ask,
-    RawServer,
-    backend_at,
-    call_of,
-    event_stream,
-    http,
-    streamed,
-    until,
-    whole,
-)
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
+from tests.support.cloud_streams import outcome
 from tests.support.fakes import FakeClock
+from tests.support.waiting import until
 
 SHORT_S = 0.15
 """For calls that meet silence: long enough for an answer on this host, short for a test."""
@@ -93,17 +86,6 @@ FAULTS: list[tuple[str, type[BackendError] | FinishReason, type[BackendError] | 
 def test_every_fault_of_the_simulated_provider_is_met() -> None:
     """A fault that is added to the provider needs a row in the table."""
     assert {fault.partition("=")[0] for fault, *_ in FAULTS} == set(KINDS)
-
-
-async def outcome(
-    ask: Ask, base_url: str, *, model: str = "sim", timeout_s: float = 30.0
-) -> Reply | BackendError:
-    """Ask once, and return the answer or the error."""
-    async with backend_at(base_url, model=model) as backend:
-        try:
-            return await ask(backend, call_of(timeout_s=timeout_s))
-        except BackendError as error:
-            return error
 
 
 @pytest.mark.parametrize("ask", [whole, streamed])

@@ -29,7 +29,9 @@ from gateway.errors import (
     ContextTooLong,
     NotCapable,
 )
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, event_stream, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
+from tests.support.draws import examples
 
 WORDINGS: list[tuple[type[BackendError], str]] = [
     *(
@@ -396,7 +398,7 @@ HEADERS = st.dictionaries(
 KNOWN_CODES = {code for code, _ in (*SHARP_CODES.values(), *VAGUE_CODES.values())}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     status=st.integers(300, 999),
     body=JSON | st.binary(max_size=300),

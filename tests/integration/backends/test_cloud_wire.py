@@ -1,11 +1,8 @@
 """The ends and the bounds of an answer over real sockets: when it is over, and when it is too much."""
 
 import asyncio
-import contextlib
 import gzip
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,57 +10,17 @@ from gateway.backends.openai import body as cloud_body
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud
 from gateway.types import FinishReason, Reply, Usage
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, until, whole
-from tests.support.provider_bytes import chunk, counted, line, plain, said, wire
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
+from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing
+from tests.support.provider_bytes import chunk, line, plain, said, wire
+from tests.support.waiting import until
 
 SHORT_S = 0.15
 """For waits that come to nothing."""
 
 
-@asynccontextmanager
-async def writing(*parts: bytes, pause_s: float = 0.0, repeats: int = 1) -> AsyncIterator[str]:
-    """Run a provider that streams these parts, the last one `repeats` times, and leaves the stream open."""
-
-    serving: set[asyncio.Task[None] | None] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.current_task())
-        with contextlib.suppress(ConnectionError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-            for part in [*parts, *parts[-1:] * (repeats - 1)]:
-                writer.write(part)
-                await writer.drain()
-                await asyncio.sleep(pause_s)
-            await reader.read()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    finally:
-        server.close()
-        await asyncio.wait([task for task in serving if task])  # The client has gone, which ends them.
-
-
-async def outcome(
-    ask: Ask, base_url: str, *, model: str = "sim", timeout_s: float = 30.0, max_tokens: int = 100
-) -> Reply | BackendError:
-    """Ask once, and return the answer or the error."""
-    async with backend_at(base_url, model=model) as backend:
-        try:
-            return await ask(backend, call_of(timeout_s=timeout_s, max_tokens=max_tokens))
-        except BackendError as error:
-            return error
-
-
-ANSWER = b"".join(map(line, plain(["one ", "two"])[:-1]))
-COUNTS = line(counted(prompt_tokens=11, completion_tokens=5))
 SIGNS_OF_LIFE = [b": keepalive\n\n", line({"type": "ping"}), b"data: ping\n\n", b'data: {"choices": [{"ind']
-USAGE = Usage(prompt_tokens=11, completion_tokens=5)
-EVERY = b"".join(line(said(text, "stop")) for text in ("one ", "two"))
 
 
 @pytest.mark.parametrize(

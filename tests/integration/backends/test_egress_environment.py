@@ -9,7 +9,8 @@ import pytest
 
 from gateway.errors import BackendModelMissing, BackendUnreachable
 from gateway.simulate.server import SimulatedCloud
-from tests.support.cloud_calls import Ask, RawServer, backend_at, call_of, http, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 
 ASKS = [whole, streamed]
 LEAK = "leak-1"

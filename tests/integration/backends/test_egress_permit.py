@@ -1,7 +1,6 @@
 """Nothing leaves for a cloud model without routing's leave, and nobody else can give it."""
 
 import ast
-import copy
 import dataclasses
 import pickle
 from collections.abc import Callable
@@ -16,30 +15,21 @@ from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import reply
 from gateway.types import (
     EgressPermit,
-    Message,
     PrivacyAssessment,
     PrivacyClass,
-    Role,
     RoutingState,
     Scores,
 )
-from tests.support.cloud_calls import Ask, backend_at, call_of, streamed, whole
+from tests.support.calls import call_of
+from tests.support.cloud_calls import Ask, backend_at, streamed, whole
 from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_decision, a_request
-from tests.support.permits import permit_for
+from tests.support.permits import WRONG, permit_for
 from tests.support.repository import ROOT
 from tests.support.virtual_time import virtual_time
 
 PACKAGE = ROOT / "gateway"
 CLASSES = list(PrivacyClass)
-
-
-def forged(permit: EgressPermit, **fields: object) -> EgressPermit:
-    """Return a copy with other fields, made by force: what a defect further up might bring."""
-    made = copy.copy(permit)
-    for name, value in fields.items():
-        object.__setattr__(made, name, value)
-    return made
 
 
 class TestMint:
@@ -121,28 +111,6 @@ def test_routing_permits_the_cloud_models_of_the_chain_and_no_other(privacy_clas
         assert permit.privacy_class is privacy_class
         assert permit.clearance >= privacy_class
         assert permit.request is request
-
-
-def _of(call: Call, **fields: object) -> EgressPermit:
-    assert call.permit is not None
-    return forged(call.permit, **fields)
-
-
-def _other_text(call: Call) -> EgressPermit:
-    return permit_for(dataclasses.replace(call.request, messages=(Message(role=Role.USER, content="x"),)))
-
-
-WRONG: dict[str, Callable[[Call], object]] = {
-    "none": lambda _: None,
-    "of another type": lambda call: vars(type("Fake", (), {"model": "cloud", "request": call.request})),
-    "for another model": lambda call: _of(call, model="backup"),
-    "for another request id": lambda call: _of(call, request_id="request-2"),
-    "for another text": _other_text,
-    "class above its clearance": lambda call: _of(call, privacy_class=PrivacyClass.INTERNAL),
-    "clearance above the model's": lambda call: permit_for(
-        call.request, privacy_class=PrivacyClass.INTERNAL, clearance=PrivacyClass.RESTRICTED
-    ),
-}
 
 
 @pytest.mark.parametrize("ask", [whole, streamed])

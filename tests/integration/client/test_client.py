@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -16,22 +15,9 @@ from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.repository import ROOT
-from tests.support.scripted_gateway import Context, ScriptedGateway, failing, serving, status
+from tests.support.scripted_gateway import Context, ScriptedGateway, failing, status
 
 CLIENTS_PAGE = ROOT / "docs" / "guides" / "write-a-client.md"
-
-
-@pytest.fixture
-def service() -> ScriptedGateway:
-    """What the server of this test does."""
-    return ScriptedGateway()
-
-
-@pytest.fixture
-async def target(service: ScriptedGateway) -> AsyncIterator[str]:
-    """The address of a server with `service` and grpc.health.v1."""
-    async with serving(service) as address:
-        yield address
 
 
 FULL = prompt(

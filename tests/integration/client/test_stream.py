@@ -1,7 +1,7 @@
 """Streamed answers as a caller reads them: what holds, what is void, and what is no answer at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2
@@ -23,7 +23,6 @@ from tests.support.scripted_gateway import (
     delta,
     failing,
     restart,
-    serving,
 )
 
 ASK = prompt("hello")
@@ -46,19 +45,6 @@ def _read_sync(target: str, seen: Seen) -> pb.GenerateResponse:
         for event in events:
             seen.append((event.WhichOneof("event"), events.text))
         return events.answer
-
-
-@pytest.fixture
-def service() -> ScriptedGateway:
-    """What the server of this test does."""
-    return ScriptedGateway()
-
-
-@pytest.fixture
-async def target(service: ScriptedGateway) -> AsyncIterator[str]:
-    """The address of a server with `service`."""
-    async with serving(service) as address:
-        yield address
 
 
 @pytest.fixture(params=["async", "sync"])

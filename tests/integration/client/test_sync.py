@@ -1,7 +1,6 @@
 """The sync client: the same calls, deadlines, retries and errors as the async one, from any thread."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 import trustme
@@ -15,23 +14,10 @@ from gateway.server.grpc.tls import ServerTls, TlsFiles
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.scripted_gateway import Context, ScriptedGateway, failing, serving
+from tests.support.scripted_gateway import Context, ScriptedGateway, failing
 from tests.support.served import served
 
 ASK = prompt("hello", request_id="r-1")
-
-
-@pytest.fixture
-def service() -> ScriptedGateway:
-    """What the server of this test does."""
-    return ScriptedGateway()
-
-
-@pytest.fixture
-async def target(service: ScriptedGateway) -> AsyncIterator[str]:
-    """The address of a server with `service` and grpc.health.v1."""
-    async with serving(service) as address:
-        yield address
 
 
 async def test_every_call_works_and_has_a_deadline(service: ScriptedGateway, target: str) -> None:

@@ -19,6 +19,7 @@ from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Answer, Outcome, Reason
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import CLOUD, Bench, a_request
+from tests.support.draws import examples
 from tests.support.served import served
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
 
@@ -32,7 +33,7 @@ ARRIVAL = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     arrivals=st.lists(ARRIVAL, max_size=30),
     bounds=st.builds(
@@ -189,23 +190,6 @@ async def test_a_tenant_has_its_share_of_the_process() -> None:
     assert isinstance(asked[-1], Answer)
     assert asked[-1].attempts[0].start_ms == 0.0
     assert bench.called("cloud") == 5
-
-
-@pytest.mark.parametrize(
-    ("limits", "has_tenants", "share"),
-    [
-        (Limits(), True, 900),
-        (Limits(), False, 1000),
-        (Limits(concurrency=7), True, 6),
-        (Limits(concurrency=2), True, 1),
-        (Limits(concurrency=1), True, 1),
-        (Limits(concurrency=10, tenant_concurrency=10), True, 10),
-        (Limits(concurrency=10, tenant_concurrency=3), False, 3),
-    ],
-)
-def test_the_default_share_of_a_tenant(limits: Limits, has_tenants: bool, share: int) -> None:
-    """All but a tenth of the places, and never every one of several, unless all callers are one tenant."""
-    assert limits.tenant_share(has_tenants=has_tenants) == share
 
 
 @virtual_time

@@ -1,6 +1,7 @@
 """The queue of requests for people: both stores, bounds, leases, expiry, and what is sealed."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.support.redis_server import RedisServer, running_redis
 
 NOW_S = 4_000_000_000.0  # Redis forgets by the clock of the machine, so this lies ahead of it.
 KEEP_S = 1000.0
-KEY = new_key()
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 QUESTION = HandoffQuestion(
     messages=(Message(role=Role.USER, content="why"),), labels={"a": "b"}, languages=("pl",)
 )

@@ -30,16 +30,9 @@ from gateway.types import (
     SampleResult,
 )
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.calls import nothing_held, pipeline_of
 from tests.support.dispatch_doubles import Bench
 from tests.support.mirror_made import (
-    BOTH,
-    EVERY,
-    FINE,
     FORTY_TWO,
-    PARSED,
-    REQUEST,
-    ROUTES,
     TO_CLOUD,
     WORD,
     MirroringGateway,
@@ -47,9 +40,12 @@ from tests.support.mirror_made import (
     mirror_policy,
     mirroring,
 )
+from tests.support.mirror_values import BOTH, EVERY, FINE, PARSED, REQUEST, ROUTES
 from tests.support.operated import operated
-from tests.support.real_engine import until
-from tests.support.served import POLICY, ask, served
+from tests.support.pipeline_calls import nothing_held, pipeline_of
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
+from tests.support.waiting import until
 
 
 async def test_both_sides_are_compared_and_no_text_is_kept(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from gateway.records.writer import Records
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.mirror_made import (
-    EVERY,
     MAIL,
     TO_CLOUD,
     WORD,
@@ -21,8 +20,9 @@ from tests.support.mirror_made import (
     mirror_policy,
     mirroring,
 )
+from tests.support.mirror_values import EVERY
 from tests.support.operated import operated
-from tests.support.real_engine import until
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("classes", [["public"], ["public", "confidential"], ["confidential"]])

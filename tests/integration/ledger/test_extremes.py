@@ -19,6 +19,7 @@ from gateway.ledger.open import open_ledger
 from gateway.ledger.redis import RedisLedger
 from gateway.ledger.states import LARGEST_USD_NANOS
 from gateway.policy.model import Budget
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 from tests.support.redis_server import running_redis
 
@@ -60,7 +61,9 @@ absurd = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cost=absurd)
 async def test_an_absurd_amount_fails_its_own_call_only(url: str, cost: int) -> None:
     """Calls of others at the same moment are booked to the last digit; the one stays charged in full."""

@@ -20,6 +20,7 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
 from gateway.ledger.states import KEPT_S
 from gateway.policy.model import Budget
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 from tests.support.redis_server import RedisServer, running_redis
 
@@ -295,8 +296,8 @@ class RedisMachine(SharedMachine):
 
 
 TestMemory = StoreMachine.TestCase
-TestMemory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestMemory.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestSqlite = SqliteMachine.TestCase
-TestSqlite.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestSqlite.settings = settings(max_examples=examples(20), stateful_step_count=25, deadline=None)
 TestRedis = RedisMachine.TestCase
-TestRedis.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestRedis.settings = settings(max_examples=examples(20), stateful_step_count=25, deadline=None)

@@ -7,7 +7,8 @@ from gateway.policy.loading.load import parse_policy
 from gateway.server.grpc.wire import parse_languages
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 REPLIES = """replies:
   - {id: later, text: "Again in {retry_after_s} s."}

@@ -23,8 +23,9 @@ from gateway.records.writer import Records
 from gateway.server.grpc.api_keys import Context, by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.policies import POLICY
 from tests.support.scripted_gateway import ScriptedGateway, serving
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.served import Served, ask, served
 
 WORD = "xylophone"
 KEEPING = f"{POLICY}records: {{labels: [team]}}\n"

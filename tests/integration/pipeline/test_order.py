@@ -12,7 +12,8 @@ from gateway.pipeline.assess import PolicyAssessor
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Request, RoutingInput, Usage
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import Served, ask, served
 
 WRONG = pb.GenerationConfig(json_schema='{"type": "what is wrong with this is only seen by who checks it"}')
 LARGE = "a word or two. " * 6000

@@ -14,8 +14,9 @@ from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import FinishReason, Reply, Usage
 from tests.support.fakes import FakeClock
+from tests.support.policies import POLICY
 from tests.support.records_made import ended
-from tests.support.served import POLICY, ask, served
+from tests.support.served import ask, served
 
 LIMITED = (
     POLICY

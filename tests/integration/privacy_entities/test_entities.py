@@ -23,51 +23,23 @@ from gateway.types import (
     Entities,
     Finding,
     FinishReason,
-    GenerationConfig,
-    Message,
     PrivacyClass,
     Reply,
-    Request,
-    Role,
 )
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.entity_doubles import SCORER, Says, desk
 from tests.support.fakes import FakeClock
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.requests import request_of
+from tests.support.served import ask, served
 
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 ODD_NAME = "xiadani quetzalli"
-
-
-def request_of(*contents: str) -> Request:
-    """Return a request of user messages."""
-    messages = tuple(Message(role=Role.USER, content=content) for content in contents)
-    return Request(request_id="r", tenant="t", messages=messages, config=GenerationConfig())
 
 
 def finding(text: str, word: str, kind: str = "PERSON", confidence: float = 0.9, index: int = 0) -> Finding:
     """Return a finding of a word."""
     start = text.index(word)
     return Finding(type=kind, start=start, end=start + len(word), confidence=confidence, message_index=index)
-
-
-class Says:
-    """A detector that says, raises or does what it is told to."""
-
-    def __init__(self, said: object, *, delay_s: float = 0.0) -> None:
-        self.said = said
-        self.delay_s = delay_s
-
-    async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
-        """Do it."""
-        await asyncio.sleep(self.delay_s)
-        if isinstance(self.said, BaseException):
-            raise self.said
-        return self.said  # type: ignore[return-value]  # The point of this double.
-
-
-def desk(said: object, *, limit_s: float = 5.0, delay_s: float = 0.0) -> EntityLookup:
-    """Return a desk with such a detector."""
-    return EntityLookup(Says(said, delay_s=delay_s), limit_s=limit_s, clock=FakeClock())
 
 
 async def test_what_is_found_is_added() -> None:

@@ -14,7 +14,8 @@ from gateway.records.writer import Records
 from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.types import Chunk, FinishReason, PrivacyClass, Reply, Usage
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 WORD = "xylophone"
 PRIVATE = f"Mail jane.roe@example.org the {WORD}"

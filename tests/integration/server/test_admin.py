@@ -28,7 +28,8 @@ from gateway.server.admin.status import merged
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Usage
 from tests.support.operated import operated
-from tests.support.served import POLICY, ask
+from tests.support.policies import POLICY
+from tests.support.served import ask
 
 USAGE = Usage(prompt_tokens=30, completion_tokens=5)
 HARD = (

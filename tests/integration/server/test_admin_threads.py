@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.testing.scripted import ScriptedBackend, reply
-from tests.integration.app.test_reload import OTHER, running
 from tests.support.operated import operated, read_page
+from tests.support.reloading import OTHER, running
 
 
 async def test_metrics_and_status_answer_while_all_threads_of_the_loop_are_busy(tmp_path: Path) -> None:

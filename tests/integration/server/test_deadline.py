@@ -17,7 +17,8 @@ from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Outcome, Usage
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 LONG = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 2000}")
 SENT_S = (0.7, 1.0, 9.9, 10, 12.03, 99, 100, 130.7, 999.5, 1001)

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -13,24 +11,19 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gateway.backends.base import Backend, Call
 from gateway.cli.app import run
-from gateway.clock import SystemClock
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
-from gateway.server.grpc.api_keys import KeyFile, TenantRule, by_credentials
+from gateway.server.grpc.api_keys import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import Served, ask, served
+from tests.support.tenants import PATIENT, USAGE, as_tenant, edge_of
 
-KEYS = {"acme": "gw_acme", "eve": "gw_eve"}
-USAGE = Usage(prompt_tokens=3, completion_tokens=2)
 OPEN_STREAMS = 10_000
-PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 60}").replace(
-    "attempts: 1", "attempts: 1, first_token_s: 60"
-)
-"""No call of a flood is over before the others have asked, however slow the machine is."""
 BOUNDED = PATIENT + "limits: {concurrency: 50, tenant_concurrency: 20, queue: 50}\n"
 HARD = (
     "Prove step by step that every continuous function on a compact set is bounded, and compare two proofs."
@@ -38,28 +31,6 @@ HARD = (
 LABELLED = POLICY + (
     "budgets:\n  - {name: team, per: label, label: team, limit_usd: 0.000400, window: day}\n"
 )
-
-
-@pytest.fixture
-def tenant_of(tmp_path: Path) -> TenantRule:
-    """Keys of two tenants."""
-    lines = [f"{hashlib.sha256(key.encode()).hexdigest()} {tenant}" for tenant, key in KEYS.items()]
-    path = tmp_path / "keys.txt"
-    path.write_text("\n".join(lines))
-    return by_credentials(keys=KeyFile(path, clock=SystemClock()), takes_certificates=False)
-
-
-def as_tenant(tenant: str) -> Sequence[tuple[str, str]]:
-    """Return the metadata of a tenant, or of whoever has this as its key."""
-    return (("authorization", f"Bearer {KEYS.get(tenant, tenant)}"),)
-
-
-def edge_of(script: object = None) -> dict[str, Backend]:
-    """Return the models of a gateway, of which the edge follows a script."""
-    return {
-        "edge": ScriptedBackend("edge", script or (lambda _: reply("fine", usage=USAGE))),  # type: ignore[arg-type]
-        "cloud": ScriptedBackend("cloud", lambda _: reply("fine", usage=USAGE)),
-    }
 
 
 def _calls(backends: dict[str, Backend]) -> int:

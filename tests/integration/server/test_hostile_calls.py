@@ -12,10 +12,9 @@ from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
-from tests.integration.server.test_hostile import PATIENT, USAGE, as_tenant, edge_of, tenant_of
 from tests.support.served import ask, served
+from tests.support.tenants import PATIENT, USAGE, as_tenant, edge_of
 
-__all__ = ["tenant_of"]
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 HOSTILE_PROVIDER = """
 version: 1

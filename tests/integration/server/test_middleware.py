@@ -14,9 +14,10 @@ from gateway.pipeline.run import Pipeline
 from gateway.server.grpc.api_keys import anyone
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.calls import nothing_held, pipeline_of
 from tests.support.dispatch_doubles import Bench
-from tests.support.mirror_made import FORTY_TWO, PARSED
+from tests.support.mirror_made import FORTY_TWO
+from tests.support.mirror_values import PARSED
+from tests.support.pipeline_calls import nothing_held, pipeline_of
 
 
 class LostConnection:

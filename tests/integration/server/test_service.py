@@ -7,11 +7,9 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2 as details
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
-from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Backend
@@ -21,6 +19,7 @@ from gateway.server.grpc.service import SERVICE
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, Usage
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.error_details import detail_of
 from tests.support.served import Served, ask, served
 
 PRIVATE = "My card is 4111 1111 1111 1111."
@@ -32,17 +31,6 @@ def _both(edge: Any = None, cloud: Any = None) -> dict[str, Backend]:
         "edge": ScriptedBackend("edge", edge or [reply("from the edge", usage=USAGE)]),
         "cloud": ScriptedBackend("cloud", cloud or [reply("from the cloud", usage=USAGE)]),
     }
-
-
-def _detail(error: grpc.aio.AioRpcError, kind: type[ProtoMessage]) -> Any:
-    status = rpc_status.from_call(error)
-    assert status is not None
-    found = kind()
-    for packed in status.details:
-        if packed.Is(kind.DESCRIPTOR):
-            packed.Unpack(found)
-            return found
-    raise AssertionError(f"no {kind.__name__} in {[packed.TypeName() for packed in status.details]}")
 
 
 async def _failure(call: Any) -> grpc.aio.AioRpcError:
@@ -94,11 +82,11 @@ async def test_a_declined_canned_reply_is_an_error_with_details() -> None:
             gateway.stub.Generate(ask(PRIVATE, request_id="r-2", hints=pb.Hints(allow_degraded=False)))
         )
 
-    info = _detail(error, details.ErrorInfo)
+    info = detail_of(error, details.ErrorInfo)
     assert (info.reason, info.domain) == ("CLEARANCE", "gateway.v1")
     assert info.metadata["request_id"] == "r-2"
     assert info.metadata["attempts"] == "edge=UPSTREAM_ERROR"
-    assert _detail(error, details.PreconditionFailure).violations[0].type == "PRIVACY"
+    assert detail_of(error, details.PreconditionFailure).violations[0].type == "PRIVACY"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +113,7 @@ async def test_what_the_caller_must_mend_is_an_error(
         error = await _failure(gateway.stub.Generate(ask(labels={"team": "x"})))
 
     assert error.code() is code
-    assert _detail(error, details.ErrorInfo).reason == reason
+    assert detail_of(error, details.ErrorInfo).reason == reason
     assert ("grpc-retry-pushback-ms", "-1") in tuple(error.trailing_metadata() or ())
 
 
@@ -135,8 +123,8 @@ async def test_bad_input_names_its_field() -> None:
         error = await _failure(gateway.stub.Generate(pb.GenerateRequest()))
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert _detail(error, details.BadRequest).field_violations[0].field == "messages"
-    assert _detail(error, details.ErrorInfo).reason == "INVALID_REQUEST"
+    assert detail_of(error, details.BadRequest).field_violations[0].field == "messages"
+    assert detail_of(error, details.ErrorInfo).reason == "INVALID_REQUEST"
 
 
 @pytest.mark.parametrize("method", ["Generate", "StreamGenerate", "Explain"])
@@ -152,7 +140,7 @@ async def test_bytes_that_do_not_decode_are_the_callers_mistake(method: str) -> 
             error = await _failure(_raw_unary(gateway.channel, method)(raw))
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert _detail(error, details.BadRequest).field_violations[0].field == "request"
+    assert detail_of(error, details.BadRequest).field_violations[0].field == "request"
 
 
 async def test_a_request_that_is_too_large_is_refused() -> None:
@@ -266,7 +254,7 @@ async def test_a_tenant_header_outside_its_pattern_is_refused() -> None:
     async with served(_both(), tenant_of=by_header) as gateway:
         error = await _failure(gateway.stub.Generate(ask(), metadata=(("x-tenant", "a b"),)))
 
-    assert _detail(error, details.BadRequest).field_violations[0].field == "x-tenant"
+    assert detail_of(error, details.BadRequest).field_violations[0].field == "x-tenant"
 
 
 async def test_no_text_reaches_the_logs() -> None:

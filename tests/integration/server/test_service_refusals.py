@@ -1,18 +1,16 @@
 """What a caller who declines canned replies is told: details that let it act (field by field of AIP-193)."""
 
-from typing import Any
-
 import grpc
 import pytest
-from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2 as details
-from grpc_status import rpc_status
 
 from gateway.backends.base import Backend
 from gateway.errors import BackendQuotaUsedUp, ContextTooLong, NotCapable
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, ask, served
+from tests.support.error_details import detail_of
+from tests.support.policies import POLICY
+from tests.support.served import ask, served
 
 CLOUD_ONLY = {"team": "x"}
 BUDGET = POLICY.replace(
@@ -32,16 +30,6 @@ async def _refusal(
     return caught.value
 
 
-def _detail(error: grpc.aio.AioRpcError, kind: type[ProtoMessage]) -> Any:
-    status = rpc_status.from_call(error)
-    assert status is not None
-    for packed in status.details:
-        found = kind()
-        if packed.Unpack(found):
-            return found
-    return None
-
-
 async def test_both_numbers_of_a_prompt_that_does_not_fit_are_told() -> None:
     """CONTEXT_LENGTH_EXCEEDED says how long the prompt is and what fits, and blames the messages."""
     error = await _refusal(ContextTooLong("cloud", "the prompt has 15000 tokens, the context is 4096"))
@@ -49,21 +37,21 @@ async def test_both_numbers_of_a_prompt_that_does_not_fit_are_told() -> None:
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "15000" in str(error.details())
     assert "4096" in str(error.details())
-    assert _detail(error, details.BadRequest).field_violations[0].field == "messages"
+    assert detail_of(error, details.BadRequest).field_violations[0].field == "messages"
 
 
 async def test_a_schema_that_no_model_takes_is_the_field_to_blame() -> None:
     """CAPABILITY blames the schema."""
     error = await _refusal(NotCapable("cloud", "pattern is not supported here"))
 
-    assert _detail(error, details.BadRequest).field_violations[0].field == "config.json_schema"
+    assert detail_of(error, details.BadRequest).field_violations[0].field == "config.json_schema"
 
 
 async def test_messages_that_no_template_takes_are_the_field_to_blame() -> None:
     """CAPABILITY blames what the model named: an order of roles is no fault of a schema."""
     error = await _refusal(NotCapable("cloud", "the chat template refuses it", field="messages"))
 
-    assert [v.field for v in _detail(error, details.BadRequest).field_violations] == ["messages"]
+    assert [v.field for v in detail_of(error, details.BadRequest).field_violations] == ["messages"]
 
 
 async def test_a_quota_that_is_used_up_asks_for_no_retry() -> None:
@@ -78,13 +66,13 @@ async def test_the_budget_that_has_no_room_is_named() -> None:
     """QuotaFailure names the budget of the policy, and RetryInfo the time of its reset."""
     error = await _refusal(None, policy=BUDGET)
 
-    assert _detail(error, details.QuotaFailure).violations[0].subject == "pocket"
-    assert 0 < _detail(error, details.RetryInfo).retry_delay.seconds <= 86_400
+    assert detail_of(error, details.QuotaFailure).violations[0].subject == "pocket"
+    assert 0 < detail_of(error, details.RetryInfo).retry_delay.seconds <= 86_400
 
 
 async def test_the_callers_own_limit_has_no_time_to_come_back() -> None:
     """hints.max_cost_usd never has more room later: it is named, without RetryInfo."""
     error = await _refusal(None, max_cost_usd=0.0)
 
-    assert _detail(error, details.QuotaFailure).violations[0].subject == "hints.max_cost_usd"
-    assert _detail(error, details.RetryInfo) is None
+    assert detail_of(error, details.QuotaFailure).violations[0].subject == "hints.max_cost_usd"
+    assert detail_of(error, details.RetryInfo) is None

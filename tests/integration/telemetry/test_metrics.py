@@ -21,7 +21,8 @@ from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.operated import Operated, Page, operated, read_page
-from tests.support.served import POLICY, ask
+from tests.support.policies import POLICY
+from tests.support.served import ask
 
 MARK = "the-zebra-wore-plum-slippers"
 PRIVATE = f"My card is 4111 1111 1111 1111. {MARK}"

@@ -24,7 +24,8 @@ from gateway.telemetry.otel import OtelTraces
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.served import POLICY, Served, ask, served
+from tests.support.policies import POLICY
+from tests.support.served import Served, ask, served
 
 MARK = "the-zebra-wore-plum-slippers"
 PRIVATE = f"My card is 4111 1111 1111 1111. {MARK}"

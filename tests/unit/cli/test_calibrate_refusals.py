@@ -8,17 +8,8 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.complexity.complexity import FEATURES
+from tests.support.calibration import recorded
 from tests.support.default_policy import with_cloud
-from tests.support.records_made import POLICY
-from tests.unit.cli.test_calibrate_share import recorded
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    """A policy of which one rule has a threshold."""
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -2,66 +2,24 @@
 
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.app import run
-from gateway.clock import SystemClock
 from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
-from gateway.policy.loading.load import load_policy, parse_policy
+from gateway.policy.loading.load import load_policy
 from gateway.records.codec import DecisionRecord
 from gateway.records.reading import read_decisions
-from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
 from gateway.types import Answer, FinishReason, PrivacyClass, Route, Usage
-from tests.support.days_of_traffic import MONDAY_UNIX_S, lived
+from tests.support.calibration import calibrated, recorded
 from tests.support.days_of_traffic import POLICY as DAYS_POLICY
-from tests.support.records_made import POLICY, ended
-
-Said = dict[str, object]
-
-
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    """The policy of the records, of which `hard` is the rule with a threshold."""
-    path = tmp_path / "policy.yaml"
-    path.write_text(POLICY)
-    return path
-
-
-def recorded(
-    folder: Path,
-    scores: list[float],
-    *,
-    change: Callable[[int, CallReport], CallReport] = lambda _, report: report,
-    hours: float = 48.0,
-    policy: str = POLICY,
-    privacy_class: PrivacyClass = PrivacyClass.PUBLIC,
-) -> Path:
-    """Record a call of each score, in even steps of time; every answer has 11 and 7 tokens."""
-    path = folder / "decisions.jsonl"
-    records = Records(path, clock=SystemClock())
-    loaded = parse_policy(policy, name="p")
-    for at, score in enumerate(scores):
-        report = ended(loaded, request_id=f"r{at}", complexity=score, privacy_class=privacy_class)
-        ended_unix_s = MONDAY_UNIX_S + hours * 3600 * at / max(1, len(scores) - 1)
-        records.note(change(at, replace(report, ended_unix_s=ended_unix_s)))
-    records.close()
-    return path
-
-
-def calibrated(capsys: pytest.CaptureFixture[str], policy: Path, records: Path, *options: str) -> Said:
-    """Run the command and return what it prints for scripts."""
-    capsys.readouterr()
-    flags = ["--policy", str(policy), "--input", str(records), *options, "--json"]
-    assert run(["calibrate", *flags]) == 0
-    said: Said = json.loads(capsys.readouterr().out)
-    return said
-
+from tests.support.days_of_traffic import lived
+from tests.support.records_made import POLICY
 
 TENTHS = [at / 10 + 0.05 for at in range(10)]
 

@@ -19,6 +19,7 @@ from gateway.records.codec import DecisionRecord, fields_of, read_record
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
 from gateway.types import Evidence, Message, PrivacyClass, Request, Role
+from tests.support.draws import examples
 from tests.support.records_made import POLICY, ended
 from tests.support.repository import ROOT
 
@@ -127,7 +128,7 @@ evidence = st.dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     complexity=st.floats(0.0, 1.0),
     class_=st.sampled_from(list(PrivacyClass)),
@@ -152,7 +153,7 @@ def test_a_record_reproduces_its_decision_bit_for_bit(
     assert not_reproduced(scale_free, policy) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=st.text(st.sampled_from("ab @.-12345678 jane.roe@example.org 4111111111111111 "), max_size=80))
 def test_the_class_is_made_again_from_what_was_found(text: str) -> None:
     """Score and class of any text follow from its evidence alone, without the text."""

@@ -46,6 +46,7 @@ from gateway.types import (
     Usage,
 )
 from tests.support.dispatch_doubles import WORST, Bench, a_budget, a_request
+from tests.support.draws import examples
 from tests.support.virtual_time import VirtualLoop, virtual_time
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
@@ -347,7 +348,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_whatever_goes_wrong(data: st.DataObject) -> None:
     """One model's whole text, or canned, or an error; nothing undercharged, nobody else called."""

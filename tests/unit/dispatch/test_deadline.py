@@ -20,6 +20,7 @@ from gateway.policy.model import Backoff, Resilience
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Chunk, Usage
 from tests.support.dispatch_doubles import WORST, Bench, a_budget, a_request
+from tests.support.draws import examples
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
 
 LATE_S = 0.05
@@ -78,7 +79,7 @@ class WatchedClock:
             self._ends_s.append(self.monotonic_s())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     scripts=st.dictionaries(st.sampled_from(["cloud", "backup", "edge"]), STEPS, min_size=1),
     timeout_s=st.sampled_from([0.0, 0.06, 0.5, 3.0, 20.0, 60.0]),
@@ -143,6 +144,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 @pytest.mark.parametrize("chain", [("cloud",), ("cloud", "edge")], ids=["alone", "with a backup"])
 @virtual_time

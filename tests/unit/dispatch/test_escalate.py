@@ -14,7 +14,6 @@ from gateway.types import (
     Answer,
     Chunk,
     Delta,
-    FinishReason,
     Outcome,
     Reason,
     Restart,
@@ -22,37 +21,25 @@ from gateway.types import (
     TokenConfidence,
     Usage,
 )
-from tests.support.dispatch_doubles import EDGE, Bench, a_budget
+from tests.support.dispatch_doubles import (
+    DOUBTFUL_EDGE,
+    EDGE,
+    ESCALATE,
+    SURE,
+    UNSURE,
+    Bench,
+    a_budget,
+    draft_of,
+)
 from tests.support.virtual_time import virtual_time
 
-ESCALATE = Escalate(window_tokens=4, window_ms=500.0, below=0.35)
-DOUBTFUL_EDGE = EDGE.model_copy(update={"escalate": ESCALATE})
-SURE, UNSURE = -0.05, -6.0
 CLOUD_TEXT = "from the cloud"
 CLOUD_ANSWERS = [reply(CLOUD_TEXT, usage=Usage(prompt_tokens=9, completion_tokens=3))]
 
 
-def said(logprobs: Sequence[float], *, pause_s: float = 0.0) -> list[Act]:
-    """Return an answer whose tokens had these log-probabilities, as an engine streams it."""
-    acts: list[Act] = []
-    for n, logprob in enumerate(logprobs, start=1):
-        if pause_s:
-            acts.append(Delay(pause_s))
-        certainty = TokenConfidence(logprob=logprob, margin=1.0, entropy=1.0)
-        usage = Usage(prompt_tokens=7, completion_tokens=n)
-        acts.append(Chunk(text=f"draft{n} ", usage=usage, certainties=(certainty,)))
-    return [
-        *acts,
-        Chunk(
-            finish_reason=FinishReason.STOP,
-            usage=Usage(prompt_tokens=7, completion_tokens=len(logprobs)),
-        ),
-    ]
-
-
 def bench(logprobs: Sequence[float], *, spec: LlamaCppModel = DOUBTFUL_EDGE, pause_s: float = 0.0) -> Bench:
     """Return an edge that says so, and a cloud."""
-    scripts: dict[str, Script] = {"edge": [said(logprobs, pause_s=pause_s)], "cloud": CLOUD_ANSWERS}
+    scripts: dict[str, Script] = {"edge": [draft_of(logprobs, pause_s=pause_s)], "cloud": CLOUD_ANSWERS}
     return Bench(scripts, specs={"edge": spec})
 
 
@@ -97,7 +84,7 @@ async def test_unary() -> None:
 async def test_signs_of_life_are_no_beginning() -> None:
     """While the engine reads the prompt nothing is judged, however long that takes."""
     signs: list[Act] = [act for _ in range(9) for act in (Delay(2.0), Chunk())]
-    scripts: dict[str, Script] = {"edge": [[*signs, *said([UNSURE] * 9)]], "cloud": CLOUD_ANSWERS}
+    scripts: dict[str, Script] = {"edge": [[*signs, *draft_of([UNSURE] * 9)]], "cloud": CLOUD_ANSWERS}
     answer = await Bench(scripts, specs={"edge": DOUBTFUL_EDGE}).generate("edge", "cloud")
 
     assert (answer.model, answer.attempts[0].reason) == ("cloud", Reason.LOW_CONFIDENCE)
@@ -128,7 +115,7 @@ async def test_the_last_model_has_to_answer() -> None:
 async def test_a_doubtful_answer_is_better_than_none(cloud: str) -> None:
     """When nobody else answers, the edge gets a second turn, in which it has to."""
     scripts: dict[str, Script] = {
-        "edge": [said([UNSURE] * 9)],
+        "edge": [draft_of([UNSURE] * 9)],
         "cloud": [BackendUnreachable("cloud", "down")],
     }
     budgets = [] if cloud == "down" else [a_budget(1)]

@@ -13,10 +13,20 @@ from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Backoff, ModelSpec, Resilience
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
-from tests.support.dispatch_doubles import CLOUD, EDGE, WORST, Bench, a_budget, a_request
+from tests.support.dispatch_doubles import (
+    CLOUD,
+    DOUBTFUL_EDGE,
+    EDGE,
+    UNSURE,
+    WORST,
+    Bench,
+    a_budget,
+    a_request,
+    draft_of,
+    told,
+)
+from tests.support.draws import examples
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time
-from tests.unit.dispatch.test_escalate import DOUBTFUL_EDGE, UNSURE, said
-from tests.unit.dispatch.test_stream import told
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
 COST = 10 * 1000 + 3 * 2000
@@ -124,7 +134,7 @@ async def test_never_two_engines() -> None:
 async def test_nobody_is_left_to_hedge_with() -> None:
     """The last model of a chain is waited for, also where one before it has a second turn."""
     tried = Bench(
-        {"edge": [said([UNSURE] * 9)], "cloud": slow(5.0)},
+        {"edge": [draft_of([UNSURE] * 9)], "cloud": slow(5.0)},
         specs={"edge": DOUBTFUL_EDGE},
         resilience=AFTER_1,
     )
@@ -158,6 +168,7 @@ async def test_p95_is_what_was_measured() -> None:
     assert tried.clock.monotonic_s() - before_s == pytest.approx(0.7 + 0.2)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_hedges_do_not_multiply_the_load() -> None:
     """They count as retries: with every answer late, providers get 1.2 calls a request at most."""
@@ -207,7 +218,7 @@ def step_of(name: str, kind: str, first_s: float, then_s: float) -> Step:
     return (Delay(first_s), BackendFailed(name, "500"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     legs=st.lists(LEG, min_size=1, max_size=4, unique_by=lambda leg: leg[0]),
     is_streamed=st.booleans(),

@@ -124,6 +124,7 @@ async def test_dispatch_learns_from_both_kinds() -> None:
 RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_what_is_let_through_finishes() -> None:
     """Of the requests that are let through at least 95 % finish, at mixed deadlines and in bad spells."""
@@ -136,6 +137,7 @@ async def test_what_is_let_through_finishes() -> None:
     assert aware.let_through < aware.came
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_what_an_engine_is_sent_finishes() -> None:
     """So do they at an engine with more to do than it can, by its own word of its queue."""
@@ -175,6 +177,7 @@ async def test_an_engine_does_not_lock_itself(
     assert (asked.let_through, asked.finished) == (40, 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_s", [0.2, 1.0, 4.0])
 @virtual_time
 async def test_an_idle_engine_is_tried_and_a_busy_one_keeps_its_word(per_s: float) -> None:

@@ -9,6 +9,7 @@ from gateway.policy.model import ModelSpec, Resilience
 from gateway.testing.scripted import Act, Delay, Step, reply
 from gateway.types import Answer, Chunk, FinishReason, Reason, StreamEvent
 from tests.support.dispatch_doubles import CLOUD, EDGE, Bench
+from tests.support.draws import examples
 from tests.support.virtual_time import virtual_time
 
 HALF = Chunk(text="half ")
@@ -32,7 +33,7 @@ def reasons_of(events: list[StreamEvent]) -> list[tuple[str, Reason | None]]:
     return [(attempt.model, attempt.reason) for attempt in answer_of(events).attempts]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(timeout_s=st.floats(2.0, 60.0), stall_s=st.floats(0.5, 100.0), spoken=st.integers(1, 4))
 def test_stall_leaves_time_for_the_next(timeout_s: float, stall_s: float, spoken: int) -> None:
     """However long stall_s is, a stream that stalls keeps at most half of what is left for the next model."""
@@ -69,7 +70,7 @@ async def test_short_stall_blames_nobody() -> None:
     assert bench.called("cloud") == 13, "ten seconds of silence, five times"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(piece_s=st.floats(0.01, 2.0), pieces=st.integers(3, 30))
 def test_stream_keeps_its_rhythm(piece_s: float, pieces: int) -> None:
     """A stream that comes in few large pieces is not cut shortly before it would have ended in time."""

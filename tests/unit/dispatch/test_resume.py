@@ -28,9 +28,9 @@ from gateway.types import (
     StreamEvent,
     Usage,
 )
-from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request
+from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request, told
+from tests.support.draws import examples
 from tests.support.virtual_time import VirtualLoop, virtual_time
-from tests.unit.dispatch.test_stream import told
 
 RESUME = Resilience(recovery="resume")
 GOES_ON = CLOUD.model_copy(update={"prefill": True})
@@ -263,7 +263,7 @@ MODEL = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(models=st.lists(MODEL, min_size=1, max_size=5))
 def test_what_ends_well_is_whole(models: list[tuple[ModelSpec, int, int, bool]]) -> None:
     """Wherever each model is cut, what ends well is as long as an answer, and the last attempt's deltas."""

@@ -20,16 +20,13 @@ from gateway.testing.scripted import Act, Delay, reply
 from gateway.types import (
     Answer,
     Chunk,
-    Delta,
     FinishReason,
     Outcome,
     Reason,
-    Restart,
     Route,
-    StreamEvent,
     Usage,
 )
-from tests.support.dispatch_doubles import CLOUD, Bench, a_decision, a_request
+from tests.support.dispatch_doubles import CLOUD, Bench, a_decision, a_request, told
 from tests.support.virtual_time import virtual_time
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3)
@@ -46,20 +43,6 @@ CUTS: dict[str, tuple[Sequence[Act], Reason]] = {
     "no finish reason": ((HALF,), Reason.STREAM_TRUNCATED),
     "engine died": ((HALF, EngineDied("cloud", "x")), Reason.ENGINE_DOWN),
 }
-
-
-def told(events: Sequence[StreamEvent]) -> list[str]:
-    """Return events as short words."""
-    words = []
-    for event in events:
-        match event:
-            case Delta():
-                words.append(f"{event.attempt}:{event.text}")
-            case Restart():
-                words.append(f"restart {event.model or 'canned'} {event.reason}")
-            case Answer():
-                words.append(f"answer {event.text}")
-    return words
 
 
 @pytest.mark.parametrize(

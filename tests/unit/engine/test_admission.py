@@ -160,6 +160,7 @@ def test_four_times_too_much(seed: int) -> None:
     assert min(met.values()) >= 0.2 * sum(met.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_starves_for_being_large_or_patient(seed: int) -> None:
     """Under 4x overload of short answers in a hurry, long ones and patient ones come to their end."""

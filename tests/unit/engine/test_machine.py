@@ -12,6 +12,7 @@ from gateway.engine.interfaces import Sampling
 from gateway.engine.prefix_cache import common_length
 from gateway.engine.queue import PATIENCE_S
 from gateway.engine.sequence import StepOutput
+from tests.support.draws import examples
 from tests.support.scripted_model import Bench, ScriptedModel, answer_to
 
 SYSTEM = list(range(10, 30))
@@ -169,4 +170,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestLife.settings = settings(max_examples=examples(100), stateful_step_count=50, deadline=None)

@@ -9,7 +9,7 @@ from gateway.backends.local import to_request
 from gateway.engine.requests import ENGINE_SAMPLING, sampling_of, sampling_of_file
 from gateway.policy.loading.load import parse_policy
 from gateway.types import GenerationConfig
-from tests.support.cloud_calls import call_of
+from tests.support.calls import call_of
 
 POLICY = """\
 version: 1

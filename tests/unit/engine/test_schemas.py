@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.number_ranges import range_rule
 from gateway.engine.grammar.schema import KEYWORDS, KINDS, SchemaRefused
+from tests.support.draws import examples
 from tests.support.gbnf_texts import Grammar, TooDeep
 
 Json = dict[str, Any]
@@ -158,7 +159,7 @@ def test_formats(name: str) -> None:
 LOW = st.one_of(st.integers(-1200, 1200), st.decimals(-30, 30, places=2).map(float))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     low=st.none() | LOW, width=st.none() | st.integers(0, 1500) | st.decimals(0, 3, places=2).map(float),
     kind=st.sampled_from(["integer", "number"]), seed=st.integers(0, 99),
@@ -236,7 +237,9 @@ SCHEMAS = st.recursive(LEAVES, grown, max_leaves=8).filter(lambda schema: isinst
 
 
 @settings(
-    max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], deadline=None
+    max_examples=examples(400),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    deadline=None,
 )
 @given(schema=SCHEMAS, seed=st.integers(0, 9))
 def test_what_is_admitted_is_valid(schema: Json, seed: int) -> None:
@@ -293,7 +296,7 @@ ANYTHING = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(schema=st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=5))
 def test_any_json_has_a_grammar_or_is_refused(schema: Json) -> None:
     """Whatever stands under the keywords, there is no other error, and no word of it in a refusal."""

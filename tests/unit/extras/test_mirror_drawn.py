@@ -9,20 +9,28 @@ import pytest
 from gateway.extras.mirror.selection import capped, draw
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.mirror import CAP
-from gateway.routing import decide_for, restrict_to
+from gateway.routing import restrict_to
 from gateway.types import (
     Answer,
     Decision,
     Degraded,
     FinishReason,
-    Hints,
     Outcome,
     PrivacyClass,
     Reason,
     Route,
 )
-from tests.support.mirror_made import EVERY, FINE, PARSED, REQUEST, attempt, decision_of
-from tests.support.served import POLICY
+from tests.support.mirror_values import (
+    EVERY,
+    FINE,
+    PARSED,
+    REQUEST,
+    attempt,
+    check_no_leave_above_its_clearance,
+    check_who_is_never_drawn,
+    decision_of,
+)
+from tests.support.policies import POLICY
 
 
 def answered(decision: Decision, **fields: Any) -> Answer:
@@ -71,17 +79,6 @@ def test_only_a_whole_answer_of_one_side_is_drawn(answer: Answer, is_drawn: bool
     assert (draw(REQUEST, answer, PARSED) is not None) == is_drawn
 
 
-def test_who_is_never_drawn() -> None:
-    """Another class, a caller who bounds its cost, another policy, a chain with one side, no section."""
-    bounded = replace(REQUEST, hints=Hints(max_cost_usd_nanos=10**9))
-    assert draw(bounded, FINE, PARSED) is None
-    for class_ in (PrivacyClass.INTERNAL, PrivacyClass.CONFIDENTIAL, PrivacyClass.RESTRICTED):
-        assert draw(REQUEST, answered(decision_of(class_)), PARSED) is None
-    assert draw(REQUEST, answered(restrict_to(decision_of(), "edge")), PARSED) is None
-    assert draw(REQUEST, FINE, parse_policy(POLICY, name="p")) is None
-    assert draw(REQUEST, answered(replace(decision_of(), policy_hash="0")), PARSED) is None
-
-
 def test_one_model_of_the_chain_keeps_its_permit_and_no_other_one_may_be_asked() -> None:
     """What routing did not let into the chain is not let in afterwards."""
     decision = decision_of()
@@ -89,20 +86,6 @@ def test_one_model_of_the_chain_keeps_its_permit_and_no_other_one_may_be_asked()
     assert restrict_to(decision, "edge").permits == {}
     with pytest.raises(ValueError, match="only a model of the chain"):
         restrict_to(decision_of(PrivacyClass.CONFIDENTIAL), "cloud")
-
-
-def test_no_leave_for_a_judge_above_its_clearance() -> None:
-    """The law is that of any request; and what another policy decided is no leave under this one."""
-    private = decision_of(PrivacyClass.CONFIDENTIAL)
-    assert decide_for(REQUEST, "cloud", judged=private, policy=PARSED) is None
-    at_home = decide_for(REQUEST, "backup", judged=private, policy=PARSED)
-    assert at_home is not None
-    assert (at_home.chain, at_home.permits) == (("backup",), {})
-    leave = decide_for(REQUEST, "cloud", judged=decision_of(PrivacyClass.INTERNAL), policy=PARSED)
-    assert leave is not None
-    assert (leave.chain, leave.permits["cloud"].privacy_class) == (("cloud",), PrivacyClass.INTERNAL)
-    assert leave.permits["cloud"].request is REQUEST
-    assert decide_for(REQUEST, "cloud", judged=replace(decision_of(), policy_hash="0"), policy=PARSED) is None
 
 
 def test_second_answers_have_a_purse_of_their_own() -> None:
@@ -116,3 +99,13 @@ def test_second_answers_have_a_purse_of_their_own() -> None:
     assert (capped(PARSED).hash, capped(PARSED).resilience.attempts) == (PARSED.hash, 1)
     plain = parse_policy(POLICY, name="p")
     assert capped(plain) is plain
+
+
+def test_who_is_never_drawn() -> None:
+    """Another class, a caller who bounds its cost, another policy, a chain with one side, no section."""
+    check_who_is_never_drawn()
+
+
+def test_no_leave_for_a_judge_above_its_clearance() -> None:
+    """The law is that of any request; and what another policy decided is no leave under this one."""
+    check_no_leave_above_its_clearance()

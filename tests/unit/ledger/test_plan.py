@@ -117,6 +117,7 @@ async def live(when: str, seed: int) -> Day:
     return Day(spent_share=totals.settled_usd_nanos / 5e9, summed_complexity=served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 5, 6, 9])
 async def test_a_day_with_a_plan(seed: int) -> None:
     """The whole cap is used, within 2 %, and on harder prompts than first come, first served."""

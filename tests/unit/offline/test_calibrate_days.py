@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.loading.load import load_policy, parse_policy
+from tests.support.calibration import calibrated
 from tests.support.days_of_traffic import POLICY, lived
-from tests.unit.cli.test_calibrate_share import calibrated
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def monday(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "decisions.jsonl"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [0.1, 0.2, 0.5])
 def test_the_share_holds_on_the_next_day(
     wanted: float, monday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -19,9 +19,10 @@ from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
 from tests.support.egress_bench import captured_logs
 from tests.support.egress_cases import TEXT
+from tests.support.masking_requests import MAIL, POLICY, decided
 from tests.support.repository import ROOT
+from tests.support.requests import request_of
 from tests.support.virtual_time import virtual_time
-from tests.unit.privacy.test_egress_masking import MAIL, POLICY, decided, request_of
 
 PAGE = (ROOT / "docs" / "explanations" / "egress.md").read_text(encoding="utf-8")
 CARD = "card 4111 1111 1111 1111"

@@ -15,6 +15,7 @@ from gateway.privacy import PrivacyScorer
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import PrivacyClass
 from tests.support.data_carriers import CARRIERS
+from tests.support.draws import examples
 from tests.support.egress_bench import play
 from tests.support.egress_cases import (
     BY_NUMBER,
@@ -29,7 +30,7 @@ from tests.support.egress_cases import (
     in_carrier,
 )
 
-DRAWN = int(os.environ.get("GATEWAY_EGRESS_CASES", "2000"))
+DRAWN = int(os.environ.get("GATEWAY_EGRESS_CASES", examples(2000)))
 DETECTORS = len(DEFAULT_DETECTORS)
 
 

@@ -19,7 +19,7 @@ from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Answer, Decision, Delta, Message, Request, Role
-from tests.support.calls import context_of
+from tests.support.pipeline_calls import context_of
 from tests.support.records_made import POLICY
 from tests.support.virtual_time import LoopClock, virtual_time
 

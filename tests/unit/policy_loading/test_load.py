@@ -11,6 +11,7 @@ from gateway.errors import PolicyError
 from gateway.policy.loading.document import MAX_BYTES
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
 from gateway.policy.model import LlamaCppModel, OpenAIModel
+from tests.support.draws import examples
 from tests.support.repository import ROOT
 
 POLICY = """\
@@ -136,7 +137,7 @@ def test_the_effective_policy_loads_again_to_the_same_hash(path: Path) -> None:
     assert again.effective_yaml == policy.effective_yaml
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     text=st.text(
         alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=80
@@ -172,7 +173,7 @@ def test_the_packaged_policy_needs_nothing() -> None:
     assert not [spec for spec in models if isinstance(spec, OpenAIModel)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(name=st.from_regex(r"[A-Za-z0-9_.-]{1,12}(/[A-Za-z0-9_.-]{1,12}){0,2}\.gguf", fullmatch=True))
 def test_every_relative_path_is_relative_to_the_policy(name: str) -> None:
     """A model and an adapter get whole paths in any working folder; the hash keeps what was written."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
 from gateway.policy.loading.load import parse_policy
+from tests.support.draws import examples
 
 GOOD = """\
 version: 1
@@ -456,7 +457,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated() -> None:
         assert secret not in "\n".join(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_a_damaged_policy_is_read_or_refused(data: st.DataObject) -> None:
     """Whatever is cut out of a policy or put into it, the outcome is a Policy or a PolicyError."""

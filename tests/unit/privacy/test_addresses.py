@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.privacy.detectors.network import _is_ip
+from tests.support.draws import examples
 
 GROUP = st.text("0123456789abcdefAF", max_size=5)
 PARTS = st.one_of(
@@ -24,7 +25,7 @@ BEHIND = st.one_of(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(PARTS, BEHIND)
 @example("1:2:3:4:5:6:7:", ":")
 @example("::1:2:3:4:5:6:7:8", "")

@@ -9,6 +9,7 @@ from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
 from gateway.privacy.asked import MOST_LINES, Questions
 from gateway.privacy.asked_words import ASKED
 from gateway.types import GenerationConfig, Message, PrivacyClass, Request, Role
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
@@ -162,7 +163,7 @@ MESSAGES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSAGES, min_size=1, max_size=5), MESSAGES, st.integers(0, 5))
 def test_a_question_or_an_answer_anywhere_never_lowers_score_or_class(
     contents: list[str], added: str, at: int

@@ -14,11 +14,12 @@ from gateway.privacy.normalize import normalise
 from gateway.types import PrivacyClass
 from tests.support.data_carriers import CARRIERS, NEIGHBOURS, carried
 from tests.support.data_values import MAKERS
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 DETECTORS = {kind: each for each in DEFAULT_DETECTORS for kind in each.types}
-VALUES = 40
+VALUES = examples(40)
 """Of each type, in each carrier."""
 NOT_CLAIMED = {
     ("PERSON", "path"), ("PERSON", "underscores"), ("PERSON", "file of a day"), ("PERSON", "LaTeX"),

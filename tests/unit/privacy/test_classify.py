@@ -6,18 +6,18 @@ import pytest
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
-from gateway.privacy.scan import MOST_PLACES
 from gateway.types import (
     Finding,
     GenerationConfig,
-    Hints,
-    Message,
-    PrivacyAssessment,
     PrivacyClass,
-    Request,
-    Role,
 )
 from tests.support.fakes import FakeClock
+from tests.support.privacy_doubles import (
+    Numbered,
+    check_what_is_everywhere_is_not_listed,
+    verdict,
+)
+from tests.support.requests import request_of
 
 
 class Spots:
@@ -36,27 +36,9 @@ class Spots:
                 start = text.find(word, start + 1)
 
 
-def request(
-    *contents: str, config: GenerationConfig | None = None, hint: PrivacyClass | None = None
-) -> Request:
-    """Return a request with messages of the user."""
-    return Request(
-        request_id="r",
-        tenant="t",
-        messages=tuple(Message(role=Role.USER, content=content) for content in contents),
-        config=config or GenerationConfig(),
-        hints=Hints(privacy_class=hint),
-    )
-
-
 def scorer(*detectors: Spots, policy: PrivacyPolicy | None = None) -> PrivacyScorer:
     """Return a scorer whose clock stands still."""
     return PrivacyScorer(policy or PrivacyPolicy(), clock=FakeClock(), detectors=detectors)
-
-
-def verdict(privacy: PrivacyAssessment) -> tuple[float, PrivacyClass, str]:
-    """Return what is said of the whole request."""
-    return privacy.score, privacy.privacy_class, privacy.reason
 
 
 @pytest.mark.parametrize(
@@ -82,7 +64,7 @@ def test_score_and_class(text: str, expected: tuple[float, PrivacyClass, str], w
         ip=("IP", 1.0), url=("URL", 1.0), mail=("EMAIL", 1.0), half=("PHONE", 0.5), faint=("PHONE", 0.49),
         card=("CREDIT_CARD", 1.0), vin=("VEHICLE", 1.0), bdate=("DOB", 1.0),
     )  # fmt: skip
-    assert verdict(scorer(spots).score(request(text))) == expected, why
+    assert verdict(scorer(spots).score(request_of(text))) == expected, why
 
 
 def test_the_policy_overrides_weights_floors_and_classes() -> None:
@@ -94,15 +76,15 @@ def test_the_policy_overrides_weights_floors_and_classes() -> None:
     )
     spots = Spots(mail=("EMAIL", 1.0), ip=("IP", 1.0), card=("CREDIT_CARD", 1.0))
     scores = scorer(spots, policy=policy)
-    assert verdict(scores.score(request("mail"))) == (0.1, PrivacyClass.INTERNAL, "score")
-    assert verdict(scores.score(request("ip"))) == (0.2, PrivacyClass.CONFIDENTIAL, "floor IP")
-    assert scores.score(request("card")).privacy_class is PrivacyClass.RESTRICTED
+    assert verdict(scores.score(request_of("mail"))) == (0.1, PrivacyClass.INTERNAL, "score")
+    assert verdict(scores.score(request_of("ip"))) == (0.2, PrivacyClass.CONFIDENTIAL, "floor IP")
+    assert scores.score(request_of("card")).privacy_class is PrivacyClass.RESTRICTED
 
 
 def test_every_string_that_a_backend_is_sent_is_scored() -> None:
     """Contents of all messages, stop sequences and the JSON schema count, each finding with its place."""
     config = GenerationConfig(stop=("x", "a mail"), json_schema='{"const": "mail"}')
-    privacy = scorer(Spots(mail=("EMAIL", 1.0))).score(request("no", "mail", "a mail", config=config))
+    privacy = scorer(Spots(mail=("EMAIL", 1.0))).score(request_of("no", "mail", "a mail", config=config))
     assert [(f.message_index, f.start, f.end) for f in privacy.findings] == [
         (-1, 2, 6),
         (-1, 11, 15),
@@ -114,26 +96,10 @@ def test_every_string_that_a_backend_is_sent_is_scored() -> None:
 def test_a_hint_only_raises_the_class() -> None:
     """The caller's class wins where it is higher than what was found, and is ignored where it is lower."""
     scores = scorer(Spots(mail=("EMAIL", 1.0)))
-    raised = scores.score(request("hello", hint=PrivacyClass.RESTRICTED))
+    raised = scores.score(request_of("hello", hint=PrivacyClass.RESTRICTED))
     assert verdict(raised) == (0.0, PrivacyClass.RESTRICTED, "hint")
-    kept = scores.score(request("mail", hint=PrivacyClass.PUBLIC))
+    kept = scores.score(request_of("mail", hint=PrivacyClass.PUBLIC))
     assert verdict(kept) == (0.5, PrivacyClass.CONFIDENTIAL, "floor EMAIL")
-
-
-class Numbered:
-    """A detector that takes every word for an e-mail address."""
-
-    types = ("EMAIL",)
-
-    def __init__(self, confidence: float) -> None:
-        self.confidence = confidence
-
-    def find(self, text: str) -> Iterable[Match]:
-        """Yield the words."""
-        at = 0
-        for word in text.split(" "):
-            yield Match(type="EMAIL", start=at, end=at + len(word), confidence=self.confidence)
-            at += len(word) + 1
 
 
 @pytest.mark.parametrize(
@@ -157,13 +123,13 @@ def test_many_distinct_values_raise_the_class_by_one(
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[Numbered(confidence)])
     together = scores.score_text(" ".join(words))
     assert together.reason == reason, why
-    assert verdict(scores.score(request(*words))) == verdict(together)
+    assert verdict(scores.score(request_of(*words))) == verdict(together)
 
 
 def test_many_values_raise_no_class_above_the_highest() -> None:
     """Restricted stays restricted, and the reason stays the floor."""
     spots = Spots(**{f"w{chr(97 + n)}": ("CREDIT_CARD", 1.0) for n in range(25)})
-    privacy = scorer(spots).score(request(" ".join(spots.found)))
+    privacy = scorer(spots).score(request_of(" ".join(spots.found)))
     assert verdict(privacy) == (0.9, PrivacyClass.RESTRICTED, "floor CREDIT_CARD")
 
 
@@ -260,7 +226,7 @@ def test_detectors_over_their_time_restrict_the_request() -> None:
     assert verdict(twice) == (1.0, PrivacyClass.RESTRICTED, "detectors over time")
     long = PrivacyScorer(policy, clock=clock, detectors=[slow, slow]).score_text("mail" + " " * 40_000)
     assert long.reason == "floor EMAIL", "1 ms more for every 2 kB"
-    messages = PrivacyScorer(policy, clock=clock, detectors=[slow]).score(request("mail", "mail"))
+    messages = PrivacyScorer(policy, clock=clock, detectors=[slow]).score(request_of("mail", "mail"))
     assert messages.reason == "detectors over time", "the limit is for the request, not for a message"
 
 
@@ -270,7 +236,7 @@ def test_text_that_cannot_be_read_restricts_the_request(unreadable: str) -> None
     scores = scorer(Spots(mail=("EMAIL", 1.0)))
     expected = (1.0, PrivacyClass.RESTRICTED, "text cannot be read")
     assert verdict(scores.score_text(unreadable)) == expected
-    assert verdict(scores.score(request("fine", config=GenerationConfig(stop=(unreadable,))))) == expected
+    assert verdict(scores.score(request_of("fine", config=GenerationConfig(stop=(unreadable,))))) == expected
 
 
 def test_nothing_of_the_text_is_in_the_result() -> None:
@@ -307,28 +273,6 @@ def test_detectors_can_be_named_apart() -> None:
     assert len(types) == len(set(types))
 
 
-class Counting(Numbered):
-    """The same, and it counts how many words it was asked for."""
-
-    asked = 0
-
-    def find(self, text: str) -> Iterable[Match]:
-        """Yield the words."""
-        for found in super().find(text):
-            self.asked += 1
-            yield found
-
-
-def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
-    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
-    counting = Counting(0.6)
-    scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
-    privacy = scores.score(request("same " * 99_999 + "same", "another"))
-    assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
-    assert len(privacy.findings) == MOST_PLACES
-    assert counting.asked == MOST_PLACES
-
-
 def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
     """A sure finding behind thousands that are unsure, or that the policy allows, is found."""
     words = " ".join(["same"] * 1000)
@@ -339,3 +283,8 @@ def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
     privacy = allowed.score_text(f"{words} other")
     assert [(f.start, f.end) for f in privacy.findings] == [(len(words) + 1, len(words) + 6)]
     assert privacy.reason == "floor EMAIL"
+
+
+def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
+    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
+    check_what_is_everywhere_is_not_listed()

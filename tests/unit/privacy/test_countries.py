@@ -4,16 +4,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, format_number
 
-from gateway.policy.model import PrivacyPolicy
-from gateway.privacy import PrivacyScorer
-from tests.support.fakes import FakeClock
-
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
-
-
-def found(text: str) -> list[str]:
-    """Return the telephone numbers that are reported in a text."""
-    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == "PHONE"]
+from tests.support.detector_texts import found
 
 
 @pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
@@ -26,9 +17,9 @@ def test_telephone_numbers_of_every_country(region: str) -> None:
         international = format_number(number, PhoneNumberFormat.INTERNATIONAL)
         national = format_number(number, PhoneNumberFormat.NATIONAL)
         compact = format_number(number, PhoneNumberFormat.E164)
-        assert found(f"reach me on {international} tomorrow") == [international]
-        assert found(f"({compact})") == [compact]
-        assert found(f"ring 00{compact[1:]} from abroad") == [f"00{compact[1:]}"]
+        assert found("PHONE", f"reach me on {international} tomorrow") == [international]
+        assert found("PHONE", f"({compact})") == [compact]
+        assert found("PHONE", f"ring 00{compact[1:]} from abroad") == [f"00{compact[1:]}"]
         # Shorter ones, and those of New Caledonia, which are written like dates, are not claimed.
         if sum(map(str.isdigit, national)) >= 6 and region != "NC":
-            assert found(f"my phone number is {national}.") == [national]
+            assert found("PHONE", f"my phone number is {national}.") == [national]

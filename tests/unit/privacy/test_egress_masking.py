@@ -14,117 +14,39 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.money import prompt_tokens_bound
-from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.detector import Match
-from gateway.privacy.masking.masker import MAX_VALUES, Masker
+from gateway.privacy.masking.masker import Masker
 from gateway.privacy.masking.placeholders import MaskSpan, mask, new_tag
 from gateway.privacy.masking.restore import Restorer, restore
-from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.server.grpc.render import render_decision
 from gateway.testing.scripted import Delay, Step, reply
 from gateway.types import (
     Answer,
     Chunk,
-    Decision,
     Delta,
     FinishReason,
     GenerationConfig,
-    Hints,
-    Message,
     PrivacyClass,
     Reason,
     Request,
-    Role,
-    RoutingState,
-    Scores,
     StreamEvent,
 )
-from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
-from tests.support.virtual_time import LoopClock, virtual_time
-
-POLICY = parse_policy(
-    """\
-version: 1
-models:
-  edge:   {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
-  cloud:  {kind: openai, model: a, clearance: internal, price_per_million_usd: {input: 1, output: 1},
-           mask: [EMAIL, PHONE, PERSON]}
-  public: {kind: openai, model: b, clearance: public, price_per_million_usd: {input: 1, output: 1},
-           mask: [EMAIL]}
-  plain:  {kind: openai, model: c, clearance: internal, price_per_million_usd: {input: 1, output: 1}}
-privacy: {weights: {PERSON: 0.6}}
-rules: [{name: default, route: [cloud, public, plain, edge]}]
-replies: [{id: sorry, text: x}]
-""",
-    name="p",
+from tests.support.masking_requests import (
+    LIST,
+    MAIL,
+    PHONE,
+    POLICY,
+    STAYS,
+    TAG,
+    check_a_closed_verdict_stays_closed,
+    check_values_never_cross_requests,
+    decided,
 )
-MAIL, PHONE = "jane.roe@example.org", "+44 20 7946 0958"
-
-
-TAG = new_tag((), Random(0)) or ""
-"""What `decided` draws first."""
-FIRST_VALUES = {f"email_1_{TAG.lower()}": MAIL}
-
-
-class Marked:
-    """Finds what a test marks: `[PERSON:Jane Roe]` surely, `(PERSON:Jane Roe)` not surely.
-
-    Of `{PERSON:Jane Roe}` only the first; and `[IP:x]` surely only where a person named host is near.
-    """
-
-    types = ("PERSON", "NATIONAL_ID", "IP")
-
-    def find(self, text: str) -> Sequence[Match]:
-        """Return every place that is marked."""
-        found = []
-        for kind in self.types:
-            for opening, closing, confidence in (("[", "]", 0.9), ("(", ")", 0.3)):
-                at = text.find(f"{opening}{kind}:")
-                while at >= 0:
-                    end = text.index(closing, at)
-                    is_near = kind != "IP" or "[PERSON: host" in text
-                    sure = confidence if is_near else 0.1
-                    found.append(Match(type=kind, start=at, end=end + 1, confidence=sure))
-                    at = text.find(f"{opening}{kind}:", end)
-        if "PERSONBEGIN" in text:
-            span = text.index("PERSONBEGIN"), text.index("PERSONEND") + len("PERSONEND")
-            found.append(Match(type="PERSON", start=span[0], end=span[1], confidence=0.9))
-        at = text.find("{PERSON:")
-        if at >= 0:
-            found.append(Match(type="PERSON", start=at, end=text.index("}", at) + 1, confidence=0.5))
-        return found
-
-
-def request_of(
-    *contents: str, config: GenerationConfig | None = None, hint: PrivacyClass | None = None
-) -> Request:
-    """Return a request of user messages."""
-    return Request(
-        request_id="r1",
-        tenant="acme",
-        messages=tuple(Message(role=Role.USER, content=content) for content in contents),
-        config=config or GenerationConfig(),
-        hints=Hints(privacy_class=hint),
-    )
-
-
-def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decision:
-    """Score, mask and decide."""
-    detectors = (*DEFAULT_DETECTORS, Marked()) if marked else DEFAULT_DETECTORS
-    privacy = PrivacyScorer(POLICY.privacy, clock=FakeClock(), detectors=detectors).score(request)
-    masker = Masker(POLICY, clock=FakeClock(), detectors=detectors, rng=Random(seed))
-    masked = masker.masked(request, privacy)
-    return decide(
-        request,
-        scores=Scores(complexity=0.0, privacy=privacy.score, budget=0.0),
-        privacy=privacy,
-        policy=POLICY,
-        state=RoutingState(deadline_s=60.0),
-        masked=masked,
-    )
+from tests.support.requests import request_of
+from tests.support.virtual_time import LoopClock, virtual_time
 
 
 def masked_values(text: str, config: GenerationConfig | None = None) -> Sequence[str]:
@@ -206,30 +128,6 @@ class TestWhatGoes:
         )
 
 
-LIST = " ".join(f"user{n}@example.org" for n in range(20))
-STAYS: dict[str, Request] = {
-    "another type": request_of(f"{MAIL} and card 4111 1111 1111 1111"),
-    "the hint": request_of(f"write to {MAIL}.", hint=PrivacyClass.CONFIDENTIAL),
-    "in stop": request_of(f"write to {MAIL}.", config=GenerationConfig(stop=(PHONE,))),
-    "in the schema": request_of(f"to {MAIL}", config=GenerationConfig(json_schema=f'{{"title": "{PHONE}"}}')),
-    "stop cuts placeholders": request_of(f"write to {MAIL}.", config=GenerationConfig(stop=("_",))),
-    "full-width digits": request_of("call \uff0b44 20 7946 0958."),
-    "an invisible mark inside": request_of("write to jane.roe\u200b@example.org."),
-    "the value stands elsewhere": request_of("greet [PERSON:zed qu], in short [person:zed qu]."),
-    "unsure": request_of("greet [PERSON: jane roe ] and (PERSON: al li )."),
-    "a word of the name stands elsewhere": request_of("greet [PERSON: jane roe ], for jane likes tea."),
-    "overlaps": request_of("greet PERSONBEGIN al jane.PERSONENDroe@example.org."),
-    "is something else as well": request_of("greet [PERSON: jane [NATIONAL_ID:77 123] roe ]."),
-    "found only after the first was masked": request_of(
-        f"write to {MAIL} for {{PERSON:zed}} and {{PERSON:qux}}."
-    ),
-    "context for something else": request_of("greet [PERSON: host al ] on [IP:x]."),
-    "more than is looked for": request_of(" ".join(f"[PERSON: a{n}]" for n in range(MAX_VALUES + 1))),
-    "a quote inside JSON": request_of('[PERSON: j"r ]', config=GenerationConfig(json_schema="{}")),
-    "a lone surrogate": request_of(f"{MAIL} \ud800"),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("request_", STAYS.values(), ids=STAYS)
 def test_what_is_unsure_stays_home(request_: Request) -> None:
     """Only the edge is left, and nothing is masked."""
@@ -243,28 +141,6 @@ def test_a_list_of_people_is_one_class_more_though_masked() -> None:
     assert decision.chain == ("cloud", "edge")
     assert decision.permits["cloud"].privacy_class is PrivacyClass.INTERNAL
     assert decided(request_of(f"Sort {MAIL}")).chain == ("cloud", "public", "edge")
-
-
-@pytest.mark.parametrize("number", range(2))
-def test_a_verdict_that_is_closed_stays_closed(number: int) -> None:
-    """A detector that fails the first time and works the next lets nothing go."""
-
-    class Once:
-        types = ("VEHICLE",)
-
-        def __init__(self) -> None:
-            self.calls = 0
-
-        def find(self, text: str) -> Sequence[Match]:
-            self.calls += 1
-            if self.calls == number + 1:
-                raise ValueError(text)
-            return []
-
-    detectors = (*DEFAULT_DETECTORS, Once())
-    request = request_of(f"Write to {MAIL}.")
-    privacy = PrivacyScorer(POLICY.privacy, clock=FakeClock(), detectors=detectors).score(request)
-    assert Masker(POLICY, clock=FakeClock(), detectors=detectors).masked(request, privacy) == {}
 
 
 TEXTS = st.lists(
@@ -295,7 +171,7 @@ def texts_and_spans(draw: st.DrawFn) -> tuple[list[str], list[MaskSpan]]:
 class TestProperties:
     """For any text, any findings and any way that an answer comes in pieces."""
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(texts_and_spans())
     def test_masking_then_restoring_is_the_identity(self, drawn: tuple[list[str], list[MaskSpan]]) -> None:
         """Whatever the text holds, and whatever was found in it."""
@@ -305,7 +181,7 @@ class TestProperties:
         masked, values, _ = mask(texts, spans, tag=tag)
         assert [restore(text, values, in_urls=True) for text in masked] == texts
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(texts_and_spans(), st.lists(st.integers(0, 60), max_size=8))
     def test_no_split_into_deltas_changes_the_answer(
         self, drawn: tuple[list[str], list[MaskSpan]], cuts: list[int]
@@ -409,16 +285,13 @@ class TestDispatch:
         assert events[-1].text == f"See EMAIL_1_{TAG}"
         assert bench.backends["edge"].calls[0].request is self.REQUEST
 
-    @virtual_time
-    async def test_values_never_cross_requests(self) -> None:
-        """Another request's answer that names the same placeholder is left as it is, masked or not."""
-        config = GenerationConfig(max_tokens=10)
-        masked = request_of("Write to another@example.org.", config=config)
-        plain = request_of("Write to nobody.", config=config)
-        word = f"EMAIL_1_{TAG}"
-        bench = Bench({"cloud": [reply(word)], "edge": [reply("x")]}, clock=LoopClock())
-        for seed, request, said in ((0, self.REQUEST, MAIL), (1, masked, word), (0, plain, word)):
-            decision = dataclasses.replace(decided(request, seed=seed), chain=("cloud",))
-            deadline = Deadline.after(60.0, bench.clock)
-            answer = await bench.dispatcher.generate(request, decision, policy=POLICY, deadline=deadline)
-            assert answer.text == said
+
+def test_values_never_cross_requests() -> None:
+    """Another request's answer that names the same placeholder is left as it is, masked or not."""
+    check_values_never_cross_requests()
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_verdict_that_is_closed_stays_closed(number: int) -> None:
+    """A detector that fails in the first or the second look closes the verdict: nothing goes masked."""
+    check_a_closed_verdict_stays_closed(number)

@@ -8,20 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.model import PrivacyPolicy
-from gateway.privacy import PrivacyScorer
 from gateway.privacy.scan import readings_of
 from gateway.privacy.split_words import split_words
 from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
-from tests.support.fakes import FakeClock
-
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
-
-
-def found(kind: str, text: str) -> list[str]:
-    """Return what of a type is reported in `text`."""
-    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == kind]
+from tests.support.detector_texts import SCORER, found
+from tests.support.draws import examples
 
 
 def _digits(source: random.Random, count: int) -> str:
@@ -142,7 +134,7 @@ def test_names_of_other_things_are_no_context(text: str, why: str) -> None:
     assert not types, why
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet="aB_c1 ,;|\t\n\"'=:-{}ssnNamevalu\u5bc6\u7801", max_size=80))
 def test_readings_keep_their_places(text: str) -> None:
     """Each character of a reading that has a place is the one that stands there, up to case of its kind."""

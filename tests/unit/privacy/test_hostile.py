@@ -10,16 +10,16 @@ from gateway.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
 from gateway.privacy.detector import NumberDetector, digits_in
 from gateway.privacy.normalize import normalise
 from gateway.types import PrivacyClass
+from tests.support.detector_texts import FINDS, TEXTS
+from tests.support.draws import examples
 from tests.support.fakes import FakeClock
-from tests.unit.privacy.test_detectors import FINDS
-from tests.unit.privacy.test_monotone import TEXTS
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 EVERYTHING = PrivacyScorer(PrivacyPolicy(report_at=0.0), clock=FakeClock())
 MEGABYTE = 1_000_000
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")), st.text(max_size=200)))
 def test_any_characters_are_judged_with_places_in_characters(text: str) -> None:
     """Whatever the characters, detectors come back, and a finding is a place in the original string."""
@@ -29,7 +29,7 @@ def test_any_characters_are_judged_with_places_in_characters(text: str) -> None:
         assert 0 <= finding.start < finding.end <= len(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=30), st.sampled_from(["jo@example.org", "4111 1111 1111 1111", "219-09-9999"]))
 def test_a_datum_is_where_the_original_has_it(before: str, datum: str) -> None:
     """Characters of any width and plane in front of a datum do not shift its place."""
@@ -81,7 +81,7 @@ def test_there_is_nothing_to_find_without_a_sign(detector: NumberDetector) -> No
         assert has_sign(detector, plain) or not list(detector.find(plain)), why
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, st.sampled_from(NUMBER_DETECTORS))
 def test_the_sign_holds_for_made_up_texts_too(text: str, detector: NumberDetector) -> None:
     """The same, for texts of pieces of private data that are cut and joined at random."""

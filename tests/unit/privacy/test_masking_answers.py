@@ -9,7 +9,8 @@ import pytest
 from gateway.policy.model import OpenAIModel
 from gateway.privacy.masking.restore import Restorer, restore
 from gateway.types import GenerationConfig
-from tests.unit.privacy.test_egress_masking import MAIL, PHONE, TAG, decided, request_of
+from tests.support.masking_requests import MAIL, PHONE, TAG, decided
+from tests.support.requests import request_of
 
 VALUES = {f"email_{n}_bcdfg": f"person{n}@sample.example" for n in range(1, 13)} | {
     "person_1_bcdfg": "Tove Lind",
@@ -218,6 +219,7 @@ class TestStops:
         asked = request_of(f"Write to {MAIL} or {PHONE}.", config=GenerationConfig(stop=(stop,)))
         assert decided(asked).permits
 
+    @pytest.mark.slow
     def test_wherever_a_stop_string_cuts_no_value_is_lost(self) -> None:
         """Drawn stop strings, and answers that hold a placeholder beside each."""
         rng = Random(7)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from gateway.privacy.masking.codings import readings
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.types import GenerationConfig
-from tests.unit.privacy.test_egress_masking import decided, request_of
+from tests.support.draws import examples
+from tests.support.masking_requests import decided
+from tests.support.requests import request_of
 
 MAIL = "tove.lind@sample.example"
 PHONE = "+46 8 502 417 39"
@@ -173,14 +175,14 @@ DATES: Mapping[str, Callable[[date], str]] = {
 DAYS = st.dates(date(1971, 1, 2), date(2009, 12, 31))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(DAYS, st.sampled_from(sorted(DATES)), st.sampled_from(["ISO", "European", "American", "in words"]))
 def test_a_date_is_known_by_its_value(day: date, spelled: str, masked: str) -> None:
     """However it is written, and whatever was masked."""
     assert is_spelled_in(f"It was {DATES[spelled](day)} then.", [Value("DOB", DATES[masked](day))])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(DAYS, DAYS)
 def test_another_date_is_another_one(day: date, other: date) -> None:
     """Unless they share numbers, which in some order and calendar may mean the same."""
@@ -201,7 +203,7 @@ FORMATS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.sampled_from(REGIONS),
     st.sampled_from(FORMATS),
@@ -221,7 +223,7 @@ def test_a_number_of_any_country_is_known(region: str, masked: int, spelled: int
 NAMES = st.from_regex(r"[a-z]{3,10}\.[a-z]{3,10}@[a-z]{4,10}\.example", fullmatch=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(NAMES, st.sampled_from(sorted(CODINGS)), st.sampled_from(sorted(CODINGS)))
 def test_one_coding_in_another_is_known(value: str, inner: str, outer: str) -> None:
     """But for what is no coding of the other's characters."""

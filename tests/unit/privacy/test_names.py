@@ -2,17 +2,8 @@
 
 import pytest
 
-from gateway.policy.model import PrivacyPolicy
-from gateway.privacy import PrivacyScorer
 from gateway.types import PrivacyClass
-from tests.support.fakes import FakeClock
-
-SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
-
-
-def found(kind: str, text: str) -> list[str]:
-    """Return what of a type is reported in `text`."""
-    return [text[f.start : f.end] for f in SCORER.score_text(text).findings if f.type == kind]
+from tests.support.detector_texts import SCORER, found
 
 
 @pytest.mark.parametrize(

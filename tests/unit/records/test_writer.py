@@ -78,6 +78,7 @@ def test_the_chain_goes_on_after_a_restart_and_a_torn_line(tmp_path: Path, polic
     assert wrong_with(path) == []
 
 
+@pytest.mark.slow
 def test_a_new_file_by_size_and_by_day(tmp_path: Path) -> None:
     """Full files keep their records under a name of their own, and the chain runs through them all."""
     small = parse_policy(POLICY.replace("rotate_mb: 256", "rotate_mb: 1"), name="p")

@@ -28,6 +28,7 @@ from gateway.types import (
     Scores,
 )
 from tests.support.decisions import decide
+from tests.support.draws import examples
 
 POLICY = """\
 version: 1
@@ -357,7 +358,7 @@ def test_no_rule_sends_a_request_to_a_model_below_its_class(when: str, order: li
         assert {refusal.reason for refusal in decision.refused} <= {Reason.CLEARANCE}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(data=st.data())
 def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObject) -> None:
     """A model of the route is in the chain or refused, never both; the chain is cleared for the class."""

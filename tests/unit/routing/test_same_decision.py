@@ -27,8 +27,8 @@ from gateway.privacy.entities.ask import EntityLookup
 from gateway.records.codec import DecisionRecord, fields_of, read_record
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.types import Decision, Finding, Hints, Message, PrivacyClass, Request, Role
-from tests.support.calls import context_of, incoming_of
 from tests.support.fakes import FakeClock
+from tests.support.pipeline_calls import context_of, incoming_of
 from tests.support.records_made import POLICY as RECORDED_POLICY
 from tests.support.records_made import ended
 

@@ -12,7 +12,7 @@ from gateway.pipeline.run import Extras, Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend
 from gateway.types import Chunk
-from tests.support.served import POLICY
+from tests.support.policies import POLICY
 
 
 class Retired:
