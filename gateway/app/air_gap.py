@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from gateway.errors import StartupError
-from gateway.policy.loading.air_gap import WAY_OUT, is_on_this_host
+from gateway.policy.loading.air_gap import AIR_GAP_HINT, is_on_this_host
 
 
 def refuse_beyond_this_host(*, hosts: dict[str, str], state_url: str) -> None:
@@ -13,7 +13,7 @@ def refuse_beyond_this_host(*, hosts: dict[str, str], state_url: str) -> None:
     """
     for flag, host in hosts.items():
         if not is_on_this_host(host):
-            raise StartupError(f"{flag} {host}: is not an address of this host; {WAY_OUT}")
+            raise StartupError(f"{flag} {host}: is not an address of this host; {AIR_GAP_HINT}")
     try:
         parts = urlsplit(state_url)
         host_of_state = parts.hostname
@@ -22,4 +22,6 @@ def refuse_beyond_this_host(*, hosts: dict[str, str], state_url: str) -> None:
     if parts.scheme in ("memory", "sqlite", "unix") and not host_of_state:
         return
     if not is_on_this_host(host_of_state):
-        raise StartupError(f"--state: is not on this host; {WAY_OUT}, or memory:, sqlite: and unix sockets")
+        raise StartupError(
+            f"--state: is not on this host; {AIR_GAP_HINT}, or memory:, sqlite: and unix sockets"
+        )

@@ -20,7 +20,7 @@ __all__ = [
 NUMERIC = len(PromptFeatures._fields)
 FEATURES = NUMERIC + DIMENSIONS
 """How many numbers a scorer weighs."""
-_FARTHEST = 4.0
+_MAX_DEVIATIONS = 4.0
 """Standard deviations; what is farther out counts as this far."""
 
 
@@ -36,7 +36,7 @@ def _norm() -> _Norm:
     table = word_table()
     share = 1.0 / math.sqrt(NUMERIC)  # So that all counts together weigh as much as the map of subjects.
     factors = tuple((share / table.numeric_scale).tolist())
-    return _Norm(tuple(table.numeric_mean.tolist()), factors, _FARTHEST * share)
+    return _Norm(tuple(table.numeric_mean.tolist()), factors, _MAX_DEVIATIONS * share)
 
 
 def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
@@ -45,10 +45,10 @@ def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
     They are rounded, so that what a record keeps gives the very same score.
     """
     norm = _norm()
-    least, most = -norm.limit, norm.limit
+    low, high = -norm.limit, norm.limit
     last = last_of_user(messages)
     counts = [
-        round(min(most, max(least, (count - mean) * factor)), DIGITS)
+        round(min(high, max(low, (count - mean) * factor)), DIGITS)
         for count, mean, factor in zip(prompt_features(messages), norm.means, norm.factors, strict=True)
     ]
     return (*counts, *mean_vector(messages[last].content if last >= 0 else ""))

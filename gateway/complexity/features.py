@@ -19,7 +19,7 @@ from gateway.complexity.vocabulary import (
 from gateway.types import Message, Role
 
 _BYTES_PER_WORD = 6
-_LONG = 8
+_LONG_WORD_CHARS = 8
 """Letters; a word with more is a long one."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
 
@@ -97,7 +97,7 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
         lines=log(text.count("\n")),
         variety=distinct / len(words) if words else 1.0,
         questions=log(questions),
-        long_words=log(sum(len(word) > _LONG for word in words)),
+        long_words=log(sum(len(word) > _LONG_WORD_CHARS for word in words)),
         quotes=log(prompt.count('"') + prompt.count("'")),
         stops=log(prompt.count(".")),
         commas=log(commas),

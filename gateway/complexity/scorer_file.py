@@ -12,7 +12,7 @@ from gateway.complexity.static_words import DIMENSIONS, word_table
 from gateway.policy.complexity import Scorer
 
 FORMAT = 1
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 class ScorerRefused(ValueError):
@@ -21,8 +21,8 @@ class ScorerRefused(ValueError):
 
 def features_hash() -> str:
     """Return what changes when features change their meaning: a scorer made for others is refused."""
-    said = json.dumps([FORMAT, PromptFeatures._fields, DIMENSIONS, word_table().sha256])
-    return hashlib.sha256(said.encode()).hexdigest()
+    meaning = json.dumps([FORMAT, PromptFeatures._fields, DIMENSIONS, word_table().sha256])
+    return hashlib.sha256(meaning.encode()).hexdigest()
 
 
 def write_scorer(
@@ -50,10 +50,10 @@ def read_scorer(path: Path) -> Scorer:
     """Read a scorer's file; raises ScorerRefused."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ScorerRefused(f"cannot be read: {error.strerror}") from None
-    if len(data) > _MOST_BYTES:
+    if len(data) > _MAX_BYTES:
         raise ScorerRefused("is too long for a scorer")
     try:
         return parse_scorer(data.decode("utf-8"))

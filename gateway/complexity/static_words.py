@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 DIMENSIONS = 64
 DIGITS = 5
 """To which features are rounded, so that a record keeps them as they are, and short."""
-_MOST_CHARS = 8192
+_MAX_CHARS = 8192
 """Of a prompt that are looked at: the subject does not change after so many, and the time is bounded."""
-_LONGEST_WORD = 32
+_MAX_WORD_CHARS = 32
 _WORD = re.compile(r"[a-z]+|[^\sa-z]")
 
 Floats = NDArray[np.float64]
@@ -55,16 +55,16 @@ def word_table() -> WordTable:
 def pieces_of(text: str, ids: dict[str, int]) -> list[int]:
     """Return the word pieces of a text by their ids: the longest that are known, from left to right."""
     found: list[int] = []
-    for word in _WORD.findall(text[:_MOST_CHARS].lower()):
+    for word in _WORD.findall(text[:_MAX_CHARS].lower()):
         known = ids.get(word)
         if known is not None:
             found.append(known)
-        elif 1 < len(word) <= _LONGEST_WORD:
-            found += _cut(word, ids)
+        elif 1 < len(word) <= _MAX_WORD_CHARS:
+            found += _split_word(word, ids)
     return found
 
 
-def _cut(word: str, ids: dict[str, int]) -> list[int]:
+def _split_word(word: str, ids: dict[str, int]) -> list[int]:
     found: list[int] = []
     start = 0
     while start < len(word):

@@ -117,7 +117,7 @@ def scope_of(budget: Budget) -> str:
     return f"{budget.per}:{budget.label or ''}"
 
 
-def check_room(
+def check_limits(
     accounts: Sequence[Account],
     charged_usd_nanos: Sequence[int],
     *,
@@ -132,10 +132,10 @@ def check_room(
         if charged + amount_usd_nanos > account.limit_usd_nanos
     ]
     if full:
-        raise no_room(full, model=model, unix_s=unix_s)
+        raise exhausted_error(full, model=model, unix_s=unix_s)
 
 
-def no_room(full: Sequence[Account], *, model: str, unix_s: float) -> BudgetExhausted:
+def exhausted_error(full: Sequence[Account], *, model: str, unix_s: float) -> BudgetExhausted:
     """Return the error for accounts without room: it names the one that is the last to begin anew."""
     last = max(full, key=lambda account: account.resets_at_unix_s)
     return BudgetExhausted(model, budget=last.budget, retry_after_s=max(0.0, last.resets_at_unix_s - unix_s))

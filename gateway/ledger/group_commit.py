@@ -18,11 +18,11 @@ LARGEST_GROUP = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Pending:
     operation: Callable[[sqlite3.Connection], object]
     future: "asyncio.Future[object]"
 
-    def attempt(self, connection: sqlite3.Connection) -> object:
+    def execute(self, connection: sqlite3.Connection) -> object:
         """Return what the operation gives, or its error: what it wrote is undone then, and nothing else."""
         connection.execute("SAVEPOINT operation")
         try:
@@ -56,7 +56,7 @@ class GroupCommit:
     def __init__(self, file: SharedFile) -> None:
         self._file = file
         self._connection = file.connection
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="group commit", daemon=True)
         self._thread.start()
@@ -66,7 +66,7 @@ class GroupCommit:
         if self._is_closed:
             raise sqlite3.ProgrammingError("the file is closed")
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(operation, future))
+        self._queue.put(_Pending(operation, future))
         return await future  # type: ignore[return-value]  # The queue holds operations of all types.
 
     async def aclose(self) -> None:
@@ -79,21 +79,21 @@ class GroupCommit:
     def _work(self) -> None:
         is_open = True
         while is_open:
-            group: list[_Waiting] = []
-            waiting = self._queue.get()
-            while waiting is not None:
-                group.append(waiting)
+            group: list[_Pending] = []
+            pending = self._queue.get()
+            while pending is not None:
+                group.append(pending)
                 if len(group) == LARGEST_GROUP or self._queue.empty():
                     break
-                waiting = self._queue.get()
-            is_open = waiting is not None
-            _give_out(group, self._commit(group))
+                pending = self._queue.get()
+            is_open = pending is not None
+            _deliver_all(group, self._commit(group))
         self._connection.close()
 
-    def _commit(self, group: Sequence[_Waiting]) -> Sequence[object]:
+    def _commit(self, group: Sequence[_Pending]) -> Sequence[object]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [waiting.attempt(self._connection) for waiting in group]
+            outcomes = [pending.execute(self._connection) for pending in group]
             self._file.check()
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is not lost: everyone who waits is handed it.
@@ -104,16 +104,16 @@ class GroupCommit:
         return outcomes
 
 
-def _give_out(group: Sequence[_Waiting], outcomes: Sequence[object]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, object]]] = {}
-    for waiting, outcome in zip(group, outcomes, strict=True):
-        by_loop.setdefault(waiting.future.get_loop(), []).append((waiting, outcome))
+def _deliver_all(group: Sequence[_Pending], outcomes: Sequence[object]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Pending, object]]] = {}
+    for pending, outcome in zip(group, outcomes, strict=True):
+        by_loop.setdefault(pending.future.get_loop(), []).append((pending, outcome))
     for loop, results in by_loop.items():
         # A loop that was closed has nobody who waits; what was committed stays committed.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_deliver, results)
 
 
-def _deliver(results: Sequence[tuple[_Waiting, object]]) -> None:
-    for waiting, outcome in results:
-        waiting.deliver(outcome)
+def _deliver(results: Sequence[tuple[_Pending, object]]) -> None:
+    for pending, outcome in results:
+        pending.deliver(outcome)

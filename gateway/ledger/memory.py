@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock, SystemClock
-from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.states import KEPT_S, Event, ReservationState, change, check_amount, warn_of_excess
 
@@ -49,7 +49,7 @@ class MemoryLedger:
         self._expire()
         if reservation_id in self._reservations:
             raise LookupError(f"reservation {reservation_id} exists")
-        check_room(
+        check_limits(
             accounts,
             [self._charged.get(account.key, 0) for account in accounts],
             model=model,
@@ -106,7 +106,7 @@ class MemoryLedger:
     async def aclose(self) -> None:
         """Do nothing: there is nothing to free."""
 
-    def _apply(self, reservation_id: str, news: Event, cost_usd_nanos: int = 0) -> None:
+    def _apply(self, reservation_id: str, event: Event, cost_usd_nanos: int = 0) -> None:
         reservation = self._reservations.get(reservation_id)
         if reservation is None:
             raise LookupError(f"no reservation {reservation_id} is open")
@@ -114,7 +114,7 @@ class MemoryLedger:
             reservation_id,
             reservation.model,
             reservation.state,
-            news,
+            event,
             amount_usd_nanos=reservation.amount_usd_nanos,
             cost_usd_nanos=cost_usd_nanos,
         )

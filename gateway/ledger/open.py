@@ -87,6 +87,6 @@ def _open_redis(url: str, clock: Clock | None) -> "RedisLedger":
     # A clock that a test sets has no time in common with the server's.
     is_real = clock is None or isinstance(clock, SystemClock)
     try:
-        return RedisLedger(url, clock=clock, most_skew_s=TOLERATED_S if is_real else None)
+        return RedisLedger(url, clock=clock, max_skew_s=TOLERATED_S if is_real else None)
     except ValueError:
         raise StartupError("state redis: not a URL; write redis://HOST:PORT/DATABASE") from None

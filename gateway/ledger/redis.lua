@@ -1,6 +1,6 @@
 -- One operation on the ledger. Redis runs it whole, so nobody sees or makes half of it.
 --
--- ARGV[1] is a JSON object: op, now, most_skew_s (if clocks are compared), kept_s, next (the steps of a
+-- ARGV[1] is a JSON object: op, now, max_skew_s (if clocks are compared), kept_s, next (the steps of a
 -- reservation: "held dial" -> "dialled"), and what the operation needs. Amounts are whole nano-dollars below
 -- 2^53, so Lua's doubles hold them exactly; sums that may grow beyond are left to INCRBY, which counts in 64
 -- bits. Redis undoes nothing of a script that stops half way, so what could stop it is looked at before.
@@ -13,7 +13,7 @@
 --   {gateway}:books             a name that these books got when they began: another one, or none, and they
 --                               are not those that the caller knows
 
-local told = cjson.decode(ARGV[1])
+local request = cjson.decode(ARGV[1])
 local OPEN, TOTAL, BOOKS = '{gateway}:open', '{gateway}:total', '{gateway}:books'
 
 local MOST = 9.2e18 -- A little below 2^63, where INCRBY refuses.
@@ -30,23 +30,23 @@ end
 
 local function has_room(sum, more) return more <= 0 or (tonumber(sum or '0') or 0) + more < MOST end
 
--- Tells a reservation some news; answers {'ok', model, excess}, {'impossible', model, state},
+-- Tells a reservation some event; answers {'ok', model, excess}, {'impossible', model, state},
 -- {'overflow', model} or {'missing'}.
-local function apply(id, news, cost)
+local function apply(id, event, cost)
   local key = reservation_key(id)
   local model, keys, amount, expires_at, before = unpack(
     redis.call('HMGET', key, 'model', 'keys', 'amount', 'expires_at', 'state'))
   if not before then return {'missing'} end
-  local after = told.next[before .. ' ' .. news]
+  local after = request.next[before .. ' ' .. event]
   if not after then return {'impossible', model, before} end
   amount = tonumber(amount)
 
-  local function takes(state)
+  local function charges(state)
     if state == 'released' then return 0 end
     if state == 'settled' then return cost end
     return amount
   end
-  local more = takes(after) - takes(before)
+  local more = charges(after) - charges(before)
   local accounts = cjson.decode(keys)
   for _, each in ipairs(accounts) do
     if not has_room(redis.call('GET', account_key(each)), more) then return {'overflow', model} end
@@ -74,10 +74,10 @@ local function apply(id, news, cost)
     add('settled', cost)
     excess = math.max(0, cost - amount)
   end
-  if news == 'dial' or news == 'expire' then
+  if event == 'dial' or event == 'expire' then
     redis.call('HSET', key, 'state', after)
-    -- What expired is remembered for late news; what is open is never forgotten.
-    if news == 'expire' then redis.call('EXPIREAT', key, whole(math.ceil(expires_at + told.kept_s))) end
+    -- What expired is remembered for late event; what is open is never forgotten.
+    if event == 'expire' then redis.call('EXPIREAT', key, whole(math.ceil(expires_at + request.kept_s))) end
   else
     redis.call('DEL', key)
   end
@@ -87,56 +87,56 @@ end
 -- Says by how many seconds the caller's clock is ahead of this one, if that is too much; else nil.
 local function skew()
   local time = redis.call('TIME')
-  local ahead = told.now - (tonumber(time[1]) + tonumber(time[2]) / 1e6)
-  if told.most_skew_s and math.abs(ahead) > told.most_skew_s then return ahead end
+  local ahead = request.now - (tonumber(time[1]) + tonumber(time[2]) / 1e6)
+  if request.max_skew_s and math.abs(ahead) > request.max_skew_s then return ahead end
 end
 
 local function expire()
-  local past = redis.call('ZRANGEBYSCORE', OPEN, '-inf', '(' .. string.format('%.6f', told.now))
+  local past = redis.call('ZRANGEBYSCORE', OPEN, '-inf', '(' .. string.format('%.6f', request.now))
   for _, id in ipairs(past) do apply(id, 'expire', 0) end
 end
 
 local function spent(accounts)
   local sums = {}
-  for place, account in ipairs(accounts) do
-    sums[place] = tonumber(redis.call('GET', account_key(account.key)) or '0')
+  for index, account in ipairs(accounts) do
+    sums[index] = tonumber(redis.call('GET', account_key(account.key)) or '0')
   end
   return sums
 end
 
--- Answers {'ok'}, {'exists'}, {'skewed', seconds}, or {'full', place, ...} with the places of the accounts
+-- Answers {'ok'}, {'exists'}, {'skewed', seconds}, or {'full', index, ...} with the places of the accounts
 -- without room.
 local function reserve()
   local ahead = skew()
   if ahead then return {'skewed', whole(ahead)} end
-  local key = reservation_key(told.id)
+  local key = reservation_key(request.id)
   if redis.call('EXISTS', key) == 1 then return {'exists'} end
   local answer = {'full'}
-  for place, sum in ipairs(spent(told.accounts)) do
-    if sum + told.amount > told.accounts[place].limit then table.insert(answer, place) end
+  for index, sum in ipairs(spent(request.accounts)) do
+    if sum + request.amount > request.accounts[index].limit then table.insert(answer, index) end
   end
   if #answer > 1 then return answer end
   local keys = {}
-  for place, account in ipairs(told.accounts) do
-    keys[place] = account.key
-    redis.call('INCRBY', account_key(account.key), whole(told.amount))
+  for index, account in ipairs(request.accounts) do
+    keys[index] = account.key
+    redis.call('INCRBY', account_key(account.key), whole(request.amount))
     redis.call('EXPIREAT', account_key(account.key), whole(account.forget_at))
   end
-  redis.call('HSET', key, 'model', told.reservation_model, 'keys', cjson.encode(keys), 'amount',
-    whole(told.amount), 'expires_at', string.format('%.6f', told.expires_at), 'state', 'held')
-  redis.call('ZADD', OPEN, string.format('%.6f', told.expires_at), told.id)
-  add('held', told.amount)
+  redis.call('HSET', key, 'model', request.reservation_model, 'keys', cjson.encode(keys), 'amount',
+    whole(request.amount), 'expires_at', string.format('%.6f', request.expires_at), 'state', 'held')
+  redis.call('ZADD', OPEN, string.format('%.6f', request.expires_at), request.id)
+  add('held', request.amount)
   return {'ok'}
 end
 
-if told.op == 'open' then
-  local is_new = redis.call('SETNX', BOOKS, told.books)
+if request.op == 'open' then
+  local is_new = redis.call('SETNX', BOOKS, request.ledger_id)
   return {redis.call('GET', BOOKS), is_new}
 end
-if redis.call('GET', BOOKS) ~= told.books then return {'gone'} end
-if told.op == 'apply' then return apply(told.id, told.news, told.cost) end
+if redis.call('GET', BOOKS) ~= request.ledger_id then return {'gone'} end
+if request.op == 'apply' then return apply(request.id, request.event, request.cost) end
 if not skew() then expire() end
-if told.op == 'reserve' then return reserve() end
-if told.op == 'spent' then return spent(told.accounts) end
+if request.op == 'reserve' then return reserve() end
+if request.op == 'spent' then return spent(request.accounts) end
 local sums = redis.call('HMGET', TOTAL, 'settled', 'unknown', 'held')
 return {sums[1] or '0', sums[2] or '0', sums[3] or '0'}

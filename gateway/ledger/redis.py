@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals, no_room
+from gateway.ledger.accounts import Account, Totals, exhausted_error
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.states import (
     KEPT_S,
@@ -23,7 +23,7 @@ from gateway.ledger.states import (
     Event,
     ReservationState,
     check_amount,
-    impossible,
+    invalid_transition,
     warn_of_excess,
 )
 
@@ -34,7 +34,7 @@ TIMEOUT_S: Final = 2.0
 CONNECTIONS: Final = 16
 """Of one process; whoever finds none free waits for one."""
 _SCRIPT: Final = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
-_STEPS: Final = {f"{before} {news}": str(after) for (before, news), after in NEXT.items()}
+_STEPS: Final = {f"{before} {event}": str(after) for (before, event), after in NEXT.items()}
 
 
 def client_of(url: str) -> "redis.asyncio.Redis":
@@ -57,15 +57,15 @@ class RedisLedger:
     server that forgets the books while this runs is refused until a restart, so it needs `appendonly yes`.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, most_skew_s: float | None = None) -> None:
-        """Make one; where the clock is more than `most_skew_s` from the server's, nothing is reserved."""
+    def __init__(self, url: str, *, clock: Clock | None = None, max_skew_s: float | None = None) -> None:
+        """Make one; where the clock is more than `max_skew_s` from the server's, nothing is reserved."""
         self._clock = clock or SystemClock()
         self._guard = ClockGuard(self._clock)
-        self._most_skew_s = most_skew_s
+        self._max_skew_s = max_skew_s
         self._is_skewed = False
         self._redis = client_of(url)
         self._script = self._redis.register_script(_SCRIPT)
-        self._books = ""
+        self._ledger_id = ""
         self._is_gone = False
 
     async def reserve(
@@ -96,14 +96,14 @@ class RedisLedger:
             amount=amount_usd_nanos,
             expires_at=expires_unix_s,
         )
-        self._note_skew(outcome == b"skewed", details)
+        self._log_skew(outcome == b"skewed", details)
         if outcome == b"skewed":
             raise LedgerUnavailable(model, "the clock of this machine is not that of Redis")
         if outcome == b"exists":
             raise LookupError(f"reservation {reservation_id} exists")
         if outcome == b"full":
             full = [accounts[place - 1] for place in details]
-            raise no_room(full, model=model, unix_s=now_s)
+            raise exhausted_error(full, model=model, unix_s=now_s)
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
@@ -137,7 +137,7 @@ class RedisLedger:
         """Close the connections."""
         await self._redis.aclose(close_connection_pool=True)
 
-    def _note_skew(self, is_skewed: bool, details: Sequence[Any]) -> None:
+    def _log_skew(self, is_skewed: bool, details: Sequence[Any]) -> None:
         """Log once that the clock is wrong, and once that it is right again."""
         if is_skewed != self._is_skewed:
             self._is_skewed = is_skewed
@@ -147,26 +147,26 @@ class RedisLedger:
             else:
                 _log.info("ledger.clock_right")
 
-    async def _apply(self, reservation_id: str, news: Event, cost_usd_nanos: int = 0) -> None:
+    async def _apply(self, reservation_id: str, event: Event, cost_usd_nanos: int = 0) -> None:
         check_amount("ledger", cost_usd_nanos)
-        outcome, *details = await self._run("apply", id=reservation_id, news=news, cost=cost_usd_nanos)
+        outcome, *details = await self._run("apply", id=reservation_id, event=event, cost=cost_usd_nanos)
         if outcome == b"missing":
             raise LookupError(f"no reservation {reservation_id} is open")
         model = details[0].decode()
         if outcome == b"impossible":
-            raise impossible(reservation_id, model, ReservationState(details[1].decode()), news)
+            raise invalid_transition(reservation_id, model, ReservationState(details[1].decode()), event)
         if outcome == b"overflow":
             raise LedgerUnavailable(model, "a sum is larger than the ledger can hold")
         warn_of_excess(model, int(details[1]))
 
     async def _run(self, operation: str, *, model: str = "ledger", **fields: object) -> list[Any]:
         """Run one operation, on the books that were there first; the script says what its answer is."""
-        if not self._books:
-            books, is_new = await self._ask("open", model=model, books=secrets.token_hex(8))
+        if not self._ledger_id:
+            ledger_id, is_new = await self._send("open", model=model, ledger_id=secrets.token_hex(8))
             if is_new:
                 _log.info("ledger.begins", state="redis", spent_usd=0.0)
-            self._books = books.decode()
-        answer = await self._ask(operation, model=model, books=self._books, **fields)
+            self._ledger_id = ledger_id.decode()
+        answer = await self._send(operation, model=model, ledger_id=self._ledger_id, **fields)
         if answer[:1] == [b"gone"]:
             if not self._is_gone:
                 _log.error(
@@ -177,12 +177,12 @@ class RedisLedger:
         self._is_gone = False
         return answer
 
-    async def _ask(self, operation: str, *, model: str, **fields: object) -> list[Any]:
-        told = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS}
-        told |= {"most_skew_s": self._most_skew_s} if self._most_skew_s is not None else {}
-        told |= fields
+    async def _send(self, operation: str, *, model: str, **fields: object) -> list[Any]:
+        request = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS}
+        request |= {"max_skew_s": self._max_skew_s} if self._max_skew_s is not None else {}
+        request |= fields
         try:
-            answer: list[Any] = await self._script(keys=[], args=[json.dumps(told)])
+            answer: list[Any] = await self._script(keys=[], args=[json.dumps(request)])
         except (RedisError, OSError, TimeoutError) as error:
             raise LedgerUnavailable(
                 model, f"the ledger's store cannot be used ({type(error).__name__})"

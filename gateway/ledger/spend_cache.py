@@ -12,7 +12,7 @@ from gateway.policy.model import Budget
 FRESH_S = 1.0
 """How long a view is used; the law is the reservation, so this only bounds how late a rule sees it."""
 
-MOST_RECENT = 1000
+MAX_RECENT = 1000
 """Subjects of budgets that are remembered for operators."""
 
 
@@ -87,7 +87,7 @@ class SpendCache:
             known = (account.budget, account.scope, account.subject)
             self._recent[known] = None
             self._recent.move_to_end(known)
-        while len(self._recent) > MOST_RECENT:
+        while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
 
     async def _read(self, accounts: Sequence[Account]) -> Sequence[int | None]:

@@ -11,7 +11,7 @@ import structlog
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals, check_room
+from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
@@ -81,21 +81,21 @@ class SqliteLedger:
 
     async def dial(self, reservation_id: str) -> None:
         """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.DIAL))
+        await self._run(partial(_apply, reservation_id=reservation_id, event=Event.DIAL))
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
         """Charge what it cost and give back the rest; raises LedgerUnavailable."""
         await self._run(
-            partial(_apply, reservation_id=reservation_id, news=Event.SETTLE, cost_usd_nanos=cost_usd_nanos)
+            partial(_apply, reservation_id=reservation_id, event=Event.SETTLE, cost_usd_nanos=cost_usd_nanos)
         )
 
     async def release(self, reservation_id: str) -> None:
         """Give all of it back; raises LedgerUnavailable."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.RELEASE))
+        await self._run(partial(_apply, reservation_id=reservation_id, event=Event.RELEASE))
 
     async def charge_unknown(self, reservation_id: str) -> None:
         """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
-        await self._run(partial(_apply, reservation_id=reservation_id, news=Event.CHARGE_UNKNOWN))
+        await self._run(partial(_apply, reservation_id=reservation_id, event=Event.CHARGE_UNKNOWN))
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account; raises LedgerUnavailable."""
@@ -113,15 +113,15 @@ class SqliteLedger:
         try:
             result = await self._store.run(operation)
         except FileGone as error:
-            self._note_gone(True)
+            self._log_gone(True)
             raise LedgerUnavailable(model, "the ledger's file was removed or replaced") from error
         except (sqlite3.Error, OverflowError) as error:  # The latter: a number beyond 64 bits.
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise LedgerUnavailable(model, f"the ledger's file cannot be used ({name})") from error
-        self._note_gone(False)
+        self._log_gone(False)
         return result
 
-    def _note_gone(self, is_gone: bool) -> None:
+    def _log_gone(self, is_gone: bool) -> None:
         """Log once that the file went, and once that it is back."""
         if is_gone != self._is_gone:
             self._is_gone = is_gone
@@ -145,7 +145,7 @@ def _reserve(
     charged = _spent(connection, accounts=accounts, now_s=now_s)
     if connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation_id,)).fetchone():
         raise LookupError(f"reservation {reservation_id} exists")
-    check_room(accounts, charged, model=model, amount_usd_nanos=amount_usd_nanos, unix_s=now_s)
+    check_limits(accounts, charged, model=model, amount_usd_nanos=amount_usd_nanos, unix_s=now_s)
     connection.executemany(
         "INSERT INTO account VALUES (?, ?, ?)"
         " ON CONFLICT (key) DO UPDATE SET charged_usd_nanos = charged_usd_nanos + excluded.charged_usd_nanos",
@@ -159,7 +159,7 @@ def _reserve(
 
 
 def _apply(
-    connection: sqlite3.Connection, *, reservation_id: str, news: Event, cost_usd_nanos: int = 0
+    connection: sqlite3.Connection, *, reservation_id: str, event: Event, cost_usd_nanos: int = 0
 ) -> None:
     row = connection.execute(
         "SELECT model, account_keys, amount_usd_nanos, state FROM reservation WHERE id = ?", (reservation_id,)
@@ -171,7 +171,7 @@ def _apply(
         reservation_id,
         model,
         ReservationState(state),
-        news,
+        event,
         amount_usd_nanos=amount_usd_nanos,
         cost_usd_nanos=cost_usd_nanos,
     )
@@ -220,7 +220,7 @@ def _expire(connection: sqlite3.Connection, now_s: float) -> None:
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
     for (reservation_id,) in expired:
-        _apply(connection, reservation_id=reservation_id, news=Event.EXPIRE)
+        _apply(connection, reservation_id=reservation_id, event=Event.EXPIRE)
 
 
 def _forget(connection: sqlite3.Connection, now_s: float) -> None:

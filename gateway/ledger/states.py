@@ -90,7 +90,7 @@ def change(
     reservation_id: str,
     model: str,
     before: ReservationState,
-    news: Event,
+    event: Event,
     *,
     amount_usd_nanos: int,
     cost_usd_nanos: int = 0,
@@ -100,29 +100,29 @@ def change(
     Raises LedgerUnavailable if it expired, or for a cost that no store can hold.
     """
     check_amount(model, cost_usd_nanos)
-    after = NEXT.get((before, news))
+    after = NEXT.get((before, event))
     if after is None:
-        raise impossible(reservation_id, model, before, news)
-    takes = {ReservationState.RELEASED: 0, ReservationState.SETTLED: cost_usd_nanos}
+        raise invalid_transition(reservation_id, model, before, event)
+    charges = {ReservationState.RELEASED: 0, ReservationState.SETTLED: cost_usd_nanos}
     is_settled = after is ReservationState.SETTLED
     return Change(
         state=after,
-        charged_usd_nanos=takes.get(after, amount_usd_nanos) - takes.get(before, amount_usd_nanos),
+        charged_usd_nanos=charges.get(after, amount_usd_nanos) - charges.get(before, amount_usd_nanos),
         settled_usd_nanos=cost_usd_nanos if is_settled else 0,
         unknown_usd_nanos=amount_usd_nanos
         * ((after is ReservationState.UNKNOWN) - (before is ReservationState.UNKNOWN)),
         excess_usd_nanos=max(0, cost_usd_nanos - amount_usd_nanos) if is_settled else 0,
-        is_forgotten=news not in (Event.DIAL, Event.EXPIRE),
+        is_forgotten=event not in (Event.DIAL, Event.EXPIRE),
     )
 
 
-def impossible(
-    reservation_id: str, model: str, before: ReservationState, news: Event
+def invalid_transition(
+    reservation_id: str, model: str, before: ReservationState, event: Event
 ) -> LedgerUnavailable | LookupError:
     """Return the error of a step that there is not: the reservation expired, or the caller has a defect."""
-    if (before, news) == (ReservationState.RELEASED, Event.DIAL):
+    if (before, event) == (ReservationState.RELEASED, Event.DIAL):
         return LedgerUnavailable(model, "its reservation expired before the call")
-    return LookupError(f"reservation {reservation_id} is {before}: {news} is impossible")
+    return LookupError(f"reservation {reservation_id} is {before}: {event} is impossible")
 
 
 def warn_of_excess(model: str, excess_usd_nanos: int) -> None:

@@ -120,8 +120,8 @@ class LlamaCppModel(ModelSpec):
         if self.path.startswith("builtin:") and self.path != DEMO:
             yield "path", f"unknown builtin model (did you mean '{DEMO}'?)"
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
-            said = "its text, not its file; write template: | and the text below"
-            yield "template", f"must be a Jinja template: {said}"
+            detail = "its text, not its file; write template: | and the text below"
+            yield "template", f"must be a Jinja template: {detail}"
 
     def in_folder(self, folder: Path) -> Self:
         """Return the spec with whole paths: a relative one is relative to the policy's own folder."""

@@ -24,7 +24,7 @@ _REASONING = re.compile(
 """Names of models that think before they answer; one that is missing has `first_token_s` to say so."""
 
 
-def _one_spelling(base_url: str) -> str:
+def _normalise_url(base_url: str) -> str:
     """Return a URL, but `OPENAI_BASE_URL` for whatever other spelling of it."""
     try:
         parts = urlsplit(base_url)
@@ -44,7 +44,7 @@ class OpenAIModel(ModelSpec):
 
     kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
     model: str = Field(min_length=1, description="The model's name at the provider.")
-    base_url: Annotated[str, AfterValidator(_one_spelling)] = Field(
+    base_url: Annotated[str, AfterValidator(_normalise_url)] = Field(
         OPENAI_BASE_URL,
         pattern="^https?://",
         description="Where requests go, whatever the environment says.",
@@ -143,5 +143,5 @@ class OpenAIModel(ModelSpec):
             if "base_url" not in self.model_fields_set:
                 yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
         elif self.price is None:
-            said = "write {input: ..., output: ...}, or place: edge where a call costs nothing"
-            yield "price_per_million_usd", f"is missing; {said}"
+            detail = "write {input: ..., output: ...}, or place: edge where a call costs nothing"
+            yield "price_per_million_usd", f"is missing; {detail}"

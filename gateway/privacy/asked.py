@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from gateway.domain.text.pattern import Pattern, PatternSet
-from gateway.privacy.asked_words import ASKED
+from gateway.privacy.asked_words import QUESTION_PATTERNS
 from gateway.privacy.detector import Detector, digits_in
 from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.detectors.secret_value import is_password_alone
-from gateway.privacy.normalize import NO_PLACE, NormalText
+from gateway.privacy.normalize import NO_OFFSET, NormalText
 from gateway.privacy.split_words import joined_words_apart
 
-MOST_LINES = 256
+MAX_LINES = 256
 """Lines of one message that are looked at as answers."""
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _TOKEN = rf"(?:[A-Z]{{0,8}}\d[A-Z0-9]*|(?-i:[A-Z]{{1,4}})|{_MONTH}|of)"
@@ -41,8 +41,8 @@ _ANSWER = Pattern(
     rf"{_LEAD}{_OPENING}([+(]?{_TOKEN}(?:[ .,/()+-]{{1,3}}{_TOKEN}){{0,24}}\)?){_CLOSING}", ignore_case=True
 )
 _LONE_WORD = Pattern(rf"{_LEAD}{_OPENING}([^\s\"'`]{{8,200}})[ \t\"'`)\]}}\r]*$", ignore_case=True)
-_LEAST_DIGITS = 4
-_LONGEST = 48
+_MIN_DIGITS = 4
+_MAX_CHARS = 48
 
 
 class Questions:
@@ -58,21 +58,19 @@ class Questions:
         self._words = PatternSet(sources, ignore_case=True)
         self._secret = {place for place, each in enumerate(detectors) if "SECRET" in each.types}
 
-    def named_in(self, readings: Iterable[NormalText]) -> frozenset[int]:
+    def named_in(self, variants: Iterable[NormalText]) -> frozenset[int]:
         """Return which kinds of data a message names; raises MemoryError."""
         return frozenset(
             at
-            for reading in readings
-            for at in self._words.matching(joined_words_apart(marked(reading.text)))
+            for variant in variants
+            for at in self._words.matching(joined_words_apart(marked(variant.text)))
         )
 
-    def answers(self, named: frozenset[int], readings: Sequence[NormalText]) -> Mapping[int, NormalText]:
+    def answers(self, named: frozenset[int], variants: Sequence[NormalText]) -> Mapping[int, NormalText]:
         """Return, for each place of a detector, its reading of a message's lines that may be answers."""
         if not named:
             return {}
-        lines = [
-            (reading, *line) for reading in readings for line in islice(_lines(reading.text), MOST_LINES)
-        ]
+        lines = [(variant, *line) for variant in variants for line in islice(_lines(variant.text), MAX_LINES)]
         found: dict[int, NormalText] = {}
         for place in sorted({self._asked[at][0] for at in named}):
             names = [name for at in sorted(named) for owner, name in [self._asked[at]] if owner == place]
@@ -84,10 +82,10 @@ class Questions:
 
 
 def _words_of(detector: Detector) -> Iterator[tuple[str, str]]:
-    own: Sequence[str] | None = getattr(detector, "asked_for_by", None)
+    own: Sequence[str] | None = getattr(detector, "question_words", None)
     if own is None:
         for kind in detector.types:
-            yield from ASKED.get(kind, ())
+            yield from QUESTION_PATTERNS.get(kind, ())
     else:
         for word in own:
             yield re.escape(word.encode("latin-1", "replace").decode("latin-1")), word
@@ -98,7 +96,7 @@ def _lines(text: str) -> Iterator[tuple[int, int, bool]]:
     if digits_in(text):
         for span in _ANSWER.find(text):
             start, end = span.groups[0]
-            if end - start <= _LONGEST and digits_in(text[start:end]) >= _LEAST_DIGITS:
+            if end - start <= _MAX_CHARS and digits_in(text[start:end]) >= _MIN_DIGITS:
                 yield start, end, False
         for span in _LONE_WORD.find(text):
             start, end = span.groups[0]
@@ -110,9 +108,9 @@ def _joined(names: Iterable[str], lines: Sequence[tuple[NormalText, int, int, bo
     pieces: list[str] = []
     kept: list[int] = []
     for name in names:
-        for reading, start, end, _ in lines:
+        for variant, start, end, _ in lines:
             lead = f"{name}: " if not pieces else f"\n\n{name}: "
-            pieces += [lead, reading.text[start:end]]
-            kept += [NO_PLACE] * len(lead)
-            kept += range(start, end) if reading.offsets is None else reading.offsets[start:end]
+            pieces += [lead, variant.text[start:end]]
+            kept += [NO_OFFSET] * len(lead)
+            kept += range(start, end) if variant.offsets is None else variant.offsets[start:end]
     return NormalText("".join(pieces), tuple(kept))

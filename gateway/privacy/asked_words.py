@@ -69,7 +69,7 @@ _ACCOUNT = (
     r"|numer (?:konta|rachunku)"
 )
 
-ASKED: Mapping[str, Words] = {
+QUESTION_PATTERNS: Mapping[str, Words] = {
     "SECRET": ((rf"(?:{LOGIN_WORDS})", "password"), (_KEY, "api_key")),
     "US_SSN": ((r"\b(?:ssns?|socials?[ _-]?security|social number)\b", "ssn"),),
     "CREDIT_CARD": (

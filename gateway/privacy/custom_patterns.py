@@ -13,7 +13,7 @@ WITHOUT_CONTEXT = 0.5
 """What is left of a pattern's confidence where none of its context words is near."""
 
 
-def added_detectors(policy: PrivacyPolicy) -> tuple[Detector, ...]:
+def custom_detectors(policy: PrivacyPolicy) -> tuple[Detector, ...]:
     """Return the detectors that a policy adds: one for each pattern, and one for the words it denies."""
     patterns: list[Detector] = [PatternDetector(pattern) for pattern in policy.patterns]
     return (*patterns, DeniedDetector(policy.deny)) if policy.deny else tuple(patterns)
@@ -27,7 +27,7 @@ class PatternDetector:
         self._pattern = Pattern(pattern.regex)
         self._confidence = pattern.confidence
         self._words = tuple(word.casefold() for word in pattern.context)
-        self.asked_for_by = self._words
+        self.question_words = self._words
         """The words that, in an earlier message, make a match sure that stands alone in its line."""
 
     def find(self, text: str) -> Iterator[Match]:

@@ -49,7 +49,7 @@ class NumberDetector(Detector, Protocol):
     """A detector that need not look at most texts, because one pass over each says for all where to look."""
 
     @property
-    def sign(self) -> str:
+    def prefilter(self) -> str:
         """A pattern for `as_data`, whatever the case: without a digit and a match nothing is to be found."""
         ...
 
@@ -67,7 +67,7 @@ def digits_in(text: str) -> int:
     return len(text.encode("latin-1", "replace").translate(None, _NO_DIGITS))
 
 
-_LONGEST = 24
+_MAX_CHARS = 24
 """Characters of a number with its separators."""
 _LAST_BLANK_LINE = re.compile(r".*\n[ \t\r\f\v]*\n", re.DOTALL)
 _BLANK_LINE_WITHIN = re.compile(r"\n[ \t\r\f\v]*\n")
@@ -106,7 +106,7 @@ def sole_paragraph(text: str) -> tuple[int, int] | None:
     """Return where the first paragraph stands, if it is as short as a number; later ones change nothing."""
     start, paragraph = next(paragraphs(text))
     bare = paragraph.strip()
-    if not bare or len(bare) > _LONGEST:
+    if not bare or len(bare) > _MAX_CHARS:
         return None
     at = start + paragraph.index(bare[0])
     return at, at + len(bare)
@@ -123,7 +123,7 @@ def end_of_paragraph(text: str, start: int, limit: int) -> int:
 
 
 def accepted(
-    pattern: Pattern, data: bytes, judge: Callable[[int, int], Match | None], *, is_whole: bool = False
+    pattern: Pattern, data: bytes, match_at: Callable[[int, int], Match | None], *, is_whole: bool = False
 ) -> Iterator[Match]:
     """Yield what `judge` makes of the places of a pattern in what `as_data` made.
 
@@ -134,7 +134,7 @@ def accepted(
     place = pattern.place(data, 0)
     while place is not None:
         start, end = place
-        match = judge(start, end)
+        match = match_at(start, end)
         if match is not None:
             end = match.end
             yield match
@@ -147,7 +147,7 @@ def accepted(
 _GROUP = re.compile(rb"[0-9A-Za-z]+[^0-9A-Za-z]+")
 
 
-def stands_alone(data: bytes, start: int, end: int) -> bool:
+def is_whole_token(data: bytes, start: int, end: int) -> bool:
     """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
 
     ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand

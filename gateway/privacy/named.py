@@ -11,7 +11,7 @@ from string import ascii_letters, digits
 from gateway.domain.text.pattern import Pattern, PatternSet
 from gateway.privacy.detector import paragraphs
 from gateway.privacy.detectors.login_words import marked
-from gateway.privacy.normalize import NO_PLACE, NormalText
+from gateway.privacy.normalize import NO_OFFSET, NormalText
 from gateway.privacy.split_words import CONTEXT_WORDS, split_words
 
 CharRange = tuple[int, int]
@@ -42,7 +42,7 @@ _ENTRY = Pattern(
 )
 _BLOCK_LINE = Pattern(r"^[ \t]*(\S{4,})[ \t\r]*$")
 
-_SIGNS = PatternSet(
+_PREFILTERS = PatternSet(
     [
         rf"(?:{CONTEXT_WORDS})[^\n]*[|\t;,][^\n]*\n|[|\t;,][^\n]*(?:{CONTEXT_WORDS})[^\n]*\n",
         rf"\b{_KEYS}{_IS}[^\n]*{_NEXT}\b{_VALUES}{_IS}|\b{_VALUES}{_IS}[^\n]*{_NEXT}\b{_KEYS}{_IS}",
@@ -64,12 +64,12 @@ _HEAD_LINE = Pattern(
     ignore_case=True,
 )
 _HEADS = frozenset(ascii_letters + digits + " _-./#()\x1a\x1c?&'+%")
-_LONGEST_LINE = 4096
+_MAX_LINE = 4096
 _RULE = frozenset("-:=+| \t")
 _AROUND = " \t\r\"'`*_"
-_LEAST_NAMES = 2
-_LONGEST_NAME = 40
-_MOST_WORDS = 5
+_MIN_NAMES = 2
+_MAX_NAME = 40
+_MAX_WORDS = 5
 """Of what heads a column; a longer one is a sentence with commas."""
 
 
@@ -78,49 +78,49 @@ def named_values(normal: NormalText) -> NormalText | None:
     if "\n" not in normal.text and ":" not in normal.text and "=" not in normal.text:
         return None
     text = marked(normal.text)
-    signs = _SIGNS.matching(text)
-    if not signs:
+    present = _PREFILTERS.matching(text)
+    if not present:
         return None
     pieces: list[str] = []
     kept: list[int] = []
     spellings: dict[str, tuple[str, ...]] = {}
-    for name, (start, end) in _in_text(text, signs):
+    for name, (start, end) in _in_text(text, present):
         if name not in spellings:
             spellings[name] = tuple(dict.fromkeys((name, split_words(name))))
         for each in spellings[name]:
             lead = f"{each}: " if not pieces else f"\n\n{each}: "
             pieces += [lead, normal.text[start:end]]
-            kept += [NO_PLACE] * len(lead)
+            kept += [NO_OFFSET] * len(lead)
             kept += range(start, end)
     if not pieces:
         return None
     if normal.offsets is not None:
-        kept = [at if at == NO_PLACE else normal.offsets[at] for at in kept]
+        kept = [at if at == NO_OFFSET else normal.offsets[at] for at in kept]
     return NormalText("".join(pieces), tuple(kept))
 
 
-def _in_text(text: str, signs: list[int]) -> Iterator[tuple[str, CharRange]]:
+def _in_text(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:
     for offset, paragraph in paragraphs(text):
-        for name, (start, end) in _pairs(paragraph, signs):
+        for name, (start, end) in _pairs(paragraph, present):
             yield name, (offset + start, offset + end)
-    if _FORM in signs:
+    if _FORM in present:
         for span in _PART.find(text):
             of_name, value = span.groups
             if _WORD.is_in(text[slice(*of_name)]):
                 yield text[slice(*of_name)], value
 
 
-def _pairs(text: str, signs: list[int]) -> Iterator[tuple[str, CharRange]]:
-    if 0 in signs and "\n" in text:
+def _pairs(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:
+    if 0 in present and "\n" in text:
         yield from _columns(text)
-    if 1 in signs:
+    if 1 in present:
         for pattern, name_first in ((_PAIR, True), (_REVERSED, False)):
             for span in pattern.find(text):
                 name = span.groups[0] if name_first else span.groups[3]
                 value = max(span.groups[1:] if name_first else span.groups[:3])
                 if _WORD.is_in(text[slice(*name)]):
                     yield text[slice(*name)], value
-    if 2 in signs and _MANIFEST.is_in(text):
+    if 2 in present and _MANIFEST.is_in(text):
         yield from _manifests(text)
 
 
@@ -153,18 +153,18 @@ def _heads(text: str, start: int, end: int) -> tuple[str, dict[int, str]]:
     """Return what parts the cells of a line, and which of them are words of context; it may be no header."""
     line = text[start:end]
     mark = max(_DELIMITERS, key=line.count)
-    follows = text[end + 1 : end + 1 + _LONGEST_LINE].split("\n", 1)[0]
+    follows = text[end + 1 : end + 1 + _MAX_LINE].split("\n", 1)[0]
     if line.count(mark) != follows.count(mark) and not (follows and _RULE.issuperset(follows)):
         return mark, {}
     names = [line[first:last] for first, last in _cells(line, mark)]
-    if sum(map(bool, names)) < _LEAST_NAMES or not all(map(_may_head, names)):
+    if sum(map(bool, names)) < _MIN_NAMES or not all(map(_may_head, names)):
         return mark, {}
     return mark, {at: name for at, name in enumerate(names) if _WORD.is_in(name)}
 
 
 def _may_head(name: str) -> bool:
     """Whether a cell may be the head of a column; those of test results beside "fail" mean something else."""
-    is_short = len(name) <= _LONGEST_NAME and name.count(" ") < _MOST_WORDS
+    is_short = len(name) <= _MAX_NAME and name.count(" ") < _MAX_WORDS
     return (
         is_short
         and all(char in _HEADS or not char.isascii() for char in name)

@@ -58,7 +58,7 @@ _DASHED = re.compile(rf"(?<=\d)[{_BETWEEN_DIGITS}](?=\d)")
 _JOINED = re.compile(rf"[A-Za-z0-9][{''.join(map(chr, _INVISIBLE_CODES))}]+[A-Za-z0-9]")
 
 
-NO_PLACE = -1
+NO_OFFSET = -1
 """Where a character of a reading stood that the original does not have."""
 
 
@@ -79,7 +79,7 @@ class NormalText:
         if self.offsets is None:
             return start, end
         first, last = self.offsets[start], self.offsets[end - 1]
-        return (NO_PLACE, 0) if NO_PLACE in (first, last) else (first, last + 1)
+        return (NO_OFFSET, 0) if NO_OFFSET in (first, last) else (first, last + 1)
 
 
 class Edit(NamedTuple):
@@ -88,10 +88,10 @@ class Edit(NamedTuple):
     start: int
     end: int
     written: str
-    place: int = NO_PLACE
+    place: int = NO_OFFSET
 
 
-MOST_EDITS = 4096
+MAX_EDITS = 4096
 """Of one reading; what stands behind them is read as it is."""
 
 
@@ -100,7 +100,7 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     text, done = normal.text, 0
     pieces: list[str] = []
     kept: list[int] = []
-    for start, end, written, place in islice(edits, MOST_EDITS):
+    for start, end, written, place in islice(edits, MAX_EDITS):
         pieces += [text[done:start], written]
         kept += range(done, start)
         kept += [place] * len(written)
@@ -110,18 +110,18 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     pieces.append(text[done:])
     kept += range(done, len(text))
     if normal.offsets is not None:
-        kept = [at if at == NO_PLACE else normal.offsets[at] for at in kept]
+        kept = [at if at == NO_OFFSET else normal.offsets[at] for at in kept]
     return NormalText("".join(pieces), tuple(kept), is_of_fields=is_of_fields)
 
 
-_LEAST_SPELLED = 9
+_MIN_SPELLED = 9
 _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")
 """Digits one by one, as they are dictated; as many as the shortest of numbers has, and as the longest."""
 
 
 def spelled(normal: NormalText) -> NormalText | None:
     """Return the text with digits that were written one by one put together; None where there are none."""
-    if digits_in(normal.text) < _LEAST_SPELLED or not _SPELLED.is_in(normal.text):
+    if digits_in(normal.text) < _MIN_SPELLED or not _SPELLED.is_in(normal.text):
         return None
     pieces: list[str] = []
     kept: list[int] = []

@@ -8,14 +8,14 @@ from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
 from gateway.privacy.named import named_values
-from gateway.privacy.normalize import NO_PLACE, NormalText, normalise, parted, spelled
+from gateway.privacy.normalize import NO_OFFSET, NormalText, normalise, parted, spelled
 from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
 from gateway.types import Entities, Finding
 
-MOST_PLACES = 256
+MAX_SURE = 256
 """Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
-MOST_UNSURE = 2048
+MAX_UNSURE = 2048
 """Places of one detector in one request that are less sure, and are kept: a megabyte of numbers has 100,000.
 
 Of those beyond, one that is surer than all before is kept, so the verdict is the same. Those that are not
@@ -44,8 +44,8 @@ class DetectorRun:
     def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
         self.detector = detector
         self._allowed = allowed
-        self._left = MOST_PLACES
-        self._unsure_left = MOST_UNSURE
+        self._left = MAX_SURE
+        self._unsure_left = MAX_UNSURE
         self._highest: dict[str, float] = {}
 
     @property
@@ -53,17 +53,17 @@ class DetectorRun:
         """Whether places of these types may have been left out."""
         return self._left <= 0
 
-    def find(self, readings: Sequence[NormalText], text: str, index: int) -> list[Located]:
+    def find(self, variants: Sequence[NormalText], text: str, index: int) -> list[Located]:
         """Return what is found in one text, with the original's offsets, without overlaps of a type."""
         located: list[Located] = []
         try:
-            for normal in readings:
+            for normal in variants:
                 if self.is_full or (normal.is_of_fields and _WITHOUT_WORDS.issuperset(self.detector.types)):
                     continue
                 for match in self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
                     start, end = normal.span(match.start, match.end)
-                    if start == NO_PLACE or not self._is_kept(match, text[start:end]):
+                    if start == NO_OFFSET or not self._is_kept(match, text[start:end]):
                         continue
                     value = distinct(normal.text[match.start : match.end])
                     located.append(Located(index, Match(match.type, start, end, match.confidence), value))
@@ -126,7 +126,7 @@ def _is_as_sure(other: Located, match: Match, index: int) -> bool:
     )
 
 
-def readings_of(text: str) -> tuple[NormalText, ...]:
+def variants_of(text: str) -> tuple[NormalText, ...]:
     """Return a text as detectors see it, and the readings that add to it.
 
     They put digits together that stand one by one, part the words in names of fields, have words of other
@@ -149,7 +149,7 @@ def readings_of(text: str) -> tuple[NormalText, ...]:
         )
     except MemoryError:
         raise ScanFailed("names of values could not be looked for") from None
-    return (normal, *(reading for reading in further if reading is not None))
+    return (normal, *(variant for variant in further if variant is not None))
 
 
 def _check(match: Match, detector: Detector, text: str) -> None:

@@ -8,7 +8,7 @@ from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, boun
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.asked import Questions
 from gateway.privacy.classify import MANY, SURE, class_of, scale_of, score_of
-from gateway.privacy.custom_patterns import added_detectors
+from gateway.privacy.custom_patterns import custom_detectors
 from gateway.privacy.detector import CERTAIN, Detector, NumberDetector, digits_in
 from gateway.privacy.detectors.address import AddressDetector
 from gateway.privacy.detectors.bank import BankDetector
@@ -26,7 +26,7 @@ from gateway.privacy.detectors.secret import SecretDetector
 from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
 from gateway.privacy.normalize import NormalText
-from gateway.privacy.scan import DetectorRun, Located, ScanFailed, name_of, readings_of, with_entities
+from gateway.privacy.scan import DetectorRun, Located, ScanFailed, name_of, variants_of, with_entities
 from gateway.types import Entities, Evidence, Finding, PrivacyAssessment, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
@@ -67,10 +67,12 @@ class PrivacyScorer:
         self._policy = policy
         self._clock = clock
         self._allowed = frozenset(policy.allow)
-        self._detectors = (*detectors, *added_detectors(policy))
-        signed = [each for each in self._detectors if isinstance(each, NumberDetector)]
-        self._places = [signed.index(each) if each in signed else None for each in self._detectors]
-        self._signs = PatternSet([each.sign for each in signed], ignore_case=True)
+        self._detectors = (*detectors, *custom_detectors(policy))
+        number_detectors = [each for each in self._detectors if isinstance(each, NumberDetector)]
+        self._prefilter_of = [
+            number_detectors.index(each) if each in number_detectors else None for each in self._detectors
+        ]
+        self._prefilters = PatternSet([each.prefilter for each in number_detectors], ignore_case=True)
         self._questions = Questions(self._detectors)
         self._scale = scale_of(policy)
 
@@ -89,14 +91,14 @@ class PrivacyScorer:
     def _score(
         self, texts: Sequence[tuple[int, str]], hint: PrivacyClass | None, entities: Entities
     ) -> PrivacyAssessment:
-        lookouts = [DetectorRun(detector, allowed=self._allowed) for detector in self._detectors]
+        runs = [DetectorRun(detector, allowed=self._allowed) for detector in self._detectors]
         try:
-            located = self._locate(texts, lookouts)
+            located = self._locate(texts, runs)
             contents = [text for index, text in texts if index >= 0]
             located = self._with_entities(located, entities, contents)
-        except ScanFailed as unjudged:
-            return PrivacyAssessment(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(unjudged))
-        crowded = frozenset(kind for each in lookouts if each.is_full for kind in each.detector.types)
+        except ScanFailed as failed:
+            return PrivacyAssessment(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=str(failed))
+        crowded = frozenset(kind for each in runs if each.is_full for kind in each.detector.types)
         evidence = _evidence(located, crowded)
         score = score_of(evidence, self._scale)
         class_, reason = class_of(score, evidence, self._scale, hint)
@@ -108,36 +110,36 @@ class PrivacyScorer:
             evidence=evidence,
         )
 
-    def _locate(self, texts: Sequence[tuple[int, str]], lookouts: Sequence[DetectorRun]) -> list[Located]:
+    def _locate(self, texts: Sequence[tuple[int, str]], runs: Sequence[DetectorRun]) -> list[Located]:
         limit_s = (self._policy.limit_ms + sum(len(text) for _, text in texts) / _CHARS_PER_MS) / 1000
         deadline = Deadline.after(limit_s, self._clock)
         try:
             with bounded(SearchBudget(lambda: deadline.has_passed(self._clock))):
-                return self._located(texts, lookouts, deadline)
+                return self._located(texts, runs, deadline)
         except SearchOverTime:
             raise ScanFailed("detectors over time") from None
 
     def _located(
-        self, texts: Sequence[tuple[int, str]], lookouts: Sequence[DetectorRun], deadline: Deadline
+        self, texts: Sequence[tuple[int, str]], runs: Sequence[DetectorRun], deadline: Deadline
     ) -> list[Located]:
         located: list[Located] = []
         named: frozenset[int] = frozenset()
         last = max((index for index, _ in texts), default=0)
         for index, text in texts:
-            readings = readings_of(text)
-            answers = self._questions.answers(named, readings) if index > 0 else {}
-            for place in self._worth_running(readings, answers):
-                those = (*readings, answers[place]) if place in answers else readings
-                located += lookouts[place].find(those, text, index)
+            variants = variants_of(text)
+            answers = self._questions.answers(named, variants) if index > 0 else {}
+            for place in self._worth_running(variants, answers):
+                those = (*variants, answers[place]) if place in answers else variants
+                located += runs[place].find(those, text, index)
                 if deadline.has_passed(self._clock):
                     raise SearchOverTime
             if 0 <= index < last:
-                named |= self._named_in(readings)
+                named |= self._named_in(variants)
         return located
 
-    def _named_in(self, readings: Sequence[NormalText]) -> frozenset[int]:
+    def _named_in(self, variants: Sequence[NormalText]) -> frozenset[int]:
         try:
-            return self._questions.named_in(readings)
+            return self._questions.named_in(variants)
         except MemoryError:
             raise ScanFailed("words that ask could not be looked for") from None
 
@@ -156,17 +158,17 @@ class PrivacyScorer:
             or contents[one.message_index][one.match.start : one.match.end] not in self._allowed
         ]
 
-    def _worth_running(self, readings: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
+    def _worth_running(self, variants: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
         """Yield the detectors' places, without those of numbers of which no reading of a text has a sign."""
         seen: set[int] = set()
-        for reading in readings:
-            if digits_in(reading.text):
+        for variant in variants:
+            if digits_in(variant.text):
                 try:
-                    seen.update(self._signs.matching(as_data(reading.text)))
+                    seen.update(self._prefilters.matching(as_data(variant.text)))
                 except MemoryError:
                     raise ScanFailed("signs of numbers could not be looked for") from None
-        for place, signed in enumerate(self._places):
-            if signed is None or signed in seen or place in answers:
+        for place, number_detectors in enumerate(self._prefilter_of):
+            if number_detectors is None or number_detectors in seen or place in answers:
                 yield place
 
     def _report(self, located: Iterable[Located]) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from gateway.domain.text.pattern import Pattern, as_seen
 from gateway.privacy.detector import digits_in
-from gateway.privacy.normalize import NO_PLACE, NormalText
+from gateway.privacy.normalize import NO_OFFSET, NormalText
 
 NUMBER_WORDS = (
     r"ssn|social|secur|birth|dob|born|geb|nac|naiss|nasc|urodz|data[ _]?ur|phone|mobil|m[o\xf3]vil|cell|tel"
@@ -33,22 +33,22 @@ _FIELD = Pattern(
     r"\b(?:[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b"
     rf"|\b(?:[A-Za-z]{{4,}}|[A-Z]{{3}})_?\d{{1,2}}\b|\b[A-Za-z_]{{3,30}}\d{{3,}}\b|{_LITERAL}"
 )
-_SIGN = Pattern(
+_PREFILTER = Pattern(
     rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b|\d{{3}})|[a-z]_(?:{NUMBER_WORDS})"
     rf"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+\d{{0,2}}\b|\b{_CAPITALS}|{_LITERAL})",
     ignore_case=True,
 )
 _CAMEL = Pattern(rf"\b(?:[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+|{_CAPITALS}[A-Za-z]*)\b")
 _NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
-_LEAST_PART = 2
-_LEAST_DIGITS = 4
+_MIN_PART = 2
+_MIN_DIGITS = 4
 """Of a line and the next, without which there is nothing that such a name would give a meaning."""
 
 
 def fields_as_words(normal: NormalText) -> NormalText | None:
     """Return the lines that have such names, with spaces in them, and the next; None where there are none."""
     text = normal.text
-    if digits_in(text) < _LEAST_DIGITS or not _SIGN.is_in(text):
+    if digits_in(text) < _MIN_DIGITS or not _PREFILTER.is_in(text):
         return None
     pieces: list[str] = []
     kept: list[int] = []
@@ -59,12 +59,12 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
             continue
         lead = "\n\n" if pieces else ""
         pieces += [lead, words]
-        kept += [NO_PLACE] * len(lead)
-        kept += [NO_PLACE if at < 0 else start + at for at in places]
+        kept += [NO_OFFSET] * len(lead)
+        kept += [NO_OFFSET if at < 0 else start + at for at in places]
     if not pieces:
         return None
     if normal.offsets is not None:
-        kept = [NO_PLACE if at < 0 else normal.offsets[at] for at in kept]
+        kept = [NO_OFFSET if at < 0 else normal.offsets[at] for at in kept]
     return NormalText("".join(pieces), tuple(kept), is_of_fields=True)
 
 
@@ -72,16 +72,16 @@ def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
     """Yield where lines that may have such names stand, each with the line behind it, if there are digits."""
     encoded = as_seen(text)
     start = end = 0
-    place = _SIGN.place(encoded, 0)
+    place = _PREFILTER.place(encoded, 0)
     while place is not None:
         if place[0] >= end:
-            if digits_in(text[start:end]) >= _LEAST_DIGITS:
+            if digits_in(text[start:end]) >= _MIN_DIGITS:
                 yield start, end
             start = text.rfind("\n", 0, place[0]) + 1
         line = _end_of_line(text, place[1])
         end = _end_of_line(text, line + 1)
-        place = _SIGN.place(encoded, line) if line < len(text) else None
-    if digits_in(text[start:end]) >= _LEAST_DIGITS:
+        place = _PREFILTER.place(encoded, line) if line < len(text) else None
+    if digits_in(text[start:end]) >= _MIN_DIGITS:
         yield start, end
 
 
@@ -105,7 +105,7 @@ def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, li
         for joint, is_mark in seen[name]:
             at = first + joint
             pieces += [text[done:at], " "]
-            kept += [*range(done, at), at if is_mark else NO_PLACE]
+            kept += [*range(done, at), at if is_mark else NO_OFFSET]
             done = at + is_mark
     return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
 
@@ -121,7 +121,7 @@ def _parts(name: str) -> list[tuple[int, bool]]:
 def _is_field(name: str) -> bool:
     """Whether a name is words, one of which begins as a word of context does."""
     words = split_words(name)
-    return all(len(word) >= _LEAST_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
+    return all(len(word) >= _MIN_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
 
 
 def joined_words_apart(text: str) -> str:

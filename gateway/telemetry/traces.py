@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.errors import StartupError
-from gateway.policy.loading.air_gap import WAY_OUT, is_on_this_host
+from gateway.policy.loading.air_gap import AIR_GAP_HINT, is_on_this_host
 from gateway.policy.model import ModelSpec
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, FinishReason, GenerationConfig, Reason
@@ -98,4 +98,4 @@ def check_endpoint(endpoint: str, *, air_gap: bool) -> None:
             f"{FLAG}: must be http://HOST:PORT or https://HOST:PORT, for example :4317 for gRPC"
         )
     if air_gap and not is_on_this_host(parts.hostname):
-        raise StartupError(f"{FLAG} {parts.hostname}: is not an address of this host; {WAY_OUT}")
+        raise StartupError(f"{FLAG} {parts.hostname}: is not an address of this host; {AIR_GAP_HINT}")

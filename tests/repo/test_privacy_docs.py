@@ -5,7 +5,7 @@ import re
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
 from gateway.privacy.classify import MANY, SURE
-from gateway.privacy.scan import MOST_PLACES
+from gateway.privacy.scan import MAX_SURE
 from tests.support.repository import ROOT
 
 PAGE = (ROOT / "docs" / "explanations" / "privacy.md").read_text(encoding="utf-8")
@@ -35,5 +35,5 @@ def test_the_numbers_in_the_text_are_the_defaults() -> None:
     assert f"restricted from {classes.restricted}" in PAGE
     assert f"confidence of {SURE} or more" in PAGE
     assert f"{MANY} or more distinct values" in PAGE
-    assert f"first {MOST_PLACES} sure places" in PAGE
+    assert f"first {MAX_SURE} sure places" in PAGE
     assert f"{policy.limit_ms:.0f} ms" in PAGE

@@ -30,9 +30,9 @@ from gateway.privacy.classify import scale_of
 Change = tuple[Path, str]
 """Where the new policy is looser (or would say what it no longer says), and how."""
 
-_ASKS_NO_MORE = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
-_OPENAI_IS_COMPARED = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
-_PRIVACY_IS_COMPARED = frozenset(
+_NEVER_LOOSER = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
+_COMPARED_OPENAI_KEYS = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
+_COMPARED_PRIVACY_KEYS = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )
 
@@ -55,7 +55,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
     for field in fields(Policy):
         if field.name in known:
             changes += known[field.name]
-        elif field.name not in _ASKS_NO_MORE and getattr(before, field.name) != getattr(after, field.name):
+        elif field.name not in _NEVER_LOOSER and getattr(before, field.name) != getattr(after, field.name):
             changes.append(((field.name,), "changed; whether it is looser is not known"))
     return changes
 
@@ -84,7 +84,7 @@ def _remote(old: ModelSpec, new: ModelSpec) -> Iterator[tuple[str, str]]:
     compared = new.neutral_keys | {"clearance"}
     if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
         yield from _cloud(old, new)
-        compared |= _OPENAI_IS_COMPARED
+        compared |= _COMPARED_OPENAI_KEYS
     for key in sorted(set(type(new).model_fields) - compared):
         if getattr(old, key) != getattr(new, key):
             yield key, "changed; whether it is looser is not known"
@@ -129,13 +129,13 @@ def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
     for kind, floor in was.floors.items():
         lower = now.floors.get(kind)
         if kind in now.weights and (lower is None or lower < floor):
-            said = "none" if lower is None else lower.name.lower()
-            yield ("privacy", "floors", kind), f"lowered from {floor.name.lower()} to {said}"
+            detail = "none" if lower is None else lower.name.lower()
+            yield ("privacy", "floors", kind), f"lowered from {floor.name.lower()} to {detail}"
     yield from _detectors(old, new)
     if new.report_at > old.report_at:
-        said = f"raised from {old.report_at:g} to {new.report_at:g}"
-        yield ("privacy", "report_at"), f"{said}: rules see fewer findings"
-    for key in sorted(set(PrivacyPolicy.model_fields) - _PRIVACY_IS_COMPARED):
+        detail = f"raised from {old.report_at:g} to {new.report_at:g}"
+        yield ("privacy", "report_at"), f"{detail}: rules see fewer findings"
+    for key in sorted(set(PrivacyPolicy.model_fields) - _COMPARED_PRIVACY_KEYS):
         if getattr(old, key) != getattr(new, key):
             yield ("privacy", key), "changed; whether it is looser is not known"
 
@@ -179,14 +179,14 @@ def _usd(amount: Decimal) -> str:
 
 def _resilience(old: Resilience, new: Resilience) -> Iterator[Change]:
     if (old.content_filter, new.content_filter) == ("stop", "next"):
-        said = "what one provider's filter refuses goes to the next model"
-        yield ("resilience", "content_filter"), f"changed from stop to next: {said}"
+        detail = "what one provider's filter refuses goes to the next model"
+        yield ("resilience", "content_filter"), f"changed from stop to next: {detail}"
 
 
 def _records(old: RecordKeeping, new: RecordKeeping) -> Iterator[Change]:
     if privacy_class(new.features_up_to) > privacy_class(old.features_up_to):
-        said = f"raised from {old.features_up_to} to {new.features_up_to}"
-        yield ("records", "features_up_to"), said
+        detail = f"raised from {old.features_up_to} to {new.features_up_to}"
+        yield ("records", "features_up_to"), detail
     if more := sorted(set(new.labels) - set(old.labels)):
         yield ("records", "labels"), f"added {', '.join(more)}"
     if (old.on_error, new.on_error) == ("refuse", "continue"):
@@ -198,13 +198,13 @@ def _limits(old: Limits, new: Limits) -> Iterator[Change]:
         was, now = getattr(old, key), getattr(new, key)
         if key == "tenant_concurrency" and was != now:
             was, now = old.tenant_share(has_tenants=True), new.tenant_share(has_tenants=True)
-        if said := _raised(was, now):
-            yield ("limits", key), said
+        if detail := _raised(was, now):
+            yield ("limits", key), detail
     for tenant in sorted({each.tenant for each in (*old.tenants, *new.tenants)}):
         for key in Rates.model_fields:
             was, now = getattr(old.rates_of(tenant), key), getattr(new.rates_of(tenant), key)
-            if said := _raised(was, now):
-                yield ("limits", "tenants"), f"{key} of {tenant} {said}"
+            if detail := _raised(was, now):
+                yield ("limits", "tenants"), f"{key} of {tenant} {detail}"
 
 
 def _raised(was: int | None, now: int | None) -> str | None:
@@ -236,8 +236,8 @@ def _mirror(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Chan
     if new.share > old.share:
         yield ("mirror", "share"), f"raised from {old.share:g} to {new.share:g}"
     if new.max_usd_per_day > old.max_usd_per_day:
-        said = f"raised from {_usd(old.max_usd_per_day)} to {_usd(new.max_usd_per_day)}"
-        yield ("mirror", "max_usd_per_day"), said
+        detail = f"raised from {_usd(old.max_usd_per_day)} to {_usd(new.max_usd_per_day)}"
+        yield ("mirror", "max_usd_per_day"), detail
     if more := sorted(set(new.classes) - set(old.classes)):
         yield ("mirror", "classes"), f"added {', '.join(more)}"
     if new.judge != old.judge:

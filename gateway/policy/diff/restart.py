@@ -21,8 +21,8 @@ def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
         elif name in after.models:
             yield here, f"a local model {_MOVED}, {_NEEDS}"
         else:
-            said = f"a local model that is taken away {_NEEDS}; taken out of the rules it gets no request"
-            yield here, said
+            detail = f"a local model that is taken away {_NEEDS}; taken out of the rules it gets no request"
+            yield here, detail
     for name in after.engines:
         if name not in before.engines:
             yield ("models", name), f"a local model {_MOVED}, {_NEEDS}"

@@ -9,7 +9,7 @@ from gateway.policy.loading.document import Document
 from gateway.policy.source import Problem
 from gateway.policy.spec import ModelSpec
 
-WAY_OUT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
+AIR_GAP_HINT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
 """A name is refused even if it means this host: looking it up may ask another one."""
 
 
@@ -37,13 +37,13 @@ def check_air_gap(document: Document) -> list[Problem]:
 
 def _addresses_beyond(spec: type[ModelSpec], model: dict[str, object]) -> Iterator[tuple[str, str]]:
     if spec.leaves_host and not spec.urls:
-        yield "kind", f"has no key that says where requests go; {WAY_OUT}"
+        yield "kind", f"has no key that says where requests go; {AIR_GAP_HINT}"
     for key, without in spec.urls.items():
         if key not in model:
             if without is not None:
-                yield key, f"is missing, so requests would go to {_host_of(without)}; {WAY_OUT}"
+                yield key, f"is missing, so requests would go to {_host_of(without)}; {AIR_GAP_HINT}"
         elif not is_on_this_host(_host_of(str(model[key]))):
-            yield key, f"is not an address of this host; {WAY_OUT}"
+            yield key, f"is not an address of this host; {AIR_GAP_HINT}"
 
 
 def _host_of(url: str) -> str | None:

@@ -217,14 +217,18 @@ def _check_resilience(parts: Parts) -> Iterator[Finding]:
 
 def _check_replies(parts: Parts) -> Iterator[Finding]:
     for index, reply in parts.replies.items():
-        asked = {"when_reason": reply.when_reason, "when_label": reply.when_label, "language": reply.language}
+        criteria = {
+            "when_reason": reply.when_reason,
+            "when_label": reply.when_label,
+            "language": reply.language,
+        }
         if index == parts.last_reply:
-            for key in (key for key, value in asked.items() if value):
+            for key in (key for key, value in criteria.items() if value):
                 yield ("replies", index, key), "the last reply must have none: it is the catch-all"
             if RETRY_AFTER in reply.text:
-                said = f"the last reply must not say {RETRY_AFTER}: it is for when that is not known, too"
-                yield ("replies", index, "text"), said
-        elif not any(asked.values()) and RETRY_AFTER not in reply.text:
+                detail = f"the last reply must not say {RETRY_AFTER}: it is for when that is not known, too"
+                yield ("replies", index, "text"), detail
+        elif not any(criteria.values()) and RETRY_AFTER not in reply.text:
             yield ("replies", index, "when_reason"), "is missing; only the last reply is the catch-all"
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 from gateway.domain.text.pattern import refuse_pattern
 from gateway.policy.model import ExtraPattern, FindingType, PrivacyPolicy
 
-MOST_INSTRUCTIONS = 2_000
+MAX_INSTRUCTIONS = 2_000
 """Of a compiled pattern; some hundred characters of ordinary ones have less, `(\\w{1,500}x){2}` has more."""
 
 _FIXED = frozenset(get_args(FindingType))
@@ -18,17 +18,17 @@ def check_detection(privacy: PrivacyPolicy) -> Iterator[tuple[tuple[str | int, .
     for index, value in enumerate(privacy.allow):
         if value.casefold() in denied:
             yield ("privacy", "allow", index), "is in privacy.deny too; remove it from one of them"
-    said: dict[str, tuple[int, tuple[object, object]]] = {}
+    first_use: dict[str, tuple[int, tuple[object, object]]] = {}
     for index, pattern in enumerate(privacy.patterns):
         path = ("privacy", "patterns", index)
-        if problem := refuse_pattern(pattern.regex, most_instructions=MOST_INSTRUCTIONS):
+        if problem := refuse_pattern(pattern.regex, most_instructions=MAX_INSTRUCTIONS):
             yield (*path, "regex"), problem
-        for key, message in _check_name(pattern, index, said):
+        for key, message in _check_name(pattern, index, first_use):
             yield (*path, key), message
 
 
 def _check_name(
-    pattern: ExtraPattern, index: int, said: dict[str, tuple[int, tuple[object, object]]]
+    pattern: ExtraPattern, index: int, first_use: dict[str, tuple[int, tuple[object, object]]]
 ) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with weight and floor: a type has one of each, wherever it is said."""
     own = (pattern.weight, pattern.floor)
@@ -37,6 +37,6 @@ def _check_name(
             if value is not None:
                 yield key, f"belongs to a name of your own; for {pattern.name} write privacy.{key}s"
         return
-    first, others = said.setdefault(pattern.name, (index, own))
+    first, others = first_use.setdefault(pattern.name, (index, own))
     if others != own:
         yield "name", f"has another weight or floor than patterns[{first}], which has the same name"

@@ -71,8 +71,8 @@ def parse_policy(
         try:
             scorer = _named_scorer(file.complexity, folder)
         except ScorerRefused as refused:
-            said = f"{file.complexity.scorer}: {refused}"
-            problems.append(document.problem(("complexity", "scorer"), said))
+            detail = f"{file.complexity.scorer}: {refused}"
+            problems.append(document.problem(("complexity", "scorer"), detail))
     if file is None or problems:
         raise _refused(problems, name)
     source = Source(name=name, lines=document.lines, text=text)

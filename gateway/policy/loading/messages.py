@@ -19,7 +19,7 @@ from gateway.policy.model import PolicyFile
 from gateway.policy.source import Path, Problem
 
 _WORD = re.compile(r"[A-Za-z0-9._:-]{1,32}")
-_SAID = {
+_MESSAGES = {
     "string_type": "must be text; put it in quotes",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -107,7 +107,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         )
     if details["type"] == "union_tag_invalid":
         return _problem_of_kind(details, path, document)
-    return document.problem(path, said(details))
+    return document.problem(path, message_for(details))
 
 
 def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> Problem:
@@ -118,13 +118,13 @@ def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> P
     return document.problem(here, unknown(given, KINDS))
 
 
-def said(details: ErrorDetails) -> str:
+def message_for(details: ErrorDetails) -> str:
     """Return what is wrong with a value, in our words."""
     kind, context = details["type"], details.get("ctx", {})
     if details["input"] is None:
         return EMPTY
-    if kind in _SAID:
-        return _SAID[kind]
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
     if kind in {"literal_error", "enum"}:
         return unknown(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
     if kind == "string_pattern_mismatch":

@@ -169,10 +169,10 @@ def _reworded(message: str, text: str, column: int) -> str:
         return f"unknown variable '{match[1]}'{did_you_mean(match[1], known)}"
     if match := _OVERLOAD.search(message):
         operator, left, right = match.groups()
-        said = f"'{operator}' does not take {left} and {right}"
+        detail = f"'{operator}' does not take {left} and {right}"
         if {left, right} == {"int", "double"}:
-            return f"{said} {_write(operator, text, column, is_left_int=left == 'int')}"
-        return said
+            return f"{detail} {_write(operator, text, column, is_left_int=left == 'int')}"
+        return detail
     if message.startswith("Syntax error: "):
         return message.partition(" expecting {")[0]
     return message

@@ -78,8 +78,8 @@ def _describe_key(schema: object) -> object:
     if not isinstance(schema, dict):
         return schema
     meaning = str(schema.get("description", ""))
-    said = " ".join(word for word in (meaning, _range_of(schema), _default_of(schema)) if word)
-    return {**schema, "description": said} if said else schema
+    detail = " ".join(word for word in (meaning, _range_of(schema), _default_of(schema)) if word)
+    return {**schema, "description": detail} if detail else schema
 
 
 def _range_of(schema: Mapping[str, object]) -> str:
@@ -89,8 +89,8 @@ def _range_of(schema: Mapping[str, object]) -> str:
         return f"Only {low}."
     ends = [f"from {low}" if low is not None else f"above {above}" if above is not None else ""]
     ends.append(f"to {high}" if high is not None else "")
-    said = " ".join(end for end in ends if end)
-    return f"Range: {said}." if said else ""
+    detail = " ".join(end for end in ends if end)
+    return f"Range: {detail}." if detail else ""
 
 
 def _default_of(schema: Mapping[str, object]) -> str:

@@ -53,8 +53,8 @@ def threshold_of(policy: Policy, rule: str | None = None) -> Threshold:
         having = [at for at, each in enumerate(policy.rules) if each.name == rule]
     elif not having:
         others = ", ".join(policy.rules[at].name for at, (_, elsewhere) in read.items() if elsewhere)
-        said = f"{others} reads it, but not beside a plain number" if others else "write complexity >= 0.6"
-        raise NoThreshold(f"{policy.source.name}: no rule compares complexity with a number; {said}")
+        detail = f"{others} reads it, but not beside a plain number" if others else "write complexity >= 0.6"
+        raise NoThreshold(f"{policy.source.name}: no rule compares complexity with a number; {detail}")
     elif len(having) > 1:
         names = [policy.rules[at].name for at in having]
         raise NoThreshold(
@@ -66,8 +66,8 @@ def threshold_of(policy: Policy, rule: str | None = None) -> Threshold:
     path: Path = ("rules", at, "when")
     if len(found) != 1:
         what = f"{len(found)} times" if found else "nowhere"
-        said = f"compares complexity with a plain number {what}; it must be once, so that one can be set"
-        raise NoThreshold(policy.source.at(path, said))
+        detail = f"compares complexity with a plain number {what}; it must be once, so that one can be set"
+        raise NoThreshold(policy.source.at(path, detail))
     text = policy.rules[at].text or ""
     return Threshold(rule=policy.rules[at].name, path=path, when=text, comparison=found[0])
 

@@ -18,10 +18,10 @@ _REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)
 """OpenAI's reasoning models, also as others name them (openai/o3-mini); gpt-5-chat does not reason."""
 _REFUSED_BY_REASONING = ("temperature", "top_p")
 
-Caution = tuple[Path, str]
+PolicyWarning = tuple[Path, str]
 
 
-def warnings_of(policy: Policy) -> Iterator[Caution]:
+def warnings_of(policy: Policy) -> Iterator[PolicyWarning]:
     """Yield where, and what to look at."""
     for name, spec in policy.models.items():
         if isinstance(spec, OpenAIModel):
@@ -46,8 +46,8 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
     lacking = [each for each in refused_by(spec.model) if each not in spec.drop]
     if lacking:
         wanted = ", ".join([*spec.drop, *lacking])
-        said = f"{spec.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
-        yield "drop", said
+        detail = f"{spec.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
+        yield "drop", detail
 
 
 def refused_by(model: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def refused_by(model: str) -> tuple[str, ...]:
     return _REFUSED_BY_REASONING if _REASONING.fullmatch(model) else ()
 
 
-def _of_budgets(policy: Policy) -> Iterator[Caution]:
+def _of_budgets(policy: Policy) -> Iterator[PolicyWarning]:
     """Yield the caps that one large request passes: it is refused however little was spent."""
     for index, budget in enumerate(policy.budgets):
         for name, spec in policy.models.items():

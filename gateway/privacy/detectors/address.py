@@ -80,7 +80,7 @@ _TAIL = Pattern(
     rf"(?:,? {_STATE})?,? \d{{4,6}}(?:-\d{{4}})?\b)?"
 )
 _REACH = 120
-_SHORTEST = 5
+_MIN_CHARS = 5
 """Characters of "pl A1", the shortest that one of the shapes matches."""
 
 
@@ -96,7 +96,7 @@ class AddressDetector:
             return
         for offset, paragraph in paragraphs(text):
             count_candidate()
-            if len(paragraph) < _SHORTEST or not digits_in(paragraph):
+            if len(paragraph) < _MIN_CHARS or not digits_in(paragraph):
                 continue
             for match in _in_paragraph(paragraph):
                 yield Match(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, as_data
-from gateway.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, accepted, context, stands_alone
+from gateway.privacy.detector import CHECKED, LIKELY, PROBABLE, Match, accepted, context, is_whole_token
 
 _NUMBER = Pattern(r"\b\d{2}-\d{2}-\d{2}\b|\b\d{8,17}\b")
 _ROUTING_WORD = r"\b(?:routing|aba|rtn|transit)\b"
@@ -25,18 +25,18 @@ class BankDetector:
     """Finds routing numbers (ABA check digit), sort codes and account numbers, each in its context."""
 
     types = ("BANK_ACCOUNT",)
-    sign = f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}"
+    prefilter = f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that their paragraph calls by name."""
         data = as_data(text)
         text = data.decode("latin-1")
 
-        def judge(start: int, end: int) -> Match | None:
-            confidence = _confidence(text, start, end) if stands_alone(data, start, end) else 0.0
+        def match_at(start: int, end: int) -> Match | None:
+            confidence = _confidence(text, start, end) if is_whole_token(data, start, end) else 0.0
             return Match("BANK_ACCOUNT", start, end, confidence) if confidence else None
 
-        yield from accepted(_NUMBER, data, judge)
+        yield from accepted(_NUMBER, data, match_at)
 
 
 def _confidence(text: str, start: int, end: int) -> float:

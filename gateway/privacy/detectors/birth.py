@@ -32,7 +32,7 @@ class BirthDetector:
     """Finds dates of birth."""
 
     types = ("DOB",)
-    sign = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nac|naiss|nas[cz]|data ur|urodz"
+    prefilter = r"birth|born|d\.?o\.?b|geb|n[e\xe9?]e?\b|nac|naiss|nas[cz]|data ur|urodz"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""

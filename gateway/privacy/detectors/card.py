@@ -11,7 +11,7 @@ from gateway.privacy.detector import (
     accepted,
     context,
     digits_of,
-    stands_alone,
+    is_whole_token,
 )
 
 _GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-\x1f/] ?)"
@@ -60,7 +60,7 @@ class CardDetector:
     """Finds payment card numbers, plain or in their usual groups."""
 
     types = ("CREDIT_CARD",)
-    sign = r"\d{4}(?:[ \t.\x1f/-]{0,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
+    prefilter = r"\d{4}(?:[ \t.\x1f/-]{0,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose prefix, length and check digit are right."""
@@ -69,7 +69,7 @@ class CardDetector:
         has_word = _WORD.is_in(data)
         pattern = _NUMBER_OR_PAIRS if has_word else _NUMBER
 
-        def judge(start: int, last: int) -> Match | None:
+        def match_at(start: int, last: int) -> Match | None:
             if _is_mixed(data[start:last]):
                 # Its first group may be a neighbour.
                 place = pattern.place(data, start + _FIRST_GROUP)
@@ -81,7 +81,7 @@ class CardDetector:
                     return Match("CREDIT_CARD", start, end, confidence)
             return None
 
-        yield from accepted(pattern, data, judge)
+        yield from accepted(pattern, data, match_at)
 
 
 def _is_mixed(number: bytes) -> bool:
@@ -100,7 +100,7 @@ def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
 def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool) -> float:
     """Return 0 for what is no card number."""
     digits = digits_of(text[start:end])
-    if not has_luhn_digit(digits) or not stands_alone(data, start, end) or len(set(digits)) < 2:
+    if not has_luhn_digit(digits) or not is_whole_token(data, start, end) or len(set(digits)) < 2:
         return 0.0
     has_word = has_word and _WORD.is_in(context(text, (start, end), before=80, after=30))
     if is_of_known_brand(digits):

@@ -18,7 +18,7 @@ class CryptoDetector:
     """Finds Bitcoin addresses (checksum) and Ethereum addresses (format: their checksum is optional)."""
 
     types = ("CRYPTO",)
-    sign = r"\b(?:[13][1-9A-Z]{25}|bc1|0x[0-9A-F]{40})"
+    prefilter = r"\b(?:[13][1-9A-Z]{25}|bc1|0x[0-9A-F]{40})"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses in `text`."""

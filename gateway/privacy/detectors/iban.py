@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stdnum.iso7064 import mod_97_10
 
 from gateway.domain.text.pattern import Pattern, as_data
-from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, is_in_uuid, stands_alone
+from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, is_in_uuid, is_whole_token
 
 # Country and total length, from the IBAN registry of SWIFT.
 _REGISTRY = """
@@ -16,7 +16,7 @@ NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 
 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
 """
 _LENGTHS = {entry[:2]: int(entry[2:]) for entry in _REGISTRY.split()}
-_LONGEST = 34
+_MAX_CHARS = 34
 _POLISH = Pattern(r"\b\d{2}(?:[ -]?\d{4}){6}\b")
 _START = Pattern(r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]", ignore_case=True)
 
@@ -25,26 +25,26 @@ class IbanDetector:
     """Finds IBANs, together or in groups."""
 
     types = ("IBAN",)
-    sign = r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
+    prefilter = r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers whose country, length and check digits are right."""
         data = as_data(text)
 
-        def judge(start: int, _: int) -> Match | None:
+        def match_at(start: int, _: int) -> Match | None:
             length = _LENGTHS.get(text[start : start + 2].upper())
             end = _end(data, start, length) if length else None
             if not end or not is_iban(text[start:end]) or is_in_uuid(data, start, end):
                 return None
             return Match("IBAN", start, end, CHECKED)
 
-        def judge_polish(start: int, end: int) -> Match | None:
+        def polish_match_at(start: int, end: int) -> Match | None:
             """Judge an account of Poland as it is written there: the IBAN without its country."""
-            is_one = stands_alone(data, start, end) and is_iban("PL" + text[start:end])
+            is_one = is_whole_token(data, start, end) and is_iban("PL" + text[start:end])
             return Match("IBAN", start, end, LIKELY) if is_one else None
 
-        yield from accepted(_START, data, judge)
-        yield from accepted(_POLISH, data, judge_polish)
+        yield from accepted(_START, data, match_at)
+        yield from accepted(_POLISH, data, polish_match_at)
 
 
 def is_iban(written: str) -> bool:
@@ -56,7 +56,7 @@ def is_iban(written: str) -> bool:
 def _end(data: bytes, start: int, length: int) -> int | None:
     """Return where `length` letters and digits end as a whole word, one separator apart at most."""
     count, after_separator = 0, True
-    for at in range(start, min(len(data), start + 2 * _LONGEST)):
+    for at in range(start, min(len(data), start + 2 * _MAX_CHARS)):
         char = data[at : at + 1]
         if char.isalnum():
             count, after_separator = count + 1, False

@@ -11,8 +11,8 @@ from gateway.privacy.detector import (
     accepted,
     context,
     digits_in,
+    is_whole_token,
     sole_paragraph,
-    stands_alone,
 )
 from gateway.privacy.detectors.national_id_rules import RULES, IdRule
 
@@ -52,13 +52,13 @@ _CALLED = (
 _LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBABLE))
 _LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
 _SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
-_FEWEST_DIGITS = 4
+_MIN_DIGITS = 4
 """Of any rule."""
-_LEAST_DIGITS = 5
+_MIN_LABELLED_DIGITS = 5
 """Of what a label names."""
-_LONGEST_COUNT = 12
+_MAX_COUNT_DIGITS = 12
 """Digits of a number without separators that only its check digit tells from a time or a count."""
-_FEW_SIGNS = 2
+_TOO_FEW_DISTINCT = 2
 """A number of so few different characters is given to nobody."""
 
 
@@ -69,7 +69,7 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those that a label right before them names."""
-        if digits_in(text) < _FEWEST_DIGITS:
+        if digits_in(text) < _MIN_DIGITS:
             return
         data = as_data(text)
         if not (shaped := _SHAPES.matching(data)):
@@ -88,7 +88,7 @@ def _by_label(text: str, data: bytes, index: int) -> Iterator[Match]:
     pattern, confidence = _LABEL_PATTERNS[index]
     for span in pattern.find(data):
         start, end = span.groups[0]
-        if digits_in(text[start:end]) >= _LEAST_DIGITS and stands_alone(data, start, end):
+        if digits_in(text[start:end]) >= _MIN_LABELLED_DIGITS and is_whole_token(data, start, end):
             yield _match(start, end, confidence)
 
 
@@ -97,8 +97,8 @@ def _by_rule(
 ) -> Iterator[Match]:
     rule = RULES[index]
 
-    def judge(start: int, end: int) -> Match | None:
-        if not stands_alone(data, start, end):
+    def match_at(start: int, end: int) -> Match | None:
+        if not is_whole_token(data, start, end):
             return None
         written = text[start:end]
         if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
@@ -109,17 +109,17 @@ def _by_rule(
             sure = FAINT if _is_count(written) else rule.whole
         return _match(start, end, sure) if sure else None
 
-    return accepted(_PATTERNS[index], data, judge)
+    return accepted(_PATTERNS[index], data, match_at)
 
 
 def _is_count(written: str) -> bool:
     """Whether it may as well be a time or a count: every second one is right in some country."""
-    return written.isdigit() and len(written) <= _LONGEST_COUNT
+    return written.isdigit() and len(written) <= _MAX_COUNT_DIGITS
 
 
 def _is_whole(rule: IdRule, written: str) -> bool:
     """Whether a number that stands by itself may be one of a kind."""
-    return len(set(written)) > _FEW_SIGNS and (rule.sole or rule.is_valid)(written)
+    return len(set(written)) > _TOO_FEW_DISTINCT and (rule.sole or rule.is_valid)(written)
 
 
 def _match(start: int, end: int, confidence: float) -> Match:

@@ -12,7 +12,7 @@ from gateway.privacy.detector import (
     Match,
     accepted,
     context,
-    stands_alone,
+    is_whole_token,
 )
 
 _IPV4 = Pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:\.\d{1,3})*\b(?:/\d{1,2}\b)?")
@@ -56,21 +56,21 @@ class IpDetector:
 def _ipv4(text: str) -> Iterator[Match]:
     data = as_data(text)
 
-    def judge(start: int, last: int) -> Match | None:
+    def match_at(start: int, last: int) -> Match | None:
         end = _end_of_ip(text, data, start, last)
         if not end:
             return None
         is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
         return Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
 
-    yield from accepted(_IPV4, data, judge, is_whole=True)
+    yield from accepted(_IPV4, data, match_at, is_whole=True)
 
 
 def _ipv6(text: str) -> Iterator[Match]:
     data = as_data(text)
     words = _Words(text)
 
-    def judge(start: int, last: int) -> Match | None:
+    def match_at(start: int, last: int) -> Match | None:
         if text[last - 1] == ":" and not text.endswith("::", start, last):
             last -= 1
         if text[start] == ":" and not text.startswith("::", start, last):
@@ -85,7 +85,7 @@ def _ipv6(text: str) -> Iterator[Match]:
         is_likely = digits >= 5 or words.are_near(start, end)
         return Match("IP", start, end, CERTAIN if digits >= 8 else LIKELY if is_likely else POSSIBLE)
 
-    yield from accepted(_IPV6, data, judge, is_whole=True)
+    yield from accepted(_IPV6, data, match_at, is_whole=True)
 
 
 class _Words:
@@ -108,7 +108,7 @@ class _Words:
 def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
     """Return where an address ends, 0 if it is none; what stands behind a slash may be something else."""
     for end in (last, text.rfind("/", start, last)):
-        if end > 0 and stands_alone(data, start, end) and _is_ip(text[start:end]):
+        if end > 0 and is_whole_token(data, start, end) and _is_ip(text[start:end]):
             return end
     return 0
 
@@ -141,13 +141,13 @@ class MacDetector:
             return
         data = as_data(text)
 
-        def judge(start: int, end: int) -> Match | None:
+        def match_at(start: int, end: int) -> Match | None:
             digits = set(text[start:end].lower()) - set(":-.")
-            if len(digits) < 2 or not stands_alone(data, start, end):
+            if len(digits) < 2 or not is_whole_token(data, start, end):
                 return None
             return Match("MAC", start, end, LIKELY if text[start + 4] == "." else CERTAIN)
 
-        yield from accepted(_MAC, data, judge)
+        yield from accepted(_MAC, data, match_at)
 
 
 class UrlDetector:

@@ -52,7 +52,7 @@ _ESCAPES = (
 _BETWEEN_CELLS = re.compile(_MARKS)
 _BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
 """What parts lines and the cells of a row, also escaped, and scripts without spaces; a name ends there."""
-_MOST_WORDS = 5
+_MAX_WORDS = 5
 _FIRST = GIVEN | DOUBTFUL
 _KNOWN = GIVEN | DOUBTFUL | FAMILY
 _WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
@@ -83,7 +83,7 @@ class PersonDetector:
         for start, cell in _cells(shown, introduced):
             count_candidate()
             for run in _runs(cell, start, seen):
-                if any(word.start in introduced or _is_sign(word) for word in run):
+                if any(word.start in introduced or _may_be_name(word) for word in run):
                     has_case = not _is_within(start, titled)
                     for first, last, confidence in _in_run(text, run, introduced, has_case=has_case):
                         yield Match("PERSON", first, last, confidence)
@@ -143,7 +143,7 @@ def _names_nobody(text: str) -> bool:
     return _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split())
 
 
-def _is_sign(word: _Word) -> bool:
+def _may_be_name(word: _Word) -> bool:
     return word.plain in _KNOWN or word.plain in TITLES or word.plain.endswith(FAMILY_ENDINGS)
 
 
@@ -221,7 +221,7 @@ def _in_run(
             at += 1
             continue
         stop = _end(words, at, has_case=has_case)
-        confidence, stop = _judge(text, words, at, stop, is_introduced=is_introduced)
+        confidence, stop = _name_confidence(text, words, at, stop, is_introduced=is_introduced)
         if confidence:
             yield words[at].start, words[stop - 1].end, confidence
             at = stop
@@ -237,7 +237,7 @@ def _may_begin(word: _Word) -> bool:
 def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
     """Return where the words that may belong to one name end; without capitals only what is listed does."""
     stop = at + 1
-    while stop < min(len(words), at + _MOST_WORDS):
+    while stop < min(len(words), at + _MAX_WORDS):
         word = words[stop]
         if word.plain in NO_NAMES or not (has_case or len(word.plain) == 1 or _is_family(word)):
             break
@@ -245,7 +245,7 @@ def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
     return stop
 
 
-def _judge(
+def _name_confidence(
     text: str, words: Sequence[_Word], at: int, stop: int, *, is_introduced: bool
 ) -> tuple[float, int]:
     """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""

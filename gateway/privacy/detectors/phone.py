@@ -14,7 +14,7 @@ from gateway.privacy.detector import (
     Match,
     context,
     digits_of,
-    stands_alone,
+    is_whole_token,
 )
 from gateway.privacy.detectors.phone_numbers import is_international, is_national, preload
 
@@ -58,9 +58,9 @@ _BETWEEN = re.compile(rb" (?!-)|" + _FIELD_END.pattern)
 _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _NATIONAL_DIGITS = 10
 """Of a North American number."""
-_LEAST_DIGITS = 6
-_LEAST_WITHOUT_WORD = 7
-_MOST_DIGITS = 21
+_MIN_DIGITS = 6
+_MIN_WITHOUT_WORD = 7
+_MAX_DIGITS = 21
 """Fifteen (ITU-T E.164) and an extension."""
 
 # Where a national number is looked up: regions that write a trunk zero, and regions that do not.
@@ -72,7 +72,7 @@ class PhoneDetector:
     """Finds telephone and fax numbers."""
 
     types = ("PHONE",)
-    sign = r"\d(?:[^0-9A-Z\n]{0,3}\d){5}"
+    prefilter = r"\d(?:[^0-9A-Z\n]{0,3}\d){5}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
@@ -108,7 +108,7 @@ def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word
         start, end = at + form.start, at + form.end
         if best is not None and start > best.start:
             break
-        if (form.needs_zero and data[start : start + 2].lstrip(b"(")[:1] != b"0") or not stands_alone(
+        if (form.needs_zero and data[start : start + 2].lstrip(b"(")[:1] != b"0") or not is_whole_token(
             data, start, end
         ):
             continue
@@ -156,12 +156,12 @@ def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
     written, digits = shape.decode("latin-1"), shape.count(b"9")
     is_decimal = digits + 1 == len(shape) and b"." in shape
     is_spelled = len(shape) >= 2 * digits - 1
-    if not _LEAST_DIGITS <= digits <= _MOST_DIGITS or is_decimal or is_spelled:
+    if not _MIN_DIGITS <= digits <= _MAX_DIGITS or is_decimal or is_spelled:
         return None
     if _SOMETHING_ELSE.is_in(written):
         return None
     is_free = has_word or written.startswith("+") or _AS_NORTH_AMERICAN.is_in(written)
-    if not is_free and digits < _LEAST_WITHOUT_WORD:
+    if not is_free and digits < _MIN_WITHOUT_WORD:
         return None
     return _Form(start, start + len(shape), digits, needs_zero=not is_free)
 

@@ -16,8 +16,8 @@ _KINDS = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager",
     "uan", "voicemail",
 )  # fmt: skip
-_LONGEST_CODE = 3
-_FEWEST_DIGITS, _MOST_DIGITS = 7, 15
+_MAX_CODE_DIGITS = 3
+_MIN_DIGITS, _MAX_DIGITS = 7, 15
 """Of an international number; ITU-T E.164 has the upper bound, and the lower one is that of small islands."""
 
 
@@ -62,9 +62,9 @@ def is_national(written: tuple[str, ...], region: str) -> bool:
 
 def is_international(digits: str) -> bool | None:
     """Whether digits that begin with a country's code are a number there; None: no known length or code."""
-    if not _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
+    if not _MIN_DIGITS <= len(digits) <= _MAX_DIGITS:
         return None
-    for size in range(1, _LONGEST_CODE + 1):
+    for size in range(1, _MAX_CODE_DIGITS + 1):
         code = int(digits[:size])
         regions = COUNTRY_CODE_TO_REGION_CODE.get(code)
         if regions:

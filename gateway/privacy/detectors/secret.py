@@ -117,8 +117,8 @@ _NO_HEX_KEY = Pattern(
     ignore_case=True,
 )
 _HASHED = Pattern(r"hash|sha-?\d|finger|sum\b|digest", ignore_case=True)
-_LEAST_BODY = 20
-_LONGEST_BODY = 8192
+_MIN_BODY = 20
+_MAX_BODY = 8192
 
 
 _MARKUP = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\*{1,2}(?=[ \t]?[:=])|(?<=[:=])\*{1,2}(?=\s)")
@@ -132,10 +132,10 @@ class SecretDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the credentials, without the names and quotes around them."""
         text = without_markup(marked(text))
-        signs = set(_SIGNS.matching(text))
+        present = set(_PREFILTERS.matching(text))
         if (parted := without_escapes(text)) != as_seen(text):
-            signs.update(_SIGNS.matching(parted))
-        for index in sorted(signs):
+            present.update(_PREFILTERS.matching(parted))
+        for index in sorted(present):
             yield from _KINDS[index][1](text)
 
 
@@ -179,9 +179,9 @@ def _private_keys(text: str) -> Iterator[Match]:
     for span in _PRIVATE_KEY.find(text):
         if span.start < found_to:
             continue
-        limit = end_of_paragraph(text, span.end, span.end + _LONGEST_BODY)
+        limit = end_of_paragraph(text, span.end, span.end + _MAX_BODY)
         armour = text.find("-----END", span.end, limit)
-        if 0 <= armour < span.end + _LEAST_BODY:
+        if 0 <= armour < span.end + _MIN_BODY:
             continue
         dashes = text.find("-----", armour + 8, limit) if armour >= 0 else -1
         found_to = dashes + 5 if dashes >= 0 else limit
@@ -285,7 +285,7 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r"\b(?:env|arg|setenv|setx|set[ \t]+--?[a-z-]+)[ \t]", _set),
     (r"\b(?:0x)?[0-9A-F]{64}", _hex_keys),
 )
-_SIGNS = PatternSet([sign for sign, _ in _KINDS], ignore_case=True)
+_PREFILTERS = PatternSet([prefilter for prefilter, _ in _KINDS], ignore_case=True)
 
 
 def _match(start: int, end: int, confidence: float) -> Match:

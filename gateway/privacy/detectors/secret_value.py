@@ -27,7 +27,7 @@ _TEST_KEY = Pattern(
     r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
 )
 """A key that its maker gave out for tests; it lets in, too."""
-_MOST_SIGNS_AROUND_A_RUN = 20
+_MAX_DISTINCT_AROUND_A_RUN = 20
 """Different characters of a value that is a run of one and a name; real keys may have such a run in them."""
 _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
@@ -55,21 +55,21 @@ _PLACE = Pattern(
 _KEY_BITS = 2.8
 """Bits a character (Shannon) that a random key has and a word, a path or a counter has not."""
 PASSWORD_BITS = 2.2
-_LEAST_KEY = 18
+_MIN_KEY = 18
 """Shorter than what most makers give out; as long as names, numbers of orders and builds are."""
-_LEAST_MIXED = 14
+_MIN_MIXED = 14
 _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
 """Letters and digits that change places too often for a name with a number in it, or a long number."""
 _WITHOUT_SPACES = "\u0e00"
 """Where Thai begins, with the scripts of East Asia behind it."""
 _HEX = Pattern(r"^[0-9a-f]+$", ignore_case=True)
-_LEAST_KINDS = 3
+_MIN_KINDS = 3
 """Of digits, capitals, small letters and marks."""
 _PARTS = Pattern(
     r"^[a-z]{0,12}\d{0,4}[a-z]{0,2}(?:[-_./:@+=,()\[\]#]+[a-z]{0,16}\d{0,8}[a-z]{0,3})+$", ignore_case=True
 )
 """Names and numbers of versions, models, files and addresses, joined by marks."""
-_LEAST_CHANGES = 0.3
+_MIN_CHANGES = 0.3
 """Of a character; names of things have fewer."""
 _COMPOUND = Pattern(r"^[A-Za-z]+(?:[._-][A-Za-z]+)+$")
 _LONG_KEY = 30
@@ -91,8 +91,8 @@ def is_secret(name: str, value: str) -> bool:
             return False
         has_mark = any(not char.isalnum() and char not in "._/-" for char in value)
         return (has_digit or has_mark) and entropy_bits(value) >= PASSWORD_BITS
-    is_mixed = len(value) >= _LEAST_MIXED and _CHANGES.is_in(value) and _MADE.is_in(name)
-    if not (len(value) >= _LEAST_KEY or is_mixed) or not has_digit or _NO_KEY.is_in(value):
+    is_mixed = len(value) >= _MIN_MIXED and _CHANGES.is_in(value) and _MADE.is_in(name)
+    if not (len(value) >= _MIN_KEY or is_mixed) or not has_digit or _NO_KEY.is_in(value):
         return False
     return entropy_bits(value) >= (_KEY_BITS if len(value) < _LONG_KEY else _LONG_KEY_BITS)
 
@@ -122,7 +122,7 @@ def is_random(written: str) -> bool:
     """Whether digits, capitals and small letters change places as often as in what was drawn."""
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
-    return any(map(str.isdigit, written)) and changes >= _LEAST_CHANGES * len(kinds)
+    return any(map(str.isdigit, written)) and changes >= _MIN_CHANGES * len(kinds)
 
 
 def is_sentence(value: str) -> bool:
@@ -134,14 +134,16 @@ def is_password_alone(value: str) -> bool:
     """Whether a word is nothing but a password or a key, where only an earlier message says so."""
     kinds = {(char.isdigit(), char.isupper(), char.isalpha()) for char in value}
     is_mixed = value.isalnum() and is_random(value) and not value.isupper() and not _HEX.is_in(value)
-    is_drawn = (len(kinds) >= _LEAST_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
+    is_drawn = (len(kinds) >= _MIN_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
     return is_drawn and not (_NO_KEY.is_in(value) or _PARTS.is_in(value) or _PLACE.is_in(value))
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for a secret, as in documentation, rather than being one."""
-    signs = set(value)
-    if len(signs) < 4 or (len(signs) < _MOST_SIGNS_AROUND_A_RUN and any(char * 8 in value for char in signs)):
+    characters = set(value)
+    if len(characters) < 4 or (
+        len(characters) < _MAX_DISTINCT_AROUND_A_RUN and any(char * 8 in value for char in characters)
+    ):
         return True
     return _PLACEHOLDER.is_in(value) and not _TEST_KEY.is_in(value)
 

@@ -11,7 +11,7 @@ from gateway.privacy.detector import (
     accepted,
     context,
     digits_of,
-    stands_alone,
+    is_whole_token,
 )
 
 _GROUPED = r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}"
@@ -27,7 +27,7 @@ class UsSsnDetector:
     """Finds social security numbers: grouped, or plain where the paragraph says so."""
 
     types = ("US_SSN",)
-    sign = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
+    prefilter = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
@@ -35,13 +35,13 @@ class UsSsnDetector:
         text = data.decode("latin-1")
         has_word = _WORD.is_in(data)
 
-        def judge(start: int, end: int) -> Match | None:
-            if not is_issuable(digits_of(text[start:end])) or not stands_alone(data, start, end):
+        def match_at(start: int, end: int) -> Match | None:
+            if not is_issuable(digits_of(text[start:end])) or not is_whole_token(data, start, end):
                 return None
             confidence = _confidence(text, start, end, has_word=has_word)
             return Match("US_SSN", start, end, confidence) if confidence else None
 
-        yield from accepted(_NUMBER_OR_RUN if has_word else _NUMBER, data, judge)
+        yield from accepted(_NUMBER_OR_RUN if has_word else _NUMBER, data, match_at)
 
 
 def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:

@@ -10,8 +10,8 @@ from gateway.privacy.detector import (
     Match,
     accepted,
     context,
+    is_whole_token,
     sole_paragraph,
-    stands_alone,
 )
 
 _VIN = Pattern(r"\b[A-HJ-NPR-Z0-9]{17}\b", ignore_case=True)
@@ -50,7 +50,7 @@ class VehicleDetector:
     """Finds vehicle identification numbers and labelled number plates."""
 
     types = ("VEHICLE",)
-    sign = rf"\b[A-HJ-NPR-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATE_WORD}"
+    prefilter = rf"\b[A-HJ-NPR-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATE_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
@@ -76,14 +76,14 @@ def _plates(text: str, data: bytes) -> Iterator[Match]:
     if sole and _SOLE.is_in(text[slice(*sole)]):
         yield Match(type="VEHICLE", start=sole[0], end=sole[1], confidence=PROBABLE)
 
-    def judge(start: int, end: int) -> Match | None:
-        if not stands_alone(data, start, end):
+    def match_at(start: int, end: int) -> Match | None:
+        if not is_whole_token(data, start, end):
             return None
         is_named = _VEHICLE_WORD.is_in(context(text, (start, end), before=60, after=30))
         is_one = is_named or _BY_FORM.is_in(text[start:end])
         return Match("VEHICLE", start, end, PROBABLE) if is_one else None
 
-    yield from accepted(_FORMS, data, judge)
+    yield from accepted(_FORMS, data, match_at)
 
 
 def has_check_digit(vin: str) -> bool:

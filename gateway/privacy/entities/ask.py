@@ -41,9 +41,9 @@ class EntityLookup:
             return Entities(failure="entities failed")
 
 
-async def ask_all(desks: Iterable[EntityLookup], request: Request, deadline: Deadline) -> Entities:
+async def ask_all(lookups: Iterable[EntityLookup], request: Request, deadline: Deadline) -> Entities:
     """Return what all of them found, or why it is not known what there is."""
-    answers = await asyncio.gather(*(desk.ask(request, deadline) for desk in desks))
+    answers = await asyncio.gather(*(lookup.ask(request, deadline) for lookup in lookups))
     failures = [answer.failure for answer in answers if answer.failure is not None]
     return Entities(
         findings=tuple(found for answer in answers for found in answer.findings),

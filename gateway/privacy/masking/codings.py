@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote
 
-_MOST_FACTOR = 4
-_MOST_CHARS = 8 * 1024
+_MAX_FACTOR = 4
+_MAX_CHARS = 8 * 1024
 """What is read at most, codings one within the other: that many characters, and as many times the text."""
-_LEAST = 4
+_MIN_CHARS = 4
 """Characters that are worth looking at, of what was decoded."""
-_LEAST_PIECE = 6
+_MIN_PIECE = 6
 """The same of a piece between what is no text; any data have shorter ones by chance."""
 
 _ESCAPE = re.compile(
@@ -36,17 +36,17 @@ _ADOBE = re.compile(r"<~(.{4,}?)~>", re.DOTALL)
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]+")
 
 
-def readings(text: str) -> Sequence[str] | None:
+def variants(text: str) -> Sequence[str] | None:
     """Return the text, and what it is decoded; None where that is more than can be read."""
     known = {text: None}
     fresh = [text]
-    left = _MOST_FACTOR * len(text) + _MOST_CHARS
+    left = _MAX_FACTOR * len(text) + _MAX_CHARS
     while fresh:
         found: dict[str, None] = {}
         for one in fresh:
             for decode in _DECODERS:
                 decoded = decode(one)
-                if len(decoded) >= _LEAST and decoded not in known and decoded not in found:
+                if len(decoded) >= _MIN_CHARS and decoded not in known and decoded not in found:
                     found[decoded] = None
                     left -= len(decoded)
                     if left < 0:
@@ -191,7 +191,7 @@ def _of_codes(text: str) -> Iterator[str]:
 def _readable(data: bytes) -> Iterator[str]:
     """Yield decoded bytes that are text, or pieces of them; in UTF-16 every second byte is zero."""
     pieces = _UNREADABLE.split(data.replace(b"\x00", b"").decode("utf-8", "replace"))
-    least = _LEAST if len(pieces) == 1 else _LEAST_PIECE
+    least = _MIN_CHARS if len(pieces) == 1 else _MIN_PIECE
     for piece in pieces:
         if len(piece) >= least:
             yield piece

@@ -70,7 +70,7 @@ class Masker:
     def _mask(
         self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
     ) -> Masked | None:
-        ours, others = _parted(findings, types)
+        ours, others = _split_findings(findings, types)
         if not _is_sure(request, ours, others):
             return None
         texts = [message.content for message in request.messages]
@@ -92,8 +92,8 @@ class Masker:
         if (
             _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
-            or _stands_elsewhere(values, (*contents, *around))
-            or not _comes_back(values, request)
+            or _remains_in(values, (*contents, *around))
+            or not _is_restorable(values, request)
         ):
             return None
         return Masked(
@@ -104,7 +104,9 @@ class Masker:
         )
 
 
-def _parted(findings: Sequence[Finding], types: frozenset[str]) -> tuple[list[Finding], list[Finding]]:
+def _split_findings(
+    findings: Sequence[Finding], types: frozenset[str]
+) -> tuple[list[Finding], list[Finding]]:
     """Return the findings to mask, without unsure ones inside of sure ones, and all others."""
     ours = [finding for finding in findings if finding.type in types]
     sure = [finding for finding in ours if finding.confidence >= SURE]
@@ -184,7 +186,7 @@ def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool
     )
 
 
-def _stands_elsewhere(values: Mapping[str, str], texts: Iterable[str]) -> bool:
+def _remains_in(values: Mapping[str, str], texts: Iterable[str]) -> bool:
     """Say whether a value, or a telling part of one, is still in what would be sent, however spelled."""
     rest = "\n".join(texts)
     words = "|".join(values)
@@ -197,7 +199,7 @@ def _kind(word: str) -> str:
     return word.rsplit("_", 2)[0].upper()
 
 
-def _comes_back(values: Mapping[str, str], request: Request) -> bool:
+def _is_restorable(values: Mapping[str, str], request: Request) -> bool:
     """Say whether the answer can be restored: no stop string cuts what is masked, and JSON stays JSON."""
     for stop in request.config.stop:
         if any(stop in value for value in values.values()):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
-from gateway.privacy.masking.codings import readings
+from gateway.privacy.masking.codings import variants
 from gateway.privacy.masking.dates import Key, dates_in, dates_of
 from gateway.privacy.masking.letters import (
     initials,
@@ -62,14 +62,14 @@ class _Text(NamedTuple):
 
 def is_spelled_in(text: str, values: Sequence[Value]) -> bool:
     """Say whether one of the values, or a part that tells it from others, stands in a text."""
-    decoded = readings(text)
+    decoded = variants(text)
     if decoded is None:
         return True
     rest = _text_of(decoded, has_dates=any(value.type == "DOB" for value in values))
     return (
         any(_has_piece(value, rest) for value in values)
-        or _stands_in({form for value in values for form in _words_forms(value)}, rest.words)
-        or _stands_in({form for value in values for form in _joined_forms(value)}, rest.joined)
+        or _contains_any({form for value in values for form in _words_forms(value)}, rest.words)
+        or _contains_any({form for value in values for form in _joined_forms(value)}, rest.joined)
     )
 
 
@@ -82,13 +82,13 @@ def _text_of(decoded: Iterable[str], *, has_dates: bool) -> _Text:
             form for one in words for form in {joined(one), joined(without_at_and_dot(one)), initials(one)}
         ),
         groups=frozenset(group for one in numbers for group in (*one.groups, *one.runs)),
-        shared=frozenset(piece for one in numbers for run in one.runs for piece in _in_a_row(run)),
+        shared=frozenset(piece for one in numbers for run in one.runs for piece in _digit_windows(run)),
         dates=frozenset(date for one in words for date in dates_in(one)) if has_dates else frozenset(),
         hashes=frozenset(each.lower() for one in decoded for each in _HASH.findall(one)),
     )
 
 
-def _stands_in(forms: Iterable[str], text: str) -> bool:
+def _contains_any(forms: Iterable[str], text: str) -> bool:
     """Say whether a form stands in a text, all in one pass."""
     wanted = [re.escape(form).encode().decode("latin-1") for form in forms if form]
     return bool(wanted) and Pattern("|".join(wanted)).is_in(text.encode())
@@ -99,7 +99,9 @@ def _has_piece(value: Value, rest: _Text) -> bool:
     if value.type in _NUMBERS:
         numbers = [numbers_of(form) for form in words_of(value.text)]
         runs = [run for one in numbers for run in one.runs]
-        if any(not rest.shared.isdisjoint(_in_a_row(run)) for each in runs for run in (each, each[::-1])):
+        if any(
+            not rest.shared.isdisjoint(_digit_windows(run)) for each in runs for run in (each, each[::-1])
+        ):
             return True
         if any(not rest.groups.isdisjoint(_last(one.groups)) for one in numbers):
             return True
@@ -110,7 +112,7 @@ def _has_piece(value: Value, rest: _Text) -> bool:
     return bool(rest.hashes) and not rest.hashes.isdisjoint(_hashes(value.text))
 
 
-def _in_a_row(run: str) -> Iterator[str]:
+def _digit_windows(run: str) -> Iterator[str]:
     for at in range(len(run) - _SHARED_DIGITS + 1):
         yield run[at : at + _SHARED_DIGITS]
 

@@ -22,7 +22,7 @@ _ADDRESS = (
 )
 """A scheme, a network path, or a host without either."""
 _BEGINS = re.compile(f"{_MARKDOWN}|{_ATTRIBUTE}|{_ADDRESS}", re.IGNORECASE)
-_LONGEST = 128
+_MAX_CHARS = 128
 """Characters that `_BEGINS` may match."""
 _PARTNERS = {opening: re.compile(closing) for opening, closing in ('""', "''", "<>")}
 _SPACE = re.compile(r"\s")
@@ -59,7 +59,7 @@ class UrlReader:
                 at, self._end = end.start(), None
             begun = _BEGINS.search(text, at)
             if begun is None:
-                self._pieces = [text[max(at, len(text) - _LONGEST) :]]
+                self._pieces = [text[max(at, len(text) - _MAX_CHARS) :]]
                 return False
             at, self._end = begun.end(), _end_of(begun)
 

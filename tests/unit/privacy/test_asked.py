@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
-from gateway.privacy.asked import MOST_LINES, Questions
-from gateway.privacy.asked_words import ASKED
+from gateway.privacy.asked import MAX_LINES, Questions
+from gateway.privacy.asked_words import QUESTION_PATTERNS
 from gateway.types import GenerationConfig, Message, PrivacyClass, Request, Role
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
@@ -137,18 +137,18 @@ def test_words_of_a_policys_own_pattern_reach_later_messages() -> None:
 def test_every_name_that_is_put_before_an_answer_is_known_to_its_detector() -> None:
     """Each entry of the table belongs to a type of the built-in detectors."""
     types = {kind for detector in DEFAULT_DETECTORS for kind in detector.types}
-    assert set(ASKED) <= types
-    assert all(name for words in ASKED.values() for _, name in words)
+    assert set(QUESTION_PATTERNS) <= types
+    assert all(name for words in QUESTION_PATTERNS.values() for _, name in words)
     assert Questions(DEFAULT_DETECTORS).named_in([]) == frozenset()
 
 
 def test_a_column_of_numbers_is_looked_at_up_to_a_limit() -> None:
     """Many lines that may be answers cost a bounded time, and the first ones are found."""
-    numbers = [str(219_010_001 + 10_007 * at) for at in range(4 * MOST_LINES)]
+    numbers = [str(219_010_001 + 10_007 * at) for at in range(4 * MAX_LINES)]
     privacy = SCORER.score(request("ssn? phone number? account number?", "\n".join(numbers)))
     assert privacy.privacy_class is PrivacyClass.RESTRICTED
     assert privacy.evidence is not None
-    assert privacy.evidence["US_SSN"].sure > MOST_LINES // 2
+    assert privacy.evidence["US_SSN"].sure > MAX_LINES // 2
 
 
 MESSAGES = st.sampled_from(

@@ -12,7 +12,7 @@ from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import SURE
 from gateway.privacy.escapes import unescaped
-from gateway.privacy.normalize import MOST_EDITS, NO_PLACE, normalise
+from gateway.privacy.normalize import MAX_EDITS, NO_OFFSET, normalise
 from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
 from tests.support.fakes import FakeClock
@@ -97,12 +97,12 @@ def test_only_lines_with_escapes_are_read_again() -> None:
     assert reading is not None
     assert reading.text == "b@c\nd+e\n\ng@h"
     assert reading.offsets is not None
-    assert reading.offsets.count(NO_PLACE) == len("\n\n")
+    assert reading.offsets.count(NO_OFFSET) == len("\n\n")
     assert unescaped(normalise("100% of a+b & c\\d")) is None
 
 
 def test_many_escapes_cost_a_bounded_time() -> None:
     """Behind the first ones the text is read as it is."""
-    reading = unescaped(normalise("%41" * (MOST_EDITS + 100)))
+    reading = unescaped(normalise("%41" * (MAX_EDITS + 100)))
     assert reading is not None
     assert reading.text.count("%41") in range(90, 101)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.privacy.scan import readings_of
+from gateway.privacy.scan import variants_of
 from gateway.privacy.split_words import split_words
 from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
@@ -138,7 +138,7 @@ def test_names_of_other_things_are_no_context(text: str, why: str) -> None:
 @given(st.text(alphabet="aB_c1 ,;|\t\n\"'=:-{}ssnNamevalu\u5bc6\u7801", max_size=80))
 def test_readings_keep_their_places(text: str) -> None:
     """Each character of a reading that has a place is the one that stands there, up to case of its kind."""
-    for reading in readings_of(text):
+    for reading in variants_of(text):
         if reading.offsets is not None:
             assert len(reading.offsets) == len(reading.text)
             for char, at in zip(reading.text, reading.offsets, strict=True):

@@ -69,7 +69,7 @@ NUMBER_DETECTORS = [each for each in DEFAULT_DETECTORS if isinstance(each, Numbe
 def has_sign(detector: NumberDetector, text: str) -> bool:
     """Whether the scorer would ask this detector about a text."""
     return bool(digits_in(text)) and bool(
-        PatternSet([detector.sign], ignore_case=True).matching(as_data(text))
+        PatternSet([detector.prefilter], ignore_case=True).matching(as_data(text))
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.privacy.masking.codings import readings
+from gateway.privacy.masking.codings import variants
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.types import GenerationConfig
 from tests.support.draws import examples
@@ -249,7 +249,7 @@ def test_the_space_behind_an_escape_parts_it_from_prose(coding: str) -> None:
 
 def test_a_backslash_that_escapes_nothing_adds_no_reading() -> None:
     """A path of Windows is read as it is written."""
-    assert readings("Open \\\\server\\notes\\letter.txt, please.") == [
+    assert variants("Open \\\\server\\notes\\letter.txt, please.") == [
         "Open \\\\server\\notes\\letter.txt, please."
     ]
 
@@ -294,5 +294,5 @@ def test_quoted_printable_with_soft_breaks() -> None:
 
 def test_more_than_can_be_read_is_a_doubt() -> None:
     """Codings one within the other, until they are more than what was written."""
-    assert readings("%2525252540") is not None
+    assert variants("%2525252540") is not None
     assert is_spelled_in("%" + "25" * 4000 + "40", [Value("EMAIL", MAIL)])

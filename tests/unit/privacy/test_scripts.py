@@ -9,7 +9,7 @@ from stdnum.jp import in_ as my_number
 
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.normalize import NO_PLACE, normalise
+from gateway.privacy.normalize import NO_OFFSET, normalise
 from gateway.privacy.other_scripts import in_english
 from gateway.types import Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
@@ -133,7 +133,7 @@ def test_the_reading_keeps_every_place() -> None:
     reading = in_english(normalise(text))
     assert reading is not None
     assert reading.offsets is not None
-    kept = [(char, at) for char, at in zip(reading.text, reading.offsets, strict=True) if at != NO_PLACE]
+    kept = [(char, at) for char, at in zip(reading.text, reading.offsets, strict=True) if at != NO_OFFSET]
     assert all(text[at] == char for char, at in kept)
     assert "phone number 090-1234-5678" in reading.text
     assert "date of birth 1987-4-12" in reading.text

@@ -22,7 +22,7 @@ def test_unsure_places_that_are_not_kept_change_no_verdict(
     scorer = PrivacyScorer(PrivacyPolicy(report_at=0.0, allow=("::1",)), clock=FakeClock())
     text = LARGE[kind][:3000]
     whole = scorer.score_text(text)
-    monkeypatch.setattr(search, "MOST_UNSURE", KEPT)
+    monkeypatch.setattr(search, "MAX_UNSURE", KEPT)
     bounded = scorer.score_text(text)
     assert bounded.evidence == whole.evidence
     assert (bounded.score, bounded.privacy_class) == (whole.score, whole.privacy_class)
