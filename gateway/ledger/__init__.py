@@ -1,1 +1,1 @@
-"""The ledger: what may still be spent, what is reserved, and what was charged, in nano-dollars."""
+"""The ledger: what is charged and reserved against budgets, in nano-dollars."""

@@ -1,4 +1,4 @@
-"""Which budgets a request counts against: a pure step from the policy to the rows of a ledger."""
+"""The accounts of the ledger that a request counts against, from the budgets of the policy; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from gateway.ledger.states import KEPT_S
 from gateway.policy.model import Budget, Policy
 
 KEPT_WINDOWS = 7
-"""How many lengths of its window an account is kept after the window, but at least KEPT_S."""
+"""For how many window lengths an account is kept after its window; at least KEPT_S."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One budget of one subject in one window of time; what a reservation is made against."""
+    """One budget of one subject in one window of time; a reservation names one or more."""
 
     key: str
     """Budget, subject and start of the window: the same in every process that shares a ledger."""
@@ -27,17 +27,17 @@ class Account:
     begins_at_unix_s: float
     """The start of the window."""
     resets_at_unix_s: float
-    """The end of the window, when the account begins anew."""
+    """The end of the window; the next window is another account."""
     scope: str = ""
-    """What kind of subject it has; see `scope_of`."""
+    """The kind of its subject; see `scope_of`."""
     subject: str = ""
-    """Whose it is, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
+    """The subject, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
     soft_limit_usd_nanos: int | None = None
-    """What routing takes for the limit, if the policy says so; no reservation is refused by it."""
+    """The limit that routing uses, if the policy sets one; it refuses no reservation."""
 
     @property
     def forget_at_unix_s(self) -> float:
-        """From when on it may be deleted: long after its window, for a clock may be wrong by days."""
+        """When it may be deleted: long after its window, because a clock may be wrong by days."""
         window_s = self.resets_at_unix_s - self.begins_at_unix_s
         return self.resets_at_unix_s + max(KEPT_S, KEPT_WINDOWS * window_s)
 
@@ -57,11 +57,11 @@ class Totals:
     """What a ledger holds over all accounts and windows, for operators."""
 
     settled_usd_nanos: int
-    """Charged by the usage that models reported."""
+    """Charged by reported usage."""
     unknown_usd_nanos: int
-    """Charged in full because nobody knows what was billed."""
+    """Charged in full, because the bill is unknown."""
     held_usd_nanos: int
-    """Reserved by calls that are not over."""
+    """Reserved by calls in flight."""
 
 
 def accounts_of(
@@ -82,8 +82,8 @@ def accounts_for(
 ) -> tuple[Account, ...]:
     """Return the accounts that a call of `tenant`, with `labels`, to `model` counts against at `unix_s`.
 
-    A label is a claim, so a budget per label binds inside the tenant only; calls without the label share
-    one account, or leaving it out would be a way around the cap.
+    A label is a claim of the caller, so a budget per label applies inside the tenant only. Calls without the
+    label share one account, so that omitting it does not avoid the cap.
     """
     subjects = {"tenant": tenant, "model": model, "all": "*"}
     return tuple(
@@ -113,7 +113,7 @@ def account_of(budget: Budget, subject: str, *, unix_s: float) -> Account:
 
 
 def scope_of(budget: Budget) -> str:
-    """Return what has a cap of its own in a budget: subjects of another scope are not its subjects."""
+    """Return the kind of subject that has its own cap in a budget."""
     return f"{budget.per}:{budget.label or ''}"
 
 
@@ -136,16 +136,16 @@ def check_limits(
 
 
 def exhausted_error(full: Sequence[Account], *, model: str, unix_s: float) -> BudgetExhausted:
-    """Return the error for accounts without room: it names the one that is the last to begin anew."""
+    """Return the error for exhausted accounts; it names the one whose window ends last."""
     last = max(full, key=lambda account: account.resets_at_unix_s)
     return BudgetExhausted(model, budget=last.budget, retry_after_s=max(0.0, last.resets_at_unix_s - unix_s))
 
 
 @lru_cache(maxsize=256)
 def _window_in_minute(kind: str, time_zone: str, minute: int) -> tuple[float, float, str]:
-    """Return the window around a minute since 1970, and how its start is written in keys.
+    """Return the window around a minute since 1970, and its start as text for keys.
 
-    All windows and changes of clocks begin with a minute, so all of a minute has the same.
+    All windows and changes of clocks begin at a full minute, so one result holds for the whole minute.
     """
     begins_s, ends_s = _window(kind, datetime.fromtimestamp(minute * 60, ZoneInfo(time_zone)))
     return begins_s, ends_s, f"{datetime.fromtimestamp(begins_s, UTC):%Y-%m-%dT%H:%MZ}"
@@ -154,9 +154,8 @@ def _window_in_minute(kind: str, time_zone: str, minute: int) -> tuple[float, fl
 def _window(kind: str, moment: datetime) -> tuple[float, float]:
     """Return start and end, in seconds since 1970, of the window around a moment in its time zone.
 
-    Minutes and hours are lengths of time that begin on the zone's clock. Days and longer go from midnight
-    to midnight, so that one with a change of clocks is shorter or longer; a midnight that there is not is
-    the moment of the change.
+    Minutes and hours have a fixed length. Days and longer windows go from midnight to midnight, so a change
+    of clocks makes one shorter or longer. A midnight that such a change skips is the moment of the change.
     """
     second_s = moment.timestamp() - moment.second - moment.microsecond / 1e6
     if kind == "minute":

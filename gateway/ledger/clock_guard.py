@@ -1,4 +1,4 @@
-"""Notices that the clock of the machine jumped: by a wrong clock the windows of budgets are others."""
+"""Detects jumps of the machine's clock, because a wrong clock moves the windows of budgets."""
 
 import structlog
 
@@ -6,15 +6,15 @@ from gateway.clock import Clock
 from gateway.errors import LedgerUnavailable
 
 TOLERATED_S = 300.0
-"""By how much the clock may move against the time that passed; time servers slew it by far less."""
+"""Seconds by which the clock may move against the elapsed time; time servers slew it by far less."""
 ACCEPTED_AFTER_S = 600.0
-"""How long a clock that jumped has to stay there until it is believed, as after a machine slept."""
+"""Seconds after which a clock that jumped is accepted, as after a machine slept."""
 
 _log = structlog.get_logger()
 
 
 class ClockGuard:
-    """Compares the clock of the machine with the time that passed, at each reservation."""
+    """Compares the machine's clock with the elapsed time, at each reservation."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class ClockGuard:
         self._jumped_at_s: float | None = None
 
     def now_s(self, model: str) -> float:
-        """Return the time since 1970; raises LedgerUnavailable while the clock is not believed."""
+        """Return the seconds since 1970; raises LedgerUnavailable while a jumped clock is not accepted."""
         unix_s, monotonic_s = self._clock.unix_s(), self._clock.monotonic_s()
         offset_s = unix_s - monotonic_s
         jump_s = offset_s - self._offset_s
@@ -32,7 +32,7 @@ class ClockGuard:
                 _log.info("ledger.clock_right")
         elif self._jumped_at_s is None or abs(offset_s - self._jumped_to_s) > TOLERATED_S:
             self._jumped_at_s, self._jumped_to_s = monotonic_s, offset_s
-            hint = f"set the clock right; if it is, restart, or wait {ACCEPTED_AFTER_S:.0f} s"
+            hint = f"correct the clock; if it is right, restart, or wait {ACCEPTED_AFTER_S:.0f} s"
             _log.error("ledger.clock_jumped", jump_s=round(jump_s), hint=hint)
         elif monotonic_s - self._jumped_at_s >= ACCEPTED_AFTER_S:
             self._jumped_at_s, jump_s = None, 0.0

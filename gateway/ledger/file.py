@@ -1,4 +1,4 @@
-"""A SQLite file that processes of one host share: opened, made if it is not there, and watched."""
+"""A SQLite file that the processes of one host share."""
 
 import os
 import sqlite3
@@ -8,25 +8,25 @@ from contextlib import suppress
 from pathlib import Path
 
 BUSY_TIMEOUT_S = 2.0
-"""How long a transaction waits for those of other processes."""
+"""Seconds that a transaction waits for those of other processes."""
 
 WAL_TRIES = 100
 
 
 class FileGone(sqlite3.OperationalError):
-    """A file that is open, or its log, is no longer the one at its path: what is written to it is lost."""
+    """The open file or its log is no longer the one at its path, so writes to it would be lost."""
 
 
 class SharedFile:
-    """An open SQLite file, and which one it is.
+    """An open SQLite file, and its identity (device and inode).
 
-    `schema` is run where the file is new; a file of another `version` is refused. With `synced` a commit
-    survives a loss of power, else the end of the process only, at any moment. Raises sqlite3.Error, OSError.
+    A missing file is created with `schema`; a file of another `version` is refused. With `synced` a commit
+    survives a loss of power, else only the end of the process. Raises sqlite3.Error, OSError.
     """
 
     def __init__(self, path: Path, *, schema: Sequence[str], version: int, synced: bool = False) -> None:
         self._paths = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
-        # SQLite would make it readable for everybody.
+        # SQLite would create a file that everybody can read.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         opened = _identity(path)
@@ -37,7 +37,7 @@ class SharedFile:
             _use_wal(self.connection)
             self.connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self.is_new = _prepare(self.connection, schema, version)
-            # Those beside it are made with the first transaction, and stay while it is open.
+            # The first transaction creates -wal and -shm; they stay while the file is open.
             self._identities = [opened, *(_identity(each) for each in self._paths[1:])]
             self.check()
         except (sqlite3.Error, OSError):
@@ -45,10 +45,10 @@ class SharedFile:
             raise
 
     def check(self) -> None:
-        """Raise FileGone unless all three files are still at their paths: a stat each, some microseconds.
+        """Raise FileGone unless all three files are still at their paths: one stat each, some microseconds.
 
-        The log (-wal) has what is not in the file yet, and the index (-shm) the locks: who opens the file
-        without them begins others.
+        The log (-wal) holds what is not in the file yet, and the index (-shm) the locks; a process that
+        opens the file without them creates new ones.
         """
         try:
             are_here = [_identity(path) for path in self._paths] == self._identities
@@ -64,20 +64,20 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _prepare(connection: sqlite3.Connection, schema: Sequence[str], version: int) -> bool:
-    """Run the schema in a file that has none; say whether that was so."""
+    """Run the schema in an empty file; return whether the file was empty."""
     connection.execute("BEGIN IMMEDIATE")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == 0:
         for statement in (*schema, f"PRAGMA user_version = {version}"):
             connection.execute(statement)
     elif found != version:
-        raise sqlite3.DatabaseError(f"it has version {found}, this program writes {version}")
+        raise sqlite3.DatabaseError(f"it has version {found}, this gateway writes version {version}")
     connection.execute("COMMIT")
     return bool(found == 0)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL; SQLite itself does not wait here when another process does the same just now."""
+    """Switch to WAL, with retries: SQLite does not wait here while another process does the same."""
     for remaining in reversed(range(WAL_TRIES)):
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -1,4 +1,4 @@
-"""One thread that owns a SQLite file and commits, at once, all operations that wait for it."""
+"""A thread that owns a SQLite file and commits all pending operations in one transaction."""
 
 import asyncio
 import queue
@@ -14,7 +14,7 @@ from gateway.ledger.file import SharedFile
 T = TypeVar("T")
 
 LARGEST_GROUP = 256
-"""Operations in one transaction, so that none waits long for the others."""
+"""Operations in one transaction at most; bounds how long one waits for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class _Pending:
     future: "asyncio.Future[object]"
 
     def execute(self, connection: sqlite3.Connection) -> object:
-        """Return what the operation gives, or its error: what it wrote is undone then, and nothing else."""
+        """Return the operation's result, or its error; after an error only its own writes are rolled back."""
         connection.execute("SAVEPOINT operation")
         try:
             outcome = self.operation(connection)
         except Exception as error:
             if not connection.in_transaction:
-                raise  # SQLite has undone the whole transaction, as it does when the disk is full.
+                raise  # SQLite rolled back the whole transaction, as it does when the disk is full.
             connection.execute("ROLLBACK TO operation")
             outcome = error
         connection.execute("RELEASE operation")
@@ -45,12 +45,12 @@ class _Pending:
 
 
 class GroupCommit:
-    """Runs operations in order of arrival; what arrives during a transaction is in the next one.
+    """Runs operations in order of arrival; those that arrive during a transaction join the next one.
 
-    An operation gets the connection; its error is its own result, and undoes what it wrote and nothing else.
-    Only what fails the transaction itself, everyone in the group gets. Results are given out after the
-    commit, to an event loop in one call. Nothing is committed to a file that is no longer at its path:
-    everyone in the group gets FileGone.
+    An operation gets the connection. If it fails, its caller gets the error and only its own writes are
+    rolled back. If the transaction fails, every caller of the group gets the error. Results are delivered
+    after the commit, with one call per event loop. Nothing is committed to a file that is no longer at its
+    path: every caller of the group gets FileGone.
     """
 
     def __init__(self, file: SharedFile) -> None:
@@ -70,7 +70,7 @@ class GroupCommit:
         return await future  # type: ignore[return-value]  # The queue holds operations of all types.
 
     async def aclose(self) -> None:
-        """Finish what waits, then close the connection."""
+        """Finish the pending operations, then close the connection."""
         if not self._is_closed:
             self._is_closed = True
             self._queue.put(None)
@@ -96,8 +96,8 @@ class GroupCommit:
             outcomes = [pending.execute(self._connection) for pending in group]
             self._file.check()
             self._connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - it is not lost: everyone who waits is handed it.
-            # If even this fails, the next group cannot begin, and fails as well: nothing is spent.
+        except Exception as error:  # noqa: BLE001 - every caller of the group gets it.
+            # If the rollback fails, the next group cannot begin and fails as well: nothing is spent.
             with suppress(sqlite3.Error):
                 self._connection.rollback()
             return [error] * len(group)
@@ -109,7 +109,7 @@ def _deliver_all(group: Sequence[_Pending], outcomes: Sequence[object]) -> None:
     for pending, outcome in zip(group, outcomes, strict=True):
         by_loop.setdefault(pending.future.get_loop(), []).append((pending, outcome))
     for loop, results in by_loop.items():
-        # A loop that was closed has nobody who waits; what was committed stays committed.
+        # On a closed loop nobody waits; the commit holds.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_deliver, results)
 

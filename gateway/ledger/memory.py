@@ -70,19 +70,19 @@ class MemoryLedger:
         heapq.heappush(self._expiries, (expires_unix_s, reservation_id))
 
     async def dial(self, reservation_id: str) -> None:
-        """Note that the request is about to leave; raises LedgerUnavailable if the reservation expired."""
+        """Record that the call is about to be sent; raises LedgerUnavailable if the reservation expired."""
         self._apply(reservation_id, Event.DIAL)
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
-        """Charge what it cost and give back the rest."""
+        """Charge the cost of the call and release the rest."""
         self._apply(reservation_id, Event.SETTLE, cost_usd_nanos)
 
     async def release(self, reservation_id: str) -> None:
-        """Give all of it back."""
+        """Release the whole reservation."""
         self._apply(reservation_id, Event.RELEASE)
 
     async def charge_unknown(self, reservation_id: str) -> None:
-        """Charge all of it: nobody knows what was billed."""
+        """Charge the whole reservation, because the bill is unknown."""
         self._apply(reservation_id, Event.CHARGE_UNKNOWN)
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
@@ -129,7 +129,7 @@ class MemoryLedger:
             del self._reservations[reservation_id]
 
     def _expire(self) -> None:
-        """Give back or charge what is past its deadline."""
+        """Release or charge the reservations that are past their deadline."""
         now_s = self._clock.unix_s()
         while self._expiries and self._expiries[0][0] < now_s:
             expires_s, reservation_id = heapq.heappop(self._expiries)
@@ -138,7 +138,7 @@ class MemoryLedger:
                 heapq.heappush(self._expired, (expires_s, reservation_id))
 
     def _forget(self, now_s: float) -> None:
-        """Delete what is long past; never for somebody who only reads."""
+        """Delete old reservations and accounts; only a reservation calls this, never a read."""
         while self._expired and self._expired[0][0] + KEPT_S < now_s:
             self._reservations.pop(heapq.heappop(self._expired)[1], None)
         while self._accounts_to_forget and self._accounts_to_forget[0][0] < now_s:

@@ -1,7 +1,8 @@
 """Money: integer nano-dollars, computed from prices and tokens by pure functions.
 
-A token's price is whole pico-dollars, so that a call's cost is exact until its end; there it is rounded up to
-the next nano-dollar, reservation and charge alike. So no charge exceeds its reservation or is below the bill.
+The price of a token is a whole number of pico-dollars, so a cost is exact until it is rounded up to the next
+nano-dollar. Reservations and charges are rounded alike: a charge is never above its reservation or below the
+bill.
 """
 
 from decimal import Decimal
@@ -12,24 +13,24 @@ from gateway.types import Request, Usage
 NANOS_PER_USD = 1_000_000_000
 PICOS_PER_NANO = 1000
 
-# No tokenizer is at hand for a model behind an API. A token is at least one byte of UTF-8, and what a
-# chat format puts around a message and around the whole is far below these.
+# For a model behind an API there is no tokenizer. A token is at least one byte of UTF-8, and a chat format
+# adds far fewer tokens than these to a message and to a prompt.
 TOKENS_AROUND_A_MESSAGE = 16
 TOKENS_AROUND_A_PROMPT = 64
 
 
 def nanos_of_usd(amount: Decimal) -> int:
-    """Return US dollars as nano-dollars; raises ValueError where that is not whole."""
+    """Return US dollars as nano-dollars; raises ValueError for a fraction of a nano-dollar."""
     return _whole(amount * NANOS_PER_USD, "US dollars with more than nine decimals")
 
 
 def picos_per_token(price_per_million_usd: Decimal) -> int:
-    """Return a price in US dollars for a million tokens as pico-dollars for one; ValueError if not whole."""
+    """Return US dollars per million tokens as pico-dollars per token; raises ValueError for a fraction."""
     return _whole(price_per_million_usd * 10**6, "a price per million tokens with more than six decimals")
 
 
 def prompt_tokens_bound(request: Request) -> int:
-    """Return a number of tokens that the prompt cannot exceed, whatever the tokenizer."""
+    """Return an upper bound of the prompt's tokens that holds for every tokenizer."""
     config = request.config
     texts = [message.content for message in request.messages] + list(config.stop)
     if config.json_schema is not None:
@@ -42,7 +43,7 @@ def prompt_tokens_bound(request: Request) -> int:
 
 
 def worst_case_usd_nanos(spec: ModelSpec, request: Request, max_tokens: int) -> int:
-    """Return what answering `request` with at most `max_tokens` can cost; 0 for a model without a price."""
+    """Return the highest cost of an answer of at most `max_tokens`; 0 for a model without a price."""
     if spec.price is None:
         return 0
     most = Usage(prompt_tokens=prompt_tokens_bound(request), completion_tokens=max_tokens)
@@ -50,7 +51,7 @@ def worst_case_usd_nanos(spec: ModelSpec, request: Request, max_tokens: int) -> 
 
 
 def cost_usd_nanos(spec: ModelSpec, usage: Usage) -> int:
-    """Return what `usage` costs by the policy's prices, rounded up; 0 for a model without a price."""
+    """Return the cost of `usage` at the policy's prices, rounded up; 0 for a model without a price."""
     price = spec.price
     if price is None:
         return 0
@@ -62,5 +63,5 @@ def cost_usd_nanos(spec: ModelSpec, usage: Usage) -> int:
 def _whole(amount: Decimal, what: str) -> int:
     whole = int(amount)
     if whole != amount:
-        raise ValueError(f"{what}: not a whole number of the least unit")
+        raise ValueError(f"{what}: not a whole number of the smallest unit")
     return whole

@@ -1,4 +1,4 @@
-"""A ledger from the URL that an operator gives."""
+"""Opens the ledger at the URL that an operator gives with `--state`."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -24,30 +24,30 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def default_ledger_url(environ: Mapping[str, str]) -> str:
-    """Return where the ledger is if nobody says: a file under XDG_STATE_HOME, else ~/.local/state."""
+    """Return the default URL of the ledger: a file under XDG_STATE_HOME, else ~/.local/state."""
     return f"{SQLITE}{default_folder(environ) / 'ledger.db'}"
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of what the gateway keeps if nobody says where."""
+    """Return the default folder for the gateway's state."""
     return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gateway"
 
 
 def make_default_folder(environ: Mapping[str, str]) -> None:
-    """Make the folder of the default ledger, for its owner alone; raises StartupError."""
+    """Create the default folder, readable by its owner only; raises StartupError."""
     folder = default_folder(environ)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StartupError(f"{folder}: cannot be made ({error.strerror}); choose a --state") from None
+        raise StartupError(f"{folder}: cannot be created ({error.strerror}); set --state") from None
 
 
 def open_ledger(url: str, *, clock: Clock | None = None) -> "MemoryLedger | SqliteLedger | RedisLedger":
-    """Open the ledger at `memory:`, `sqlite:///absolute/path`, made if it is not there, or `redis://HOST`.
+    """Open the ledger at `memory:`, `sqlite:///absolute/path` or `redis://HOST`.
 
-    Raises StartupError, in one line, for any other URL, for a file whose folder is not there (a typo must
-    not begin at zero), and for a file that cannot be written or is no ledger. A Redis that cannot be reached
-    is no reason not to start: local models need none.
+    A SQLite file is created if it is missing, its folder is not: after a typo spend would begin at zero.
+    Raises StartupError for another URL, a missing folder, and a file that cannot be written or is no ledger.
+    An unreachable Redis is no error here: local models do not need it.
     """
     if url == "memory:":
         return MemoryLedger(clock=clock)
@@ -58,7 +58,7 @@ def open_ledger(url: str, *, clock: Clock | None = None) -> "MemoryLedger | Sqli
         file = open_file(path)
     except (OSError, sqlite3.Error) as error:
         raise StartupError(
-            f"state {url!r}: cannot be used as a ledger ({error}); name a file that can be written"
+            f"state {url!r}: cannot be used as a ledger ({error}); use a file that can be written"
         ) from error
     if file.is_new:
         _log.info("ledger.begins", state=url, spent_usd=0.0)
@@ -66,12 +66,12 @@ def open_ledger(url: str, *, clock: Clock | None = None) -> "MemoryLedger | Sqli
 
 
 def file_of(url: str) -> Path:
-    """Return the path in `sqlite:///absolute/path`; StartupError for any other URL and a missing folder."""
+    """Return the path of `sqlite:///absolute/path`; raises StartupError for other URLs or no folder."""
     path = _path_of(url)
     if not url.startswith(SQLITE) or not path.is_absolute():
         raise StartupError(f"state {url!r}: write memory:, sqlite:///absolute/path or redis://HOST")
     if not path.parent.is_dir():
-        raise StartupError(f"state {url!r}: there is no folder {path.parent}; make it, or correct the path")
+        raise StartupError(f"state {url!r}: there is no folder {path.parent}; create it, or correct the path")
     return path
 
 
@@ -84,7 +84,7 @@ def _open_redis(url: str, clock: Clock | None) -> "RedisLedger":
     require("redis", because="state redis: needs the Redis client")
     from gateway.ledger.redis import RedisLedger
 
-    # A clock that a test sets has no time in common with the server's.
+    # A fake clock of a test cannot be compared with the server's clock.
     is_real = clock is None or isinstance(clock, SystemClock)
     try:
         return RedisLedger(url, clock=clock, max_skew_s=TOLERATED_S if is_real else None)

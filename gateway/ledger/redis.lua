@@ -1,17 +1,16 @@
--- One operation on the ledger. Redis runs it whole, so nobody sees or makes half of it.
+-- One operation on the ledger. Redis runs the script atomically.
 --
 -- ARGV[1] is a JSON object: op, now, max_skew_s (if clocks are compared), kept_s, next (the steps of a
 -- reservation: "held dial" -> "dialled"), and what the operation needs. Amounts are whole nano-dollars below
 -- 2^53, so Lua's doubles hold them exactly; sums that may grow beyond are left to INCRBY, which counts in 64
--- bits. Redis undoes nothing of a script that stops half way, so what could stop it is looked at before.
+-- bits. Redis does not roll back a script that fails, so the script checks before it writes.
 --
 -- All keys begin with {gateway}, which puts them into one slot of a cluster:
---   {gateway}:account:KEY       what is charged or reserved; Redis forgets it a day after its window
+--   {gateway}:account:KEY       what is charged or reserved; expires long after its window
 --   {gateway}:reservation:ID    hash of model, keys (JSON), amount, expires_at, state
---   {gateway}:open              the reservations that are held or dialled, by when they expire
+--   {gateway}:open              the reservations that are held or dialled, sorted by expiry
 --   {gateway}:total             hash of settled, unknown, held
---   {gateway}:books             a name that these books got when they began: another one, or none, and they
---                               are not those that the caller knows
+--   {gateway}:books             the random id of this ledger; a caller that knows another id is refused
 
 local request = cjson.decode(ARGV[1])
 local OPEN, TOTAL, BOOKS = '{gateway}:open', '{gateway}:total', '{gateway}:books'
@@ -30,7 +29,7 @@ end
 
 local function has_room(sum, more) return more <= 0 or (tonumber(sum or '0') or 0) + more < MOST end
 
--- Tells a reservation some event; answers {'ok', model, excess}, {'impossible', model, state},
+-- Applies an event to a reservation; returns {'ok', model, excess}, {'impossible', model, state},
 -- {'overflow', model} or {'missing'}.
 local function apply(id, event, cost)
   local key = reservation_key(id)
@@ -56,7 +55,7 @@ local function apply(id, event, cost)
   if not (has_room(sums[1], settles) and has_room(sums[2], is_lost)) then return {'overflow', model} end
   if more ~= 0 then
     for _, each in ipairs(accounts) do
-      -- An account that was forgotten stays so: without a time to end it would stay for ever.
+      -- An account that expired is not created again: it would have no expiry.
       if redis.call('EXISTS', account_key(each)) == 1 then
         redis.call('INCRBY', account_key(each), whole(more))
       end
@@ -76,7 +75,7 @@ local function apply(id, event, cost)
   end
   if event == 'dial' or event == 'expire' then
     redis.call('HSET', key, 'state', after)
-    -- What expired is remembered for late event; what is open is never forgotten.
+    -- An expired reservation is kept for late events; an open one has no expiry.
     if event == 'expire' then redis.call('EXPIREAT', key, whole(math.ceil(expires_at + request.kept_s))) end
   else
     redis.call('DEL', key)
@@ -84,7 +83,7 @@ local function apply(id, event, cost)
   return {'ok', model, excess}
 end
 
--- Says by how many seconds the caller's clock is ahead of this one, if that is too much; else nil.
+-- Returns by how many seconds the caller's clock is ahead of this one, if that is too much; else nil.
 local function skew()
   local time = redis.call('TIME')
   local ahead = request.now - (tonumber(time[1]) + tonumber(time[2]) / 1e6)
@@ -104,8 +103,8 @@ local function spent(accounts)
   return sums
 end
 
--- Answers {'ok'}, {'exists'}, {'skewed', seconds}, or {'full', index, ...} with the places of the accounts
--- without room.
+-- Returns {'ok'}, {'exists'}, {'skewed', seconds}, or {'full', index, ...} with the indexes of the accounts
+-- whose limit is exceeded.
 local function reserve()
   local ahead = skew()
   if ahead then return {'skewed', whole(ahead)} end

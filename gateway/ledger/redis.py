@@ -1,4 +1,4 @@
-"""A ledger in Redis: shared by many hosts, each operation one script that Redis runs without interruption."""
+"""A ledger in Redis, shared by many hosts; each operation is one atomic script."""
 
 import json
 import math
@@ -30,15 +30,15 @@ from gateway.ledger.states import (
 _log = structlog.get_logger()
 
 TIMEOUT_S: Final = 2.0
-"""For a connection, a place in the pool and an answer, each; then the store counts as unreachable."""
+"""Seconds to wait for a connection, for a free one in the pool, and for an answer; then the call fails."""
 CONNECTIONS: Final = 16
-"""Of one process; whoever finds none free waits for one."""
+"""Connections of one process; a call waits while all are in use."""
 _SCRIPT: Final = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
 _STEPS: Final = {f"{before} {event}": str(after) for (before, event), after in NEXT.items()}
 
 
 def client_of(url: str) -> "redis.asyncio.Redis":
-    """Return a client that sends nothing twice and waits for nothing longer than TIMEOUT_S."""
+    """Return a client that does not retry and waits at most TIMEOUT_S."""
     pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
@@ -51,14 +51,14 @@ def client_of(url: str) -> "redis.asyncio.Redis":
 
 
 class RedisLedger:
-    """The ledger at a Redis URL; connects when it is first asked.
+    """The ledger at a Redis URL; connects at the first call.
 
-    Nothing is sent twice: a reservation whose answer was lost is one that was not made, and expires. A
-    server that forgets the books while this runs is refused until a restart, so it needs `appendonly yes`.
+    Calls are not retried: a reservation whose answer is lost counts as not made, and expires. If the server
+    loses the ledger, every call fails until a restart, so the server needs `appendonly yes`.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None, max_skew_s: float | None = None) -> None:
-        """Make one; where the clock is more than `max_skew_s` from the server's, nothing is reserved."""
+        """Nothing is reserved while the clock differs from the server's by more than `max_skew_s`."""
         self._clock = clock or SystemClock()
         self._guard = ClockGuard(self._clock)
         self._max_skew_s = max_skew_s
@@ -98,7 +98,7 @@ class RedisLedger:
         )
         self._log_skew(outcome == b"skewed", details)
         if outcome == b"skewed":
-            raise LedgerUnavailable(model, "the clock of this machine is not that of Redis")
+            raise LedgerUnavailable(model, "the clocks of this machine and of Redis differ too much")
         if outcome == b"exists":
             raise LookupError(f"reservation {reservation_id} exists")
         if outcome == b"full":
@@ -106,19 +106,19 @@ class RedisLedger:
             raise exhausted_error(full, model=model, unix_s=now_s)
 
     async def dial(self, reservation_id: str) -> None:
-        """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
+        """Record that the call is about to be sent; raises LedgerUnavailable, also after an expiry."""
         await self._apply(reservation_id, Event.DIAL)
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
-        """Charge what it cost and give back the rest; raises LedgerUnavailable."""
+        """Charge the cost of the call and release the rest; raises LedgerUnavailable."""
         await self._apply(reservation_id, Event.SETTLE, cost_usd_nanos)
 
     async def release(self, reservation_id: str) -> None:
-        """Give all of it back; raises LedgerUnavailable."""
+        """Release the whole reservation; raises LedgerUnavailable."""
         await self._apply(reservation_id, Event.RELEASE)
 
     async def charge_unknown(self, reservation_id: str) -> None:
-        """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
+        """Charge the whole reservation, because the bill is unknown; raises LedgerUnavailable."""
         await self._apply(reservation_id, Event.CHARGE_UNKNOWN)
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
@@ -138,11 +138,11 @@ class RedisLedger:
         await self._redis.aclose(close_connection_pool=True)
 
     def _log_skew(self, is_skewed: bool, details: Sequence[Any]) -> None:
-        """Log once that the clock is wrong, and once that it is right again."""
+        """Log once that the clocks differ, and once that they agree again."""
         if is_skewed != self._is_skewed:
             self._is_skewed = is_skewed
             if is_skewed:
-                hint = "set the clocks of this machine and of Redis alike"
+                hint = "synchronise the clocks of this machine and of Redis"
                 _log.error("ledger.clock_skewed", ahead_s=int(details[0]), hint=hint)
             else:
                 _log.info("ledger.clock_right")
@@ -160,7 +160,7 @@ class RedisLedger:
         warn_of_excess(model, int(details[1]))
 
     async def _run(self, operation: str, *, model: str = "ledger", **fields: object) -> list[Any]:
-        """Run one operation, on the books that were there first; the script says what its answer is."""
+        """Run one operation on the ledger that the first call found; `redis.lua` documents the answers."""
         if not self._ledger_id:
             ledger_id, is_new = await self._send("open", model=model, ledger_id=secrets.token_hex(8))
             if is_new:
@@ -170,7 +170,7 @@ class RedisLedger:
         if answer[:1] == [b"gone"]:
             if not self._is_gone:
                 _log.error(
-                    "ledger.gone", way_out="restore what Redis had; a restart without it begins at zero"
+                    "ledger.gone", hint="restore the data of Redis; a restart without it begins at zero"
                 )
             self._is_gone = True
             raise LedgerUnavailable(model, "the ledger in Redis was removed or replaced")

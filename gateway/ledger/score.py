@@ -1,4 +1,4 @@
-"""How much of the tightest budget is gone, and whether that is too soon: `budget` and `budget.plan`."""
+"""The scores `budget` and `budget.plan`: the spent share of the tightest budget, and how far it is ahead."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,18 +18,18 @@ def score_accounts(
 def score_budget(spent_and_limits: Iterable[tuple[int, int]]) -> float:
     """Return the largest share that is spent or reserved, in [0, 1], of budgets in nano-dollars.
 
-    Each pair is (spent and reserved, limit) of one budget that applies. A limit of 0 leaves nothing (1.0);
-    where no budget applies nothing is gone (0.0).
+    Each pair is (spent and reserved, limit) of one budget that applies. A limit of 0 counts as spent (1.0);
+    without a budget the score is 0.0.
     """
     return max((_share(spent, limit) for spent, limit in spent_and_limits), default=0.0)
 
 
 def score_plan(spent_limits_and_passed: Iterable[tuple[int, int, float]]) -> float:
-    """Return how far the budget that is furthest ahead of its plan is ahead of it, in [-1, 1].
+    """Return how far spend is ahead of even spending, in [-1, 1], for the budget that is furthest ahead.
 
     Each triple is (spent and reserved, limit) in nano-dollars and the share of the window that has passed.
-    The plan is to spend evenly: above 0 the allowance would end before its window, below 0 some would be
-    left. Where no budget applies it is 0.0.
+    Above 0 the budget would be exhausted before its window ends, below 0 some would be left. Without a
+    budget the score is 0.0.
     """
     return max(
         (

@@ -1,4 +1,4 @@
-"""How much of each account is gone, for routing: a local view that may be a second old."""
+"""A cache of the spend of each account, for routing; an entry may be a second old."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from gateway.ledger.accounts import Account, account_of, scope_of
 from gateway.policy.model import Budget
 
 FRESH_S = 1.0
-"""How long a view is used; the law is the reservation, so this only bounds how late a rule sees it."""
+"""Seconds for which an entry is used; reservations enforce the cap, this bounds how late rules see spend."""
 
 MAX_RECENT = 1000
-"""Subjects of budgets that are remembered for operators."""
+"""Subjects of budgets that are kept for operators."""
 
 
 class SpendReader(Protocol):
-    """The one thing that the view needs of a ledger."""
+    """What the cache needs of a ledger."""
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account; raises LedgerUnavailable."""
@@ -31,14 +31,14 @@ class SpendCache:
         self._ledger = ledger
         self._clock = clock
         self._seen: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
-        """By account, when it was read and what was spent; the oldest reading first."""
+        """By account key: when it was read, and what was spent (None: unreadable); the oldest first."""
         self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        """Budget, scope and subject; not the limit, which a reload may change."""
+        """Budget, scope and subject of recent calls; not the limit, which a reload may change."""
 
     async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
-        """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit comes first.
+        """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit takes precedence.
 
-        What cannot be read counts as fully spent.
+        An account that cannot be read counts as fully spent.
         """
         now_s = self._clock.monotonic_s()
         self._remember(accounts)
@@ -60,9 +60,9 @@ class SpendCache:
         )
 
     async def recent(self, budgets: Sequence[Budget]) -> Sequence[tuple[Account, int]]:
-        """Return the accounts, by these budgets, of subjects that called lately, and what is spent of each.
+        """Return the accounts of recent subjects in these budgets, and what is spent on each.
 
-        For operators; read from the ledger anew. Raises LedgerUnavailable.
+        For operators; read from the ledger, not from the cache. Raises LedgerUnavailable.
         """
         by_name, unix_s = {budget.name: budget for budget in budgets}, self._clock.unix_s()
         accounts = [
@@ -75,9 +75,9 @@ class SpendCache:
         return tuple(zip(accounts, await self._ledger.spent(accounts), strict=True))
 
     def _drop_old(self, now_s: float) -> None:
-        """Drop what is too old, so that a request costs the same however many tenants there are.
+        """Drop expired entries, so that the time for a request does not grow with the number of tenants.
 
-        A slow read comes in out of its order, and then stays until those before it are dropped.
+        The entry of a slow read is out of order, and stays until those before it are dropped.
         """
         while self._seen and now_s - self._seen[next(iter(self._seen))][0] >= FRESH_S:
             self._seen.popitem(last=False)

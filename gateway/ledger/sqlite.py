@@ -1,4 +1,4 @@
-"""A ledger in a SQLite file: shared by the processes of one host, and whole after a kill -9."""
+"""A ledger in a SQLite file, shared by the processes of one host; it survives a kill -9."""
 
 import json
 import sqlite3
@@ -22,7 +22,7 @@ T = TypeVar("T")
 _log = structlog.get_logger()
 
 SCHEMA_VERSION = 1
-# `resets_at_unix_s` holds the moment from which on the row may be deleted; it has its first name.
+# The column `resets_at_unix_s` holds the moment from which the row may be deleted; the name is historical.
 _SCHEMA = (
     """CREATE TABLE account (
         key TEXT PRIMARY KEY, charged_usd_nanos INTEGER NOT NULL, resets_at_unix_s REAL NOT NULL
@@ -32,7 +32,7 @@ _SCHEMA = (
         id TEXT PRIMARY KEY, model TEXT NOT NULL, account_keys TEXT NOT NULL,
         amount_usd_nanos INTEGER NOT NULL, expires_unix_s REAL NOT NULL, state TEXT NOT NULL
     ) WITHOUT ROWID""",
-    # Reservations that are over are rare here, so each index holds only the rows that it is asked for.
+    # Partial indexes: most rows are open, and each query needs one kind only.
     "CREATE INDEX open_by_expiry ON reservation (expires_unix_s) WHERE state IN ('held', 'dialled')",
     "CREATE INDEX over_by_expiry ON reservation (expires_unix_s) WHERE state IN ('released', 'unknown')",
     "CREATE TABLE total (state TEXT PRIMARY KEY, usd_nanos INTEGER NOT NULL) WITHOUT ROWID",
@@ -41,13 +41,13 @@ _SCHEMA = (
 
 
 def open_file(path: Path) -> SharedFile:
-    """Open or make the ledger in `path`; raises sqlite3.Error or OSError if that is not possible."""
-    # Not synced: a commit outlives the process; a loss of power may take the last moments.
+    """Open or create the ledger in `path`; raises sqlite3.Error or OSError."""
+    # Not synced: a commit survives the process, but a loss of power may lose the last ones.
     return SharedFile(path, schema=_SCHEMA, version=SCHEMA_VERSION)
 
 
 class SqliteLedger:
-    """The ledger over one file, which belongs to a thread of its own from here on."""
+    """The ledger in one file, which its own thread reads and writes."""
 
     def __init__(self, file: SharedFile, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -80,21 +80,21 @@ class SqliteLedger:
         )
 
     async def dial(self, reservation_id: str) -> None:
-        """Note that the request is about to leave; LedgerUnavailable also if the reservation expired."""
+        """Record that the call is about to be sent; raises LedgerUnavailable, also after an expiry."""
         await self._run(partial(_apply, reservation_id=reservation_id, event=Event.DIAL))
 
     async def settle(self, reservation_id: str, cost_usd_nanos: int) -> None:
-        """Charge what it cost and give back the rest; raises LedgerUnavailable."""
+        """Charge the cost of the call and release the rest; raises LedgerUnavailable."""
         await self._run(
             partial(_apply, reservation_id=reservation_id, event=Event.SETTLE, cost_usd_nanos=cost_usd_nanos)
         )
 
     async def release(self, reservation_id: str) -> None:
-        """Give all of it back; raises LedgerUnavailable."""
+        """Release the whole reservation; raises LedgerUnavailable."""
         await self._run(partial(_apply, reservation_id=reservation_id, event=Event.RELEASE))
 
     async def charge_unknown(self, reservation_id: str) -> None:
-        """Charge all of it: nobody knows what was billed. Raises LedgerUnavailable."""
+        """Charge the whole reservation, because the bill is unknown; raises LedgerUnavailable."""
         await self._run(partial(_apply, reservation_id=reservation_id, event=Event.CHARGE_UNKNOWN))
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
@@ -102,11 +102,11 @@ class SqliteLedger:
         return await self._run(partial(_spent, accounts=tuple(accounts), now_s=self._clock.unix_s()))
 
     async def totals(self) -> Totals:
-        """Return the sums over all accounts and windows since the file was made."""
+        """Return the sums over all accounts and windows since the file was created."""
         return await self._run(partial(_totals, now_s=self._clock.unix_s()))
 
     async def aclose(self) -> None:
-        """Finish what waits and close the file."""
+        """Finish the pending operations and close the file."""
         await self._store.aclose()
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger") -> T:
@@ -115,18 +115,18 @@ class SqliteLedger:
         except FileGone as error:
             self._log_gone(True)
             raise LedgerUnavailable(model, "the ledger's file was removed or replaced") from error
-        except (sqlite3.Error, OverflowError) as error:  # The latter: a number beyond 64 bits.
+        except (sqlite3.Error, OverflowError) as error:  # OverflowError: a number beyond 64 bits.
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise LedgerUnavailable(model, f"the ledger's file cannot be used ({name})") from error
         self._log_gone(False)
         return result
 
     def _log_gone(self, is_gone: bool) -> None:
-        """Log once that the file went, and once that it is back."""
+        """Log once that the file is gone, and once that it is back."""
         if is_gone != self._is_gone:
             self._is_gone = is_gone
             if is_gone:
-                _log.error("ledger.gone", way_out="put the file back; a restart without it begins at zero")
+                _log.error("ledger.gone", hint="put the file back; a restart without it begins at zero")
             else:
                 _log.info("ledger.back")
 
@@ -215,7 +215,7 @@ def _totals(connection: sqlite3.Connection, *, now_s: float) -> Totals:
 
 
 def _expire(connection: sqlite3.Connection, now_s: float) -> None:
-    """Give back or charge what is past its deadline."""
+    """Release or charge the reservations that are past their deadline."""
     expired = connection.execute(
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
@@ -224,7 +224,7 @@ def _expire(connection: sqlite3.Connection, now_s: float) -> None:
 
 
 def _forget(connection: sqlite3.Connection, now_s: float) -> None:
-    """Delete what is long past; never for somebody who only reads."""
+    """Delete old reservations and accounts; only a reservation calls this, never a read."""
     connection.execute(
         "DELETE FROM reservation WHERE state IN ('released', 'unknown') AND expires_unix_s < ?",
         (now_s - KEPT_S,),

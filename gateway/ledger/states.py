@@ -1,4 +1,4 @@
-"""The life of a reservation: which news about it is possible when, and where it leads."""
+"""The states of a reservation and the transitions between them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,29 +11,29 @@ _log = structlog.get_logger(__name__)
 
 
 class ReservationState(StrEnum):
-    """Where a reservation stands; the last three are ends."""
+    """The state of a reservation; the last three are final."""
 
     HELD = "held"
-    """Reserved; nothing has left the gateway."""
+    """Reserved; nothing was sent."""
     DIALLED = "dialled"
-    """The request may have left; from here on it may be billed."""
+    """The call may have been sent, so it may be billed."""
     SETTLED = "settled"
-    """Charged by the usage that came back."""
+    """Charged by the reported usage."""
     RELEASED = "released"
-    """Given back: nothing was billed."""
+    """Released: nothing was billed."""
     UNKNOWN = "unknown"
-    """Charged in full: nobody knows what was billed."""
+    """Charged in full, because the bill is unknown."""
 
 
 class Event(StrEnum):
-    """What a ledger is told of a reservation, or finds out by itself."""
+    """What happens to a reservation: reported by its owner, or found by the ledger (EXPIRE)."""
 
     DIAL = "dial"
     SETTLE = "settle"
     RELEASE = "release"
     CHARGE_UNKNOWN = "charge_unknown"
     EXPIRE = "expire"
-    """Its deadline passed and no end came: its owner is gone."""
+    """Its deadline passed before a final state."""
 
 
 NEXT = {
@@ -44,23 +44,23 @@ NEXT = {
     (ReservationState.DIALLED, Event.RELEASE): ReservationState.RELEASED,
     (ReservationState.DIALLED, Event.CHARGE_UNKNOWN): ReservationState.UNKNOWN,
     (ReservationState.DIALLED, Event.EXPIRE): ReservationState.UNKNOWN,
-    # The owner was late, not gone, and knows better than the clock.
+    # The owner was late; its report replaces the expiry.
     (ReservationState.UNKNOWN, Event.SETTLE): ReservationState.SETTLED,
     (ReservationState.UNKNOWN, Event.RELEASE): ReservationState.RELEASED,
     (ReservationState.UNKNOWN, Event.CHARGE_UNKNOWN): ReservationState.UNKNOWN,
     (ReservationState.RELEASED, Event.RELEASE): ReservationState.RELEASED,
 }
-"""Every step there is; any other is a defect of the caller.
+"""All valid transitions; any other is a defect of the caller.
 
-DIAL on a RELEASED reservation is missing on purpose: it expired, and its money may be spent by now.
+DIAL on a RELEASED reservation is missing on purpose: it expired, and its amount may be spent by now.
 """
 
 KEPT_S = 86_400.0
-"""How long after its deadline a reservation that expired is remembered, so that late news finds it."""
+"""Seconds for which an expired reservation is kept, so that a late event finds it."""
 
 LARGEST_USD_NANOS = 2**53 - 1
-"""The largest amount of one call, nine million US dollars: doubles in Redis's Lua hold it exactly, and a
-thousand of them fit into the 64 bits of a sum."""
+"""The largest amount of one call, nine million US dollars: Redis's Lua doubles hold it exactly, and a
+thousand of them fit into a 64-bit sum."""
 
 
 def check_amount(model: str, usd_nanos: int) -> None:
@@ -71,19 +71,19 @@ def check_amount(model: str, usd_nanos: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a piece of news does to a ledger; the same for every store."""
+    """What an event changes in a ledger; the same for every store."""
 
     state: ReservationState
     charged_usd_nanos: int
     """To add to each of the reservation's accounts."""
     settled_usd_nanos: int
-    """To add to the total of what was settled."""
+    """To add to the settled total."""
     unknown_usd_nanos: int
-    """To add to the total of what is unknown."""
+    """To add to the unknown total."""
     excess_usd_nanos: int
-    """By how much the cost is above the reservation; above 0 only if a bound was none."""
+    """By how much the cost exceeds the reservation; above 0 only if the worst case was computed wrong."""
     is_forgotten: bool
-    """Whether the reservation is over for good, so that no more news can come."""
+    """Whether the reservation is deleted, because no further event can follow."""
 
 
 def change(
@@ -95,9 +95,9 @@ def change(
     amount_usd_nanos: int,
     cost_usd_nanos: int = 0,
 ) -> Change:
-    """Return what `news` does to a reservation; LookupError for a defect.
+    """Return what `event` does to a reservation.
 
-    Raises LedgerUnavailable if it expired, or for a cost that no store can hold.
+    Raises LedgerUnavailable if it expired or the cost is too large for a store, LookupError for a defect.
     """
     check_amount(model, cost_usd_nanos)
     after = NEXT.get((before, event))
@@ -119,13 +119,13 @@ def change(
 def invalid_transition(
     reservation_id: str, model: str, before: ReservationState, event: Event
 ) -> LedgerUnavailable | LookupError:
-    """Return the error of a step that there is not: the reservation expired, or the caller has a defect."""
+    """Return the error for an invalid transition: the reservation expired, or the caller has a defect."""
     if (before, event) == (ReservationState.RELEASED, Event.DIAL):
-        return LedgerUnavailable(model, "its reservation expired before the call")
+        return LedgerUnavailable(model, "the reservation expired before the call")
     return LookupError(f"reservation {reservation_id} is {before}: {event} is impossible")
 
 
 def warn_of_excess(model: str, excess_usd_nanos: int) -> None:
-    """Log that a call cost more than its worst case; the true cost is in the books all the same."""
+    """Log that a call cost more than its worst case; the ledger holds the true cost."""
     if excess_usd_nanos > 0:
         _log.warning("reservation_exceeded", model=model, excess_usd_nanos=excess_usd_nanos)

@@ -1,1 +1,1 @@
-"""The operator's YAML becomes one frozen Policy."""
+"""The policy: the operator's YAML as one frozen value."""

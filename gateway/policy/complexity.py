@@ -1,6 +1,6 @@
-"""Which scorer of complexity a policy uses, the section `complexity`, and a scorer as data.
+"""The section `complexity` of a policy, and a scorer as data.
 
-`gateway.complexity.scorer_file` reads and writes the file of one.
+`gateway.complexity.scorer_file` reads and writes the file of a scorer.
 """
 
 from dataclasses import dataclass, field
@@ -14,27 +14,27 @@ SHIPPED = "shipped"
 
 
 class Complexity(Strict):
-    """How the score of complexity is made."""
+    """How the complexity score is computed."""
 
     scorer: str = Field(
         SHIPPED,
         min_length=1,
         max_length=4096,
-        description="A file of `gateway learn`, relative to the policy file; its hash is part of the "
-        "policy's; or shipped.",
+        description="A file that `gateway learn` wrote, relative to the policy file; its hash is part of "
+        "the policy's hash. Or shipped.",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """One weight a feature, in units of quality gained; intercept and slope make log-odds of their sum."""
+    """One weight per feature, in units of quality gained; intercept and slope turn the sum into log-odds."""
 
     weights: tuple[float, ...]
     intercept: float
     slope: float
     sha256: str
-    """Of the file."""
+    """Hash of the file."""
     is_calibrated: bool = False
-    """Whether the score is a probability on the traffic that it was learned from."""
+    """Whether the score is a probability on the traffic that the scorer was learned from."""
     text: str = field(default="", repr=False, compare=False)
-    """The file, for a process that hands it on; empty for a scorer that was made in memory."""
+    """The content of the file, for other processes; empty for a scorer that was created in memory."""

@@ -1,4 +1,4 @@
-"""Who finds named entities beside the built-in detectors: `privacy.entities` of a policy."""
+"""The finders of named entities that a policy adds to the built-in detectors: `privacy.entities`."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from gateway.policy.strict import Strict
 
-_LIMIT = "Time in milliseconds; a request that is not through by then is restricted."
+_LIMIT = "Time in milliseconds; a request that takes longer is restricted."
 
 
 class PresidioEntities(Strict):
@@ -20,16 +20,20 @@ class PresidioEntities(Strict):
     )
     language: str = Field("en", pattern="^[a-z]{2}$", description="The language of spacy_model.")
     threshold: float = Field(
-        0.4, ge=0.0, le=1.0, allow_inf_nan=False, description="The least confidence of what it may add."
+        0.4,
+        ge=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+        description="The least confidence of a finding that it adds.",
     )
     limit_ms: float = Field(1000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
 
 
 class ModelEntities(Strict):
-    """A llama_cpp model of this policy, which is asked to list the entities of every message."""
+    """A llama_cpp model of this policy that lists the entities of every message."""
 
     kind: Literal["model"] = Field(description="A model of this policy that runs on this host.")
-    model: str = Field(description="Its name; of kind llama_cpp.")
+    model: str = Field(description="The model's name; it must be of kind llama_cpp.")
     limit_ms: float = Field(10_000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
 
 

@@ -1,4 +1,4 @@
-"""What is handed to people when no model answers: the section `handoff` of a policy."""
+"""Which requests are handed to a person when no model answers: the section `handoff` of a policy."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,10 @@ from gateway.types import Reason
 
 
 class Handoff(Strict):
-    """Which requests wait for a person after a canned reply, how many, and for how long."""
+    """Which requests wait for a person after a canned reply, how many, and how long."""
 
     queue: Literal["sqlite", "redis"] = Field(
-        description="Where they wait; --state must be of the same kind and says the place."
+        description="The store of the requests; --state must be of the same kind and gives its address."
     )
     when_reason: tuple[Annotated[Reason, Field(strict=False)], ...] = Field(
         (), strict=False, description="The reasons for which a request is handed to a person; none means any."
@@ -33,7 +33,7 @@ class Handoff(Strict):
         100,
         ge=1,
         le=100_000,
-        description="Requests of one tenant that may wait; one more gets the canned reply only.",
+        description="Requests of one tenant that may wait; further ones get the canned reply only.",
     )
     max_bytes: int = Field(
         262_144,

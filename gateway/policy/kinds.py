@@ -1,7 +1,7 @@
-"""The kinds of models that a policy may name: for each its keys and, by name, the class that calls it.
+"""The registry of model kinds: for each its spec class, and the name of the class that calls it.
 
-A new kind is one line here. The backend is named and not imported: it is of a layer above this one, and its
-SDK is loaded only where a policy has a model of the kind.
+A new kind is one line here. The backend is named and not imported: it is in a higher layer, and its SDK is
+loaded only if a policy has a model of the kind.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from gateway.policy.spec import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What there is of one kind of model."""
+    """The classes of one kind of model."""
 
     spec: type[ModelSpec]
     backend: str | None = None
-    """The class of its backends, a `gateway.backends.base.BackendClass`, as `module:name`; None for a kind
-    with an engine, whose backend `gateway.app.build` makes together with the engine."""
+    """The backend class, a `gateway.backends.base.BackendClass`, as `module:name`; None for a kind with an
+    engine, whose backend `gateway.app.build` creates together with the engine."""
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -34,7 +34,7 @@ KINDS: Final[dict[str, Kind]] = {
 
 
 def _of_its_kind(value: object) -> ModelSpec:
-    """Return a model of a file by the keys of its kind alone, so that no other kind's are complained of."""
+    """Validate a model by the keys of its kind alone, so that errors name no keys of other kinds."""
     if isinstance(value, ModelSpec):
         return value
     if not isinstance(value, dict):

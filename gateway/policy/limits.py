@@ -1,4 +1,4 @@
-"""How much a gateway process takes on at once, and how much of it one tenant may have."""
+"""How much a gateway process answers concurrently, and the share of one tenant: the section `limits`."""
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -8,7 +8,7 @@ from gateway.policy.strict import Strict
 
 
 class Rates(Strict):
-    """What a tenant may ask in a minute; it fills evenly, and a minute's worth may come together."""
+    """Rate limits of a tenant: token buckets that refill evenly and hold one minute."""
 
     requests_per_minute: int | None = Field(
         None, ge=1, le=100_000_000, description="Requests of a tenant in a minute. Default: no bound."
@@ -24,13 +24,13 @@ class Rates(Strict):
 class RatesOfTenant(Rates):
     """The rates of one tenant."""
 
-    tenant: Name = Field(description="Whose they are.")
+    tenant: Name = Field(description="The tenant's name.")
 
 
 class Limits(Rates):
-    """Bounds on what is answered concurrently; a request above them waits in a bounded queue, or is refused.
+    """Bounds on concurrent requests; a request above them waits in a bounded queue, or is refused.
 
-    Rates in a minute refuse immediately, and say when to come back. Each process counts for itself.
+    A request above a rate per minute is refused immediately, with the time to wait. Limits are per process.
     """
 
     concurrency: int = Field(
@@ -51,7 +51,7 @@ class Limits(Rates):
         "concurrency; tenants take turns, and of a full queue the tenant that fills it is refused.",
     )
     tenants: tuple[RatesOfTenant, ...] = Field(
-        (), strict=False, description="Tenants with rates of their own, in the place of those for everybody."
+        (), strict=False, description="Tenants with their own rates, which replace those for everybody."
     )
 
     @field_validator("tenants")
@@ -62,11 +62,14 @@ class Limits(Rates):
         return tenants
 
     def tenant_share(self, *, has_tenants: bool) -> int:
-        """Return how many requests of one tenant are answered at once, by whether callers are told apart."""
+        """Return how many requests of one tenant are answered concurrently.
+
+        `has_tenants` is False if authentication is off, so that every caller is the same tenant.
+        """
         if self.tenant_concurrency is not None:
             return self.tenant_concurrency
         return max(1, self.concurrency * 9 // 10) if has_tenants else self.concurrency
 
     def rates_of(self, tenant: str) -> Rates:
-        """Return what a tenant may ask in a minute."""
+        """Return the rates of a tenant."""
         return next((each for each in self.tenants if each.tenant == tenant), self)

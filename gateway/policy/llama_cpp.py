@@ -1,4 +1,4 @@
-"""A model file that an engine process on this host runs: the kind `llama_cpp`."""
+"""A model file that runs in an engine process on this host: the kind `llama_cpp`."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ DEMO = "builtin:demo"
 
 
 class Adapter(Strict):
-    """A LoRA adapter that is applied to a model for every request."""
+    """A LoRA adapter that is applied to every request of a model."""
 
     path: str = Field(
         min_length=1, description="The adapter, a GGUF file made for this model, relative to the policy file."
@@ -29,7 +29,7 @@ class Adapter(Strict):
 
 
 class LlamaCppModel(ModelSpec):
-    """A GGUF file, answered by an engine process on this host."""
+    """A GGUF file that runs in an engine process on this host."""
 
     has_engine: ClassVar[bool] = True
     leaves_host: ClassVar[bool] = False
@@ -40,8 +40,8 @@ class LlamaCppModel(ModelSpec):
     )
     prefill: bool = Field(
         True,
-        description="Whether it goes on from a last message of the assistant, so that with recovery: "
-        "resume it is handed what was already sent of an answer.",
+        description="Whether the model continues a last message of the assistant. With recovery: resume it "
+        "then gets the text that was already sent.",
     )
     path: str = Field(
         min_length=1,
@@ -50,7 +50,7 @@ class LlamaCppModel(ModelSpec):
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
-        description="The SHA-256 of the file; another file is refused. Default: any file is taken.",
+        description="The SHA-256 of the file; another file is refused. Default: any file is accepted.",
     )
     context: int = Field(
         4096,
@@ -76,9 +76,9 @@ class LlamaCppModel(ModelSpec):
         None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
     )
     prefill_threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for reading prompts. Default: as threads."
+        None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."
     )
-    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that are put on a GPU; -1 means all.")
+    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that run on a GPU; -1 means all.")
     flash_attention: bool | None = Field(
         None, description="Whether to use flash attention. Default: llama.cpp decides."
     )
@@ -89,41 +89,41 @@ class LlamaCppModel(ModelSpec):
     )
     sampling: LlamaCppSampling = Field(
         LlamaCppSampling(),
-        description="How tokens are picked where the caller does not say. Default: as the file's own "
-        "metadata has it (general.sampling), else temperature 0.8, top_k 40, top_p 0.95, min_p 0.05.",
+        description="Sampling parameters for requests that set none. Default: the metadata of the file "
+        "(general.sampling), else temperature 0.8, top_k 40, top_p 0.95, min_p 0.05.",
     )
     queue: int = Field(
-        32, ge=0, le=10_000, description="Requests that may wait for a slot; one more is refused immediately."
+        32, ge=0, le=10_000, description="Requests that may wait for a slot; further ones are refused."
     )
     watchdog_s: Seconds = Field(
         30.0,
-        description="An engine that makes no step for this long, in seconds, is killed and started again.",
+        description="An engine that makes no step for this many seconds is killed and restarted.",
     )
     escalate: Escalate | None = Field(
         None,
-        description="Hold back the first tokens of an answer, and hand the request to the next model of the "
-        "route where this one is not sure of them. Default: whatever it says is its answer.",
+        description="Holds back the first tokens of an answer, and tries the next model of the route if "
+        "their confidence is low. Default: every answer is sent.",
     )
     template: str | None = Field(
-        None, description="A Jinja chat template to use in place of the file's own. Default: the file's own."
+        None, description="A Jinja chat template that replaces the one in the file. Default: the file's own."
     )
 
     @property
     def escalation(self) -> Escalate | None:
-        """When its answer may be dropped for that of the next model of the route."""
+        """When an answer is dropped for the next model of the route."""
         return self.escalate
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys that contradict others of this model, and how."""
+        """Yield each key that contradicts another key of this model, and how."""
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
         if self.path.startswith("builtin:") and self.path != DEMO:
             yield "path", f"unknown builtin model (did you mean '{DEMO}'?)"
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
-            detail = "its text, not its file; write template: | and the text below"
+            detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"
 
     def in_folder(self, folder: Path) -> Self:
-        """Return the spec with whole paths: a relative one is relative to the policy's own folder."""
+        """Return the spec with absolute paths; a relative one is relative to the policy's folder."""
         lora = tuple(each.model_copy(update={"path": path_in(folder, each.path)}) for each in self.lora)
         return self.model_copy(update={"path": path_in(folder, self.path), "lora": lora})

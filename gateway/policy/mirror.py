@@ -1,4 +1,4 @@
-"""Which requests are answered a second time, to learn from: the section `mirror` of a policy."""
+"""Which requests get a second answer, to learn from: the section `mirror` of a policy."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -13,10 +13,10 @@ CAP = "mirror"
 
 
 class MirrorPolicy(Strict):
-    """A share of requests is answered by the other side, too, after the caller has its answer.
+    """A share of requests gets a second answer from the other side (edge or cloud), after the caller's.
 
-    Only by a model of the request's own chain, within its clearance; how far both agree is recorded for
-    `gateway learn`. It needs `gateway serve --decisions`.
+    Only a model of the request's own chain answers, within its clearance. The agreement of both answers is
+    recorded for `gateway learn`. Needs `gateway serve --decisions`.
     """
 
     share: float = Field(
@@ -24,22 +24,22 @@ class MirrorPolicy(Strict):
         ge=0.0,
         le=1.0,
         allow_inf_nan=False,
-        description="Which share of the requests, drawn at random.",
+        description="The share of requests, selected at random.",
     )
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1)] = Field(
         ("public",),
         strict=False,
-        description="The privacy classes of requests that are drawn from. Of one above "
-        "records.features_up_to the agreement is recorded, and gateway learn has nothing to join it to.",
+        description="The privacy classes of requests that may be selected. Above records.features_up_to "
+        "the agreement is recorded, but gateway learn cannot use it.",
     )
     max_usd_per_day: Annotated[Usd, Field(decimal_places=9)] = Field(
         Decimal(1),
-        description="What second answers and their judge may cost in a day (UTC), in US dollars: a budget of "
-        "their own. No budget per tenant or per label is charged; those per model and per all hold besides.",
+        description="The budget for second answers and their judge in a day (UTC), in US dollars. Budgets "
+        "per tenant and per label are not charged; those per model and per all are.",
         json_schema_extra={"default": 1},
     )
     judge: Name | None = Field(
         None,
-        description="The model that compares answers which are not JSON, numbers or choices. Default: the "
+        description="The model that compares answers that are not JSON, numbers or choices. Default: the "
         "cloud model of the two.",
     )

@@ -1,6 +1,6 @@
 """The policy as one frozen value: every key with its type, range, default and meaning.
 
-`load` makes it from YAML, `schema` makes the JSON schema of it, everybody else reads it.
+`loading.load` creates it from YAML; `loading.schema` creates its JSON schema.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def privacy_class(name: ClassName) -> PrivacyClass:
 
 
 class Classes(Strict):
-    """From which privacy score on a request is of a class; below the first it is public."""
+    """The least privacy score of each class; below the first a request is public."""
 
     internal: Share = Field(0.2, description="From this score on a request is internal.")
     confidential: Share = Field(
@@ -84,24 +84,26 @@ ContextWord = Annotated[str, Field(min_length=2, max_length=60)]
 
 
 class ExtraPattern(Strict):
-    """Something that an operator's own detector looks for, such as the number of an employee."""
+    """A pattern of an operator, such as that of employee numbers."""
 
     name: str = Field(
         pattern="^[A-Z][A-Z0-9_]{1,39}$",
-        description="The type of its findings: one of the fixed list, or a name of your own.",
+        description="The type of its findings: a built-in one, or a name of your own.",
     )
     regex: str = Field(
         min_length=1,
         max_length=500,
-        description="What it looks like, in RE2's syntax, which runs in linear time; letters beyond Latin-1 "
-        "cannot be written.",
+        description="A regular expression in RE2's syntax, which runs in linear time; letters beyond Latin-1 "
+        "are not supported.",
     )
-    confidence: Share = Field(0.9, description="How sure a match is; from 0.5 on it counts for the floor.")
+    confidence: Share = Field(
+        0.9, description="The confidence of a match; from 0.5 on it counts for the floor."
+    )
     context: tuple[ContextWord, ...] = Field(
         (),
         strict=False,
         max_length=50,
-        description="Words of which one is near, in the same paragraph; without one a match is half as sure.",
+        description="Words near a match, in the same paragraph; without one of them the confidence is half.",
     )
     weight: Share | None = Field(
         None, description="As in weights, for a name of your own. Default: 0.5, as for an e-mail address."
@@ -114,44 +116,46 @@ class ExtraPattern(Strict):
 class PrivacyPolicy(Strict):
     """What makes a request private.
 
-    Its class is the highest of the class of its score, the floors of what was found in it, and the class
-    that the caller hints at. What cannot be judged is restricted.
+    Its class is the highest of the class of its score, the floors of its findings, and the caller's hint. A
+    request that cannot be scanned is restricted.
     """
 
     classes: Classes = Field(
-        Classes(), description="From which privacy score on a request is of a class; below them it is public."
+        Classes(), description="The least privacy score of each class; below them a request is public."
     )
     weights: dict[FindingType, Share] = Field(
         {},
-        description="How much a certain finding of a type says, where it differs from the defaults of "
-        "docs/explanations/privacy.md.",
+        description="How much a certain finding of a type adds to the score, where it differs from the "
+        "defaults in docs/explanations/privacy.md.",
     )
     floors: dict[FindingType, ClassName] = Field(
-        {}, description="The least class that a finding of a type makes, where it differs from the defaults."
+        {},
+        description="The least class of a request with a finding of a type, where it differs from the "
+        "defaults.",
     )
     allow: tuple[PrivateValue, ...] = Field(
         (),
         strict=False,
         max_length=1000,
-        description="Values that are no findings, exactly as written: the address of your own helpdesk.",
+        description="Values that are never findings, exactly as written, such as your helpdesk's address.",
     )
     deny: tuple[PrivateValue, ...] = Field(
         (),
         strict=False,
         max_length=200,
-        description="Words and phrases that are a SECRET wherever they are, in capitals or not.",
+        description="Words and phrases that are always a SECRET, in any case.",
     )
     patterns: tuple[ExtraPattern, ...] = Field(
         (),
         strict=False,
         max_length=50,
-        description="What else is private; adds findings to those of the detectors and removes none.",
+        description="Your own patterns; they add findings to those of the detectors and remove none.",
     )
     entities: tuple[EntitySource, ...] = Field(
         (),
         strict=False,
         max_length=4,
-        description="Who finds names, places and the like besides; adds findings and removes none.",
+        description="Further finders of names, places and the like; they add findings and remove none.",
     )
     report_at: Share = Field(0.5, description="The least confidence of a finding that is reported.")
     limit_ms: float = Field(
@@ -160,7 +164,7 @@ class PrivacyPolicy(Strict):
         le=10_000,
         allow_inf_nan=False,
         description="Time for all detectors in milliseconds, plus 1 ms for every 2 kB of text; "
-        "a request that is not through by then is restricted.",
+        "a request that takes longer is restricted.",
     )
 
 
@@ -169,34 +173,34 @@ class Budget(Strict):
 
     name: Name = Field(description="The budget's name in errors, logs and metrics.")
     per: Literal["tenant", "label", "model", "all"] = Field(
-        description="What has a cap of its own: each tenant, each value of a label inside its tenant, "
-        "each model, or all spend together."
+        description="What has its own cap: each tenant, each value of a label inside its tenant, each model, "
+        "or all spend together."
     )
     label: Name | None = Field(
         None,
         description="The key of the label, required with per: label. Requests without it share one cap.",
     )
     limit_usd: Annotated[Usd, Field(decimal_places=9)] = Field(
-        description="The cap in US dollars; spend and open reservations together never pass it."
+        description="The cap in US dollars; spend and open reservations together never exceed it."
     )
     soft_limit_usd: Annotated[Usd, Field(decimal_places=9)] | None = Field(
         None,
-        description="What the budget score counts against in place of limit_usd, so that rules hold back "
-        "sooner; refuses nothing. At most limit_usd.",
+        description="The limit for the budget score, in place of limit_usd, so that rules react earlier; "
+        "refuses nothing. At most limit_usd.",
     )
     window: Literal["minute", "hour", "day", "week", "month"] = Field(
-        description="After which the cap is whole again; a week begins on Monday."
+        description="The time after which the cap is whole again; a week begins on Monday."
     )
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = Field(
-        "UTC", description="Whose clock the window goes by: a name like Europe/Warsaw."
+        "UTC", description="The time zone of the window, such as Europe/Warsaw."
     )
 
 
 class Rule(Strict):
     """Which models to try, in order, when a condition holds.
 
-    A rule is a wish: a model that may not answer (clearance, context window, capability, deadline) is left
-    out of its route, whatever the rule says.
+    A filter removes a model from the route that may not answer (clearance, context window, capability,
+    deadline), whatever the rule says.
     """
 
     name: Name = Field(description="The rule's name in decisions and logs.")
@@ -214,61 +218,59 @@ class Rule(Strict):
 
 
 class Backoff(Strict):
-    """How long to wait before the same model is tried again; doubles, with 20 % jitter."""
+    """The wait before a retry at the same model; doubles, with 20 % jitter."""
 
-    first: Seconds = Field(0.2, description="The wait before the second try, in seconds; then it doubles.")
-    max: Seconds = Field(
-        4.0, description="The longest wait, in seconds; also how long a rate limit is waited for."
-    )
+    first: Seconds = Field(0.2, description="The wait before the first retry, in seconds; then it doubles.")
+    max: Seconds = Field(4.0, description="The longest wait, in seconds, also for a rate limit.")
 
 
 class DeadlineBounds(Strict):
-    """The deadline of a call that brings none, and the longest that one may bring."""
+    """The default deadline of a call, and the longest one."""
 
-    default: Seconds = Field(60.0, description="For a call that brings no deadline, in seconds; at most max.")
-    max: Seconds = Field(300.0, description="The longest time that a call gets, in seconds.")
+    default: Seconds = Field(60.0, description="For a call without a deadline, in seconds; at most max.")
+    max: Seconds = Field(300.0, description="The longest deadline of a call, in seconds.")
 
 
 class Resilience(Strict):
-    """How failures are met."""
+    """How failures are handled."""
 
-    attempts: int = Field(3, ge=1, le=10, description="Tries at one model, the first included.")
-    backoff_s: Backoff = Field(Backoff(), description="The wait between two tries at the same model.")
+    attempts: int = Field(3, ge=1, le=10, description="Attempts at one model, the first included.")
+    backoff_s: Backoff = Field(Backoff(), description="The wait between two attempts at the same model.")
     first_token_s: Literal["auto"] | Seconds = Field(
         "auto",
         description="How long a streamed answer may take to begin, in seconds. auto is 10 for a cloud model "
-        "that does not think and that another model follows, else 30.",
+        "that does not reason and is not the last of its route, else 30.",
     )
     stall_s: Seconds = Field(
-        10.0, description="How long a streamed answer may pause, in seconds; longer counts as a cut."
+        10.0, description="How long a streamed answer may pause, in seconds; a longer pause counts as a cut."
     )
     attempt_s: Seconds = Field(
         30.0,
-        description="How long one unary attempt may take, in seconds; not at a local model, whose answer "
-        "always comes in pieces.",
+        description="How long one unary attempt may take, in seconds. Does not apply to a local model, which "
+        "always streams.",
     )
-    deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the time that a call gets.")
+    deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the deadline of a call.")
     recovery: Literal["restart", "resume", "fail"] = Field(
         "restart",
         description="What happens when a stream is cut after it began: restart sends the next model's "
-        "whole answer, resume lets the next model go on from the text already sent, where it can, and else "
-        "is restart, fail ends the stream with an error.",
+        "whole answer; resume lets the next model continue the text already sent if it can, else restarts; "
+        "fail ends the stream with an error.",
     )
     hedge_after: Literal["p95"] | Seconds | None = Field(
         None,
-        description="When the next model is asked beside one that has not begun to answer: after so many "
-        "seconds, or p95, the time within which 95 % of its answers began lately. The first text wins, and "
-        "the other call is ended and paid for. Default: never.",
+        description="When the next model is called beside one that has not begun to answer: after this many "
+        "seconds, or p95, the 95th percentile of its recent times to the first token. The first text wins; "
+        "the other call is cancelled and paid for. Default: never.",
     )
     content_filter: Literal["stop", "next"] = Field(
         "stop",
         description="What happens when a provider's content filter refuses a request: stop ends it with an "
-        "error that says so, next tries the next model.",
+        "error that names the filter, next tries the next model.",
     )
 
 
 RETRY_AFTER = "{retry_after_s}"
-"""What stands in a canned reply for the seconds after which another try makes sense."""
+"""The placeholder in a canned reply for the seconds after which the caller may retry."""
 
 
 class CannedReply(Strict):
@@ -286,45 +288,47 @@ class CannedReply(Strict):
     language: str | None = Field(
         None,
         pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
-        description="The language of the text, for callers whose accept-language names it: pl serves pl-PL "
-        "too. The last reply has none of reasons, labels and language. Default: for everybody.",
+        description="The language of the text, for callers whose accept-language names it; pl also serves "
+        "pl-PL. The last reply has no reasons, labels or language. Default: for everybody.",
     )
     text: str = Field(
         min_length=1,
         max_length=4096,
-        description="What the caller reads. One with {retry_after_s} is sent only where it is known after "
-        "how many seconds another try makes sense.",
+        description="The text for the caller. A reply with {retry_after_s} is sent only if the seconds after "
+        "which the caller may retry are known.",
     )
 
 
 class PolicyFile(Strict):
-    """The policy of a gateway: what can answer, what is private, what may be spent, who is asked first."""
+    """The policy of a gateway: what can answer, what is private, what may be spent, what is tried first."""
 
     version: int = Field(ge=1, le=1, description="The version of this format.")
-    models: dict[Name, AnyModel] = Field(min_length=1, description="What can answer, by name.")
+    models: dict[Name, AnyModel] = Field(min_length=1, description="The models, by name.")
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
-    budgets: tuple[Budget, ...] = Field((), strict=False, description="Caps on spend; all that apply bind.")
+    budgets: tuple[Budget, ...] = Field(
+        (), strict=False, description="Caps on spend; a call must fit into all that apply."
+    )
     rules: tuple[Rule, ...] = Field(
         strict=False, min_length=1, description="The first rule whose condition holds gives the route."
     )
-    resilience: Resilience = Field(Resilience(), description="How failures are met.")
+    resilience: Resilience = Field(Resilience(), description="How failures are handled.")
     replies: tuple[CannedReply, ...] = Field(
         strict=False,
         min_length=1,
         description="Canned replies for when no model answers; the first that fits the reason is sent.",
     )
-    limits: Limits = Field(Limits(), description="How much is answered concurrently.")
+    limits: Limits = Field(Limits(), description="Bounds on concurrent requests and on rates.")
     records: RecordKeeping = Field(RecordKeeping(), description="What records of decisions hold.")
     tests: tuple[PolicyTest, ...] = Field(
         (),
         strict=False,
         max_length=10_000,
-        description="Requests and what the policy must make of them, for gateway policy test; no part of the "
-        "policy's hash.",
+        description="Requests and their expected decisions, for gateway policy test; no part of the policy's "
+        "hash.",
     )
-    complexity: Complexity = Field(Complexity(), description="How the score of complexity is made.")
+    complexity: Complexity = Field(Complexity(), description="How the complexity score is computed.")
     handoff: Handoff | None = Field(
-        None, description="What is handed to people when no model answers. Default: nothing."
+        None, description="Which requests are handed to a person when no model answers. Default: none."
     )
     mirror: MirrorPolicy | None = Field(
         None,
@@ -336,24 +340,24 @@ class Condition(Protocol):
     """A compiled `when`."""
 
     def holds(self, facts: Facts) -> bool:
-        """Say whether the condition is true; raises ValueError, without values in it, when it has none."""
+        """Return whether the condition is true; raises ValueError, without values, if evaluation fails."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRule:
-    """A rule that has been type-checked; `when` is None for the last one."""
+    """A type-checked rule; `when` is None for the last one."""
 
     name: str
     when: Condition | None
     route: tuple[str, ...]
     text: str | None = None
-    """The condition as it is written."""
+    """The text of the condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy that was checked whole; made by `load`, read by everybody, changed by nobody."""
+    """A checked policy; immutable, created by `loading.load`."""
 
     models: Mapping[str, ModelSpec]
     privacy: PrivacyPolicy
@@ -362,7 +366,7 @@ class Policy:
     resilience: Resilience
     replies: tuple[CannedReply, ...]
     effective_yaml: str
-    """The file with every default filled in."""
+    """The policy as YAML, with every default filled in."""
     hash: str
     """SHA-256 of the effective policy, hexadecimal."""
     records: RecordKeeping = field(default_factory=RecordKeeping)
@@ -372,9 +376,9 @@ class Policy:
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
-    """Of complexity; None is the one that ships."""
+    """The complexity scorer; None: the shipped one."""
 
     @property
     def engines(self) -> Mapping[str, LlamaCppModel]:
-        """The models that an engine process on this host answers for."""
+        """The models that run in an engine process on this host."""
         return {name: spec for name, spec in self.models.items() if isinstance(spec, LlamaCppModel)}

@@ -14,24 +14,23 @@ OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 
 Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
 DROPPABLE: Final = get_args(Droppable)
-"""Parameters that are sent and may be left out; what names the model, bears the request or bounds its cost
-may not."""
+"""Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
 _REASONING = re.compile(
     r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
     r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
 )
-"""Names of models that think before they answer; one that is missing has `first_token_s` to say so."""
+"""Names of models that reason before they answer; for a model that is missing here, set `first_token_s`."""
 
 
 def _normalise_url(base_url: str) -> str:
-    """Return a URL, but `OPENAI_BASE_URL` for whatever other spelling of it."""
+    """Return a URL, or `OPENAI_BASE_URL` for another spelling of it."""
     try:
         parts = urlsplit(base_url)
-        place = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
+        endpoint = parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path.rstrip("/")
     except ValueError:
-        return base_url  # Whoever checks the URLs of a policy says so.
-    return OPENAI_BASE_URL if place == ("https", "api.openai.com", 443, "/v1") else base_url
+        return base_url  # `loading.checks` reports it.
+    return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
 class OpenAIModel(ModelSpec):
@@ -42,17 +41,19 @@ class OpenAIModel(ModelSpec):
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
     }  # fmt: skip
 
-    kind: Literal["openai"] = Field(description="A model behind an API of OpenAI's chat completions.")
+    kind: Literal["openai"] = Field(
+        description="A model behind an API that speaks OpenAI's chat completions."
+    )
     model: str = Field(min_length=1, description="The model's name at the provider.")
     base_url: Annotated[str, AfterValidator(_normalise_url)] = Field(
         OPENAI_BASE_URL,
         pattern="^https?://",
-        description="Where requests go, whatever the environment says.",
+        description="The URL that requests go to; environment variables do not change it.",
     )
     api_key_env: str | None = Field(
         None,
         pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key, which itself is never in a policy. "
+        description="The environment variable that holds the key; a policy never holds the key itself. "
         "Default: no key is sent.",
     )
     organization: str | None = Field(
@@ -64,10 +65,10 @@ class OpenAIModel(ModelSpec):
     proxy: str | None = Field(
         None,
         pattern="^https?://",
-        description="An HTTP proxy to go through; the environment's are ignored. Default: none.",
+        description="The HTTP proxy for calls; proxies of the environment are ignored. Default: none.",
     )
     price_per_million_usd: Price | None = Field(
-        None, description="What a million tokens cost, in US dollars. Required unless place is edge."
+        None, description="The price of a million tokens, in US dollars. Required unless place is edge."
     )
     context: int = Field(
         128_000,
@@ -79,47 +80,47 @@ class OpenAIModel(ModelSpec):
         default_factory=lambda keys: (
             "max_completion_tokens" if keys["base_url"] == OPENAI_BASE_URL else "max_tokens"
         ),
-        description="The name of the bound in the provider's API. "
+        description="The name of the token limit in the provider's API. "
         "Default: max_completion_tokens without base_url, else max_tokens.",
     )
     drop: tuple[Droppable, ...] = Field(
         (),
         strict=False,
-        description="Parameters that this model refuses and that are not sent. Without stop it goes on past "
-        "the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
+        description="Parameters that this model refuses, so they are not sent. Without stop it does not end "
+        "at the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
         "without response_format it gets no request with a JSON schema.",
     )
     mask: tuple[MaskableType, ...] = Field(
         (),
         strict=False,
-        description="Types of findings that are replaced by placeholders in a request that exceeds the "
-        "clearance only because of them (<EMAIL_1_KTQRW>); the answer gets them back. A request with "
-        "a finding that is not certain is not masked.",
+        description="Types of findings that are replaced by placeholders (<EMAIL_1_KTQRW>) in a request that "
+        "exceeds the clearance only because of them; the values are restored in the answer. A request with "
+        "an uncertain finding is not masked.",
     )
     restore_in_urls: bool = Field(
         False,
-        description="Whether the answer gets them back within URLs, too. What shows an answer may fetch its "
-        "URLs, and the value then goes to a host that the model has named.",
+        description="Whether masked values are also restored within URLs of the answer. A client that shows "
+        "the answer may fetch its URLs, which sends the value to a host that the model chose.",
     )
 
     @property
     def price(self) -> Price | None:
-        """What its tokens cost; None: nothing, and no budget counts it."""
+        """The price of its tokens; None: free, and no budget counts it."""
         return self.price_per_million_usd
 
     @property
     def key_variable(self) -> str | None:
-        """The environment variable that holds the key that it is called with."""
+        """The environment variable that holds its API key."""
         return self.api_key_env
 
     @property
     def masked_types(self) -> frozenset[str]:
-        """The types of findings that it may be sent as placeholders."""
+        """The types of findings that are replaced by placeholders."""
         return frozenset(self.mask)
 
     @property
     def restores_in_urls(self) -> bool:
-        """Whether an answer gets masked values back within URLs, too."""
+        """Whether masked values are also restored within URLs of an answer."""
         return self.restore_in_urls
 
     @property
@@ -129,16 +130,16 @@ class OpenAIModel(ModelSpec):
 
     @property
     def server_url(self) -> str:
-        """Where calls go."""
+        """The URL that calls go to."""
         return self.base_url
 
     @property
     def reasons(self) -> bool:
-        """Whether it may think for long before its first text, by its name at the provider."""
+        """Whether it may reason for long before its first text, by its name at the provider."""
         return _REASONING.search(self.model.lower()) is not None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys that contradict others of this model, and how."""
+        """Yield each key that contradicts another key of this model, and how."""
         if self.place == "edge":
             if "base_url" not in self.model_fields_set:
                 yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"

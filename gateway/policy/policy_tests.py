@@ -1,4 +1,4 @@
-"""What an operator expects of a policy: the section `tests`, which `gateway policy test` runs."""
+"""The section `tests` of a policy, which `gateway policy test` runs."""
 
 from typing import Annotated
 
@@ -11,16 +11,16 @@ Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 class GivenHints(Strict):
-    """What the caller of a test hints at."""
+    """The caller's hints in a test."""
 
-    privacy_class: ClassName | None = Field(None, description="The class that it asks for at least.")
+    privacy_class: ClassName | None = Field(None, description="The least privacy class of the request.")
 
 
 class GivenState(Strict):
-    """The circumstances in which the request of a test comes."""
+    """The state of the gateway and the caller in a test."""
 
-    tenant: Name = Field("default", description="Who asks.")
-    budget: Share = Field(0.0, description="How much of the tightest budget is gone.")
+    tenant: Name = Field("default", description="The caller's tenant.")
+    budget: Share = Field(0.0, description="The spent share of the tightest budget.")
     budget_plan: float = Field(
         0.0, ge=-1.0, le=1.0, allow_inf_nan=False, description="What rules read as budget.plan."
     )
@@ -32,30 +32,30 @@ class GivenState(Strict):
         gt=0.0,
         le=86_400.0,
         allow_inf_nan=False,
-        description="Seconds that the caller gives. Default: resilience.deadline_s.default.",
+        description="The caller's deadline, in seconds. Default: resilience.deadline_s.default.",
     )
 
 
 class PolicyTestExpectation(Strict):
-    """What must come of it; what is not said is not asked."""
+    """The expected decision; a key that is not set is not checked."""
 
     privacy_class: ClassName | None = Field(
-        None, alias="class", description="The privacy class of the request. Default: not asked."
+        None, alias="class", description="The privacy class of the request. Default: not checked."
     )
-    rule: Name | None = Field(None, description="The rule that holds. Default: not asked.")
+    rule: Name | None = Field(None, description="The rule that holds. Default: not checked.")
     first: Name | None = Field(
-        None, description="The model that is asked first, after the filters. Default: not asked."
+        None, description="The model that is tried first, after the filters. Default: not checked."
     )
     never: tuple[Name, ...] = Field(
-        (), strict=False, description="Models that the request must not reach, whatever fails."
+        (), strict=False, description="Models that the request must not reach, even after failures."
     )
 
 
 class PolicyTest(Strict):
-    """One request, and what the policy must make of it."""
+    """One request, and the decision that the policy must make."""
 
-    prompt: str = Field(min_length=1, max_length=65_536, description="What the user asks.")
+    prompt: str = Field(min_length=1, max_length=65_536, description="The user's message.")
     labels: dict[Name, Name] = Field({}, description="The labels of the request.")
-    hints: GivenHints = Field(GivenHints(), description="What the caller hints at.")
-    state: GivenState = Field(GivenState(), description="The circumstances in which it comes.")
-    expect: PolicyTestExpectation = Field(description="What must come of it.")
+    hints: GivenHints = Field(GivenHints(), description="The caller's hints.")
+    state: GivenState = Field(GivenState(), description="The state of the gateway and the caller.")
+    expect: PolicyTestExpectation = Field(description="The expected decision.")

@@ -1,4 +1,4 @@
-"""How a model picks its tokens where a caller does not say, by what the policy says of the model."""
+"""Sampling parameters of a model for requests that set none."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from gateway.policy.strict import Strict
 
 
 class SamplingDefaults(Strict):
-    """What every kind of model can be told; the caller's own value wins."""
+    """Parameters that every kind of model takes; a value of the caller wins."""
 
     temperature: float | None = Field(
         None,
         ge=0.0,
         le=2.0,
         allow_inf_nan=False,
-        description="For a request that sets none; 0 always takes the likeliest token. "
+        description="For a request that sets none; 0 always picks the likeliest token. "
         "Default: the model's own.",
     )
     top_p: float | None = Field(
@@ -23,23 +23,23 @@ class SamplingDefaults(Strict):
         gt=0.0,
         le=1.0,
         allow_inf_nan=False,
-        description="For a request that sets none: only the likeliest tokens whose probabilities sum up to "
-        "this are picked from. Default: the model's own.",
+        description="For a request that sets none: tokens are picked from the likeliest ones whose "
+        "probabilities sum up to this. Default: the model's own.",
     )
 
     def values(self) -> Mapping[str, float]:
-        """Return what is set, by its name in the APIs."""
+        """Return the values that are set, by their names in the APIs."""
         return self.model_dump(exclude_none=True)
 
 
 class LlamaCppSampling(SamplingDefaults):
-    """What an engine can be told besides. What is not set comes from the GGUF file, else from llama.cpp."""
+    """Further parameters of an engine; unset ones come from the GGUF file, else from llama.cpp."""
 
     top_k: int | None = Field(
         None,
         ge=0,
         le=1_000_000,
-        description="Only so many of the likeliest tokens are picked from; 0: all. Default: the file's own "
+        description="Tokens are picked from this many of the likeliest; 0: from all. Default: the file's own "
         "(general.sampling.top_k), else 40.",
     )
     min_p: float | None = Field(
@@ -47,6 +47,6 @@ class LlamaCppSampling(SamplingDefaults):
         ge=0.0,
         le=1.0,
         allow_inf_nan=False,
-        description="Only tokens are picked from that have this share of the likeliest one's probability. "
-        "Default: the file's own (general.sampling.min_p), else 0.05.",
+        description="Tokens are picked only if they have at least this share of the likeliest one's "
+        "probability. Default: the file's own (general.sampling.min_p), else 0.05.",
     )

@@ -1,16 +1,16 @@
-"""Where a policy stands in its file: for messages that name file, line and key."""
+"""Positions in a policy file, for messages that name file, line and key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 Path = tuple[str | int, ...]
-"""Where a value stands: keys and list positions (from 0), from the top."""
+"""The position of a value: keys and list indexes (from 0), from the top."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong with a document; sorts by line."""
+    """One error in a document; sorts by line."""
 
     line: int
     key: str
@@ -23,15 +23,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a policy stands: the name of its file, and the line of every key."""
+    """The file of a policy: its name, and the line of every key."""
 
     name: str
     lines: Mapping[Path, int]
     text: str = field(default="", repr=False)
-    """What was read, for a process that hands it on."""
+    """The text of the file, for other processes."""
 
     def at(self, path: Path, message: str) -> str:
-        """Return `file:line: key: message`; what is not there is said of the nearest thing around it."""
+        """Return `file:line: key: message`; a missing key gets the line of the nearest key around it."""
         around = path
         while around and around not in self.lines:
             around = around[:-1]
@@ -39,13 +39,13 @@ class Source:
 
 
 def key_of(path: Path) -> str:
-    """Return a path as people write it: `rules[0].when`; the whole document is `file`."""
+    """Return a path as text, such as `rules[0].when`; the whole document is `file`."""
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:64]}" for part in path)
     return key.removeprefix(".") or "file"
 
 
 def path_in(folder: FilePath, path: str) -> str:
-    """Return the whole path of what a policy in `folder` names; a built-in and `~` are left alone."""
+    """Return an absolute path, relative ones from the policy's `folder`; built-ins and `~` are unchanged."""
     return path if path.startswith(("builtin:", "~")) else str(folder.absolute() / path)
 
 

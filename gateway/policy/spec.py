@@ -1,7 +1,7 @@
-"""What a policy says of a model, whatever its kind: where it is, what it may see, what it costs.
+"""The part of a model's policy that all kinds share: where it is, what it may see, what it costs.
 
-A kind is a subclass of `ModelSpec`; `gateway.policy.kinds` lists them. Everybody else asks the spec, and
-never which kind it is.
+A kind is a subclass of `ModelSpec`; `gateway.policy.kinds` lists them. Other code uses the spec's properties
+and does not test for the kind.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,42 +34,42 @@ Usd = Annotated[
     Field(ge=0, le=1_000_000, strict=False),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
 ]
-"""A sum in US dollars; exact, because a YAML number of up to 15 digits is."""
+"""An amount in US dollars; exact for a YAML number of up to 15 digits."""
 
 
 MaskableType = Literal[
     "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS", "DOB",
     "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "HANDLE",
 ]  # fmt: skip
-"""What may be masked; of a secret nobody knows where it ends."""
+"""Types that may be masked; a SECRET may not, because its end is uncertain."""
 
 
 CLOUD_FIRST_TOKEN_S: Final = 10.0
-"""By `first_token_s: auto`, for a cloud model that another follows: hosted models begin in some seconds."""
+"""Seconds for `first_token_s: auto`, for a cloud model that is not the last: hosted models begin early."""
 FIRST_TOKEN_S: Final = 30.0
-"""By `first_token_s: auto`, for any other: reading a long prompt at the edge, or thinking, takes its time."""
+"""Seconds for `first_token_s: auto`, for other models: long prompts at the edge and reasoning take longer."""
 
 
 class Price(Strict):
-    """US dollars for a million tokens; at most six decimals, so that a token costs whole pico-dollars."""
+    """US dollars per million tokens; at most six decimals, so that a token costs whole pico-dollars."""
 
     input: Annotated[Usd, Field(decimal_places=6)] = Field(
-        description="For a million tokens of the prompt; at most six decimals."
+        description="Per million tokens of the prompt; at most six decimals."
     )
     output: Annotated[Usd, Field(decimal_places=6)] = Field(
-        description="For a million tokens of the answer; at most six decimals."
+        description="Per million tokens of the answer; at most six decimals."
     )
 
 
 class CommonKeys(Strict):
-    """What models of all kinds have in common, and no engine is told."""
+    """Keys that models of all kinds share; engines do not read them."""
 
     clearance: ClassName = Field(
         description="The highest privacy class that may be sent to this model; a request of a higher class "
         "never reaches it, whatever a rule says."
     )
     max_tokens: int = Field(
-        1024, ge=1, le=1_000_000, description="Fills an unset max_tokens of a request; always sent."
+        1024, ge=1, le=1_000_000, description="max_tokens for a request that sets none; always sent."
     )
     first_token_s: Literal["auto"] | Seconds | None = Field(
         None,
@@ -78,21 +78,20 @@ class CommonKeys(Strict):
     )
     sampling: SamplingDefaults = Field(
         SamplingDefaults(),
-        description="How tokens are picked where the caller does not say. "
-        "Default: as the model's file or provider has it.",
+        description="Sampling parameters for requests that set none. "
+        "Default: those of the model's file or provider.",
     )
     prefill: bool = Field(
         False,
-        description="Whether it goes on from a last message of the assistant, so that with recovery: "
-        "resume it is handed what was already sent of an answer.",
+        description="Whether the model continues a last message of the assistant. With recovery: resume it "
+        "then gets the text that was already sent.",
     )
     concurrency: int | None = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="Calls to this model that one gateway process has in flight concurrently; above it a "
-        "request waits for its turn, or goes to the next model. "
-        "Default: no bound but limits.concurrency.",
+        description="Concurrent calls to this model from one gateway process; further requests wait in a "
+        "queue, or go to the next model. Default: only limits.concurrency applies.",
     )
     place: Literal["edge", "cloud"] = Field(
         "cloud", description="Whether an answer counts as ROUTE_LOCAL or ROUTE_CLOUD."
@@ -100,77 +99,77 @@ class CommonKeys(Strict):
 
 
 class ModelSpec(CommonKeys):
-    """What a policy says of one model. The answers here are those of a kind that says nothing else."""
+    """What a policy says about one model; a kind overrides the defaults here."""
 
     kind: str
     context: int
 
     has_engine: ClassVar[bool] = False
-    """Whether a process on this host answers that the gateway starts. It streams, takes only JSON schemas of
-    bounded size, and has to be started again where its keys change."""
+    """Whether the gateway starts an engine process for it. An engine streams, accepts only JSON schemas of
+    bounded size, and restarts to apply changed keys."""
     leaves_host: ClassVar[bool] = True
-    """Whether text leaves this host with a call, which then needs a permit of routing."""
+    """Whether a call sends text off this host, so that it needs a permit."""
     urls: ClassVar[Mapping[str, str | None]] = {}
-    """The keys that say where requests go, and where they go without the key; None: nowhere."""
+    """The keys that hold URLs, each with its default; None: no default."""
     neutral_keys: ClassVar[frozenset[str]] = frozenset(
         {"kind", "context", "max_tokens", "first_token_s", "prefill", "place", "sampling"}
     )
-    """The keys whose change lets no more text go, and no more money be spent."""
+    """The keys whose change never makes a policy looser."""
 
     @property
     def route(self) -> Route:
-        """Where an answer of this model counts as made."""
+        """The route that an answer of this model reports."""
         return Route.LOCAL if self.place == "edge" else Route.CLOUD
 
     @property
     def price(self) -> Price | None:
-        """What its tokens cost; None: nothing, and no budget counts it."""
+        """The price of its tokens; None: free, and no budget counts it."""
         return None
 
     @property
     def key_variable(self) -> str | None:
-        """The environment variable that holds the key that it is called with."""
+        """The environment variable that holds its API key."""
         return None
 
     @property
     def masked_types(self) -> frozenset[str]:
-        """The types of findings that it may be sent as placeholders."""
+        """The types of findings that are replaced by placeholders."""
         return frozenset()
 
     @property
     def restores_in_urls(self) -> bool:
-        """Whether an answer gets masked values back within URLs, too."""
+        """Whether masked values are also restored within URLs of an answer."""
         return False
 
     @property
     def escalation(self) -> Escalate | None:
-        """When its answer may be dropped for that of the next model of the route."""
+        """When an answer is dropped for the next model of the route."""
         return None
 
     @property
     def provider_model(self) -> str | None:
-        """Its name at the provider; None: it has none but the policy's."""
+        """Its name at the provider; None: no provider."""
         return None
 
     @property
     def server_url(self) -> str | None:
-        """Where calls go; None: to no server that has a URL."""
+        """The URL that calls go to; None: no URL."""
         return None
 
     @property
     def reasons(self) -> bool:
-        """Whether it may think for long before its first text."""
+        """Whether it may reason for long before its first text."""
         return False
 
     @property
     def identity(self) -> tuple[str | None, ...]:
-        """What makes it the same model of the same provider; nothing else tells its health."""
+        """What identifies the model at its provider; health is kept per identity."""
         return self.kind, self.server_url, self.provider_model, self.key_variable
 
     def first_token_within_s(self, general: float | Literal["auto"], *, is_last: bool) -> float:
-        """Return how long a stream may take to begin; `general` holds where the model's own key says nothing.
+        """Return the seconds in which a stream must begin; `general` applies if the model sets none.
 
-        `is_last` says that no other model of the route follows.
+        `is_last`: no other model of the route follows.
         """
         wanted = self.first_token_s or general
         if wanted != "auto":
@@ -179,9 +178,9 @@ class ModelSpec(CommonKeys):
         return CLOUD_FIRST_TOKEN_S if is_hosted and not is_last else FIRST_TOKEN_S
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys that contradict others of this model, and how."""
+        """Yield each key that contradicts another key of this model, and how."""
         yield from ()
 
     def in_folder(self, folder: Path) -> Self:
-        """Return the spec with whole paths: a relative one is relative to the policy's own folder."""
+        """Return the spec with absolute paths; a relative one is relative to the policy's folder."""
         return self

@@ -1,9 +1,9 @@
-"""What every part of the policy is."""
+"""The base class of all parts of a policy."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """A part of the policy: frozen, and an unknown key is an error."""
+    """A frozen part of a policy; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

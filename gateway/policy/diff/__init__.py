@@ -1,1 +1,1 @@
-"""What changes between two policies: what is looser, and what needs a restart."""
+"""Differences between two policies: what is looser, and what needs a restart."""

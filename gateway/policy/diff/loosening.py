@@ -1,8 +1,8 @@
-"""In which ways one policy allows more than another: pure, and in doubt it says so.
+"""Lists in which ways a new policy is looser than the old one; pure.
 
-What is looser: a clearance, a cap or a rate that is higher, a class that begins later, a weight or floor that
-is lower, a value that is no finding any more, a mask, a host that is new, and a rule that may send to the
-cloud what it did not. What cannot be compared and may be looser is said to have changed.
+Looser are: a higher clearance, cap or rate, a class that begins at a higher score, a lower weight or floor, a
+value that is no longer a finding, a new mask or host, and a rule that may send more to the cloud. A key that
+cannot be compared is reported as changed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
 
 Change = tuple[Path, str]
-"""Where the new policy is looser (or would say what it no longer says), and how."""
+"""The path in the new policy (or of the removed key) where it is looser, and how."""
 
 _NEVER_LOOSER = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
 _COMPARED_OPENAI_KEYS = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
@@ -69,7 +69,7 @@ def _models(before: Mapping[str, ModelSpec], after: Mapping[str, ModelSpec]) -> 
     for name, new in after.items():
         old = before.get(name)
         if old is None:
-            continue  # What no rule names is asked nothing, and what one names is that rule's change.
+            continue  # A new model gets requests only by a rule, whose change is reported.
         here = ("models", name)
         if privacy_class(new.clearance) > privacy_class(old.clearance):
             yield (*here, "clearance"), f"raised from {old.clearance} to {new.clearance}"
@@ -98,7 +98,7 @@ def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
     if more := sorted(set(new.mask) - set(old.mask)):
         yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
     if new.restore_in_urls and not old.restore_in_urls:
-        yield "restore_in_urls", "turned on: private values may stand in URLs of answers"
+        yield "restore_in_urls", "turned on: URLs of answers may contain private values"
     if old.price_per_million_usd is not None:
         yield from _price(old, new)
 
@@ -141,25 +141,25 @@ def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
 
 
 def _detectors(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
-    # No value is repeated: it is private, or nearly.
+    # No value is repeated, because it may be private.
     if more := len(set(new.allow) - set(old.allow)):
-        yield ("privacy", "allow"), f"{more} more to be no findings"
+        yield ("privacy", "allow"), f"{more} more values are not findings"
     if fewer := len({each.casefold() for each in old.deny} - {each.casefold() for each in new.deny}):
-        yield ("privacy", "deny"), f"{fewer} fewer to be secrets"
+        yield ("privacy", "deny"), f"{fewer} fewer values are secrets"
     kept = {(each.name, each.regex): each for each in new.patterns}
     for each in old.patterns:
         same = kept.get((each.name, each.regex))
         if same is None:
-            yield ("privacy", "patterns"), f"a pattern of {each.name} is gone or another one"
+            yield ("privacy", "patterns"), f"a pattern of {each.name} is removed or changed"
         elif same.confidence < each.confidence or set(same.context) != set(each.context):
-            yield ("privacy", "patterns"), f"a pattern of {each.name} is less sure, or its context is another"
+            yield ("privacy", "patterns"), f"a pattern of {each.name} has less confidence or another context"
 
 
 def _budgets(old: Sequence[Budget], new: Sequence[Budget]) -> Iterator[Change]:
     now = {budget.name: (index, budget) for index, budget in enumerate(new)}
     for was in old:
         if was.name not in now:
-            yield ("budgets",), f"{was.name} is gone"
+            yield ("budgets",), f"{was.name} is removed"
             continue
         index, budget = now[was.name]
         here = ("budgets", index)
@@ -179,7 +179,7 @@ def _usd(amount: Decimal) -> str:
 
 def _resilience(old: Resilience, new: Resilience) -> Iterator[Change]:
     if (old.content_filter, new.content_filter) == ("stop", "next"):
-        detail = "what one provider's filter refuses goes to the next model"
+        detail = "a request that one provider's filter refuses goes to the next model"
         yield ("resilience", "content_filter"), f"changed from stop to next: {detail}"
 
 
@@ -231,7 +231,7 @@ def _mirror(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Chan
     if new is None:
         return
     if old is None:
-        yield ("mirror",), "is new: requests are answered by the other side, too"
+        yield ("mirror",), "is new: requests are also answered by the other side"
         return
     if new.share > old.share:
         yield ("mirror", "share"), f"raised from {old.share:g} to {new.share:g}"

@@ -1,4 +1,4 @@
-"""Which rules may send to the cloud what they did not before: pure, and in doubt it says so."""
+"""Lists the rules that may send more requests to the cloud than before; pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,10 +9,10 @@ _Models = Mapping[str, ModelSpec]
 
 
 def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
-    """Yield where rules changed so that a request may go to the cloud that did not.
+    """Yield each change of the rules that may send a further request to the cloud.
 
-    Two conditions are not compared: which of them lets more through is for a person to say. So every change
-    of a condition counts where this rule, or one after it, reaches the cloud.
+    Conditions are not compared for what they match: every change of a condition counts if this rule, or one
+    after it, reaches the cloud.
     """
     was = {rule.name: rule for rule in before.rules}
     for index, rule in enumerate(after.rules):
@@ -29,22 +29,22 @@ def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
     names = [rule.name for rule in after.rules]
     for index, rule in enumerate(before.rules):
         if rule.name not in names and index + 1 < len(before.rules) and _reaches(after.rules, after.models):
-            yield ("rules",), f"{rule.name} is gone: its requests go on to the rules after it"
+            yield ("rules",), f"{rule.name} is removed: its requests go to the rules after it"
     stayed = [rule.name for rule in before.rules if rule.name in names]
     if stayed != [name for name in names if name in was] and _reaches(after.rules, after.models):
         yield ("rules",), "their order changed"
 
 
 def _routes(old: CompiledRule, new: CompiledRule, was: _Models, now: _Models) -> Iterator[str]:
-    for place, model in enumerate(new.route):
+    for position, model in enumerate(new.route):
         if not now[model].leaves_host:
             continue
         if model not in old.route or not (model in was and was[model].leaves_host):
             yield f"{new.name} now reaches {model}"
             continue
         first = [each for each in old.route[: old.route.index(model)] if not was[each].leaves_host]
-        if earlier := [each for each in first if each not in new.route[:place]]:
-            yield f"{new.name} asks {model} before {', '.join(earlier)}"
+        if earlier := [each for each in first if each not in new.route[:position]]:
+            yield f"{new.name} tries {model} before {', '.join(earlier)}"
 
 
 def _reaches(rules: Sequence[CompiledRule], models: _Models) -> bool:
@@ -52,5 +52,5 @@ def _reaches(rules: Sequence[CompiledRule], models: _Models) -> bool:
 
 
 def _cloud(rule: CompiledRule, models: _Models) -> list[str]:
-    """Return the models of a route that are behind an API, wherever the policy says that they stand."""
+    """Return the models of a route that are behind an API, whatever their `place`."""
     return [name for name in rule.route if models[name].leaves_host]

@@ -1,4 +1,4 @@
-"""What of a policy a running process cannot take up: its engines were started with the old one. Pure."""
+"""Changes of a policy that need a restart, because engines run with the old one. Pure."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from gateway.policy.source import Path
 from gateway.policy.spec import CommonKeys
 
 _NEEDS = "needs a restart of the gateway"
-_MOVED = "that is added, or takes another's name"
+_MOVED = "that is added or renamed"
 
 
 def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
-    """Yield every change of the local models, but for the keys that no engine is told."""
+    """Yield every change of local models, without the keys that engines do not read."""
     for name, old in before.engines.items():
         here, new = ("models", name), after.engines.get(name)
         if new is not None:
@@ -21,7 +21,7 @@ def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
         elif name in after.models:
             yield here, f"a local model {_MOVED}, {_NEEDS}"
         else:
-            detail = f"a local model that is taken away {_NEEDS}; taken out of the rules it gets no request"
+            detail = f"a local model that is removed {_NEEDS}; until then, remove it from the rules only"
             yield here, detail
     for name in after.engines:
         if name not in before.engines:

@@ -1,1 +1,1 @@
-"""From the operator's YAML to a checked policy, or to every reason why not."""
+"""Loading: from the operator's YAML to a checked policy, or to a list of all errors."""

@@ -1,4 +1,4 @@
-"""What `gateway serve --air-gap` takes: addresses of this host, written as such."""
+"""The addresses that `gateway serve --air-gap` accepts: loopback addresses in digits."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from gateway.policy.source import Problem
 from gateway.policy.spec import ModelSpec
 
 AIR_GAP_HINT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
-"""A name is refused even if it means this host: looking it up may ask another one."""
+"""Appended to errors. A host name is refused even if it is local: to resolve it may need another host."""
 
 
 def is_on_this_host(host: str | None) -> bool:
-    """Say whether `host` is a loopback address in digits."""
+    """Return whether `host` is a loopback address in digits."""
     try:
         return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
@@ -22,7 +22,7 @@ def is_on_this_host(host: str | None) -> bool:
 
 
 def check_air_gap(document: Document) -> list[Problem]:
-    """Return every address of a policy that is not on this host, and every one that is left to a default."""
+    """Return a problem for every address of a policy that is not on this host, given or default."""
     root = document.value if isinstance(document.value, dict) else {}
     models = root.get("models")
     if not isinstance(models, dict):
@@ -37,7 +37,7 @@ def check_air_gap(document: Document) -> list[Problem]:
 
 def _addresses_beyond(spec: type[ModelSpec], model: dict[str, object]) -> Iterator[tuple[str, str]]:
     if spec.leaves_host and not spec.urls:
-        yield "kind", f"has no key that says where requests go; {AIR_GAP_HINT}"
+        yield "kind", f"has no key for the address of requests; {AIR_GAP_HINT}"
     for key, without in spec.urls.items():
         if key not in model:
             if without is not None:

@@ -1,7 +1,7 @@
-"""What must hold between the parts of a policy, beyond the type and range of each.
+"""Checks across the parts of a policy, beyond the type and range of each key.
 
-The checks run over the parts that are right in themselves, so that a file with one bad part still
-gets all that is wrong with the others reported.
+The checks run over the parts that are valid by themselves, so that one invalid part does not hide the
+errors of the others.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ from gateway.policy.source import Path, Problem
 
 Part = TypeVar("Part")
 Finding = tuple[Path, str]
-"""Where something is wrong, and what."""
+"""The path of an error, and its message."""
 
 _MODEL: TypeAdapter[ModelSpec] = TypeAdapter(AnyModel)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
@@ -44,10 +44,10 @@ _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of a policy that are right in themselves, by where they stand."""
+    """The parts of a policy that are valid by themselves, by name or index."""
 
     names: frozenset[str]
-    """Every model that is named, right or not."""
+    """The names of all models, valid or not."""
     models: Mapping[str, ModelSpec]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
@@ -61,7 +61,7 @@ class Parts:
 
 
 def check(document: Document) -> list[Problem]:
-    """Return everything that is wrong between the parts of a policy."""
+    """Return all errors across the parts of a policy."""
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
         _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
@@ -98,8 +98,7 @@ def _part(adapter: TypeAdapter[Part], raw: object) -> Part | None:
     try:
         return adapter.validate_python(raw)
     except ValidationError:
-        # Reported where the whole file is validated.
-        return None
+        return None  # `load` validates the whole file and reports it.
 
 
 def _check_models(parts: Parts) -> Iterator[Finding]:
@@ -145,15 +144,15 @@ def _check_privacy(parts: Parts) -> Iterator[Finding]:
         if source.model not in parts.names:
             yield path, f"no model is called{quoted(source.model)}{did_you_mean(source.model, parts.names)}"
         elif (spec := parts.models.get(source.model)) is not None and spec.leaves_host:
-            yield path, "must be of kind llama_cpp: the text stays on this host"
+            yield path, "must be of kind llama_cpp, so that the text stays on this host"
 
 
 def _check_budgets(parts: Parts) -> Iterator[Finding]:
     for index, budget in parts.budgets.items():
         if budget.per == "label" and budget.label is None:
-            yield ("budgets", index, "label"), "is missing; with per: label it names the label"
+            yield ("budgets", index, "label"), "is missing; per: label needs the name of a label"
         if budget.per != "label" and budget.label is not None:
-            yield ("budgets", index, "label"), f"needs per: label, and this budget is per: {budget.per}"
+            yield ("budgets", index, "label"), f"needs per: label, but this budget is per: {budget.per}"
         if budget.soft_limit_usd is not None and budget.soft_limit_usd > budget.limit_usd:
             yield ("budgets", index, "soft_limit_usd"), f"must be at most limit_usd ({budget.limit_usd})"
         if not _is_time_zone(budget.time_zone):
@@ -164,7 +163,7 @@ def _check_budgets(parts: Parts) -> Iterator[Finding]:
 def _is_time_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ValueError, KeyError, OSError):  # No name, no such zone, or a folder of zones.
+    except (ValueError, KeyError, OSError):  # Not a name, an unknown zone, or a folder of zones.
         return False
     return True
 
@@ -179,7 +178,7 @@ def _duplicates(section: str, key: str, names: Mapping[int, str]) -> Iterator[Fi
     first: dict[str, int] = {}
     for index, name in names.items():
         if first.setdefault(name, index) != index:
-            yield (section, index, key), f"'{name}' is taken by {section}[{first[name]}]"
+            yield (section, index, key), f"'{name}' is already used by {section}[{first[name]}]"
 
 
 def _check_rules(parts: Parts) -> Iterator[Finding]:
@@ -201,7 +200,7 @@ def _check_routes(parts: Parts) -> Iterator[Finding]:
             elif seen[model] == 2:
                 yield (
                     path,
-                    f"'{model}' appears twice in this route; resilience.attempts says how often one is tried",
+                    f"'{model}' appears twice in this route; resilience.attempts sets the attempts at a model",
                 )
 
 
@@ -226,7 +225,7 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
             for key in (key for key, value in criteria.items() if value):
                 yield ("replies", index, key), "the last reply must have none: it is the catch-all"
             if RETRY_AFTER in reply.text:
-                detail = f"the last reply must not say {RETRY_AFTER}: it is for when that is not known, too"
+                detail = f"the last reply must not use {RETRY_AFTER}, which is not always known"
                 yield ("replies", index, "text"), detail
         elif not any(criteria.values()) and RETRY_AFTER not in reply.text:
             yield ("replies", index, "when_reason"), "is missing; only the last reply is the catch-all"
@@ -243,9 +242,9 @@ def _check_tests(parts: Parts) -> Iterator[Finding]:
             yield (*here, "rule"), f"unknown rule{quoted(expect.rule)}{did_you_mean(expect.rule, rules)}"
         if expect.first is not None and expect.first not in models:
             yield (*here, "first"), f"unknown model{quoted(expect.first)}{did_you_mean(expect.first, models)}"
-        for place, name in enumerate(expect.never):
+        for position, name in enumerate(expect.never):
             if name not in models:
-                yield (*here, "never", place), f"unknown model{quoted(name)}{did_you_mean(name, models)}"
+                yield (*here, "never", position), f"unknown model{quoted(name)}{did_you_mean(name, models)}"
 
 
 def _check_mirror(parts: Parts) -> Iterator[Finding]:
@@ -257,7 +256,7 @@ def _check_mirror(parts: Parts) -> Iterator[Finding]:
         yield ("mirror", "judge"), f"no model is called{quoted(judge)}{near}"
     for index, budget in parts.budgets.items():
         if budget.name == CAP:
-            yield ("budgets", index, "name"), f"'{CAP}' is taken by mirror.max_usd_per_day"
+            yield ("budgets", index, "name"), f"'{CAP}' is already used by mirror.max_usd_per_day"
 
 
 def _check_conditions(parts: Parts, document: Document) -> Iterator[Problem]:

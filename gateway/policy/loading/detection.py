@@ -1,4 +1,4 @@
-"""What must hold of the values and patterns that an operator adds to the detectors."""
+"""Checks of the values and patterns that an operator adds to the detectors."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -7,17 +7,17 @@ from gateway.domain.text.pattern import refuse_pattern
 from gateway.policy.model import ExtraPattern, FindingType, PrivacyPolicy
 
 MAX_INSTRUCTIONS = 2_000
-"""Of a compiled pattern; some hundred characters of ordinary ones have less, `(\\w{1,500}x){2}` has more."""
+"""The most RE2 instructions of a compiled pattern; ordinary patterns have fewer, `(\\w{1,500}x){2}` more."""
 
 _FIXED = frozenset(get_args(FindingType))
 
 
 def check_detection(privacy: PrivacyPolicy) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield where something is wrong, and what."""
+    """Yield the path and the message of each error."""
     denied = {value.casefold() for value in privacy.deny}
     for index, value in enumerate(privacy.allow):
         if value.casefold() in denied:
-            yield ("privacy", "allow", index), "is in privacy.deny too; remove it from one of them"
+            yield ("privacy", "allow", index), "is also in privacy.deny; remove it from one of them"
     first_use: dict[str, tuple[int, tuple[object, object]]] = {}
     for index, pattern in enumerate(privacy.patterns):
         path = ("privacy", "patterns", index)
@@ -30,12 +30,12 @@ def check_detection(privacy: PrivacyPolicy) -> Iterator[tuple[tuple[str | int, .
 def _check_name(
     pattern: ExtraPattern, index: int, first_use: dict[str, tuple[int, tuple[object, object]]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with weight and floor: a type has one of each, wherever it is said."""
+    """Yield the errors of weight and floor: all patterns of a type must agree on them."""
     own = (pattern.weight, pattern.floor)
     if pattern.name in _FIXED:
         for key, value in zip(("weight", "floor"), own, strict=True):
             if value is not None:
-                yield key, f"belongs to a name of your own; for {pattern.name} write privacy.{key}s"
+                yield key, f"is for a name of your own; for {pattern.name} write privacy.{key}s"
         return
     first, others = first_use.setdefault(pattern.name, (index, own))
     if others != own:

@@ -1,7 +1,7 @@
-"""A YAML document with the line of every key, and nothing that a policy does not need.
+"""A reader for a subset of YAML 1.2 that keeps the line of every key; built on ruamel.yaml.
 
-YAML 1.2 by ruamel.yaml. Anchors, aliases, tags and directives are refused: a policy is short
-enough to say everything once, and a document that cannot refer to itself cannot blow up.
+Anchors, aliases, tags and directives are refused: a policy does not need them, and without references a
+document cannot expand to many times its size.
 """
 
 from collections.abc import Mapping
@@ -23,56 +23,56 @@ from ruamel.yaml.reader import ReaderError
 from gateway.policy.source import Path, Problem, key_of
 
 MAX_BYTES = 131_072
-"""Some thousand lines; the reader is slow enough that more would hold up a reload for seconds."""
+"""The most bytes of a policy, some thousand lines; a longer one would take seconds to parse."""
 MAX_DEPTH = 16
-"""Four times what a policy needs; the reader's time grows with the square of the depth."""
+"""The deepest nesting, four times what a policy needs; parse time grows with the square of the depth."""
 
 EMPTY = "is empty; give it a value, or remove the key"
-"""What is wrong with a key that has no value, and with null."""
+"""The message for a key without a value, and for null."""
 
 _STRING = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_TEXT = frozenset({_STRING, _MERGE, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
-"""What stays text: YAML 1.2 has no dates, and no `=`."""
+"""Tags of values that stay text: YAML 1.2 has no dates, and no `=`."""
 
 
 TOO_LONG = Problem(1, "file", f"is longer than {MAX_BYTES} bytes")
-"""What is wrong with a text that is not read at all."""
+"""The problem of a text that is too long to parse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a YAML text says, and on which lines it says it."""
+    """The value of a YAML text, with the positions of its parts."""
 
     value: object
     lines: Mapping[Path, int]
     """The line of every key and list item, from 1."""
     literals: Mapping[Path, int]
-    """The first line of the text of every `|` block, whose lines are lines of the file."""
+    """The first line of the text in every `|` block."""
     spans: Mapping[Path, tuple[int, int]]
-    """Where every scalar is written, quotes included: from which character of the text to which."""
+    """The start and end of every scalar, in characters of the text, quotes included."""
     problems: tuple[Problem, ...]
-    """What was refused on the way; `value` is what is left without it."""
+    """What was refused; `value` holds the rest."""
 
     def problem(self, path: Path, message: str) -> Problem:
-        """Return a problem with what stands at `path`, or should."""
+        """Return a problem at `path`, which may be missing."""
         return Problem(self.line_of(path), key_of(path), message)
 
     def problem_in_text(self, path: Path, *, line: int, message: str) -> Problem:
-        """Return a problem with line `line`, from 1, of the text that stands at `path`."""
+        """Return a problem in line `line`, from 1, of the text at `path`."""
         first = self.literals.get(path)
         at = self.line_of(path) if first is None else first + line - 1
         return Problem(at, key_of(path), message)
 
     def line_of(self, path: Path) -> int:
-        """Return the line of what stands at `path`, or of the nearest thing around it."""
+        """Return the line of `path`, or of its nearest parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def read_document(text: str) -> Document:
-    """Read one YAML document; never raises for what is in it, but lists it in `problems`."""
+    """Read one YAML document; errors are listed in `problems`, never raised."""
     try:
         refused = _refuse_events(text)
         node = None if refused else YAML(typ="safe", pure=True).compose(text)
@@ -98,7 +98,7 @@ def _without_value(*problems: Problem) -> Document:
 
 
 def _refuse_events(text: str) -> list[Problem]:
-    """Return what a policy may not use; stops reading where the document is too deep."""
+    """Return the YAML features that a policy may not use; stops where the nesting is too deep."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return [TOO_LONG]
     problems: list[Problem] = []
@@ -116,13 +116,13 @@ def _refuse_events(text: str) -> list[Problem]:
 
 def _refuse_event(event: Event) -> str | None:
     if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-        return "a directive (%) is not read; a policy is YAML 1.2"
+        return "a directive (%) is not supported; a policy is YAML 1.2"
     if isinstance(event, AliasEvent):
-        return "an alias (*) is not read; write the value again"
+        return "an alias (*) is not supported; write the value again"
     if isinstance(event, NodeEvent) and event.anchor is not None:
-        return "an anchor (&) is not read; write the value again where it is needed"
+        return "an anchor (&) is not supported; write the value again where it is needed"
     if getattr(event, "tag", None) is not None:
-        return "a tag (!) is not read; write the plain value"
+        return "a tag (!) is not supported; write the plain value"
     return None
 
 
@@ -139,7 +139,7 @@ def _problem_of(error: YAMLError, text: str) -> Problem:
 
 
 class _Builder:
-    """Turns nodes into plain values, and remembers lines on the way."""
+    """Converts nodes to plain values, and records their positions."""
 
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
@@ -202,7 +202,7 @@ def _refuse_key(node: Node) -> str | None:
     if not isinstance(node, ScalarNode):
         return "a key must be text"
     if node.tag == _MERGE and node.style is None:
-        return "the merge key << is not read; write the keys out"
+        return "the merge key << is not supported; write the keys out"
     if node.tag not in _PLAIN_TEXT:
         return f"the key {node.value[:64]} must be text; put it in quotes"
     return None

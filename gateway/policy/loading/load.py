@@ -1,4 +1,4 @@
-"""From the operator's YAML to one frozen Policy, or to every reason why not."""
+"""Loads a policy file: from YAML to one frozen Policy, or to a PolicyError with all errors."""
 
 import hashlib
 import io
@@ -26,14 +26,14 @@ from gateway.policy.source import Problem, Source, path_in
 
 
 def default_policy_path() -> Path:
-    """Return the packaged policy, which starts on a bare machine; a copy of `policies/default.yaml`."""
+    """Return the path of the packaged default policy, a copy of `policies/default.yaml`."""
     return Path(str(files("gateway.policy").joinpath("default.yaml")))
 
 
 def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -> Policy:
-    """Read and check a policy file, and open nothing that it names; raises PolicyError with every problem.
+    """Read and check a policy file and the scorer that it names; raises PolicyError with all problems.
 
-    With `air_gap` an address that is not on this host is one. Problems call the file `name`, if it is given.
+    With `air_gap` an address that is not on this host is a problem. `name` replaces the path in messages.
     """
     name = name or str(path)
     try:
@@ -54,9 +54,9 @@ def load_policy(path: Path, *, name: str | None = None, air_gap: bool = False) -
 def parse_policy(
     text: str, *, name: str, air_gap: bool = False, folder: Path = Path(), scorer: Scorer | None = None
 ) -> Policy:
-    """Check the text of a policy; raises PolicyError with every problem, where `name` stands for the file.
+    """Check the text of a policy; raises PolicyError with all problems, which call the file `name`.
 
-    Files that it names are relative to `folder`. A `scorer` stands for the file of the one that it names.
+    Paths in the policy are relative to `folder`. A `scorer` replaces the scorer file that the policy names.
     """
     document = read_document(text)
     if document.value is None and document.problems:
@@ -91,7 +91,7 @@ def _validate(document: Document) -> tuple[PolicyFile | None, list[Problem]]:
 
 
 def _named_scorer(section: Complexity, folder: Path) -> Scorer | None:
-    """Return the scorer that a policy in `folder` names, None for the shipped one; raises ScorerRefused."""
+    """Read the scorer that a policy in `folder` names; None for the shipped one; raises ScorerRefused."""
     if section.scorer == SHIPPED:
         return None
     return read_scorer(Path(path_in(folder, section.scorer)).expanduser())
@@ -132,7 +132,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
 
 
 def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
-    """Fill in what a model takes from another section."""
+    """Fill in the defaults that a model takes from another section."""
     general = {"first_token_s": file.resilience.first_token_s}
     models = {
         name: spec if spec.first_token_s is not None else spec.model_copy(update=general)
@@ -142,7 +142,7 @@ def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
 
 
 def _plain(value: object) -> object:
-    """Return a value of lists, dicts, text and numbers only; a sum of money keeps no needless zeros."""
+    """Return a value of lists, dicts, text and numbers only; amounts of money without trailing zeros."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -153,7 +153,7 @@ def _plain(value: object) -> object:
 
 
 def _hash_of(effective: object) -> str:
-    """Return the SHA-256 of canonical JSON: keys are sorted, for their order means nothing; lists are not."""
+    """Return the SHA-256 of canonical JSON, with sorted keys, because their order has no meaning."""
     canonical = json.dumps(effective, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,7 +1,7 @@
-"""How refusals are worded: pydantic's findings and near misses, in an operator's words.
+"""Messages for operators from pydantic's errors, with suggestions for misspelled names.
 
-No message repeats a value that the file holds, except a short word where a name was expected: a key
-that was pasted into the wrong place must not end in a log.
+No message repeats a value of the file, except a short word where a name is expected: an API key that was
+pasted into the wrong place must not reach a log.
 """
 
 import difflib
@@ -37,9 +37,9 @@ _MESSAGES = {
     "string_too_short": "must not be empty",
 }
 RENAMED_KEYS = {"hang_s": "watchdog_s", "kept_mb": "prefix_cache_mb", "sample": "mirror"}
-"""Keys of earlier versions of the format, and what they are called now."""
+"""Renamed keys: old name to new name."""
 _BRANCH = re.compile(r"constrained-|literal\[")
-"""How pydantic names the halves of a union of words and numbers."""
+"""How pydantic names the branches of a union of words and numbers."""
 _PATTERNS = {
     "^[A-Za-z0-9._:-]{1,64}$": "must be 1 to 64 letters, digits and . _ : -",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
@@ -54,19 +54,19 @@ def counted(count: int, noun: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'weight'?)` with the nearest known word, or nothing."""
+    """Return ` (did you mean 'weight'?)` with the nearest known word, or an empty text."""
     by_folded = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return f" (did you mean '{by_folded[near[0]]}'?)" if near else ""
 
 
 def quoted(word: str) -> str:
-    """Return ` 'word'` where the word may be shown: a short name, and no text that got into its place."""
+    """Return ` 'word'` if the word may be shown (a short name), else an empty text."""
     return f" '{word}'" if _WORD.fullmatch(word) else ""
 
 
 def unknown(value: object, known: Iterable[str]) -> str:
-    """Return what to say of a value that is none of the words that may stand there."""
+    """Return the message for a value that is none of the `known` words."""
     words = tuple(known)
     choice = f"one of {', '.join(words)}"
     if not isinstance(value, str) or not _WORD.fullmatch(value):
@@ -76,9 +76,9 @@ def unknown(value: object, known: Iterable[str]) -> str:
 
 
 def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
-    """Yield what pydantic found, each at its line; not what it could not derive from a key that is wrong."""
+    """Yield pydantic's errors, each with its line, without errors that only follow from another one."""
     for details in error.errors(include_url=False, include_context=True):
-        # A list whose items are all wrong is called empty too.
+        # Pydantic also reports a list as empty if all its items are invalid.
         is_needless = details["type"] == "too_short" and details["input"]
         is_needless = is_needless or details["type"] == "default_factory_not_called"
         if not is_needless and not _is_of_other_branch(details):
@@ -86,7 +86,7 @@ def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]
 
 
 def _is_of_other_branch(details: ErrorDetails) -> bool:
-    """Say whether it is about the half of "a word or a number" that the value does not look like."""
+    """Return whether an error is about the branch of "a word or a number" that the value does not match."""
     branch, is_text = str(details["loc"][-1]), isinstance(details["input"], str)
     return _BRANCH.match(branch) is not None and branch.startswith("literal") is not is_text
 
@@ -97,7 +97,7 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         known = [name for model in models for name in model.model_fields]
         key = str(path[-1])
         if RENAMED_KEYS.get(key) in known:
-            return document.problem(path, f"is called '{RENAMED_KEYS[key]}' now")
+            return document.problem(path, f"is now called '{RENAMED_KEYS[key]}'")
         return document.problem(path, f"unknown key{did_you_mean(key, known)}")
     if details["type"] == "missing":
         return document.problem(path, "is missing")
@@ -119,7 +119,7 @@ def _problem_of_kind(details: ErrorDetails, path: Path, document: Document) -> P
 
 
 def message_for(details: ErrorDetails) -> str:
-    """Return what is wrong with a value, in our words."""
+    """Return the message for an error of pydantic."""
     kind, context = details["type"], details.get("ctx", {})
     if details["input"] is None:
         return EMPTY
@@ -142,9 +142,9 @@ def message_for(details: ErrorDetails) -> str:
 
 
 def _resolve(location: tuple[int | str, ...], document: Document) -> tuple[Path, list[type[BaseModel]]]:
-    """Return the path in the file of pydantic's location, and the models that describe its parent.
+    """Return the path in the file for a location of pydantic, and the models that describe its parent.
 
-    A location names `[key]` and the half of "a word or a number" besides, which no file holds.
+    A location also holds `[key]` and names of union branches, which are not in the file.
     """
     path: list[int | str] = []
     models: list[type[BaseModel]] = [PolicyFile]

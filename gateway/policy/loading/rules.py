@@ -1,4 +1,4 @@
-"""The conditions of rules: CEL, type-checked when the policy is loaded. The only owner of the CEL library."""
+"""The conditions of rules: CEL, type-checked when a policy is loaded. Only this module uses the CEL library."""
 
 import functools
 import re
@@ -24,7 +24,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "prompt_tokens": "int",
     "deadline_s": "double",
 }
-"""What a condition may read, with its CEL type; the classes are constants of type int beside them."""
+"""The variables of a condition with their CEL types; the privacy classes are constants of type int."""
 
 _TYPES: Final[Mapping[str, cel.Type]] = {
     "double": cel.Type.DOUBLE,
@@ -43,7 +43,7 @@ _FUNCTIONS = (
     "matches", "size", "startsWith", "string",
 )  # fmt: skip
 _KINDS: Final[Mapping[str, str]] = {
-    "NOT_FOUND": "a key is missing in a map (ask has(labels.key) first)",
+    "NOT_FOUND": "a key is missing in a map (test has(labels.key) first)",
     "INVALID_ARGUMENT": "an argument that its function or operator does not take",
     "OUT_OF_RANGE": "a number out of range",
 }
@@ -51,7 +51,7 @@ _KINDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong with a condition, by line and column of its text, both from 1."""
+    """One error in a condition, with line and column of its text, both from 1."""
 
     line: int
     column: int
@@ -67,27 +67,27 @@ class ConditionRefused(ValueError):
 
 
 class Conditions:
-    """Compiles the conditions of one policy, which share what one request's facts cost to hand over."""
+    """Compiles the conditions of one policy; they share the converted facts of a request."""
 
     def __init__(self, own_findings: Collection[str] = ()) -> None:
         self._findings = (*get_args(FindingType), *own_findings)
         self._last: tuple[Facts, cel.Activation] | None = None
 
     def compile(self, when: str) -> Condition:
-        """Return the condition; raises ConditionRefused with every mistake that was found."""
+        """Compile a condition; raises ConditionRefused with all mistakes."""
         try:
             expression = _environment().compile(when)
         except RuntimeError as error:
             raise ConditionRefused(tuple(_mistakes(str(error), when))) from None
         if expression.return_type() != cel.Type.BOOL:
             kind = expression.return_type().name().lower()
-            raise ConditionRefused((Mistake(1, 1, f"must be of type bool, and is {kind}"),))
+            raise ConditionRefused((Mistake(1, 1, f"must be of type bool, but is {kind}"),))
         if unknown := tuple(_unknown_findings(when, self._findings)):
             raise ConditionRefused(unknown)
         return _Condition(expression, self)
 
     def activation(self, facts: Facts) -> cel.Activation:
-        """Return the facts as CEL takes them; the same object for the same facts."""
+        """Convert facts for CEL; returns the same object for the same facts."""
         last = self._last
         if last is not None and last[0] is facts:
             return last[1]
@@ -97,12 +97,12 @@ class Conditions:
 
 
 def checked_syntax(when: str) -> bytes:
-    """Return the tree of a condition that compiles: a `google.protobuf.Any` of `cel.expr.CheckedExpr`."""
+    """Return the syntax tree of a valid condition: a `google.protobuf.Any` of `cel.expr.CheckedExpr`."""
     return bytes(_environment().compile(when).serialize())
 
 
 class _Condition:
-    """A compiled condition; holds only if its value is the bool true."""
+    """A compiled condition; it holds only if its value is the bool true."""
 
     __slots__ = ("_conditions", "_expression")
 
@@ -114,11 +114,11 @@ class _Condition:
         try:
             value = self._expression.eval(self._conditions.activation(facts))
         except RuntimeError:
-            # The library's message may hold a value of the facts.
+            # The library's message may hold a value of the request.
             raise ValueError("a value that CEL cannot take") from None
         if value.type() == cel.Type.BOOL:
             return value.value() is True
-        # A value of type ERROR is truthy in Python, and its text may hold a value of the facts.
+        # A value of type ERROR is truthy in Python, and its text may hold a value of the request.
         kind = str(value.value()).partition(":")[0]
         raise ValueError(_KINDS.get(kind, "an error of another kind"))
 
@@ -161,7 +161,7 @@ def _mistakes(report: str, when: str) -> Iterator[Mistake]:
 
 
 def _reworded(message: str, text: str, column: int) -> str:
-    """Return the library's message in the words of a policy."""
+    """Return the library's message in terms of a policy."""
     if match := _UNDECLARED.search(message):
         if text[column - 1 : column] == "(":
             return f"unknown function '{match[1]}'{did_you_mean(match[1], _FUNCTIONS)}"
@@ -179,7 +179,7 @@ def _reworded(message: str, text: str, column: int) -> str:
 
 
 def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
-    """Return how to make a comparison of int and double fit, by the literal or name beside the operator."""
+    """Return how to correct a comparison of int and double, by the literal or name next to the operator."""
     before = re.search(r"([\w.]+)\s*$", text[: column - 1])
     after = re.match(r"\s*(-?[\w.]++)(?!\s*\()", text[column - 1 + len(operator) :])
     left, right = before[1] if before else "", after[1] if after else ""
@@ -194,7 +194,7 @@ def _write(operator: str, text: str, column: int, *, is_left_int: bool) -> str:
 
 
 def _unknown_findings(when: str, known: Collection[str]) -> Iterator[Mistake]:
-    """Yield the finding types that no detector reports: the rule would never hold, and nobody would know."""
+    """Yield a mistake for each finding type that no detector reports: such a rule would never hold."""
     for match in _FINDING.finditer(when):
         if match[2] not in known:
             before = when[: match.start()]

@@ -10,7 +10,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, object]:
-    """Return the schema; every key says in its description what it means, its default and its range."""
+    """Return the schema; the description of every key holds its meaning, default and range."""
     schema = PolicyFile.model_json_schema()
     described = _describe(_by_kind(schema, schema["$defs"]))
     if not isinstance(described, dict):
@@ -19,9 +19,9 @@ def json_schema() -> dict[str, object]:
 
 
 def _by_kind(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema in which `kind` chooses the branch, where pydantic writes a choice of all.
+    """Return a schema in which `kind` selects the branch, in place of pydantic's `oneOf`.
 
-    A validator then reports the mistakes of that branch alone, by key, and not that no alternative fits.
+    A validator then reports the errors of that branch by key, and not only that no branch matches.
     """
     if isinstance(schema, list):
         return [_by_kind(each, definitions) for each in schema]
@@ -52,7 +52,7 @@ def _by_kind(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _describe(schema: object) -> object:
-    """Return a schema without what an editor does not need, and with default and range in words."""
+    """Return a schema without titles and nulls, and with default and range in the descriptions."""
     if isinstance(schema, list):
         return [_describe(each) for each in schema]
     if not isinstance(schema, dict):
@@ -65,7 +65,7 @@ def _describe(schema: object) -> object:
 
 
 def _without_null(schema: dict[str, object]) -> dict[str, object]:
-    """Return the schema of what may be written: None means that a key is not there, and is no value."""
+    """Return a schema without null: in a file, a missing key means None."""
     choices = schema.get("anyOf")
     if not isinstance(choices, list) or {"type": "null"} not in choices:
         return schema
@@ -101,5 +101,5 @@ def _default_of(schema: Mapping[str, object]) -> str:
 
 
 def schema_text() -> str:
-    """Return the schema as `policies/schema.json` holds it."""
+    """Return the text of `policies/schema.json`."""
     return json.dumps(json_schema(), indent=2) + "\n"

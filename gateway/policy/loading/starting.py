@@ -1,4 +1,4 @@
-"""Policies to begin with: one from a few flags of `gateway serve`, and one for a file. Pure."""
+"""Starting policies: one from flags of `gateway serve`, and one for a new file. Pure."""
 
 import json
 import re
@@ -10,16 +10,16 @@ from gateway.errors import StartupError
 from gateway.policy.loading.warnings import refused_by
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-"""Holds the key of the model in the cloud that a flag names."""
+"""The environment variable that holds the key of the model that `--cloud` names."""
 _MORE = re.compile(r"^(?:models|rules):\n(?:(?:[ #].*)?\n)*", re.MULTILINE)
-"""The sections that have a cloud commented out; what others have so are examples."""
+"""The sections whose commented lines are enabled; those of other sections are examples."""
 _KEY_LINE = re.compile(r"^( *)#(?! \S)(?= *(?:- )?[\w-]+:(?: |$))", re.MULTILINE)
-"""The beginning of a key that is commented out; prose has a single space after the `#`."""
+"""The start of a commented key; prose has a single space after the `#`."""
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
 #
-# A policy to begin with: a model at the edge, one in the cloud, and a backup of another provider. Put your
-# own models, prices and addresses in, and take out what you do not have.
+# A starting policy: a model at the edge, one in the cloud, and a backup of another provider. Enter your own
+# models, prices and addresses, and remove what you do not have.
 #
 # * gateway policy check FILE       every mistake, with its line
 # * gateway policy test FILE        the section `tests` below
@@ -30,25 +30,25 @@ _HEAD = """\
 
 
 def starting_policy(default: str) -> str:
-    """Return the packaged default policy with the models and rules that it has commented out."""
+    """Return the packaged default policy with its commented models and rules enabled."""
     body = default[default.index("version: 1\n") :]
     return _HEAD + _MORE.sub(lambda section: _KEY_LINE.sub(r"\1", section[0]), body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFlags:
-    """What flags of `gateway serve` say in the place of a policy file; at least one of the models is set."""
+    """The flags of `gateway serve` that replace a policy file; at least one model is set."""
 
     model: str | None
-    """The whole path of a GGUF file, or builtin:demo."""
+    """The absolute path of a GGUF file, or builtin:demo."""
     cloud: str | None
     """The name of a model at its provider."""
     price: str | None
-    """`INPUT,OUTPUT` in US dollars for a million tokens."""
+    """`INPUT,OUTPUT` in US dollars per million tokens."""
     base_url: str | None
 
     def policy_text(self) -> str:
-        """Return the policy as YAML; raises StartupError for flags that do not fit together."""
+        """Return the policy as YAML; raises StartupError for flags that contradict each other."""
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
@@ -67,9 +67,7 @@ class ModelFlags:
                 "  - {name: tenant-daily, per: tenant, limit_usd: 5.00, window: day}",
             )
         elif self.price is not None or self.base_url is not None:
-            raise StartupError(
-                "--price and --base-url need --cloud MODEL: they say what it costs and where it is"
-            )
+            raise StartupError("--price and --base-url need --cloud MODEL: they give its price and address")
         yield from ("", "rules:", "  # The first rule that holds gives the models to try, in order.")
         if self.model is not None and self.cloud is not None:
             yield "  - {name: hard, when: 'complexity >= 0.6', route: [cloud, edge]}"
@@ -100,7 +98,7 @@ def _edge(path: str) -> Iterator[str]:
 
 def _prices(price: str | None) -> tuple[Decimal, Decimal]:
     """Return the prices of `INPUT,OUTPUT`; raises StartupError."""
-    form = "--price INPUT,OUTPUT: US dollars for a million tokens, as in --price 0.25,2.00"
+    form = "--price INPUT,OUTPUT: US dollars per million tokens, as in --price 0.25,2.00"
     if price is None:
         raise StartupError(f"--cloud needs {form}")
     try:

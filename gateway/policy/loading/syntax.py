@@ -1,7 +1,7 @@
-"""Where a condition compares a variable with a number, by CEL's own syntax tree; pure.
+"""Finds comparisons of a variable with a number in a condition, from CEL's syntax tree; pure.
 
-The tree comes as `cel.expr.CheckedExpr`, whose Python classes no package ships. Its few fields that are
-needed are read by their numbers (https://github.com/cel-expr/cel-spec, proto/cel/expr/syntax.proto).
+The tree is a `cel.expr.CheckedExpr`, for which no package ships Python classes. The few fields that are
+needed are read by number (https://github.com/cel-expr/cel-spec, proto/cel/expr/syntax.proto).
 """
 
 import re
@@ -19,20 +19,20 @@ _CHECKED_EXPR, _CHECKED_SOURCE, _SOURCE_POSITIONS = 4, 5, 4
 _ID, _CONSTANT, _IDENTIFIER, _CALL = 2, 3, 4, 6
 _CALL_FUNCTION, _CALL_ARGUMENT, _CONSTANT_DOUBLE = 2, 3, 5
 _PARTS: Mapping[int, tuple[int, ...]] = {5: (1,), 6: (1, 3), 7: (1,), 9: (2, 4, 5, 6, 7)}
-"""Of an expression's kind, the fields that hold expressions: select, call, list, comprehension."""
+"""For each kind of expression, the fields that hold expressions: select, call, list, comprehension."""
 _STRUCT, _STRUCT_ENTRY, _ENTRY_PARTS = 8, 2, (3, 4)
 
 _OPERATORS = {"_>=_": (">=", "<="), "_>_": (">", "<"), "_<=_": ("<=", ">="), "_<_": ("<", ">")}
-"""What a comparison means for its left side, and for its right one."""
+"""The operator of a comparison as read from its left side, and from its right side."""
 _NUMBER = re.compile(r"-?\s*(?:\d+\.\d+|\.\d+|\d+)(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A variable compared with a number that is written out."""
+    """A comparison of a variable with a literal number."""
 
     operator: str
-    """`>=`, `>`, `<=` or `<`, as if the variable stood on the left."""
+    """`>=`, `>`, `<=` or `<`, with the variable on the left."""
     value: float
     start: int
     """The first character of the number in the condition's text."""
@@ -40,7 +40,7 @@ class Comparison:
 
 
 def comparisons(when: str, variable: str) -> tuple[tuple[Comparison, ...], int]:
-    """Return where a condition that compiles compares `variable`, and how often it reads it elsewhere."""
+    """Return the comparisons of `variable` in a valid condition, and how often it is read elsewhere."""
     checked = Any.FromString(checked_syntax(when)).value
     (root,) = _values(checked, _CHECKED_EXPR)
     (source,) = _values(checked, _CHECKED_SOURCE)
@@ -75,7 +75,7 @@ def _comparison(node: bytes, variable: str, when: str, positions: Mapping[int, i
 
 
 def _nodes(node: bytes) -> Iterator[bytes]:
-    """Yield an expression and every one in it; a macro's come as it is expanded, each part once."""
+    """Yield an expression and all expressions in it; macros are expanded."""
     yield node
     for kind, parts in _PARTS.items():
         for inner in _values(node, kind):
@@ -103,7 +103,7 @@ def _double(node: bytes) -> float | None:
 
 
 def _values(message: bytes, field: int) -> list[bytes]:
-    """Return what a field of messages or text holds."""
+    """Return the values of a field of messages or text."""
     return [data for number, data in _fields(message) if number == field and isinstance(data, bytes)]
 
 
@@ -112,12 +112,12 @@ def _numbers(message: bytes, field: int) -> list[int]:
 
 
 def _first(message: bytes, field: int) -> int:
-    """Return a number; 0, which is not sent, where it is not there."""
+    """Return a number; 0 if the field is absent, because 0 is not sent."""
     return next(iter(_numbers(message, field)), 0)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, object]]:
-    """Yield number and content of every field: an empty message knows none, and keeps them all."""
+    """Yield number and content of every field: an empty message keeps all as unknown fields."""
     fields = UnknownFieldSet(Empty.FromString(message))
     for at in range(len(fields)):
         yield fields[at].field_number, fields[at].data

@@ -1,4 +1,4 @@
-"""The one number in a policy that says from which complexity on a request is another rule's; pure."""
+"""The complexity threshold of a policy: the number with which one rule compares `complexity`; pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from gateway.policy.source import Path
 
 VARIABLE = "complexity"
 ALL_ABOVE, ALL_BELOW = "-1.0", "2.0"
-"""Thresholds that no score is at or below, and none at or above."""
+"""Thresholds that are below every score, and above every score."""
 
 
 class NoThreshold(ValueError):
-    """A policy has no number to set, or more than one; says which and the way out in one line."""
+    """A policy has no threshold, or more than one; the message says which, with a hint, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """Where a rule compares complexity with a number."""
+    """A rule's comparison of complexity with a number."""
 
     rule: str
     path: Path
@@ -30,11 +30,11 @@ class Threshold:
 
     @property
     def index(self) -> int:
-        """Which rule it is, from 0."""
+        """The index of the rule, from 0."""
         return int(self.path[1])
 
     def is_above(self, complexity: float) -> bool:
-        """Say whether a score is on the upper side of the number as it stands."""
+        """Return whether a score is above the threshold."""
         value = self.comparison.value
         return complexity > value or (complexity == value and self.comparison.operator in (">=", "<"))
 
@@ -59,21 +59,21 @@ def threshold_of(policy: Policy, rule: str | None = None) -> Threshold:
         names = [policy.rules[at].name for at in having]
         raise NoThreshold(
             f"{policy.source.name}: {len(having)} rules compare complexity with a number;"
-            f" say --rule with one of {', '.join(names)}"
+            f" set --rule to one of {', '.join(names)}"
         )
     at = having[0]
     found, _ = read.get(at, ((), 0))
     path: Path = ("rules", at, "when")
     if len(found) != 1:
         what = f"{len(found)} times" if found else "nowhere"
-        detail = f"compares complexity with a plain number {what}; it must be once, so that one can be set"
+        detail = f"compares complexity with a plain number {what}; it must do so once"
         raise NoThreshold(policy.source.at(path, detail))
     text = policy.rules[at].text or ""
     return Threshold(rule=policy.rules[at].name, path=path, when=text, comparison=found[0])
 
 
 def pinned(policy: Policy, threshold: Threshold, number: str) -> Policy:
-    """Return the policy as it would decide with another number there."""
+    """Return the policy with another threshold."""
     conditions = Conditions(own_findings=[each.name for each in policy.privacy.patterns])
     text = threshold.with_number(number)
     rules = list(policy.rules)
@@ -82,9 +82,9 @@ def pinned(policy: Policy, threshold: Threshold, number: str) -> Policy:
 
 
 def rewritten(text: str, threshold: Threshold, number: str) -> str:
-    """Return the text of a policy with another number there, and every other character as it was.
+    """Return the text of a policy with another threshold, and no other change.
 
-    Raises NoThreshold where the number cannot be found, as in a quoted text that is written with escapes.
+    Raises NoThreshold if the number cannot be located, as in a quoted text with escapes.
     """
     document = read_document(text)
     wanted = _wanted(document.value, threshold, number)
@@ -97,9 +97,9 @@ def rewritten(text: str, threshold: Threshold, number: str) -> str:
 
 
 def _wanted(value: object, threshold: Threshold, number: str) -> object:
-    """Return what the document is to say."""
+    """Return the value of the document with the new threshold."""
     if not isinstance(value, dict):
-        raise NoThreshold("the policy: is no longer what was read")
+        raise NoThreshold("the policy: changed while it was read; run the command again")
     rules = [dict(each) for each in value["rules"]]
     rules[threshold.index]["when"] = threshold.with_number(number)
     return {**value, "rules": rules}

@@ -1,4 +1,4 @@
-"""What a policy may say but is probably a mistake: for `gateway policy check`. Pure."""
+"""Warnings of `gateway policy check`: valid settings that are probably mistakes. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from gateway.policy.source import Path
 from gateway.types import PrivacyClass
 
 _ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
-"""What a provider's page shows as the address of one call; the gateway adds its own to `base_url`."""
+"""The path of one call, which does not belong into `base_url`; the gateway appends it."""
 _OPENAI = urlsplit(OPENAI_BASE_URL).hostname
 _REASONING = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
-"""OpenAI's reasoning models, also as others name them (openai/o3-mini); gpt-5-chat does not reason."""
+"""Names of OpenAI's reasoning models, also with a prefix (openai/o3-mini); gpt-5-chat does not reason."""
 _REFUSED_BY_REASONING = ("temperature", "top_p")
 
 PolicyWarning = tuple[Path, str]
 
 
 def warnings_of(policy: Policy) -> Iterator[PolicyWarning]:
-    """Yield where, and what to look at."""
+    """Yield the path and the message of each warning."""
     for name, spec in policy.models.items():
         if isinstance(spec, OpenAIModel):
             for key, message in _of_model(spec):
@@ -39,10 +39,10 @@ def _of_model(spec: OpenAIModel) -> Iterator[tuple[str, str]]:
     if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
         yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
     elif url.hostname == _OPENAI and not path:
-        yield "base_url", f"OpenAI answers at {OPENAI_BASE_URL}; write that, or leave base_url out"
+        yield "base_url", f"OpenAI's API is at {OPENAI_BASE_URL}; write that, or leave base_url out"
     for key in spec.sampling.values():
         if key in spec.drop:
-            yield f"sampling.{key}", f"is never sent, since drop names {key}; take one of the two out"
+            yield f"sampling.{key}", f"is never sent, because drop names {key}; remove one of the two"
     lacking = [each for each in refused_by(spec.model) if each not in spec.drop]
     if lacking:
         wanted = ", ".join([*spec.drop, *lacking])
@@ -56,7 +56,7 @@ def refused_by(model: str) -> tuple[str, ...]:
 
 
 def _of_budgets(policy: Policy) -> Iterator[PolicyWarning]:
-    """Yield the caps that one large request passes: it is refused however little was spent."""
+    """Yield the caps that one large request exceeds, so that it is refused even if nothing was spent."""
     for index, budget in enumerate(policy.budgets):
         for name, spec in policy.models.items():
             if (price := spec.price) is None:
