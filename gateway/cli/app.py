@@ -93,7 +93,7 @@ class _LazyCommands(TyperGroup):
                 wording = import_module(
                     "gateway.policy.loading.messages"
                 )  # Only who mistypes a value waits for it.
-                error.message = wording.said(cause.errors()[0])
+                error.message = wording.message_for(cause.errors()[0])
             raise
 
 

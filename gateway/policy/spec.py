@@ -69,7 +69,7 @@ class CommonKeys(Strict):
         "never reaches it, whatever a rule says."
     )
     max_tokens: int = Field(
-        1024, ge=1, le=1_000_000, description="max_tokens for a request that sets none; always sent."
+        1024, ge=1, le=1_000_000, description="The max_tokens of a request that sets none; always sent."
     )
     first_token_s: Literal["auto"] | Seconds | None = Field(
         None,

@@ -143,7 +143,7 @@ def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
 def _detectors(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
     # No value is repeated, because it may be private.
     if more := len(set(new.allow) - set(old.allow)):
-        yield ("privacy", "allow"), f"{more} more values are not findings"
+        yield ("privacy", "allow"), f"{more} more values are no findings"
     if fewer := len({each.casefold() for each in old.deny} - {each.casefold() for each in new.deny}):
         yield ("privacy", "deny"), f"{fewer} fewer values are secrets"
     kept = {(each.name, each.regex): each for each in new.patterns}

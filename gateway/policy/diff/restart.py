@@ -7,7 +7,7 @@ from gateway.policy.source import Path
 from gateway.policy.spec import CommonKeys
 
 _NEEDS = "needs a restart of the gateway"
-_MOVED = "that is added or renamed"
+_ADDED = "that is added or replaced"
 
 
 def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
@@ -19,10 +19,10 @@ def needs_restart(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
                 if key not in CommonKeys.model_fields and getattr(new, key) != getattr(old, key):
                     yield (*here, key), f"a local model that is changed {_NEEDS}"
         elif name in after.models:
-            yield here, f"a local model {_MOVED}, {_NEEDS}"
+            yield here, f"a local model {_ADDED} {_NEEDS}"
         else:
-            detail = f"a local model that is removed {_NEEDS}; until then, remove it from the rules only"
+            detail = f"a local model that is removed {_NEEDS}; to stop its requests, remove it from the rules"
             yield here, detail
     for name in after.engines:
         if name not in before.engines:
-            yield ("models", name), f"a local model {_MOVED}, {_NEEDS}"
+            yield ("models", name), f"a local model {_ADDED} {_NEEDS}"

@@ -200,7 +200,7 @@ def _check_routes(parts: Parts) -> Iterator[Finding]:
             elif seen[model] == 2:
                 yield (
                     path,
-                    f"'{model}' appears twice in this route; resilience.attempts sets the attempts at a model",
+                    f"'{model}' appears twice in this route; resilience.attempts sets how often one is tried",
                 )
 
 

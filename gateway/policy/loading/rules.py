@@ -1,4 +1,4 @@
-"""The conditions of rules: CEL, type-checked when a policy is loaded. Only this module uses the CEL library."""
+"""Conditions of rules: CEL, type-checked when a policy is loaded. No other module uses the CEL library."""
 
 import functools
 import re

@@ -99,7 +99,7 @@ def rewritten(text: str, threshold: Threshold, number: str) -> str:
 def _wanted(value: object, threshold: Threshold, number: str) -> object:
     """Return the value of the document with the new threshold."""
     if not isinstance(value, dict):
-        raise NoThreshold("the policy: changed while it was read; run the command again")
+        raise NoThreshold("the policy: changed after it was read; run the command again")
     rules = [dict(each) for each in value["rules"]]
     rules[threshold.index]["when"] = threshold.with_number(number)
     return {**value, "rules": rules}

@@ -139,7 +139,7 @@ def test_an_air_gap_refuses_a_kind_that_does_not_say_where_its_requests_go() -> 
     """What leaves the host must name an address that is on it."""
     with pytest.raises(PolicyError) as caught:
         parse_policy(POLICY, name="p.yaml", air_gap=True)
-    assert "models.parrot.kind: has no key that says where requests go" in str(caught.value)
+    assert "models.parrot.kind: has no key for the address of requests" in str(caught.value)
 
 
 def test_a_changed_key_may_be_looser_until_a_person_says_otherwise() -> None:

@@ -97,4 +97,4 @@ def test_two_rules_that_compare_complexity_want_a_name(
     (tmp_path / "policy.yaml").write_text(with_cloud(), encoding="utf-8")
     policy = ("--policy", str(tmp_path / "policy.yaml"))
     assert run(["calibrate", *policy, "--input", "x", "--target-cloud-share", "0.2"]) == 2
-    assert "3 rules compare complexity with a number; say --rule" in capsys.readouterr().err
+    assert "3 rules compare complexity with a number; set --rule to" in capsys.readouterr().err

@@ -74,23 +74,23 @@ LOOSER = [
     ("  weights: {PERSON: 0.4}\n", "", "privacy.weights.PERSON: lowered from 0.4 to 0.3"),
     ("{PERSON: internal}", "{PERSON: internal, SECRET: public}", "privacy.floors.SECRET: lowered"),
     ("  floors: {PERSON: internal}\n", "", "privacy.floors.PERSON: lowered from internal to none"),
-    ("[desk@example.com]", "[desk@example.com, b@example.com]", "privacy.allow: 1 more to be no findings"),
-    ("[Falcon, Eagle]", "[falcon]", "privacy.deny: 1 fewer to be secrets"),
-    ("'E-[0-9]{6}'", "'E-[0-9]{7}'", "privacy.patterns: a pattern of STAFF is gone or another one"),
-    ("confidence: 0.9", "confidence: 0.6", "privacy.patterns: a pattern of STAFF is less sure"),
+    ("[desk@example.com]", "[desk@example.com, b@x.example]", "privacy.allow: 1 more values are no findings"),
+    ("[Falcon, Eagle]", "[falcon]", "privacy.deny: 1 fewer values are secrets"),
+    ("'E-[0-9]{6}'", "'E-[0-9]{7}'", "privacy.patterns: a pattern of STAFF is removed or changed"),
+    ("confidence: 0.9", "confidence: 0.6", "privacy.patterns: a pattern of STAFF has less confidence"),
     ("report_at: 0.5", "report_at: 0.7", "privacy.report_at: raised from 0.5 to 0.7"),
     ("limit_usd: 5.00, soft", "limit_usd: 6, soft", "budgets[0].limit_usd: raised from 5 to 6"),
     ("soft_limit_usd: 4.00", "soft_limit_usd: 4.5", "budgets[0].soft_limit_usd: raised from 4 to 4.5"),
     (" soft_limit_usd: 4.00,", "", "budgets[0].soft_limit_usd: raised from 4 to 5"),
     ("window: month", "window: week", "budgets[1].window: changed: it begins anew"),
     ("label: team,", "label: group,", "budgets[1].label: changed: it begins anew"),
-    (TEAM, "", "budgets: team is gone"),
+    (TEAM, "", "budgets: team is removed"),
     ("[edge, cloud]", "[edge, cloud, backup]", "rules[1].route: hard now reaches backup"),
-    ("[edge, cloud]", "[cloud, edge]", "rules[1].route: hard asks cloud before edge"),
+    ("[edge, cloud]", "[cloud, edge]", "rules[1].route: hard tries cloud before edge"),
     ("route: [edge]}", "route: [edge, cloud]}", "rules[2].route: default now reaches cloud"),
     ("complexity >= 0.6", "complexity >= 0.1", "rules[1].when: the condition of hard changed"),
     ("privacy_class >= CONFIDENTIAL", "privacy_class >= RESTRICTED", "rules[0].when: the condition of home"),
-    (HOME, "", "rules: home is gone: its requests go on to the rules after it"),
+    (HOME, "", "rules: home is removed: its requests go to the rules after it"),
     (HARD, f"{HARD}\n  - {{name: new, when: 'true', route: [backup]}}", "rules[2]: new is new and reaches"),
     ("content_filter: stop", "content_filter: next", "resilience.content_filter: changed from stop to next"),
     ("features_up_to: internal", "features_up_to: restricted", "records.features_up_to: raised from"),
@@ -158,7 +158,7 @@ def test_not_looser(old: str, new: str) -> None:
 
 def test_a_change_that_loosens_one_way_tightens_the_other() -> None:
     """Numbers and sets: if a change is looser, undoing it alone is not, but for what cannot be compared."""
-    cannot = ("changed", "the condition", "is gone", "is new", "another one", "another host", "goes through")
+    cannot = ("changed", "the condition", "is removed", "is new", "another host", "goes through")
     for old, new, said in LOOSER:
         if not any(word in said for word in cannot):
             assert looser(policy_of((old, new)), policy_of()) == [], said
@@ -195,7 +195,7 @@ def test_no_private_value_is_repeated() -> None:
         ("slots: 8", "slots: 8, queue: 4", "team.yaml:3: models.edge.queue: a local model that is changed"),
         ("/other.gguf", "/x.gguf", "team.yaml:4: models.other.path: a local model that is changed"),
         ("  backup:", "  more: {kind: llama_cpp, path: /x, clearance: public}\n  backup:",
-         "team.yaml:7: models.more: a local model that is added, or takes another's name"),
+         "team.yaml:7: models.more: a local model that is added or replaced needs a restart"),
     ],
 )  # fmt: skip
 def test_what_needs_a_restart(old: str, new: str, said: str) -> None:
@@ -213,7 +213,7 @@ def test_a_local_model_that_is_gone_needs_a_restart() -> None:
     )
     ((path, message),) = needs_restart(policy_of(), after)
     assert path == ("models", "other")
-    assert "taken out of the rules it gets no request" in message
+    assert "to stop its requests, remove it from the rules" in message
 
 
 def test_clearance_and_bounds_of_a_local_model_need_none() -> None:
@@ -226,7 +226,7 @@ def test_a_mirror_that_is_new_is_looser() -> None:
     """Requests go to models that would not have been asked; without the section none do."""
     section = ("mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", "")
     (said,) = looser(policy_of(section), policy_of())
-    assert said.endswith("mirror: is new: requests are answered by the other side, too")
+    assert said.endswith("mirror: is new: requests are also answered by the other side")
 
 
 @pytest.mark.parametrize(

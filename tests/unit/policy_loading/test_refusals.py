@@ -199,13 +199,13 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
             "per: tenant",
             "per: label",
             "11: budgets[0].label",
-            "is missing; with per: label it names the label",
+            "is missing; per: label needs the name of a label",
         ),
         (
             "window: day",
             "window: day, label: team",
             "11: budgets[0].label",
-            "needs per: label, and this budget is per: tenant",
+            "needs per: label, but this budget is per: tenant",
         ),
         (
             "window: day",
@@ -308,11 +308,11 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
         ),
         ("first: 0.2", "first: 5", "15: resilience.backoff_s.first", "must be at most max (4.0)"),
         ("default: 60,", "default: 301,", "15: resilience.deadline_s.default", "must be at most max (300.0)"),
-        ("name: default", "name: hard", "14: rules[1].name", "'hard' is taken by rules[0]"),
-        ("id: sorry", "id: spent", "18: replies[1].id", "'spent' is taken by replies[0]"),
-        (PATH, "path: x, kept_mb: 64", "3: models.edge.kept_mb", "is called 'prefix_cache_mb' now"),
-        (PATH, "path: x, hang_s: 9", "3: models.edge.hang_s", "is called 'watchdog_s' now"),
-        ("version: 1", "version: 1\nsample: {share: 0.5}", "2: sample", "is called 'mirror' now"),
+        ("name: default", "name: hard", "14: rules[1].name", "'hard' is already used by rules[0]"),
+        ("id: sorry", "id: spent", "18: replies[1].id", "'spent' is already used by replies[0]"),
+        (PATH, "path: x, kept_mb: 64", "3: models.edge.kept_mb", "is now called 'prefix_cache_mb'"),
+        (PATH, "path: x, hang_s: 9", "3: models.edge.hang_s", "is now called 'watchdog_s'"),
+        ("version: 1", "version: 1\nsample: {share: 0.5}", "2: sample", "is now called 'mirror'"),
         (
             "version: 1",
             "version: 1\nmirror: {judge: clod}",
@@ -323,7 +323,7 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
             "name: daily, per: tenant, limit_usd: 5.00, window: day}",
             "name: mirror, per: tenant, limit_usd: 5.00, window: day}\nmirror: {share: 0.1}",
             "11: budgets[0].name",
-            "'mirror' is taken by mirror.max_usd_per_day",
+            "'mirror' is already used by mirror.max_usd_per_day",
         ),
         (
             "route: [edge]",
@@ -335,7 +335,7 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
             "route: [edge]",
             "route: [edge, cloud, edge]",
             "14: rules[1].route[2]",
-            "'edge' appears twice in this route; resilience.attempts says how often one is tried",
+            "'edge' appears twice in this route; resilience.attempts sets how often one is tried",
         ),
         ("when: 'complexity >= 0.6', ", "", "13: rules[0].when", "is missing; only the last rule has none"),
         (
@@ -372,7 +372,7 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
             "complexity >= 0.6",
             "complexity",
             "13: rules[0].when",
-            "column 1: must be of type bool, and is double",
+            "column 1: must be of type bool, but is double",
         ),
     ],
 )
@@ -390,7 +390,7 @@ def test_keys_that_do_not_fit_each_other_are_refused(old: str, new: str, place: 
             "clearance: internal",
             "clearance: &c internal",
             "7: file",
-            "an anchor (&) is not read; write the value again where it is needed",
+            "an anchor (&) is not supported; write the value again where it is needed",
         ),
     ],
 )
@@ -478,7 +478,7 @@ def test_the_name_of_a_file_is_no_chat_template(name: str) -> None:
     """The key holds the text; one that prints nothing of a conversation is most likely a file's name."""
     found = problems_of(GOOD.replace(PATH, f'{PATH}, template: "{name}"'))
     assert found == (
-        "p.yaml:3: models.edge.template: must be a Jinja template: its text, not its file; "
+        "p.yaml:3: models.edge.template: must be a Jinja template: its text, not a path; "
         "write template: | and the text below",
     )
     assert problems_of(GOOD.replace(PATH, f'{PATH}, template: "{{{{ messages }}}}"')) == ()

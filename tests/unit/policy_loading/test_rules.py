@@ -85,9 +85,9 @@ def test_facts_and_variables_have_the_same_names() -> None:
         ("'EMIAL' in findings", 1, 1, "unknown finding 'EMIAL' (did you mean 'EMAIL'?)"),
         ("privacy_class >= 'RESTRICTED'", 1, 15, "'>=' does not take int and string"),
         ("1 in findings", 1, 3, "'in' does not take int and list(string)"),
-        ("complexity", 1, 1, "must be of type bool, and is double"),
-        ("labels.team", 1, 1, "must be of type bool, and is string"),
-        ("dyn(true)", 1, 1, "must be of type bool, and is dyn"),
+        ("complexity", 1, 1, "must be of type bool, but is double"),
+        ("labels.team", 1, 1, "must be of type bool, but is string"),
+        ("dyn(true)", 1, 1, "must be of type bool, but is dyn"),
         ("complexity >= ", 1, 15, "Syntax error: mismatched input '<EOF>'"),
         ("tenant = 'a'", 1, 8, "Syntax error: token recognition error at: '= '"),
         ("(" * 64 + "true" + ")" * 64, 1, 1, "Expression recursion limit exceeded. limit: 32"),
@@ -112,8 +112,8 @@ def test_all_mistakes_of_a_condition_are_reported() -> None:
     ("when", "kind"),
     [
         # The library gives a value of type ERROR for these, which is truthy in Python.
-        ("labels.marker == 'x'", "a key is missing in a map (ask has(labels.key) first)"),
-        ("labels[tenant] == 'x'", "a key is missing in a map (ask has(labels.key) first)"),
+        ("labels.marker == 'x'", "a key is missing in a map (test has(labels.key) first)"),
+        ("labels[tenant] == 'x'", "a key is missing in a map (test has(labels.key) first)"),
         ("int(tenant) == 1", "an argument that its function or operator does not take"),
         ("tenant.matches(labels.pattern)", "an argument that its function or operator does not take"),
         ("1 / (prompt_tokens - 100) == 1", "an argument that its function or operator does not take"),

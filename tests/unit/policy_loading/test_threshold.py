@@ -77,7 +77,7 @@ def test_the_only_rule_is_found_and_another_one_by_name() -> None:
 
     assert threshold_of(one).rule == "r1"
     assert threshold_of(two, "r0").comparison.value == 0.5
-    with pytest.raises(NoThreshold, match=r"^p\.yaml: 2 rules compare .*; say --rule with one of r0, r1$"):
+    with pytest.raises(NoThreshold, match=r"^p\.yaml: 2 rules compare .*; set --rule to one of r0, r1$"):
         threshold_of(two)
 
 
@@ -93,7 +93,7 @@ def test_the_only_rule_is_found_and_another_one_by_name() -> None:
         (
             ["complexity >= budget"],
             "r0",
-            r"p\.yaml:6: rules\[0\]\.when: compares .* nowhere; it must be once",
+            r"p\.yaml:6: rules\[0\]\.when: compares .* nowhere; it must do so once",
         ),
         (["complexity > 0.2 && complexity < 0.4"], None, r"p\.yaml:6: rules\[0\]\.when: .* 2 times; it must"),
         (

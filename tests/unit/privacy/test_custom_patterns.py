@@ -118,12 +118,12 @@ def test_a_policy_with_three_lines_for_an_employee_number_loads() -> None:
         (
             "- name: EMPLOYEE_NUMBER",
             "- name: EMAIL\n      weight: 0.1",
-            "p.yaml:7: privacy.patterns[0].weight: belongs to a name of your own; for EMAIL write",
+            "p.yaml:7: privacy.patterns[0].weight: is for a name of your own; for EMAIL write",
         ),
         (
             "allow: [Falcon]",
             "allow: [Falcon]\n  deny: [falcon]",
-            "p.yaml:4: privacy.allow[0]: is in privacy.deny too",
+            "p.yaml:4: privacy.allow[0]: is also in privacy.deny",
         ),
         ("'EMPLOYEE_NUMBER' in", "'EMPLOYEE_NUMBR' in", "did you mean 'EMPLOYEE_NUMBER'?"),
     ],

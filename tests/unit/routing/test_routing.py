@@ -47,7 +47,7 @@ rules:
 replies:
   - {id: sorry, text: x}
 """
-NO_TEAM = ("team: a key is missing in a map (ask has(labels.key) first)",)
+NO_TEAM = ("team: a key is missing in a map (test has(labels.key) first)",)
 
 
 @pytest.fixture(scope="module")
