@@ -1,4 +1,4 @@
-"""How much a strong model is expected to gain over the edge model on a prompt."""
+"""Computes the complexity score of a prompt from its features and a scorer."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ __all__ = [
 
 NUMERIC = len(PromptFeatures._fields)
 FEATURES = NUMERIC + DIMENSIONS
-"""How many numbers a scorer weighs."""
+"""The number of features, so of weights of a scorer."""
 _MAX_DEVIATIONS = 4.0
-"""Standard deviations; what is farther out counts as this far."""
+"""Counts are clipped to this many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class _Norm:
 @cache
 def _norm() -> _Norm:
     table = word_table()
-    share = 1.0 / math.sqrt(NUMERIC)  # So that all counts together weigh as much as the map of subjects.
+    share = 1.0 / math.sqrt(NUMERIC)  # So that all counts together weigh as much as the word vector.
     factors = tuple((share / table.numeric_scale).tolist())
     return _Norm(tuple(table.numeric_mean.tolist()), factors, _MAX_DEVIATIONS * share)
 
 
 def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
-    """Return what every scorer weighs: the counts of `PromptFeatures`, normed, then the mean word vector.
+    """Return the features of a prompt: the normalised counts of `PromptFeatures`, then the mean word vector.
 
-    They are rounded, so that what a record keeps gives the very same score.
+    They are rounded, so that recorded features give the same score.
     """
     norm = _norm()
     low, high = -norm.limit, norm.limit
@@ -56,14 +56,14 @@ def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
 
 @cache
 def shipped_scorer() -> Scorer:
-    """Return the scorer of the package, which was trained on public outcomes of other models."""
+    """Return the packaged scorer, which was trained on public outcomes of other models."""
     return parse_scorer(files("gateway.complexity").joinpath("shipped", "scorer.json").read_text("utf-8"))
 
 
 def complexity_of(features: Sequence[float], scorer: Scorer | None = None) -> float:
-    """Return a number in [0, 1] that ranks prompts by what a strong model would gain, from `features_of`.
+    """Return the complexity score in [0, 1] of `features_of` a prompt.
 
-    It is a probability only by a scorer that was calibrated on the deployment's own traffic.
+    It ranks prompts; it is a probability only if the scorer was calibrated on the deployment's own traffic.
     """
     scorer = scorer or shipped_scorer()
     log_odds = scorer.intercept + scorer.slope * sum(map(mul, scorer.weights, features))
@@ -71,5 +71,5 @@ def complexity_of(features: Sequence[float], scorer: Scorer | None = None) -> fl
 
 
 def score_complexity(messages: Sequence[Message], scorer: Scorer | None = None) -> float:
-    """Return the same from the messages."""
+    """Return the complexity score of a conversation."""
     return complexity_of(features_of(messages), scorer)

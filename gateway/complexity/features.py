@@ -1,4 +1,4 @@
-"""What of a prompt can be counted in microseconds, for the scorer of complexity."""
+"""Counts of a prompt that take microseconds to compute, for the complexity scorer."""
 
 import math
 from collections.abc import Sequence
@@ -20,23 +20,23 @@ from gateway.types import Message, Role
 
 _BYTES_PER_WORD = 6
 _LONG_WORD_CHARS = 8
-"""Letters; a word with more is a long one."""
+"""A word with more letters is a long one."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
 
 
 class PromptFeatures(NamedTuple):
-    """Counts of a prompt, mostly as logarithms: twice as much adds as much again, whatever was there."""
+    """Counts of a prompt, mostly as logarithms."""
 
     words: float
-    """In the last message of the user."""
+    """Words in the last message of the user."""
     context: float
-    """Words in all the other messages, by their length."""
+    """Words in all other messages, estimated from their length."""
     turns: float
     """Messages before the last one of the user."""
     reasoning: float
     """Words that ask for thought rather than recall."""
     constraints: float
-    """Words that bind the answer or chain its steps."""
+    """Words that constrain the answer or connect steps."""
     code: float
     """Words and marks of programming."""
     math: float
@@ -44,11 +44,11 @@ class PromptFeatures(NamedTuple):
     numbers: float
     """Digits."""
     tasks: float
-    """Question marks, and what joins one order to the next."""
+    """Question marks, and marks and words that join instructions."""
     vocabulary: float
     """Distinct words: repetition makes a prompt long, not hard."""
     opening: float
-    """1 where its first word orders hard work, -1 where it greets, asks a fact or a small chore, else 0."""
+    """1 if the first word asks for hard work, -1 if it greets or asks for a fact or a simple task, else 0."""
     lines: float
     variety: float
     """Distinct words as a share of all."""
@@ -59,7 +59,7 @@ class PromptFeatures(NamedTuple):
     stops: float
     commas: float
     negations: float
-    """Words that turn a question round."""
+    """Words that negate."""
     sentence: float
     """Words in a sentence, on average."""
     capitals: float
@@ -67,12 +67,12 @@ class PromptFeatures(NamedTuple):
 
 
 def last_of_user(messages: Sequence[Message]) -> int:
-    """Return the place of the message that counts most, the last one of the user; -1 where there is none."""
+    """Return the index of the last message of the user; -1 if there is none."""
     return max((i for i, message in enumerate(messages) if message.role is Role.USER), default=-1)
 
 
 def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
-    """Count what `PromptFeatures` names; without a message of the user the prompt is empty."""
+    """Return the counts of a conversation; without a message of the user the prompt is empty."""
     last = last_of_user(messages)
     text = messages[last].content if last >= 0 else ""
     prompt = text.lower()

@@ -1,4 +1,4 @@
-"""A scorer of complexity as a file: one weight a feature, and what it was made for."""
+"""Reads and writes the file of a complexity scorer: one weight per feature, and the features' version."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ _MAX_BYTES = 1 << 20
 
 
 class ScorerRefused(ValueError):
-    """A file is no scorer for this gateway; says why in words for after its name."""
+    """A file is no scorer for this gateway; the message reads on from the file's name."""
 
 
 def features_hash() -> str:
-    """Return what changes when features change their meaning: a scorer made for others is refused."""
+    """Return the hash of the features' definition; a scorer for another definition is refused."""
     meaning = json.dumps([FORMAT, PromptFeatures._fields, DIMENSIONS, word_table().sha256])
     return hashlib.sha256(meaning.encode()).hexdigest()
 
@@ -33,7 +33,7 @@ def write_scorer(
     is_calibrated: bool,
     notes: Mapping[str, Any],
 ) -> str:
-    """Return the text of a scorer's file; `notes` say how it was made."""
+    """Return the text of a scorer's file; `notes` say how it was trained."""
     fields = {
         "format": FORMAT,
         "features": features_hash(),
@@ -54,7 +54,7 @@ def read_scorer(path: Path) -> Scorer:
     except OSError as error:
         raise ScorerRefused(f"cannot be read: {error.strerror}") from None
     if len(data) > _MAX_BYTES:
-        raise ScorerRefused("is too long for a scorer")
+        raise ScorerRefused(f"is longer than {_MAX_BYTES} bytes")
     try:
         return parse_scorer(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -62,7 +62,7 @@ def read_scorer(path: Path) -> Scorer:
 
 
 def parse_scorer(text: str) -> Scorer:
-    """Return the scorer that a file's text says; raises ScorerRefused."""
+    """Return the scorer in the text of a file; raises ScorerRefused."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
@@ -70,9 +70,7 @@ def parse_scorer(text: str) -> Scorer:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ScorerRefused(f"is no scorer of format {FORMAT}; `gateway learn` writes one")
     if fields.get("features") != features_hash():
-        raise ScorerRefused(
-            "was made for other features than this version has; learn it anew from the outcomes"
-        )
+        raise ScorerRefused("was made for the features of another version; run `gateway learn` again")
     weights, intercept, slope = fields.get("weights"), fields.get("intercept"), fields.get("slope")
     wanted = len(PromptFeatures._fields) + DIMENSIONS
     if not (isinstance(weights, list) and len(weights) == wanted and all(map(_is_number, weights))):

@@ -1,4 +1,4 @@
-"""The mean vector of a prompt's words: where on the map of subjects it lies, without a transformer.
+"""The mean vector of a prompt's words, which represents its subject without a transformer.
 
 The table holds one vector for each word piece, distilled from all-MiniLM-L6-v2; `shipped/CARD.md` says how.
 """
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 64
 DIGITS = 5
-"""To which features are rounded, so that a record keeps them as they are, and short."""
+"""Decimals to which features are rounded, so that records keep them exactly, and short."""
 _MAX_CHARS = 8192
-"""Of a prompt that are looked at: the subject does not change after so many, and the time is bounded."""
+"""Characters of a prompt that are read; bounds the time, and the subject seldom changes later."""
 _MAX_WORD_CHARS = 32
 _WORD = re.compile(r"[a-z]+|[^\sa-z]")
 
@@ -25,20 +25,20 @@ Floats = NDArray[np.float64]
 
 
 class WordTable(NamedTuple):
-    """What `shipped/words.npz` holds."""
+    """The content of `shipped/words.npz`."""
 
     ids: dict[str, int]
     vectors: NDArray[np.float32]
     """[pieces, DIMENSIONS], centred and scaled so that a typical prompt's mean has length 1."""
     numeric_mean: Floats
     numeric_scale: Floats
-    """By which the counts of `PromptFeatures` are centred and scaled."""
+    """Mean and scale of the counts of `PromptFeatures`."""
     sha256: str
 
 
 @cache
 def word_table() -> WordTable:
-    """Return the table of the package, read once."""
+    """Return the packaged table; it is read once."""
     data = files("gateway.complexity").joinpath("shipped", "words.npz").read_bytes()
     with np.load(BytesIO(data), allow_pickle=False) as arrays:
         pieces = str(arrays["pieces"]).split("\n")
@@ -53,7 +53,7 @@ def word_table() -> WordTable:
 
 
 def pieces_of(text: str, ids: dict[str, int]) -> list[int]:
-    """Return the word pieces of a text by their ids: the longest that are known, from left to right."""
+    """Return the ids of a text's word pieces: the longest known ones, from left to right."""
     found: list[int] = []
     for word in _WORD.findall(text[:_MAX_CHARS].lower()):
         known = ids.get(word)
@@ -80,7 +80,7 @@ def _split_word(word: str, ids: dict[str, int]) -> list[int]:
 
 
 def mean_vector(text: str) -> list[float]:
-    """Return where a prompt lies; the middle of the map for one without a known word."""
+    """Return the mean vector of a prompt's word pieces; zeros if no word is known."""
     table = word_table()
     found = pieces_of(text, table.ids)
     if not found:

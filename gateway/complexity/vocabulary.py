@@ -1,4 +1,4 @@
-"""Words and marks that say what kind of work a prompt asks for; lower case, English."""
+"""Words and marks that indicate what kind of work a prompt asks for; lower case, English."""
 
 
 def _words(listed: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What in a request is private, where it stands, and which class that makes the request."""
+"""Privacy: finds private data in a request, and derives its privacy class."""
 
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.detectors.defaults import FLOORS, WEIGHTS

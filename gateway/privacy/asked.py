@@ -1,8 +1,8 @@
-"""A question in one message and the bare answer in a later one.
+"""Finds a question in one message whose answer in a later message is a bare value.
 
-Each message is looked at once by itself: which data it names, and which of its lines are nothing but a value.
-What earlier messages name then stands before such a line as `name: value`, in one more reading for the
-detector of that kind. So a message adds to what later ones hold and takes nothing from any.
+Each message is scanned once: which kinds of data it names, and which of its lines hold only a value. A
+detector gets one more variant of a later message, in which each such line becomes `name: value`, for the
+names in earlier messages. Variants only add findings.
 """
 
 import re
@@ -18,21 +18,21 @@ from gateway.privacy.normalize import NO_OFFSET, NormalText
 from gateway.privacy.split_words import joined_words_apart
 
 MAX_LINES = 256
-"""Lines of one message that are looked at as answers."""
+"""The most lines of one message that are scanned as answers."""
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _TOKEN = rf"(?:[A-Z]{{0,8}}\d[A-Z0-9]*|(?-i:[A-Z]{{1,4}})|{_MONTH}|of)"
 _LEAD = (
     r"(?m)^[ \t>*\"'`(\[{#?_~-]*"
     r"(?:(?:answer|value|response|reply|text|content|message|result|number|input)[\"'] *: *[\"'\[]*)?"
 )
-"""Marks, emoji (a question mark is a character that is not seen), and a key of JSON that says nothing."""
+"""Marks, emoji (patterns see them as question marks), and a JSON key without a meaning of its own."""
 _OPENING = (
     r"(?:(?:it'?s|it is|that'?s|that is|this is|here(?: it is| you go| you are|'s)?|sure|ok(?:ay)?|yes|yeah"
     r"|so|well|mine|my|is|the|number|no|nr|num|to|jest|m[o\xf3]j[ae]?|prosz[e?]|oto|tak|dobrze|meine?|ist|das|hier"
     r"|ja|bitte|lautet|c'est|voici|voil[a\xe0]|mon|est|oui|es|el|mi|s[i\xed\xec]|aqu[i\xed]|claro"
     r"|[\xe8\xe9]|il|mio|ecco|meu|aqui|sim|het|mijn)(?: *[,:;.!#]+ *| +)(?:- )?){0,5}"
 )
-"""What people say before an answer; any other word may say that the number is something else."""
+"""Words before an answer; after any other word the number may be something else."""
 _CLOSING = (
     r"[ \t.,;!?\"'`)\]}*_~-]*(?:(?:thanks|thank you|please|(?:that'?s )?mine|danke|bitte|merci|gracias|grazie"
     r"|obrigad[ao]|bedankt|dzi.kuj.|prosz[e?])[ \t.,!]*){0,2}\r?$"
@@ -46,20 +46,20 @@ _MAX_CHARS = 48
 
 
 class Questions:
-    """What the detectors of a policy may be asked for; holds no state of a request."""
+    """The kinds of data that the detectors of a policy can be asked for; holds no state of a request."""
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._asked: list[tuple[int, str]] = []
         sources: list[str] = []
-        for place, detector in enumerate(detectors):
+        for index, detector in enumerate(detectors):
             for source, name in _words_of(detector):
-                self._asked.append((place, name))
+                self._asked.append((index, name))
                 sources.append(source)
         self._words = PatternSet(sources, ignore_case=True)
-        self._secret = {place for place, each in enumerate(detectors) if "SECRET" in each.types}
+        self._secret = {index for index, each in enumerate(detectors) if "SECRET" in each.types}
 
     def named_in(self, variants: Iterable[NormalText]) -> frozenset[int]:
-        """Return which kinds of data a message names; raises MemoryError."""
+        """Return the kinds of data that a message names; raises MemoryError."""
         return frozenset(
             at
             for variant in variants
@@ -67,17 +67,17 @@ class Questions:
         )
 
     def answers(self, named: frozenset[int], variants: Sequence[NormalText]) -> Mapping[int, NormalText]:
-        """Return, for each place of a detector, its reading of a message's lines that may be answers."""
+        """Return, by the index of a detector, its variant of the lines of a message that may be answers."""
         if not named:
             return {}
         lines = [(variant, *line) for variant in variants for line in islice(_lines(variant.text), MAX_LINES)]
         found: dict[int, NormalText] = {}
-        for place in sorted({self._asked[at][0] for at in named}):
-            names = [name for at in sorted(named) for owner, name in [self._asked[at]] if owner == place]
-            is_secret = place in self._secret
+        for index in sorted({self._asked[at][0] for at in named}):
+            names = [name for at in sorted(named) for owner, name in [self._asked[at]] if owner == index]
+            is_secret = index in self._secret
             usable = [line for line in lines if line[3] is is_secret]
             if usable:
-                found[place] = _joined(names, usable)
+                found[index] = _joined(names, usable)
         return found
 
 
@@ -92,7 +92,7 @@ def _words_of(detector: Detector) -> Iterator[tuple[str, str]]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Yield where a line is nothing but a number or a date, or, marked so, nothing but a password."""
+    """Yield (start, end, is_secret) of each line that holds only a number or a date, or only a password."""
     if digits_in(text):
         for span in _ANSWER.find(text):
             start, end = span.groups[0]

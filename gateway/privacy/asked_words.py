@@ -1,7 +1,7 @@
-"""The words by which private data is asked for, and how a detector calls it.
+"""Words that ask for private data, and the name of the data that a detector knows.
 
-Only words that mean little else: in a long conversation most short words stand somewhere, and each of these
-lets a number that stands alone in any later message be such a datum.
+Only words with one meaning: each makes a bare number in any later message count as such data, and a long
+conversation contains most short words.
 """
 
 from collections.abc import Mapping
@@ -102,4 +102,4 @@ QUESTION_PATTERNS: Mapping[str, Words] = {
     ),
     "NATIONAL_ID": tuple((rf"\b(?:{source})", name) for name, source in _NATIONAL.items()),
 }
-"""For each type the patterns, whatever the case, each with the name that stands before an answer."""
+"""For each type, case-insensitive patterns, each with the name that is put before an answer."""

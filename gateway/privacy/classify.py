@@ -1,4 +1,4 @@
-"""From what was found, by type, to score and class: pure, and needs no text."""
+"""Derives score and class from the evidence for each type of finding; pure, needs no text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from gateway.privacy.detectors.defaults import FLOORS, WEIGHTS
 from gateway.types import Evidence, PrivacyClass
 
 SURE = 0.5
-"""From this confidence on a finding counts for floors and towards MANY."""
+"""The least confidence of a finding that counts for floors and for MANY."""
 MANY = 20
-"""From this many distinct values of a type on a text is a list of people, not a mention of one."""
+"""With this many distinct values of a type a request counts as a list of people: one class higher."""
 _DECIMALS = 9
-"""So that a weight of 0.2 alone scores 0.2, and reaches a class that begins there."""
+"""Decimals of the score, so that a weight of 0.2 alone scores exactly 0.2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """By what a policy weighs findings: its own words over the built-in tables."""
+    """Weights, floors and class limits of a policy, merged with the defaults."""
 
     weights: Mapping[str, float]
     floors: Mapping[str, PrivacyClass]
@@ -26,7 +26,7 @@ class Scale:
 
 
 def scale_of(policy: PrivacyPolicy) -> Scale:
-    """Return the tables of a policy, for its own types too."""
+    """Return the scale of a policy, including its own types."""
     weights: dict[str, float] = dict(WEIGHTS)
     weights.update((str(kind), weight) for kind, weight in policy.weights.items())
     floors: dict[str, PrivacyClass] = dict(FLOORS)
@@ -42,7 +42,7 @@ def score_of(evidence: Mapping[str, Evidence], scale: Scale) -> float:
     """Return `1 - product over types (1 - weight * highest confidence)`."""
     innocent = 1.0
     for kind in sorted(evidence):
-        # A type that the scale does not know is one that its policy's detectors do not look for.
+        # The scale lacks a type only if the policy's detectors do not look for it.
         innocent *= 1.0 - scale.weights.get(kind, 0.0) * evidence[kind].highest
     return round(1.0 - innocent, _DECIMALS)
 
@@ -50,7 +50,7 @@ def score_of(evidence: Mapping[str, Evidence], scale: Scale) -> float:
 def class_of(
     score: float, evidence: Mapping[str, Evidence], scale: Scale, hint: PrivacyClass | None
 ) -> tuple[PrivacyClass, str]:
-    """Return the highest of score's class, floors, one more for a list of people, and hint; and why."""
+    """Return the class and its reason: the highest of the score's class, floors, MANY, and hint."""
     sure = {kind: found.sure for kind, found in evidence.items() if found.sure}
     reasons = [(scale.floors[kind], f"floor {kind}") for kind in sorted(sure) if kind in scale.floors]
     reasons.append((_class_of_score(score, scale.classes), "score" if evidence else "nothing found"))

@@ -1,4 +1,4 @@
-"""What an operator adds to the detectors and takes from them: patterns, words to keep, values to ignore."""
+"""Detectors that an operator adds in the policy: patterns and denied words."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,14 +7,14 @@ from gateway.policy.model import ClassName, ExtraPattern, PrivacyPolicy
 from gateway.privacy.detector import CERTAIN, Detector, Match, context
 
 OWN_WEIGHT = 0.5
-"""Of a type that the policy names without saying more: as for an e-mail address."""
+"""The default weight of an operator's own type, as for an e-mail address."""
 OWN_FLOOR: ClassName = "confidential"
 WITHOUT_CONTEXT = 0.5
-"""What is left of a pattern's confidence where none of its context words is near."""
+"""The factor for a match's confidence if none of the pattern's context words is near."""
 
 
 def custom_detectors(policy: PrivacyPolicy) -> tuple[Detector, ...]:
-    """Return the detectors that a policy adds: one for each pattern, and one for the words it denies."""
+    """Return the detectors that a policy adds: one for each pattern, and one for all denied words."""
     patterns: list[Detector] = [PatternDetector(pattern) for pattern in policy.patterns]
     return (*patterns, DeniedDetector(policy.deny)) if policy.deny else tuple(patterns)
 
@@ -28,10 +28,10 @@ class PatternDetector:
         self._confidence = pattern.confidence
         self._words = tuple(word.casefold() for word in pattern.context)
         self.question_words = self._words
-        """The words that, in an earlier message, make a match sure that stands alone in its line."""
+        """Words in an earlier message that make a match certain that is alone in its line."""
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the matches that are not empty, less sure where no context word is near."""
+        """Yield the non-empty matches, with less confidence if no context word is near."""
         for span in self._pattern.find(text):
             if span.start == span.end:
                 continue
@@ -44,7 +44,7 @@ class PatternDetector:
 
 
 class DeniedDetector:
-    """Finds the words and phrases that a policy keeps at home, whole and in any case."""
+    """Finds the denied words and phrases of a policy, as whole words and in any case."""
 
     types = ("SECRET",)
 
@@ -52,7 +52,7 @@ class DeniedDetector:
         self._denied = tuple(_lowered(value) for value in denied)
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield every place of every value."""
+        """Yield every occurrence of every value."""
         lowered = _lowered(text)
         for value in self._denied:
             start = lowered.find(value)
@@ -64,7 +64,7 @@ class DeniedDetector:
 
 
 def _lowered(text: str) -> str:
-    """Return a text in small letters, with every character where it was."""
+    """Return a text in lower case, with all offsets unchanged."""
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
@@ -72,5 +72,5 @@ def _lowered(text: str) -> str:
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether two letters or digits meet at a place, so that a word goes on there."""
+    """Whether a word continues at `at`: a letter or digit on both sides."""
     return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()

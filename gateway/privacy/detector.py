@@ -1,4 +1,4 @@
-"""What a detector is, and what most of them need: how sure to be, and the words around a place."""
+"""The interface of a detector, the levels of confidence, and helpers that most detectors use."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -9,21 +9,21 @@ from gateway.domain.text.pattern import Pattern
 CERTAIN = 1.0
 """A format that means nothing else."""
 CHECKED = 0.95
-"""A check digit that is right, or a value right behind the words that name it."""
+"""A valid check digit, or a value directly after the words that name it."""
 LIKELY = 0.75
 """A format that seldom means anything else."""
 PROBABLE = 0.6
-"""A plausible value with a word in its paragraph that says what it is."""
+"""A plausible value with a word in its paragraph that names it."""
 POSSIBLE = 0.3
-"""A plausible value and nothing that says so; below what counts for floors, classes of many, and reports."""
+"""A plausible value without further evidence; too little for floors, MANY and reports."""
 
 
 FAINT = 0.2
-"""A bare number that a check digit alone speaks for: so little that it makes no text internal by itself."""
+"""A bare number with a valid check digit only; too little to make a text internal by itself."""
 
 
 class Match(NamedTuple):
-    """A place in a text, [start, end) in characters, that looks like a datum of a type."""
+    """A span of a text, [start, end) in characters, that looks like data of a type."""
 
     type: str
     start: int
@@ -32,25 +32,25 @@ class Match(NamedTuple):
 
 
 class Detector(Protocol):
-    """Something that finds data of some types in a text; pure, so it may be shared by threads."""
+    """Finds data of some types in a text; pure, so threads may share it."""
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The types that it may find, all of them named in `gateway.policy.model.FindingType`."""
+        """The types that it may find, all in `gateway.policy.model.FindingType`."""
         ...
 
     def find(self, text: str) -> Iterable[Match]:
-        """Return the places in `text`; no match spans a blank line, and none depends on text beyond one."""
+        """Return the matches in `text`; none spans a blank line or depends on text beyond one."""
         ...
 
 
 @runtime_checkable
 class NumberDetector(Detector, Protocol):
-    """A detector that need not look at most texts, because one pass over each says for all where to look."""
+    """A detector with a prefilter: one pass over a text decides for all of them which ones to run."""
 
     @property
     def prefilter(self) -> str:
-        """A pattern for `as_data`, whatever the case: without a digit and a match nothing is to be found."""
+        """A case-insensitive pattern for `as_data`; a text without a digit and a match has no finding."""
         ...
 
 
@@ -75,11 +75,11 @@ _BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
 
 
 def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
-    """Return up to `before` characters in front of a place and `after` behind it, from its paragraph only."""
+    """Return up to `before` characters before a span and `after` behind it, from its paragraph only."""
     start, end = span
     head = text[max(0, start - before) : start]
     if "\n" in head:
-        # Not RE2's: for so short a text its wrapper costs ten times the search.
+        # Not RE2: for so short a text its wrapper takes ten times as long as the search.
         blank = _LAST_BLANK_LINE.match(head)
         head = head[blank.end() :] if blank else head
     if not after:
@@ -88,7 +88,7 @@ def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) ->
 
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the paragraphs of a text, each with where it starts."""
+    """Yield the start and the text of each paragraph."""
     start = 0
     if "\n" in text:
         for blank in _BLANK_LINE.find(text):
@@ -98,12 +98,12 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
 
 
 def has_blank_line(text: str) -> bool:
-    """Whether a text is of more than one paragraph."""
+    """Whether a text has more than one paragraph."""
     return text.count("\n") > 1 and _BLANK_LINE.is_in(text)
 
 
 def sole_paragraph(text: str) -> tuple[int, int] | None:
-    """Return where the first paragraph stands, if it is as short as a number; later ones change nothing."""
+    """Return the span of the first paragraph if it is as short as a number; later ones do not matter."""
     start, paragraph = next(paragraphs(text))
     bare = paragraph.strip()
     if not bare or len(bare) > _MAX_CHARS:
@@ -113,7 +113,7 @@ def sole_paragraph(text: str) -> tuple[int, int] | None:
 
 
 def end_of_paragraph(text: str, start: int, limit: int) -> int:
-    """Return where the blank line after `start` begins, or `limit` where there is none before it."""
+    """Return the start of the blank line after `start`, or `limit` if there is none before it."""
     limit = min(limit, len(text))
     if (blank := _BLANK_LINE_WITHIN.search(text, start, limit)) is not None:
         return blank.start()
@@ -125,11 +125,11 @@ def end_of_paragraph(text: str, start: int, limit: int) -> int:
 def accepted(
     pattern: Pattern, data: bytes, match_at: Callable[[int, int], Match | None], *, is_whole: bool = False
 ) -> Iterator[Match]:
-    """Yield what `judge` makes of the places of a pattern in what `as_data` made.
+    """Yield the match that `match_at` returns for each span of a pattern in the output of `as_data`.
 
-    Behind a place of which it makes nothing, the search goes on from the next group of its characters: a
-    number and its neighbour may look like the one that is looked for. Where the pattern takes all that
-    belongs together (`is_whole`), however long, it goes on behind the place.
+    Without a match the search continues at the next group of characters in the span, because a number and
+    its neighbour may look like one number. If the pattern matches whole tokens (`is_whole`), it continues
+    behind the span.
     """
     place = pattern.place(data, 0)
     while place is not None:
@@ -148,12 +148,11 @@ _GROUP = re.compile(rb"[0-9A-Za-z]+[^0-9A-Za-z]+")
 
 
 def is_whole_token(data: bytes, start: int, end: int) -> bool:
-    """Whether [start, end) of what `as_data` made is not a piece of a longer word or number.
+    """Whether [start, end) of the output of `as_data` is not a part of a longer word or number.
 
-    ASCII's letters and digits go on with a value; those of other scripts do not. Of the marks that may stand
-    within a number, one with a digit behind it goes on with a value that is written with that mark too,
-    unless it ends a date. A full stop also goes on where it makes the value a fraction, or gives it one
-    that no amount has.
+    ASCII letters and digits continue a value; those of other scripts do not. A mark that may occur within a
+    number, with a digit behind it, continues a value that contains the same mark, unless it ends a date. A
+    full stop also continues a value that it makes a fraction, or gives more decimals than an amount has.
     """
     if start:
         before = data[start - 1]
@@ -177,7 +176,7 @@ def is_whole_token(data: bytes, start: int, end: int) -> bool:
 
 
 def is_in_uuid(data: bytes, start: int, end: int) -> bool:
-    """Whether a place is a part of a UUID, whose groups may look like any number."""
+    """Whether a span is a part of a UUID, whose groups may look like any number."""
     if _DASH not in data[max(0, start - 1) : start] + data[end : end + 1]:
         return False
     first = max(0, start - _UUID_CHARS)
@@ -188,15 +187,15 @@ def is_in_uuid(data: bytes, start: int, end: int) -> bool:
 _DIGITS = frozenset(b"0123456789")
 _JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _INSIDE = frozenset(b".-/")
-"""What may stand within a number, between digits."""
+"""Marks that may occur within a number, between digits."""
 _POINT = ord(".")
 _PLUS = ord("+")
-"""With it a number begins, whatever letter stands before."""
+"""Begins a number, whatever letter is before it."""
 _DASH = b"-"
 _UUID = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 _UUID_CHARS = 36
 _DECIMALS = re.compile(rb"\.(?:0+|[0-9]{1,2})(?![0-9A-Za-z]|[.][0-9])")
-"""Those of an amount, or of a whole number that a spreadsheet or a column of decimals holds."""
+"""Decimals of an amount, or of a whole number in a spreadsheet or a column of decimals."""
 _DATE = re.compile(rb"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]-")
 _DATE_CHARS = 11
-"""One with which the name of a file begins."""
+"""Characters of a date at the start of a file name."""

@@ -1,4 +1,4 @@
-"""Values with escaped characters in them, as URLs, JSON and HTML carry them: `jan%40example.com`."""
+"""Unescapes values from URLs, JSON and HTML, such as `jan%40example.com`."""
 
 import html
 import re
@@ -9,9 +9,9 @@ from gateway.domain.text.pattern import Pattern, as_seen
 from gateway.privacy.normalize import Edit, NormalText, rewritten
 
 _WITHIN = r"(?:40|2[BDEbde]|3[0-9ADad]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa])"
-"""Codes of letters, digits and of the marks that values are written with."""
+"""Codes of letters, digits and the marks within values."""
 _JOINT = r"(?:20|2[89Ff]|[aA]0)"
-"""Those of a space, a bracket and a slash, which part most other things."""
+"""Codes of a space, a bracket and a slash, which mostly separate other things."""
 _FORM = r"[A-Za-z0-9_\]]=[0-9A-Z%()]{2,12}\+[0-9A-Z(%]"
 """A space in a field of a form."""
 _ESCAPED = Pattern(
@@ -28,12 +28,12 @@ _CHARACTER = re.compile(
 
 
 def unescaped(normal: NormalText) -> NormalText | None:
-    """Return the lines with such characters, and these as they are; None where there are none."""
+    """Return the lines with escaped characters, unescaped; None if there are none."""
     return rewritten(normal, _edits(normal.text)) if _ESCAPED.is_in(normal.text) else None
 
 
 def _edits(text: str) -> Iterator[Edit]:
-    """Yield what takes the other lines away, and a character for each escape."""
+    """Yield an edit that removes each other line, and one for each escape."""
     encoded, end = as_seen(text), 0
     place = _ESCAPED.place(encoded, 0)
     while place is not None:
@@ -50,7 +50,7 @@ def _edits(text: str) -> Iterator[Edit]:
 
 @lru_cache(maxsize=4096)
 def _character(escape: str) -> str:
-    """Return the one character that an escape stands for, or a space."""
+    """Return the character of an escape, or a space if it is not one ASCII character."""
     plain = chr(int(escape[-2:], 16)) if escape[0] in "%\\" else html.unescape(escape)
     is_one = len(plain) == 1 and plain.isascii() and plain.isprintable()
     return plain if is_one and escape != "+" else " "

@@ -1,6 +1,6 @@
-"""Values whose name stands elsewhere: in a table's header, in a list of names and values, in a manifest.
+"""Finds values whose name is elsewhere: in a table's header, in a list of names and values, in a manifest.
 
-They are read once more as `name: value`, each a paragraph by itself, so that detectors need no other rules.
+They become a variant with one paragraph `name: value` each, so that detectors need no further rules.
 """
 
 import re
@@ -30,7 +30,7 @@ _PART = Pattern(
     r"form-data;[ \t]*name=\"([^\"\r\n]{1,60})\"[^\n]*\n(?:[A-Za-z-]+:[^\n]*\n)*[ \t]*\r?\n([^\r\n]{3,256})",
     ignore_case=True,
 )
-"""Of a form (RFC 7578), whose values stand behind a blank line."""
+"""A part of a form (RFC 7578), whose value follows a blank line."""
 _MANIFEST = Pattern(
     r"(?m)(?:^|[{,])[ \t-]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Secret[\"']?[ \t\r]*(?:[,}#]|$)"
 )
@@ -52,7 +52,7 @@ _PREFILTERS = PatternSet(
     ignore_case=True,
 )
 _FORM = 3
-"""The place in `_SIGNS` of what begins a part of a form."""
+"""The index in `_PREFILTERS` of the parts of a form."""
 _DELIMITERS = "|\t;,"
 _CELLS = {
     mark: re.compile(rf'"((?:[^"]|"")*)"[^{re.escape(mark)}]*|[^{re.escape(mark)}]+|(?<={re.escape(mark)})')
@@ -70,11 +70,11 @@ _AROUND = " \t\r\"'`*_"
 _MIN_NAMES = 2
 _MAX_NAME = 40
 _MAX_WORDS = 5
-"""Of what heads a column; a longer one is a sentence with commas."""
+"""The most words in the head of a column; a longer one is a sentence with commas."""
 
 
 def named_values(normal: NormalText) -> NormalText | None:
-    """Return each value that has its name elsewhere behind that name; None where there are none."""
+    """Return a variant with `name: value` for each value whose name is elsewhere; None if there are none."""
     if "\n" not in normal.text and ":" not in normal.text and "=" not in normal.text:
         return None
     text = marked(normal.text)
@@ -125,7 +125,7 @@ def _pairs(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:
 
 
 def _columns(text: str) -> Iterator[tuple[str, CharRange]]:
-    """Yield the cells of columns whose head is a word of context."""
+    """Yield name and span of the cells of columns whose head is a context word."""
     done = 0
     for start, end in _HEAD_LINE.places(text):
         if start < done:
@@ -150,7 +150,7 @@ def _row(line: str, start: int, mark: str, heads: dict[int, str]) -> Iterator[tu
 
 
 def _heads(text: str, start: int, end: int) -> tuple[str, dict[int, str]]:
-    """Return what parts the cells of a line, and which of them are words of context; it may be no header."""
+    """Return the delimiter of a header line, and the columns whose head is a context word."""
     line = text[start:end]
     mark = max(_DELIMITERS, key=line.count)
     follows = text[end + 1 : end + 1 + _MAX_LINE].split("\n", 1)[0]
@@ -163,7 +163,7 @@ def _heads(text: str, start: int, end: int) -> tuple[str, dict[int, str]]:
 
 
 def _may_head(name: str) -> bool:
-    """Whether a cell may be the head of a column; those of test results beside "fail" mean something else."""
+    """Whether a cell may be the head of a column; one that begins with "fail" belongs to test results."""
     is_short = len(name) <= _MAX_NAME and name.count(" ") < _MAX_WORDS
     return (
         is_short
@@ -173,7 +173,7 @@ def _may_head(name: str) -> bool:
 
 
 def _cells(line: str, mark: str) -> Iterator[CharRange]:
-    """Yield where the cells of a line stand, without the spaces, quotes and emphasis around them."""
+    """Yield the spans of the cells in a line, without the spaces, quotes and emphasis around them."""
     outer = 1 if mark == "|" and line.lstrip().startswith("|") else 0
     base = line.index("|") + 1 if outer else 0
     for cell in _CELLS[mark].finditer(line, base):
@@ -186,7 +186,7 @@ def _cells(line: str, mark: str) -> Iterator[CharRange]:
 
 
 def _manifests(text: str) -> Iterator[tuple[str, CharRange]]:
-    """Yield what the manifests of Kubernetes hold that are of the kind Secret."""
+    """Yield the values in Kubernetes manifests of the kind Secret."""
     edges = [0, *(mark.start() for mark in _DOCUMENT.finditer(text)), len(text)]
     for start, end in pairwise(edges):
         document, done = text[start:end], 0
@@ -202,7 +202,7 @@ def _manifests(text: str) -> Iterator[tuple[str, CharRange]]:
 
 
 def _block_end(text: str, at: int, indent: int) -> int:
-    """Return where the lines that are indented more than their key end."""
+    """Return the end of the lines that are indented more than their key."""
     while at < len(text):
         end = text.find("\n", at + 1)
         end = len(text) if end < 0 else end

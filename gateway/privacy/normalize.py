@@ -1,4 +1,4 @@
-"""Text as detectors see it: disguises of ordinary characters undone, with the way back to the original."""
+"""Normalises text for detectors, and maps offsets back to the original."""
 
 import re
 import sys
@@ -18,20 +18,20 @@ _DASHES = [
     *(0x301C, 0x3030, 0x30A0, 0xFE31, 0xFE32, 0xFE58, 0xFE63, 0x10EAD),
     *(0x2D7, 0x2043, 0x2212, 0x223C, 0xFF5E),
 ]
-"""General category Pd, and what is used as one: modifiers, bullets, minus, tilde operator, wide tilde."""
+"""General category Pd, and characters that are used as a dash: modifiers, bullets, minus, tildes."""
 _BETWEEN_DIGITS = "\u30fc\u00b7\u2022\u30fb"
-"""Marks that part digits; elsewhere they are a long vowel, a middle dot, a bullet."""
+"""Marks that separate digits; elsewhere they are a long vowel, a middle dot, a bullet."""
 _APOSTROPHES = [0x2018, 0x2019, 0x201B, 0x2032]
 _QUOTES = [0x201C, 0x201D, 0x201F, 0x2033]
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _WITH_DIGITS = range(0x80, 0x20000)
-"""The planes of scripts; to look through all seventeen would take a tenth of a second at every start."""
+"""The planes with scripts; all seventeen would take a tenth of a second at every start."""
 _DIGITS = re.compile(r"\d")
 _DEFAULT_IGNORABLE = """
 00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8
 1BCA0-1BCA3 1D173-1D17A E0000-E0FFF
 """
-"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: what is shown as nothing."""
+"""Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: invisible characters."""
 _INVISIBLE_CODES = [
     code
     for first, _, last in (each.partition("-") for each in _DEFAULT_IGNORABLE.split())
@@ -40,7 +40,7 @@ _INVISIBLE_CODES = [
 
 
 def _foldings() -> dict[int, str]:
-    """Return what each look-alike stands for: one character for one, so that no offset moves."""
+    """Return a table from look-alikes to plain characters, one for one, so that offsets do not change."""
     table = dict.fromkeys(_SPACES, " ") | dict.fromkeys(_DASHES, "-")
     table |= dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTES, '"')
     table |= {code: chr(code - 0xFEE0) for code in _FULL_WIDTH if code not in _DASHES}
@@ -59,22 +59,22 @@ _JOINED = re.compile(rf"[A-Za-z0-9][{''.join(map(chr, _INVISIBLE_CODES))}]+[A-Za
 
 
 NO_OFFSET = -1
-"""Where a character of a reading stood that the original does not have."""
+"""The offset of a character that the original does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class NormalText:
-    """A text for detectors, and where each of its characters stood."""
+    """A text for detectors, with the original offset of each character (None: unchanged)."""
 
     text: str = field(repr=False)
     offsets: tuple[int, ...] | None = field(default=None, repr=False)
     is_of_fields: bool = False
-    """Whether only names of fields were changed, which matters to those that look for words of context."""
+    """Whether only field names were changed, which matters only to detectors with context words."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the place in the original of a place in `text` that is not empty.
+        """Return the span in the original of a non-empty span in `text`.
 
-        It begins at NO_PLACE where a part of it is not in the original, so that it means nothing there.
+        It begins at NO_OFFSET if its first or last character is not in the original.
         """
         if self.offsets is None:
             return start, end
@@ -83,27 +83,27 @@ class NormalText:
 
 
 class Edit(NamedTuple):
-    """Other characters in place of [start, end) of a text, and where they stand in it, or NO_PLACE."""
+    """A replacement for [start, end) of a text, and the original offset of its characters, or NO_OFFSET."""
 
     start: int
     end: int
     written: str
-    place: int = NO_OFFSET
+    offset: int = NO_OFFSET
 
 
 MAX_EDITS = 4096
-"""Of one reading; what stands behind them is read as it is."""
+"""The most edits in one variant; the text behind them stays unchanged."""
 
 
 def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool = False) -> NormalText | None:
-    """Return a text with edits, in order, of which the first ones count; None where there are none."""
+    """Apply the first MAX_EDITS edits, which are in order; None if there are none."""
     text, done = normal.text, 0
     pieces: list[str] = []
     kept: list[int] = []
-    for start, end, written, place in islice(edits, MAX_EDITS):
+    for start, end, written, offset in islice(edits, MAX_EDITS):
         pieces += [text[done:start], written]
         kept += range(done, start)
-        kept += [place] * len(written)
+        kept += [offset] * len(written)
         done = end
     if not pieces:
         return None
@@ -116,11 +116,11 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
 
 _MIN_SPELLED = 9
 _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")
-"""Digits one by one, as they are dictated; as many as the shortest of numbers has, and as the longest."""
+"""Digits one by one, as in dictation; 9 to 31 of them, the lengths of known numbers."""
 
 
 def spelled(normal: NormalText) -> NormalText | None:
-    """Return the text with digits that were written one by one put together; None where there are none."""
+    """Return the paragraphs with digits one by one, with these digits joined; None if there are none."""
     if digits_in(normal.text) < _MIN_SPELLED or not _SPELLED.is_in(normal.text):
         return None
     pieces: list[str] = []
@@ -129,7 +129,7 @@ def spelled(normal: NormalText) -> NormalText | None:
         runs = list(_SPELLED.places(paragraph))
         if not runs:
             continue
-        # Between two paragraphs stand two line ends, which no match holds.
+        # The two line ends between paragraphs; no match contains them.
         kept += [start, start] if kept else []
         done = 0
         piece = []
@@ -148,9 +148,9 @@ def spelled(normal: NormalText) -> NormalText | None:
 
 
 def normalise(text: str) -> NormalText:
-    """Undo disguises: full-width forms, other scripts' digits, odd spaces, dashes, quotes, invisible marks.
+    """Replace full-width forms, digits of other scripts, special spaces, dashes and quotes, invisible marks.
 
-    Raises UnicodeEncodeError where the text holds what is no character, such as a lone surrogate.
+    Raises UnicodeEncodeError for a lone surrogate.
     """
     if text.isascii():
         return NormalText(text)
@@ -164,9 +164,9 @@ def normalise(text: str) -> NormalText:
 
 
 def parted(text: str) -> NormalText | None:
-    """Return the text with spaces for invisible marks; None where none stands between letters or digits.
+    """Return the text with spaces for invisible marks; None if none is between letters or digits.
 
-    Such a mark may stand within a value or, where lines and cells were copied, between two.
+    Such a mark may be within a value or, in copied lines and cells, between two values.
     """
     if text.isascii() or _INVISIBLE.isdisjoint(text) or not _JOINED.search(text):
         return None

@@ -1,7 +1,7 @@
-"""Words that name a datum in letters that no pattern can see, as words that detectors know.
+"""Translates words that name private data from other scripts into English, which detectors know.
 
-A pattern sees a question mark for each character beyond Latin-1. This reading has the English word in place
-of the other one, so that a name of a field, a word beside a value and a question count in these languages.
+A pattern sees a question mark for each character beyond Latin-1. With the variant that this module makes,
+field names, context words and questions in these languages count.
 """
 
 import re
@@ -21,7 +21,7 @@ _NAMES: Mapping[str, str] = {
         " मोबाइल_नंबर फ़ोन_नंबर τηλέφωνο"
         " số_điện_thoại điện_thoại"
     ),
-    # What is sold and counted as well: the number has to be one of a country, too.
+    # Phones are also sold and counted: with a comma the number must also be valid in a country.
     "phone,": "电话 電話 手机 手機 携帯 전화 هاتف फोन फ़ोन",
     "date of birth": (
         "出生日期 出生年月日 生年月日 誕生日 生日 생년월일 생일 дата_рождения"
@@ -57,7 +57,7 @@ _NAMES: Mapping[str, str] = {
         " מספר_חשבון"
     ),
 }
-"""The words of each datum; an underscore is a space."""
+"""The words for each kind of data; an underscore is a space."""
 _WORDS = {
     english: tuple(words.replace("_", " ") for words in each.split()) for english, each in _NAMES.items()
 }
@@ -68,14 +68,14 @@ _ANY = Pattern(
 )
 """For text in UTF-8."""
 _SHORT = 4
-"""Letters of a word with spaces around it that may be a piece of another one."""
+"""A word of at most this many letters may be a part of another word."""
 _LINK = r"(?:[^\x00-\x7f]{1,6}(?=[\s:=\"'(]{0,4}[+\d]))?"
-"""What joins the word to its value: a particle, a colon of the script."""
+"""What connects the word to its value: a particle, a colon of the script."""
 _DATE = r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일]?"
 
 
 def in_english(normal: NormalText) -> NormalText | None:
-    """Return the text with such words in English, and dates with dashes; None where there are none."""
+    """Return the text with these words in English, and dates with dashes; None if there are none."""
     text = normal.text
     if text.isascii():
         return None
@@ -99,7 +99,7 @@ def _edits(text: str, lowered: str) -> Iterator[Edit]:
 
 @lru_cache(maxsize=64)
 def _pattern(present: tuple[str, ...]) -> tuple[tuple[str, ...], re.Pattern[str]]:
-    """Return what a text names, and the pattern with a group for each of that, and three for dates."""
+    """Return the English names, and a pattern with one group for each, and three for dates."""
     sources = {}
     for english, words in _WORDS.items():
         those = sorted((word for word in words if word in present), key=len, reverse=True)
@@ -113,5 +113,5 @@ def _pattern(present: tuple[str, ...]) -> tuple[tuple[str, ...], re.Pattern[str]
 
 
 def _is_short(word: str) -> bool:
-    """Whether a word may be a piece of another one of a script with spaces."""
+    """Whether a word may be a part of another word, in a script with spaces."""
     return len(word) <= _SHORT and word < "\u0e00"

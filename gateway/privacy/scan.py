@@ -1,4 +1,4 @@
-"""One detector over the strings of a request: what it finds, and where in the original that stands."""
+"""Runs one detector over the strings of a request, and maps its matches to the original text."""
 
 from collections.abc import Container, Sequence
 from typing import NamedTuple
@@ -14,20 +14,20 @@ from gateway.privacy.split_words import fields_as_words
 from gateway.types import Entities, Finding
 
 MAX_SURE = 256
-"""Of one detector in one request that are as sure as that; it looks no further. More than can be masked."""
+"""Matches of one detector in one request from SURE on; then it stops. More than can be masked."""
 MAX_UNSURE = 2048
-"""Places of one detector in one request that are less sure, and are kept: a megabyte of numbers has 100,000.
+"""Matches of one detector in one request below SURE that are kept: a megabyte of numbers has 100,000.
 
-Of those beyond, one that is surer than all before is kept, so the verdict is the same. Those that are not
-kept cannot be masked, and a masked text in which they are still found is not sent.
+A further one is kept only if its confidence is the highest so far, so the class is the same. A match that is
+not kept is not masked, and a masked text in which it is still found is not sent.
 """
 
 _WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "IP", "MAC", "URL"})
-"""Types that no name of a field makes surer, or whose detector reads such names as they are."""
+"""Types for which field names add no confidence, or whose detector reads such names itself."""
 
 
 class Located(NamedTuple):
-    """A match in the original text, which text that is, and what tells its value from others."""
+    """A match in the original text, with the index of its message and its normalised value."""
 
     message_index: int
     match: Match
@@ -35,11 +35,11 @@ class Located(NamedTuple):
 
 
 class ScanFailed(Exception):
-    """Not everything could be looked at; says what, and never a word of the text."""
+    """A part of the request could not be scanned; the message holds no text of the request."""
 
 
 class DetectorRun:
-    """One detector at work on one request; it stops at MOST_PLACES, for by then it is clear what there is."""
+    """One detector's scan of one request; stops after MAX_SURE matches, when the verdict is certain."""
 
     def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
         self.detector = detector
@@ -50,11 +50,11 @@ class DetectorRun:
 
     @property
     def is_full(self) -> bool:
-        """Whether places of these types may have been left out."""
+        """Whether the scan stopped, so that matches may be missing."""
         return self._left <= 0
 
     def find(self, variants: Sequence[NormalText], text: str, index: int) -> list[Located]:
-        """Return what is found in one text, with the original's offsets, without overlaps of a type."""
+        """Return the matches in one text, with offsets in the original, without overlaps within a type."""
         located: list[Located] = []
         try:
             for normal in variants:
@@ -72,7 +72,7 @@ class DetectorRun:
                         break
         except SearchOverTime:
             raise
-        except Exception:  # noqa: BLE001 - whatever goes wrong in a detector, the text has not been judged.
+        except Exception:  # noqa: BLE001 - after any error of a detector the text is not fully scanned.
             raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
         found = _without_overlaps(located) if len(located) > 1 else located
         if not self._allowed:
@@ -92,7 +92,7 @@ class DetectorRun:
 def with_entities(
     located: Sequence[Located], entities: Entities, contents: Sequence[str], *, kinds: Container[str]
 ) -> list[Located]:
-    """Return what was found and what entities add: all but what is found as surely in the same place."""
+    """Return the matches and the entities, without entities that a match covers with equal confidence."""
     if entities.failure is not None:
         raise ScanFailed(entities.failure)
     found = list(located)
@@ -127,11 +127,11 @@ def _is_as_sure(other: Located, match: Match, index: int) -> bool:
 
 
 def variants_of(text: str) -> tuple[NormalText, ...]:
-    """Return a text as detectors see it, and the readings that add to it.
+    """Return the normalised text, and the variants that make more data visible to detectors.
 
-    They put digits together that stand one by one, part the words in names of fields, have words of other
-    scripts in English and escaped characters as they are, part words at invisible marks, and put the name of
-    a value before it that has its name elsewhere.
+    The variants join digits that are written one by one, split field names into words, put the name of a
+    value before it, translate words of other scripts into English, unescape characters, and split words at
+    invisible marks.
     """
     try:
         normal = normalise(text)
@@ -148,7 +148,7 @@ def variants_of(text: str) -> tuple[NormalText, ...]:
             parted(text),
         )
     except MemoryError:
-        raise ScanFailed("names of values could not be looked for") from None
+        raise ScanFailed("names of values could not be searched") from None
     return (normal, *(variant for variant in further if variant is not None))
 
 
@@ -163,7 +163,7 @@ def _check(match: Match, detector: Detector, text: str) -> None:
 
 
 def _without_overlaps(located: Sequence[Located]) -> list[Located]:
-    """Keep the surest of those that overlap with one of their type, then the longest, then the first."""
+    """Keep, of matches of one type that overlap, the one with the most confidence, then the longest."""
     kept: list[Located] = []
     for one in sorted(located, key=_place):
         if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
@@ -183,10 +183,10 @@ def _strength(match: Match) -> tuple[float, int]:
 
 
 def distinct(text: str) -> str:
-    """Return what tells one datum from another, whatever separators it is written with."""
+    """Return a value in lower case without separators, to count distinct values."""
     return text.casefold() if text.isalnum() else "".join(filter(str.isalnum, text)).casefold()
 
 
 def name_of(detector: Detector) -> str:
-    """Return what a detector is called in errors and reasons."""
+    """Return the name of a detector for errors and reasons."""
     return "/".join(detector.types)

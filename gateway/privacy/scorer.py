@@ -1,4 +1,4 @@
-"""From the strings of a request to its privacy score and class; whatever cannot be judged is restricted."""
+"""Computes the privacy score and class of a request; a request that cannot be scanned is restricted."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
@@ -47,7 +47,7 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
     PersonDetector(),
     AddressDetector(),
 )
-"""Every detector that needs no model."""
+"""All detectors that need no model."""
 
 _CHARS_PER_MS = 2048
 _OUTSIDE_MESSAGES = -1
@@ -77,7 +77,7 @@ class PrivacyScorer:
         self._scale = scale_of(policy)
 
     def score(self, request: Request, entities: Entities = _NO_ENTITIES) -> PrivacyAssessment:
-        """Score every string of `request` that a backend is sent, and its entities; raises nothing."""
+        """Score all strings of `request` that a backend receives, and its entities; raises nothing."""
         texts = [(index, message.content) for index, message in enumerate(request.messages)]
         texts += [(_OUTSIDE_MESSAGES, text) for text in request.config.stop]
         if request.config.json_schema is not None:
@@ -85,7 +85,7 @@ class PrivacyScorer:
         return self._score(texts, request.hints.privacy_class, entities)
 
     def score_text(self, text: str) -> PrivacyAssessment:
-        """Score one text by itself, as if it were the only message; raises nothing."""
+        """Score one text as the only message of a request; raises nothing."""
         return self._score([(0, text)], None, _NO_ENTITIES)
 
     def _score(
@@ -128,9 +128,9 @@ class PrivacyScorer:
         for index, text in texts:
             variants = variants_of(text)
             answers = self._questions.answers(named, variants) if index > 0 else {}
-            for place in self._worth_running(variants, answers):
-                those = (*variants, answers[place]) if place in answers else variants
-                located += runs[place].find(those, text, index)
+            for detector in self._worth_running(variants, answers):
+                those = (*variants, answers[detector]) if detector in answers else variants
+                located += runs[detector].find(those, text, index)
                 if deadline.has_passed(self._clock):
                     raise SearchOverTime
             if 0 <= index < last:
@@ -141,7 +141,7 @@ class PrivacyScorer:
         try:
             return self._questions.named_in(variants)
         except MemoryError:
-            raise ScanFailed("words that ask could not be looked for") from None
+            raise ScanFailed("questions could not be searched") from None
 
     def _with_entities(
         self, located: list[Located], entities: Entities, contents: Sequence[str]
@@ -159,17 +159,17 @@ class PrivacyScorer:
         ]
 
     def _worth_running(self, variants: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
-        """Yield the detectors' places, without those of numbers of which no reading of a text has a sign."""
+        """Yield the indexes of the detectors whose prefilter matches a variant, or that have none."""
         seen: set[int] = set()
         for variant in variants:
             if digits_in(variant.text):
                 try:
                     seen.update(self._prefilters.matching(as_data(variant.text)))
                 except MemoryError:
-                    raise ScanFailed("signs of numbers could not be looked for") from None
-        for place, number_detectors in enumerate(self._prefilter_of):
-            if number_detectors is None or number_detectors in seen or place in answers:
-                yield place
+                    raise ScanFailed("prefilters of detectors could not be searched") from None
+        for index, prefilter in enumerate(self._prefilter_of):
+            if prefilter is None or prefilter in seen or index in answers:
+                yield index
 
     def _report(self, located: Iterable[Located]) -> tuple[Finding, ...]:
         found = [
@@ -198,7 +198,7 @@ def _evidence(located: Iterable[Located], crowded: Iterable[str]) -> Mapping[str
         kind: Evidence(highest=confidence, sure=len(values.get(kind, ())))
         for kind, confidence in highest.items()
     }
-    # Where a detector stopped, what it left out may be anything.
+    # A detector that stopped may have missed any value.
     for kind in crowded:
         evidence[kind] = Evidence(highest=CERTAIN, sure=max(MANY, len(values.get(kind, ()))))
     return evidence

@@ -1,4 +1,4 @@
-"""Names of fields as words: `dateOfBirth` and `nr_pesel` give a value its meaning as well as words do."""
+"""Splits field names such as `dateOfBirth` and `nr_pesel` into words, which name a value."""
 
 import re
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ NUMBER_WORDS = (
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
     r"|anschrift|kimlik|teudat|my[ _]?num|visa"
 )
-"""Beginnings and middles of words that detectors look for beside a number; more of them cost time only."""
+"""Parts of the words that detectors look for near a number; a superfluous one only costs time."""
 CONTEXT_WORDS = (
     NUMBER_WORDS
     + r"|pass|pwd|secret|token|credential|key|kennwort|contrase|clave|senha|wachtwoord|l[o\xf6]senord"
     r"|adgangskode|kodeord|salasana|heslo|haslo|jelsz|geslo|lozinka|parol|\x1a|\x1c"
 )
-"""The same, with those that name a secret."""
+"""NUMBER_WORDS, and parts of words that name a secret."""
 
 _LITERAL = r"\b[A-Z]{0,2}\d{9,34}(?:n|[uU]?[lL]{1,2}|[lL]{1,2}[uU]|_?[iu](?:32|64)|[A-Z]{3})\b"
-"""A number with the mark of its type in a program, or the code of a currency."""
+"""A number with a type suffix of a program, or with a currency code."""
 _TYPE = re.compile(r"(?<=\d{9})(?:_?[iu]\d\d|[A-Za-z]{1,3})$")
 _CAPITALS = r"[A-Z]{2,6}[A-Z][a-z]+"
 _FIELD = Pattern(
@@ -42,11 +42,11 @@ _CAMEL = Pattern(rf"\b(?:[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+|{_CAPITALS
 _NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
 _MIN_PART = 2
 _MIN_DIGITS = 4
-"""Of a line and the next, without which there is nothing that such a name would give a meaning."""
+"""The least digits in a line and the next; with fewer there is no value to name."""
 
 
 def fields_as_words(normal: NormalText) -> NormalText | None:
-    """Return the lines that have such names, with spaces in them, and the next; None where there are none."""
+    """Return the lines with field names, split into words, and the line after each; None without one."""
     text = normal.text
     if digits_in(text) < _MIN_DIGITS or not _PREFILTER.is_in(text):
         return None
@@ -69,7 +69,7 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
 
 
 def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where lines that may have such names stand, each with the line behind it, if there are digits."""
+    """Yield the spans of lines that may have field names, each with the next line, if they have digits."""
     encoded = as_seen(text)
     start = end = 0
     place = _PREFILTER.place(encoded, 0)
@@ -91,9 +91,9 @@ def _end_of_line(text: str, at: int) -> int:
 
 
 def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, list[int]]:
-    """Return a text with spaces in its names of fields, and where each character stood.
+    """Return a text with spaces in its field names, and the original offset of each character.
 
-    `seen` keeps where the words of each name meet, for the next time that it stands there.
+    `seen` caches the joints of each name.
     """
     pieces: list[str] = []
     kept: list[int] = []
@@ -111,7 +111,7 @@ def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, li
 
 
 def _parts(name: str) -> list[tuple[int, bool]]:
-    """Return where a name of a field comes apart, or a number and its type; nowhere for anything else."""
+    """Return the joints of a field name, or of a number and its type suffix; none for other text."""
     number_type = _TYPE.search(name)
     if number_type:
         return [(number_type.start(), False)]
@@ -119,13 +119,13 @@ def _parts(name: str) -> list[tuple[int, bool]]:
 
 
 def _is_field(name: str) -> bool:
-    """Whether a name is words, one of which begins as a word of context does."""
+    """Whether a name consists of words, one of which begins like a context word."""
     words = split_words(name)
     return all(len(word) >= _MIN_PART or word.isdigit() for word in words.split()) and _NAMES.is_in(words)
 
 
 def joined_words_apart(text: str) -> str:
-    """Return a text in which words that an underscore or a capital joins stand apart; places move."""
+    """Return a text with words split at underscores and capitals; offsets change."""
     done, pieces = 0, []
     for start, end in _CAMEL.places(text):
         pieces += [text[done:start], split_words(text[start:end])]
@@ -143,7 +143,7 @@ def split_words(name: str) -> str:
 
 
 def _joints(name: str) -> list[tuple[int, bool]]:
-    """Return where words meet, and whether an underscore stands there."""
+    """Return the joints of a name, and whether each is an underscore."""
     found = [(at, True) for at, char in enumerate(name) if char == "_" and 0 < at < len(name) - 1]
     for at, (one, other) in enumerate(pairwise(name), start=1):
         follows = name[at + 1 :]

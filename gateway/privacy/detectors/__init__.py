@@ -1,1 +1,1 @@
-"""One detector a file: what kinds of private data look like."""
+"""The built-in detectors, one kind of private data per file."""

@@ -1,4 +1,4 @@
-"""Postal addresses: streets as several languages write them, boxes, units, and words that introduce them."""
+"""Postal addresses: streets in several languages, boxes, units, and addresses after introducing words."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ _STATE = (
 )
 _ONWARDS = rf"{_SMALL}{{0,3}}{_NAME}(?: {_SMALL}{{0,3}}{_NAME}){{0,4}}"
 
-# What it looks like, and how sure that is; every one holds a number, as a street without one is no secret.
+# Shapes of addresses with their confidence; each contains a number, because a street alone is not private.
 _SHAPES: tuple[tuple[str, float], ...] = (
     # 12 Main Street
     (rf"\b{_HOUSE} (?:\d{{1,5}} )?{_WORDS}(?i:{_KINDS})\b\.?", LIKELY),
@@ -50,7 +50,7 @@ _SHAPES: tuple[tuple[str, float], ...] = (
     # Hauptstra\xdfe 5, Villacher Strasse 89
     (rf"\b(?:{_HOUSE} )?(?:{_NAME}[ -]){{0,2}}[A-Z\xc0-\xde]{_LETTER}{{2,20}}{_LAST}\.? {_HOUSE}", LIKELY),
     (rf"\b(?:{_HOUSE} )?{_WORDS}(?i:{_LAST})\.? {_HOUSE}", LIKELY),
-    # P.O. Box 12, and post to soldiers
+    # P.O. Box 12, and military addresses
     (
         r"(?i:\bP\.? ?O\.? ?Box \d{1,6}\b|\b(?:postbus|postfach|apartado|postbox|casilla) \d{1,6}\b"
         r"|\bpsc \d{1,5},? box \d{1,6}\b|\bunit \d{1,5},? box \d{1,5}\b"
@@ -85,13 +85,13 @@ _MIN_CHARS = 5
 
 
 class AddressDetector:
-    """Finds postal addresses with a number in them; a street without one is named everywhere."""
+    """Finds postal addresses that contain a number; a street alone is not private."""
 
     types = ("ADDRESS",)
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the addresses, as far as their parts follow each other."""
-        # Whatever is in a paragraph is in the text; to look for all shapes in each paragraph costs much more.
+        """Yield the addresses; adjacent parts of one address are one match."""
+        # One search of the whole text costs much less than one of each paragraph.
         if not digits_in(text) or not _PRESENT.matching(_shown(text)):
             return
         for offset, paragraph in paragraphs(text):
@@ -118,10 +118,10 @@ def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
 
 
 def _shown(text: str) -> bytes:
-    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    # Patterns see letters beyond Latin-1 as question marks, so real question marks are replaced.
     return as_data(text.replace("?", ";"))
 
 
 def _end(shown: bytes, end: int) -> int:
-    """Return where city and postal code behind a street end."""
+    """Return the end of the city and postal code behind a street."""
     return end + next(_TAIL.find(shown[end : end + _REACH])).end

@@ -1,4 +1,4 @@
-"""Bank accounts that are no IBAN: numbers that mean something only beside the words that say so."""
+"""Bank accounts other than IBANs: numbers that count only near words that name them."""
 
 from collections.abc import Iterator
 
@@ -22,13 +22,13 @@ _BANK = Pattern(
 
 
 class BankDetector:
-    """Finds routing numbers (ABA check digit), sort codes and account numbers, each in its context."""
+    """Finds routing numbers (ABA check digit), sort codes and account numbers near words that name them."""
 
     types = ("BANK_ACCOUNT",)
     prefilter = f"{_ROUTING_WORD}|{_SORT_CODE_WORD}|{_ACCOUNT_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the numbers that their paragraph calls by name."""
+        """Yield the numbers that words in their paragraph name."""
         data = as_data(text)
         text = data.decode("latin-1")
 
@@ -40,7 +40,7 @@ class BankDetector:
 
 
 def _confidence(text: str, start: int, end: int) -> float:
-    """Return 0 for what nothing calls a bank account."""
+    """Return the confidence of a number; 0 if nothing names it a bank account."""
     number, near = text[start:end], context(text, (start, end), before=60, after=20)
     if "-" in number:
         return CHECKED if _SORT_CODE.is_in(near) else 0.0

@@ -1,4 +1,4 @@
-"""Dates of birth: a date right after words that say so."""
+"""Dates of birth: dates directly after words that name them."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ _BORN = Pattern(
 )
 
 _LONG_AGO = Pattern(r"\b1[0-8]\d\d\b")
-"""Years in which nobody was born who lives."""
+"""Years in which no living person was born."""
 
 
 class BirthDetector:

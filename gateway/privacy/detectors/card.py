@@ -1,4 +1,4 @@
-"""Payment card numbers (ISO/IEC 7812): known prefixes, right lengths, Luhn."""
+"""Payment card numbers (ISO/IEC 7812): known prefixes, valid lengths, Luhn."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from gateway.privacy.detector import (
 )
 
 _GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-\x1f/] ?)"
-"""What `as_data` makes of an underscore is one, too."""
+"""A separator between groups; `\\x1f` is the underscore in the output of `as_data`."""
 _FIRST_GROUP = 4
 _GAPS = b" \t.\x1f/-"
 _USUAL = (
@@ -26,7 +26,7 @@ _USUAL = (
 )
 _NUMBER = Pattern(_USUAL)
 _NUMBER_OR_PAIRS = Pattern(rf"{_USUAL}|\d\d(?:[ -]\d\d){{7}}|\d{{6}} \d{{10}}|\d{{8}} \d{{8}}")
-"""Groups that lists of numbers have as well: beside a word only."""
+"""Also groups that occur in lists of numbers; used only near a word that names a card."""
 _WORD = Pattern(
     r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte"
     r"|carte|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
@@ -63,7 +63,7 @@ class CardDetector:
     prefilter = r"\d{4}(?:[ \t.\x1f/-]{0,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the numbers whose prefix, length and check digit are right."""
+        """Yield the numbers with a valid prefix, length and check digit."""
         data = as_data(text)
         text = data.decode("latin-1")
         has_word = _WORD.is_in(data)
@@ -71,7 +71,7 @@ class CardDetector:
 
         def match_at(start: int, last: int) -> Match | None:
             if _is_mixed(data[start:last]):
-                # Its first group may be a neighbour.
+                # The first group may be another number.
                 place = pattern.place(data, start + _FIRST_GROUP)
                 if place and place[0] < last and not _is_mixed(data[slice(*place)]):
                     start, last = place
@@ -85,12 +85,12 @@ class CardDetector:
 
 
 def _is_mixed(number: bytes) -> bool:
-    """Whether different marks stand between the groups of a number."""
+    """Whether a number has different separators."""
     return len(set(number.translate(None, b"0123456789"))) > 1
 
 
 def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
-    """Return where it may end: a last group of three digits may be the card's code, or a neighbour."""
+    """Return the possible ends: a last group of three digits may be the security code, or another number."""
     if end - start <= 19 or data[end - 4 : end - 3].isdigit():
         return (end,)
     without = start + len(data[start : end - 3].rstrip(_GAPS))
@@ -98,7 +98,7 @@ def _ends(data: bytes, start: int, end: int) -> tuple[int, ...]:
 
 
 def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool) -> float:
-    """Return 0 for what is no card number."""
+    """Return the confidence of a number; 0 if it is no card number."""
     digits = digits_of(text[start:end])
     if not has_luhn_digit(digits) or not is_whole_token(data, start, end) or len(set(digits)) < 2:
         return 0.0
@@ -111,7 +111,7 @@ def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool)
 
 
 def _lengths_by_head() -> dict[int, frozenset[int]]:
-    """Return the lengths that the first four digits allow, so that a number needs one look-up."""
+    """Return the valid lengths by the first four digits."""
     lengths: dict[int, frozenset[int]] = {}
     for first, last, allowed in _BRANDS:
         rest = 10 ** (4 - len(str(first)))
@@ -125,12 +125,12 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 
 def is_of_known_brand(digits: str) -> bool:
-    """Whether prefix and length are those of a card scheme other than Maestro."""
+    """Whether prefix and length belong to a card scheme other than Maestro."""
     return len(digits) in _LENGTHS.get(int(digits[:4]), ())
 
 
 def has_luhn_digit(digits: str) -> bool:
-    """Whether the last digit checks the others (ISO/IEC 7812-1, annex B)."""
+    """Whether the Luhn check digit is valid (ISO/IEC 7812-1, annex B)."""
     codes = digits.encode("ascii")
     total = sum(codes[-1::-2]) + sum(codes[-2::-2].translate(_DOUBLED)) - len(codes) * ord("0")
     return total % 10 == 0

@@ -1,4 +1,4 @@
-"""Addresses of crypto-currencies, by their checksum where they have one."""
+"""Addresses of cryptocurrencies, by checksum or format."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -40,7 +40,7 @@ _ADDRESS_BYTES = 25
 
 
 def is_bitcoin(written: str) -> bool:
-    """Whether the checksum of an address of either form is right."""
+    """Whether the checksum of an address of either form is valid."""
     if written[:3].lower() == "bc1":
         return bool(bitcoin.is_valid(written))
     value = 0

@@ -1,4 +1,4 @@
-"""How much each type of finding says, unless the policy says otherwise."""
+"""Default weights and floors of the types of findings."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -34,10 +34,10 @@ _WEIGHTS: dict[FindingType, float] = {
 }
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({str(kind): weight for kind, weight in _WEIGHTS.items()})
-"""How much one certain finding of a type adds to the score, for every type there is."""
+"""How much one certain finding of a type adds to the score, for every type."""
 
 FLOORS: Mapping[str, PrivacyClass] = MappingProxyType(
     {kind: PrivacyClass.RESTRICTED for kind, weight in WEIGHTS.items() if weight >= 0.9}
     | {kind: PrivacyClass.CONFIDENTIAL for kind, weight in WEIGHTS.items() if weight == 0.5}
 )
-"""The least class of a request with a finding of a type; a type that is not here has none."""
+"""The least class of a request with a finding of a type; other types have none."""

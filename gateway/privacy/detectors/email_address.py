@@ -1,11 +1,11 @@
-"""E-mail addresses, also those written against harvesters."""
+"""E-mail addresses, also obfuscated and spoken ones."""
 
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern
 from gateway.privacy.detector import CERTAIN, LIKELY, PROBABLE, Match
 
-# A question mark stands for a letter outside Latin-1; where the script changes, another word begins.
+# A question mark represents a letter outside Latin-1; a change of the script begins another word.
 _LATIN = r"A-Za-z0-9\xc0-\xff"
 _OTHER = r"0-9?"
 _LABEL = rf"(?:[{_LATIN}][{_LATIN}-]*|[{_OTHER}][{_OTHER}-]*)"
@@ -23,7 +23,7 @@ _SPOKEN = Pattern(
     r"([a-z0-9._+-]+ at [a-z0-9-]+(?: dot [a-z0-9-]+)* dot [a-z]{2,10})\b",
     ignore_case=True,
 )
-"""As it is read out; without such a word before it, people do things at a site."""
+"""A spoken address; without such a word before it, "at" is a preposition."""
 _FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "webp", "svg", "css", "js", "ts", "py", "html", "json"}
     | {"service", "socket", "timer", "slice", "scope", "mount"}  # Units of systemd.
@@ -51,10 +51,10 @@ class EmailDetector:
 def _plain(text: str) -> Iterator[Match]:
     for span in _ADDRESS.find(text):
         at = span.groups[0][1]
-        # A pattern sees every character outside Latin-1 as a question mark; a real one ends the address.
+        # Patterns see characters outside Latin-1 as question marks; a real question mark ends the address.
         start = text.rfind("?", span.start, at) + 1 or span.start
-        cut = text.find("?", at, span.end)
-        end = cut if cut >= 0 else span.end
+        question_mark = text.find("?", at, span.end)
+        end = question_mark if question_mark >= 0 else span.end
         while start < at and text[start] in ".'%+-":
             start += 1
         if start == at or "." not in text[at:end] or _is_something_else(text, start, end):

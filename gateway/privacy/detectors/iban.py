@@ -22,13 +22,13 @@ _START = Pattern(r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]", ignore_case=True)
 
 
 class IbanDetector:
-    """Finds IBANs, together or in groups."""
+    """Finds IBANs, with or without groups."""
 
     types = ("IBAN",)
     prefilter = r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the numbers whose country, length and check digits are right."""
+        """Yield the numbers with a valid country, length and check digits."""
         data = as_data(text)
 
         def match_at(start: int, _: int) -> Match | None:
@@ -39,7 +39,7 @@ class IbanDetector:
             return Match("IBAN", start, end, CHECKED)
 
         def polish_match_at(start: int, end: int) -> Match | None:
-            """Judge an account of Poland as it is written there: the IBAN without its country."""
+            """Return the match of a Polish account number, which is an IBAN without the country code."""
             is_one = is_whole_token(data, start, end) and is_iban("PL" + text[start:end])
             return Match("IBAN", start, end, LIKELY) if is_one else None
 
@@ -48,13 +48,13 @@ class IbanDetector:
 
 
 def is_iban(written: str) -> bool:
-    """Whether the check digits are right, whatever stands between the groups."""
+    """Whether the check digits are valid, with any separators."""
     compact = "".join(filter(str.isalnum, written)).upper()
     return bool(mod_97_10.is_valid(compact[4:] + compact[:4]))
 
 
 def _end(data: bytes, start: int, length: int) -> int | None:
-    """Return where `length` letters and digits end as a whole word, one separator apart at most."""
+    """Return the end of `length` letters and digits that form a whole word, with single separators."""
     count, after_separator = 0, True
     for at in range(start, min(len(data), start + 2 * _MAX_CHARS)):
         char = data[at : at + 1]

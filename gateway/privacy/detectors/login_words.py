@@ -1,11 +1,11 @@
-"""What passwords and keys are called: patterns, and marks in a text for words that no pattern can see."""
+"""Words for passwords and keys: patterns, and marks for words that patterns cannot see."""
 
 import re
 from functools import lru_cache
 
 LOGIN_MARK = "\x1a"
 KEY_MARK = "\x1c"
-"""What stands for a word that a pattern cannot see, once for each of its characters; no text has them."""
+"""Replaces each character of a word that patterns cannot see; no text contains the marks."""
 
 # Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
 LOGIN_WORDS = (
@@ -14,7 +14,7 @@ LOGIN_WORDS = (
     r"|heslo|jelsz[o\xf3]|geslo|lozinka|parool|kata sandi|\x1a+"
 )
 OTHER_LOGIN_WORDS = r"\bparola\b|\bclave\b"
-"""Words that mean other things as well, so that a word behind them is no password."""
+"""Ambiguous words; a plain word behind one is no password."""
 KEY_WORDS = (
     r"cl[e\xe9] (?:d')?api|(?:clave|chave) (?:de )?api|chiave api|klucz api|api[ -]?schl(?:\xfc|ue)ssel|\x1c+"
 )
@@ -31,7 +31,7 @@ _KEYS = (
     "令牌", "apiキー", "秘密鍵", "シークレット", "トークン", "api 키", "토큰", "비밀키", "klíč api",
 )  # fmt: skip
 _SHORT = 6
-"""A word of Latin letters that is no longer may be a piece of another one, so that it has to stand alone."""
+"""A Latin word of at most this many letters may be a part of another word, so only whole words count."""
 
 
 def _source(words: tuple[str, ...]) -> str:
@@ -43,12 +43,12 @@ def _source(words: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=64)
 def _unseen(logins: tuple[str, ...], keys: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the pattern of some of the words, so that a text is searched for those that it may hold."""
+    """Return a pattern for the words that a text contains."""
     return re.compile(f"({_source(logins) or '(?!)'})|{_source(keys) or '(?!)'}", re.IGNORECASE)
 
 
 def marked(text: str) -> str:
-    """Return a text with marks in place of these words, every other character where it was."""
+    """Return a text with marks in place of these words; offsets do not change."""
     if text.isascii():
         return text
     lowered = text.lower()

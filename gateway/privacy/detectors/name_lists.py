@@ -1,4 +1,4 @@
-"""Which words are names of people: lists that ship with the package, see names/SOURCES.txt."""
+"""Lists of people's names, from the package; see names/SOURCES.txt."""
 
 import unicodedata
 from importlib.resources import files
@@ -12,7 +12,7 @@ _LATIN = str.maketrans(
         )
     )
 )
-"""Letters that are no ASCII letter with an accent."""
+"""Letters that do not decompose into an ASCII letter and an accent."""
 
 
 def _listed(name: str) -> frozenset[str]:
@@ -21,27 +21,27 @@ def _listed(name: str) -> frozenset[str]:
 
 
 GIVEN = _listed("given")
-"""Given names that are seldom anything else."""
+"""Given names that are seldom other words."""
 DOUBTFUL = _listed("doubtful")
-"""Given names that are words, months, peoples, places or famous too."""
+"""Given names that are also words, months, peoples, places or famous names."""
 FAMILY = _listed("family") | GIVEN
-"""Surnames that are seldom anything else, and given names, which serve as surnames."""
+"""Surnames that are seldom other words, and given names, which may be surnames."""
 FAMILY_ENDINGS = (
     "ski", "ska", "cki", "cka", "skiej", "skiego", "skim", "skiemu", "ckiej", "ckiego", "wicz", "czyk", "ova",
     "ovich", "evich", "vic", "enko", "chuk", "yev", "yeva", "escu", "poulos", "idis", "akis", "shvili",
     "adze", "yan", "oglu", "sson", "dottir", "stad", "gaard", "nen", "berg", "stein", "mann", "feld", "ez",
     "inho", "eiro",
 )  # fmt: skip
-"""How surnames end: Slavic, Romanian, Greek, Georgian, Armenian, Turkish, Nordic, German, Iberian ones."""
+"""Endings of surnames: Slavic, Romanian, Greek, Georgian, Armenian, Turkish, Nordic, German, Iberian."""
 CERTAIN_ENDINGS = (
     "owski", "owska", "ewski", "ewska", "inski", "inska", "ovic", "evic", "ovich", "evich", "enko", "shvili",
     "sdottir", "sson", "opoulos", "iewicz", "czyk",
 )  # fmt: skip
-"""Those of them that nothing but a surname has."""
+"""Endings that only surnames have."""
 
 
 def plain(word: str) -> str:
-    """Return a word as the lists write names: small letters, no accents."""
+    """Return a word in the form of the lists: small letters without accents."""
     folded = word.casefold()
     if folded.isascii():
         return folded.replace("'", "")

@@ -1,4 +1,4 @@
-"""Numbers that states give to people: by their check digits, and beside the words that name them."""
+"""Numbers that states give to people, by check digits and by words that name them."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ _NAMED = (
     + _OF
     + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)"
 )
-# What states, insurers and hospitals call their numbers: each is one only beside its name.
+# Names of numbers of states, insurers and hospitals; such a number counts only after its name.
 _CALLED = (
     r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd"
     r"|cnic|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
@@ -53,13 +53,13 @@ _LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBA
 _LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
 _SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
 _MIN_DIGITS = 4
-"""Of any rule."""
+"""The least digits of a number by any rule."""
 _MIN_LABELLED_DIGITS = 5
-"""Of what a label names."""
+"""The least digits of a number after a label."""
 _MAX_COUNT_DIGITS = 12
-"""Digits of a number without separators that only its check digit tells from a time or a count."""
+"""A bare number of at most this many digits may also be a time or a count."""
 _TOO_FEW_DISTINCT = 2
-"""A number of so few different characters is given to nobody."""
+"""A number with at most this many distinct characters is not issued."""
 
 
 class NationalIdDetector:
@@ -68,7 +68,7 @@ class NationalIdDetector:
     types = ("NATIONAL_ID",)
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the numbers that a rule accepts, and those that a label right before them names."""
+        """Yield the numbers that a rule accepts, and those directly after a label."""
         if digits_in(text) < _MIN_DIGITS:
             return
         data = as_data(text)
@@ -113,12 +113,12 @@ def _by_rule(
 
 
 def _is_count(written: str) -> bool:
-    """Whether it may as well be a time or a count: every second one is right in some country."""
+    """Whether a number may be a time or a count: every second one is valid in some country."""
     return written.isdigit() and len(written) <= _MAX_COUNT_DIGITS
 
 
 def _is_whole(rule: IdRule, written: str) -> bool:
-    """Whether a number that stands by itself may be one of a kind."""
+    """Whether a number that fills its paragraph may be one of this rule."""
     return len(set(written)) > _TOO_FEW_DISTINCT and (rule.sole or rule.is_valid)(written)
 
 

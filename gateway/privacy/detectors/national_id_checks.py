@@ -1,4 +1,4 @@
-"""Whether the digits and letters of a national number are right, where `python-stdnum` does not say so."""
+"""Checks of national numbers that `python-stdnum` does not have."""
 
 from stdnum import luhn
 from stdnum.es import dni
@@ -28,7 +28,7 @@ def is_nric(written: str) -> bool:
 
 
 def is_dated(written: str) -> bool:
-    """Whether it begins with a day as YYMMDD, as Korean numbers do, whose check digit was given up."""
+    """Whether it begins with a date as YYMMDD, like Korean numbers, which have no check digit since 2020."""
     return 1 <= int(written[2:4]) <= 12 and 1 <= int(written[4:6]) <= 31
 
 
@@ -74,7 +74,7 @@ def is_spanish(written: str) -> bool:
 
 
 def is_aadhaar(written: str) -> bool:
-    """Whether it is a number of India's residents, whatever stands between its groups."""
+    """Whether it is a number of India's residents, with any separators."""
     return bool(aadhaar.is_valid(digits_of(written)))
 
 
@@ -106,5 +106,5 @@ def is_german_health(written: str) -> bool:
 
 
 def is_any(_: str) -> bool:
-    """Say yes: the shape is all that is known."""
+    """Return True: only the shape is known."""
     return True

@@ -1,4 +1,4 @@
-"""One rule a kind of national number: how it is written, whether its digits are right, what it is called."""
+"""One rule per kind of national number: its shape, its check, and its names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,26 +74,26 @@ from gateway.privacy.detectors.national_id_checks import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdRule:
-    """How one kind of number is told from others."""
+    """How one kind of number is recognised."""
 
     shape: str
-    """What it looks like, as a regular expression whatever the case; begins at a word's edge."""
+    """A case-insensitive regular expression for the number; begins at a word boundary."""
     is_valid: Callable[[str], bool]
-    """Whether its check digits, dates and the like are right."""
+    """Checks the check digits, dates and the like."""
     words: str
-    """What it is called, as a regular expression whatever the case."""
+    """A case-insensitive regular expression for its names."""
     alone: float = 0.0
-    """How sure it is without such a word in its paragraph; 0: it needs one."""
+    """The confidence without a name in its paragraph; 0: it needs one."""
     whole: float = PROBABLE
-    """How sure it is where the paragraph holds nothing else: what is sent by itself is a datum, no count."""
+    """The confidence if it fills its paragraph: a number that is sent by itself is seldom a count."""
     sole: Callable[[str], bool] | None = None
-    """What is asked of it there, where that is less than `is_valid`."""
+    """A weaker check than `is_valid` for a number that fills its paragraph."""
     named: Callable[[str], bool] | None = None
-    """What is asked of its digits beside such a word, where that is less: a mistyped one is private too."""
+    """A weaker check than `is_valid` for a number near a name, because a mistyped one is private too."""
 
 
 NOTHING = r"[^\s\S]"
-"""What matches nowhere: no word makes such a number a person's."""
+"""Matches nothing: no name makes such a number private."""
 _UNION = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK"
 _NINO_START = "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
 
@@ -291,4 +291,4 @@ RULES: tuple[IdRule, ...] = (
     IdRule(shape=r"\d{11}", is_valid=verhoeff.is_valid, words="nin|national identi[a-z]*", whole=0.0),
     IdRule(shape=r"\d{4}-\d{7}-\d|\d{2}-\d{7}-\d", is_valid=is_any, words="umid|crn|sss|philhealth|gsis"),
 )  # fmt: skip
-"""Bare runs of digits are never enough: one in eleven passes a check digit by chance."""
+"""All rules; bare digits need a name, because one in eleven has a valid check digit by chance."""

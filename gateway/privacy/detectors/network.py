@@ -1,4 +1,4 @@
-"""What names a machine or a place on a network: IP and MAC addresses, URLs."""
+"""Network addresses: IP and MAC addresses, URLs."""
 
 import socket
 from bisect import bisect_left
@@ -16,7 +16,7 @@ from gateway.privacy.detector import (
 )
 
 _IPV4 = Pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:\.\d{1,3})*\b(?:/\d{1,2}\b)?")
-"""With more parts than four it is no address, and need not be looked at piece by piece."""
+"""Also matches more than four parts, which is no address, so that no part of it is tried."""
 _IPV6 = Pattern(
     r"(?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})?"
     r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?"
@@ -29,7 +29,7 @@ _VERSION_WORD = Pattern(
     r"\b(?:v|ver|versions?|release|firmware|build|driver|section|chapter)\b[ .:]{0,3}$", ignore_case=True
 )
 _BEFORE, _AFTER = 40, 20
-"""Characters around an address in which a word speaks of it."""
+"""Characters before and after an address in which a word counts."""
 _COLONS = 7
 _MAC = Pattern(
     r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
@@ -74,7 +74,7 @@ def _ipv6(text: str) -> Iterator[Match]:
         if text[last - 1] == ":" and not text.endswith("::", start, last):
             last -= 1
         if text[start] == ":" and not text.startswith("::", start, last):
-            start += 1  # That of a key before it.
+            start += 1  # The colon of a key before it.
         written = text[start:last]
         if "::" not in written and written.count(":") != _COLONS:
             return None
@@ -89,14 +89,14 @@ def _ipv6(text: str) -> Iterator[Match]:
 
 
 class _Words:
-    """The words of a text that speak of addresses, looked for once and not again for every address."""
+    """The words of a text that indicate addresses, searched once for all addresses."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._starts: list[int] | None = None
 
     def are_near(self, start: int, end: int) -> bool:
-        """Whether one stands in the paragraph of a place, close to it."""
+        """Whether such a word is near a span, in its paragraph."""
         if self._starts is None:
             self._starts = [place[0] for place in _IP_WORD.places(self._text)]
         at = bisect_left(self._starts, start - _BEFORE)
@@ -106,7 +106,7 @@ class _Words:
 
 
 def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
-    """Return where an address ends, 0 if it is none; what stands behind a slash may be something else."""
+    """Return the end of an address, with or without what follows a slash; 0 if it is none."""
     for end in (last, text.rfind("/", start, last)):
         if end > 0 and is_whole_token(data, start, end) and _is_ip(text[start:end]):
             return end
@@ -114,7 +114,7 @@ def _end_of_ip(text: str, data: bytes, start: int, last: int) -> int:
 
 
 def _is_ip(written: str) -> bool:
-    """Say what `ipaddress.ip_interface` says, in a tenth of its time."""
+    """Return whether `ipaddress.ip_interface` accepts it, in a tenth of the time."""
     address, slash, bits = written.partition("/")
     is_new = ":" in address
     if slash and not (bits.isdecimal() and int(bits) <= (128 if is_new else 32)):
@@ -136,7 +136,7 @@ class MacDetector:
     types = ("MAC",)
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the addresses, save those of all zeros or all ones."""
+        """Yield the addresses except all zeros and all ones."""
         if text.count(":") < 5 and text.count("-") < 5 and text.count(".") < 2:
             return
         data = as_data(text)
@@ -151,12 +151,12 @@ class MacDetector:
 
 
 class UrlDetector:
-    """Finds web addresses; one with a login in it is for the detector of secrets."""
+    """Finds web addresses; the secret detector finds logins in them."""
 
     types = ("URL",)
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the addresses, without the punctuation of the sentence around them."""
+        """Yield the addresses without trailing punctuation of the sentence."""
         if "://" not in text and "w." not in text and "W." not in text:
             return
         for span in _URL.find(text):

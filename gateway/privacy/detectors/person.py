@@ -1,4 +1,4 @@
-"""Names of people: by lists of names, titles and words before them, and by how surnames end."""
+"""Names of people, by lists of names, titles and introducing words, and endings of surnames."""
 
 import re
 from bisect import bisect_right
@@ -34,9 +34,9 @@ _INTRODUCED = Pattern(
     ignore_case=True,
 )
 _CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
-"""One of these is in everything that `_INTRODUCED` matches, which is slower to find."""
+"""Each match of `_INTRODUCED` contains one of these, which are faster to find."""
 
-# A question mark stands for a letter outside Latin-1.
+# A question mark represents a letter outside Latin-1.
 _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
 _OPENING = "\"'([{<*>-"
 _CLOSING = "\"'.,;:!?)]}>*"
@@ -51,17 +51,17 @@ _ESCAPES = (
 )
 _BETWEEN_CELLS = re.compile(_MARKS)
 _BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
-"""What parts lines and the cells of a row, also escaped, and scripts without spaces; a name ends there."""
+"""Separators of lines and cells, also escaped, and scripts without spaces; a name ends there."""
 _MAX_WORDS = 5
 _FIRST = GIVEN | DOUBTFUL
 _KNOWN = GIVEN | DOUBTFUL | FAMILY
 _WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
-"""One of these is in a text without capitals that names somebody."""
+"""A text without capitals is searched only if it contains one of these."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
 
 
 class _Word(NamedTuple):
-    """A word of a run of capitalised ones, and whether a mark behind it ends the run."""
+    """A word in a run of capitalised words, and whether a mark behind it ends the run."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ class _Word(NamedTuple):
 
 
 class PersonDetector:
-    """Finds names of people who are named as such: what a language model would find, it finds in part."""
+    """Finds names of people by lists and cues; a language model would find more."""
 
     types = ("PERSON",)
 
@@ -90,7 +90,7 @@ class PersonDetector:
 
 
 def _with_capitals(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text whose paragraphs without capitals, if they name somebody, have some; and their places."""
+    """Capitalise the paragraphs without capitals that may name a person; also return their spans."""
     if _names_nobody(text):
         return text, []
     pieces: list[str] = []
@@ -109,13 +109,13 @@ def _with_capitals(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _is_within(at: int, places: Sequence[tuple[int, int]]) -> bool:
-    """Whether one of the places, which are in order, holds a character."""
+    """Whether one of the sorted spans contains an offset."""
     before = bisect_right(places, at, key=itemgetter(0)) - 1
     return before >= 0 and at < places[before][1]
 
 
 def _introduced(text: str) -> frozenset[int]:
-    """Return where names begin that words introduce, in the paragraph of those words."""
+    """Return the offsets at which an introduced name may begin, in the paragraph of the introducing words."""
     lowered = text.lower()
     if not any(cue in lowered for cue in _CUES):
         return frozenset()
@@ -123,9 +123,9 @@ def _introduced(text: str) -> frozenset[int]:
 
 
 def _cells(text: str, introduced: Container[int]) -> Iterator[tuple[int, str]]:
-    """Yield the parts of a text that a name may stand in, for they have capitals, and their starts.
+    """Yield the start and the text of each part with capitals, in which a name may be.
 
-    Of those of one letter, only what ends a paragraph and has words that introduce it may be a name.
+    A part of one letter counts only at the end of a paragraph, after introducing words.
     """
     has_escapes = "\\" in text or "%" in text or "\x1b" in text
     start = 0
@@ -139,7 +139,7 @@ def _cells(text: str, introduced: Container[int]) -> Iterator[tuple[int, str]]:
 
 
 def _names_nobody(text: str) -> bool:
-    """Whether a text without capitals has no word without which it names nobody."""
+    """Whether a text without capitals has none of the words that a name in it needs."""
     return _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split())
 
 
@@ -148,9 +148,9 @@ def _may_be_name(word: _Word) -> bool:
 
 
 def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[_Word]]:
-    """Yield the capitalised words of a line that follow each other, with small words between them at most.
+    """Yield the runs of capitalised words in a line; particles may be between them.
 
-    `seen` keeps the words of each piece, at place 0, for the next time that it stands there.
+    `seen` caches the words of each piece, with offsets from 0.
     """
     run: list[_Word] = []
     for piece in line.split(" "):
@@ -173,7 +173,7 @@ def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[
 
 
 def _words(piece: str, start: int) -> list[_Word]:
-    """Return the capitalised words of what stands between two spaces; more than one with marks between."""
+    """Return the capitalised words between two spaces; several if marks separate them."""
     if "@" in piece or "/" in piece:
         return []
     bare = piece.lstrip(_OPENING)
@@ -200,7 +200,7 @@ def _is_end(piece: str, bare: str, written: str) -> bool:
 
 def _among_marks(piece: str, start: int, bare: str) -> list[_Word]:
     found = []
-    # A letter that a pattern cannot see is a question mark to it, so that a real one must not be.
+    # Patterns see letters beyond Latin-1 as question marks, so real question marks are replaced.
     for span in _WORD.find(bare.replace("?", ";")) if bare else ():
         before = bare[span.start - 1 : span.start]
         if not (before.isalnum() or before in _JOINTS) or not before:
@@ -230,12 +230,12 @@ def _in_run(
 
 
 def _may_begin(word: _Word) -> bool:
-    """Whether `_judge` may find a name that begins here, within a run and without words that introduce it."""
+    """Whether a name without introducing words may begin at this word, within a run."""
     return word.plain in _FIRST or word.plain.endswith(CERTAIN_ENDINGS)
 
 
 def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
-    """Return where the words that may belong to one name end; without capitals only what is listed does."""
+    """Return the end of the words that may form one name; in text without case only listed words do."""
     stop = at + 1
     while stop < min(len(words), at + _MAX_WORDS):
         word = words[stop]
@@ -248,7 +248,7 @@ def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:
 def _name_confidence(
     text: str, words: Sequence[_Word], at: int, stop: int, *, is_introduced: bool
 ) -> tuple[float, int]:
-    """Return how sure it is that the words from `at` to `stop` are a name, 0 for not at all, and its end."""
+    """Return the confidence that the words from `at` to `stop` are a name (0: none), and its end."""
     word, last = words[at], words[stop - 1]
     if word.plain in NO_NAMES or word.plain in TITLES:
         return 0.0, stop
@@ -279,7 +279,7 @@ def _is_family(word: _Word) -> bool:
 
 
 def _is_street(text: str, first: _Word, last: _Word) -> bool:
-    """Whether a number stands beside a name of several words, as with streets called after people."""
+    """Whether a number is next to a name of several words, as with streets named after people."""
     if first is last:
         return False
     before, behind = text[max(0, first.start - 2) : first.start], text[last.end : last.end + 2]

@@ -1,4 +1,4 @@
-"""Words around names: what stands before them, what ends them, and what is written like one and is none."""
+"""Words around names: titles, particles, and words that are capitalised like names."""
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -13,7 +13,7 @@ TITLES = _words(
     colonel col lieutenant lt sergeant sgt general gen mayor governor
     """
 )
-"""What stands right before a name and says that it is one."""
+"""Words directly before a name."""
 
 PARTICLES = _words("van von de der den del della di da do dos du la le el al bin ibn ten ter zu af av y")
 """Small words inside a name."""
@@ -34,7 +34,7 @@ NO_NAMES = _words(
     asia europe india china cuba france islam muslim latin french irish english british heaven moon mars
     """
 )
-"""Capitalised words that begin sentences, forms or titles, and no names."""
+"""Capitalised words that begin sentences, forms or titles and are no names."""
 
 INSTITUTIONS = _words(
     """
@@ -51,7 +51,7 @@ INSTITUTIONS = _words(
     transform function space
     """
 )
-"""What ends the name of something that is called after a person and is none."""
+"""The last word of the name of something that is named after a person."""
 
 STREETS = _words(
     """
@@ -59,4 +59,4 @@ STREETS = _words(
     aleja strada straat laan apt suite
     """
 )
-"""What begins the name of a street that is called after a person."""
+"""The first word of the name of a street that is named after a person."""

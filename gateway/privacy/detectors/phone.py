@@ -1,4 +1,4 @@
-"""Telephone numbers: international ones as they stand, national ones by format or a word beside them."""
+"""Telephone numbers: international ones, and national ones by format or a word near them."""
 
 import re
 from collections.abc import Iterator
@@ -54,16 +54,16 @@ _WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
 
 _FIELD_END = re.compile(rb"/|\)(?=\()")
 _BETWEEN = re.compile(rb" (?!-)|" + _FIELD_END.pattern)
-"""What may part two numbers in what looks like one; that of fields seldom stands within one."""
+"""Separators that may be between two numbers; `_FIELD_END` seldom occurs within one."""
 _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _NATIONAL_DIGITS = 10
-"""Of a North American number."""
+"""Digits of a North American number."""
 _MIN_DIGITS = 6
 _MIN_WITHOUT_WORD = 7
 _MAX_DIGITS = 21
 """Fifteen (ITU-T E.164) and an extension."""
 
-# Where a national number is looked up: regions that write a trunk zero, and regions that do not.
+# The regions in which a national number is checked: those with a trunk zero, and those without.
 _TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
 _OTHER_REGIONS = ("US", "IN", "BR", "CN", "ES", "PL")
 
@@ -92,7 +92,7 @@ class PhoneDetector:
 
 
 class _Form(NamedTuple):
-    """A part of a candidate that may be a number by where its digits and marks stand."""
+    """A part of a candidate that may be a number by the positions of its digits and marks."""
 
     start: int
     end: int
@@ -102,7 +102,7 @@ class _Form(NamedTuple):
 
 
 def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word: bool) -> Match | None:
-    """Return the number of the first form that is one, with its likeliest end."""
+    """Return the match of the first form that is a number, with its most likely end."""
     best: Match | None = None
     for form in forms:
         start, end = at + form.start, at + form.end
@@ -122,9 +122,9 @@ def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word
 
 @lru_cache(maxsize=4096)
 def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
-    """Return the parts that may be a number, the likeliest first, for a candidate whose digits are all nines.
+    """Return the parts that may be a number, the most likely first, for a candidate with nines as digits.
 
-    Most of what has digits and marks has few shapes: decimals, dates, counts. These are told once each.
+    Decimals, dates and counts have few shapes; the cache computes each once.
     """
     found = []
     for start in _starts(shape):
@@ -136,17 +136,17 @@ def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
 
 
 def _starts(shape: bytes) -> Iterator[int]:
-    """Yield where it may begin: at the first group, up to two groups later, or with a field."""
+    """Yield the possible starts: the first group, up to two groups later, or a field."""
     behind = [found.end() for found in _BETWEEN.finditer(shape)][:2]
     starts = {0, *behind, *[found.end() for found in _FIELD_END.finditer(shape)][:2]}
     if shape.startswith(b"+"):
-        starts.add(1)  # That of a sum, or a space of a query.
+        starts.add(1)  # The plus may be an operator, or a space in a query.
     # A bracket before the number may be one around it.
     yield from sorted(starts | {at + 1 for at in starts if shape.startswith(b"(", at)})
 
 
 def _ends(shape: bytes, start: int) -> Iterator[int]:
-    """Yield where it may end: at the last group, up to two before, or with a field; the longest first."""
+    """Yield the possible ends: the last group, up to two before, or a field; the longest first."""
     before = [found.start() for found in _BETWEEN.finditer(shape, start + 1)][-2:]
     ends = {len(shape), *before, *[found.start() for found in _FIELD_END.finditer(shape, start + 1)][:2]}
     yield from sorted(ends, reverse=True)
@@ -167,7 +167,7 @@ def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
 
 
 def _confidence(text: str, start: int, end: int, form: _Form, *, has_word: bool) -> float:
-    """Return 0 for what is no telephone number."""
+    """Return the confidence of a form; 0 if it is no telephone number."""
     written = text[start:end]
     if written.startswith("+") or (written.startswith("00") and form.digits >= 10):
         return _international(written, text, start, has_word=has_word)
@@ -193,7 +193,7 @@ def _international(written: str, text: str, start: int, *, has_word: bool) -> fl
 
 
 def _national(text: str, start: int, end: int, *, has_word: bool) -> float:
-    """Judge a number without country code or label."""
+    """Return the confidence of a number without country code or label."""
     written = text[start:end]
     has_word = has_word and _WORD.is_in(context(text, (start, end), before=100, after=40))
     has_trunk = _TRUNK.is_in(written)

@@ -1,7 +1,7 @@
-"""Which digits are a telephone number of some country, by the tables of `phonenumbers`.
+"""Validates telephone numbers of all countries, by the tables of `phonenumbers`.
 
-The tables are read here and matched by RE2: the library's own functions compile a pattern anew for most
-numbers, since it has more of them than Python's cache of patterns holds.
+RE2 matches the tables: the library's own functions recompile a pattern for most numbers, because it has more
+patterns than Python's cache holds.
 """
 
 from functools import cache
@@ -18,11 +18,11 @@ _KINDS = (
 )  # fmt: skip
 _MAX_CODE_DIGITS = 3
 _MIN_DIGITS, _MAX_DIGITS = 7, 15
-"""Of an international number; ITU-T E.164 has the upper bound, and the lower one is that of small islands."""
+"""Digits of an international number: the maximum of ITU-T E.164, and the minimum of small islands."""
 
 
 class _Region(NamedTuple):
-    """How national numbers are written in a country, and the digits that are dialled before them there."""
+    """The pattern of national numbers in a country, and the prefix that is dialled before them."""
 
     number: Pattern
     prefix: str
@@ -30,7 +30,7 @@ class _Region(NamedTuple):
 
 @cache
 def _region(name: str, code: int) -> _Region | None:
-    if name == "001":  # What no country has: satellites, free phone of the world.
+    if name == "001":  # Numbers without a country: satellites, international freephone.
         metadata = PhoneMetadata.metadata_for_nongeo_region(code)
     else:
         metadata = PhoneMetadata.metadata_for_region(name)
@@ -48,20 +48,20 @@ def _is_used(description: PhoneNumberDesc | None) -> bool:
 
 
 def preload(*regions: str) -> None:
-    """Read the tables of some countries now, and not with the first number that needs them."""
+    """Read the tables of some countries now instead of at their first use."""
     for region in regions:
         is_national(("0000000",), region)
 
 
 def is_national(written: tuple[str, ...], region: str) -> bool:
-    """Whether any of these digits is a number of a region, with the prefix that is dialled there or not."""
+    """Whether any of these is a number of a region, with or without its dialling prefix."""
     code = _CODES.get(region, 0)
     found = _region(region, code)
     return found is not None and any(_is_of(found, digits) for digits in written)
 
 
 def is_international(digits: str) -> bool | None:
-    """Whether digits that begin with a country's code are a number there; None: no known length or code."""
+    """Whether digits with a country code are a valid number there; None: no known length or code."""
     if not _MIN_DIGITS <= len(digits) <= _MAX_DIGITS:
         return None
     for size in range(1, _MAX_CODE_DIGITS + 1):

@@ -1,4 +1,4 @@
-"""Credentials: keys of known form, private keys, logins in URLs and headers, and what a name assigns."""
+"""Credentials: keys of known formats, private keys, logins in URLs and headers, and assigned values."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -94,12 +94,12 @@ _HEADER = Pattern(
 _COMMAND = Pattern(
     r"\bcurl\b[^\n]{0,400}?[ \t](?:-u|--user)[ =]?[ \t]*[\"']?[^\s:\"']{1,64}:([^\s\"'@]{4,128})"
 )
-# Dockerfile, fish, csh, Windows: a name in capitals and a value with nothing but spaces between.
+# Dockerfile, fish, csh, Windows: a name in capitals and a value, with only spaces between.
 _SET = Pattern(
     r"(?:^|[\s;&>`\"'])(?i:env|arg|setenv|setx|set(?:[ \t]+--?[a-z]{1,12}){1,3})[ \t]+"
     r"[\"']?([A-Z][A-Z0-9_]{2,60})[\"']?[ \t]+[\"']?([^\s\"'`;|&<>(){}]{5,200})"
 )
-# A word of another script, what may stand behind it (a question mark is a letter that is not seen), a value.
+# A marked word, what may follow it (a question mark is a letter outside Latin-1), and a value.
 _MARKED = Pattern(
     r"(\x1a+|\x1c+)"
     r"(?:[?a-z ,']{0,24}[:=-]{1,2}|[?]{0,24}|[? ]{0,24} |[?]{0,4} (?:to|jest|este|je|yra) )"
@@ -125,7 +125,7 @@ _MARKUP = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\*{1,2}(?=[ \t]?[:=])|(?<=[:=]
 
 
 class SecretDetector:
-    """Finds credentials: what would let somebody in."""
+    """Finds credentials."""
 
     types = ("SECRET",)
 
@@ -140,7 +140,7 @@ class SecretDetector:
 
 
 def without_markup(text: str) -> str:
-    """Return a text with spaces for the colours of a terminal, and for emphasis beside a colon."""
+    """Return a text with spaces for terminal colours, and for emphasis next to a colon."""
     return _MARKUP.sub(lambda found: " " * len(found[0]), text) if "*" in text or "\x1b" in text else text
 
 
@@ -151,7 +151,7 @@ def _known(text: str) -> Iterator[Match]:
         if is_placeholder(written) or (follows.isalnum() and follows.isascii()):
             continue
         if text[start - 1 : start] == "." and text[start - 2 : start - 1].isalnum():
-            continue  # The ending of a file's name, in which a hash follows.
+            continue  # The extension of a file name that contains a hash.
         if any(map(str.isdigit, written)) or not written.startswith("sk-"):
             yield _match(start, end, CERTAIN)
 
@@ -271,7 +271,7 @@ def _sent(text: str) -> Iterator[Match]:
                 yield _match(start, end, LIKELY)
 
 
-# What a text must contain for a kind to be looked for, and how that is done: one pass decides for all.
+# Each kind: its prefilter, and the function that finds it. One pass over the text matches all prefilters.
 _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r"(?-i:(?:\b|_)(?:" + "|".join(FORMATS) + "))", _known),
     (r"(?-i:(?:\b|_)(?:" + "|".join(SHORT_FORMATS) + "))", _known_by_body),

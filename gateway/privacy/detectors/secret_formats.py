@@ -1,4 +1,4 @@
-"""How the keys look that their makers gave a recognisable form, by the makers' own documentation."""
+"""Formats of API keys, from the documentation of their providers."""
 
 FORMATS: tuple[str, ...] = (
     r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}|LTAI[A-Za-z0-9]{20}",  # Amazon Web Services, Alibaba
@@ -64,21 +64,21 @@ FORMATS: tuple[str, ...] = (
     r"sk_[a-f0-9]{40,64}|fc-[a-f0-9]{32}|e2b_[a-f0-9]{40}|key_[a-f0-9]{64}",  # ElevenLabs, Firecrawl, Cursor
     r"discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,}",
 )
-"""Regular expressions that begin and end at a word's edge; names in front of none are many makers'."""
+"""Regular expressions that begin and end at a word boundary."""
 
 SHORT_FORMATS: tuple[str, ...] = (
     r"fw_[A-Za-z0-9]{20,32}|re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}|re_[A-Za-z0-9]{32}",  # Fireworks, Resend
     r"pa-[A-Za-z0-9_-]{40,50}|rpa_[A-Z0-9]{40,}|sk_car_[A-Za-z0-9_-]{20,}|m0-[A-Za-z0-9]{40}|nk-[A-Za-z0-9_-]{40,}|BSA[A-Za-z0-9_-]{27}",
     r"esecret_[A-Za-z0-9]{20,}|[a-f0-9]{32}\.[A-Za-z0-9]{16}|rnd_[A-Za-z0-9]{28,}",  # Anyscale, Zhipu, Render
 )
-"""As these are short or names of other things begin so, what stands behind must look drawn: `is_random`."""
+"""Formats that are short or ambiguous, so that the rest must also pass `is_random`."""
 
 HASHES = (
     r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$(?:1|apr1)\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}"
     r"|\$[56y7]\$(?:rounds=\d+\$)?[./A-Za-z0-9$]{1,60}\$[./A-Za-z0-9]{43,86}|\$argon2(?:id|i|d)\$[^\s\"']{20,}"
     r"|\$[PH]\$[./A-Za-z0-9]{31}|\{S?SHA(?:256|512)?\}[A-Za-z0-9+/=]{28,}|pbkdf2[_:-]sha\d+[$:][^\s\"']{30,}"
 )
-"""How passwords are stored, by crypt(5), PHC strings, LDAP and others: the short ones can be guessed."""
+"""Formats of stored passwords: crypt(5), PHC strings, LDAP and others. Short passwords can be guessed."""
 
 MAKERS = (
     "adafruit|adobe|airtable|algolia|alibaba|anthropic|assemblyai|amplitude|asana|atlassian|auth0|azure|beamer|bitbucket|bittrex"

@@ -1,4 +1,4 @@
-"""Whether a value looks like a credential: placeholders, names of things, and how random characters are."""
+"""Decides whether a value looks like a credential, a placeholder or a name, also by its entropy."""
 
 import math
 from collections import Counter
@@ -26,9 +26,9 @@ _PLACEHOLDER = Pattern(
 _TEST_KEY = Pattern(
     r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
 )
-"""A key that its maker gave out for tests; it lets in, too."""
+"""A provider's test key, which also grants access."""
 _MAX_DISTINCT_AROUND_A_RUN = 20
-"""Different characters of a value that is a run of one and a name; real keys may have such a run in them."""
+"""A value with fewer distinct characters and a run of one is a placeholder; real keys have more."""
 _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
     r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
@@ -38,12 +38,12 @@ _ABOUT = Pattern(
     r"|unique|natural|lookup|shard|message|composite|surrogate|site)[ _-]?key)$",
     ignore_case=True,
 )
-"""How names end that speak about a credential and do not hold one."""
+"""Endings of names that describe a credential and do not hold one."""
 _NO_KEY = Pattern(
     r"^(?:https?://|s3://|file:|/|\./|\.\./|[A-Za-z]:\\)|^v?\d+(?:\.\d+){1,3}$|^\d{4}-\d\d-\d\d|\.(?:json|ya?ml|pem|crt"
     r"|key|txt|py|js|ts|go|java|rb|php|md|html|png|jpg|svg|gif|css|exe|dll|so|zip|tar|gz)$|^[a-z0-9]+(?:-[a-z]+)+$"
     r"|^[A-Za-z]+(?:[._/:-][A-Za-z]+)*\d{0,2}$|::|->"
-    # Words and numbers that are joined, as in names of tables and rows; words in capitals and small letters.
+    # Joined words and numbers, as in names of tables and rows; camel case.
     r"|^(?:[a-z]+|\d{1,8})(?:[_:#./-](?:[a-z]+|\d{1,8}|[a-z]\d{1,3}|[a-z]{3,}\d|\d{1,2}T\d{2}))+Z?$"
     r"|^(?:[a-z]+\d{0,2})?(?:[A-Z][a-z]+\d{0,2})+$",
 )
@@ -51,26 +51,26 @@ _NO_KEY = Pattern(
 _PLACE = Pattern(
     r"^(?:https?://|s3://|file:|vault:|enc\[|/[\w.-]+/|\./|\.\./|[a-z]:\\)|SecretKeyRef$", ignore_case=True
 )
-"""Where a password is kept, rather than a password."""
+"""The location of a password, not a password."""
 _KEY_BITS = 2.8
-"""Bits a character (Shannon) that a random key has and a word, a path or a counter has not."""
+"""Least Shannon entropy of a random key, in bits per character; words, paths and counters have less."""
 PASSWORD_BITS = 2.2
 _MIN_KEY = 18
-"""Shorter than what most makers give out; as long as names, numbers of orders and builds are."""
+"""Least characters of a key; shorter values are often names, or numbers of orders and builds."""
 _MIN_MIXED = 14
 _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
-"""Letters and digits that change places too often for a name with a number in it, or a long number."""
+"""Letters and digits that alternate too often for a name with a number; or a long number."""
 _WITHOUT_SPACES = "\u0e00"
-"""Where Thai begins, with the scripts of East Asia behind it."""
+"""The first character of Thai, which the scripts of East Asia follow."""
 _HEX = Pattern(r"^[0-9a-f]+$", ignore_case=True)
 _MIN_KINDS = 3
-"""Of digits, capitals, small letters and marks."""
+"""Least kinds of characters: digits, capitals, small letters and marks."""
 _PARTS = Pattern(
     r"^[a-z]{0,12}\d{0,4}[a-z]{0,2}(?:[-_./:@+=,()\[\]#]+[a-z]{0,16}\d{0,8}[a-z]{0,3})+$", ignore_case=True
 )
 """Names and numbers of versions, models, files and addresses, joined by marks."""
 _MIN_CHANGES = 0.3
-"""Of a character; names of things have fewer."""
+"""Least changes of the kind per character; names have fewer."""
 _COMPOUND = Pattern(r"^[A-Za-z]+(?:[._-][A-Za-z]+)+$")
 _LONG_KEY = 30
 _LONG_KEY_BITS = 2.5
@@ -80,7 +80,7 @@ _PROSE = Pattern(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether what `name` assigns looks chosen or drawn at random, rather than like a word or a variable."""
+    """Whether the value of `name` looks like a password or a random key, not like a word or a variable."""
     if len(value) < 6 or is_placeholder(value) or _ABOUT.is_in(name) or is_sentence(value):
         return False
     if _OTHER_NAME.is_in(name) and _NO_KEY.is_in(value):
@@ -98,7 +98,7 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def is_secret_literal(name: str, value: str) -> bool:
-    """Whether a quoted text is a password, though it may be a word, or a random key with spaces and marks."""
+    """Whether a quoted text is a password, which may be a word, or a random key with spaces and marks."""
     if is_placeholder(value) or _ABOUT.is_in(name):
         return False
     if " " in value or "\t" in value or not _LOGIN_NAME.is_in(name):
@@ -109,17 +109,17 @@ def is_secret_literal(name: str, value: str) -> bool:
 
 
 def is_name_of_thing(name: str, value: str) -> bool:
-    """Whether a name only speaks about a credential, or the value is words with marks between them."""
+    """Whether a name only describes a credential, or the value is words joined by marks."""
     return _ABOUT.is_in(name) or _COMPOUND.is_in(value)
 
 
 def is_kept_elsewhere(value: str) -> bool:
-    """Whether a value says where a password is kept."""
+    """Whether a value is the location of a password."""
     return _PLACE.is_in(value)
 
 
 def is_random(written: str) -> bool:
-    """Whether digits, capitals and small letters change places as often as in what was drawn."""
+    """Whether digits, capitals and small letters alternate as often as in random text."""
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
     return any(map(str.isdigit, written)) and changes >= _MIN_CHANGES * len(kinds)
@@ -131,7 +131,7 @@ def is_sentence(value: str) -> bool:
 
 
 def is_password_alone(value: str) -> bool:
-    """Whether a word is nothing but a password or a key, where only an earlier message says so."""
+    """Whether a word that fills its line looks like a password or a key that an earlier message asked for."""
     kinds = {(char.isdigit(), char.isupper(), char.isalpha()) for char in value}
     is_mixed = value.isalnum() and is_random(value) and not value.isupper() and not _HEX.is_in(value)
     is_drawn = (len(kinds) >= _MIN_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
@@ -139,7 +139,7 @@ def is_password_alone(value: str) -> bool:
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a value stands for a secret, as in documentation, rather than being one."""
+    """Whether a value is a placeholder for a secret, as in documentation."""
     characters = set(value)
     if len(characters) < 4 or (
         len(characters) < _MAX_DISTINCT_AROUND_A_RUN and any(char * 8 in value for char in characters)
@@ -149,6 +149,6 @@ def is_placeholder(value: str) -> bool:
 
 
 def entropy_bits(text: str) -> float:
-    """Return the Shannon entropy of the characters of `text`, in bits a character."""
+    """Return the Shannon entropy of the characters of `text`, in bits per character."""
     size = len(text)
     return -sum(n / size * math.log2(n / size) for n in Counter(text).values())

@@ -24,7 +24,7 @@ _WORD = Pattern(
 
 
 class UsSsnDetector:
-    """Finds social security numbers: grouped, or plain where the paragraph says so."""
+    """Finds social security numbers: grouped ones, and plain ones near a word that names them."""
 
     types = ("US_SSN",)
     prefilter = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
@@ -45,7 +45,7 @@ class UsSsnDetector:
 
 
 def _confidence(text: str, start: int, end: int, *, has_word: bool) -> float:
-    """Return 0 for what is one only beside a word that says so."""
+    """Return the confidence of a number; 0 if it needs a word that names it."""
     if has_word and _WORD.is_in(context(text, (start, end), before=80, after=30)):
         return CHECKED
     if end - start != _GROUPED_CHARS:

@@ -1,4 +1,4 @@
-"""Vehicle identification numbers (ISO 3779), and number plates that are called so."""
+"""Vehicle identification numbers (ISO 3779), and number plates."""
 
 from collections.abc import Iterator
 from operator import mul
@@ -25,7 +25,7 @@ _PLATE = Pattern(
     r"([A-Z0-9]{1,4}(?:[ -][A-Z0-9]{1,4}){1,2}|[A-Z]{1,4}\d[A-Z0-9]{1,5}|\d[A-Z0-9]{3,7})\b",
     ignore_case=True,
 )
-# How plates are written, by the form that each authority gave them. Two forms are nothing else's.
+# Formats of plates by authority. Two formats are unambiguous.
 _BRITISH = r"[A-HK-PRSVWY][A-HJ-PR-Y](?:0[2-9]|[1267]\d|5[1-9])"
 _DISTINCT = rf"[A-Z]{{3}}-\d{{3}}[A-Z]{{2}}|{_BRITISH} [A-HJ-PR-Z]{{3}}"
 _FORM = (
@@ -53,7 +53,7 @@ class VehicleDetector:
     prefilter = rf"\b[A-HJ-NPR-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATE_WORD}"
 
     def find(self, text: str) -> Iterator[Match]:
-        """Yield the numbers; one without a right check digit, as outside North America, needs the word."""
+        """Yield the numbers; one without a valid check digit, as outside North America, needs a word."""
         data = as_data(text)
         yield from _plates(text, data)
         has_word = _VIN_WORD.is_in(data)
@@ -87,6 +87,6 @@ def _plates(text: str, data: bytes) -> Iterator[Match]:
 
 
 def has_check_digit(vin: str) -> bool:
-    """Whether the ninth of 17 capitals and digits checks the others."""
+    """Whether the check digit, the ninth of 17 capitals and digits, is valid."""
     total = sum(map(mul, _WEIGHTS, vin.encode("ascii").translate(_VALUES))) - sum(_WEIGHTS) * ord("0")
     return vin[8] == "0123456789X"[total % 11]

@@ -1,1 +1,1 @@
-"""Detectors of named entities beside the built-in ones, which are asked before a request is scored."""
+"""Finders of named entities, which run before a request is scored."""

@@ -1,7 +1,7 @@
-"""How a detector of entities is asked: within its time, and closed where it fails.
+"""Calls entity detectors with a time limit; a failure makes the request restricted.
 
-It may wait for a model or a thread, which scoring never does. So it is asked before, and what it says is
-handed to the scorer as a value.
+A detector may wait for a model or a thread, which scoring never does. So it runs before, and the scorer gets
+its findings as a value.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from gateway.types import Entities, Finding, Request
 
 
 class EntityDetector(Protocol):
-    """Something that finds names, places and the like in the messages of a request."""
+    """Finds names, places and the like in the messages of a request."""
 
     async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
-        """Return places in messages; may raise anything, which restricts the request."""
+        """Return the findings; any exception makes the request restricted."""
         ...
 
 
 class EntityLookup:
-    """Asks one detector on behalf of every request of a policy."""
+    """Calls one detector with a time limit, for all requests of a policy."""
 
     def __init__(self, detector: EntityDetector, *, limit_s: float, clock: Clock) -> None:
         self._detector = detector
@@ -29,7 +29,7 @@ class EntityLookup:
         self._clock = clock
 
     async def ask(self, request: Request, deadline: Deadline) -> Entities:
-        """Return what was found, or why it is not known; raises nothing but CancelledError."""
+        """Return the findings or the failure; raises nothing but CancelledError."""
         limit_s = max(0.0, min(self._limit_s, deadline.remaining_s(self._clock)))
         try:
             async with asyncio.timeout(limit_s):
@@ -37,12 +37,12 @@ class EntityLookup:
             return Entities(findings=tuple(found))
         except TimeoutError:
             return Entities(failure="entities over time")
-        except Exception:  # noqa: BLE001 - whatever goes wrong, the text has not been judged.
+        except Exception:  # noqa: BLE001 - after any error the text is not fully scanned.
             return Entities(failure="entities failed")
 
 
 async def ask_all(lookups: Iterable[EntityLookup], request: Request, deadline: Deadline) -> Entities:
-    """Return what all of them found, or why it is not known what there is."""
+    """Return the findings of all detectors, and the first failure."""
     answers = await asyncio.gather(*(lookup.ask(request, deadline) for lookup in lookups))
     failures = [answer.failure for answer in answers if answer.failure is not None]
     return Entities(

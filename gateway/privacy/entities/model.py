@@ -1,4 +1,4 @@
-"""A local model as a detector of entities: it lists them, and we look where they stand."""
+"""A local model as an entity detector: it lists the entities, and the gateway locates them in the text."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from gateway.clock import Deadline
 from gateway.types import Finding, FinishReason, GenerationConfig, Message, Request, Role
 
 CONFIDENCE = 0.6
-"""What a model that cannot say how sure it is counts for: as a name that one word makes plausible."""
+"""The confidence of its findings: PROBABLE, because the model reports none."""
 MAX_TOKENS = 512
 _TYPES = ("PERSON", "ORG", "LOCATION", "ADDRESS", "NRP", "DATE")
 _SCHEMA = json.dumps(
@@ -38,13 +38,13 @@ _TASK = (
 
 
 class ModelDetector:
-    """Asks a local model about every message, one after the other."""
+    """Asks a local model for the entities of every message, one message after the other."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
-        """Return what the model lists and the text holds; raises what the backend does, and ValueError."""
+        """Return the listed entities that the text contains; raises the backend's errors, and ValueError."""
         found: list[Finding] = []
         for index, message in enumerate(request.messages):
             if message.content.strip():
@@ -66,9 +66,9 @@ def _call(request: Request, text: str, deadline: Deadline) -> Call:
 
 
 def located(text: str, answer: str, index: int) -> Iterator[Finding]:
-    """Yield every place of every entity that a model listed, without those that the text does not hold.
+    """Yield every occurrence in the text of every entity in a model's answer.
 
-    Raises ValueError for an answer that is no such list.
+    Raises ValueError for an answer that is no list of entities.
     """
     listed = json.loads(answer)
     if not isinstance(listed, dict) or not isinstance(listed.get("entities"), list):
@@ -77,7 +77,7 @@ def located(text: str, answer: str, index: int) -> Iterator[Finding]:
     for entity in listed["entities"]:
         kind, value = (entity.get("type"), entity.get("text")) if isinstance(entity, dict) else (None, None)
         if kind not in _TYPES or not isinstance(value, str):
-            raise ValueError("the answer lists something else than entities")
+            raise ValueError("the answer lists something other than entities")
         if value.strip() and (kind, value) not in seen:
             seen.add((kind, value))
             yield from _places(text, value.strip(), kind, index)

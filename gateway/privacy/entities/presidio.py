@@ -1,4 +1,4 @@
-"""Microsoft Presidio as a detector of entities: an extra, `pip install edge-cloud-gateway[presidio]`."""
+"""Microsoft Presidio as an entity detector: an extra, `pip install edge-cloud-gateway[presidio]`."""
 
 import asyncio
 import importlib
@@ -23,15 +23,15 @@ _TYPES = {
     "AGE": "AGE",
     "TITLE": "TITLE",
 }
-"""What is asked of it, by our names. Its patterns are not: one of them asks the network."""
+"""Presidio's types with the gateway's. Its pattern recognisers are not used: one of them uses the network."""
 
 
 THREADS = 2
-"""They share the interpreter's lock: more would not find more in the same time."""
+"""Threads of the detector; more do not help, because they share the interpreter lock."""
 
 
 class PresidioResult(Protocol):
-    """What Presidio says of one place."""
+    """One result of Presidio."""
 
     entity_type: str
     start: int
@@ -40,32 +40,32 @@ class PresidioResult(Protocol):
 
 
 class Analyzer(Protocol):
-    """What is needed of `presidio_analyzer.AnalyzerEngine`."""
+    """The part of `presidio_analyzer.AnalyzerEngine` that is used."""
 
     def get_supported_entities(self, language: str) -> Sequence[str]:
-        """Return the names of what it can look for."""
+        """Return the types that it can find."""
         ...
 
     def analyze(
         self, text: str, language: str, *, entities: Sequence[str], score_threshold: float
     ) -> Sequence[PresidioResult]:
-        """Return the places of entities in a text."""
+        """Return the entities in a text."""
         ...
 
 
 class PresidioDetector:
-    """Asks an analyzer about every message, in a thread: it computes for milliseconds."""
+    """Runs an analyzer over every message, in a thread, because it takes milliseconds."""
 
     def __init__(self, analyzer: Analyzer, spec: PresidioEntities) -> None:
         self._analyzer = analyzer
         self._spec = spec
         known = set(analyzer.get_supported_entities(spec.language))
-        # Threads of its own: the event loop's pool looks up providers' names, too.
+        # Own threads: the event loop's pool also resolves host names.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="presidio")
         self._entities = [name for name in _TYPES if name in known]
 
     async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
-        """Return what it finds; a thread that is late goes on to its end, and nobody waits for it."""
+        """Return the findings; after a timeout the thread runs to its end, and nobody waits for it."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._find, request)
 
     def _find(self, request: Request) -> list[Finding]:
@@ -88,10 +88,10 @@ class PresidioDetector:
 
 
 def open_presidio(spec: PresidioEntities) -> PresidioDetector:
-    """Load Presidio and its spaCy model, downloading nothing; raises StartupError for what is not there."""
+    """Load Presidio and its spaCy model, without downloads; raises StartupError if one is missing."""
     require("presidio", because="privacy.entities: this policy asks Presidio")
     try:
-        importlib.metadata.distribution(spec.spacy_model)  # What Presidio looks at before it downloads one.
+        importlib.metadata.distribution(spec.spacy_model)  # Presidio would download a missing one.
     except importlib.metadata.PackageNotFoundError:
         raise StartupError(
             f"privacy.entities.spacy_model: {spec.spacy_model} is not installed;"

@@ -1,4 +1,4 @@
-"""What a text says in other codings: percent, entities, escapes, Base64 and its like, codes of characters."""
+"""Decodes text from other codings: percent, entities, escapes, Base64 and its like, character codes."""
 
 import base64
 import binascii
@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 _MAX_FACTOR = 4
 _MAX_CHARS = 8 * 1024
-"""What is read at most, codings one within the other: that many characters, and as many times the text."""
+"""Bounds on the decoded text, also of nested codings: this factor of the text, plus this many characters."""
 _MIN_CHARS = 4
-"""Characters that are worth looking at, of what was decoded."""
+"""The least characters of a decoded text that is kept."""
 _MIN_PIECE = 6
-"""The same of a piece between what is no text; any data have shorter ones by chance."""
+"""The least characters of a readable piece between binary data, which has shorter ones by chance."""
 
 _ESCAPE = re.compile(
     r"\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|(?:\\u|%u|[Uu]\+)([0-9A-Fa-f]{4,6})(?: (?=[Uu]\+))?"
@@ -23,7 +23,7 @@ _SOFT_BREAK = re.compile(r"=\r?\n")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*")
 _BASE32 = re.compile(r"[A-Z2-7]{8,}|[a-z2-7]{8,}")
 _AS_PYTHON = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
-"""Base32's digits as `int` knows them; `base64.b32decode` takes ten times as long."""
+"""Base32 digits as `int` reads them; `base64.b32decode` takes ten times as long."""
 _CSS = re.compile(r"\\([0-9A-Fa-f]{2,6})(\s?)")
 _WITHOUT_WIDTH = frozenset({0x200B, 0x200C, 0x200D, 0x2060, 0x2063, 0xFEFF})
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{2,}-?")
@@ -32,12 +32,12 @@ _HEX_DIGITS = re.compile("[0-9A-Fa-f]+")
 _CODES = re.compile(r"(?:[0-9]{2,8}[\s,;.:/|_-]{1,3}){3,}[0-9]{2,8}")
 _TOKEN = re.compile(r"[!-~]{10,}")
 _ADOBE = re.compile(r"<~(.{4,}?)~>", re.DOTALL)
-"""Ascii85 with the marks of its ends, which part it from what it touches."""
+"""Ascii85 with its start and end marks."""
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]+")
 
 
 def variants(text: str) -> Sequence[str] | None:
-    """Return the text, and what it is decoded; None where that is more than can be read."""
+    """Return the text and all its decoded forms; None if these exceed the bounds."""
     known = {text: None}
     fresh = [text]
     left = _MAX_FACTOR * len(text) + _MAX_CHARS
@@ -91,7 +91,7 @@ def _css(text: str) -> str:
 
 
 def _of_css(text: str) -> Iterator[str]:
-    """Yield what the escapes spell: without the spaces that may end them, and with them."""
+    """Yield the unescaped text, without and with the spaces that may end an escape."""
     without = _CSS.sub(lambda match: _character(match[1], match[0]), text)
     if without != text:
         yield without
@@ -105,7 +105,7 @@ def _invisible(text: str) -> str:
 
 
 def _of_invisible(text: str) -> Iterator[str]:
-    """Yield what characters that are not shown spell: tags, selectors of variants, and bits without width."""
+    """Yield text that invisible characters encode: tags, variation selectors, and zero-width bits."""
     codes = [code for code in map(ord, text) if code >= 0x200B]
     yield "".join(chr(code - 0xE0000) for code in codes if 0xE0020 <= code < 0xE007F)
     selectors = [code - 0xFE00 for code in codes if 0xFE00 <= code < 0xFE10]
@@ -133,7 +133,7 @@ def _base64(text: str) -> str:
 def _of_base64(text: str) -> Iterator[str]:
     for found in set(_BASE64.findall(text)):
         run = "".join(found.split()).replace("-", "+").replace("_", "/")
-        # What stands before it without a space may be a part of the run: each way to begin is tried.
+        # Text directly before it may be a part of the run, so each start is tried.
         for start in range(4):
             part = run[start : len(run) - (len(run) - start) % 4 if (len(run) - start) % 4 == 1 else None]
             padded = part + "=" * (-len(part) % 4)
@@ -189,7 +189,7 @@ def _of_codes(text: str) -> Iterator[str]:
 
 
 def _readable(data: bytes) -> Iterator[str]:
-    """Yield decoded bytes that are text, or pieces of them; in UTF-16 every second byte is zero."""
+    """Yield the readable text in decoded bytes, or its pieces; zero bytes of UTF-16 are dropped."""
     pieces = _UNREADABLE.split(data.replace(b"\x00", b"").decode("utf-8", "replace"))
     least = _MIN_CHARS if len(pieces) == 1 else _MIN_PIECE
     for piece in pieces:

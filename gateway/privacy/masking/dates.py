@@ -1,7 +1,7 @@
-"""Dates by value, in whatever order and calendar they are written; pure. In doubt two dates are one.
+"""Compares dates by value, in any order and calendar; pure. In doubt two dates are equal.
 
-A date is known by its three numbers, in order of size and with two digits of the year, or by its day alone,
-counted from 1970, where it is written as one number; a zero follows where that is the time of a clock.
+The key of a date is its three numbers, sorted, with two digits of the year; or, for a date written as one
+number, its day since 1970, followed by a zero if the number was a Unix time.
 """
 
 import re
@@ -17,7 +17,7 @@ _MONTHS = (
     "aug|aou|ago|sie|avg|agu|srp", "sep|set|wrz|sent|eyl|zar", "oct|okt|ott|out|paz|eki|rij", "nov|lis|kas",
     "dec|dez|des|dic|gru|dek|ara|pro",
 )  # fmt: skip
-"""How they begin, in the languages of Europe's west and middle."""
+"""The beginnings of month names, in languages of western and central Europe."""
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _NUMBER_OF = {begin: number for number, begins in enumerate(_MONTHS, 1) for begin in begins.split("|")}
 _NUMBER_OF |= {roman: number for number, roman in enumerate(_ROMAN, 1)}
@@ -29,18 +29,18 @@ _TOKEN = re.compile(
 _WEEK = re.compile(r"\b(\d{4})-?w(\d{2})-?([1-7])\b")
 _DAY_OF_YEAR = re.compile(r"\b(\d{4})[-./]?(\d{3})\b")
 _NEAR = 24
-"""Characters between two numbers of a date."""
+"""The most characters between two numbers of a date."""
 _CALENDARS = (0, 543, -1911, -1925, -1988, -2018, 3760)
 """Years to add for Thailand, Taiwan, Japan's last three emperors, and the Jewish year at its longest."""
 _DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 _JULIAN = 2_440_588
-"""The number by which astronomers count the first day of 1970."""
+"""The Julian day number of the first day of 1970."""
 _SPREADSHEET = date(1899, 12, 30).toordinal()
 
 
 def dates_in(words: str) -> Iterator[Key]:
-    """Yield each date that a text in small Latin letters may mean."""
+    """Yield the key of each possible date in a text of small Latin letters."""
     tokens = list(_TOKEN.finditer(words))
     numbers = [_number(token) for token in tokens]
     for at, token in enumerate(tokens):
@@ -59,7 +59,7 @@ def dates_in(words: str) -> Iterator[Key]:
 
 
 def dates_of(words: str) -> Iterator[Key]:
-    """Yield all by which the dates of a value may be known in a text."""
+    """Yield all keys that the dates of a value may have in a text."""
     for key in dates_in(words):
         if len(key) < 3:
             continue
@@ -73,7 +73,7 @@ def dates_of(words: str) -> Iterator[Key]:
                         known = date(full, *order).toordinal() - _EPOCH
                     except ValueError:
                         continue
-                    # By the clock it may be the night before, where that is ahead of UTC.
+                    # A Unix time may be of the day before, in a zone ahead of UTC.
                     yield from ((known,), (known, 0), (known - 1, 0))
 
 
@@ -90,7 +90,7 @@ def _key(*numbers: int) -> Key:
 
 
 def _of_digits(digits: str) -> Iterator[Key]:
-    # What follows may be the time of day, or the rest of a number for which a person is known.
+    # The time of day, or the rest of a personal number, may follow.
     if len(digits) >= 6:
         yield _key(int(digits[:2]), int(digits[2:4]), int(digits[4:6]))
     if len(digits) >= 8:

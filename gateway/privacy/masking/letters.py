@@ -1,4 +1,4 @@
-"""Letters and digits of a text in forms that do not depend on how they are written; pure."""
+"""Converts letters and digits of a text to forms that do not depend on spelling; pure."""
 
 import re
 import unicodedata
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from gateway.privacy.normalize import normalise
 
 _APART = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "\u0131": "i"}
-"""Letters that Unicode does not take apart."""
+"""Letters that Unicode does not decompose."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _ACCENTS = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _CYRILLIC = "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch - y - e yu ya"
-"""How the letters from U+0430 on sound."""
+"""The transliteration of the letters from U+0430 on."""
 _GREEK = "a v g d e z i th i k l m n x o p r s s t y f ch ps o"
-"""How the letters from U+03B1 on sound."""
+"""The transliteration of the letters from U+03B1 on."""
 _SOUNDS = str.maketrans(
     _APART
     | {chr(0x430 + at): sound.strip("-") for at, sound in enumerate(_CYRILLIC.split())}
@@ -26,16 +26,16 @@ _ALIKE_LETTERS = """
 0430a 0432b 0435e 043Ak 043Cm 043Dh 043Eo 0440p 0441c 0442t 0443y 0445x 0456i 0458j 0455s 0501d 051Bq 051Dw
 04BBh 03B1a 03B2b 03B5e 03B9i 03BAk 03BDv 03BFo 03C1p 03C4t 03C5u 03C7x 03B3y 0261g
 """
-"""Cyrillic and Greek letters that are taken for Latin ones."""
+"""Cyrillic and Greek letters that look like Latin ones."""
 _LOOKS = str.maketrans(_APART | {chr(int(each[:4], 16)): each[4] for each in _ALIKE_LETTERS.split()})
 _BY_NAME = re.compile(
     r"(?:LATIN|REGIONAL INDICATOR|DIGIT)\b.*\b"
     r"(?:([A-Z])|ZERO|ONE|TWO|THREE|FOUR|FIVE|SIX|SEVEN|EIGHT|NINE)$"
 )
 _FAR = re.compile(r"[\u0250-\u02af\u1d00-\u1d7f\u2000-\u2bff\ua720-\ua7ff\U0001f100-\U0001f1ff]")
-"""Where letters and digits stand whose names alone say what they are: turned, small capital, in a circle."""
+"""Letters and digits that only their Unicode names identify: turned, small capital, in a circle."""
 _ALIKE = str.maketrans("01l34578", "oiieastb")
-"""Digits and letters that are taken for each other."""
+"""Digits and letters that look alike."""
 _MIXED = re.compile(r"\b((?=[^\W\d]*\d)(?=\d*[a-z])\w+)")
 _INITIAL = re.compile(r"\b\w")
 _BETWEEN = re.compile(r"[\W_]+")
@@ -67,13 +67,13 @@ class Numbers(NamedTuple):
     """The digits of a text."""
 
     groups: list[str]
-    """As they stand together."""
+    """Digits without a separator."""
     runs: list[str]
-    """With the next ones, where little stands between."""
+    """Groups with at most three separators between them, joined."""
 
 
 def words_of(text: str) -> list[str]:
-    """Return a text in small Latin letters without accents, in each way in which its letters may be read."""
+    """Return the transliterations of a text into small Latin letters without accents."""
     plain = _FAR.sub(_by_name, unicodedata.normalize("NFKC", normalise(text).text)).casefold()
     plain = _SPELLED.sub(lambda letters: _BETWEEN.sub("", letters[0]), plain)
     if plain.isascii():
@@ -97,7 +97,7 @@ def _by_name(match: re.Match[str]) -> str:
 
 
 def with_letters_for_digits(words: str) -> Iterator[str]:
-    """Yield words, and those in which digits stand among letters as the letters that they are like."""
+    """Yield the words, and variants with letters for the digits in words that look like them."""
     yield words
     pieces = _MIXED.split(words)
     for one in "il" if len(pieces) > 1 else "":
@@ -111,17 +111,17 @@ def initials(words: str) -> str:
 
 
 def joined(words: str) -> str:
-    """Return words without what stands between them."""
+    """Return the words without separators."""
     return _BETWEEN.sub("", words).translate(_ALIKE)
 
 
 def without_at_and_dot(words: str) -> str:
-    """Return words without those by which the marks of an address are spoken."""
+    """Return the words without spoken marks of an address, such as "at" and "dot"."""
     return _AT_AND_DOT.sub("", words)
 
 
 def numbers_of(words: str) -> Numbers:
-    """Return the digits of a text, words for digits among them."""
+    """Return the digits of a text, including those written as words."""
     digits = _DIGIT_WORD.sub(_digits, words.translate(_HAN))
     runs = ["".join(_GROUP.findall(run)) for run in _RUN.findall(digits)]
     return Numbers(groups=_GROUP.findall(digits), runs=runs)

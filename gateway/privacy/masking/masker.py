@@ -1,6 +1,6 @@
-"""Which requests may go masked to which models; pure but for the clock that bounds the detectors.
+"""Masks requests for the models that allow it; pure but for the clock that bounds the detectors.
 
-A mask is a wish of the operator against the safe course, so whatever is unsure means no.
+A mask lets a request leave that otherwise stays, so in doubt a request is not masked.
 """
 
 import json
@@ -23,12 +23,12 @@ from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.types import Entities, Finding, Masked, PrivacyAssessment, PrivacyClass, Request
 
 MAX_VALUES = 200
-"""A request with more values to mask stays home: each is looked for in all that is left."""
+"""The most values that are masked in a request, because each is searched in the whole rest."""
 _NO_ENTITIES = Entities()
 
 
 class Masker:
-    """Masks requests under one policy; holds nothing of a request, so threads may share it."""
+    """Masks requests under one policy; holds no state of a request, so threads may share it."""
 
     def __init__(
         self,
@@ -41,15 +41,15 @@ class Masker:
         self._rng = rng or SystemRandom()
         self._types = {name: types for name, spec in policy.models.items() if (types := spec.masked_types)}
         self._clearances = {name: privacy_class(policy.models[name].clearance) for name in self._types}
-        # Of the findings that are too unsure to be reported, each one counts here.
+        # Unlike in reports, findings of every confidence count here.
         everything = policy.privacy.model_copy(update={"report_at": 0.0})
         self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors)
 
     def masked(
         self, request: Request, privacy: PrivacyAssessment, entities: Entities = _NO_ENTITIES
     ) -> Mapping[str, Masked]:
-        """Return what each model that needs a mask would be sent; without those that no mask helps."""
-        # A verdict that is closed for want of another has no findings, and no second look opens it.
+        """Return the masked request for each model that needs one and may get it."""
+        # A request that could not be scanned has no findings, and is never masked.
         found = {finding.type for finding in privacy.findings}
         wanted = {
             name: types
@@ -115,7 +115,7 @@ def _split_findings(
 
 
 def _is_sure(request: Request, ours: Sequence[Finding], others: Sequence[Finding]) -> bool:
-    """Say whether each value to mask is certain in type, place and text."""
+    """Return whether type, span and text of each value to mask are certain."""
     if not 0 < len(ours) <= MAX_VALUES or _overlaps([*ours, *others]):
         return False
     if any(finding.message_index < 0 for finding in (*ours, *others)):
@@ -129,7 +129,7 @@ def _is_sure(request: Request, ours: Sequence[Finding], others: Sequence[Finding
 
 
 def _overlaps(findings: Sequence[Finding]) -> bool:
-    """Say whether two findings share a part of their places, and neither holds the other."""
+    """Return whether two findings overlap, and neither contains the other."""
     open_: list[Finding] = []
     for finding in sorted(findings, key=lambda f: (f.message_index, f.start, -f.end)):
         while open_ and (open_[-1].message_index != finding.message_index or open_[-1].end <= finding.start):
@@ -150,7 +150,7 @@ def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
 
 
 def _moved(finding: Finding, shifts: Sequence[Shift]) -> Finding:
-    """Return where a finding stands among placeholders."""
+    """Return a finding with its offsets in the masked text."""
     by = sum(
         shift.by
         for shift in shifts
@@ -164,12 +164,12 @@ def _outside(others: Sequence[Finding], ours: Sequence[Finding]) -> list[Finding
 
 
 def _finds_more(findings: Iterable[Finding], types: frozenset[str]) -> bool:
-    """Say whether something that should have been masked is still there."""
+    """Return whether a finding remains that should have been masked."""
     return any(finding.type in types for finding in findings)
 
 
 def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool:
-    """Say whether everything else is found as surely as before: a mask may take its context away."""
+    """Return whether all other findings keep their confidence: a mask may remove their context."""
     found: dict[str, list[float]] = {}
     for finding in after:
         found.setdefault(finding.type, []).append(finding.confidence)
@@ -187,7 +187,7 @@ def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool
 
 
 def _remains_in(values: Mapping[str, str], texts: Iterable[str]) -> bool:
-    """Say whether a value, or a telling part of one, is still in what would be sent, however spelled."""
+    """Return whether a value, or an identifying part of one, remains in the masked texts in any spelling."""
     rest = "\n".join(texts)
     words = "|".join(values)
     rest = re.sub(f"<(?:{words})>", "\n", rest, flags=re.IGNORECASE)
@@ -200,7 +200,7 @@ def _kind(word: str) -> str:
 
 
 def _is_restorable(values: Mapping[str, str], request: Request) -> bool:
-    """Say whether the answer can be restored: no stop string cuts what is masked, and JSON stays JSON."""
+    """Return whether the answer can be restored: no stop string cuts a placeholder, and JSON stays valid."""
     for stop in request.config.stop:
         if any(stop in value for value in values.values()):
             return False
@@ -225,7 +225,7 @@ def _joined(stop: str, words: Iterable[str]) -> Iterator[str]:
 
 
 def _with_many(class_: PrivacyClass, texts: Sequence[str], ours: Sequence[Finding]) -> PrivacyClass:
-    """Return one class more where a type has MANY distinct values: masked or not, it is a list of people."""
+    """Return one class higher if a type has MANY distinct values: a masked list of people is still one."""
     distinct: dict[str, set[str]] = {}
     for finding in ours:
         value = texts[finding.message_index][finding.start : finding.end].casefold()

@@ -1,7 +1,7 @@
 """Placeholders for values in texts; pure.
 
-A placeholder is `<EMAIL_1_KTQRW>`: the type, a number by which equal values are known, and the tag of one
-masked request. All tags have one length, so that no placeholder is the beginning of another one.
+A placeholder is `<EMAIL_1_KTQRW>`: the type, a number that equal values share, and the tag of the request.
+All tags have the same length, so that no placeholder is a prefix of another one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from random import Random
 from typing import NamedTuple
 
 _TAG_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-"""Consonants, so that no tag is a word; in capitals, as the rest of a placeholder."""
+"""Consonants, so that no tag is a word; capitals, like the rest of a placeholder."""
 _TAG_LENGTH = 5
 _TAG_TRIES = 20
-"""A megabyte of Base64 holds three of a hundred tags by chance."""
+"""Attempts to draw an unused tag; a megabyte of Base64 holds three of a hundred tags by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class MaskSpan:
 
 
 class Shift(NamedTuple):
-    """By how much what stands behind a value is moved: from `end` on, in that message."""
+    """The characters by which the text behind a value moves: from `end` on, in that message."""
 
     message_index: int
     end: int
@@ -35,7 +35,7 @@ class Shift(NamedTuple):
 
 
 def new_tag(texts: Iterable[str], rng: Random) -> str | None:
-    """Return a tag that stands in none of the texts, in no case; None where a few tries found none."""
+    """Return a tag that is in none of the texts, in any case; None if all attempts fail."""
     written = "\n".join(texts).lower()
     for _ in range(_TAG_TRIES):
         tag = "".join(rng.choices(_TAG_LETTERS, k=_TAG_LENGTH))
@@ -47,7 +47,7 @@ def new_tag(texts: Iterable[str], rng: Random) -> str | None:
 def mask(
     texts: Sequence[str], spans: Sequence[MaskSpan], *, tag: str
 ) -> tuple[list[str], dict[str, str], list[Shift]]:
-    """Return the texts with placeholders, what each one stands for by its word in lower case, and the shifts.
+    """Return the masked texts, the value of each placeholder by its word in lower case, and the shifts.
 
     Equal values of a type share a placeholder; spans that overlap are replaced as one.
     """

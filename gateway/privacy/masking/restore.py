@@ -1,8 +1,8 @@
-"""The way back from placeholders to values, in an answer that may come in pieces; pure.
+"""Restores values for placeholders in an answer, which may be streamed; pure.
 
-A placeholder is recognised in any case, without its brackets, and with the underscores escaped as Markdown
-does it, but only as a whole word. Within a URL it stays: whatever shows the answer may fetch that URL, and
-with it would go the value, to a host that the model has named.
+A placeholder is recognised in any case, without its brackets, and with underscores escaped as in Markdown,
+but only as a whole word. Within a URL it stays: a client that shows the answer may fetch the URL, and would
+send the value to a host that the model chose.
 """
 
 import re
@@ -15,10 +15,10 @@ _WORD_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 
 class Restorer:
-    """Puts values back into an answer that comes in pieces; for one answer.
+    """Restores values in the chunks of one answer.
 
-    What may be the beginning of a placeholder is held back until it is known, so the pieces together are
-    what `restore` makes of the whole.
+    Text that may begin a placeholder is held back until it is complete, so the result is that of `restore`
+    for the whole answer.
     """
 
     def __init__(self, values: Mapping[str, str], *, in_urls: bool = False) -> None:
@@ -26,25 +26,25 @@ class Restorer:
         self._in_urls = in_urls
         self._beginnings = {word[:length] for word in values for length in range(len(word) + 1)}
         self._longest = 2 * max(map(len, values), default=0)
-        """Twice, for each character may be an underscore that is escaped."""
+        """Twice the length, because each character may be an escaped underscore."""
         self._urls = UrlReader()
         self._held = ""
         self._is_in_word = False
 
     def feed(self, text: str) -> str:
-        """Return what is sure after the next piece."""
+        """Add a chunk; return the text that is complete."""
         text = self._held + text
-        cut = self._beginning(text)
-        self._held = text[cut:]
-        return self._restored(text[:cut])
+        end = self._beginning(text)
+        self._held = text[end:]
+        return self._restored(text[:end])
 
     def flush(self) -> str:
-        """Return the rest, when no piece follows."""
+        """Return the rest, when no chunk follows."""
         rest, self._held = self._held, ""
         return self._restored(rest)
 
     def _beginning(self, text: str) -> int:
-        """Return where, at the end of `text`, a placeholder may have begun."""
+        """Return the offset at which an incomplete placeholder may begin at the end of `text`."""
         at = len(text) - text.endswith("\\")
         while at > 0 and text[at - 1] in _WORD_CHARS:
             at -= 2 if text[max(0, at - 2) : at] == "\\_" else 1
@@ -88,6 +88,6 @@ def _key(word: str) -> str:
 
 
 def restore(text: str, values: Mapping[str, str], *, in_urls: bool = False) -> str:
-    """Return a whole answer with its values."""
+    """Return a whole answer with values in place of placeholders."""
     restorer = Restorer(values, in_urls=in_urls)
     return restorer.feed(text) + restorer.flush()

@@ -1,10 +1,10 @@
-"""Whether a value that was masked still stands in a text, in whatever spelling; pure. In doubt it does.
+"""Detects whether a masked value remains in a text, in any spelling; pure. In doubt it remains.
 
-Value and text are brought into the same few forms, and the value's are looked for in the text's:
+Value and text are converted to the same few forms, and those of the value are searched in those of the text:
 
 * words: small letters without accents, look-alikes and other scripts as Latin ones; for parts of names;
-* joined: the words without what stands between them, and letters and digits that look alike as one;
-* digits: runs of digits without what parts them, for numbers of which a piece is left;
+* joined: the words without separators, with one character for letters and digits that look alike;
+* digits: runs of digits without separators, for numbers of which a part remains;
 * dates: years, months and days, by value.
 """
 
@@ -28,13 +28,13 @@ from gateway.privacy.masking.letters import (
 )
 
 _MIN_WORD = 3
-"""Words of a name that are shorter are not looked for."""
+"""The least characters of a word of a name that is searched."""
 _MIN_JOINED = 6
-"""Characters of a form that may stand anywhere in a text whose words are joined."""
+"""The least characters of a form that is searched in the joined words of a text."""
 _SHARED_DIGITS = 6
-"""Digits in a row that two numbers share only if one is a piece of the other."""
+"""If two numbers share this many digits in a row, one counts as a part of the other."""
 _LAST_DIGITS = 4
-"""By as many a number is told from others: "the one that ends in 0958"."""
+"""The last digits that identify a number, as in "the one that ends in 0958"."""
 _NUMBERS = frozenset({"CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "PHONE", "VEHICLE"})
 _NAMES = frozenset({"PERSON"})
 _HASH = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
@@ -61,7 +61,7 @@ class _Text(NamedTuple):
 
 
 def is_spelled_in(text: str, values: Sequence[Value]) -> bool:
-    """Say whether one of the values, or a part that tells it from others, stands in a text."""
+    """Return whether one of the values, or an identifying part of it, is in a text."""
     decoded = variants(text)
     if decoded is None:
         return True
@@ -89,13 +89,13 @@ def _text_of(decoded: Iterable[str], *, has_dates: bool) -> _Text:
 
 
 def _contains_any(forms: Iterable[str], text: str) -> bool:
-    """Say whether a form stands in a text, all in one pass."""
+    """Return whether one of the forms is in a text, in one pass."""
     wanted = [re.escape(form).encode().decode("latin-1") for form in forms if form]
     return bool(wanted) and Pattern("|".join(wanted)).is_in(text.encode())
 
 
 def _has_piece(value: Value, rest: _Text) -> bool:
-    """Say whether a number, a date or a hash tells of a value."""
+    """Return whether a number, a date or a hash in the text identifies a value."""
     if value.type in _NUMBERS:
         numbers = [numbers_of(form) for form in words_of(value.text)]
         runs = [run for one in numbers for run in one.runs]
@@ -126,7 +126,7 @@ def _last(groups: Sequence[str]) -> Iterator[str]:
 
 
 def _words_forms(value: Value) -> Iterator[str]:
-    """Yield what may not stand in the words of a text."""
+    """Yield the forms of a value that must not be in the words of a text."""
     for form in words_of(value.text):
         yield form
         if value.type in _NAMES:
@@ -138,7 +138,7 @@ def _words_forms(value: Value) -> Iterator[str]:
 
 
 def _joined_forms(value: Value) -> Iterator[str]:
-    """Yield what may not stand in a text without what stands between its words."""
+    """Yield the forms of a value that must not be in the joined words of a text."""
     for written in set(_parts(value)):
         for form in words_of(written):
             whole = joined(form)
@@ -147,7 +147,7 @@ def _joined_forms(value: Value) -> Iterator[str]:
 
 
 def _parts(value: Value) -> Iterator[str]:
-    """Yield a value, and what of it tells as much as all of it."""
+    """Yield a value, and the parts that identify it."""
     yield value.text
     if value.type == "EMAIL":
         name = value.text.partition("@")[0]
@@ -155,7 +155,7 @@ def _parts(value: Value) -> Iterator[str]:
     if value.type == "URL":
         yield re.sub(r"^[a-z]+://(?:www\.)?", "", value.text, flags=re.IGNORECASE)
     if value.type in {"PERSON", "EMAIL", "ADDRESS"}:
-        # The other way round: the family name, or the street, first.
+        # Another order: the family name, or the street, first.
         words = re.findall(r"\w+", value.text.partition("@")[0])
         yield " ".join(words[-1:] + words[:-1])
 
@@ -175,7 +175,7 @@ def _addresses(text: str) -> Iterator[str]:
 
 
 def _hashes(text: str) -> Iterator[str]:
-    """Yield the hashes by which services know an address or a number."""
+    """Yield the hashes that services use for an address or a number."""
     digits = "".join(filter(str.isdigit, text))
     for written in {text, text.lower(), text.strip(), digits, f"+{digits}"}:
         data = written.encode()

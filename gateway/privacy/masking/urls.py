@@ -1,20 +1,20 @@
-"""Where in an answer a URL is: what a client may fetch, or show as a link, as soon as it shows the answer.
+"""Finds URLs in an answer: what a client may fetch, or show as a link, when it shows the answer.
 
-Markdown, HTML, JSON and bare text are read alike and roughly: in doubt a place is within a URL.
+Markdown, HTML, JSON and bare text are parsed alike and roughly: in doubt a position is within a URL.
 """
 
 import re
 
 _FORWARD = r"(?:/|&(?:sol|#0{0,6}47|#x0{0,6}2f);?)"
 _SLASH = r"(?:[/\\]|&(?:sol|bsol|#0{0,6}(?:47|92)|#x0{0,6}(?:2f|5c));?)"
-"""Browsers take either for the other; HTML may write them by name or number."""
+"""Browsers accept both slashes; HTML may write them by name or number."""
 _COLON = r"(?::|&(?:colon|#0{0,6}58|#x0{0,6}3a);?)"
 _MARKDOWN = r"(?P<target>\]\()(?P<angle><?)"
 _ATTRIBUTE = (
     r"\b(?:src|srcset|srcdoc|href|action|formaction|poster|background|ping|style)\s{0,9}=\s{0,9}"
     r"""\\?(?P<quote>["']?)"""
 )
-"""What is fetched, perhaps by a relative address; the backslash is that of a string of JSON."""
+"""An attribute that is fetched, also with a relative URL; the backslash is for JSON strings."""
 _ADDRESS = (
     r"""(?P<opening>["'<]?)(?:"""
     rf"\b(?:https?|wss?|ftp){_COLON}|\b[a-z][a-z0-9+.-]{{1,30}}{_COLON}{_SLASH}{{2}}|{_FORWARD}{_SLASH}"
@@ -23,30 +23,30 @@ _ADDRESS = (
 """A scheme, a network path, or a host without either."""
 _BEGINS = re.compile(f"{_MARKDOWN}|{_ATTRIBUTE}|{_ADDRESS}", re.IGNORECASE)
 _MAX_CHARS = 128
-"""Characters that `_BEGINS` may match."""
+"""The most characters that `_BEGINS` matches."""
 _PARTNERS = {opening: re.compile(closing) for opening, closing in ('""', "''", "<>")}
 _SPACE = re.compile(r"\s")
 _SPACE_OR_TAG = re.compile(r"[\s<]")
 _SPACE_OR_END = re.compile(r"[\s>]")
 _FETCHES_NOTHING = frozenset({"mailto:", "tel:"})
-"""Schemes of a link that opens a program of the person who clicks on it, for the address that follows."""
+"""Schemes of links that fetch nothing and open a program on a click."""
 
 
 class UrlReader:
-    """Reads an answer from its beginning, and knows whether a URL is open where it is; for one answer."""
+    """Reads one answer from its beginning, and tracks whether a URL is open at the current position."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = [""]
-        """What was read since somebody asked; looked at only then, so that it does not matter how it came."""
+        """The text since the last call of `is_inside`, which parses it; chunk borders do not matter."""
         self._end: re.Pattern[str] | None = None
-        """What ends the URL that is open."""
+        """The pattern that ends the open URL."""
 
     def read(self, text: str) -> None:
-        """Go on by a piece."""
+        """Add text."""
         self._pieces.append(text)
 
     def is_inside(self) -> bool:
-        """Say whether what comes next is a part of a URL."""
+        """Return whether the next character is a part of a URL."""
         text = "".join(self._pieces)
         at = 0
         begun: re.Match[str] | None = None
