@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import Match, PrivacyScorer
-from gateway.privacy.scan import MOST_PLACES
+from gateway.privacy.scan import MAX_SURE
 from gateway.types import (
     PrivacyAssessment,
     PrivacyClass,
@@ -47,10 +47,10 @@ class Counting(Numbered):
 
 
 def check_what_is_everywhere_is_not_listed() -> None:
-    """After MOST_PLACES sure ones a detector looks no further: its type counts as certain and as many."""
+    """After MAX_SURE sure ones a detector looks no further: its type counts as certain and as many."""
     counting = Counting(0.6)
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
     privacy = scores.score(request_of("same " * 99_999 + "same", "another"))
     assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
-    assert len(privacy.findings) == MOST_PLACES
-    assert counting.asked == MOST_PLACES
+    assert len(privacy.findings) == MAX_SURE
+    assert counting.asked == MAX_SURE
