@@ -195,7 +195,7 @@ async def test_a_host_whose_clock_is_not_that_of_redis_reserves_nothing() -> Non
         await reserve(right, "mine", 500, account, now_s=now_s)
         with capture_logs() as logs:
             for name in ("x", "y"):
-                with pytest.raises(LedgerUnavailable, match="not that of Redis"):
+                with pytest.raises(LedgerUnavailable, match="of this machine and of Redis differ"):
                     await reserve(theirs, name, 1, account, now_s=now_s)
         assert [(e["event"], e["ahead_s"]) for e in logs if e["event"] == "ledger.clock_skewed"] == [
             ("ledger.clock_skewed", pytest.approx(2 * DAY_S, abs=60))
