@@ -85,7 +85,8 @@ def test_a_scorer_for_other_features_is_refused(tmp_path: Path, outcomes: Path) 
     policy = tmp_path / "policy.yaml"
     policy.write_text(MANUAL.replace("scorer: shipped", "scorer: scorer.json"))
     with pytest.raises(
-        PolicyError, match=r"policy.yaml:\d+: complexity.scorer: scorer.json: was made for other"
+        PolicyError,
+        match=r"policy.yaml:\d+: complexity.scorer: scorer.json: was made for the features of another",
     ):
         load_policy(policy)
     assert run(["learn", "--outcomes", str(outcomes), "--output", str(scorer), "--base", str(scorer)]) == 2
