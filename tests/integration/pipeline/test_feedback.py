@@ -174,14 +174,14 @@ async def test_learn_joins_feedback_by_tenant_and_request(
     said = json.loads(capsys.readouterr().out)
     assert (said["outcomes"], said["records"]) == (
         24,
-        {"requests": 24, "feedback": 73, "joined": 24, "sampled": 0},
+        {"requests": 24, "feedback": 73, "joined": 24, "mirrored": 0},
     )
     more = tmp_path / "more.jsonl"
     more.write_text("".join(f'{{"text": "What is {n}?", "weak": {n % 2}}}\n' for n in range(3)))
     both = ["learn", "--decisions", str(path), "--outcomes", str(more), *output]
     assert run(both) == 0
     shown = capsys.readouterr().out
-    assert "records: joined     24\nrecords: sampled    0\noutcomes            27\n" in shown
+    assert "records: joined     24\nrecords: mirrored   0\noutcomes            27\n" in shown
 
 
 def request_line(request_id: str, at_unix_s: float, **fields: object) -> tuple[str, Mapping[str, object]]:
