@@ -23,8 +23,9 @@ async def backend_at(
     **spec: object,
 ) -> AsyncIterator[CloudBackend]:
     """Open a backend named `cloud` that is closed with the block."""
+    url = {} if base_url is None else {"base_url": base_url}
     parsed = OpenAIModel.model_validate(
-        {"kind": "openai", "model": model, "clearance": "public", "base_url": base_url, **spec}
+        {"kind": "openai", "model": model, "clearance": "public", **url, **spec}
     )
     backend = CloudBackend("cloud", parsed, api_key=api_key, clock=clock or SystemClock())
     try:

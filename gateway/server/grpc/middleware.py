@@ -151,6 +151,7 @@ class RpcMiddleware:
         self, call: _OpenCall, message: _Request | None, rpc: Context
     ) -> AsyncIterator[tuple[_Request, CallContext, Pipeline]]:
         """Say who calls, and give the call its pipeline; raises GatewayError."""
+        due = self._due(rpc)
         with self._active.begin() as pipeline:
             call.tenant = self._tenant_of(rpc)
             decoded = _decoded(message)
@@ -158,7 +159,7 @@ class RpcMiddleware:
             context = CallContext(
                 tenant=call.tenant,
                 request_id=call.request_id,
-                deadline=pipeline.deadline(self._due(rpc)),
+                deadline=pipeline.deadline(due),
                 attempt_log=call.attempt_log,
                 conclude=call.conclude,
                 languages=_languages(rpc),

