@@ -13,9 +13,9 @@ if len(sys.argv) != 3:
 server, question = sys.argv[1:]
 with SyncGatewayClient(server) as gateway:
     try:
-        answer = gateway.generate(prompt(question), timeout_s=30)  # Bounds all that is done for the call.
+        answer = gateway.generate(prompt(question), timeout_s=30)  # Deadline of the whole call.
     except CallFailed as error:
-        sys.exit(f"{error}; {error.advice}")
+        sys.exit(f"{error}; {error.hint}")
 
 if answer.HasField("degraded"):  # No model answered: show the text, but do not store it as an answer.
     print(f"[{pb.Reason.Name(answer.degraded.reason)}] {answer.text}")

@@ -1,4 +1,4 @@
-"""Talk with a model: the messages of a conversation are the caller's to keep. To copy.
+"""Hold a conversation: the caller keeps the messages and sends them all each time. To copy.
 
 python examples/conversation.py 127.0.0.1:50051
 
@@ -22,11 +22,9 @@ with SyncGatewayClient(sys.argv[1]) as gateway:
         try:
             answer = gateway.generate(request, timeout_s=30)
         except CallFailed as error:
-            sys.exit(f"{error}; {error.advice}")
+            sys.exit(f"{error}; {error.hint}")
         print(answer.text, flush=True)
-        if answer.HasField(
-            "degraded"
-        ):  # No model's words: taken for such, they would mislead the next answer.
+        if answer.HasField("degraded"):  # A canned reply is no part of the conversation.
             del request.messages[-1]
         else:
             request.messages.add(role=pb.ROLE_ASSISTANT, content=answer.text)

@@ -1,4 +1,4 @@
-"""Make every route of the compose stack light up: each line breaks something, asks, and says what came.
+"""Use every route of the compose stack: each line sets a fault, sends a request, and prints the result.
 
 docker compose run --rm client
 
@@ -32,7 +32,7 @@ CLOUD_ONLY = {"place": "cloud"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What is asked, how the provider fails meanwhile, and what has to come out."""
+    """A request, the fault of the provider meanwhile, and the expected result."""
 
     title: str
     text: str
@@ -86,13 +86,13 @@ LINES: Sequence[Line] = (
 
 
 class Provider:
-    """The control of a simulated provider."""
+    """Client of the control API of a simulated provider."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url.rstrip('/')}/control/faults"
 
     def break_with(self, fault: tuple[str, dict[str, float]] | None) -> None:
-        """Let it fail so, and no longer as before."""
+        """Replace the fault of the provider."""
         self._send("DELETE", None)
         if fault is not None:
             self._send("POST", {"model": "*", "fault": fault[0], **fault[1]})
@@ -104,7 +104,7 @@ class Provider:
 
 
 def ask(gateway: SyncGatewayClient, line: Line) -> tuple[str, pb.GenerateResponse]:
-    """Return what came, in the words of `expected`, and all of it."""
+    """Return the result in the form of `expected`, and the answer."""
     request = prompt(line.text, max_tokens=64, labels=line.labels, max_cost_usd=line.max_cost_usd)
     restarts = 0
     if line.is_streamed:
@@ -120,14 +120,14 @@ def ask(gateway: SyncGatewayClient, line: Line) -> tuple[str, pb.GenerateRespons
 
 
 def play(gateway: SyncGatewayClient, provider: Provider) -> Iterator[bool]:
-    """Play every line once; yield whether it came out as expected."""
+    """Run every line once; yield whether the result is as expected."""
     for line in LINES:
         provider.break_with(line.fault)
         try:
             came, answer = ask(gateway, line)
             cost = f"{answer.cost_usd:.6f} USD"
         except CallFailed as error:
-            came, cost = f"{error}; {error.advice}", ""
+            came, cost = f"{error}; {error.hint}", ""
         finally:
             provider.break_with(None)
         is_right = came == line.expected
@@ -137,7 +137,7 @@ def play(gateway: SyncGatewayClient, provider: Provider) -> Iterator[bool]:
 
 
 def main() -> None:
-    """Play the rounds that were asked for; exit 0 if every line came out as expected."""
+    """Run all rounds; exit 0 if every result is as expected."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("server", help="the gateway, HOST:PORT")
     parser.add_argument("provider", help="the simulated provider, http://HOST:PORT")

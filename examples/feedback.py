@@ -1,8 +1,8 @@
-"""Ask, and tell the gateway how good the answer was, for gateway learn. To copy.
+"""Ask a question and rate the answer, for gateway learn. To copy.
 
 python examples/feedback.py 127.0.0.1:50051 "What is the capital of France?"
 
-The gateway keeps it where it was started with --decisions FILE.
+The gateway records the rating if it runs with --decisions FILE.
 """
 
 import sys
@@ -19,5 +19,5 @@ with SyncGatewayClient(server) as gateway:
         score = float(input("How good is it, from 0 to 1? "))
         gateway.submit_feedback(answer.request_id, score)
     except CallFailed as error:
-        sys.exit(f"{error}; {error.advice}")
+        sys.exit(f"{error}; {error.hint}")
 print(f"\nnoted: {score:g} for request {answer.request_id}")

@@ -1,4 +1,4 @@
-"""Print an answer as it is made, over TLS where GATEWAY_TLS_CA names an authority. To copy.
+"""Print an answer as it arrives, over TLS if GATEWAY_TLS_CA names an authority. To copy.
 
 python examples/streaming.py 127.0.0.1:50051 "What is a hash table?"
 """
@@ -16,7 +16,7 @@ TLS = ClientTls(ca=Path(CA).read_bytes()) if CA else None
 
 
 async def main(server: str, question: str) -> None:
-    """Ask, and print every piece when it comes."""
+    """Send the question, and print every delta when it arrives."""
     async with GatewayClient(server, tls=TLS, api_key=KEY) as gateway:
         # Leaving `async with` early cancels the call, and so stops the model.
         async with gateway.stream(prompt(question), timeout_s=30) as events:
@@ -24,9 +24,9 @@ async def main(server: str, question: str) -> None:
                 match event.WhichOneof("event"):
                     case "delta":
                         print(event.delta.text, end="", flush=True)
-                    case "restart":  # Another model begins anew: events.text is empty again.
+                    case "restart":  # Another model starts again: events.text is empty.
                         print(f"\n[void: {pb.Reason.Name(event.restart.reason)}]")
-        answer = events.answer  # There is one: a stream that ends without it raises StreamIncomplete.
+        answer = events.answer  # A stream that ends without it raises StreamIncomplete.
     if answer.HasField("degraded"):
         print(f"[{pb.Reason.Name(answer.degraded.reason)}] {answer.text}")
     else:
@@ -40,4 +40,4 @@ try:
 except StreamIncomplete as cut:
     sys.exit(f"\nthe answer is not complete: {cut}")
 except CallFailed as failed:
-    sys.exit(f"{failed}; {failed.advice}")
+    sys.exit(f"{failed}; {failed.hint}")

@@ -1,59 +1,59 @@
-"""Every error that may cross a room's border, and what to do about it.
+"""Every error that a package may raise to another one, and how the gateway reacts to it.
 
 GatewayError
-├── InvalidRequest              INVALID_ARGUMENT      the caller's mistake, with the field
+├── InvalidRequest              INVALID_ARGUMENT      a field of the request is wrong
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
-├── RecordsUnavailable          UNAVAILABLE           nothing is answered that cannot be recorded
-├── RecordsOff                  FAILED_PRECONDITION   feedback, and no records that it could be joined to
-├── RateLimited                 RESOURCE_EXHAUSTED    the tenant has had its minute's worth
-├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's time is up
-├── Overloaded                  RESOURCE_EXHAUSTED    as many are answered as may be; nothing was tried
-├── TicketUnknown               NOT_FOUND             no hand-off of this tenant has this ticket
-├── TicketRefused               INVALID_ARGUMENT      another person has the ticket, or it is answered
-├── HandoffUnavailable          UNAVAILABLE           the queue of hand-offs cannot be used
-├── HandoffFull                 RESOURCE_EXHAUSTED    too much waits for people
-├── NotDegraded                 (by its reason)       nothing answered and the caller declined a canned reply
-└── AttemptError                (by its kind)         one attempt at one model did not give the answer
+├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
+├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
+├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
+├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's deadline passed
+├── Overloaded                  RESOURCE_EXHAUSTED    the limit of requests in flight is reached
+├── TicketUnknown               NOT_FOUND             the tenant has no hand-off with this ticket
+├── TicketRefused               INVALID_ARGUMENT      another person has taken or answered the hand-off
+├── HandoffUnavailable          UNAVAILABLE           the hand-off queue cannot be used
+├── HandoffFull                 RESOURCE_EXHAUSTED    the hand-off queue is full
+├── NotDegraded                 (by its reason)       no model answered; the caller declined a canned reply
+└── AttemptError                (by its kind)         one attempt at one model gave no answer
     ├── NotTried                (by its kind)         the model was not called
-    │   ├── BudgetExhausted     RESOURCE_EXHAUSTED    a budget has no room for the worst case
-    │   ├── LedgerUnavailable   UNAVAILABLE           nothing may be spent
-    │   ├── BreakerOpen         UNAVAILABLE           it failed too often lately
-    │   ├── ModelPaused         RESOURCE_EXHAUSTED    it asked for a pause that is not over
-    │   └── ModelBusy           RESOURCE_EXHAUSTED    as many calls as the policy allows are in flight
+    │   ├── BudgetExhausted     RESOURCE_EXHAUSTED    a budget has no room for the worst-case cost
+    │   ├── LedgerUnavailable   UNAVAILABLE           the ledger cannot be reached, so nothing may be spent
+    │   ├── BreakerOpen         UNAVAILABLE           its circuit breaker is open
+    │   ├── ModelPaused         RESOURCE_EXHAUSTED    its cooldown is not over
+    │   └── ModelBusy           RESOURCE_EXHAUSTED    the limit of calls in flight is reached
     └── BackendError            (by its kind)         the model was called and failed
         ├── BackendUnreachable  UNAVAILABLE           retry: no connection
         │   └── BackendReset    UNAVAILABLE           retry: the connection broke before an answer
-        ├── BackendSilent       UNAVAILABLE           accepted, then nothing in time
-        │   └── BackendCutShort UNAVAILABLE           the caller's time was too short for it
+        ├── BackendSilent       UNAVAILABLE           it accepted the request and did not answer in time
+        │   └── BackendCutShort UNAVAILABLE           the caller's deadline left it too little time
         ├── BackendFailed       UNAVAILABLE           retry: 408, 5xx
-        │   └── BackendOverloaded UNAVAILABLE         retry: 503, with or without a time to come back
+        │   └── BackendOverloaded UNAVAILABLE         retry: 503, with or without Retry-After
         ├── BackendConflict     ABORTED               retry: 409
-        ├── BackendRateLimited  RESOURCE_EXHAUSTED    retry: 429, perhaps with a time to come back
-        ├── BackendQuotaUsedUp  RESOURCE_EXHAUSTED    402, or 429 that no waiting heals
-        │   └── BackendOverAllowance RESOURCE_EXHAUSTED  this one request is over what our account may have
+        ├── BackendRateLimited  RESOURCE_EXHAUSTED    retry: 429, with or without Retry-After
+        ├── BackendQuotaUsedUp  RESOURCE_EXHAUSTED    402, or a 429 that waiting does not resolve
+        │   └── BackendOverAllowance RESOURCE_EXHAUSTED  this request exceeds a limit of our account
         ├── BackendCredentials  FAILED_PRECONDITION   401, 403: our own key
         ├── BackendModelMissing FAILED_PRECONDITION   404
         │   └── BackendMisfit   FAILED_PRECONDITION   a parameter that only the gateway wrote
-        ├── BackendProtocol     UNAVAILABLE           retry: an answer that cannot be read
-        ├── StreamTruncated     ABORTED               cut after it began
-        ├── ContextTooLong      INVALID_ARGUMENT      does not fit this model
-        ├── NotCapable          INVALID_ARGUMENT      this model cannot do that
-        ├── ContentFiltered     FAILED_PRECONDITION   stop: the provider's filter
-        ├── BackendInvalid      INVALID_ARGUMENT      400, 422: the caller's mistake if every model says so
+        ├── BackendProtocol     UNAVAILABLE           retry: the answer cannot be parsed
+        ├── StreamTruncated     ABORTED               the stream broke after it began
+        ├── ContextTooLong      INVALID_ARGUMENT      the prompt exceeds its context window
+        ├── NotCapable          INVALID_ARGUMENT      it lacks a capability
+        ├── ContentFiltered     FAILED_PRECONDITION   stop: the provider's content filter
+        ├── BackendInvalid      INVALID_ARGUMENT      400, 422: the request is wrong if every model says so
         ├── EngineDown          UNAVAILABLE           no engine process
-        │   └── EngineDied      UNAVAILABLE           it ended with the request inside
-        ├── EngineFault         INTERNAL              a defect in it met this request, and no other
-        ├── NotConfident        UNAVAILABLE           the model is not sure of what it began to say
-        └── EngineQueueFull     RESOURCE_EXHAUSTED    too many wait
-PolicyError(ValueError)         the operator's mistake, with file, line and key
+        │   └── EngineDied      UNAVAILABLE           its process ended during the request
+        ├── EngineFault         INTERNAL              a defect of the engine that fails this request only
+        ├── NotConfident        UNAVAILABLE           its confidence is below the policy's threshold
+        └── EngineQueueFull     RESOURCE_EXHAUSTED    the queue of the engine is full
+PolicyError(ValueError)         the policy is wrong; names file, line and key
 StartupError(Exception)         the gateway cannot start; one line, exit status 2
 WorkRefused(Exception)          a command cannot do its work; one line, exit status 1
-└── InputRefused                a file or a value that it was given is wrong; exit status 2
-NotPermitted(Exception)         a defect: a request was about to leave without a permit; it did not
+└── InputRefused                a file or a value given to it is wrong; exit status 2
+NotPermitted(Exception)         a defect: a cloud model was called without a permit; nothing was sent
 
-An error knows what to do about itself: retry asks `retryable`, the chain asks `fallback`, the
-breaker asks `breaker`, the ledger asks `charge`, and the interceptor reads `reason` and `code`.
-No message ever holds a word of a prompt, an answer or a provider's body.
+The class of an error says how the gateway reacts: retry reads `retryable`, the chain `fallback`, the
+breaker `breaker`, the ledger `charge`, and the RPC middleware `reason` and `code`.
+No message contains text of a prompt, an answer or a provider's response.
 """
 
 from collections.abc import Sequence
@@ -64,27 +64,27 @@ from gateway.types import Attempt, Reason, Usage
 
 
 class BreakerVerdict(StrEnum):
-    """What an error tells the breaker of its model."""
+    """Effect of an error on the circuit breaker of its model."""
 
     IGNORE = "ignore"
-    """Says nothing about the model's health."""
+    """No effect."""
     FAILURE = "failure"
-    """Counts towards opening."""
+    """Counts as a failure."""
     OPEN_LONG = "open_long"
-    """Opens at once for the longest time: only an operator can heal it."""
+    """Opens the breaker immediately for the longest time: only an operator can fix the cause."""
 
 
 class Charge(StrEnum):
-    """What an error tells the ledger of a call that was dialled."""
+    """Effect of an error on the reservation of a call that was sent."""
 
     NONE = "none"
-    """The provider refused it or never got it: the reservation is released."""
+    """The provider refused or never received the call: the reservation is released."""
     UNKNOWN = "unknown"
-    """It may have been billed: the reservation is charged in full."""
+    """The call may have been billed: the reservation is charged in full."""
 
 
 class GatewayError(Exception):
-    """Any failure that a caller may be told of; `code` is the name of a gRPC status."""
+    """Any failure that a caller may see; `code` is the name of a gRPC status."""
 
     reason: Reason = Reason.INTERNAL
     code: str = "INTERNAL"
@@ -92,9 +92,9 @@ class GatewayError(Exception):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """Seconds after which another try makes sense, where that is known."""
+        """Seconds after which a retry makes sense, where that is known."""
         self.attempts: tuple[Attempt, ...] = ()
-        """Every try of the request, in order; dispatch writes it into the error that it lets out."""
+        """Every attempt of the request, in order; dispatch sets it on the error that it raises."""
 
 
 class InvalidRequest(GatewayError):
@@ -117,21 +117,21 @@ class Unauthenticated(GatewayError):
 
 
 class RecordsUnavailable(GatewayError):
-    """Records cannot be written, and the policy wants no answer without one; nor is feedback taken."""
+    """Records cannot be written, and the policy requires them; feedback is refused, too."""
 
     reason = Reason.RECORDS_UNAVAILABLE
     code = "UNAVAILABLE"
 
 
 class RecordsOff(GatewayError):
-    """The gateway keeps no records, so feedback would be lost; only its operator can mend that."""
+    """The gateway keeps no records, so feedback would be lost; only its operator can change that."""
 
     reason = Reason.RECORDS_OFF
     code = "FAILED_PRECONDITION"
 
 
 class RateLimited(GatewayError):
-    """The tenant has had its requests or tokens of this minute."""
+    """The tenant has used up its requests or tokens of this minute."""
 
     reason = Reason.RATE_LIMITED
     code = "RESOURCE_EXHAUSTED"
@@ -149,35 +149,35 @@ class DeadlinePassed(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """As many requests are answered as the policy allows, in all or of this tenant; nothing was tried."""
+    """The limit of requests in flight is reached, in all or of this tenant; no model was tried."""
 
     reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"
 
 
 class TicketUnknown(GatewayError):
-    """No hand-off of this tenant has this ticket; it never was, it is another's, or it has expired."""
+    """The tenant has no hand-off with this ticket: it is unknown, another tenant's, or expired."""
 
     reason = Reason.TICKET_UNKNOWN
     code = "NOT_FOUND"
 
 
 class TicketRefused(GatewayError):
-    """Another person has taken the ticket or has answered it; said to people, never to callers."""
+    """Another person has taken or answered the ticket; shown to responders, never to callers."""
 
     reason = Reason.INVALID_REQUEST
     code = "INVALID_ARGUMENT"
 
 
 class HandoffUnavailable(GatewayError):
-    """The queue of hand-offs cannot be reached, or what is in it cannot be opened."""
+    """The hand-off queue cannot be reached, or its content cannot be decrypted."""
 
     reason = Reason.HANDOFF_UNAVAILABLE
     code = "UNAVAILABLE"
 
 
 class HandoffFull(GatewayError):
-    """So much waits for people that nothing more is taken in; a canned reply goes without a ticket."""
+    """The hand-off queue is full; the canned reply carries no ticket."""
 
     reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"
@@ -205,12 +205,12 @@ class NotDegraded(GatewayError):
 
 
 class AttemptError(GatewayError):
-    """One attempt at one model did not give the answer."""
+    """One attempt at one model gave no answer."""
 
     retryable: bool = False
-    """Whether the same model may heal."""
+    """Whether a retry at the same model may succeed."""
     fallback: ClassVar[bool] = True
-    """Whether the next model may be tried; False: the failure is the caller's to mend."""
+    """Whether the next model may be tried; False: the caller has to change the request."""
 
     def __init__(self, model: str, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(f"{model}: {message}", retry_after_s=retry_after_s)
@@ -233,46 +233,46 @@ class BudgetExhausted(NotTried):
 
 
 class LedgerUnavailable(NotTried):
-    """The ledger's store cannot be reached, so nothing may be spent."""
+    """The store of the ledger cannot be reached, so nothing may be spent."""
 
     reason = Reason.LEDGER_UNAVAILABLE
     code = "UNAVAILABLE"
 
 
 class BreakerOpen(NotTried):
-    """The model failed too often lately."""
+    """The circuit breaker of the model is open: it failed too often recently."""
 
     reason = Reason.BREAKER_OPEN
     code = "UNAVAILABLE"
 
 
 class ModelPaused(NotTried):
-    """The model asked for fewer requests, and the pause is too long to wait for."""
+    """The model asked for fewer requests, and its cooldown is too long to wait for."""
 
     reason = Reason.RATE_LIMITED
     code = "RESOURCE_EXHAUSTED"
 
 
 class ModelBusy(NotTried):
-    """As many calls as the policy allows are in flight, and no place is free in time."""
+    """The limit of calls in flight to the model is reached, and no slot became free in time."""
 
     reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"
 
 
 class BackendError(AttemptError):
-    """The model was called and failed. One error may be milder, or dearer, than its kind."""
+    """The model was called and failed; an instance may override `breaker` and `charge` of its class."""
 
     breaker: BreakerVerdict = BreakerVerdict.FAILURE
     charge: Charge = Charge.NONE
     http_status: int | None = None
-    """What the provider answered with, or says that it would have."""
+    """Status of the provider's response, or the one that an error within a stream names."""
     upstream_code: str | None = None
-    """The provider's machine code, if it is one that we know; never its words."""
+    """Error code of the provider, if it is a known one; never its message."""
 
 
 class BackendUnreachable(BackendError):
-    """No connection; the request never left."""
+    """No connection; the request was not sent."""
 
     reason = Reason.UPSTREAM_UNREACHABLE
     code = "UNAVAILABLE"
@@ -280,13 +280,13 @@ class BackendUnreachable(BackendError):
 
 
 class BackendReset(BackendUnreachable):
-    """The connection broke after the request left and before any answer."""
+    """The connection broke after the request was sent and before any answer."""
 
     charge = Charge.UNKNOWN
 
 
 class BackendSilent(BackendError):
-    """It accepted the request and said nothing in time; once is enough."""
+    """The model accepted the request and did not answer in time; it is not retried."""
 
     reason = Reason.UPSTREAM_SILENT
     code = "UNAVAILABLE"
@@ -294,7 +294,7 @@ class BackendSilent(BackendError):
 
 
 class BackendCutShort(BackendSilent):
-    """It had less time than the policy grants, for the caller's sake; says nothing about its health."""
+    """The caller's deadline left less time than the policy grants; no sign of bad health."""
 
     breaker = BreakerVerdict.IGNORE
 
@@ -304,7 +304,7 @@ class BackendCutShort(BackendSilent):
 
 
 class BackendFailed(BackendError):
-    """It answered with 408 or 5xx."""
+    """The provider answered with 408 or 5xx."""
 
     reason = Reason.UPSTREAM_ERROR
     code = "UNAVAILABLE"
@@ -312,11 +312,11 @@ class BackendFailed(BackendError):
 
 
 class BackendOverloaded(BackendFailed):
-    """It answered with 503."""
+    """The provider answered with 503."""
 
 
 class BackendConflict(BackendError):
-    """It answered with 409."""
+    """The provider answered with 409."""
 
     reason = Reason.UPSTREAM_ERROR
     code = "ABORTED"
@@ -324,7 +324,7 @@ class BackendConflict(BackendError):
 
 
 class BackendRateLimited(BackendError):
-    """It answered with 429; says nothing about its health."""
+    """The provider answered with 429; no sign of bad health."""
 
     reason = Reason.RATE_LIMITED
     code = "RESOURCE_EXHAUSTED"
@@ -333,7 +333,7 @@ class BackendRateLimited(BackendError):
 
 
 class BackendQuotaUsedUp(BackendError):
-    """Our account there is used up; waiting does not heal it."""
+    """The quota of our account is used up; waiting does not resolve it."""
 
     reason = Reason.RATE_LIMITED
     code = "RESOURCE_EXHAUSTED"
@@ -341,13 +341,13 @@ class BackendQuotaUsedUp(BackendError):
 
 
 class BackendOverAllowance(BackendQuotaUsedUp):
-    """This one request is more than our account may have; others may go."""
+    """This request exceeds a limit of our account; other requests may pass."""
 
     breaker = BreakerVerdict.IGNORE
 
 
 class BackendCredentials(BackendError):
-    """It refused our own key."""
+    """The provider refused the gateway's own key."""
 
     reason = Reason.UPSTREAM_CREDENTIALS
     code = "FAILED_PRECONDITION"
@@ -355,20 +355,20 @@ class BackendCredentials(BackendError):
 
 
 class BackendModelMissing(BackendError):
-    """It does not know the model that the policy names."""
+    """The provider does not know the model that the policy names."""
 
     reason = Reason.UPSTREAM_ERROR
     code = "FAILED_PRECONDITION"
 
 
 class BackendMisfit(BackendModelMissing):
-    """It refuses a parameter that only the gateway wrote; the policy has to leave that out."""
+    """The provider refuses a parameter that only the gateway adds; the policy has to drop it."""
 
     breaker = BreakerVerdict.IGNORE
 
 
 class BackendProtocol(BackendError):
-    """Its answer cannot be read."""
+    """The answer cannot be parsed."""
 
     reason = Reason.UPSTREAM_PROTOCOL
     code = "UNAVAILABLE"
@@ -377,7 +377,7 @@ class BackendProtocol(BackendError):
 
 
 class StreamTruncated(BackendError):
-    """The answer was cut, stalled or garbled after it had begun."""
+    """The stream broke, stalled or was malformed after it had begun."""
 
     reason = Reason.STREAM_TRUNCATED
     code = "ABORTED"
@@ -385,7 +385,7 @@ class StreamTruncated(BackendError):
 
 
 class ContextTooLong(BackendError):
-    """The prompt does not fit this model; a larger one may take it."""
+    """The prompt exceeds the context window of this model; a larger one may take it."""
 
     reason = Reason.CONTEXT_LENGTH_EXCEEDED
     code = "INVALID_ARGUMENT"
@@ -412,7 +412,7 @@ class NotCapable(BackendError):
 
 
 class ContentFiltered(BackendError):
-    """The provider's content filter refused the request; it is not routed around."""
+    """The provider's content filter refused the request; no other model is tried."""
 
     reason = Reason.CONTENT_FILTERED
     code = "FAILED_PRECONDITION"
@@ -421,7 +421,7 @@ class ContentFiltered(BackendError):
 
 
 class BackendInvalid(BackendError):
-    """It answered with 400 or 422 and did not say why: the request is wrong, if every model says so."""
+    """The provider answered 400 or 422 without a known cause: the request is wrong if every model says so."""
 
     reason = Reason.INVALID_REQUEST
     code = "INVALID_ARGUMENT"
@@ -429,7 +429,7 @@ class BackendInvalid(BackendError):
 
 
 class EngineDown(BackendError):
-    """No engine process takes the request; its supervisor knows when it is back, so no breaker guesses."""
+    """No engine process takes the request; the supervisor knows when it is back, not the breaker."""
 
     reason = Reason.ENGINE_DOWN
     code = "UNAVAILABLE"
@@ -437,11 +437,11 @@ class EngineDown(BackendError):
 
 
 class EngineDied(EngineDown):
-    """The engine ended with the request inside: it goes to no other engine."""
+    """The engine process ended during the request; no other engine gets the request."""
 
 
 class EngineFault(BackendError):
-    """A defect of the engine met this request alone; trying again would meet it again, others are well."""
+    """A defect of the engine fails this request; a retry would fail too, other requests are unaffected."""
 
     reason = Reason.INTERNAL
     code = "INTERNAL"
@@ -449,7 +449,7 @@ class EngineFault(BackendError):
 
 
 class NotConfident(BackendError):
-    """The model is not sure of what it began to say; nobody was told, so the next one may answer."""
+    """The confidence of the model is too low; none of its answer was sent, so the next model may answer."""
 
     reason = Reason.LOW_CONFIDENCE
     code = "UNAVAILABLE"
@@ -459,11 +459,11 @@ class NotConfident(BackendError):
         super().__init__(model, f"its confidence in the answer is {confidence:.2f}, below {below:g}")
         self.confidence = confidence
         self.usage = usage
-        """What was dropped."""
+        """Tokens of the answer that was dropped."""
 
 
 class EngineQueueFull(BackendError):
-    """Too many requests wait for the engine; says nothing about its health."""
+    """Too many requests wait for the engine; no sign of bad health."""
 
     reason = Reason.QUEUE_FULL
     code = "RESOURCE_EXHAUSTED"
@@ -483,20 +483,20 @@ STARTUP_STATUS = 2
 
 
 class StartupError(Exception):
-    """The gateway cannot start; the message is one line that names the thing and the way out."""
+    """The gateway cannot start; the message is one line that names the cause and the remedy."""
 
 
 class WorkRefused(Exception):
-    """What a command was asked to do cannot be done; the message is one line for a person."""
+    """A command cannot do its work; the message is one line for a person."""
 
 
 class InputRefused(WorkRefused):
-    """A file or a value that a command was given is wrong."""
+    """A file or a value given to a command is wrong."""
 
 
 class NotPermitted(Exception):
     """A cloud model was called without a permit that fits, which is a defect; nothing was sent.
 
-    No GatewayError, so that nothing retries it, falls back from it or stands in for it: it is logged as a
-    defect, and the caller gets INTERNAL.
+    It is no GatewayError, so there is no retry, fallback or canned reply: it is logged as a defect, and the
+    caller gets INTERNAL.
     """

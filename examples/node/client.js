@@ -1,4 +1,4 @@
-// Ask a gateway one question and print the answer as it is made. To copy.
+// Ask a gateway one question and print the answer as it arrives. To copy.
 //
 //   npm ci && node client.js 127.0.0.1:50051 "What is a hash table?"
 //
@@ -16,7 +16,7 @@ const loaded = protoLoader.loadSync("gateway/v1/gateway.proto", {
 const { GatewayService } = grpc.loadPackageDefinition(loaded).gateway.v1;
 const errorDetails = protobuf.loadSync(file("error_details.proto"));
 
-// Retries as docs/guides/write-a-client.md recommends them: unary calls, UNAVAILABLE only. A stream is never tried again.
+// Retries as docs/guides/write-a-client.md recommends them: unary calls, UNAVAILABLE only. A stream is never retried.
 const serviceConfig = readFileSync(file("../../gateway/client/service_config.json"), "utf8");
 const { GATEWAY_TLS_CA: ca, GATEWAY_API_KEY: key } = process.env;
 const [server, question] = process.argv.slice(2);
@@ -48,7 +48,7 @@ function explain(error) {
 }
 
 const request = { messages: [{ role: "ROLE_USER", content: question }] };
-const deadline = Date.now() + 30_000; // Bounds everything that is done for the call.
+const deadline = Date.now() + 30_000; // Deadline of the whole call.
 let completed = null;
 const events = gateway.StreamGenerate(request, metadata, { deadline });
 events.on("data", ({ delta, restart, completed: last }) => {

@@ -18,7 +18,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
 from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.extras.handoff.open import HandoffOpener
-from gateway.extras.mirror.mirror import Begin, Mirror, Tell
+from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Extras
@@ -246,10 +246,10 @@ def _mirror(begin: Begin, policy: Policy, parts: OptionalParts, *, clock: Clock)
         if policy.mirror is not None:
             _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
         return None
-    return Mirror(begin, tell=_told(parts.records, parts.observability), clock=clock)
+    return Mirror(begin, on_result=_told(parts.records, parts.observability), clock=clock)
 
 
-def _told(records: Records, observability: Observability | None) -> Tell:
+def _told(records: Records, observability: Observability | None) -> OnResult:
     """Return what puts a second answer into the records, and counts it."""
 
     def tell(result: MirrorResult, policy: Policy) -> None:

@@ -1,7 +1,7 @@
-"""The command `gateway`: which commands there are, and how a failure ends one.
+"""The command `gateway`: the list of its commands, and the exit status and message of a failure.
 
-A command's module is imported when the command runs, so that `--help` and `policy check` do not wait
-for gRPC and llama.cpp to load.
+The module of a command is imported when the command runs, so that `--help` and `policy check` need not load
+gRPC and llama.cpp.
 """
 
 import os
@@ -34,12 +34,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "calibrate": (
         "gateway.cli.calibrate:calibrate",
-        "Set a threshold by your own data: how much goes to the cloud, or how sure a local model has to be.",
+        "Set a threshold from your own data: the cloud share, or the confidence that a local model needs.",
     ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "reload": (
         "gateway.cli.reload:reload",
-        "Have a running gateway read its policy again: it takes the file whole, or changes nothing.",
+        "Make a running gateway reload its policy: it applies the whole file, or changes nothing.",
     ),
     "records": ("gateway.cli.records:app", "Verify the records of decisions."),
     "keys": ("gateway.cli.keys:app", "Make API keys for callers."),
@@ -52,20 +52,20 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "gateway.cli.handoff:app",
         "Answer the requests that wait for people, and fetch their answers.",
     ),
-    "feedback": ("gateway.cli.feedback:feedback", "Tell a running gateway how good an answer was."),
-    "health": ("gateway.cli.health:health", "Say whether a gateway can take requests."),
+    "feedback": ("gateway.cli.feedback:feedback", "Rate an answer of a running gateway."),
+    "health": ("gateway.cli.health:health", "Check whether a gateway can take requests."),
     "simulate-cloud": ("gateway.cli.simulate:app", "Run a simulated cloud provider for tests."),
     "demo": (
         "gateway.cli.demo.command:demo",
-        "Show every route once, on real parts, without an account or a download.",
+        "Show every route once, with real processes, without an account or a download.",
     ),
     "help": ("gateway.cli.app:help_", "Show the help of a command."),
 }
-"""Name -> where the command is, and the first sentence of its help (a test compares the two)."""
+"""Name -> module and attribute of the command, and the first sentence of its help (checked by a test)."""
 
 
 def load_command(name: str) -> Any:
-    """Import a command and return it as typer runs it."""
+    """Import a command and return it for typer."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, typer.Typer):
@@ -76,24 +76,22 @@ def load_command(name: str) -> Any:
 
 
 class _LazyCommands(TyperGroup):
-    """Knows all commands by name and summary, and loads the one that runs."""
+    """Knows name and summary of every command, and loads only the one that runs."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the real command in the place of its summary."""
+        """Return the real command instead of its placeholder."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, fit(load_command(name), name) if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what is wrong with a value of an option is said in our words, not pydantic's."""
+        """Run the command; a wrong value of an option gets the gateway's message instead of pydantic's."""
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
             cause: Any = error.__cause__
             if hasattr(cause, "errors"):
-                wording = import_module(
-                    "gateway.policy.loading.messages"
-                )  # Only who mistypes a value waits for it.
-                error.message = wording.message_for(cause.errors()[0])
+                messages = import_module("gateway.policy.loading.messages")  # Imported only when needed.
+                error.message = messages.message_for(cause.errors()[0])
             raise
 
 
@@ -126,7 +124,7 @@ def gateway(
 
     And in another: gateway generate "What is a hash table?"
 
-    With a model of your own: gateway serve --model FILE.gguf
+    With your own model: gateway serve --model FILE.gguf
 
     The help of each command has an example: gateway help generate
     """
@@ -145,12 +143,12 @@ def help_(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; a failure is a line on standard error, never a traceback."""
+    """Run one command; a failure prints one line on standard error, never a traceback."""
     try:
         status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has left, as `| head` does. What is still buffered goes nowhere, in silence.
+        # The reader closed the pipe, as `| head` does; buffered output is dropped silently.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status
@@ -174,7 +172,7 @@ def _run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         line = server_line(error)
         return _complain(*([line] if line else _defect(error)), status=MISUSED if line else FAILED)
-    except Exception as error:  # noqa: BLE001  # The last resort of a program: say so, and in one line.
+    except Exception as error:  # noqa: BLE001  # Last resort: report it in one line.
         return _complain(*_defect(error), status=FAILED)
     return 0
 
@@ -185,7 +183,7 @@ def _complain(*lines: str, status: int) -> int:
 
 
 def _defect(error: BaseException) -> list[str]:
-    """Describe an error that nobody foresaw by type and place; its message may hold a prompt."""
+    """Describe an unexpected error by its type and stack, without its message, which may contain a prompt."""
     if os.environ.get("GATEWAY_DEBUG") != "1":
         kind = type(error).__name__
         return [f"gateway: {kind}: this is a defect; GATEWAY_DEBUG=1 shows where it comes from"]

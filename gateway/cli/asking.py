@@ -1,4 +1,4 @@
-"""Ask a gateway and print what comes: the effects of `gateway generate`."""
+"""Sends a request to a gateway and prints the answer, for `gateway generate`."""
 
 import sys
 from typing import Protocol
@@ -22,7 +22,7 @@ from gateway.v1 import gateway_pb2 as pb
 
 
 class Printer(Protocol):
-    """Where an answer goes."""
+    """Output of an answer."""
 
     def answer(self, response: pb.GenerateResponse) -> None:
         """Print a whole answer."""
@@ -49,7 +49,7 @@ async def ask_once(
 async def ask_stream(
     client: GatewayClient, request: pb.GenerateRequest, *, timeout_s: float, printer: Printer
 ) -> int:
-    """Print the answer as it is made; return the exit status. Raises CommandFailed."""
+    """Print the answer as it arrives; return the exit status. Raises CommandFailed."""
     async with client, client.stream(request, timeout_s=timeout_s) as events:
         try:
             async for event in events:
@@ -60,44 +60,44 @@ async def ask_stream(
 
 
 def command_failed(error: CallFailed, server: str) -> CommandFailed:
-    """Return the error that a person sees, with the way out where the CLI knows it."""
+    """Return the error for a person, with a remedy where the CLI knows one."""
     if isinstance(error, Unreachable):
-        if error.cure:
-            return CommandFailed(f"no gateway answers at {server}: {error.cure}")
+        if error.diagnosis:
+            return CommandFailed(f"no gateway answers at {server}: {error.diagnosis}")
         return CommandFailed(
             f"no gateway answers at {server}; start one with: gateway serve --listen {server}"
         )
     if isinstance(error, NotAllowed):
         return CommandFailed(f"{error}; set {API_KEY_VARIABLE}, or give --tls-cert and --tls-key")
-    return CommandFailed(f"{error}; {error.advice}")
+    return CommandFailed(f"{error}; {error.hint}")
 
 
 class JsonPrinter:
-    """One JSON object for an answer, one on each line for the events of a stream."""
+    """Prints an answer as one JSON object, and each event of a stream as one line."""
 
     def answer(self, response: pb.GenerateResponse) -> None:
         """Print the response."""
         print(to_json(response))
 
     def event(self, event: pb.StreamGenerateResponse) -> None:
-        """Print the event at once."""
+        """Print the event immediately."""
         print(to_json(event), flush=True)
 
 
 class TextPrinter:
-    """The answer on standard output; on standard error, how it came about."""
+    """Prints the answer on standard output, and its decision and attempts on standard error."""
 
     def __init__(self, *, shows_decision: bool, shows_source: bool = False) -> None:
-        """`shows_decision`: all about it; `shows_source`: in one line, who answered at which price."""
+        """`shows_decision` prints decision and attempts; `shows_source` prints model and cost in one line."""
         self._shows_decision = shows_decision
         self._shows_source = shows_source
         self._is_terminal = sys.stdout.isatty()
         self._written = ""
 
     def answer(self, response: pb.GenerateResponse) -> None:
-        """Print what is not printed yet, and how the answer came about."""
+        """Print the rest of the answer, then its decision or source."""
         if not response.text.startswith(self._written):
-            self._take_back("its last message differs from what it sent")
+            self._void("its last message differs from the streamed text")
         self._write(response.text[len(self._written) :])
         if not response.text.endswith("\n"):
             sys.stdout.write("\n")
@@ -106,7 +106,7 @@ class TextPrinter:
             rows = [*answer_rows(response), *decision_rows(response.decision)]
             show(names_and_values(rows), table(ATTEMPT_COLUMNS, attempt_rows(response.attempts)))
         elif response.HasField("degraded"):
-            # Text alone would pose as a model's.
+            # The text alone would look like a model's answer.
             print(f"gateway: {answer_rows(response)[0][1]}", file=sys.stderr)
             if response.degraded.ticket_id:
                 print(f"gateway: {answer_rows(response)[1][1]}", file=sys.stderr)
@@ -114,14 +114,14 @@ class TextPrinter:
             print(f"({answer_line(response)})", file=sys.stderr)
 
     def event(self, event: pb.StreamGenerateResponse) -> None:
-        """Print the part of the answer that the event brings."""
+        """Print the part of the answer that the event carries."""
         match event.WhichOneof("event"):
             case "delta":
                 self._write(event.delta.text)
                 sys.stdout.flush()
             case "restart" if self._written:
                 model = event.restart.model or "a canned reply"
-                self._take_back(f"{model} begins anew ({reason_name(event.restart.reason)})")
+                self._void(f"{model} starts again ({reason_name(event.restart.reason)})")
             case "completed":
                 self.answer(event.completed)
 
@@ -129,18 +129,18 @@ class TextPrinter:
         self._written += text
         sys.stdout.write(for_terminal(text) if self._is_terminal else text)
 
-    def _take_back(self, why: str) -> None:
-        """Void what is written: a person can be told so, a pipe cannot."""
+    def _void(self, reason: str) -> None:
+        """Mark the printed text as void: possible on a terminal, an error for a pipe."""
         if not self._is_terminal:
             raise CommandFailed(
-                f"the text so far is void: {why}; to a pipe, leave --stream away or read the events of --json"
+                f"the text so far is void: {reason}; for a pipe, omit --stream or read the events of --json"
             )
         sys.stdout.write("\n")
         sys.stdout.flush()
-        print(f"gateway: the text above is void: {why}", file=sys.stderr)
+        print(f"gateway: the text above is void: {reason}", file=sys.stderr)
         self._written = ""
 
 
 def status_of(response: pb.GenerateResponse) -> int:
-    """Return the exit status that an answer means."""
+    """Return the exit status for an answer."""
     return CANNED if response.HasField("degraded") else ANSWERED

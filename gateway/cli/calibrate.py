@@ -1,4 +1,4 @@
-"""`gateway calibrate`: thresholds by one's own data, of complexity and of a local model's confidence."""
+"""`gateway calibrate`: sets the threshold of complexity or of a local model's confidence from data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,8 @@ from gateway.cli.options import PolicyFile
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.telemetry.logs import configure_logs
 
-_SHARE = "How much may go to the cloud, from recorded traffic"
-_MODEL = "How sure a local model has to be, from questions with known answers"
+_SHARE = "Cloud share, from recorded traffic"
+_MODEL = "Confidence of a local model, from labelled questions"
 _NEEDS = (
     "needs --input FILE with --target-cloud-share or --max-usd-per-day, or --model NAME with --labelled FILE"
 )
@@ -25,20 +25,26 @@ Input = Annotated[
     typer.Option(
         "--input",
         metavar="FILE",
-        help="What --decisions of gateway serve named; full files and those of workers count, too.",
+        help="The --decisions file of gateway serve; its full files and those of workers are read too.",
         rich_help_panel=_SHARE,
     ),
 ]
 TargetCloudShare = Annotated[
     float | None,
-    typer.Option(min=0.0, max=1.0, metavar="X", help="Of all requests, from 0 to 1.", rich_help_panel=_SHARE),
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="X",
+        help="Target: share of requests in the cloud, 0 to 1.",
+        rich_help_panel=_SHARE,
+    ),
 ]
 MaxUsdPerDay = Annotated[
     float | None,
     typer.Option(
         min=0.0,
         metavar="N",
-        help="What an average day may cost. With both targets the smaller share wins.",
+        help="Target: cost of an average day in US dollars. Of two targets the smaller share applies.",
         rich_help_panel=_SHARE,
     ),
 ]
@@ -46,7 +52,7 @@ RuleName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Whose threshold is set; needed where several rules compare complexity with a number.",
+        help="The rule whose threshold is set; needed where several rules compare complexity with a number.",
         rich_help_panel=_SHARE,
     ),
 ]
@@ -54,7 +60,7 @@ Write = Annotated[
     bool,
     typer.Option(
         "--write",
-        help="Set the number in the policy file; no other character changes.",
+        help="Write the number into the policy file; no other character changes.",
         rich_help_panel=_SHARE,
     ),
 ]
@@ -66,7 +72,7 @@ Labelled = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help='JSON lines {"text", "answer"}: a string, several, or null where no answer is right.',
+        help='JSON lines {"text", "answer"}: a string, a list, or null where no answer is right.',
         rich_help_panel=_MODEL,
     ),
 ]
@@ -84,17 +90,17 @@ def calibrate(
     policy: PolicyFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Set a threshold by your own data: how much goes to the cloud, or how sure a local model has to be.
+    """Set a threshold from your own data: the cloud share, or the confidence that a local model needs.
 
-    From recorded traffic (--input): every request is decided again, once as if it were hard and once as if it
-    were easy. Those that would go another way are sorted by complexity, and the threshold is put where the
-    share, or the spend of a day, is what you ask for. The curve shows what other thresholds would do.
-    Nothing is written without --write. A target is an expectation; what caps spend is a budget.
+    From recorded traffic (--input): each request is decided twice, as above and as below the threshold.
+    Those whose route differs are sorted by complexity, and the threshold is set where the share, or the
+    spend of a day, meets the target. The curve shows the results of other thresholds. Nothing is written
+    without --write. A target is an estimate; only a budget caps spend.
 
-    From questions with known answers (--model): every question is put to the model. What is printed belongs
-    under models.NAME.escalate: it turns what the model's own logits say of the first tokens into the
-    probability that the answer is right. It holds for this file and this chat template only, and an engine
-    with others does not start. Ten right and ten wrong answers are needed at least; some hundred are better.
+    From labelled questions (--model): the model answers every question. Put the printed block under
+    models.NAME.escalate: it turns the model's logits of the first tokens into the probability that the
+    answer is right. It is valid for this file and this chat template only; an engine with others does not
+    start. At least ten right and ten wrong answers are needed; some hundred are better.
 
     Example: gateway calibrate --policy policy.yaml --input decisions.jsonl --target-cloud-share 0.2 --write
 
@@ -107,7 +113,7 @@ def calibrate(
     of_model = {"--model": model, "--labelled": labelled}
     _refuse_mixed(_given(of_share), _given(of_model))
     if model is not None and labelled is not None:
-        configure_logs()  # An engine's start, to standard error: standard output is for the result.
+        configure_logs()  # The engine logs to standard error; standard output has the result only.
         calibrate_model(load_policy(policy or default_policy_path()), model, labelled=labelled, as_json=json)
     elif input_ is not None:
         targets = Targets(cloud_share=target_cloud_share, max_usd_per_day=max_usd_per_day, rule=rule)
@@ -119,17 +125,17 @@ def _given(options: Mapping[str, object]) -> list[str]:
 
 
 def _refuse_mixed(of_share: list[str], of_model: list[str]) -> None:
-    """Refuse what belongs to both modes, or to none, in one line."""
+    """Raise CommandFailed for options of both modes, and for incomplete ones."""
     if of_share and of_model:
-        said = f"{of_model[0]} does not go with {of_share[0]}: say either --input or --model"
+        problem = f"{of_model[0]} does not go with {of_share[0]}: give either --input or --model"
     elif len(of_model) == 1:
-        said = f"{of_model[0]} needs {'--labelled FILE' if of_model == ['--model'] else '--model NAME'}"
+        problem = f"{of_model[0]} needs {'--labelled FILE' if of_model == ['--model'] else '--model NAME'}"
     elif of_share and "--input" not in of_share:
-        said = f"{of_share[0]} needs --input FILE"
+        problem = f"{of_share[0]} needs --input FILE"
     elif of_share and not {"--target-cloud-share", "--max-usd-per-day"} & set(of_share):
-        said = "--input needs --target-cloud-share, --max-usd-per-day, or both"
+        problem = "--input needs --target-cloud-share, --max-usd-per-day, or both"
     elif not of_share and not of_model:
-        said = _NEEDS
+        problem = _NEEDS
     else:
         return
-    raise CommandFailed(f"calibrate: {said}", status=MISUSED)
+    raise CommandFailed(f"calibrate: {problem}", status=MISUSED)

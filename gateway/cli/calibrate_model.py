@@ -1,4 +1,4 @@
-"""Calibrate a local model: from questions with known answers to `escalate.calibration`."""
+"""Calibrates the confidence of a local model from labelled questions, for `escalate.calibration`."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ _SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prom
 
 
 def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool) -> None:
-    """Ask a model of a policy every question, and print the calibration; raises CommandFailed."""
+    """Ask a model of the policy every question, and print the calibration; raises CommandFailed."""
     spec = policy.engines.get(name)
     if spec is None:
         known = ", ".join(policy.engines)
@@ -43,25 +43,25 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
 async def _ask(
     name: str, spec: LlamaCppModel, questions: Sequence[LabelledQuestion]
 ) -> tuple[list[ConfidenceOutcome], str]:
-    """Return what came of each question, and the hash of the template that the engine uses."""
-    hearing = ModelProbe(name, spec, clock=SystemClock())
-    await hearing.start()
+    """Return the outcome of each question, and the hash of the engine's chat template."""
+    probe = ModelProbe(name, spec, clock=SystemClock())
+    await probe.start()
     try:
         bar = track(
             questions, description="asking", console=console(sys.stderr), disable=not sys.stderr.isatty()
         )
         asked = ((Message(role=Role.USER, content=question.text),) for question in bar)
-        heard = [each async for each in hearing.answers(asked)]
-        return list(_outcomes(questions, heard)), hearing.template_sha256
+        answers = [each async for each in probe.answers(asked)]
+        return list(_outcomes(questions, answers)), probe.template_sha256
     finally:
-        await hearing.close()
+        await probe.close()
 
 
 def _outcomes(
-    questions: Sequence[LabelledQuestion], heard: Sequence[ProbeAnswer]
+    questions: Sequence[LabelledQuestion], answers: Sequence[ProbeAnswer]
 ) -> Iterator[ConfidenceOutcome]:
-    """Yield what came of each question; an answer without a token says nothing."""
-    for question, reply in zip(questions, heard, strict=True):
+    """Yield the outcome of each question; an answer without a token is left out."""
+    for question, reply in zip(questions, answers, strict=True):
         if reply.signals is not None:
             yield ConfidenceOutcome(signals=reply.signals, is_right=question.is_right(reply.text))
 
@@ -74,7 +74,7 @@ def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:
 def _print(
     found: Fit, outcomes: Sequence[ConfidenceOutcome], *, as_json: bool, hashes: dict[str, str]
 ) -> None:
-    """Print the block for the policy on standard output, and what it is worth on standard error."""
+    """Print the block for the policy on standard output, and its quality on standard error."""
     values = asdict(found)
     if as_json:
         print(json.dumps({"answers": len(outcomes), **hashes, **values}))

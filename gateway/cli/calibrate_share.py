@@ -1,4 +1,4 @@
-"""Calibrate how much goes to the cloud: from recorded traffic to the threshold in a policy."""
+"""Calibrates the cloud share: finds the threshold of a rule from recorded traffic."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from gateway.cli.share_report import ShareResult, fields_of, notes_of, tables_of
 from gateway.cli.terminal import console, show
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.rewriting import accepted, is_unchanged, replace_file
-from gateway.offline.thresholds import Picked, ThresholdOption, cuts, pick
+from gateway.offline.thresholds import Picked, ThresholdOption, pick, threshold_options
 from gateway.offline.traffic import Traffic, gather
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.threshold import NoThreshold, Threshold, rewritten, threshold_of
@@ -25,20 +25,22 @@ from gateway.records.reading import read_decisions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What is asked for; one of the two at least."""
+    """The targets of the command line; at least one of the first two is set."""
 
     cloud_share: float | None
     max_usd_per_day: float | None
     rule: str | None
-    """Whose threshold; None: of the only rule that has one."""
+    """The rule of the threshold; None: the only rule that has one."""
 
 
 def calibrate_share(
     policy_path: Path | None, records: Path, targets: Targets, *, writes: bool, as_json: bool
 ) -> None:
-    """Print the threshold that meets the targets, and set it in the policy on request."""
+    """Print the threshold that meets the targets; with `writes`, write it into the policy."""
     if writes and policy_path is None:
-        raise CommandFailed("--write needs --policy FILE: the packaged policy stays as it is", status=MISUSED)
+        raise CommandFailed(
+            "--write needs --policy FILE: the packaged policy is never changed", status=MISUSED
+        )
     for value in (targets.cloud_share, targets.max_usd_per_day):
         if value is not None and not math.isfinite(value):
             raise CommandFailed("a target must be a finite number", status=MISUSED)
@@ -49,11 +51,11 @@ def calibrate_share(
     except NoThreshold as error:
         raise CommandFailed(str(error), status=MISUSED) from None
     traffic = gather(_read(records), policy, threshold)
-    found = _cuts(traffic, records, threshold)
+    found = _options(traffic, records, threshold)
     picked = _pick(found, traffic, targets)
-    number = picked.cut.number(threshold.comparison.operator)
+    number = picked.option.number(threshold.comparison.operator)
     result = ShareResult(
-        policy=policy, threshold=threshold, traffic=traffic, cuts=found, picked=picked, number=number,
+        policy=policy, threshold=threshold, traffic=traffic, options=found, picked=picked, number=number,
         wanted_share=targets.cloud_share, max_usd_per_day=targets.max_usd_per_day,
     )  # fmt: skip
     written = _write(path, policy, threshold, number) if writes else None
@@ -64,7 +66,7 @@ def _read(path: Path) -> Iterator[DecisionRecord]:
     try:
         lines = track(
             read_decisions(path),
-            description="deciding again",
+            description="deciding",
             console=console(sys.stderr),
             disable=not sys.stderr.isatty(),
             transient=True,
@@ -77,18 +79,18 @@ def _read(path: Path) -> Iterator[DecisionRecord]:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
-def _cuts(traffic: Traffic, records: Path, threshold: Threshold) -> list[ThresholdOption]:
+def _options(traffic: Traffic, records: Path, threshold: Threshold) -> list[ThresholdOption]:
     total = len(traffic.requests)
     if not total:
-        left = traffic.explained + traffic.scored_otherwise
-        said = f"; {left} are of Explain, or of another scorer and without features" if left else ""
-        raise CommandFailed(f"{records}: has no request to learn from{said}")
+        left_out = traffic.explained + traffic.scored_otherwise
+        note = f"; {left_out} are of Explain, or of another scorer and without features" if left_out else ""
+        raise CommandFailed(f"{records}: has no usable request{note}")
     if not traffic.swing:
         raise CommandFailed(
             f"{records}: rule {threshold.rule} decides none of {total} requests by their complexity:"
-            f" {traffic.always_cloud} go to the cloud whatever its threshold is, {traffic.never_cloud} never"
+            f" {traffic.always_cloud} go to the cloud at any threshold, {traffic.never_cloud} never"
         )
-    return cuts(traffic.requests)
+    return threshold_options(traffic.requests)
 
 
 def _pick(found: list[ThresholdOption], traffic: Traffic, targets: Targets) -> Picked:
@@ -96,26 +98,28 @@ def _pick(found: list[ThresholdOption], traffic: Traffic, targets: Targets) -> P
     most = None
     if targets.max_usd_per_day is not None:
         if traffic.span_s <= 0.0:
-            raise CommandFailed("--max-usd-per-day: all records are of one moment; a spend a day needs time")
+            raise CommandFailed(
+                "--max-usd-per-day: all records have the same time, so the spend of a day is unknown"
+            )
         most = targets.max_usd_per_day * NANOS_PER_USD * traffic.span_s / 86_400.0
     picked = pick(found, cloud=cloud, most_usd_nanos=most)
     if picked is None:
-        least = traffic.a_day(min(cut.cost_usd_nanos for cut in found)) or 0.0
+        least = traffic.a_day(min(option.cost_usd_nanos for option in found)) or 0.0
         raise CommandFailed(
-            f"--max-usd-per-day {targets.max_usd_per_day:g}: no threshold costs so little; what goes to the"
-            f" cloud whatever it is costs {least / NANOS_PER_USD:.6f} USD a day"
+            f"--max-usd-per-day {targets.max_usd_per_day:g}: every threshold costs more; the cheapest one"
+            f" costs {least / NANOS_PER_USD:.6f} USD a day"
         )
     return picked
 
 
 def _write(path: Path, policy: Policy, threshold: Threshold, number: str) -> Policy:
-    """Set the number in the file, if that changes nothing else; return what it says then."""
+    """Write the number into the policy file if nothing else changes; return the new policy."""
     try:
         old = path.read_bytes()
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     if not is_unchanged(old, policy, path):
-        raise CommandFailed(f"{path}: was changed meanwhile; nothing was written, run it again")
+        raise CommandFailed(f"{path}: has changed meanwhile; nothing was written, run the command again")
     try:
         new = rewritten(old.decode("utf-8"), threshold, number)
     except NoThreshold as error:
@@ -135,7 +139,7 @@ def _print(result: ShareResult, written: Policy | None, *, path: Path, as_json: 
     for note in notes_of(result):
         print(f"note: {note}")
     if written is None:
-        print("Nothing was written; --write sets it in the policy.")
+        print("Nothing was written; --write writes it into the policy.")
     else:
         print(f"Written to {path}; its hash is now {written.hash}.")
         print("To apply it to a running gateway: gateway reload --allow-loosening")

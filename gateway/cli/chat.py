@@ -1,4 +1,4 @@
-"""`gateway generate --chat`: a conversation, a line a turn, kept on this side and sent whole each time."""
+"""`gateway generate --chat`: a conversation, one turn a line; each request sends the whole conversation."""
 
 import importlib
 import io
@@ -17,7 +17,7 @@ _HELP = "Each line is a turn. Ctrl-C stops an answer, Ctrl-D ends the conversati
 
 
 class Chat:
-    """The turns so far. Only what a model answered is kept: a canned reply is no part of a conversation."""
+    """Holds the turns so far; a turn with a canned reply is not kept."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Chat:
         printer: Callable[[], Printer],
         streams: bool,
     ) -> None:
-        """`request` has the configuration and what comes before the first turn."""
+        """`request` has the configuration and the messages before the first turn."""
         self._client = client
         self._request = request
         self._timeout_s = timeout_s
@@ -37,9 +37,9 @@ class Chat:
         self._streams = streams or self._is_interactive
 
     def run(self, first: str | None) -> int:
-        """Ask turn after turn; return the exit status: CANNED if a reply was canned. Raises CommandFailed.
+        """Send turn after turn; return the exit status: CANNED if a reply was canned. Raises CommandFailed.
 
-        At a terminal a turn that failed is said to have, and the conversation goes on without it.
+        On a terminal the error of a failed turn is printed, and the conversation goes on without it.
         """
         status = 0
         for text in self._turns(None if first == "-" else first):
@@ -77,7 +77,7 @@ class Chat:
         return events.answer
 
     def _turns(self, first: str | None) -> Iterator[str]:
-        """Yield what is asked: the argument, then lines of standard input until its end."""
+        """Yield the turns of the user: the argument, then lines of standard input until its end."""
         if first is not None:
             yield first
         lines = _typed() if self._is_interactive else _piped()
@@ -85,9 +85,9 @@ class Chat:
 
 
 def _typed() -> Iterator[str]:
-    """Yield lines that a person types, with the editing and history of a shell where there is readline."""
+    """Yield typed lines, with the editing and history of readline where it is installed."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # A stray byte of a paste.
+        sys.stdin.reconfigure(errors="replace")  # Pasted text may have invalid bytes.
     if importlib.util.find_spec("readline") is not None:
         importlib.import_module("readline")
     print(_HELP, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How a command reaches a gateway: address, encryption, API key."""
+"""Options of the connection to a gateway: address, encryption, API key."""
 
 import re
 import ssl
@@ -17,13 +17,13 @@ from gateway.domain.address import parse_listen
 
 _URL = re.compile("https?://", re.IGNORECASE)
 _SENDABLE = re.compile("[!-~]*")
-"""What gRPC sends in metadata, spaces apart."""
+"""Characters that an API key may have in gRPC metadata."""
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
-"""Holds the API key; no flag does, since arguments show in the process list."""
+"""Environment variable of the API key; there is no flag, since arguments show in the process list."""
 
 TlsCa = Annotated[
     Path | None,
-    typer.Option(envvar="GATEWAY_TLS_CA", metavar="FILE", help="Encrypt; trust this authority (PEM)."),
+    typer.Option(envvar="GATEWAY_TLS_CA", metavar="FILE", help="Use TLS; trust this authority (PEM)."),
 ]
 TlsCert = Annotated[
     Path | None,
@@ -31,13 +31,16 @@ TlsCert = Annotated[
         "--tls-cert",
         envvar="GATEWAY_TLS_CLIENT_CERT",
         metavar="FILE",
-        help="Our certificate chain (PEM), with --tls-key.",
+        help="The client's certificate chain (PEM); needs --tls-key.",
     ),
 ]
 TlsKey = Annotated[
     Path | None,
     typer.Option(
-        "--tls-key", envvar="GATEWAY_TLS_CLIENT_KEY", metavar="FILE", help="The key of our certificate."
+        "--tls-key",
+        envvar="GATEWAY_TLS_CLIENT_KEY",
+        metavar="FILE",
+        help="The key of the client's certificate (PEM).",
     ),
 ]
 TlsName = Annotated[
@@ -46,14 +49,14 @@ TlsName = Annotated[
         "--tls-name",
         envvar="GATEWAY_TLS_NAME",
         metavar="NAME",
-        help="The name in the server's certificate, where --server is another one, as on its own host.",
+        help="The name in the server's certificate, where --server differs, such as on the same host.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where a gateway is, and what a client shows and trusts there."""
+    """Address and credentials of a connection to a gateway."""
 
     server: str
     tls: ClientTls | None
@@ -69,7 +72,7 @@ class Connection:
 
 
 def connect(server: str, **options: Any) -> GatewayClient:
-    """Return a client of the connection that `connection` makes of the same; raises as it does."""
+    """Return an async client; arguments and errors are those of `connection`."""
     return connection(server, **options).client()
 
 
@@ -82,13 +85,13 @@ def connection(
     tls_name: str | None = None,
     environ: Mapping[str, str],
 ) -> Connection:
-    """Check what options say; raises CommandFailed for a URL and for files that are missing or no PEM.
+    """Check the options; raises CommandFailed for a URL and for files that are missing or not PEM.
 
-    Raises StartupError for an address that is none.
+    Raises StartupError for an invalid address.
     """
     if _URL.match(server):
         raise CommandFailed(
-            "--server is a URL: say HOST:PORT alone, and for TLS --tls-ca FILE", status=MISUSED
+            "--server is a URL: give HOST:PORT alone, and --tls-ca FILE for TLS", status=MISUSED
         )
     parse_listen(server, flag="--server")
     if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
@@ -103,22 +106,22 @@ def connection(
 
 
 def _api_key(environ: Mapping[str, str]) -> str | None:
-    """Return the key without the line break of the file that it comes from; raises CommandFailed."""
+    """Return the key without surrounding whitespace; raises CommandFailed."""
     key = environ.get(API_KEY_VARIABLE, "").strip()
     if not _SENDABLE.fullmatch(key):
         raise CommandFailed(
-            f"{API_KEY_VARIABLE} holds a character that no API key has; gateway keys new prints one",
+            f"{API_KEY_VARIABLE} holds a character that no API key has; make a key: gateway keys new",
             status=MISUSED,
         )
     return key or None
 
 
 def _check(ca: Path, cert: Path | None, key: Path | None) -> None:
-    """Raise CommandFailed for what is no PEM: gRPC says so in lines of its own, then that nobody answers."""
+    """Raise CommandFailed for a file that is not PEM: gRPC would only report that nothing answers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(ca)
-    except OSError as error:  # ssl.SSLError is one.
+    except OSError as error:  # Includes ssl.SSLError.
         what = "has no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise CommandFailed(f"--tls-ca {ca}: {what}", status=MISUSED) from None
     if cert is None or key is None:

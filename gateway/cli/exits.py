@@ -1,15 +1,15 @@
-"""How a command ends: exit statuses, and the error that carries one."""
+"""Exit statuses of commands, and the error that carries one."""
 
 from gateway.errors import STARTUP_STATUS
 
 ANSWERED = 0
 FAILED = 1
 MISUSED = STARTUP_STATUS
-"""The command line, a policy or the process's surroundings are wrong; also what typer uses."""
+"""The command line, a policy or the environment is wrong; typer uses it too."""
 CANNED = 3
-"""A canned reply stands in for an answer: printed, but not to be taken for a model's."""
+"""A canned reply was printed instead of a model's answer."""
 NOT_YET = 4
-"""What was asked for is not there yet: a person's answer, or a request that waits for one."""
+"""There is no person's answer yet, or no request that waits for one."""
 
 
 class CommandFailed(Exception):

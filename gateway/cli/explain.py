@@ -1,4 +1,4 @@
-"""`gateway explain`: how a text would be scored and routed, in this process."""
+"""`gateway explain`: scores and routes a text in this process."""
 
 import sys
 
@@ -40,7 +40,7 @@ def explain(
 ) -> None:
     """Show how a text would be scored and routed; no server needed.
 
-    Findings are shown by type and place, never by their text. The budget is one of which nothing is spent.
+    Findings are shown by type and position, never by their text. The budget counts as unspent.
 
     Example: gateway explain --policy policies/default.yaml "Mail jane@example.com the minutes"
     """
@@ -67,20 +67,20 @@ def explain(
 
 
 def warn_of_entities(privacy: PrivacyPolicy) -> None:
-    """Say on standard error where a server would find more: whoever finds entities runs only there."""
+    """Warn on standard error if a server would find more: entity recognisers run only there."""
     if privacy.entities:
-        print("gateway: privacy.entities is asked by a server only; this is without it", file=sys.stderr)
+        print("gateway: only a server runs privacy.entities; this result is without it", file=sys.stderr)
 
 
 def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decision:
-    """Return what a gateway that has spent nothing, and has no request at work, would decide."""
+    """Return the decision of a gateway that has spent nothing and has no request in flight."""
     return Decider(policy).decide(
         Assessor(policy, clock=clock).assess(request), unspent(request, policy, unix_s=clock.unix_s())
     )
 
 
 def unspent(request: Request, policy: Policy, *, unix_s: float) -> RoutingState:
-    """Return the state before the first request; a limit of 0 leaves nothing even then."""
+    """Return the routing state before the first request; a limit of 0 counts as used up."""
     accounts = accounts_of(policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
     spent = [(0, account.scored_limit_usd_nanos) for account in accounts]
     budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)

@@ -1,4 +1,4 @@
-"""`gateway feedback`: how good an answer was, for the records of a running gateway."""
+"""`gateway feedback`: adds the rating of an answer to the records of a running gateway."""
 
 import asyncio
 import os
@@ -20,11 +20,15 @@ def feedback(
     ],
     *,
     score: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="How good it was: 0 is useless, 1 as good as it gets.")
+        float, typer.Option(min=0.0, max=1.0, help="How good the answer was: 0 is useless, 1 is perfect.")
     ],
     label: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="KEY=VALUE", help="Kept where the policy's records do; repeatable."),
+        typer.Option(
+            "--label",
+            metavar="KEY=VALUE",
+            help="Kept if the policy's records.labels has the key; repeatable.",
+        ),
     ] = None,
     as_json: Json = False,
     timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
@@ -33,14 +37,14 @@ def feedback(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
 ) -> None:
-    """Tell a running gateway how good an answer was.
+    """Rate an answer of a running gateway.
 
-    It goes into the records of gateway serve --decisions, where gateway learn --decisions reads it. The last
-    feedback of a request counts; a tenant rates its own requests only.
+    The rating is written to the records of gateway serve --decisions, where gateway learn --decisions reads
+    it. The last feedback of a request counts; a tenant rates its own requests only.
 
     An API key is taken from the variable GATEWAY_API_KEY.
 
-    Exit status: 0 it is recorded, 1 an error, 2 wrong usage.
+    Exit status: 0 recorded, 1 an error, 2 wrong usage.
 
     Example: gateway feedback 3f1c9a --score 0.8 --label team=billing
     """

@@ -29,11 +29,11 @@ from gateway.cli.options import (
 from gateway.client.prompt import prompt
 from gateway.types import PrivacyClass
 
-Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it is made.")]
+Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")]
 IsChat = Annotated[
     bool,
     typer.Option(
-        "--chat", help="Go on asking: each line is a turn, and the model sees those before. Ctrl-D ends it."
+        "--chat", help="Hold a conversation: each line is a turn, and the model sees the earlier ones."
     ),
 ]
 Quiet = Annotated[
@@ -41,13 +41,13 @@ Quiet = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        help="Print the answer alone, on a terminal, too; a canned reply is said to be one.",
+        help="Print the answer only, also on a terminal; a canned reply is still marked as one.",
     ),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show the decision even when standard error is no terminal.")
+    bool, typer.Option("--verbose", "-v", help="Show the decision even if standard error is no terminal.")
 ]
-NoDegraded = Annotated[bool, typer.Option("--no-degraded", help="Fail rather than take a canned reply.")]
+NoDegraded = Annotated[bool, typer.Option("--no-degraded", help="Fail instead of taking a canned reply.")]
 TimeoutS = Annotated[
     float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
 ]
@@ -80,7 +80,7 @@ def generate(
 
     An API key is taken from the variable GATEWAY_API_KEY.
 
-    Exit status: 0 a model answered, 1 an error, 2 wrong usage, 3 a canned reply stands in for an answer.
+    Exit status: 0 a model answered, 1 an error, 2 wrong usage, 3 a canned reply instead of an answer.
 
     Example: gateway generate --stream "Explain what a hash table is"
 
@@ -89,7 +89,7 @@ def generate(
     Example: gateway generate --chat
     """
     if quiet and (verbose or as_json):
-        raise CommandFailed("--quiet does not go with --verbose and --json: both say more", status=MISUSED)
+        raise CommandFailed("--quiet does not go with --verbose and --json: both print more", status=MISUSED)
     request = prompt(
         "" if chat else read_text(text),
         system=system,
@@ -103,7 +103,7 @@ def generate(
     gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
     printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
     if chat:
-        del request.messages[-1]  # The turns bring their own.
+        del request.messages[-1]  # Each turn adds its own message.
         with gateway.blocking_client() as client:
             turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream)
             raise typer.Exit(turns.run(text))
@@ -116,6 +116,6 @@ def generate(
 
 
 def _text_printer(*, chat: bool, quiet: bool, verbose: bool) -> TextPrinter:
-    """Return what prints an answer: on a terminal with how it came about, in a conversation in one line."""
+    """Return the printer of answers: on a terminal with the decision, or in a conversation with one line."""
     on_terminal = sys.stderr.isatty() and not quiet
     return TextPrinter(shows_decision=verbose or (on_terminal and not chat), shows_source=on_terminal)

@@ -1,4 +1,4 @@
-"""`gateway handoff`: answer the requests that wait for people, and fetch what they answered."""
+"""`gateway handoff`: answers the requests that wait for people, and fetches the answers."""
 
 import asyncio
 import getpass
@@ -24,7 +24,7 @@ from gateway.clock import SystemClock
 from gateway.domain.ticket import Ticket
 from gateway.domain.ticket import TicketState as TicketState
 from gateway.errors import GatewayError
-from gateway.extras.handoff.open import open_clerk
+from gateway.extras.handoff.open import open_responder
 from gateway.extras.handoff.payload import HandoffQuestion
 from gateway.extras.handoff.queue import Queue, open_queue
 from gateway.extras.handoff.responder import waiting
@@ -46,7 +46,7 @@ QueueState = Annotated[
         "--state",
         envvar="GATEWAY_STATE",
         metavar="URL",
-        help="The --state of gateway serve, where requests wait: sqlite:///PATH or redis://HOST; "
+        help="The --state of gateway serve, which holds the requests: sqlite:///PATH or redis://HOST; "
         "default: under XDG_STATE_HOME.",
     ),
 ]
@@ -61,8 +61,8 @@ By = Annotated[
 def handoff() -> None:
     """Answer the requests that wait for people, and fetch their answers.
 
-    list, take and answer work on the queue itself: say the --state that gateway serve has. What people
-    read and write is encrypted there, with the key in the variable GATEWAY_HANDOFF_KEY.
+    list, take and answer open the queue directly: give the --state of gateway serve. Requests and answers
+    are encrypted in the queue, with the key in the variable GATEWAY_HANDOFF_KEY.
 
     Example: gateway handoff take
     """
@@ -73,10 +73,10 @@ def list_(
     *,
     state: QueueState = None,
     air_gap: AirGap = False,
-    all_states: Annotated[bool, typer.Option("--all", help="Those that are answered, too.")] = False,
+    all_states: Annotated[bool, typer.Option("--all", help="Also list answered requests.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what waits, the oldest first; it needs no key and shows no text.
+    """List the waiting requests, the oldest first; needs no key and shows no text.
 
     Example: gateway handoff list --json | jq -r 'select(.state == "waiting").ticket_id'
     """
@@ -91,7 +91,7 @@ def list_(
             print(json.dumps(_facts(ticket) | {"state": where}))
     elif found:
         shown = table(COLUMNS, [_row(ticket, where) for ticket, where in found])
-        shown.columns[0].no_wrap = True  # It is there to be copied.
+        shown.columns[0].no_wrap = True  # To be copied.
         show(shown, stream=sys.stdout)
     else:
         print("gateway: nothing waits", file=sys.stderr)
@@ -100,18 +100,18 @@ def list_(
 @app.command()
 def take(
     ticket: Annotated[
-        str | None, typer.Argument(metavar="[TICKET]", help="Which one; default: the oldest that waits.")
+        str | None, typer.Argument(metavar="[TICKET]", help="The ticket; default: the oldest that waits.")
     ] = None,
     *,
     by: By = None,
     lease_s: Annotated[
-        float, typer.Option(min=1, max=86_400, help="How long nobody else can take or answer it.")
+        float, typer.Option(min=1, max=86_400, help="Seconds for which nobody else can take or answer it.")
     ] = 1800.0,
     state: QueueState = None,
     air_gap: AirGap = False,
     as_json: Json = False,
 ) -> None:
-    """Show a request, and keep it from others for a while.
+    """Show a request, and lease it: nobody else can take it for some time.
 
     Exit status: 0 a request is shown, 1 an error, 4 nothing waits.
 
@@ -120,10 +120,10 @@ def take(
 
     async def work() -> tuple[Ticket, HandoffQuestion] | None:
         async with _queue(state, air_gap=air_gap) as queue:
-            clerk = open_clerk(queue, environ=os.environ, by=_name(by), clock=SystemClock())
+            responder = open_responder(queue, environ=os.environ, by=_name(by), clock=SystemClock())
             if ticket is None:
-                return await clerk.take_next(lease_s=lease_s)
-            return await clerk.take(ticket, lease_s=lease_s)
+                return await responder.take_next(lease_s=lease_s)
+            return await responder.take(ticket, lease_s=lease_s)
 
     taken = _run(work())
     if taken is None:
@@ -150,7 +150,7 @@ def answer(
 
     Prefer `-`: arguments show in the process list.
 
-    A request that somebody took is answered under the same name (--as).
+    A request that was taken can be answered only under the same name (--as).
 
     Example: gateway handoff answer --as jane ho_0123456789abcdef0123456789abcdef - < answer.txt
     """
@@ -158,11 +158,14 @@ def answer(
 
     async def work() -> Ticket:
         async with _queue(state, air_gap=air_gap) as queue:
-            clerk = open_clerk(queue, environ=os.environ, by=_name(by), clock=SystemClock())
-            return await clerk.answer(ticket, written)
+            responder = open_responder(queue, environ=os.environ, by=_name(by), clock=SystemClock())
+            return await responder.answer(ticket, written)
 
     done = _run(work())
-    print(f"gateway: {done.id} is answered, and kept until {_when(done.expires_unix_s)}", file=sys.stderr)
+    print(
+        f"gateway: {done.id} is answered; the answer is kept until {_when(done.expires_unix_s)}",
+        file=sys.stderr,
+    )
 
 
 @app.command()
@@ -200,8 +203,8 @@ def fetch(
 def new_key() -> None:
     """Print a key for the variable GATEWAY_HANDOFF_KEY.
 
-    To change the key, write the new one before the old one, with a comma; take the old one out when what it
-    sealed has expired.
+    To rotate the key, write the new key before the old one, with a comma; remove the old key when the
+    requests that it encrypted have expired.
 
     Example: gateway handoff new-key > handoff.key
     """
@@ -238,7 +241,7 @@ def _when(unix_s: float) -> str:
 
 
 def _facts(ticket: Ticket) -> dict[str, object]:
-    """Return what scripts get of a ticket; no text of anybody."""
+    """Return the JSON fields of a ticket; without any text."""
     return {
         "ticket_id": ticket.id,
         "tenant": ticket.tenant,
@@ -258,7 +261,7 @@ def _row(ticket: Ticket, where: TicketState) -> tuple[str, ...]:
 
 
 def _show_request(ticket: Ticket, question: HandoffQuestion) -> None:
-    """Print the conversation on standard output; on standard error, what is known of it."""
+    """Print the conversation on standard output, and the facts of the ticket on standard error."""
     rows = [
         ("ticket", ticket.id),
         ("yours until", _when(ticket.lease_ends_unix_s)),

@@ -1,4 +1,4 @@
-"""Ask a gateway what a person answered: the effects of `gateway handoff fetch`."""
+"""Fetches a person's answer from a gateway, for `gateway handoff fetch`."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ async def fetch_answer(
     timeout_s: float,
     as_json: bool,
 ) -> bool:
-    """Print the answer, or that there is none yet; say whether there was one. Raises CommandFailed."""
+    """Print the answer, or that there is none yet; return whether there is one. Raises CommandFailed."""
     client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
     async with client:
         try:
@@ -37,5 +37,5 @@ async def fetch_answer(
         print(for_terminal(text) if sys.stdout.isatty() else text)
         print(f"gateway: a person's answer, kept until {until}", file=sys.stderr)
     else:
-        print(f"gateway: nobody has answered yet; it waits until {until}", file=sys.stderr)
+        print(f"gateway: nobody has answered yet; the request waits until {until}", file=sys.stderr)
     return is_answered

@@ -1,4 +1,4 @@
-"""`gateway health`: whether a gateway can take requests, as an exit status."""
+"""`gateway health`: checks a gateway; the exit status is the result."""
 
 import asyncio
 import os
@@ -28,12 +28,12 @@ def health(
     tls_key: TlsKey = None,
     tls_name: TlsName = None,
 ) -> None:
-    """Say whether a gateway can take requests.
+    """Check whether a gateway can take requests.
 
-    It asks grpc.health.v1, as load balancers do. In a container with TLS set GATEWAY_TLS_CA and
-    GATEWAY_TLS_NAME, and the health check of the image works.
+    Calls grpc.health.v1, as load balancers do. In a container with TLS, set GATEWAY_TLS_CA and
+    GATEWAY_TLS_NAME for the health check of the image.
 
-    Exit status: 0 it serves, 1 it does not, or is not there.
+    Exit status: 0 serving, 1 not serving or not reachable.
 
     Example: gateway health --service model.edge
     """

@@ -1,11 +1,11 @@
-"""How the help of commands is printed: paragraphs as wide as the terminal, options in groups."""
+"""Layout of the help of commands: paragraphs as wide as the terminal, options in groups."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-AS_IT_STANDS = "\b"
-"""Begins a paragraph whose lines stay as they are, as in click."""
+VERBATIM = "\b"
+"""Marks a paragraph whose line breaks are kept, as in click."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -27,13 +27,13 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Which gateway": ("server", "timeout_s", "tls_ca", "tls_cert", "tls_key"),
     },
 }  # fmt: skip
-"""By command: the options of each group, for commands that have more than a screen of them."""
+"""Command -> group -> options, for commands with more options than fit on a screen."""
 MANY_VARIABLES = 5
-"""From so many on, their common form is said once: a line for each would double the page."""
+"""Number of options with the usual variable from which the help explains the form once."""
 
 
 def fit(command: Any, name: str) -> Any:
-    """Change a command so that its options take few lines of a terminal; return it."""
+    """Group the options of a command and shorten their help; return the command."""
     groups = {option: group for group, options in GROUPS.get(name, {}).items() for option in options}
     order = {group: number for number, group in enumerate(GROUPS.get(name, {}), start=1)}
     command.params.sort(key=lambda each: order.get(groups.get(each.name, ""), 0))  # Stable.
@@ -48,7 +48,7 @@ def fit(command: Any, name: str) -> Any:
             each.show_envvar = False
         example = named_alike[-1]
         command.help += (
-            f"\n\nMost options can be set by a variable, too: {example.opts[0]} by {example.envvar}."
+            f"\n\nMost options can also be set by a variable: {example.opts[0]} by {example.envvar}."
         )
     for below_name, below in getattr(command, "commands", {}).items():
         fit(below, f"{name} {below_name}")
@@ -60,7 +60,7 @@ def _has_usual_variable(option: Any) -> bool:
 
 
 def prepare(command: Any) -> Any:
-    """Change a command, and those below it, so that its help reads well; return it."""
+    """Unwrap the help of a command and its subcommands; return the command."""
     command.context_settings = {**command.context_settings, **SETTINGS}
     command.help = unwrapped(command.help or "")
     for below in getattr(command, "commands", {}).values():
@@ -69,11 +69,11 @@ def prepare(command: Any) -> Any:
 
 
 def unwrapped(text: str) -> str:
-    """Return a help text without the line breaks of its source: the terminal has its own."""
+    """Return a help text without the line breaks of its source; the terminal wraps it."""
     return "\n\n".join(_unwrapped(paragraph) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 def _unwrapped(paragraph: str) -> str:
-    if paragraph.startswith(AS_IT_STANDS):
-        return paragraph.removeprefix(AS_IT_STANDS).removeprefix("\n")
+    if paragraph.startswith(VERBATIM):
+        return paragraph.removeprefix(VERBATIM).removeprefix("\n")
     return paragraph.replace("\n", " ")

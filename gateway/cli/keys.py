@@ -1,4 +1,4 @@
-"""`gateway keys`: API keys for callers."""
+"""`gateway keys`: makes API keys for callers."""
 
 import sys
 from typing import Annotated
@@ -25,16 +25,16 @@ def keys() -> None:
 @app.command()
 def new(
     tenant: Annotated[
-        str, typer.Argument(metavar="TENANT", help="Whose key it is: letters, digits and . _ : -")
+        str, typer.Argument(metavar="TENANT", help="The tenant of the key: letters, digits and . _ : -")
     ],
     expires: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day (UTC) on which it is valid.")
     ] = None,
 ) -> None:
-    """Print a new key on standard error, once, and its line for the file on standard output.
+    """Print a new key on standard error, and its line for the key file on standard output.
 
-    The file holds only the SHA-256 of the key. Hand the key to the caller, who sends it as metadata
-    `authorization: Bearer KEY`.
+    The file holds only the SHA-256 of the key, which is not shown again. Give the key to the caller, who
+    sends it as metadata `authorization: Bearer KEY`.
 
     Example: gateway keys new acme --expires 2027-12-31 >> keys.txt
     """

@@ -1,4 +1,4 @@
-"""`gateway learn`: a scorer of complexity from outcomes of one's own traffic."""
+"""`gateway learn`: learns a complexity scorer from outcomes of traffic."""
 
 import json
 import math
@@ -23,28 +23,29 @@ from gateway.offline.learning import (
 )
 from gateway.offline.learning import learn as learned_from
 from gateway.offline.outcomes import BadOutcome, QualityOutcome, gains_of, read_outcomes
-from gateway.offline.recorded_outcomes import RecordedOutcomes, harvest
+from gateway.offline.recorded_outcomes import RecordedOutcomes, recorded_outcomes
 from gateway.offline.tenant_shares import TenantShare
 from gateway.policy.complexity import Scorer
 from gateway.policy.loading.messages import counted
 from gateway.records.codec import BadRecord
 from gateway.records.reading import read_lines
 
-Output = Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer to write.")]
+Output = Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer file to write.")]
 Outcomes = Annotated[
-    Path | None, typer.Option("--outcomes", metavar="FILE", help="JSON lines; `-` is standard input.")
+    Path | None,
+    typer.Option("--outcomes", metavar="FILE", help="Outcomes as JSON lines; `-` is standard input."),
 ]
 Decisions = Annotated[
-    Path | None, typer.Option("--decisions", metavar="FILE", help="What --decisions of gateway serve named.")
+    Path | None, typer.Option("--decisions", metavar="FILE", help="The --decisions file of gateway serve.")
 ]
 Base = Annotated[
     str,
-    typer.Option("--base", metavar="FILE", help="The scorer to begin from; `shipped` is the one that ships."),
+    typer.Option("--base", metavar="FILE", help="The scorer to start from; `shipped` is the packaged one."),
 ]
 Accept = Annotated[
     bool,
     typer.Option(
-        "--accept", help="Write a scorer that is no better than chance, or that serves a tenant worse."
+        "--accept", help="Write the scorer even if it is no better than chance, or worse for a tenant."
     ),
 ]
 
@@ -60,36 +61,34 @@ def learn(
 ) -> None:
     """Learn a complexity scorer from outcomes of your own traffic.
 
-    A line of --outcomes is {"id", "text", "weak", "strong", "tenant"}: how good the answers of the edge
-    model and of the cloud model were, 0 to 1; one of the two is enough, and "tenant" may be left out. In
-    place of "text" there may be the "features" of a record.
+    A line of --outcomes is {"id", "text", "weak", "strong", "tenant"}: "weak" and "strong" are the quality of
+    the answers of the edge model and of the cloud model, 0 to 1. One of the two is enough, "tenant" is
+    optional, and "features" of a record may replace "text".
 
-    In the records of --decisions each request whose features are kept is an outcome if it has feedback, or
-    if the policy's `mirror` had it answered by both sides.
+    In the records of --decisions a request with features is an outcome if it has feedback, or if the
+    policy's `mirror` had it answered by both sides.
 
-    What is printed was measured by cross-validation: each outcome by weights that never saw it. APGR says how
-    much of what the cloud model gains is kept when only the requests with the highest scores go to it: 1 is
-    perfect, 0.5 is chance. Where the outcomes speak against new weights the old ones stay, and only the score
-    becomes a probability. A tenant weighs as the square root of the number of its outcomes. Nothing is
-    written, and the exit status is 1, if the scorer is no better than chance, or worse for a tenant with 50
-    outcomes or more; --accept writes it all the same.
+    The printed figures come from cross-validation: each outcome is predicted by weights that were fitted
+    without it. APGR is the share of the cloud model's gain that is kept when only the requests with the
+    highest scores go to it: 1 is perfect, 0.5 is chance. If the new weights are worse, the old ones stay and
+    only the score is calibrated to a probability. A tenant has the weight of the square root of its number
+    of outcomes. Nothing is written, and the exit status is 1, if the scorer is no better than chance, or
+    worse for a tenant with 50 outcomes or more; --accept writes it anyway.
 
-    Name the file in the policy, as complexity: {scorer: FILE}, or try it: gateway score --scorer FILE.
+    To use the file, set complexity: {scorer: FILE} in the policy; to try it: gateway score --scorer FILE.
 
     Example: gateway learn --outcomes outcomes.jsonl --output scorer.json
 
     Example: gateway learn --decisions decisions.jsonl --output scorer.json
     """
     if outcomes is None and decisions is None:
-        raise CommandFailed(
-            "say where outcomes are: --decisions FILE, --outcomes FILE or both", status=MISUSED
-        )
+        raise CommandFailed("no outcomes: give --decisions FILE, --outcomes FILE or both", status=MISUSED)
     scorer = shipped_scorer() if base == "shipped" else opened_scorer(Path(base))
-    found = None if decisions is None else _harvest(decisions)
+    found = None if decisions is None else _recorded(decisions)
     rows = [] if outcomes is None else _read(outcomes)
     rows += () if found is None else (*found.joined, *found.mirrored)
     where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
-    learned = _learned(rows, scorer, where=f"{where}: ", records=_said_of(found))
+    learned = _learned(rows, scorer, where=f"{where}: ", records=_record_counts(found))
     objections = objections_to(learned)
     is_written = accept or not objections
     if is_written:
@@ -97,8 +96,8 @@ def learn(
     _show(learned, found, objections, is_written=is_written, as_json=as_json)
     if not is_written:
         raise CommandFailed(
-            f"{output}: nothing was written: {'; '.join(objections)}; gather more outcomes, leave out those"
-            " that you do not trust, or say --accept"
+            f"{output}: nothing was written: {'; '.join(objections)}; collect more outcomes, leave out those"
+            " that you do not trust, or give --accept"
         )
     if not as_json:
         print(f"{'written':20}{output}")
@@ -145,17 +144,17 @@ def _read(path: Path) -> list[QualityOutcome]:
         raise CommandFailed(f"{path}:{error}", status=MISUSED) from None
 
 
-def _harvest(path: Path) -> RecordedOutcomes:
+def _recorded(path: Path) -> RecordedOutcomes:
     try:
-        return harvest(lambda: read_lines(path))
+        return recorded_outcomes(lambda: read_lines(path))
     except BadRecord as error:
         raise CommandFailed(str(error), status=MISUSED) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
-def _said_of(found: RecordedOutcomes | None) -> str:
-    """Return what records held, for a person to whom it is too little."""
+def _record_counts(found: RecordedOutcomes | None) -> str:
+    """Return the counts of the records as text, for an error about too few outcomes."""
     if found is None:
         return ""
     return (
@@ -183,7 +182,7 @@ def _counts(found: RecordedOutcomes) -> dict[str, int]:
 
 
 def _tenant_fields(share: TenantShare) -> dict[str, object]:
-    """Return what JSON says of a tenant; it has no word for what is no number."""
+    """Return the JSON fields of a tenant; NaN becomes null."""
     numbers = {
         "weight": share.weight,
         "move": share.move,
@@ -199,7 +198,7 @@ def _tenant_fields(share: TenantShare) -> dict[str, object]:
 
 
 def _rows(learned: Learned, found: RecordedOutcomes | None) -> list[str]:
-    kept = "moved" if learned.is_moved else "kept: the outcomes do not speak for others"
+    kept = "moved" if learned.is_moved else "kept: new ones are no better"
     rows = [] if found is None else [(f"records: {name}", str(n)) for name, n in _counts(found).items()]
     rows += [("outcomes", str(learned.rows)), ("weights", kept)]
     rows.append(("APGR before", f"{interval_text(learned.before)}; 0.5 is chance"))
@@ -209,7 +208,7 @@ def _rows(learned: Learned, found: RecordedOutcomes | None) -> list[str]:
 
 
 def _tenant_rows(tenants: tuple[TenantShare, ...]) -> list[str]:
-    """Return who moved the scorer, and what became of each one's own outcomes."""
+    """Return a table of each tenant's influence and result."""
     if len(tenants) < 2:
         return []
     rows = [f"{'tenant':20}{'outcomes':>9}{'weight':>8}{'move':>7}{'before':>8}{'after':>8}"]

@@ -1,4 +1,4 @@
-"""`gateway models`: the files of local models, before a gateway runs them."""
+"""`gateway models`: lists, verifies and downloads the files of local models."""
 
 import asyncio
 import sys
@@ -36,12 +36,12 @@ def _local_models(policy: Path | None) -> Mapping[str, LlamaCppModel]:
 
 
 def _size(path: Path) -> str:
-    return f"{path.stat().st_size / 1e6:,.1f} MB" if path.is_file() else "not there"
+    return f"{path.stat().st_size / 1e6:,.1f} MB" if path.is_file() else "missing"
 
 
 @app.command("list")
 def list_models(policy: PolicyOption = None) -> None:
-    """Show each local model of a policy, its file, and whether a hash pins it.
+    """Show each local model of a policy, its file, and whether its hash is pinned.
 
     Example: gateway models list --policy policies/default.yaml
     """
@@ -55,9 +55,9 @@ def list_models(policy: PolicyOption = None) -> None:
 
 @app.command()
 def verify(policy: PolicyOption = None) -> None:
-    """Read every file of a policy's local models, adapters too, and compare it with its hash.
+    """Check the files of a policy's local models and adapters against their hashes.
 
-    Prints the hash of each, ready to be copied into the policy. Exit status: 0, or 1 if a file is missing, is
+    Prints the hash of each file, to be copied into the policy. Exit status: 0, or 1 if a file is missing, is
     no GGUF file or has another hash.
 
     Example: gateway models verify --policy policies/default.yaml
@@ -80,11 +80,11 @@ def verify(policy: PolicyOption = None) -> None:
 def pull(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A URL, or OWNER/REPO/FILE.gguf.")],
     output: Annotated[
-        Path | None, typer.Option(help="Where to put it; default: its own name in this folder.")
+        Path | None, typer.Option(help="The file to write; default: the name of the source, in this folder.")
     ] = None,
-    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="The hash that it must have.")] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="The expected hash.")] = None,
 ) -> None:
-    """Fetch a GGUF file from Hugging Face or a URL; a second try goes on where the first one ended.
+    """Download a GGUF file from Hugging Face or a URL; a second run resumes a broken download.
 
     The hash is compared with --sha256, else with what Hugging Face states, and printed for the policy.
 
@@ -93,7 +93,7 @@ def pull(
     found = source_of(source)
     path = output or Path(found.file_name)
     if path.exists():
-        raise CommandFailed(f"{path}: is there already; delete it or choose another --output")
+        raise CommandFailed(f"{path}: already exists; delete it or choose another --output")
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=terminal.console(sys.stderr), transient=True) as progress:
         task = progress.add_task("", total=None)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the reading of their values."""
+"""Options that several commands share, and the parsing of their values."""
 
 import sys
 from collections.abc import Sequence
@@ -17,26 +17,28 @@ Text = Annotated[
     str | None,
     typer.Argument(
         metavar="TEXT",
-        help="What to ask; without it, or with `-`, standard input is read, which shows in no process list.",
+        help="The prompt; without it, or with `-`, standard input is read, which no process list shows.",
         show_default=False,
     ),
 ]
 Server = Annotated[
     str,
     typer.Option(
-        metavar="HOST:PORT", envvar="GATEWAY_SERVER", help="The gateway to ask; unix:PATH works too."
+        metavar="HOST:PORT", envvar="GATEWAY_SERVER", help="The address of the gateway; unix:PATH works too."
     ),
 ]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option("--policy", metavar="FILE", help="The policy; without it, the packaged default."),
+    typer.Option("--policy", metavar="FILE", help="The policy; default: the packaged one."),
 ]
 SystemText = Annotated[
     str | None, typer.Option("--system", metavar="TEXT", help="Instructions for the model.")
 ]
-MaxTokens = Annotated[int | None, typer.Option(min=1, metavar="N", help="The most tokens to generate.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The maximum number of tokens to generate.")
+]
 Temperature = Annotated[
-    float | None, typer.Option(min=0.0, max=2.0, metavar="X", help="0 always takes the likeliest token.")
+    float | None, typer.Option(min=0.0, max=2.0, metavar="X", help="0 always picks the most likely token.")
 ]
 PrivacyClassName = Annotated[
     ClassName | None,
@@ -49,7 +51,7 @@ PrivacyClassName = Annotated[
 ]
 MaxCost = Annotated[
     float | None,
-    typer.Option(min=0.0, metavar="USD", help="What the request may cost; 0 allows free models only."),
+    typer.Option(min=0.0, metavar="USD", help="The maximum cost of the request; 0 allows free models only."),
 ]
 Labels = Annotated[
     list[str] | None,
@@ -63,22 +65,20 @@ Json = Annotated[
 def read_text(text: str | None) -> str:
     """Return the argument TEXT, or standard input without its last line break; raises CommandFailed.
 
-    Without TEXT a terminal is not read: who forgot it would wait for an answer that nobody was asked for.
+    Without TEXT a terminal is not read: someone who forgot TEXT would wait forever.
     """
     if text is not None and text != "-":
         return text
     if text is None and sys.stdin.isatty():
-        raise CommandFailed(
-            'what to ask is missing: give TEXT, as in "What is a hash table?"', status=MISUSED
-        )
+        raise CommandFailed('TEXT is missing; an example: "What is a hash table?"', status=MISUSED)
     found = decoded(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r")
     if not found and text is None:
-        raise CommandFailed("there is no TEXT, and standard input is empty: give one", status=MISUSED)
+        raise CommandFailed("TEXT is missing, and standard input is empty: give one of them", status=MISUSED)
     return found
 
 
 def decoded(text: bytes) -> str:
-    """Return what standard input said; raises CommandFailed where it is not UTF-8."""
+    """Decode standard input; raises CommandFailed where it is not UTF-8."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def decoded(text: bytes) -> str:
 
 
 def read_labels(pairs: Sequence[str] | None) -> dict[str, str]:
-    """Return the labels of `--label KEY=VALUE`; what keys and values may hold is checked with the request."""
+    """Return the labels of `--label KEY=VALUE`; keys and values are checked with the request."""
     labels = {}
     for pair in pairs or ():
         key, separator, value = pair.partition("=")

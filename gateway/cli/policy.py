@@ -1,4 +1,4 @@
-"""`gateway policy`: what an operator does with a policy before it runs."""
+"""`gateway policy`: checks, tests, compares and shows policies."""
 
 import json
 import sys
@@ -27,10 +27,10 @@ app = typer.Typer(
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")]) -> None:
-    """Check a policy without running it: no model file is opened, no variable read.
+    """Check a policy without running it: opens no model file and reads no variable.
 
     Exit status: 0 and the policy's hash, or 2 and a line `file:line: key: what is wrong` for each problem.
-    What is allowed but probably a mistake gets such a line too, with `warning:`, and status 0.
+    Probable mistakes that are allowed print such a line with `warning:`, and status 0.
 
     Example: gateway policy check policies/default.yaml
     """
@@ -47,18 +47,16 @@ def run(
     *,
     as_json: Json = False,
 ) -> None:
-    """Run the tests of a policy: no model is called, and nothing is sent.
+    """Run the tests of a policy: calls no model, and sends nothing.
 
-    Exit status: 0 all hold, 1 with a line `file:line: tests[N]: what is otherwise` for each that does not, 2
-    the policy is refused or has no tests.
+    Exit status: 0 all pass, 1 with a line `file:line: tests[N]: the difference` for each failure, 2 the
+    policy is refused or has no tests.
 
     Example: gateway policy test policies/clinic-air-gapped.yaml
     """
     policy = load_policy(file)
     if not policy.tests:
-        raise CommandFailed(
-            f"{file}: there are no tests; see tests: in policies/default.yaml", status=MISUSED
-        )
+        raise CommandFailed(f"{file}: has no tests; see tests: in policies/default.yaml", status=MISUSED)
     verdicts = list(run_tests(policy))
     failed = [verdict for verdict in verdicts if verdict.problems]
     if as_json:
@@ -91,7 +89,7 @@ app.command()(replay)
 @app.command()
 def show(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="The policy; without it, the packaged default.")
+        Path | None, typer.Argument(metavar="FILE", help="The policy; default: the packaged one.")
     ] = None,
 ) -> None:
     """Print a policy with every default filled in, as YAML.
@@ -103,11 +101,11 @@ def show(
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where; a file that is there stays.")] = Path(
-        "policy.yaml"
-    ),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; an existing file is kept.")
+    ] = Path("policy.yaml"),
 ) -> None:
-    """Write a policy to begin with: a model at the edge, one in the cloud, and a backup, with comments.
+    """Write a policy to start from: a model at the edge, one in the cloud, and a backup, with comments.
 
     Example: gateway policy new policy.yaml
     """
@@ -116,10 +114,10 @@ def new(
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:
-        raise CommandFailed(f"{file}: is there already; name another file", status=MISUSED) from None
+        raise CommandFailed(f"{file}: already exists; name another file", status=MISUSED) from None
     except OSError as error:
         raise CommandFailed(f"{file}: cannot be written ({error.strerror})", status=MISUSED) from None
-    print(f"{file}: written; put your models in, then: gateway policy check {file}")
+    print(f"{file}: written; set your models, then: gateway policy check {file}")
 
 
 @app.command()

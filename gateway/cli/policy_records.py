@@ -1,4 +1,4 @@
-"""`gateway policy diff` and `replay`: what policies make of the decisions that were recorded."""
+"""`gateway policy diff` and `replay`: repeat recorded decisions under policies."""
 
 import json
 import sys
@@ -20,9 +20,9 @@ from gateway.records.codec import BadRecord, DecisionRecord
 from gateway.records.reading import read_decisions
 from gateway.types import Decision, PrivacyClass
 
-On = Annotated[Path, typer.Option("--on", metavar="FILE", help="What --decisions of gateway serve named.")]
+On = Annotated[Path, typer.Option("--on", metavar="FILE", help="The --decisions file of gateway serve.")]
 MOST_SHOWN = 20
-"""Lines of one kind that are printed; --json has all."""
+"""The most lines printed of one kind; --json prints all."""
 
 
 def diff(
@@ -32,10 +32,10 @@ def diff(
     on: On,
     as_json: Json = False,
 ) -> None:
-    """Show which recorded requests would go elsewhere under another policy, and what that would cost.
+    """Show which recorded requests another policy would route differently, and at what cost.
 
-    Each is decided again by both, from what was recorded: classes by what was found, costs by the tokens of
-    the answer it had. Patterns, allow and deny are not looked for again, since no text is kept.
+    Both policies decide each request from its record: the class from recorded findings, the cost from the
+    tokens of the recorded answer. Changed patterns, allow and deny have no effect, since no text is kept.
 
     Exit status: 0; 3 if a request of class confidential or above would now reach the cloud; 2 for a file that
     is refused.
@@ -43,7 +43,7 @@ def diff(
     Example: gateway policy diff policy.yaml new.yaml --on decisions.jsonl
     """
     before, after = load_policy(old), load_policy(new)
-    found = [(place, one, difference(one, before, after)) for place, one in _read(on)]
+    found = [(location, one, difference(one, before, after)) for location, one in _read(on)]
     elsewhere = [each for each in found if each[2].goes_elsewhere]
     private = [
         each
@@ -69,10 +69,10 @@ def _as_json(found: _Found, elsewhere: _Found, private: _Found) -> dict[str, obj
         "cost_before_usd": _usd(sum(one.cost_before_usd_nanos for _, _, one in found)),
         "cost_after_usd": _usd(sum(one.cost_after_usd_nanos for _, _, one in found)),
         "uncertain": sum(one.is_uncertain for _, _, one in found),
-        "private_to_cloud": [place for place, _, _ in private],
+        "private_to_cloud": [location for location, _, _ in private],
         "elsewhere": [
             {
-                "place": place,
+                "place": location,
                 "request_id": recorded.request_id,
                 "class": one.privacy_class.name.lower(),
                 "rule": [one.before.rule, one.after.rule],
@@ -80,7 +80,7 @@ def _as_json(found: _Found, elsewhere: _Found, private: _Found) -> dict[str, obj
                 "cost_usd": [_usd(one.cost_before_usd_nanos), _usd(one.cost_after_usd_nanos)],
                 "is_new_to_cloud": one.is_new_to_cloud,
             }
-            for place, recorded, one in elsewhere
+            for location, recorded, one in elsewhere
         ],
     }
 
@@ -111,10 +111,10 @@ def _way(decision: Decision) -> str:
 
 
 def _complain(private: _Found) -> None:
-    for place, _, one in private[:MOST_SHOWN]:
+    for location, _, one in private[:MOST_SHOWN]:
         class_ = one.privacy_class.name.lower()
-        said = "may now reach the cloud" if one.is_uncertain else "would now reach the cloud"
-        print(f"{place}: {class_}: {said}: {', '.join(one.after.chain)}", file=sys.stderr)
+        verb = "may now reach the cloud" if one.is_uncertain else "would now reach the cloud"
+        print(f"{location}: {class_}: {verb}: {', '.join(one.after.chain)}", file=sys.stderr)
     if len(private) > MOST_SHOWN:
         print(f"and {len(private) - MOST_SHOWN} more", file=sys.stderr)
 
@@ -125,25 +125,25 @@ def replay(
     on: On,
     as_json: Json = False,
 ) -> None:
-    """Make recorded decisions again, and compare them bit for bit: class, score, rule, chain and refusals.
+    """Repeat recorded decisions, and compare them exactly: class, score, rule, chain and refusals.
 
-    Records of other policies are counted and left out; so are those of which a rule read a label that was not
-    kept.
+    Records of other policies are counted and skipped; so are those with a label that a rule may read and that
+    was not recorded.
 
-    Exit status: 0 all are the same, 1 with a line for each that is not, or if no record is of this policy, 2
+    Exit status: 0 all are the same, 1 with a line for each difference, or if no record is of this policy, 2
     for a file that is refused.
 
     Example: gateway policy replay policy.yaml --on decisions.jsonl
     """
     policy = load_policy(file)
-    same, others, unkept, said = 0, 0, 0, list[str]()
-    for place, recorded in _read(on):
+    same, others, unkept, different = 0, 0, 0, list[str]()
+    for location, recorded in _read(on):
         if recorded.policy_hash != policy.hash:
             others += 1
         elif recorded.labels_left_out and reads_labels(policy):
             unkept += 1
         elif wrong := not_reproduced(recorded, policy):
-            said.append(f"{place}: {'; '.join(wrong)}")
+            different.append(f"{location}: {'; '.join(wrong)}")
         else:
             same += 1
     if as_json:
@@ -153,13 +153,13 @@ def replay(
             "of_other_policies": others,
             "labels_unkept": unkept,
         }
-        print(json.dumps(report | {"different": said}, indent=2))
+        print(json.dumps(report | {"different": different}, indent=2))
     else:
-        for line in said:
+        for line in different:
             print(line, file=sys.stderr)
-        counts = f"{same} the same, {len(said)} different, {others} of other policies"
+        counts = f"{same} the same, {len(different)} different, {others} of other policies"
         print(f"{counts}, {unkept} without their labels")
-    if said or not same:
+    if different or not same:
         raise typer.Exit(FAILED)
 
 

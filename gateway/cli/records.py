@@ -1,4 +1,4 @@
-"""`gateway records`: what an auditor does with the records of `gateway serve --decisions FILE`."""
+"""`gateway records`: verifies the records of `gateway serve --decisions FILE`."""
 
 import json
 import sys
@@ -29,55 +29,55 @@ def records() -> None:
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What --decisions named.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The --decisions file of gateway serve.")],
     *,
     end_hash: Annotated[
         str | None,
         typer.Option(
             "--hash",
             metavar="HASH",
-            help="A hash that was noted elsewhere earlier: the chain must hold it.",
+            help="A hash that was noted earlier: the chain must contain it.",
             show_default=False,
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether each record is as it was written: none changed, dropped, moved or cut.
+    """Check that each record is as it was written: none changed, dropped, moved or cut.
 
-    Each line holds the hash of the line before; FILE.end says where the chain ends. Full files and those
-    of workers, which lie beside FILE, are read too. Who can write all of these files can make a chain
-    anew: note the hash that is printed, elsewhere, and give it back later by --hash.
+    Each line holds the hash of the line before; FILE.end holds the end of the chain. Full files and those
+    of workers, in the folder of FILE, are read too. Someone who can write all of these files can build a new
+    chain: store the printed hash elsewhere, and pass it later as --hash.
 
     Exit status: 0; 1 with a line `file:line: what is wrong` for each fault; 2 for a file that cannot be read.
 
     Example: gateway records verify decisions.jsonl
     """
     reports = [_report(chain) for chain in chains_of(file)]
-    said = [fault for report in reports for fault in report.faults]
+    found = [fault for report in reports for fault in report.faults]
     if end_hash is not None and not any(line.hash == end_hash for report in reports for line in report.lines):
-        said.append(f"{file}: the hash {end_hash[:12]} is not in the chain: it was made anew, or cut")
+        found.append(f"{file}: the hash {end_hash[:12]} is not in the chain: the chain was rebuilt, or cut")
     if as_json:
         chains = [report.fields() for report in reports]
-        print(json.dumps({"verified": not said, "chains": chains, "faults": said}, indent=2))
-    elif not said:
+        print(json.dumps({"verified": not found, "chains": chains, "faults": found}, indent=2))
+    elif not found:
         for report in reports:
             print("{file}: records {first} to {last}, hash {hash}".format(**report.fields()))
-    if said:
+    if found:
         if not as_json:
-            print(*said, sep="\n", file=sys.stderr)
-        raise CommandFailed(f"{file}: is not verified: {counted(len(said), 'fault')}")
+            print(*found, sep="\n", file=sys.stderr)
+        raise CommandFailed(f"{file}: is not verified: {counted(len(found), 'fault')}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Report:
-    """What there is of one chain, and what is wrong with it."""
+    """Lines and faults of one chain."""
 
     path: Path
     lines: list[ChainLine]
     faults: list[str]
 
     def fields(self) -> dict[str, object]:
-        """Return what is printed."""
+        """Return the printed fields."""
         whole = [line for line in self.lines if line.seq is not None]
         first, last = whole[0], whole[-1]
         return {"file": str(self.path), "first": first.seq, "last": last.seq, "hash": last.hash}
@@ -89,10 +89,10 @@ def _report(path: Path) -> _Report:
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     if not any(line.seq is not None for line in lines):
-        what = "holds no record; name what --decisions named" if path.exists() else "No such file"
+        what = "holds no record; name the --decisions file" if path.exists() else "No such file"
         raise CommandFailed(f"{path}: {what}", status=MISUSED)
     end = read_end(path)
-    said = list(faults(lines, end=end))
+    found = list(faults(lines, end=end))
     if end is None:
-        said.append(f"{end_path(path)}: is missing or no longer readable: whether the end was cut is unknown")
-    return _Report(path=path, lines=lines, faults=said)
+        found.append(f"{end_path(path)}: is missing or unreadable: whether the end was cut is unknown")
+    return _Report(path=path, lines=lines, faults=found)

@@ -1,4 +1,4 @@
-"""`gateway reload`: have a running gateway take its policy's file in anew."""
+"""`gateway reload`: makes a running gateway reload its policy file."""
 
 import asyncio
 import os
@@ -20,16 +20,16 @@ def reload(
     *,
     admin: Admin = None,
     allow_loosening: Annotated[
-        bool, typer.Option("--allow-loosening", help="Take a policy that allows more than the one that runs.")
+        bool, typer.Option("--allow-loosening", help="Accept a policy that allows more than the running one.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Have a running gateway read its policy again: it takes the file whole, or changes nothing.
+    """Make a running gateway reload its policy: it applies the whole file, or changes nothing.
 
-    With several workers all take it. What allows more than the policy that runs is listed change by change,
-    and is taken only with --allow-loosening. It asks the gateway's admin service; SIGHUP does the same.
+    All workers apply it. Changes that allow more than the running policy are listed, and accepted only with
+    --allow-loosening. The command calls the gateway's admin service; SIGHUP has the same effect.
 
-    Exit status: 0 the file's policy runs; 2 refused, with a line `file:line: key: why` for each problem; 1 no
+    Exit status: 0 the new policy runs; 2 refused, with a line `file:line: key: why` for each problem; 1 no
     gateway answers.
 
     Example: gateway reload --allow-loosening

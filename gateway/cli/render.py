@@ -1,4 +1,4 @@
-"""Responses as rows and lines of text: pure, so that what a person sees is tested without a terminal."""
+"""Renders responses as rows and lines of text; pure, so that output is tested without a terminal."""
 
 import json
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _INVISIBLE[ord("\r")] = ""
 
 
 def to_json(message: Message) -> str:
-    """Return one line of JSON with the names of the proto; fields that are 0 or empty are there too."""
+    """Return one line of JSON with the field names of the proto, including fields that are 0 or empty."""
     fields = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
@@ -26,12 +26,12 @@ def to_json(message: Message) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """Return a model's text without control characters, which could move the cursor or retitle a window."""
+    """Return a text without control characters, which could move the cursor or change the window title."""
     return text.translate(_INVISIBLE)
 
 
 def answer_rows(response: pb.GenerateResponse) -> list[Row]:
-    """Return name and value of what a person asks first: where the answer came from, and what it cost."""
+    """Return name and value of source, tokens, cost and id of an answer."""
     if response.HasField("degraded"):
         reason = reason_name(response.degraded.reason)
         if response.degraded.reason == pb.REASON_DEADLINE:
@@ -53,14 +53,14 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
 
 
 def answer_line(response: pb.GenerateResponse) -> str:
-    """Return in one line where an answer came from, and what it took."""
+    """Return source, tokens and cost of an answer in one line."""
     rows = {row[0]: row[1] for row in answer_rows(response)}
     tokens = f"{rows['tokens']} tokens" if "tokens" in rows else ""
     return ", ".join(filter(None, (rows["answer"], tokens, rows["cost"])))
 
 
 def decision_rows(decision: pb.Decision) -> list[Row]:
-    """Return name and value of each part of a decision that has something to say."""
+    """Return name and value of each part of a decision that is not empty."""
     scores = decision.scores
     klass = pb.PrivacyClass.Name(decision.privacy_class).removeprefix("PRIVACY_CLASS_")
     findings = ", ".join(f"{item.count} {item.type}" for item in decision.findings)
@@ -98,7 +98,7 @@ def attempt_rows(attempts: Iterable[pb.Attempt]) -> list[Row]:
 
 
 def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
-    """Return a row for each finding, under FINDING_COLUMNS: its type and place, never its text."""
+    """Return a row for each finding, under FINDING_COLUMNS: its type and position, never its text."""
     return [
         (
             finding.type,
@@ -111,24 +111,24 @@ def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
 
 
 def reason_name(reason: pb.Reason.ValueType) -> str:
-    """Return a reason as logs and the policy spell it."""
+    """Return the name of a reason as in logs and policy."""
     return pb.Reason.Name(reason).removeprefix("REASON_")
 
 
 def _refused(refusal: pb.Refusal) -> str:
-    said = ": ".join(filter(None, (reason_name(refusal.reason), _time(refusal))))
-    return f"{refusal.model} ({said})"
+    text = ": ".join(filter(None, (reason_name(refusal.reason), _time(refusal))))
+    return f"{refusal.model} ({text})"
 
 
 def _time(refusal: pb.Refusal) -> str:
-    """Say why there is no time for a model; "" where that is not why it was refused."""
+    """Return why there is no time for a model; "" where the refusal has another reason."""
     if not refusal.HasField("expected_s"):
         return ""
     return f"an answer is expected to take {refusal.expected_s:.3g} s, and has {refusal.given_s:.3g} s"
 
 
 def usd(amount: float) -> str:
-    """Return an amount to the nano-dollar, without zeros at its end."""
+    """Return an amount to the nano-dollar, without trailing zeros."""
     return f"{amount:.9f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""`gateway score`: complexity and privacy of many texts."""
+"""`gateway score`: scores complexity and privacy of many texts."""
 
 import io
 import os
@@ -32,16 +32,17 @@ def score(
     scorer: Annotated[
         Path | None,
         typer.Option(
-            "--scorer", metavar="FILE", help="A complexity scorer of `gateway learn`; else the policy's."
+            "--scorer", metavar="FILE", help="A complexity scorer of `gateway learn`; default: the policy's."
         ),
     ] = None,
 ) -> None:
     """Score many texts: JSON lines in, JSON lines out.
 
     In: {"id", "text"}. Out, in the same order: {"id", "complexity", "privacy", "privacy_class", "findings"}.
-    A finding has "type", "start", "end" and "confidence", and counts characters of the text.
+    A finding has "type", "start", "end" and "confidence"; positions count characters of the text.
 
-    A file appears when it is complete. Scores depend on text and policy alone: detectors have no time limit.
+    The output file appears when it is complete. Scores depend on text and policy only: detectors have no
+    time limit.
 
     Example: gateway score --input prompts.jsonl --output scores.jsonl
     """
@@ -61,7 +62,7 @@ def score(
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterable[bytes]]:
-    """Yield the lines of a file, with a progress bar when there is a terminal to show it on."""
+    """Yield the lines of a file, with a progress bar on a terminal."""
     if path == Path("-"):
         yield sys.stdin.buffer
         return
@@ -88,12 +89,12 @@ def _counted(file: BinaryIO, bar: Progress, *, total_bytes: int) -> Iterator[byt
 
 @contextmanager
 def _writing(path: Path) -> Iterator[TextIO]:
-    """Yield where to write; a regular file appears when the block ends well, and is never half-written."""
+    """Yield the output; a regular file appears only when the block ends without an error."""
     if path == Path("-"):
         yield sys.stdout
         return
     target = path.resolve()
-    if target.exists() and not target.is_file():  # A pipe or a device has nothing that could be replaced.
+    if target.exists() and not target.is_file():  # A pipe or a device cannot be replaced.
         with _opened(target, "w") as out:
             yield out
         return

@@ -1,4 +1,4 @@
-"""Files of the scorer of complexity, as commands take them."""
+"""Reads the scorer files that commands take."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gateway.policy.complexity import Scorer
 
 
 def opened_scorer(path: Path) -> Scorer:
-    """Return the scorer of a file; raises CommandFailed."""
+    """Read a scorer file; raises CommandFailed."""
     try:
         return read_scorer(path)
     except ScorerRefused as error:

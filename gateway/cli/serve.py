@@ -52,9 +52,9 @@ def serve(
 ) -> None:
     """Run the gateway.
 
-    SIGTERM drains: health says NOT_SERVING, then no new calls, then calls in flight to their end, then the
-    engines. Ctrl-C does the same without the first wait; a second Ctrl-C ends immediately. SIGHUP reloads the
-    policy and the keys: what is wrong, or allows more than before, is refused and changes nothing.
+    SIGTERM drains: health reports NOT_SERVING, then no new calls are taken, calls in flight end, and the
+    engines stop. Ctrl-C does the same without the first wait; a second Ctrl-C ends immediately. SIGHUP
+    reloads policy and keys: a file that is wrong, or allows more than before, is refused and changes nothing.
 
     Example: gateway serve --policy policies/default.yaml --listen 127.0.0.1:50051
 

@@ -1,4 +1,4 @@
-"""The flags of `gateway serve`, and the variables that stand for them: what the process needs, not policy."""
+"""The flags of `gateway serve` and their environment variables: settings of the process, not policy."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from gateway.telemetry import logs
 
 Policy = Annotated[
     Path | None,
-    typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, all at the edge."),
+    typer.Option(envvar="GATEWAY_POLICY", help="The policy; default: the packaged one, edge only."),
 ]
 Model = Annotated[
     str | None,
@@ -20,24 +20,26 @@ Cloud = Annotated[
     typer.Option(
         metavar="MODEL",
         help="Instead of a policy: answer with this model of OpenAI's API, whose key is in OPENAI_API_KEY. "
-        "With --model, what is private stays on this host.",
+        "With --model, private requests stay on this host.",
     ),
 ]
 Price = Annotated[
     str | None,
     typer.Option(
-        metavar="IN,OUT", help="What a million tokens of --cloud cost, in US dollars, as in 0.25,2.00."
+        metavar="IN,OUT", help="The price of a million tokens of --cloud in US dollars, as in 0.25,2.00."
     ),
 ]
 BaseUrl = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Where --cloud is, if not at OpenAI: an API that speaks the same."),
+    typer.Option(metavar="URL", help="The URL of --cloud, if not OpenAI: a compatible API."),
 ]
-ShowPolicy = Annotated[bool, typer.Option("--show-policy", help="Print the policy that would run, and end.")]
+ShowPolicy = Annotated[bool, typer.Option("--show-policy", help="Print the policy that would run, and exit.")]
 Listen = Annotated[
     str,
     typer.Option(
-        envvar="GATEWAY_LISTEN", metavar="ADDRESS", help="Where: HOST:PORT (port 0: any) or unix:PATH."
+        envvar="GATEWAY_LISTEN",
+        metavar="ADDRESS",
+        help="The address: HOST:PORT (port 0: any free one) or unix:PATH.",
     ),
 ]
 State = Annotated[
@@ -45,13 +47,13 @@ State = Annotated[
     typer.Option(
         envvar="GATEWAY_STATE",
         metavar="URL",
-        help="Where spend is kept: memory:, sqlite:///PATH, redis://HOST; default: under XDG_STATE_HOME.",
+        help="The store of spend: memory:, sqlite:///PATH, redis://HOST; default: under XDG_STATE_HOME.",
     ),
 ]
 Insecure = Annotated[
     bool,
     typer.Option(
-        "--insecure", envvar="GATEWAY_INSECURE", help="Take calls from other hosts without TLS and keys."
+        "--insecure", envvar="GATEWAY_INSECURE", help="Accept calls from other hosts without TLS and keys."
     ),
 ]
 AirGap = Annotated[
@@ -59,7 +61,7 @@ AirGap = Annotated[
     typer.Option(
         "--air-gap",
         envvar="GATEWAY_AIR_GAP",
-        help="Let no connection leave this host: any other address in the policy or a flag is refused.",
+        help="Allow no connection to another host: refuse any such address in the policy or a flag.",
     ),
 ]
 TrustTenantHeader = Annotated[
@@ -75,12 +77,12 @@ Keys = Annotated[
     typer.Option(
         envvar="GATEWAY_KEYS",
         metavar="FILE",
-        help="Callers need an API key of this file; see gateway keys new. SIGHUP reads it again.",
+        help="Callers need an API key of this file; see gateway keys new. SIGHUP reloads it.",
     ),
 ]
 TlsCert = Annotated[
     Path | None,
-    typer.Option(envvar="GATEWAY_TLS_CERT", metavar="FILE", help="PEM chain; read again when it changes."),
+    typer.Option(envvar="GATEWAY_TLS_CERT", metavar="FILE", help="PEM chain; reloaded when it changes."),
 ]
 TlsKey = Annotated[
     Path | None, typer.Option(envvar="GATEWAY_TLS_KEY", metavar="FILE", help="PEM key of the chain.")
@@ -98,13 +100,13 @@ GuardHealth = Annotated[
     typer.Option(
         "--guard-health",
         envvar="GATEWAY_GUARD_HEALTH",
-        help="Health and reflection need a key or certificate, too; else whoever reaches the port may ask.",
+        help="Health and reflection need a key or certificate too; default: open to all that reach the port.",
     ),
 ]
 MaxRequestBytes = Annotated[
     int,
     typer.Option(
-        envvar="GATEWAY_MAX_REQUEST_BYTES", metavar="BYTES", min=1024, help="A larger request is refused."
+        envvar="GATEWAY_MAX_REQUEST_BYTES", metavar="BYTES", min=1024, help="Larger requests are refused."
     ),
 ]
 Workers = Annotated[
@@ -122,7 +124,7 @@ Metrics = Annotated[
     typer.Option(
         envvar="GATEWAY_METRICS",
         metavar="HOST:PORT",
-        help="Where Prometheus reads /metrics, as in 127.0.0.1:9464; default: nowhere.",
+        help="The address of /metrics for Prometheus, as in 127.0.0.1:9464; default: none.",
     ),
 ]
 InsecureMetrics = Annotated[
@@ -138,7 +140,7 @@ Admin = Annotated[
     typer.Option(
         envvar="GATEWAY_ADMIN",
         metavar="ADDRESS",
-        help="Where gateway status asks: unix:PATH, a loopback HOST:PORT, or off; default: a private socket.",
+        help="Where gateway status asks: unix:PATH, a loopback HOST:PORT, or off; default: a private one.",
     ),
 ]
 Otlp = Annotated[
@@ -154,7 +156,7 @@ OwnTraces = Annotated[
     typer.Option(
         "--own-traces",
         envvar="GATEWAY_OWN_TRACES",
-        help="With --otlp: begin a trace for each call; a provider then gets no id of the caller's.",
+        help="With --otlp: start a trace for each call, so that providers get no id of the caller.",
     ),
 ]
 DrainS = Annotated[
@@ -163,13 +165,16 @@ DrainS = Annotated[
         envvar="GATEWAY_DRAIN_S",
         metavar="SECONDS",
         min=0,
-        help="After SIGTERM: NOT_SERVING for this long first.",
+        help="After SIGTERM: report NOT_SERVING for this long first.",
     ),
 ]
 GraceS = Annotated[
     float,
     typer.Option(
-        envvar="GATEWAY_GRACE_S", metavar="SECONDS", min=0, help="How long calls in flight may then go on."
+        envvar="GATEWAY_GRACE_S",
+        metavar="SECONDS",
+        min=0,
+        help="After that: how long calls in flight may continue.",
     ),
 ]
 WatchPolicy = Annotated[
@@ -183,7 +188,7 @@ AllowLoosening = Annotated[
     typer.Option(
         "--allow-loosening",
         envvar="GATEWAY_ALLOW_LOOSENING",
-        help="Let a reload take a policy that allows more than the one that runs.",
+        help="Let a reload accept a policy that allows more than the running one.",
     ),
 ]
 Decisions = Annotated[
@@ -191,7 +196,7 @@ Decisions = Annotated[
     typer.Option(
         envvar="GATEWAY_DECISIONS",
         metavar="FILE",
-        help="Record every decision here, a line each; see gateway records verify.",
+        help="Record every decision here, one line each; see gateway records verify.",
     ),
 ]
 Shadow = Annotated[
@@ -199,7 +204,7 @@ Shadow = Annotated[
     typer.Option(
         envvar="GATEWAY_SHADOW",
         metavar="FILE",
-        help="A second policy that decides every request too, and does nothing: differences are recorded.",
+        help="A second policy that also decides every request, without effect: differences are recorded.",
     ),
 ]
 LogFormat = Annotated[

@@ -1,4 +1,4 @@
-"""What `gateway calibrate --input` says of a threshold, to people and to scripts. Pure."""
+"""Output of `gateway calibrate --input`: tables, notes and JSON fields. Pure."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,19 +15,19 @@ from gateway.policy.loading.threshold import Threshold
 from gateway.policy.model import Policy
 
 _STEPS = 20
-"""Of the curve: every 5 % of all requests."""
+"""Steps of the curve: every 5 % of all requests."""
 _NEAR = 0.005
-"""A share that is missed by less is not talked about."""
+"""The smallest difference from the target share that gets a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareResult:
-    """A threshold that was picked, and what it was picked from."""
+    """The chosen threshold, and the options and traffic that it was chosen from."""
 
     policy: Policy
     threshold: Threshold
     traffic: Traffic
-    cuts: Sequence[ThresholdOption]
+    options: Sequence[ThresholdOption]
     picked: Picked
     number: str
     wanted_share: float | None
@@ -38,40 +38,40 @@ class ShareResult:
         return cloud / len(self.traffic.requests)
 
     def usd_per_day(self, cost_usd_nanos: int) -> float | None:
-        """Return a cost of all these requests as US dollars a day; None where they have no time."""
+        """Return a cost of all requests as US dollars a day; None where the time span is 0."""
         nanos = self.traffic.a_day(cost_usd_nanos)
         return None if nanos is None else nanos / NANOS_PER_USD
 
     @property
     def give_or_take(self) -> float:
-        """How far the share of a like day is off by chance alone, in 95 of 100: that of two samples."""
+        """Half width of the 95 % interval of the share on a similar day (difference of two samples)."""
         days, total = max(1.0, self.traffic.span_s / DAY_S), len(self.traffic.requests)
-        share = self.share(self.picked.cut.cloud)
+        share = self.share(self.picked.option.cloud)
         return 1.96 * math.sqrt(share * (1.0 - share) * (1.0 / total + days / total))
 
     @property
     def extremes(self) -> tuple[int, int]:
-        """The fewest requests in the cloud that a threshold leads to, and the most."""
-        return min(cut.cloud for cut in self.cuts), max(cut.cloud for cut in self.cuts)
+        """The smallest and the largest number of requests in the cloud over all thresholds."""
+        return min(option.cloud for option in self.options), max(option.cloud for option in self.options)
 
 
 def curve(result: ShareResult) -> list[ThresholdOption]:
-    """Return the cuts nearest to 0, 5, 10 ... 100 % of all requests, each once."""
+    """Return the options nearest to 0, 5, 10 ... 100 % of all requests, each once."""
     total = len(result.traffic.requests)
-    cuts: list[ThresholdOption] = []
+    options: list[ThresholdOption] = []
     for step in range(_STEPS + 1):
-        cut = nearest(result.cuts, total * step / _STEPS)
-        if cut not in cuts:
-            cuts.append(cut)
-    return cuts
+        option = nearest(result.options, total * step / _STEPS)
+        if option not in options:
+            options.append(option)
+    return options
 
 
 def tables_of(result: ShareResult) -> list[Table]:
-    """Return what is printed for people."""
+    """Return the tables for people."""
     traffic, comparison = result.traffic, result.threshold.comparison
     days, total = traffic.span_s / DAY_S, len(traffic.requests)
     cloud, cost = traffic.under(result.threshold)
-    picked = result.picked.cut
+    picked = result.picked.option
     rows = [
         ("requests", f"{total} in {days:.2f} days"),
         ("rule", f"{result.threshold.rule} ({result.policy.source.at(result.threshold.path, '')[:-2]})"),
@@ -85,8 +85,12 @@ def tables_of(result: ShareResult) -> list[Table]:
         ("next day", f"the same, give or take {100 * result.give_or_take:.1f} points by chance alone"),
     ]
     lines = [
-        (f"{result.share(cut.cloud):.1%}", cut.number(comparison.operator), _usd(result, cut.cost_usd_nanos))
-        for cut in curve(result)
+        (
+            f"{result.share(option.cloud):.1%}",
+            option.number(comparison.operator),
+            _usd(result, option.cost_usd_nanos),
+        )
+        for option in curve(result)
     ]
     return [names_and_values(rows), table(("cloud share", "threshold", "USD a day"), lines)]
 
@@ -107,30 +111,30 @@ def _bound(result: ShareResult) -> str:
 
 
 def notes_of(result: ShareResult) -> Iterator[str]:
-    """Yield what keeps the figures from being exact, a line each."""
+    """Yield a line for each limit of the accuracy of the figures."""
     traffic = result.traffic
     if (wanted := result.wanted_share) is not None and result.picked.bound_by == "share":
         yield from _missed(result, wanted)
     if 0.0 < traffic.span_s < DAY_S:
         yield f"the records span {traffic.span_s / 3600:.1f} hours; a day's cost is extrapolated from them"
     if not traffic.span_s:
-        yield "all records are of one moment; what a day costs is not known"
+        yield "all records have the same time; the cost of a day is unknown"
     if traffic.answered_at_edge:
         yield (
             f"{counted(traffic.answered_at_edge, 'request')} that may go to the cloud, answered at the edge:"
-            " the cost is that of as many tokens as the local answer had"
+            " the cost is estimated from the tokens of the local answer"
         )
-    if traffic.uses_up(result.picked.cut.cost_usd_nanos):
+    if traffic.uses_up(result.picked.option.cost_usd_nanos):
         yield (
-            "this costs more than what was recorded, and would use up a budget (the fullest was at"
-            f" {traffic.fullest_budget:.0%}): less may go to the cloud than the share above says"
+            "this costs more than the recorded answers, and would use up a budget (the fullest was at"
+            f" {traffic.fullest_budget:.0%}): the actual cloud share may be smaller"
         )
     for count, said in (
-        (traffic.without_usage, "without counted tokens, which cost nothing here"),
+        (traffic.without_usage, "without counted tokens, whose cost counts as 0"),
         (traffic.of_other_policies, "of another policy, decided again by this one"),
         (traffic.without_labels, "with labels that were not recorded, though a rule reads labels"),
         (traffic.scored_otherwise, "left out: scored by another scorer, and recorded without features"),
-        (traffic.explained, "left out: calls of Explain, which no model answers"),
+        (traffic.explained, "left out: calls of Explain, which call no model"),
     ):
         if count:
             yield f"{counted(count, 'request')} {said}"
@@ -138,20 +142,22 @@ def notes_of(result: ShareResult) -> Iterator[str]:
 
 def _missed(result: ShareResult, wanted: float) -> Iterator[str]:
     least, most = (result.share(cloud) for cloud in result.extremes)
-    cut = result.picked.cut
+    option = result.picked.option
     if not least <= wanted <= most:
         end = f"fewer than {least:.1%}" if wanted < least else f"more than {most:.1%}"
-        yield f"no threshold of this rule sends {end} to the cloud: for the others it decides nothing"
-    elif abs(result.share(cut.cloud) - wanted) > _NEAR:
-        at = result.cuts.index(cut)
-        sides = [result.share(each.cloud) for each in result.cuts[max(0, at - 1) : at + 2] if each is not cut]
+        yield f"no threshold of this rule sends {end} to the cloud: it does not decide the others"
+    elif abs(result.share(option.cloud) - wanted) > _NEAR:
+        at = result.options.index(option)
+        sides = [
+            result.share(each.cloud) for each in result.options[max(0, at - 1) : at + 2] if each is not option
+        ]
         shares = " or ".join(f"{side:.1%}" for side in sides)
-        yield f"many requests have the very same score, or there are few: the next shares are {shares}"
+        yield f"many requests have the same score, or there are few requests: the next shares are {shares}"
 
 
 def fields_of(result: ShareResult) -> dict[str, object]:
-    """Return what is printed for scripts; money in US dollars, shares from 0 to 1."""
-    traffic, picked = result.traffic, result.picked.cut
+    """Return the JSON fields; money in US dollars, shares from 0 to 1."""
+    traffic, picked = result.traffic, result.picked.option
     operator = result.threshold.comparison.operator
     cloud, cost = traffic.under(result.threshold)
     least, most = result.extremes
@@ -175,11 +181,11 @@ def fields_of(result: ShareResult) -> dict[str, object]:
         "most_cloud_share": result.share(most),
         "curve": [
             {
-                "cloud_share": result.share(cut.cloud),
-                "threshold": float(cut.number(operator)),
-                "usd_per_day": result.usd_per_day(cut.cost_usd_nanos),
+                "cloud_share": result.share(option.cloud),
+                "threshold": float(option.number(operator)),
+                "usd_per_day": result.usd_per_day(option.cost_usd_nanos),
             }
-            for cut in curve(result)
+            for option in curve(result)
         ],
         "of_other_policies": traffic.of_other_policies,
         "answered_at_edge": traffic.answered_at_edge,

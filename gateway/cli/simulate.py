@@ -1,4 +1,4 @@
-"""`gateway simulate-cloud`: the simulated provider as a command."""
+"""`gateway simulate-cloud`: runs the simulated provider."""
 
 import asyncio
 from typing import Annotated
@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 HELP = f"""Run a simulated cloud provider for tests.
 
-It speaks OpenAI's chat completions, answers the same to the same prompt, bills it, and fails on request.
+It serves OpenAI's chat completions API: deterministic answers, a bill, and failures on request.
 
 Example: gateway simulate-cloud --listen 127.0.0.1:8181 --fault "sim-strong:status=503,times=2"
 
@@ -23,8 +23,8 @@ Example: gateway simulate-cloud --listen 127.0.0.1:8181 --fault "sim-strong:stat
 Faults, with the default of each value in brackets:
 {escape(FAULTS)}
 
-Each takes ",times=N" (then it heals) and, where a status is sent, ",retry_after_s=S".
-GET /control/bill says what was served and billed; POST /control/faults sets a fault while it runs.
+Each takes ",times=N" (then it recovers) and, where a status is sent, ",retry_after_s=S".
+GET /control/bill returns the bill; POST /control/faults sets a fault while the provider runs.
 """
 
 
@@ -32,7 +32,7 @@ GET /control/bill says what was served and billed; POST /control/faults sets a f
 def simulate_cloud(
     *,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+        str, typer.Option(metavar="HOST:PORT", help="The address to listen on; port 0 takes a free port.")
     ] = "127.0.0.1:8181",
     fault: Annotated[
         list[str] | None,
@@ -42,7 +42,7 @@ def simulate_cloud(
     ] = None,
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=IN:OUT", help="US dollars for a million tokens; repeatable."),
+        typer.Option(metavar="MODEL=IN:OUT", help="US dollars per million tokens; repeatable."),
     ] = None,
 ) -> None:
     """Run the simulated provider until a signal ends it."""

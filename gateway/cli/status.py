@@ -1,4 +1,4 @@
-"""`gateway status`: how a running gateway is, once or again and again."""
+"""`gateway status`: shows the status of a running gateway, once or repeatedly."""
 
 import asyncio
 import os
@@ -24,15 +24,17 @@ from gateway.client.failure import CallFailed, Unreachable
 def status(
     *,
     admin: Admin = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
-    every_s: Annotated[float, typer.Option(min=0.1, help="With --watch: how often.")] = 1.0,
-    decisions: Annotated[int, typer.Option(min=0, max=100, help="How many of the last decisions.")] = 10,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    every_s: Annotated[float, typer.Option(min=0.1, help="With --watch: the interval in seconds.")] = 1.0,
+    decisions: Annotated[
+        int, typer.Option(min=0, max=100, help="The number of last decisions to show.")
+    ] = 10,
     json: Json = False,
 ) -> None:
     """Show models, breakers, queues, spend and the last decisions of a running gateway.
 
-    It asks the gateway's admin service, which is not on the public address. With several workers, worker 0
-    answers for all: breakers and decisions are each worker's own, queues and spend are those of all.
+    The command calls the gateway's admin service, which is not on the public address. With several workers,
+    worker 0 answers for all: breakers and decisions are shown by worker, queues and spend for all together.
 
     Exit status: 0 shown, 1 no gateway answers.
 

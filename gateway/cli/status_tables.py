@@ -1,4 +1,4 @@
-"""The status of a gateway as tables."""
+"""Renders the status of a gateway as tables."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ STATES = {
 
 
 def status_tables(status: pb.GetStatusResponse) -> Iterator[Table]:
-    """Yield what there is to show: the gateway, its engines, breakers, budgets and last decisions."""
+    """Yield the tables: the gateway, its engines, breakers, budgets and last decisions."""
     yield names_and_values(gateway_rows(status))
     if status.engines:
         yield table(ENGINE_COLUMNS, [engine_row(engine) for engine in status.engines])
@@ -33,7 +33,7 @@ def status_tables(status: pb.GetStatusResponse) -> Iterator[Table]:
 
 
 def gateway_rows(status: pb.GetStatusResponse) -> list[Row]:
-    """Return what is true of the gateway as a whole."""
+    """Return the rows of the gateway as a whole."""
     hashes = sorted({worker.policy_hash[:HASH_CHARS] for worker in status.workers})
     pids = ", ".join(str(worker.pid) for worker in status.workers)
     rows: list[Row] = [
@@ -61,26 +61,26 @@ ENGINE_COLUMNS = ("ENGINE", "STATE", "STARTS", "LOADED IN", "SLOTS", "QUEUED", "
 
 
 def engine_row(engine: pb.Engine) -> Row:
-    """Return one local model."""
+    """Return the row of one local model."""
     state = "serving" if engine.is_serving else "down"
     load = f"{engine.load_s:.1f} s" if engine.load_s else ""
     if not engine.HasField("status"):
         return (engine.model, state, str(engine.starts), load, "", "", "", "")
-    told = engine.status
+    current = engine.status
     return (
         engine.model,
         state,
         str(engine.starts),
         load,
-        f"{told.slots_busy} of {told.slots}",
-        str(told.queued),
-        f"{told.kv_cells_used} of {told.kv_cells}",
-        f"{1 / told.token_s:.0f} a stream" if told.token_s else "",
+        f"{current.slots_busy} of {current.slots}",
+        str(current.queued),
+        f"{current.kv_cells_used} of {current.kv_cells}",
+        f"{1 / current.token_s:.0f} a stream" if current.token_s else "",
     )
 
 
 def breaker_rows(status: pb.GetStatusResponse) -> list[Row]:
-    """Return each model's breaker in every worker."""
+    """Return a row for each model, with its breaker in every worker."""
     states = {
         (breaker.model, worker.number): _breaker(breaker)
         for worker in status.workers
@@ -101,22 +101,22 @@ BUDGET_COLUMNS = ("BUDGET", "OF", "SPENT", "OF CAP", "GONE", "UNTIL")
 
 
 def budget_rows(status: pb.GetStatusResponse) -> list[Row]:
-    """Return the budgets of which most is gone."""
-    fullest = sorted(status.budgets, key=_share_gone, reverse=True)[:MOST_BUDGETS]
+    """Return the fullest budgets."""
+    fullest = sorted(status.budgets, key=_share_used, reverse=True)[:MOST_BUDGETS]
     return [
         (
             budget.budget,
             budget.subject,
             _usd(budget.spent_usd_nanos),
             _usd(budget.limit_usd_nanos),
-            f"{_share_gone(budget):.0%}",
+            f"{_share_used(budget):.0%}",
             datetime.fromtimestamp(budget.resets_at_unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
         for budget in fullest
     ]
 
 
-def _share_gone(budget: pb.Budget) -> float:
+def _share_used(budget: pb.Budget) -> float:
     return budget.spent_usd_nanos / budget.limit_usd_nanos if budget.limit_usd_nanos else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal. Colour is rich's business: none without a terminal or with NO_COLOR."""
+"""Tables on a terminal. rich decides on colour: none without a terminal or with NO_COLOR."""
 
 import os
 import shutil
@@ -14,12 +14,12 @@ from gateway.cli.render import Row
 
 
 def console(stream: TextIO) -> Console:
-    """Return a console for `stream` that takes text as it is: no markup, no emoji, no guessing of colours."""
+    """Return a console that prints text literally: no markup, no emoji, no highlighting."""
     return Console(file=stream, markup=False, emoji=False, highlight=False)
 
 
 def names_and_values(rows: Sequence[Row]) -> Table:
-    """Return two columns: a name, and its value."""
+    """Return a table of names and values without a header."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -29,7 +29,7 @@ def names_and_values(rows: Sequence[Row]) -> Table:
 
 
 def table(columns: Row, rows: Sequence[Row]) -> Table:
-    """Return a table with a head."""
+    """Return a table with a header."""
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         shown.add_column(Text(column), overflow="fold")
@@ -39,7 +39,7 @@ def table(columns: Row, rows: Sequence[Row]) -> Table:
 
 
 def show(*parts: Table, stream: TextIO | None = None) -> None:
-    """Print tables one under another, to standard error when no stream is named."""
+    """Print tables one below the other; default: on standard error."""
     shown = console(stream or sys.stderr)
     for number, part in enumerate(parts):
         if number:
@@ -48,7 +48,7 @@ def show(*parts: Table, stream: TextIO | None = None) -> None:
 
 
 def program() -> str:
-    """Return how a person at this terminal calls the program: its name, or its path where PATH lacks it."""
+    """Return the command of this program for a shell: its name, or its path if it is not on PATH."""
     if shutil.which("gateway") is not None:
         return "gateway"
     beside_python = os.path.join(os.path.dirname(sys.executable), "gateway")

@@ -1,4 +1,4 @@
-"""The Python client of the gateway, async and sync: what the command line, the demo and the examples use."""
+"""The Python client of the gateway, async and sync; command line, demo and examples use it."""
 
 from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient

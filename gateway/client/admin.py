@@ -1,4 +1,4 @@
-"""The admin service as Python methods."""
+"""Client of the admin service."""
 
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,7 @@ class AdminClient:
         await self._channel.close()
 
     async def status(self, *, decisions: int = 0, timeout_s: float = 5.0) -> admin_pb2.GetStatusResponse:
-        """Return how the gateway is, with so many of the last decisions of each worker."""
+        """Return the status of the gateway, with the last `decisions` decisions of each worker."""
         request = admin_pb2.GetStatusRequest(decisions=decisions)
         try:
             return await self._admin.GetStatus(request, timeout=timeout_s)
@@ -36,7 +36,7 @@ class AdminClient:
     async def reload(
         self, *, allow_loosening: bool = False, timeout_s: float = 40.0
     ) -> admin_pb2.ReloadResponse:
-        """Have the gateway read its policy's file again, and return what came of it."""
+        """Make the gateway reload its policy file, and return the outcome."""
         request = admin_pb2.ReloadRequest(allow_loosening=allow_loosening)
         try:
             return await self._admin.Reload(request, timeout=timeout_s)

@@ -23,7 +23,7 @@ Response = TypeVar("Response")
 
 
 class SyncGatewayClient:
-    """A connection to one gateway, for `with`, from any thread; every method raises CallFailed only."""
+    """A connection to one gateway, for use as `with`, thread-safe; every method raises CallFailed only."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class SyncGatewayClient:
     def stream(
         self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> SyncAnswerStream:
-        """Begin a streamed answer and return its events; it is for `with`, or until its end."""
+        """Start a streamed answer and return its events; use it as `with`, or read it to its end."""
         same = gateway_pb2.StreamGenerateRequest.FromString(request.SerializeToString())
         return SyncAnswerStream(
             self._gateway.StreamGenerate(same, timeout=timeout_s, metadata=self._metadata)
@@ -76,7 +76,7 @@ class SyncGatewayClient:
     def get_handoff(
         self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> gateway_pb2.GetHandoffResponse:
-        """Return what became of a request that was handed to a person: `answer` is set once one answered."""
+        """Return the state of a hand-off; `answer` is set once a person has answered."""
         request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
         return self._ask(self._gateway.GetHandoff, request, timeout_s)
 
@@ -88,12 +88,12 @@ class SyncGatewayClient:
         labels: Mapping[str, str] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> gateway_pb2.SubmitFeedbackResponse:
-        """Say how good the answer to a request was, 0 to 1; of several times the last one counts."""
+        """Rate the answer to a request from 0 to 1; the last feedback of a request counts."""
         request = gateway_pb2.SubmitFeedbackRequest(request_id=request_id, score=score, labels=labels)
         return self._ask(self._gateway.SubmitFeedback, request, timeout_s)
 
     def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
-        """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
+        """Return SERVING, NOT_SERVING or another status of grpc.health.v1; an unknown service fails."""
         request = health_pb2.HealthCheckRequest(service=service)
         response = self._ask(self._health.Check, request, timeout_s)
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

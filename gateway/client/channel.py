@@ -1,4 +1,4 @@
-"""The gateway as Python methods: deadlines always, retries as recommended, errors decoded."""
+"""Async client of the gateway: every call has a deadline, the recommended retries and decoded errors."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
@@ -25,7 +25,7 @@ Response = TypeVar("Response")
 class GatewayClient:
     """A connection to one gateway, for use as `async with`; every method raises CallFailed only.
 
-    The three calls that ask take a GenerateRequest: the requests of the service have the same fields.
+    `generate`, `stream` and `explain` take a GenerateRequest: their request messages have the same fields.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class GatewayClient:
     def stream(
         self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> AnswerStream:
-        """Begin a streamed answer and return its events; it is for `async with`, or until its end."""
+        """Start a streamed answer and return its events; use it as `async with`, or read it to its end."""
         same = gateway_pb2.StreamGenerateRequest.FromString(request.SerializeToString())
         return AnswerStream(self._gateway.StreamGenerate(same, timeout=timeout_s, metadata=self._metadata))
 
@@ -77,7 +77,7 @@ class GatewayClient:
     async def get_handoff(
         self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> gateway_pb2.GetHandoffResponse:
-        """Return what became of a request that was handed to a person: `answer` is set once one answered."""
+        """Return the state of a hand-off; `answer` is set once a person has answered."""
         request = gateway_pb2.GetHandoffRequest(ticket_id=ticket_id)
         return await self._ask(self._gateway.GetHandoff, request, timeout_s)
 
@@ -89,12 +89,12 @@ class GatewayClient:
         labels: Mapping[str, str] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> gateway_pb2.SubmitFeedbackResponse:
-        """Say how good the answer to a request was, 0 to 1; of several times the last one counts."""
+        """Rate the answer to a request from 0 to 1; the last feedback of a request counts."""
         request = gateway_pb2.SubmitFeedbackRequest(request_id=request_id, score=score, labels=labels)
         return await self._ask(self._gateway.SubmitFeedback, request, timeout_s)
 
     async def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
-        """Return SERVING, NOT_SERVING or another status of grpc.health.v1; a name it does not know fails."""
+        """Return SERVING, NOT_SERVING or another status of grpc.health.v1; an unknown service fails."""
         request = health_pb2.HealthCheckRequest(service=service)
         response = await self._ask(self._health.Check, request, timeout_s)
         name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

@@ -1,4 +1,4 @@
-"""How a client reaches a gateway: address, encryption, credentials, retries. Shared by both clients."""
+"""Connection options of both clients: address, encryption, credentials, retries."""
 
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -6,16 +6,16 @@ from importlib.resources import files
 import grpc
 
 DEFAULT_TIMEOUT_S = 60.0
-"""The deadline of a call that names none: the default of a policy's `resilience.deadline_s`."""
+"""Default deadline of a call; equals the default of the policy's `resilience.deadline_s`."""
 HEALTH_TIMEOUT_S = 5.0
-"""The same for a question about health, which no model has to answer."""
+"""Default deadline of a health check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientTls:
-    """PEM contents: whom to trust (None: the system's authorities), and our own certificate, if any.
+    """PEM contents: trusted authorities (None: those of the system), and the client certificate, if any.
 
-    `name` stands in the server's certificate where it is reached under another one, as on its own host.
+    `name` is the name in the server's certificate where `target` differs, such as on the same host.
     """
 
     ca: bytes | None = None
@@ -24,7 +24,7 @@ class ClientTls:
     key: bytes | None = field(default=None, repr=False)
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Return what gRPC connects with."""
+        """Return the gRPC channel credentials."""
         return grpc.ssl_channel_credentials(self.ca, self.key, self.cert)
 
 
@@ -39,13 +39,13 @@ def channel_options(tls: ClientTls | None = None) -> tuple[tuple[str, str | int]
     return (
         *name,
         ("grpc.service_config", service_config()),
-        # A prompt goes to the server that the caller named, whatever http_proxy says.
+        # Prompts go to the named server only, not through http_proxy.
         ("grpc.enable_http_proxy", 0),
     )
 
 
 def call_metadata(*, tenant: str | None, api_key: str | None) -> tuple[tuple[str, str], ...]:
-    """Return what every call carries; `tenant` counts only where a gateway trusts that header."""
+    """Return the metadata of every call; `tenant` has an effect only with `--trust-tenant-header`."""
     tenant_header = (("x-tenant", tenant),) if tenant is not None else ()
     key_header = (("authorization", f"Bearer {api_key}"),) if api_key is not None else ()
     return (*tenant_header, *key_header)

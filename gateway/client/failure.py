@@ -1,15 +1,15 @@
-"""What an error status says, read from its rich details, and what the caller does about it.
+"""Errors of the clients, decoded from gRPC status and error details, each with a hint for the caller.
 
-CallFailed            any error status; those without a class below are this one
-├── RequestRefused    INVALID_ARGUMENT: correct the request
-├── NotAllowed        UNAUTHENTICATED, PERMISSION_DENIED: send valid credentials
-├── Exhausted         RESOURCE_EXHAUSTED: wait, or send less
-├── OperatorNeeded    FAILED_PRECONDITION: no try of the caller's helps
-├── Unavailable       UNAVAILABLE with a reason: the gateway answered, its models did not
-├── Unreachable       UNAVAILABLE without one: no gateway took the call
-├── OutOfTime         DEADLINE_EXCEEDED: more time, or a smaller answer
-├── AnswerCut         a streamed answer that is not complete
-└── GatewayDefect     INTERNAL, UNKNOWN: report it
+CallFailed                  any error status that has no class below
+├── RequestRefused          INVALID_ARGUMENT: correct the request
+├── NotAllowed              UNAUTHENTICATED, PERMISSION_DENIED: send valid credentials
+├── ResourceExhausted       RESOURCE_EXHAUSTED: wait, or send less
+├── OperatorActionRequired  FAILED_PRECONDITION: a retry does not help
+├── Unavailable             UNAVAILABLE with a reason: the gateway answered, its models did not
+├── Unreachable             UNAVAILABLE without a reason: no gateway took the call
+├── DeadlineExceeded        DEADLINE_EXCEEDED: allow more time, or ask for a shorter answer
+├── StreamIncomplete        a streamed answer ended before it was complete
+└── GatewayDefect           INTERNAL, UNKNOWN: report it
 """
 
 import re
@@ -22,13 +22,13 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from gateway.client.hints import ADVICE
+from gateway.client.hints import HINTS
 from gateway.types import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Details:
-    """The parts of a `google.rpc.Status` that a caller can act on."""
+    """Error details of a `google.rpc.Status` that a caller can act on."""
 
     reason: str = ""
     fields: tuple[tuple[str, str], ...] = ()
@@ -39,12 +39,12 @@ class _Details:
 class CallFailed(Exception):
     """A call ended with an error status; its text is one line for a person.
 
-    `code` is the name of the gRPC status. `reason` is the ErrorInfo's: a value of `Reason` without its
-    prefix, and empty when the error did not come from a gateway (no connection, the client's own deadline).
+    `code` is the name of the gRPC status. `reason` is a value of `Reason` without its prefix, from ErrorInfo;
+    it is empty when the error did not come from a gateway (no connection, the client's own deadline).
     """
 
-    way_out: ClassVar[str] = "look up the status in docs/guides/write-a-client.md"
-    """What to do where the gateway gave no reason."""
+    default_hint: ClassVar[str] = "look up the status in docs/guides/write-a-client.md"
+    """Hint for an error without a reason."""
 
     def __init__(
         self,
@@ -60,99 +60,99 @@ class CallFailed(Exception):
         self.code = code
         self.reason = reason
         self.fields = fields
-        """Path and description of each field that the gateway refused."""
+        """Path and description of each field that the gateway refuses."""
         self.retry_after_s = retry_after_s
-        """Seconds after which another try makes sense, where the gateway knows."""
+        """Seconds after which a retry makes sense, where the gateway knows."""
         self.request_id = request_id
-        """Finds the call in the gateway's log and records; empty where no gateway took it."""
+        """Identifies the call in the gateway's log and records; empty where no gateway took it."""
 
     @property
-    def advice(self) -> str:
-        """What the caller does about it, in some words."""
+    def hint(self) -> str:
+        """What the caller can do about the error."""
         known = self.reason in Reason.__members__
-        return ADVICE[Reason(self.reason)] if known else self.way_out
+        return HINTS[Reason(self.reason)] if known else self.default_hint
 
 
 class RequestRefused(CallFailed):
-    """The request itself is wrong; `fields` says where."""
+    """The request is wrong; `fields` says where."""
 
-    way_out = ADVICE[Reason.INVALID_REQUEST]
+    default_hint = HINTS[Reason.INVALID_REQUEST]
 
 
 class NotAllowed(CallFailed):
     """The credentials are missing, unknown or expired."""
 
-    way_out = ADVICE[Reason.UNAUTHENTICATED]
+    default_hint = HINTS[Reason.UNAUTHENTICATED]
 
 
 class ResourceExhausted(CallFailed):
-    """A budget, a rate or a queue has no room; `retry_after_s` says when it has, where that is known."""
+    """A budget, rate limit or queue is full; `retry_after_s` says when to retry, where that is known."""
 
-    way_out = "send a smaller message: it is larger than the gateway takes"
+    default_hint = "send a smaller message: this one is larger than the gateway accepts"
 
 
 class OperatorActionRequired(CallFailed):
-    """It fails until an operator, or the caller's own wish, changes."""
+    """The call fails until the operator changes something, or the caller changes the request."""
 
-    way_out = "tell the operator"
+    default_hint = "tell the operator"
 
 
 class Unavailable(CallFailed):
-    """The gateway took the call, and none of its models could answer."""
+    """The gateway took the call, but none of its models could answer."""
 
-    way_out = "try again later"
+    default_hint = "try again later"
 
 
 _CLOSED = "failed to connect to all addresses; last error: UNAVAILABLE: .*: Socket closed"
 _UNREACHABLE: Mapping[str, str] = {
     "WRONG_VERSION_NUMBER": "the server does not speak TLS: connect without it (no --tls-ca)",
     "CERTIFICATE_VERIFY_FAILED": "trust the authority that signed the server's certificate (--tls-ca)",
-    "Hostname Verification Check failed": "connect under a name that stands in the server's certificate",
-    _CLOSED: "the server closes the connection: it wants TLS (--tls-ca) or a client certificate (--tls-cert)",
+    "Hostname Verification Check failed": "connect under a name that the server's certificate has",
+    _CLOSED: "the server closes the connection: it needs TLS (--tls-ca) or a client certificate (--tls-cert)",
     "http1.x server": "the server speaks HTTP/1 and is no gateway: check the port",
     "Domain name not found": "no host has this name: check the address",
     "Misformatted domain name": "the address must be HOST:PORT or unix:PATH, without http://",
 }
-"""What gRPC says of a connection that cannot be made, and what to do about it."""
+"""Pattern of gRPC's message about a failed connection -> cause and remedy."""
 
 
 class Unreachable(CallFailed):
-    """No gateway took the call: nobody listens at the address, or it is on its way out."""
+    """No gateway took the call: nothing listens at the address, or the gateway is shutting down."""
 
-    way_out = "check the address and TLS; a gateway that is being replaced is back in some seconds"
+    default_hint = "check the address and TLS; a gateway that restarts is back in a few seconds"
 
     def __str__(self) -> str:
-        """Return gRPC's words, and what they mean: nobody else says that a plain client met TLS."""
-        return "; ".join(filter(None, (super().__str__(), self.cure)))
+        """Return gRPC's message and its diagnosis: gRPC alone does not say that a plain client met TLS."""
+        return "; ".join(filter(None, (super().__str__(), self.diagnosis)))
 
     @property
-    def cure(self) -> str:
-        """What is wrong and what to do, where gRPC's words tell it; else empty."""
-        said = super().__str__()
-        return next((cure for pattern, cure in _UNREACHABLE.items() if re.search(pattern, said)), "")
+    def diagnosis(self) -> str:
+        """Cause and remedy, where gRPC's message shows them; else empty."""
+        message = super().__str__()
+        return next((text for pattern, text in _UNREACHABLE.items() if re.search(pattern, message)), "")
 
     @property
-    def advice(self) -> str:
-        """What the caller does about it, in some words."""
-        return self.cure or self.way_out
+    def hint(self) -> str:
+        """What the caller can do about the error."""
+        return self.diagnosis or self.default_hint
 
 
 class DeadlineExceeded(CallFailed):
     """The deadline passed."""
 
-    way_out = ADVICE[Reason.DEADLINE]
+    default_hint = HINTS[Reason.DEADLINE]
 
 
 class StreamIncomplete(CallFailed):
-    """A streamed answer ended before it was complete; what came is no answer."""
+    """A streamed answer ended before it was complete; discard the text received so far."""
 
-    way_out = ADVICE[Reason.STREAM_TRUNCATED]
+    default_hint = HINTS[Reason.STREAM_TRUNCATED]
 
 
 class GatewayDefect(CallFailed):
     """The gateway has a defect; its log has the request id."""
 
-    way_out = ADVICE[Reason.INTERNAL]
+    default_hint = HINTS[Reason.INTERNAL]
 
 
 _KINDS: Mapping[str, type[CallFailed]] = {
@@ -169,9 +169,9 @@ _KINDS: Mapping[str, type[CallFailed]] = {
 
 
 def failure_of(error: grpc.RpcError, *, has_text: bool = False) -> CallFailed:
-    """Translate gRPC's error; `has_text`: some of a streamed answer had come already."""
+    """Return the error of the client for one of gRPC; `has_text`: part of a streamed answer was received."""
     if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        raise error  # None that a call ends with.
+        raise error  # Not the status of a call.
     details = _read(error)
     code = error.code().name
     return _kind(code, details.reason, has_text=has_text)(
@@ -188,7 +188,7 @@ def _kind(code: str, reason: str, *, has_text: bool) -> type[CallFailed]:
     if reason == Reason.STREAM_TRUNCATED:
         return StreamIncomplete
     if code == "UNAVAILABLE" and not reason:
-        return StreamIncomplete if has_text else Unreachable  # A gateway that ends takes its streams along.
+        return StreamIncomplete if has_text else Unreachable  # A gateway that ends breaks its streams.
     return _KINDS.get(code, CallFailed)
 
 
@@ -196,7 +196,7 @@ def _read(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:
     try:
         status = rpc_status.from_call(error)
     except (ValueError, DecodeError):
-        return _Details()  # Details that contradict the status, or are no protobuf, are not the gateway's.
+        return _Details()  # The gateway never sends details that contradict the status or are no protobuf.
     if status is None:
         return _Details()
     info, bad, retry = (
@@ -214,7 +214,7 @@ def _read(error: grpc.Call | grpc.aio.AioRpcError) -> _Details:
 
 
 def _unpack(status: status_pb2.Status, into: Message) -> bool:
-    """Fill `into` from the detail of its type; say whether there is one."""
+    """Fill `into` from the detail of its type; return whether there is one."""
     return any(detail.Unpack(into) for detail in status.details)
 
 

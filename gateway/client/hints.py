@@ -1,36 +1,36 @@
-"""What a caller does about an error, by the gateway's reason; docs/reference/errors.md is made from it."""
+"""Hint for the caller by the reason of an error; docs/reference/errors.md is generated from it."""
 
 from collections.abc import Mapping
 
 from gateway.types import Reason
 
-ADVICE: Mapping[Reason, str] = {
-    Reason.CLEARANCE: "come back when the edge answers again, or ask without the private part",
-    Reason.CONTEXT_LENGTH_EXCEEDED: "shorten the prompt or lower max_tokens: it fits no model",
-    Reason.CAPABILITY: "change what the error names: a JSON schema or order of roles that no model takes",
-    Reason.DEADLINE: "give it more time, or ask for fewer tokens",
+HINTS: Mapping[Reason, str] = {
+    Reason.CLEARANCE: "try again when the local model answers, or leave the private data out",
+    Reason.CONTEXT_LENGTH_EXCEEDED: "shorten the prompt or lower max_tokens: the request fits no model",
+    Reason.CAPABILITY: "change what the error names: no model supports this JSON schema or order of roles",
+    Reason.DEADLINE: "set a longer deadline, or ask for fewer tokens",
     Reason.BUDGET_EXHAUSTED: "wait for the next window, or raise max_cost_usd if that was the limit",
-    Reason.LEDGER_UNAVAILABLE: "try again in a minute: nothing may be spent until the ledger is back",
-    Reason.BREAKER_OPEN: "wait as long as the error says: the model failed too often lately",
-    Reason.RETRY_BUDGET: "slow down: too many requests are being tried again",
-    Reason.RATE_LIMITED: "wait as long as the error says, and send fewer at once",
-    Reason.QUEUE_FULL: "wait as long as the error says, or give a longer deadline",
-    Reason.ENGINE_DOWN: "try again in some seconds: the engine is being started again",
-    Reason.UPSTREAM_UNREACHABLE: "try again later: the gateway tried already",
-    Reason.UPSTREAM_SILENT: "try again later: it may have been charged",
-    Reason.UPSTREAM_ERROR: "try again later: the gateway tried already",
-    Reason.UPSTREAM_PROTOCOL: "try again later; tell the operator if it stays",
+    Reason.LEDGER_UNAVAILABLE: "try again in a minute: the ledger is unavailable, so nothing may be spent",
+    Reason.BREAKER_OPEN: "wait as long as the error says: the model failed too often recently",
+    Reason.RETRY_BUDGET: "send fewer requests: too many calls are retries",
+    Reason.RATE_LIMITED: "wait as long as the error says, and send fewer requests",
+    Reason.QUEUE_FULL: "wait as long as the error says, or set a longer deadline",
+    Reason.ENGINE_DOWN: "try again in a few seconds: the engine restarts",
+    Reason.UPSTREAM_UNREACHABLE: "try again later: the gateway has already retried",
+    Reason.UPSTREAM_SILENT: "try again later: the failed call may have been charged",
+    Reason.UPSTREAM_ERROR: "try again later: the gateway has already retried",
+    Reason.UPSTREAM_PROTOCOL: "try again later; tell the operator if the error persists",
     Reason.UPSTREAM_CREDENTIALS: "tell the operator: the provider refuses the gateway's key",
-    Reason.CONTENT_FILTERED: "change what is asked: the provider's filter refuses it",
-    Reason.STREAM_TRUNCATED: "drop the text so far, or ask again: that makes, and charges, a new answer",
-    Reason.ALL_FAILED: "try again later: every model failed for a reason of its own",
-    Reason.INVALID_REQUEST: "correct the field that the error names; sent again as it is, it fails again",
+    Reason.CONTENT_FILTERED: "change the prompt: the provider's content filter refuses it",
+    Reason.STREAM_TRUNCATED: "discard the text so far; another request makes, and charges, a new answer",
+    Reason.ALL_FAILED: "try again later: every model failed, for different reasons",
+    Reason.INVALID_REQUEST: "correct the field that the error names; the same request fails again",
     Reason.INTERNAL: "report it with the request id: it is a defect of the gateway",
     Reason.UNAUTHENTICATED: "send a valid API key or client certificate",
-    Reason.LOW_CONFIDENCE: "ask a stronger model or another way: the one that may answer is not sure",
-    Reason.RECORDS_UNAVAILABLE: "try again in some seconds: it answers nothing that it cannot record",
+    Reason.LOW_CONFIDENCE: "rephrase the prompt or allow a stronger model: the confidence is too low",
+    Reason.RECORDS_UNAVAILABLE: "try again in a few seconds: a request that cannot be recorded is refused",
     Reason.RECORDS_OFF: "tell the operator: only gateway serve --decisions FILE takes feedback",
-    Reason.TICKET_UNKNOWN: "forget the ticket: it is not yours, or it has expired",
-    Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the queue of hand-offs is away",
+    Reason.TICKET_UNKNOWN: "discard the ticket: it is another tenant's, or it has expired",
+    Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the hand-off queue is unavailable",
 }
-"""Every reason that the contract has; a test holds it complete."""
+"""Has every reason of the contract, which a test checks."""

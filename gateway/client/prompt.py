@@ -1,4 +1,4 @@
-"""How a caller's words become a request."""
+"""Builder of a request with one user message."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def prompt(
     labels: Mapping[str, str] | None = None,
     request_id: str = "",
 ) -> gateway_pb2.GenerateRequest:
-    """Return a request of one user message; what is not given stays unset."""
+    """Return a request with one user message; fields that are not given stay unset."""
     messages = [gateway_pb2.Message(role=gateway_pb2.ROLE_USER, content=text)]
     if system is not None:
         messages.insert(0, gateway_pb2.Message(role=gateway_pb2.ROLE_SYSTEM, content=system))

@@ -1,4 +1,4 @@
-"""A streamed answer as a caller reads it: events, the text that holds now, and an end that is no lie."""
+"""A streamed answer for callers: its events, the text so far, and an error if it ends incomplete."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -10,18 +10,18 @@ from gateway.v1 import gateway_pb2
 
 
 class Transcript:
-    """What of a streamed answer holds at this moment; pure."""
+    """State of a streamed answer after the events so far; pure."""
 
     def __init__(self) -> None:
         self.decision: gateway_pb2.Decision | None = None
-        """Where the request may go; the first event brings it."""
+        """The decision; the first event carries it."""
         self.text = ""
-        """The answer so far: a restart empties it, and the last message has the last word."""
+        """The answer so far: a restart empties it, and the last message replaces it."""
         self._completed: gateway_pb2.GenerateResponse | None = None
 
     @property
     def answer(self) -> gateway_pb2.GenerateResponse:
-        """The whole answer, after the last event; raises StreamIncomplete where that has not come."""
+        """The whole answer, after the last event; raises StreamIncomplete before that."""
         if self._completed is None:
             raise StreamIncomplete(
                 code="ABORTED",
@@ -30,7 +30,7 @@ class Transcript:
         return self._completed
 
     def note(self, event: gateway_pb2.StreamGenerateResponse) -> None:
-        """Take in the next event."""
+        """Update the state by the next event."""
         match event.WhichOneof("event"):
             case "decision":
                 self.decision = event.decision
@@ -43,15 +43,15 @@ class Transcript:
                 self.text = event.completed.text
 
     def failure(self, error: grpc.RpcError) -> CallFailed:
-        """Translate the error that ended the stream."""
+        """Return the client's error for the gRPC error that ended the stream."""
         return failure_of(error, has_text=bool(self.text))
 
 
 class AnswerStream(Transcript):
     """The events of one streamed answer, for `async with` and `async for`; raises CallFailed only.
 
-    The loop ends by itself only after `completed`; a stream that ends otherwise raises, AnswerCut where some
-    of the answer had come. Leaving `async with` early cancels the call, and so stops the model.
+    The loop ends normally only after `completed`; a stream that ends otherwise raises, StreamIncomplete if
+    part of the answer was received. Leaving `async with` early cancels the call, which stops the model.
     """
 
     def __init__(self, call: Any) -> None:
@@ -74,14 +74,14 @@ class AnswerStream(Transcript):
             event = await self._call.read()
         except grpc.RpcError as error:
             raise self.failure(error) from error
-        if not isinstance(event, gateway_pb2.StreamGenerateResponse):  # gRPC's mark of the end.
+        if not isinstance(event, gateway_pb2.StreamGenerateResponse):  # grpc.aio.EOF.
             _ = self.answer
             raise StopAsyncIteration
         self.note(event)
         return event
 
     async def aclose(self) -> None:
-        """Cancel the call, if it is not over."""
+        """Cancel the call unless it has ended."""
         self._call.cancel()
 
 
@@ -115,5 +115,5 @@ class SyncAnswerStream(Transcript):
         return event
 
     def close(self) -> None:
-        """Cancel the call, if it is not over."""
+        """Cancel the call unless it has ended."""
         self._call.cancel()

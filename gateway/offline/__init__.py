@@ -1,1 +1,1 @@
-"""What commands do without a gateway, without printing."""
+"""Work of the commands that need no running gateway; prints nothing."""

@@ -1,4 +1,4 @@
-"""One line of a batch: how it is read, scored and written."""
+"""Reads, scores and writes the lines of a batch."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from gateway.types import Message, PrivacyAssessment, Role
 
 
 class BadLine(ValueError):
-    """A line is not what a batch takes; says why, and never what it holds."""
+    """A line of a batch is wrong; the message says why, without its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A text to score, under the id that the caller gave it."""
+    """A text to score, with the id that the caller gave it."""
 
     id: str | int
     text: str = field(repr=False)
@@ -25,7 +25,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """What a line of the output says."""
+    """Content of an output line."""
 
     id: str | int
     complexity: float
@@ -33,22 +33,22 @@ class Scored:
 
 
 class StillClock:
-    """A clock on which no detector is late, so that the same text gets the same scores on any machine."""
+    """A clock that stands still: no detector exceeds its time, so scores are the same on any machine."""
 
     def monotonic_s(self) -> float:
-        """Return one moment."""
+        """Return 0."""
         return 0.0
 
     def unix_s(self) -> float:
-        """Return one moment."""
+        """Return 0."""
         return 0.0
 
     async def sleep(self, delay_s: float) -> None:
-        """Return at once."""
+        """Return immediately."""
 
 
 class BatchScorer:
-    """Scores texts one by one, each as a request of one user message."""
+    """Scores texts one by one, each as a request with one user message."""
 
     def __init__(self, policy: PrivacyPolicy, complexity: ComplexityScorer | None = None) -> None:
         self._complexity = complexity
@@ -66,7 +66,7 @@ class BatchScorer:
 
 
 def parse_line(line: bytes) -> Item | None:
-    """Return what a line asks for, or None for an empty one; raises BadLine."""
+    """Parse a line; return None for an empty one. Raises BadLine."""
     try:
         text = line.decode("utf-8-sig").strip()
         fields = json.loads(text) if text else None
@@ -74,7 +74,7 @@ def parse_line(line: bytes) -> Item | None:
         raise BadLine("is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise BadLine(f"is not JSON: {error.msg} at column {error.colno}") from None
-    except (ValueError, RecursionError):  # An integer of thousands of digits, or brackets as deep.
+    except (ValueError, RecursionError):  # Too many digits, or too deeply nested.
         raise BadLine("is JSON that cannot be read") from None
     if not text:
         return None
@@ -82,9 +82,9 @@ def parse_line(line: bytes) -> Item | None:
         raise BadLine('must be an object {"id", "text"}')
     id_, content = fields.get("id"), fields.get("text")
     if not isinstance(id_, str | int) or isinstance(id_, bool):
-        raise BadLine('"id" must be there, and a string or an integer')
+        raise BadLine('"id" must be present, and a string or an integer')
     if not isinstance(content, str):
-        raise BadLine('"text" must be there, and a string')
+        raise BadLine('"text" must be present, and a string')
     return Item(id=id_, text=content)
 
 

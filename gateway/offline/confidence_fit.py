@@ -1,4 +1,4 @@
-"""From answers of which it is known whether they are right, to the calibration of a model.
+"""Fits the confidence calibration of a model on answers that are known to be right or wrong.
 
 Logistic regression with a ridge penalty on standardised signals, fitted by Newton's method (iteratively
 reweighted least squares; Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, section
@@ -16,10 +16,10 @@ from gateway.backends.confidence import Signals
 Matrix = NDArray[np.float64]
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
-"""Ridge penalties that are tried, on standardised signals."""
+"""Ridge penalties to choose from, on standardised signals."""
 FOLDS = 5
 LEAST_OF_EACH = 10
-"""Right answers, and wrong ones, below which a fit says nothing."""
+"""The fewest right answers, and the fewest wrong ones, for a fit."""
 _STEPS = 25
 _BINS = 10
 
@@ -34,7 +34,7 @@ class ConfidenceOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Coefficients on the signals as they are, and what they are worth on held-out answers."""
+    """Coefficients on unscaled signals, and the quality of the fit on held-out answers."""
 
     intercept: float
     mean_logprob: float
@@ -44,13 +44,13 @@ class Fit:
     auroc: float
     """The share of pairs of a right and a wrong answer in which the right one has more confidence."""
     auroc_uncalibrated: float
-    """The same by the mean probability of the tokens alone."""
+    """The same for the mean log probability of the tokens alone."""
     calibration_error: float
     """Expected calibration error over ten bins of equal size."""
 
 
 def fit(outcomes: Sequence[ConfidenceOutcome]) -> Fit:
-    """Return the calibration that the outcomes ask for; ValueError where they are too few or all alike."""
+    """Return the calibration for the outcomes; raises ValueError where there are too few of either kind."""
     right = np.array([outcome.is_right for outcome in outcomes], dtype=np.float64)
     for count, kind in ((int(right.sum()), "right"), (int((1 - right).sum()), "wrong")):
         if count < LEAST_OF_EACH:
@@ -73,7 +73,7 @@ def fit(outcomes: Sequence[ConfidenceOutcome]) -> Fit:
 
 
 def auroc(scores: Matrix, right: Matrix) -> float:
-    """Return the area under the ROC curve: by ranks, where equal scores share theirs."""
+    """Return the area under the ROC curve, computed from ranks; equal scores share their mean rank."""
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks = (ends - (counts - 1) / 2)[inverse]
@@ -83,7 +83,7 @@ def auroc(scores: Matrix, right: Matrix) -> float:
 
 
 def calibration_error(probabilities: Matrix, right: Matrix) -> float:
-    """Return by how much the predicted and the true share of right ones differ, over bins of equal size."""
+    """Return the mean gap between predicted and true share of right answers, over bins of equal size."""
     order = np.argsort(probabilities, kind="stable")
     bins = [each for each in np.array_split(order, _BINS) if len(each)]
     gaps = [len(each) * abs(probabilities[each].mean() - right[each].mean()) for each in bins]
@@ -91,7 +91,7 @@ def calibration_error(probabilities: Matrix, right: Matrix) -> float:
 
 
 def _held_out(signals: Matrix, right: Matrix, strength: float) -> Matrix:
-    """Return for each answer what a fit on the other folds says of it; folds are by position."""
+    """Return for each answer its probability by a fit on the other folds; folds are by position."""
     folds = np.arange(len(right)) % FOLDS
     found = np.empty(len(right))
     for fold in range(FOLDS):
@@ -111,7 +111,7 @@ def _log_loss(probabilities: Matrix, right: Matrix) -> float:
 
 
 def _newton(signals: Matrix, right: Matrix, strength: float) -> Matrix:
-    """Return intercept and weights; the intercept bears no penalty."""
+    """Return intercept and weights; the intercept has no penalty."""
     design = np.column_stack([np.ones(len(right)), signals])
     penalty = np.diag([1e-9] + [strength] * signals.shape[1])
     weights: Matrix = np.zeros(design.shape[1])

@@ -1,4 +1,4 @@
-"""A file from the network onto the disk: with resume, progress and hash; it is there whole or not at all."""
+"""Downloads a file with resume, progress and hash; the file appears only when it is complete."""
 
 import asyncio
 import hashlib
@@ -15,24 +15,24 @@ from gateway.errors import WorkRefused
 HUGGING_FACE = "https://huggingface.co"
 _BLOCK_BYTES = 1 << 20
 _SILENCE_S = 60.0
-"""How long a server may say nothing before the download is given up; what is there stays for a resume."""
-_WHOLE_ALREADY = 416
-"""Range not satisfiable: nothing is left to fetch."""
+"""Seconds without data after which a download fails; the part so far is kept for a resume."""
+_RANGE_NOT_SATISFIABLE = 416
+"""Status of a resume when nothing is left to fetch."""
 
 Report = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and how many there will be, where that is known."""
+"""Called with the number of bytes so far, and the total where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a model is to be had, and what it is called."""
+    """Where a model file is, and its name."""
 
     url: str
     file_name: str
 
 
 def source_of(text: str) -> Source:
-    """Return what a URL, or `OWNER/REPO/FILE.gguf` at Hugging Face, names; raises WorkRefused."""
+    """Return the source for a URL, or for `OWNER/REPO/FILE.gguf` of Hugging Face; raises WorkRefused."""
     if text.startswith(("https://", "http://")):
         return Source(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
     owner, _, rest = text.removeprefix("hf:").partition("/")
@@ -43,17 +43,17 @@ def source_of(text: str) -> Source:
 
 
 async def download(url: str, path: Path, *, sha256: str | None, report: Report) -> str:
-    """Fetch `url` to `path`, going on where an earlier try ended, and return its SHA-256.
+    """Download `url` to `path`, resuming an earlier download, and return its SHA-256.
 
-    Raises WorkRefused, in one line: no connection, an error of the server, another hash than wanted.
+    Raises WorkRefused, in one line: no connection, an error of the server, or a hash that does not match.
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        said = await _fetch(url, part, have=_size(part), report=report)
+        promised = await _fetch(url, part, have=_size(part), report=report)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise WorkRefused(_no_connection(url, path, error)) from error
     found = await asyncio.to_thread(file_hash, part)
-    wanted = sha256 or said
+    wanted = sha256 or promised
     if wanted is not None and found != wanted:
         part.unlink()
         raise WorkRefused(f"{url}: its sha256 is {found}, not {wanted}; nothing was kept")
@@ -68,19 +68,19 @@ def file_hash(path: Path) -> str:
 
 
 async def _fetch(url: str, part: Path, *, have: int, report: Report) -> str | None:
-    """Append what is missing to `part`; return the hash that the server promises, if it does."""
+    """Append the missing bytes to `part`; return the hash that the server states, if it does."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)
-    # Without compression, so that a range counts bytes of the file.
+    # No compression, so that the range counts bytes of the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     async with (
         aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
         session.get(url, headers=headers) as answer,
     ):
         promised = _promised_hash(answer)
-        if answer.status == _WHOLE_ALREADY and have:
+        if answer.status == _RANGE_NOT_SATISFIABLE and have:
             return promised
         if answer.status not in (200, 206):
-            raise WorkRefused(f"{url}: the server says {answer.status} {answer.reason}; check the name")
+            raise WorkRefused(f"{url}: the server answers {answer.status} {answer.reason}; check the name")
         if answer.status == 200:
             have = 0
         total = None if answer.content_length is None else have + answer.content_length
@@ -99,7 +99,7 @@ def _size(path: Path) -> int:
 
 
 def _promised_hash(answer: aiohttp.ClientResponse) -> str | None:
-    """Return the hash that Hugging Face states for a large file, in its own answer or before a redirect."""
+    """Return the hash that Hugging Face states for a large file, in its response or before a redirect."""
     for each in (*answer.history, answer):
         tag = each.headers.get("X-Linked-ETag", "").strip('"')
         if len(tag) == 64:
@@ -110,6 +110,6 @@ def _promised_hash(answer: aiohttp.ClientResponse) -> str | None:
 def _no_connection(url: str, path: Path, error: Exception) -> str:
     host = urlsplit(url).netloc
     return (
-        f"{host}: no connection or a broken one ({type(error).__name__}); try again to go on where it ended, "
+        f"{host}: no connection or a broken one ({type(error).__name__}); try again to resume, "
         f"or copy the file to {path} by other means"
     )

@@ -1,10 +1,10 @@
-"""Learning a scorer from outcomes of one's own traffic: a ridge towards the scorer that is there.
+"""Learns a complexity scorer from outcomes of traffic: a ridge regression towards the present scorer.
 
-Every candidate is a ridge of the gain on the features, with the scorer's own weights as its centre: some let
-the counts move freely, others the map of subjects, each at several strengths. How well a candidate foretells
-outcomes that it has not seen follows from one decomposition (leave-one-out in closed form: Hastie et al., The
-Elements of Statistical Learning, section 7.10). The candidates are averaged by that likelihood, the unmoved
-scorer among them: where the data do not speak, it stays.
+Each candidate is a ridge regression of the gain on the features, centred at the weights of the present
+scorer. Candidates differ in strength, and in how far numeric and subject features may move. One
+decomposition gives the leave-one-out error of each (closed form: Hastie et al., The Elements of Statistical
+Learning, section 7.10). The result is the average of the candidates, weighted by that likelihood. The
+present scorer is one of them, so it stays where the data show no difference.
 """
 
 from collections.abc import Sequence
@@ -21,58 +21,59 @@ from gateway.offline.tenant_shares import TenantShare, counts_of, fold_of_each, 
 Floats = NDArray[np.float64]
 
 FEWEST = 20
-"""Outcomes; from fewer nothing is learned."""
+"""The fewest outcomes to learn from."""
 FOLDS = 5
 SEED = 20_261_125
 _MIXES = ((1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (1.0, 2.0), (0.3, 1.0))
-"""How freely counts and subjects may move, against each other."""
+"""Pairs of scales of numeric and subject features: a larger scale lets the weights move further."""
 _SPREAD = 10.0
 _HALFWAY = 100
-"""Outcomes after which a scorer goes half the way that they point: with few the average is rash."""
+"""Number of outcomes with which the weights move half of the fitted distance; damps small samples."""
 _STRENGTHS = np.geomspace(3000.0, 1.0, 9)
 CHANCE = 0.5
-"""The APGR of a router that throws dice."""
+"""The APGR of a random router."""
 
 
 class TooFewOutcomes(ValueError):
-    """There is not enough to learn from; says what is missing."""
+    """There are too few outcomes, or they are all alike; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """A scorer's new numbers, and what held folds say of the old and the new one."""
+    """The learned scorer, and the quality of the old and the new one on held-out folds."""
 
     weights: Floats
     intercept: float
     slope: float
     is_moved: bool
-    """False where held folds speak against the new weights: only the calibration is new."""
+    """False where held-out folds are worse with the new weights: only the calibration is new."""
     rows: int
     before: tuple[float, float, float]
-    """APGR on held folds of the scorer that was there, with its interval."""
+    """APGR of the old scorer on held-out folds, with its interval."""
     after: tuple[float, float, float]
     calibration_error: float
-    """On held folds: by how much the score and the share of prompts that the strong model does better
-    differ."""
+    """Gap on held-out folds between the score and the share of prompts that the strong model answers
+    better."""
     tenants: tuple[TenantShare, ...] = ()
-    """What the outcomes of each tenant did, and what became of its own; those with most outcomes first."""
+    """Influence and result of each tenant; those with most outcomes first."""
 
     @property
     def is_chance(self) -> bool:
-        """Say whether the new scorer cannot be told from dice on held folds."""
-        return not self.after[1] > CHANCE  # Also where there is no gap, and so no interval.
+        """Return whether the new scorer is no better than a random router on held-out folds."""
+        return not self.after[1] > CHANCE  # Also without a gap, when there is no interval.
 
 
 def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[str] = ()) -> Learned:
-    """Learn from rows of features and of what the strong model's answer was better by, -1 to 1.
+    """Learn from rows of features and gains; a gain, from -1 to 1, is how much better the strong answer was.
 
-    `tenants` says whose each row is; without it all are one's. A tenant counts by the root of its outcomes.
+    `tenants` names the tenant of each row; default: one for all. A tenant has the weight of the square root
+    of its number of outcomes.
     """
     rows = len(gains)
     if rows < FEWEST:
         raise TooFewOutcomes(f"{rows} outcome{'' if rows == 1 else 's'}; at least {FEWEST} are needed")
     if float(gains.std()) < 1e-9:
-        raise TooFewOutcomes("all outcomes are alike, so that nothing can be told from them")
+        raise TooFewOutcomes("all outcomes are alike, so nothing can be learned from them")
     names = np.array(tenants or [""] * rows)
     counts = counts_of(names)
     prior = np.array(base.weights)
@@ -85,20 +86,24 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
         rest = gains[seen] - features[seen] @ prior
         old[kept] = features[kept] @ prior + np.average(rest, weights=counts[seen])
     better = counts * ((gains - old) ** 2 - (gains - held) ** 2)
-    is_moved = bool(better.mean() > -better.std() / np.sqrt(rows))  # Not worse by more than its own error.
+    is_moved = bool(
+        better.mean() > -better.std() / np.sqrt(rows)
+    )  # Not worse by more than its standard error.
     weights = refit(features, gains, prior, counts)[0] if is_moved else prior
-    foretold = held if is_moved else old
+    predicted = held if is_moved else old
     truths = np.maximum(gains, 0.0)
     scores = np.zeros(rows)
     for fold in range(FOLDS):
         seen, kept = folds != fold, folds == fold
-        intercept, slope = logistic(foretold[seen], truths[seen], counts[seen])
-        scores[kept] = _sigmoid(intercept + slope * foretold[kept])
-    intercept, slope = logistic(foretold, truths, counts)
-    level = float(np.average(gains - features @ weights, weights=counts))  # Held folds had theirs added.
+        intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
+        scores[kept] = _sigmoid(intercept + slope * predicted[kept])
+    intercept, slope = logistic(predicted, truths, counts)
+    level = float(
+        np.average(gains - features @ weights, weights=counts)
+    )  # Predictions on held-out folds include it.
 
     def without(left_out: NDArray[np.bool_]) -> Floats:
-        """Return how far the scores of all rows would move without some, for who moved the scorer."""
+        """Return how far the scores of all rows move when some rows are left out."""
         left = ~left_out
         if left.sum() < 2 or float(gains[left].std()) < 1e-9:
             return np.zeros(rows)
@@ -107,10 +112,10 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
 
     return Learned(
         weights=weights, intercept=intercept + slope * level, slope=slope, is_moved=is_moved, rows=rows,
-        before=_measured(old, gains, counts), after=_measured(foretold, gains, counts),
+        before=_measured(old, gains, counts), after=_measured(predicted, gains, counts),
         calibration_error=calibration_error(scores, truths),
         tenants=shares_of(
-            names, gains, counts, old=old, new=foretold,
+            names, gains, counts, old=old, new=predicted,
             move=features @ (weights - prior), move_without=without,
         ),
     )  # fmt: skip
@@ -124,14 +129,12 @@ def _measured(scores: Floats, gains: Floats, counts: Floats) -> tuple[float, flo
 def refit(
     features: Floats, gains: Floats, prior: Floats, counts: Floats | None = None
 ) -> tuple[Floats, float]:
-    """Return weights that foretell the gains, drawn towards the prior's, and the level to add.
+    """Return weights that predict the gains, shrunk towards the prior, and the level to add.
 
-    `counts` says for how many rows each one stands; default 1.
+    `counts` is the weight of each row; default 1.
     """
     counts = np.ones(len(gains)) if counts is None else counts * (len(counts) / counts.sum())
-    effective = float(
-        len(gains) ** 2 / (counts**2).sum()
-    )  # Kish (1965): rows of equal count that say as much.
+    effective = float(len(gains) ** 2 / (counts**2).sum())  # Effective sample size (Kish 1965).
     rest = gains - features @ prior
     level = float(np.average(rest, weights=counts))
     centre = np.average(features, axis=0, weights=counts)
@@ -152,14 +155,14 @@ def refit(
 
 
 def _ridges(x: Floats, y: Floats, counts: Floats, effective: float) -> list[tuple[float, Floats]]:
-    """Return for each strength the cost by leave-one-out, in nats, and the weights."""
+    """Return for each strength the leave-one-out cost, in nats, and the weights."""
     left, singular, right = np.linalg.svd(x, full_matrices=False)
     squares, along = singular**2, left.T @ y
     found = []
     for strength in _STRENGTHS:
         shrunk = squares / (squares + strength)
         residual = y - left @ (shrunk * along)
-        leverage = (left**2) @ shrunk + counts / len(y)  # The level is fitted, too.
+        leverage = (left**2) @ shrunk + counts / len(y)  # The level is a fitted parameter.
         alone = residual / np.maximum(1.0 - leverage, 1e-6)
         weights = right.T @ (singular / (squares + strength) * along)
         found.append((float(0.5 * effective * np.log(np.mean(alone**2))), weights))
@@ -169,7 +172,7 @@ def _ridges(x: Floats, y: Floats, counts: Floats, effective: float) -> list[tupl
 def logistic(values: Floats, truths: Floats, counts: Floats | None = None) -> tuple[float, float]:
     """Return intercept and slope of the logistic curve from values to truths in [0, 1]; the slope is above 0.
 
-    Platt (1999), by Newton's method, with his targets that are never quite 0 or 1. `counts` as in `refit`.
+    Platt (1999), by Newton's method, with targets inside (0, 1). `counts` as in `refit`.
     """
     counts = np.ones(len(truths)) if counts is None else counts * (len(counts) / counts.sum())
     spread = float(values.std()) or 1.0
@@ -196,27 +199,29 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def objections_to(learned: Learned) -> list[str]:
-    """Return why a scorer should not be used."""
-    said = []
+    """Return the reasons not to use a learned scorer."""
+    objections = []
     if learned.is_chance:
-        said.append(f"on held outcomes it is no better than chance (APGR {interval_text(learned.after)})")
+        objections.append(
+            f"on held-out outcomes it is no better than chance (APGR {interval_text(learned.after)})"
+        )
     for each in learned.tenants:
         if each.is_worse:
             low, high = each.difference
-            said.append(
-                f"for tenant {each.tenant or 'without a name'} it is worse than the scorer that was there"
-                f" (APGR {each.after:.3f} in place of {each.before:.3f}, 95 %: {low:+.3f} to {high:+.3f})"
+            objections.append(
+                f"for tenant {each.tenant or 'without a name'} it is worse than the old scorer"
+                f" (APGR {each.after:.3f} instead of {each.before:.3f}, 95 %: {low:+.3f} to {high:+.3f})"
             )
-    return said
+    return objections
 
 
 def interval_text(value: tuple[float, float, float]) -> str:
-    """Return a measure with its interval, for a person."""
+    """Return a measure with its interval as text."""
     return f"{value[0]:.3f}, 95 %: {value[1]:.3f} to {value[2]:.3f}"
 
 
 def measured(learned: Learned) -> dict[str, object]:
-    """Return what was measured, for JSON and for the notes of a scorer's file."""
+    """Return the measurements, for JSON and for the notes of a scorer file."""
     return {
         "outcomes": learned.rows,
         "weights": "moved" if learned.is_moved else "kept",
@@ -227,7 +232,7 @@ def measured(learned: Learned) -> dict[str, object]:
 
 
 def scorer_text(learned: Learned, base: Scorer) -> str:
-    """Return the file of the scorer that was learned, which began as `base`."""
+    """Return the content of the file of a scorer that was learned from `base`."""
     return write_scorer(
         weights=tuple(learned.weights.tolist()), intercept=learned.intercept, slope=learned.slope,
         is_calibrated=True,

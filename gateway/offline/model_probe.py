@@ -1,4 +1,4 @@
-"""What a local model answers, asked outside a gateway: text, and the signals of its first tokens."""
+"""Runs a local model without a gateway: its answers, and the signals of their first tokens."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ from gateway.policy.model import LlamaCppModel
 from gateway.types import GenerationConfig, Message, Request, TokenConfidence
 
 ANSWER_S = 120.0
-"""How long one answer may take."""
+"""Time limit of one answer, in seconds."""
 MOST_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeAnswer:
-    """One answer, greedy; without signals where it has no token."""
+    """One greedy answer; `signals` is None for an answer without a token."""
 
     text: str = field(repr=False)
     signals: Signals | None
 
 
 class ModelProbe:
-    """An engine of its own for one model of a policy; `start` it, ask, `close` it."""
+    """Runs an engine for one model of a policy: `start`, `answers`, `close`."""
 
     def __init__(self, name: str, spec: LlamaCppModel, *, clock: Clock) -> None:
-        # An old calibration, perhaps for another file, must not keep the engine from starting.
+        # The engine refuses to start with a calibration for another file.
         self._escalate = (spec.escalate or Escalate()).model_copy(update={"calibration": None})
         self._most_tokens = min(spec.max_tokens, MOST_TOKENS)
         self._clock = clock
@@ -47,7 +47,7 @@ class ModelProbe:
         return self._supervisor.template_sha256
 
     async def start(self) -> None:
-        """Start the engine; raises StartupError."""
+        """Start the engine process; raises StartupError."""
         await self._supervisor.start()
 
     async def answers(self, conversations: Iterable[Sequence[Message]]) -> AsyncIterator[ProbeAnswer]:
@@ -56,15 +56,15 @@ class ModelProbe:
             yield await self._answer(messages)
 
     async def close(self) -> None:
-        """End the engine."""
+        """Stop the engine process."""
         await self._backend.aclose()
         await self._supervisor.stop()
 
     async def _answer(self, messages: Sequence[Message]) -> ProbeAnswer:
         call = Call(
             request=Request(
-                request_id="hearing",
-                tenant="hearing",
+                request_id="probe",
+                tenant="probe",
                 messages=tuple(messages),
                 config=GenerationConfig(temperature=0.0),
             ),

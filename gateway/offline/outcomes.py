@@ -1,4 +1,4 @@
-"""Outcomes, one a line: what was asked, as text or as features, and how good which answer was."""
+"""Outcomes as JSON lines: a prompt, as text or features, and the quality of the answers to it."""
 
 import json
 import math
@@ -14,22 +14,22 @@ from gateway.types import Message, Role
 
 
 class BadOutcome(ValueError):
-    """A line is no outcome; says why, and never what it holds."""
+    """A line is no outcome; the message says why, without its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityOutcome:
-    """The features of one request, and the quality of each model's answer, 0 to 1, where it is known."""
+    """The features of a request, and the quality of each model's answer from 0 to 1, where it is known."""
 
     features: tuple[float, ...]
     weak: float | None
     strong: float | None
     tenant: str = ""
-    """Whose request it was; empty where nobody said."""
+    """Tenant of the request; empty where it is unknown."""
 
 
 def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, QualityOutcome]]:
-    """Yield the outcomes with their line numbers; raises BadOutcome with the line in its words."""
+    """Yield the outcomes with their line numbers; raises BadOutcome with the line number."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
@@ -39,7 +39,7 @@ def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, QualityOutcome]
 
 
 def parse_outcome(line: bytes) -> QualityOutcome:
-    """Return what a line says; raises BadOutcome."""
+    """Parse a line; raises BadOutcome."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -50,10 +50,10 @@ def parse_outcome(line: bytes) -> QualityOutcome:
 
 
 def outcome_of(fields: Mapping[str, Any]) -> QualityOutcome:
-    """Return what the fields of a line say; raises BadOutcome."""
+    """Return the outcome for the fields of a line; raises BadOutcome."""
     weak, strong = _quality(fields, "weak"), _quality(fields, "strong")
     if weak is None and strong is None:
-        raise BadOutcome('"weak" or "strong" must be there, a number from 0 to 1')
+        raise BadOutcome('"weak" or "strong" must be present, a number from 0 to 1')
     tenant = fields.get("tenant", "")
     if not isinstance(tenant, str):
         raise BadOutcome('"tenant" must be text')
@@ -73,7 +73,7 @@ def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
     stored, text = fields.get("features"), fields.get("text")
     if stored is None:
         if not isinstance(text, str):
-            raise BadOutcome('"text" must be there, or "features" of a record')
+            raise BadOutcome('"text" must be present, or "features" of a record')
         return features_of([Message(role=Role.USER, content=text)])
     if not (
         isinstance(stored, list)
@@ -85,28 +85,28 @@ def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 def gains_of(outcomes: list[QualityOutcome]) -> NDArray[np.float64]:
-    """Return what each strong answer was better by; one that is not known counts as that model's average.
+    """Return how much better each strong answer was; an unknown quality counts as the model's average.
 
-    The average is that of the tenant, so that nobody's ratings change what another's are worth; if it rated
-    no answer of the model, that of all. A model of which no answer is known is taken to be always right, if
-    it is the strong one, else never.
+    The average is that of the tenant, so that one tenant's ratings do not change another's gains; if the
+    tenant rated no answer of the model, that of all tenants. If no quality is known, a strong model counts
+    as always right and a weak one as never right.
     """
     by_tenant: dict[str, list[QualityOutcome]] = {}
     for each in outcomes:
         by_tenant.setdefault(each.tenant, []).append(each)
-    usual_weak, usual_strong = _usual(outcomes, 0.0, 1.0)
-    usual = {tenant: _usual(own, usual_weak, usual_strong) for tenant, own in by_tenant.items()}
+    all_weak, all_strong = _averages(outcomes, 0.0, 1.0)
+    averages = {tenant: _averages(own, all_weak, all_strong) for tenant, own in by_tenant.items()}
     return np.array(
         [
-            (usual[each.tenant][1] if each.strong is None else each.strong)
-            - (usual[each.tenant][0] if each.weak is None else each.weak)
+            (averages[each.tenant][1] if each.strong is None else each.strong)
+            - (averages[each.tenant][0] if each.weak is None else each.weak)
             for each in outcomes
         ]
     )
 
 
-def _usual(outcomes: list[QualityOutcome], weak: float, strong: float) -> tuple[float, float]:
-    """Return the average quality of each model; the given ones where no answer is known."""
+def _averages(outcomes: list[QualityOutcome], weak: float, strong: float) -> tuple[float, float]:
+    """Return the average quality of each model; the given defaults where none is known."""
     weaks = [each.weak for each in outcomes if each.weak is not None]
     strongs = [each.strong for each in outcomes if each.strong is not None]
     return (

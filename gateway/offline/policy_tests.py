@@ -1,4 +1,4 @@
-"""Runs the tests that stand in a policy: each prompt is scored and routed in this process."""
+"""Runs the tests of a policy: scores and routes each prompt in this process."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of one test; it holds when there is no problem."""
+    """Result of one test; it passes when there are no problems."""
 
     index: int
     line: int
@@ -22,7 +22,7 @@ class Verdict:
 
 
 def run_tests(policy: Policy) -> Iterator[Verdict]:
-    """Yield a verdict for each test, in order; detectors have no time limit, so all machines agree."""
+    """Yield the result of each test, in order; without time limits of detectors, so all machines agree."""
     assessor, decider = Assessor(policy, clock=StillClock()), Decider(policy)
     for index, test in enumerate(policy.tests):
         decision = _decided(test, policy, assessor, decider)

@@ -1,4 +1,4 @@
-"""Recorded decisions, made again: by the policy that made them, or by another one. Pure."""
+"""Repeats recorded decisions by the same policy or by another one. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from gateway.types import Decision, PrivacyClass, RoutingInput
 
 
 def input_under(recorded: RoutingInput, before: Policy, after: Policy) -> RoutingInput:
-    """Return a recorded input as the scorers of another policy see it, by what was counted and found.
+    """Return a recorded input under another policy, from its recorded features and evidence.
 
-    What could not be scored stays as it is. A model whose mask grew may get what it would mask, since nobody
-    can look at the text again; one whose mask shrank gets nothing masked.
+    Without features or evidence it stays as it is. No text is recorded, so a model that masks more types is
+    assumed to mask all findings, and one that masks fewer to mask none.
     """
     routing_input = recorded
     if recorded.features and before.scorer != after.scorer:
@@ -49,25 +49,25 @@ def _masked(recorded: RoutingInput, before: Policy, after: Policy) -> Iterator[t
 
 
 def not_reproduced(recorded: DecisionRecord, policy: Policy) -> list[str]:
-    """Return what the policy would decide otherwise than it did, field by field."""
+    """Return the differences between a recorded decision and the policy's decision now, field by field."""
     was = recorded.routing_input
-    said = []
+    differences = []
     if was.features and (complexity := complexity_of(was.features, policy.scorer)) != was.complexity:
-        said.append(f"complexity {was.complexity!r}, now {complexity!r}")
+        differences.append(f"complexity {was.complexity!r}, now {complexity!r}")
     if was.evidence is not None:
         scale = scale_of(policy.privacy)
         score = score_of(was.evidence, scale)
         class_, _ = class_of(score, was.evidence, scale, was.hint)
         if score != was.privacy:
-            said.append(f"privacy {was.privacy!r}, now {score!r}")
+            differences.append(f"privacy {was.privacy!r}, now {score!r}")
         if class_ != was.privacy_class:
-            said.append(f"class {was.privacy_class.name}, now {class_.name}")
+            differences.append(f"class {was.privacy_class.name}, now {class_.name}")
     again = Decider(policy).decide(was, recorded.state)
     for name in ("rule", "rule_errors", "chain", "refused"):
         before, after = getattr(recorded, name), getattr(again, name)
         if before != after:
-            said.append(f"{name} {_shown(before)}, now {_shown(after)}")
-    return said
+            differences.append(f"{name} {_shown(before)}, now {_shown(after)}")
+    return differences
 
 
 def _shown(value: object) -> str:
@@ -78,27 +78,27 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What another policy makes of a recorded request."""
+    """Decisions of two policies for one recorded request."""
 
     before: Decision
     after: Decision
     privacy_class: PrivacyClass
-    """The higher of what both say."""
+    """The higher class of both."""
     cost_before_usd_nanos: int
     cost_after_usd_nanos: int
     is_new_to_cloud: bool
-    """Whether it may now reach a model behind an API, and could not before."""
+    """Whether the request may reach a model in the cloud under the new policy only."""
     is_uncertain: bool
     """Whether a rule reads a label that was not recorded."""
 
     @property
     def goes_elsewhere(self) -> bool:
-        """Whether other models may answer, or in another order."""
+        """Whether the chain differs in models or order."""
         return self.before.chain != self.after.chain
 
 
 def difference(recorded: DecisionRecord, old: Policy, new: Policy) -> Difference:
-    """Return what both policies make of a recorded request."""
+    """Return the decisions of both policies for a recorded request."""
     before, after = (
         Decider(policy).decide(input_under(recorded.routing_input, old, policy), recorded.state)
         for policy in (old, new)
@@ -119,7 +119,7 @@ def difference(recorded: DecisionRecord, old: Policy, new: Policy) -> Difference
 
 
 def reads_labels(policy: Policy) -> bool:
-    """Say whether a rule of the policy looks at labels."""
+    """Return whether a rule of the policy reads labels."""
     return any("labels" in (rule.text or "") for rule in policy.rules)
 
 
@@ -136,7 +136,7 @@ def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
 
 
 def cost_of_first(recorded: DecisionRecord, decision: Decision, policy: Policy) -> int:
-    """Return what the first model of a chain would have cost, by the tokens that the answer had."""
+    """Return the cost of the first model of a chain for the tokens of the recorded answer."""
     if not decision.chain or recorded.usage is None:
         return 0
     return cost_usd_nanos(policy.models[decision.chain[0]], recorded.usage)

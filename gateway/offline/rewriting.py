@@ -1,4 +1,4 @@
-"""Puts a changed policy in the place of the one that was read, whole or not at all."""
+"""Replaces a policy file by a changed one, atomically."""
 
 import os
 import tempfile
@@ -13,26 +13,26 @@ from gateway.policy.source import Path as Key
 
 
 def accepted(text: str, before: Policy, path: Path, changed: Key) -> Policy:
-    """Return the policy of a changed text; raises WorkRefused where more than `changed` would be looser.
+    """Return the policy of a changed text; raises WorkRefused where another key than `changed` is looser.
 
-    Or where one of the policy's own tests would fail that holds now.
+    It also raises WorkRefused where a test of the policy passes now and would fail.
     """
     try:
         after = parse_policy(text, name=before.source.name, folder=path.parent)
     except PolicyError as error:
         raise WorkRefused(f"nothing was written: {error.problems[0]}") from None
     if other := [where for where, _ in loosened(before, after) if where != changed]:
-        raise WorkRefused(f"nothing was written: {after.source.at(other[0], 'would be looser, too')}")
-    held = {each.index for each in run_tests(before) if not each.problems}
+        raise WorkRefused(f"nothing was written: {after.source.at(other[0], 'would be looser too')}")
+    passed = {each.index for each in run_tests(before) if not each.problems}
     for verdict in run_tests(after):
-        if verdict.problems and verdict.index in held:
+        if verdict.problems and verdict.index in passed:
             where = after.source.at(("tests", verdict.index), verdict.problems[0])
             raise WorkRefused(f"nothing was written, since a test of the policy would fail: {where}")
     return after
 
 
 def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
-    """Say whether a policy's file still says what was read of it."""
+    """Return whether the content of a policy file still gives the policy that was read."""
     try:
         after = parse_policy(content.decode("utf-8"), name=before.source.name, folder=path.parent)
     except (UnicodeDecodeError, PolicyError):
@@ -41,9 +41,9 @@ def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
 
 
 def replace_file(path: Path, old: bytes, new: bytes) -> None:
-    """Write a file anew under its name and with its mode; raises WorkRefused, and changes nothing then.
+    """Replace a file, keeping its name and mode; raises WorkRefused, and changes nothing then.
 
-    A reader finds the old file or the new one, never half of one. A link stays one.
+    A reader finds the old file or the new one, never a part. A symbolic link stays one.
     """
     real = path.resolve()
     draft = None
@@ -56,7 +56,7 @@ def replace_file(path: Path, old: bytes, new: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if real.read_bytes() != old:
-            raise WorkRefused(f"{path}: was changed meanwhile; nothing was written, run it again")
+            raise WorkRefused(f"{path}: has changed meanwhile; nothing was written, run the command again")
         draft.replace(real)
         draft = None
     except OSError as error:

@@ -1,7 +1,7 @@
-"""How far each tenant's outcomes move a scorer, and whether the new one serves that tenant worse.
+"""Measures how far each tenant's outcomes move a scorer, and whether the new one ranks them worse.
 
-Whoever gives feedback moves the scorer of everybody. So a tenant counts by the root of the number of its
-outcomes, and each one with enough of them is looked at for itself.
+All tenants share a scorer. So a tenant has the weight of the square root of its number of outcomes, and each
+tenant with enough outcomes is checked on its own.
 """
 
 from collections.abc import Callable
@@ -15,47 +15,47 @@ from gateway.offline.ranking import apgr, interval
 Floats = NDArray[np.float64]
 
 JUDGED_FROM = 50
-"""Outcomes of a tenant; with fewer, what became of them is mostly chance."""
+"""The fewest outcomes of a tenant for a verdict on it; fewer show mostly chance."""
 MOST_SHOWN = 20
-"""Tenants that are looked at, those with most outcomes first: each costs one more fit."""
+"""Number of tenants that are checked, those with most outcomes first: each costs one more fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantShare:
-    """What one tenant's outcomes did to a scorer, and what the scorer does for them."""
+    """Influence of one tenant's outcomes on a scorer, and the result for them."""
 
     tenant: str
     outcomes: int
     weight: float
-    """Its share of what was learned from, 0 to 1."""
+    """Its share of all weights of outcomes, 0 to 1."""
     move: float | None
-    """Which part of the scorer's move is gone without its outcomes; None where nothing moved."""
+    """The part of the change of scores that is due to its outcomes; None where nothing changed."""
     before: float
-    """APGR on its held outcomes of the scorer that was there; NaN where there is no gap."""
+    """APGR of the old scorer on its held-out outcomes; NaN where there is no gap."""
     after: float
     difference: tuple[float, float]
-    """Between the two, by a 95 % interval of pairs."""
+    """95 % interval of `after` minus `before`."""
 
     @property
     def is_worse(self) -> bool:
-        """Say whether it has outcomes enough to say that the new scorer ranks them worse."""
+        """Return whether it has enough outcomes to show that the new scorer ranks them worse."""
         return self.outcomes >= JUDGED_FROM and self.difference[1] < 0.0
 
 
 def counts_of(names: NDArray[np.str_]) -> Floats:
-    """Return for how many rows each one stands, 1 on average: a tenant's together for the root of theirs."""
-    _, place, sizes = np.unique(names, return_inverse=True, return_counts=True)
-    counts = 1.0 / np.sqrt(sizes[place])
+    """Return the weight of each row, 1 on average; a tenant weighs the square root of its number of rows."""
+    _, tenant, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    counts = 1.0 / np.sqrt(sizes[tenant])
     return np.asarray(counts * (len(names) / counts.sum()), dtype=np.float64)
 
 
-def fold_of_each(names: NDArray[np.str_], folds: int, dice: np.random.Generator) -> NDArray[np.intp]:
-    """Return a fold for each row, drawn so that each fold has its part of every tenant."""
-    order = dice.permutation(len(names))
-    place = np.empty(len(names), dtype=np.intp)
-    # Stable: within a tenant the order stays the drawn one, and neighbours go to different folds.
-    place[order[np.argsort(names[order], kind="stable")]] = np.arange(len(names)) % folds
-    return place
+def fold_of_each(names: NDArray[np.str_], folds: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return a random fold for each row; the rows of a tenant are spread evenly over the folds."""
+    order = rng.permutation(len(names))
+    fold = np.empty(len(names), dtype=np.intp)
+    # A stable sort keeps the random order within a tenant.
+    fold[order[np.argsort(names[order], kind="stable")]] = np.arange(len(names)) % folds
+    return fold
 
 
 def shares_of(
@@ -68,9 +68,9 @@ def shares_of(
     move: Floats,
     move_without: Callable[[NDArray[np.bool_]], Floats],
 ) -> tuple[TenantShare, ...]:
-    """Return what the tenants with most outcomes did: `old` and `new` are scores of rows that were held out.
+    """Return influence and result of the tenants with most outcomes; `old` and `new` are held-out scores.
 
-    `move` is how far each row's score moved, and `move_without` says it for a fit without some rows.
+    `move` is the change of each row's score; `move_without` returns it for a fit without some rows.
     """
     found, sizes = np.unique(names, return_counts=True)
     size = float((move * move) @ counts)

@@ -1,8 +1,8 @@
-"""From recorded traffic to the thresholds that part it: what goes to the cloud, and for how much. Pure.
+"""Computes cloud share and cost of every threshold of a rule for recorded traffic. Pure.
 
-A rule compares the complexity of a request with one number. So each request has two fates, one on either side
-of that number, and only its own score says which one it gets. Sorted by score, the requests are parted at
-every gap between two scores, and running sums say exactly what each of these cuts would have meant.
+A rule compares the complexity of a request with one number. So each request has two possible outcomes, one
+above that number and one below it. With the requests sorted by score, running sums give the exact result of
+a threshold in each gap between two scores.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,17 +20,17 @@ from gateway.types import Route
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideOutcome:
-    """What a request gets on one side of the threshold."""
+    """Outcome of a request on one side of the threshold."""
 
     is_cloud: bool
-    """Whether a model in the cloud is asked first."""
+    """Whether the first model of the chain is in the cloud."""
     cost_usd_nanos: int
-    """Of that first model, by the tokens that the answer had."""
+    """Cost at that model for the tokens of the recorded answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideOutcomes:
-    """A request's score, and what becomes of it at or above the threshold, and below."""
+    """A request's score, and its outcomes above and below the threshold."""
 
     complexity: float
     above: SideOutcome
@@ -38,24 +38,24 @@ class SideOutcomes:
 
     @property
     def swings(self) -> bool:
-        """Whether the threshold decides anything for it."""
+        """Whether the threshold changes the outcome."""
         return self.above != self.below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdOption:
-    """A place between two neighbouring scores, and what follows from it for all requests."""
+    """A threshold between two neighbouring scores, and its result for all requests."""
 
     low: float | None
-    """The highest score below it; None: there is none."""
+    """The highest score below the threshold; None: there is none."""
     high: float | None
     cloud: int
     cost_usd_nanos: int
 
     def number(self, operator: str) -> str:
-        """Return the threshold: the middle, in as few digits as keep it between both scores.
+        """Return the threshold: the middle between both scores, with as few digits as possible.
 
-        With no score on a side it is one that no score can reach.
+        Without a score on one side it is a number that no score reaches.
         """
         if self.low is None:
             return "0.0" if operator in (">=", "<") else "-0.1"
@@ -65,12 +65,12 @@ class ThresholdOption:
             rounded = round(Decimal(self.low + (self.high - self.low) / 2), digits)
             if self.low < float(rounded) < self.high:
                 return format(rounded, "f")
-        # Two scores without a number between them: the operator says whose side the number itself is on.
+        # No number lies between the scores: the operator decides which of them is the threshold.
         return format(Decimal(repr(self.high if operator in (">=", "<") else self.low)), "f")
 
 
-def fates(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcomes:
-    """Return what both policies, which differ in one number, make of a recorded request."""
+def side_outcomes(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcomes:
+    """Return the outcomes of a recorded request under two policies that differ in the threshold."""
     routing_input = input_under(recorded.routing_input, above, above)
     if routing_input.features:
         complexity = complexity_of(routing_input.features, above.scorer)
@@ -83,8 +83,8 @@ def fates(recorded: DecisionRecord, above: Policy, below: Policy) -> SideOutcome
     return SideOutcomes(complexity=routing_input.complexity, above=sides[0], below=sides[1])
 
 
-def cuts(requests: Iterable[SideOutcomes]) -> list[ThresholdOption]:
-    """Return every cut, from the lowest threshold to the highest; one alone where nothing swings."""
+def threshold_options(requests: Iterable[SideOutcomes]) -> list[ThresholdOption]:
+    """Return every option, from the lowest threshold to the highest; a single one where nothing swings."""
     ordered = sorted(requests, key=lambda each: each.complexity)
     cloud = sum(each.above.is_cloud for each in ordered)
     cost = sum(each.above.cost_usd_nanos for each in ordered)
@@ -101,32 +101,34 @@ def cuts(requests: Iterable[SideOutcomes]) -> list[ThresholdOption]:
 
 
 def nearest(found: Sequence[ThresholdOption], cloud: float) -> ThresholdOption:
-    """Return the cut that sends a number of requests to the cloud, or comes nearest; of two the cheaper."""
-    return min(found, key=lambda cut: (abs(cut.cloud - cloud), cut.cost_usd_nanos))
+    """Return the option whose number of requests in the cloud is nearest; of two, the cheaper one."""
+    return min(found, key=lambda option: (abs(option.cloud - cloud), option.cost_usd_nanos))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """A cut, and which target decided it."""
+    """The chosen option, and the target that decided it."""
 
-    cut: ThresholdOption
+    option: ThresholdOption
     bound_by: Literal["share", "spend"]
 
 
 def pick(
     found: Sequence[ThresholdOption], *, cloud: float | None, most_usd_nanos: float | None
 ) -> Picked | None:
-    """Return the cut for a number of requests in the cloud, for a spend, or for the smaller of both.
+    """Return the option for a number of requests in the cloud, a spend, or the smaller of both.
 
-    A number is met as nearly as it can be, a spend is not exceeded; None: the cheapest cut costs more.
+    The number is approximated, the spend is not exceeded; None: the cheapest option exceeds it.
     """
     wanted = None if cloud is None else nearest(found, cloud)
     if wanted is not None and (most_usd_nanos is None or wanted.cost_usd_nanos <= most_usd_nanos):
-        return Picked(cut=wanted, bound_by="share")
-    affordable = [cut for cut in found if most_usd_nanos is None or cut.cost_usd_nanos <= most_usd_nanos]
+        return Picked(option=wanted, bound_by="share")
+    affordable = [
+        option for option in found if most_usd_nanos is None or option.cost_usd_nanos <= most_usd_nanos
+    ]
     if wanted is not None:
-        affordable = [cut for cut in affordable if cut.cloud <= wanted.cloud]
+        affordable = [option for option in affordable if option.cloud <= wanted.cloud]
     if not affordable:
         return None
-    most = max(affordable, key=lambda cut: (cut.cloud, -cut.cost_usd_nanos))
-    return Picked(cut=most, bound_by="spend")
+    most = max(affordable, key=lambda option: (option.cloud, -option.cost_usd_nanos))
+    return Picked(option=most, bound_by="spend")

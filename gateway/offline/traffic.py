@@ -1,11 +1,11 @@
-"""What recorded requests say of a threshold, and how far they can be relied on. Pure."""
+"""Collects recorded requests for a threshold, and counts what limits the accuracy. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.offline.replay import reads_labels
-from gateway.offline.thresholds import SideOutcomes, fates
+from gateway.offline.thresholds import SideOutcomes, side_outcomes
 from gateway.policy.loading.threshold import ALL_ABOVE, ALL_BELOW, Threshold, pinned
 from gateway.policy.model import Policy
 from gateway.records.codec import DecisionRecord
@@ -16,65 +16,65 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Recorded requests, each with its fate on either side of a threshold."""
+    """Recorded requests, each with its outcomes on both sides of a threshold."""
 
     requests: tuple[SideOutcomes, ...]
     span_s: float
-    """From the end of the first request to that of the last."""
+    """Time from the end of the first request to the end of the last one."""
     explained: int
-    """Left out: calls of Explain, which no model answers."""
+    """Left out: calls of Explain, which call no model."""
     scored_otherwise: int
-    """Left out: of those that swing, scored by another scorer than the policy's and recorded without the
-    features to do it again."""
+    """Left out: requests that swing, were scored by another scorer, and have no recorded features to score
+    them again."""
     of_other_policies: int
     without_labels: int
-    """A rule reads labels, and these had some that were not recorded."""
+    """Requests with labels that were not recorded, though a rule reads labels."""
     without_usage: int
-    """They may go to the cloud, and have no answer whose tokens could be counted: they cost nothing here."""
+    """Requests that may go to the cloud and have no usage; their cost counts as 0."""
     answered_at_edge: int
-    """They may go to the cloud, and their cost is that of the local answer's tokens."""
+    """Requests that may go to the cloud; their cost is estimated from the tokens of the local answer."""
     paid_usd_nanos: int
-    """What their answers did cost."""
+    """Actual cost of the answers."""
     fullest_budget: float
-    """The highest share of a budget that was spent or reserved when one of them was decided."""
+    """The highest share of a budget that was spent or reserved when a request was decided."""
 
     @property
     def always_cloud(self) -> int:
-        """How many go to the cloud on either side."""
+        """Number of requests that go to the cloud on both sides."""
         return sum(each.above.is_cloud and each.below.is_cloud for each in self.requests)
 
     @property
     def never_cloud(self) -> int:
-        """How many go to the cloud on neither side."""
+        """Number of requests that go to the cloud on neither side."""
         return sum(not (each.above.is_cloud or each.below.is_cloud) for each in self.requests)
 
     @property
     def swing(self) -> int:
-        """How many the threshold decides."""
+        """Number of requests that the threshold decides."""
         return sum(each.swings for each in self.requests)
 
     def under(self, threshold: Threshold) -> tuple[int, int]:
-        """Return how many go to the cloud, and for how much, by the threshold as it stands."""
+        """Return number and cost of the requests in the cloud under the present threshold."""
         found = [each.above if threshold.is_above(each.complexity) else each.below for each in self.requests]
         return sum(each.is_cloud for each in found), sum(each.cost_usd_nanos for each in found)
 
     def uses_up(self, cost_usd_nanos: int) -> bool:
-        """Say whether a budget would be used up if they cost so much: what it does then is not counted.
+        """Return whether this cost would use up a budget, whose effect is not part of the figures.
 
-        Of budgets that nothing was spent of nobody knows.
+        Budgets without recorded spend are ignored.
         """
         grows = cost_usd_nanos > self.paid_usd_nanos and self.fullest_budget > 0.0
         return grows and self.fullest_budget * cost_usd_nanos >= self.paid_usd_nanos
 
     def a_day(self, cost_usd_nanos: float) -> float | None:
-        """Return a cost of all these requests as that of a day; None where they ended at one moment."""
+        """Return a cost of all requests as a cost per day; None where the time span is 0."""
         return cost_usd_nanos * DAY_S / self.span_s if self.span_s > 0.0 else None
 
 
-class _Judged(NamedTuple):
-    """What is kept of a record: a million of them fit into memory."""
+class _Assessed(NamedTuple):
+    """The needed parts of a record, small enough for a million of them in memory."""
 
-    fates: SideOutcomes
+    sides: SideOutcomes
     policy_hash: str
     has_features: bool
     ended_unix_s: float
@@ -86,34 +86,34 @@ class _Judged(NamedTuple):
 
     @property
     def may_go(self) -> bool:
-        return self.fates.above.is_cloud or self.fates.below.is_cloud
+        return self.sides.above.is_cloud or self.sides.below.is_cloud
 
 
 def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Threshold) -> Traffic:
-    """Decide every recorded request again, with the threshold out of reach above and below."""
+    """Decide every recorded request twice, with a threshold below all scores and one above all scores."""
     above, below = pinned(policy, threshold, ALL_ABOVE), pinned(policy, threshold, ALL_BELOW)
     has_labels = reads_labels(policy)
     explained = 0
-    judged: list[_Judged] = []
+    assessed: list[_Assessed] = []
     rescored = set[str]()
     for record in records:
         if record.method == "Explain":
             explained += 1
             continue
-        one = _judge(record, above, below, has_labels=has_labels)
-        if one.has_features and one.fates.complexity != record.routing_input.complexity:
+        one = _assess(record, above, below, has_labels=has_labels)
+        if one.has_features and one.sides.complexity != record.routing_input.complexity:
             rescored.add(record.policy_hash)
-        judged.append(one)
-    # Where the score decides nothing, it does not matter on which scale it is.
+        assessed.append(one)
+    # Where the threshold decides nothing, the scale of the score does not matter.
     kept = [
-        one for one in judged if one.has_features or one.policy_hash not in rescored or not one.fates.swings
+        one for one in assessed if one.has_features or one.policy_hash not in rescored or not one.sides.swings
     ]
     ends = [one.ended_unix_s for one in kept]
     return Traffic(
-        requests=tuple(one.fates for one in kept),
+        requests=tuple(one.sides for one in kept),
         span_s=max(ends, default=0.0) - min(ends, default=0.0),
         explained=explained,
-        scored_otherwise=len(judged) - len(kept),
+        scored_otherwise=len(assessed) - len(kept),
         of_other_policies=sum(one.policy_hash != policy.hash for one in kept),
         without_labels=sum(one.lacks_labels for one in kept),
         without_usage=sum(one.may_go and not one.has_usage for one in kept),
@@ -123,9 +123,9 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
     )
 
 
-def _judge(record: DecisionRecord, above: Policy, below: Policy, *, has_labels: bool) -> _Judged:
-    return _Judged(
-        fates=fates(record, above, below),
+def _assess(record: DecisionRecord, above: Policy, below: Policy, *, has_labels: bool) -> _Assessed:
+    return _Assessed(
+        sides=side_outcomes(record, above, below),
         policy_hash=record.policy_hash,
         has_features=bool(record.routing_input.features),
         ended_unix_s=record.ended_unix_s,

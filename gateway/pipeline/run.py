@@ -184,7 +184,7 @@ class Pipeline:
     async def fetch_handoff(self, ticket_id: str, *, tenant: str) -> Fetched:
         """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
         if self._extras.handoffs is None:
-            raise TicketUnknown("no ticket of this tenant has this id, or none any more")
+            raise TicketUnknown("the tenant has no ticket with this id, or it has expired")
         return await self._extras.handoffs.fetch(ticket_id, tenant=tenant)
 
     def take_feedback(self, feedback: Feedback) -> float:

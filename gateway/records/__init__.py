@@ -1,1 +1,1 @@
-"""The record of every decision: written as a chain, verified, and read again by replay, diff and learning."""
+"""Records of decisions: written as a hash chain, verified, and read by replay, diff and learning."""

@@ -1,4 +1,4 @@
-"""One record: from a call that is over to a line of JSON, and back to what replay needs. Never any text."""
+"""Encodes a finished call as the fields of a record, and decodes them for replay; without any text."""
 
 import math
 from collections import Counter
@@ -26,23 +26,23 @@ from gateway.types import (
 )
 
 VERSION = 1
-"""Of the format; a reader refuses another."""
+"""Version of the format; a reader refuses any other."""
 
 
 class BadRecord(ValueError):
-    """A line that is not what this version writes; says why, and never what it holds."""
+    """A line is no record of this version; the message says why, without its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
-    """What a record says of one decision, for replay and diff."""
+    """Content of the record of one decision, for replay and diff."""
 
     request_id: str
     policy_hash: str
     routing_input: RoutingInput
     state: RoutingState
     labels_left_out: int
-    """How many labels the policy did not keep: a rule that reads one may have decided by it."""
+    """How many labels the policy did not record: a rule may have read one of them."""
     rule: str
     rule_errors: tuple[str, ...]
     chain: tuple[str, ...]
@@ -52,11 +52,11 @@ class DecisionRecord:
     method: str
     ended_unix_s: float
     route: Route | None
-    """Where the answer was made; None for a call that got none."""
+    """Where the answer was made; None for a call without an answer."""
 
 
 def fields_of(report: CallReport) -> Mapping[str, Any]:
-    """Return what is kept of a decided call."""
+    """Return the record of a decided call."""
     decision, answer, policy = report.decision, report.answer, report.policy
     if decision is None or decision.routing_input is None or decision.state is None or policy is None:
         raise ValueError("only a call that was decided is recorded")
@@ -68,7 +68,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
         "request_id": report.request_id,
         "tenant": report.tenant,
         "code": report.code,
-        "reason": _word(report.reason),
+        "reason": _text(report.reason),
         "policy_hash": decision.policy_hash,
         "decision": _decision(decision),
         "facts": _facts(decision.routing_input, decision.state, policy),
@@ -79,7 +79,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
         fields |= {
             "route": str(answer.route),
             "model": answer.model,
-            "finish_reason": _word(answer.finish_reason),
+            "finish_reason": _text(answer.finish_reason),
             "usage": _usage(answer.usage),
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
@@ -90,19 +90,19 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
 
 
 def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
-    """Return what is kept of a caller's feedback; of its labels, those that the policy names."""
+    """Return the record of a caller's feedback, with those of its labels that the policy names."""
     return {
         "kind": "feedback",
         "at_unix_s": at_unix_s,
         "request_id": feedback.request_id,
         "tenant": feedback.tenant,
         "score": feedback.score,
-        "labels": _kept(feedback.labels, policy),
+        "labels": _kept_labels(feedback.labels, policy),
     }
 
 
 def mirror_fields(mirrored: MirrorResult, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
-    """Return what is kept of a second answer: an outcome to learn from, where both were compared."""
+    """Return the record of a mirrored answer: an outcome to learn from, where both answers were compared."""
     fields: dict[str, Any] = {
         "kind": "outcome",
         "at_unix_s": at_unix_s,
@@ -123,7 +123,7 @@ def mirror_fields(mirrored: MirrorResult, policy: Policy, *, at_unix_s: float) -
 
 
 def read_record(fields: Mapping[str, Any]) -> DecisionRecord:
-    """Return what a record of a request says; raises BadRecord."""
+    """Decode the record of a request; raises BadRecord."""
     if fields.get("v") != VERSION:
         raise BadRecord(f"is not a record of version {VERSION}")
     try:
@@ -135,7 +135,7 @@ def read_record(fields: Mapping[str, Any]) -> DecisionRecord:
     return recorded
 
 
-def _word(value: object) -> str | None:
+def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
@@ -154,7 +154,7 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> Mapping[str, Any]:
-    kept = _kept(routing_input.labels, policy)
+    kept = _kept_labels(routing_input.labels, policy)
     evidence = routing_input.evidence
     return {
         "complexity": routing_input.complexity,
@@ -184,7 +184,7 @@ def _features(decision: Decision, policy: Policy) -> Mapping[str, Any]:
     return {"features": list(routing_input.features)}
 
 
-def _kept(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
+def _kept_labels(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
     return {key: value for key, value in labels.items() if key in policy.records.labels}
 
 
@@ -192,7 +192,7 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
     return {
         "model": attempt.model,
         "outcome": str(attempt.outcome),
-        "reason": _word(attempt.reason),
+        "reason": _text(attempt.reason),
         "start_ms": round(attempt.start_ms, 3),
         "duration_ms": round(attempt.duration_ms, 3),
         "usage": _usage(attempt.usage),

@@ -1,4 +1,4 @@
-"""The files of a chain of records: the one that grows, those that are full, and where the chain stands."""
+"""Files of a chain of records: the growing file, the full files, and the noted end of the chain."""
 
 import json
 import re
@@ -11,16 +11,16 @@ _TAIL_BYTES = 1 << 20
 
 
 def of_worker(path: Path, worker: int | None) -> Path:
-    """Return the file of one of several workers, `decisions.w1.jsonl`; one process alone writes `path`.
+    """Return the records file of a worker, such as `decisions.w1.jsonl`; without workers it is `path`.
 
-    Each worker has a chain of its own, because a chain has one end: to share it, workers would wait for each
-    other at every line, and one that is killed in the middle of a line would spoil everybody's.
+    Each worker has its own chain: with a shared one, workers would wait for each other at every line, and a
+    worker killed in the middle of a line would break the chain of all.
     """
     return path if worker is None else path.with_name(f"{path.stem}.w{worker}{path.suffix}")
 
 
 def full(path: Path, day: str) -> Path:
-    """Return a name for a file that is full: `decisions.2026-11-25.000001.jsonl`."""
+    """Return the next name for a full file: `decisions.2026-11-25.000001.jsonl`."""
     numbers = [int(found[1]) for each in path.parent.glob("*") if (found := _full(path).fullmatch(each.name))]
     return path.with_name(f"{path.stem}.{day}.{max(numbers, default=0) + 1:06d}{path.suffix}")
 
@@ -31,13 +31,13 @@ def _full(path: Path) -> re.Pattern[str]:
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return all files of the chain that grows in `path`, in any order."""
+    """Return all files of the chain whose growing file is `path`, in any order."""
     found = [each for each in path.parent.glob("*") if _full(path).fullmatch(each.name)]
     return [*sorted(found), *([path] if path.exists() else [])]
 
 
 def chains_of(path: Path) -> Iterator[Path]:
-    """Yield the file of each chain that belongs to `path`: its own, and those of workers."""
+    """Yield the growing file of each chain that belongs to `path`: its own, and those of workers."""
     pattern = re.compile(rf"{re.escape(path.stem)}\.w\d+{re.escape(path.suffix)}")
     workers = sorted(
         {
@@ -52,12 +52,12 @@ def chains_of(path: Path) -> Iterator[Path]:
 
 
 def end_path(path: Path) -> Path:
-    """Return the small file that says where the chain stands."""
+    """Return the file that holds the end of the chain."""
     return path.with_name(f"{path.name}.end")
 
 
 def read_end(path: Path) -> ChainLink | None:
-    """Return where the writer of a chain left it; None where it did not say so, or not in words we know."""
+    """Return the end of a chain as its writer noted it; None where the file is missing or not readable."""
     try:
         fields = json.loads(end_path(path).read_text(encoding="utf-8"))
         return ChainLink(int(fields["seq"]), str(fields["hash"]))
@@ -66,9 +66,9 @@ def read_end(path: Path) -> ChainLink | None:
 
 
 def last_link(path: Path) -> tuple[ChainLink | None, int]:
-    """Return where the file's last whole line stands, and how many bytes after it belong to none.
+    """Return the link of the last complete line of a file, and the number of bytes after it.
 
-    None: there is no line. Raises ValueError where the last line is no record.
+    The link is None for a file without a complete line. Raises ValueError where the last line is no record.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -85,7 +85,7 @@ def last_link(path: Path) -> tuple[ChainLink | None, int]:
 
 
 def resume(path: Path) -> tuple[ChainLink, int]:
-    """Return where the chain in `path` goes on, and how many bytes of a torn last line are to be cut off."""
+    """Return the end of the chain in `path`, and the size in bytes of an incomplete last line to remove."""
     end = read_end(path) or BEGINNING
     if not path.exists():
         return end, 0

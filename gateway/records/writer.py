@@ -1,4 +1,4 @@
-"""The one thread that writes the records of a process: at once, in order, and on the disk within a second."""
+"""Writes the records of a process in one thread: immediately, in order, and synced within a second."""
 
 import fcntl
 import json
@@ -22,11 +22,11 @@ from gateway.telemetry.report import CallReport
 from gateway.types import Feedback, MirrorResult
 
 MOST_WAITING = 10_000
-"""Lines that wait in memory while the disk takes none; one more is lost, and counted."""
+"""Records that wait in memory while the disk fails; one more is lost, and counted."""
 SYNC_EVERY_S = 1.0
-"""The longest time from a write to the disk itself."""
-AGAIN_AFTER_S = 1.0
-"""How long after a failed write the next one is tried."""
+"""The longest time from a write to its fdatasync, in seconds."""
+RETRY_AFTER_S = 1.0
+"""Delay from a failed write to the next attempt, in seconds."""
 
 _log = structlog.get_logger()
 _STOP: Final = object()
@@ -34,10 +34,10 @@ _Item = tuple[Mapping[str, Any], int]
 
 
 class Records:
-    """Takes what the event loop has to say of each call, and writes it in a thread of its own.
+    """Queues the record of each call from the event loop, and writes it in its own thread.
 
-    `on_lost` is told of each record that is lost, in any thread. Raises StartupError for a file that
-    cannot be written or that another process writes.
+    `on_lost` is called for each lost record, in any thread. Raises StartupError for a file that cannot be
+    written or that another process writes.
     """
 
     def __init__(self, path: Path, *, clock: Clock, on_lost: Callable[[], None] = lambda: None) -> None:
@@ -54,46 +54,46 @@ class Records:
         self._day = ""
         self._is_dirty = False
         self._synced_s = clock.monotonic_s()
-        self._lost_told = 0
+        self._lost_recorded = 0
         self._link, torn = self._open_first()
         self._note_start(torn)
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
 
     def note(self, report: CallReport) -> None:
-        """Take a call that is over; one that was not decided leaves no record."""
+        """Record a finished call; a call without a decision leaves no record."""
         if report.decision is not None and report.policy is not None:
             self._put(fields_of(report), report.policy.records.rotate_mb)
 
     def take_feedback(self, feedback: Feedback, policy: Policy) -> float:
-        """Take what a caller says of an answer; return when it was taken, in seconds since 1970.
+        """Record a caller's feedback; return the time of the record, in seconds since 1970.
 
-        Raises RecordsUnavailable while nothing can be written: whoever says it can say it again.
+        Raises RecordsUnavailable while nothing can be written: the caller can retry.
         """
         if self.is_failing:
-            raise RecordsUnavailable("feedback cannot be recorded", retry_after_s=AGAIN_AFTER_S)
+            raise RecordsUnavailable("feedback cannot be recorded", retry_after_s=RETRY_AFTER_S)
         now_s = self._clock.unix_s()
         fields = feedback_fields(feedback, policy, at_unix_s=now_s)
         self._put(fields, policy.records.rotate_mb)
         return now_s
 
     def take_mirrored(self, mirrored: MirrorResult, policy: Policy) -> None:
-        """Take what came of a second answer; one for which no model was called leaves no record."""
+        """Record a mirrored answer; one for which no model was called leaves no record."""
         if mirrored.is_called:
             fields = mirror_fields(mirrored, policy, at_unix_s=self._clock.unix_s())
             self._put(fields, policy.records.rotate_mb)
 
     def note_event(self, kind: str, **fields: object) -> None:
-        """Take something else that an auditor asks for, such as a change of the policy."""
+        """Record another event that an auditor needs, such as a change of the policy."""
         self._put({"kind": kind, "at_unix_s": self._clock.unix_s(), **fields}, 0)
 
     def gate(self, _tenant: str, _prompt_tokens: int, policy: Policy) -> None:
-        """Raise RecordsUnavailable while nothing can be recorded and the policy wants a record first."""
+        """Raise RecordsUnavailable while nothing can be written and the policy requires records."""
         if self.is_failing and policy.records.on_error == "refuse":
-            raise RecordsUnavailable("what is decided cannot be recorded", retry_after_s=AGAIN_AFTER_S)
+            raise RecordsUnavailable("the decision cannot be recorded", retry_after_s=RETRY_AFTER_S)
 
     def close(self) -> None:
-        """Write all that is waiting, and end."""
+        """Write all queued records, and end the thread."""
         self._waiting.put(_STOP)
         self._thread.join()
         if self._backlog:
@@ -112,22 +112,22 @@ class Records:
         self.lost += 1
         self._on_lost()
 
-    # From here on, all is the thread's.
+    # The methods below run in the thread only.
 
     def _run(self) -> None:
         is_over = False
         while not is_over:
-            is_over = self._take(timeout_s=AGAIN_AFTER_S if self._is_dirty or self._backlog else None)
+            is_over = self._take(timeout_s=RETRY_AFTER_S if self._is_dirty or self._backlog else None)
             try:
                 self._write()
-                self._sync(at_once=is_over or self._waiting.empty())
+                self._sync(immediately=is_over or self._waiting.empty())
             except OSError as error:
                 self._fail(error)
             else:
                 self._recover()
 
     def _take(self, *, timeout_s: float | None) -> bool:
-        """Move what waits to the backlog; return whether it is the end."""
+        """Move queued records to the backlog; return whether the writer has to end."""
         try:
             item = self._waiting.get(timeout=timeout_s)
             while True:
@@ -142,13 +142,13 @@ class Records:
             return False
 
     def _write(self) -> None:
-        """Write the backlog; what could not be written stays in it."""
+        """Write the backlog; records that cannot be written stay in it."""
         if self._backlog:
             self._rotate(max(rotate_mb for _, rotate_mb in self._backlog))
-            untold = self.lost - self._lost_told
-            gap = [{"kind": "lost", "at_unix_s": self._clock.unix_s(), "records": untold}] if untold else []
+            lost = self.lost - self._lost_recorded
+            gap = [{"kind": "lost", "at_unix_s": self._clock.unix_s(), "records": lost}] if lost else []
             self._append([*gap, *(fields for fields, _ in self._backlog)])
-            self._lost_told += untold
+            self._lost_recorded += lost
             self._backlog.clear()
         if self._is_dirty:
             self._write_end()
@@ -163,7 +163,7 @@ class Records:
         try:
             _write_all(self._fd, whole)
         except OSError:
-            os.ftruncate(self._fd, self._size)  # Half of a line would spoil the next one.
+            os.ftruncate(self._fd, self._size)  # An incomplete line would break the next one.
             raise
         self._size += len(whole)
         self._link = link
@@ -172,7 +172,7 @@ class Records:
 
     def _write_end(self) -> None:
         fresh = end_path(self._path).with_suffix(".new")
-        fresh.unlink(missing_ok=True)  # Its mode would stay.
+        fresh.unlink(missing_ok=True)  # Its file mode would stay.
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(json.dumps({"seq": self._link.seq, "hash": self._link.hash}).encode())
         fresh.replace(end_path(self._path))
@@ -193,9 +193,9 @@ class Records:
         self._fd, self._size, self._day = fd, 0, today
         _log.info("records.rotated", file=str(filled), seq=self._link.seq, hash=self._link.hash)
 
-    def _sync(self, *, at_once: bool) -> None:
+    def _sync(self, *, immediately: bool) -> None:
         now_s = self._clock.monotonic_s()
-        if self._is_dirty and (at_once or now_s - self._synced_s >= SYNC_EVERY_S):
+        if self._is_dirty and (immediately or now_s - self._synced_s >= SYNC_EVERY_S):
             os.fdatasync(self._fd)
             self._is_dirty, self._synced_s = False, now_s
 
@@ -229,11 +229,11 @@ class Records:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(fd)
-            raise OSError(0, "another process writes it; give each its own file") from None
+            raise OSError(0, "another process writes it; give each process its own file") from None
         return fd
 
     def _note_start(self, torn: int) -> None:
-        """Write the first line at once, so that a file that cannot be written is found at the start."""
+        """Write the first line immediately, so that a file that cannot be written fails the start."""
         start = {"kind": "start", "at_unix_s": self._clock.unix_s(), "torn_bytes": torn}
         try:
             self._append([start])

@@ -102,11 +102,11 @@ def test_whatever_json_can_carry_is_scored(id_: str | int, text: str) -> None:
         (b'["a", "b"]', "must be an object"),
         (b'"a"', "must be an object"),
         (b"null", "must be an object"),
-        (b'{"text": "x"}', '"id" must be there'),
-        (b'{"id": true, "text": "x"}', '"id" must be there'),
-        (b'{"id": 1.5, "text": "x"}', '"id" must be there'),
-        (b'{"id": "a"}', '"text" must be there'),
-        (b'{"id": "a", "text": 5}', '"text" must be there'),
+        (b'{"text": "x"}', '"id" must be present'),
+        (b'{"id": true, "text": "x"}', '"id" must be present'),
+        (b'{"id": 1.5, "text": "x"}', '"id" must be present'),
+        (b'{"id": "a"}', '"text" must be present'),
+        (b'{"id": "a", "text": 5}', '"text" must be present'),
         (b'{"id": %s, "text": "x"}' % (b"9" * 5000), "cannot be read"),
         (b"[" * 100_000, "cannot be read"),
     ],
@@ -137,7 +137,7 @@ def test_a_bad_line_is_named_and_leaves_no_file(
     source.write_text('{"id": "a", "text": "x"}\n{"id": "b", "secret": "marked"}\n')
     assert score(source, target) == 2
     said = capsys.readouterr().err
-    assert said == f'gateway: {source}:2: "text" must be there, and a string\n'
+    assert said == f'gateway: {source}:2: "text" must be present, and a string\n'
     assert list(source.parent.iterdir()) == [source]
 
 

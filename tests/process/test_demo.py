@@ -143,5 +143,5 @@ def test_the_summary_says_what_is_wrong() -> None:
         "routes as expected 0 of 1",
         "private bytes sent 7",
         "bill is not ledger 0.000002000 is not 0.000000000 USD",
-        "engine killed 2 times; the gateway went on, and ended with status 1",
+        "engine killed 2 times; the gateway continued, and ended with status 1",
     ]

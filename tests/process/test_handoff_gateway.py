@@ -88,13 +88,13 @@ async def fetch(running: Served, ticket_id: str, *, tenant: str = "acme") -> pb.
 async def work_off(state_url: str, text: str) -> list[str]:
     """Take and answer all that waits; return what was asked."""
     queue = open_queue(state_url, clock=SystemClock())
-    clerk = Responder(queue, KeyRing.of(ENVIRON), by="jane", clock=SystemClock())
+    responder = Responder(queue, KeyRing.of(ENVIRON), by="jane", clock=SystemClock())
     asked = []
-    while (taken := await clerk.take_next(lease_s=60)) is not None:
+    while (taken := await responder.take_next(lease_s=60)) is not None:
         ticket, question = taken
         assert (question.labels, question.languages) == ({"team": "red"}, ("pl",))
         asked.append(question.messages[0].content)
-        await clerk.answer(ticket.id, text)
+        await responder.answer(ticket.id, text)
     await queue.aclose()
     return asked
 
@@ -206,7 +206,7 @@ async def test_another_key_is_no_start(state_url: str) -> None:
         ticket_id = await ticket_of(running)
     await work_off(state_url, "Because.")
     other = new_key()
-    with pytest.raises(StartupError, match="write the old key behind the new one") as refused:
+    with pytest.raises(StartupError, match="append the old key to the new one") as refused:
         async with gateway(state_url, environ={KEY_VARIABLE: other}):
             pass
     assert other not in str(refused.value)
@@ -306,5 +306,5 @@ def test_air_gap_holds_for_people_too(capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_wrong_state_is_no_empty_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A place without a queue is an error with the way out, and makes no file."""
     assert run(["handoff", "list", "--state", f"sqlite://{tmp_path / 'other.db'}"]) == 2
-    assert "say the --state that gateway serve has" in capsys.readouterr().err
+    assert "give the --state of gateway serve" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

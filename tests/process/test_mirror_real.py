@@ -16,7 +16,7 @@ from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.domain.address import Address, ListenSettings
 from gateway.ledger.open import open_ledger
-from gateway.offline.recorded_outcomes import harvest
+from gateway.offline.recorded_outcomes import recorded_outcomes
 from gateway.policy.loading.load import parse_policy
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
@@ -103,7 +103,7 @@ async def test_edge_and_cloud_answer_the_same_request(provider: SimulatedCloud, 
     sent = b"".join(received.raw() for received in provider.received())
     assert (b"quibberflax" in sent, b"zorbelnut" in sent) == (True, False)
     assert not any(word in path.read_text() for word in ("quibberflax", "zorbelnut", "simulated", "jane"))
-    assert len(harvest(lambda: read_lines(path)).mirrored) == 3
+    assert len(recorded_outcomes(lambda: read_lines(path)).mirrored) == 3
     assert run(["records", "verify", str(path)]) == 0
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gateway.cli.app import COMMANDS
-from gateway.client.hints import ADVICE
+from gateway.client.hints import HINTS
 from gateway.errors import AttemptError, BackendError, NotTried
 from gateway.policy.loading.load import parse_policy
 from gateway.types import Reason
@@ -33,9 +33,9 @@ def test_what_is_made_from_the_code_is_current(name: str) -> None:
 def test_every_reason_of_the_contract_has_its_advice() -> None:
     """Each value of the proto's Reason is one of the program's, has advice, and is in the table."""
     names = {value.name.removeprefix("REASON_") for value in pb.Reason.DESCRIPTOR.values if value.number}
-    assert names == {str(reason) for reason in Reason} == {str(reason) for reason in ADVICE}
+    assert names == {str(reason) for reason in Reason} == {str(reason) for reason in HINTS}
     assert all(f"| `{name}` |" in text_of("errors.md") for name in names)
-    assert all(ADVICE.values())
+    assert all(HINTS.values())
 
 
 def test_the_statuses_of_a_reason_are_those_of_the_code() -> None:

@@ -294,9 +294,13 @@ def _loud_log(error: Exception, **_: str) -> None:
 
 
 def _unbind(patch: pytest.MonkeyPatch) -> None:
-    sealed, opened = encryption.KeyRing.seal, encryption.KeyRing.open
-    patch.setattr(encryption.KeyRing, "seal", lambda self, text, **_: sealed(self, text, bound_to=""))
-    patch.setattr(encryption.KeyRing, "open", lambda self, text, **_: opened(self, text, bound_to=""))
+    sealed, opened = encryption.KeyRing.encrypt, encryption.KeyRing.decrypt
+    patch.setattr(
+        encryption.KeyRing, "encrypt", lambda self, text, **_: sealed(self, text, associated_data="")
+    )
+    patch.setattr(
+        encryption.KeyRing, "decrypt", lambda self, text, **_: opened(self, text, associated_data="")
+    )
 
 
 def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
@@ -371,11 +375,11 @@ GUARDS: Sequence[Guard] = (
           remove=_set(judge, "_with_many", lambda *_: PrivacyClass.PUBLIC)),
     Guard(name="masking: a value is of its request alone", where="unmask.UnmaskLayer",
           remove=_set(unmask, "Restorer", lambda *_, make=Restorer, **__: make(masking.FIRST_VALUES))),
-    Guard(name="handoff: what is stored is sealed", where="encryption.KeyRing.seal",
-          remove=_set(encryption.KeyRing, "seal", lambda _, text, **__: text.encode())),
+    Guard(name="handoff: what is stored is encrypted", where="encryption.KeyRing.encrypt",
+          remove=_set(encryption.KeyRing, "encrypt", lambda _, text, **__: text.encode())),
     Guard(name="handoff: a class above store_up_to is not stored", where="service._is_wanted",
           remove=_wrapped(service, "_is_wanted", _always(True))),
-    Guard(name="handoff: what is sealed opens in its place only", where="encryption.KeyRing.seal",
+    Guard(name="handoff: a text decrypts with its associated data only", where="encryption.KeyRing.encrypt",
           remove=_unbind),
     Guard(name="sample: a class that is not named is not drawn from", where="selection.is_drawn_from",
           remove=_set(selection, "is_drawn_from", lambda *_: True)),

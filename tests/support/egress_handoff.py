@@ -5,7 +5,7 @@ from pathlib import Path
 from gateway.clock import Deadline, SystemClock
 from gateway.errors import GatewayError
 from gateway.extras.handoff.encryption import KeyRing, new_key
-from gateway.extras.handoff.payload import answer_bond, request_bond
+from gateway.extras.handoff.payload import answer_associated_data, request_associated_data
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
 from gateway.extras.handoff.responder import Responder
 from gateway.extras.handoff.service import HandoffService
@@ -41,7 +41,10 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
     """
     clock, keys = SystemClock(), KeyRing.of({KEY_VARIABLE: new_key()})
     queue = open_queue(state_url or f"sqlite://{folder / 'ledger.db'}", clock=clock)
-    desk, clerk = HandoffService(queue, keys, clock=clock), Responder(queue, keys, by="jane", clock=clock)
+    service, responder = (
+        HandoffService(queue, keys, clock=clock),
+        Responder(queue, keys, by="jane", clock=clock),
+    )
     scorer = PrivacyScorer(PrivacyPolicy(), clock=clock)
     wrong, stored = [], 0
     for place in PLACES:
@@ -61,7 +64,7 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
                 refused=(),
                 policy_hash="",
             )
-            answer = await desk.offer(
+            answer = await service.offer(
                 request, _canned(decision), section=SECTION, deadline=Deadline.after(30.0, clock)
             )
             ticket_id = answer.degraded.ticket_id if answer.degraded is not None else ""
@@ -69,7 +72,7 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
                 wrong.append(f"{place}: class {privacy.privacy_class.name}, stored: {bool(ticket_id)}")
             if ticket_id:
                 stored += 1
-                await clerk.answer(ticket_id, f"{ANSWER} {DATA[kind]}")
+                await responder.answer(ticket_id, f"{ANSWER} {DATA[kind]}")
                 wrong += await _opened_elsewhere(queue, keys=keys, ticket_id=ticket_id)
     if not stored:
         wrong.append("nothing was stored: the check shows nothing")
@@ -82,17 +85,17 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
 
 
 async def _opened_elsewhere(queue: Queue, *, keys: KeyRing, ticket_id: str) -> list[str]:
-    """Say whether what is sealed for one ticket opens as something else."""
-    sealed = await queue.answer_of(ticket_id)
+    """Return where an answer can be decrypted as something else."""
+    encrypted = await queue.answer_of(ticket_id)
     wrong = []
-    for bond in (
-        answer_bond("ho_other", "acme"),
-        answer_bond(ticket_id, "other"),
-        request_bond(ticket_id, "acme"),
+    for other in (
+        answer_associated_data("ho_other", "acme"),
+        answer_associated_data(ticket_id, "other"),
+        request_associated_data(ticket_id, "acme"),
     ):
         try:
-            keys.open(sealed or b"", bound_to=bond)
-            wrong.append("what is sealed opens elsewhere")
+            keys.decrypt(encrypted or b"", associated_data=other)
+            wrong.append("the answer can be decrypted elsewhere")
         except GatewayError:
             continue
     return wrong

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from gateway import errors
-from gateway.client.hints import ADVICE
+from gateway.client.hints import HINTS
 from gateway.dispatch.failure_summary import code_of
 from gateway.types import Decision, PrivacyClass, Reason, Scores
 from reference.tables import page, paragraph, table
@@ -47,7 +47,7 @@ def reasons_table() -> str:
     return table(
         ("reason", "status", "what the caller does"),
         (
-            (f"`{reason}`", ", ".join(sorted(_statuses(reason))) or "none: in `attempts`", ADVICE[reason])
+            (f"`{reason}`", ", ".join(sorted(_statuses(reason))) or "none: in `attempts`", HINTS[reason])
             for reason in Reason
         ),
     )

@@ -1,1 +1,1 @@
-"""`gateway demo`: every route once, on real parts."""
+"""`gateway demo`: shows every route once, with real processes."""

@@ -1,4 +1,4 @@
-"""The cases of `gateway demo`: what is sent, what is broken before it, and what has to come out."""
+"""The cases of `gateway demo`: request, fault that is set before it, and expected result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,19 +26,19 @@ LOCAL, CLOUD_ROUTE, CANNED = pb.ROUTE_LOCAL, pb.ROUTE_CLOUD, pb.ROUTE_CANNED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """What came back for a case."""
+    """Result of a case."""
 
     response: pb.GenerateResponse
     deltas: int
-    """How many pieces a streamed answer came in; 0 for one that was not streamed."""
+    """Number of deltas of a streamed answer; 0 for an answer that was not streamed."""
     provider_bytes: int
-    """How many bytes the provider received meanwhile."""
+    """Number of bytes that the provider received during the case."""
     duration_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoExpectation:
-    """What has to come out of a case."""
+    """Expected result of a case."""
 
     route: pb.Route.ValueType
     model: str
@@ -48,11 +48,11 @@ class DemoExpectation:
     refused: tuple[str, ...] = ()
     degraded: pb.Reason.ValueType = pb.REASON_UNSPECIFIED
     is_provider_silent: bool = False
-    """Whether the provider must not receive a single byte."""
+    """Whether the provider must receive no byte."""
     is_streamed: bool = False
 
     def problems(self, result: DemoResult) -> Sequence[str]:
-        """Say in what the result differs; nothing when it came out as expected."""
+        """Return the differences of the result from the expectation."""
         response = result.response
         facts = (
             ("route", self.route, response.route),
@@ -64,7 +64,7 @@ class DemoExpectation:
             ("streamed", self.is_streamed, result.deltas > 1),
             ("no bytes at the provider", self.is_provider_silent, result.provider_bytes == 0),
         )
-        return [f"{name}: {wanted!r} expected, {got!r} came" for name, wanted, got in facts if wanted != got]
+        return [f"{name}: expected {wanted!r}, got {got!r}" for name, wanted, got in facts if wanted != got]
 
 
 def attempt_words(response: pb.GenerateResponse) -> tuple[str, ...]:
@@ -78,19 +78,19 @@ def attempt_words(response: pb.GenerateResponse) -> tuple[str, ...]:
 
 
 async def _nothing(_: Stage) -> None:
-    """Break nothing."""
+    """Set no fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoCase:
-    """One row: a request, and what is broken before it is sent."""
+    """One row: a request, and the fault that is set before it is sent."""
 
     title: str
     text: str
     expected: DemoExpectation
     prepare: Callable[[Stage], Awaitable[None]] = field(default=_nothing)
     tenant: str = "demo"
-    """Each tenant has an allowance of its own."""
+    """Each tenant has its own budget."""
 
     @property
     def is_private(self) -> bool:
@@ -100,7 +100,7 @@ class DemoCase:
 
 async def _spend(stage: Stage) -> None:
     await stage.spend(HARD, tenant=SPENDER)
-    await asyncio.sleep(FRESH_S)  # The score may be so old; without the wait it would show an old value.
+    await asyncio.sleep(FRESH_S)  # The budget score is cached for this time.
 
 
 async def _rate_limit_once(stage: Stage) -> None:
@@ -138,7 +138,7 @@ CASES: tuple[DemoCase, ...] = (
         ),
     ),
     DemoCase(
-        title="easy, but the model at the edge is not sure: nobody sees its draft",
+        title="easy, but the edge model has low confidence: its draft is not sent",
         text=UNKNOWN,
         expected=DemoExpectation(
             route=CLOUD_ROUTE, model="cloud", rule="default", attempts=("edge LOW_CONFIDENCE", "cloud")

@@ -1,4 +1,4 @@
-"""`gateway demo`: the whole gateway on real parts, every route once, in a table."""
+"""`gateway demo`: runs the whole gateway with real processes, and prints every route in a table."""
 
 import asyncio
 import os
@@ -41,12 +41,12 @@ def demo(
         ),
     ] = False,
 ) -> None:
-    """Show every route once, on real parts, without an account or a download.
+    """Show every route once, with real processes, without an account or a download.
 
-    Starts an engine process with the embedded model, a simulated provider and the gateway between them,
-    breaks one after the other, and compares the provider's bill with the gateway's ledger at the end.
+    Starts a gateway, an engine process with the embedded model and a simulated provider, makes them fail one
+    after the other, and compares the provider's bill with the gateway's ledger at the end.
 
-    Exit status: 0 if every row came out as expected and the accounts agree, else 1.
+    Exit status: 0 if every row is as expected and the accounts agree, else 1.
 
     Example: gateway demo
     """
@@ -126,7 +126,7 @@ async def _run_live(folder: Path, console: Console) -> Sequence[str]:
     console.print(response.text, markup=False)
     if response.route == pb.ROUTE_CLOUD:
         return []
-    return [f"live: ROUTE_CLOUD expected, {pb.Route.Name(response.route)} came"]
+    return [f"live: expected ROUTE_CLOUD, got {pb.Route.Name(response.route)}"]
 
 
 async def _totals(folder: Path) -> Totals:
@@ -144,5 +144,5 @@ def _account_problems(bill: Bill, totals: Totals) -> Sequence[str]:
         ("still reserved in the ledger", 0, totals.held_usd_nanos),
     )
     return [
-        f"{what}: {wanted} nano-dollars expected, {got} found" for what, wanted, got in facts if wanted != got
+        f"{what}: expected {wanted} nano-dollars, got {got}" for what, wanted, got in facts if wanted != got
     ]

@@ -1,4 +1,4 @@
-"""The stage of `gateway demo`: a provider, a gateway process with its engine, and a client, all real."""
+"""The processes of `gateway demo`: a simulated provider, a gateway with its engine, and a client."""
 
 import asyncio
 import contextlib
@@ -26,14 +26,14 @@ PRICES = {
     CLOUD: SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00")),
     BACKUP: SimulatedPrice(input=Decimal("0.50"), output=Decimal("4.00")),
 }
-"""What the provider charges; the policy in simulated.yaml says the same, as an operator's has to."""
+"""Prices of the provider; simulated.yaml has the same ones, as a policy must."""
 MAX_TOKENS = 128
 START_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 30.0
 
 
 class GatewayProcess:
-    """`gateway serve` as a child; its log says where it listens and which process its engine is."""
+    """`gateway serve` as a child process; its address and engine pid are read from its log."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: asyncio.StreamReader) -> None:
         self.target = ""
@@ -47,7 +47,7 @@ class GatewayProcess:
         try:
             async for line in log:
                 self._last_line = line.decode(errors="replace").strip()
-                with contextlib.suppress(ValueError):  # What is not JSON is the one line of a failed start.
+                with contextlib.suppress(ValueError):  # A failed start logs a line that is not JSON.
                     self._note(json.loads(self._last_line))
         finally:
             self._serving.set()
@@ -60,7 +60,7 @@ class GatewayProcess:
             self._serving.set()
 
     async def wait_serving(self) -> None:
-        """Return when it serves; raises StartupError with its own words when it ended instead."""
+        """Return when the gateway serves; raises StartupError with its last log line if it ended."""
         async with asyncio.timeout(START_TIMEOUT_S):
             await self._serving.wait()
         if not self.target:
@@ -73,11 +73,11 @@ class GatewayProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Exit status; None while the process runs."""
         return self._process.returncode
 
     async def end(self) -> None:
-        """Send SIGTERM and wait until it has drained."""
+        """Send SIGTERM and wait until the process has ended."""
         if self._process.returncode is None:
             self._process.terminate()
         await self._process.wait()
@@ -85,7 +85,7 @@ class GatewayProcess:
 
 
 class Stage:
-    """What the cases of the demo may do."""
+    """Actions of the demo's cases: requests, faults and kills."""
 
     def __init__(self, *, cloud: SimulatedCloud, gateway: GatewayProcess) -> None:
         self.cloud = cloud
@@ -97,7 +97,7 @@ class Stage:
         return GatewayClient(self.gateway.target, tenant=tenant)
 
     async def spend(self, text: str, *, tenant: str) -> None:
-        """Send long requests until the cloud is refused for want of budget."""
+        """Send long requests until the budget refuses the cloud."""
         self.cloud.set_fault(CLOUD, "length", value=MAX_TOKENS)
         async with self.client(tenant) as client:
             route = pb.ROUTE_CLOUD
@@ -109,14 +109,14 @@ class Stage:
         self.cloud.clear_faults()
 
     async def kill_engine(self) -> None:
-        """kill -9 the engine; return when the gateway has noticed, before it starts another."""
-        with contextlib.suppress(ProcessLookupError):  # It may be dead from the case before.
+        """Kill the engine by SIGKILL; return when the gateway has noticed, before it restarts it."""
+        with contextlib.suppress(ProcessLookupError):  # The case before may have killed it.
             os.kill(self.gateway.engine_pid, signal.SIGKILL)
             self.engine_kills += 1
         await self._wait_health("NOT_SERVING")
 
     async def wait_engine(self) -> None:
-        """Return when an engine runs again."""
+        """Return when the engine serves again."""
         await self._wait_health("SERVING")
 
     async def _wait_health(self, status: str) -> None:
@@ -138,7 +138,7 @@ async def running_stage(folder: Path) -> AsyncIterator[Stage]:
 
 
 def state_url(folder: Path) -> str:
-    """Return where the ledger of a demo in `folder` is."""
+    """Return the state URL of a demo in `folder`."""
     return f"sqlite:///{folder / 'ledger.db'}"
 
 

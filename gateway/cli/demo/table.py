@@ -1,4 +1,4 @@
-"""What `gateway demo` prints: every case, the provider's bill beside the ledger, and a summary."""
+"""Output of `gateway demo`: every case, the provider's bill next to the ledger, and a summary."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from gateway.simulate.billing import Bill
 from gateway.v1 import gateway_pb2 as pb
 
 WIDTH = 120
-"""Columns that the table needs; also assumed where output is no terminal and COLUMNS is not set."""
+"""Width of the table in columns; also the default where output is no terminal and COLUMNS is not set."""
 HEADINGS = (
     "case\nprompt",
     "complexity\nprivacy, class\nbudget",
@@ -28,13 +28,13 @@ HEADINGS = (
 )
 
 Row = tuple[DemoCase, DemoResult, Sequence[str]]
-"""A case, what came of it, and in what that differs from what was expected."""
+"""A case, its result, and the differences from the expectation."""
 
 _ROUTE_STYLES = {"LOCAL": "green", "CLOUD": "cyan", "CANNED": "yellow"}
 
 
 def demo_console() -> Console:
-    """Return a console that colours on a terminal only and does not squeeze the table elsewhere."""
+    """Return a console with colour on a terminal only, and with a fixed width elsewhere."""
     console = Console(highlight=False)
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
@@ -42,7 +42,7 @@ def demo_console() -> Console:
 
 
 def results(rows: Sequence[Row], *, width: int) -> RenderableType:
-    """Return all cases with their verdicts: a table, or where that is too wide, one below the other."""
+    """Return all cases with their results: a table, or blocks if the terminal is too narrow for it."""
     if width < WIDTH:
         blocks = [_block(number, *row) for number, row in enumerate(rows, start=1)]
         return Group(Text("Every route, one request each\n", "italic"), *blocks)
@@ -62,7 +62,7 @@ def _table(rows: Sequence[Sequence[RenderableType]]) -> Table:
 
 
 def _block(number: int, case: DemoCase, result: DemoResult, problems: Sequence[str]) -> Group:
-    """Return one case as lines of a name and what it says."""
+    """Return one case as lines of name and value."""
     response = result.response
     complexity, privacy, budget = _scores(response)
     grid = Table.grid(padding=(0, 2))
@@ -111,7 +111,7 @@ def _refusals(decision: pb.Decision) -> Sequence[str]:
 
 
 def _attempts(case: DemoCase, result: DemoResult) -> Sequence[str]:
-    """Return every attempt; the same several times in a row is one with its count."""
+    """Return every attempt; equal attempts in a row are one entry with a count."""
     groups = [(words, len(list(same))) for words, same in groupby(attempt_words(result.response))]
     attempts = [words if count == 1 else f"{words} x{count}" for words, count in groups]
     if case.expected.is_provider_silent:
@@ -139,7 +139,7 @@ def _shortened(text: str, length: int = 72) -> str:
 
 
 def answers(rows: Sequence[Row], *, width: int) -> Group:
-    """Return the first words of everyone who answered."""
+    """Return the beginning of one answer of each model."""
     seen: dict[str, str] = {}
     for _, result, _ in rows:
         response = result.response
@@ -150,7 +150,7 @@ def answers(rows: Sequence[Row], *, width: int) -> Group:
 
 
 def accounts_table(bill: Bill, totals: Totals) -> Table:
-    """Return the provider's own count beside the gateway's ledger."""
+    """Return the provider's bill next to the gateway's ledger."""
     table = Table(
         box=box.HORIZONTALS, title="The provider's bill and the gateway's ledger", title_justify="left"
     )
@@ -166,7 +166,7 @@ def accounts_table(bill: Bill, totals: Totals) -> Table:
     table.add_row("ledger: settled", "", "", "", _usd(totals.settled_usd_nanos))
     table.add_row("ledger: outcome unknown", "", "", "", _usd(totals.unknown_usd_nanos))
     table.add_row("ledger: still reserved", "", "", "", _usd(totals.held_usd_nanos))
-    table.caption = "with the calls that failed, and those that spent one budget"
+    table.caption = "includes failed calls, and those that used up one budget"
     table.caption_justify = "left"
     return table
 
@@ -174,7 +174,7 @@ def accounts_table(bill: Bill, totals: Totals) -> Table:
 def summary(
     rows: Sequence[Row], bill: Bill, totals: Totals, *, engine_kills: int, exit_status: int | None
 ) -> Table:
-    """Return four lines: what a reader should take home, each from what was measured."""
+    """Return the summary: four measured results."""
     as_expected = sum(not problems for _, _, problems in rows)
     private_bytes = sum(result.provider_bytes for case, result, _ in rows if case.is_private)
     ledger = totals.settled_usd_nanos + totals.unknown_usd_nanos + totals.held_usd_nanos
@@ -190,7 +190,7 @@ def summary(
         ),
         (
             "engine killed",
-            f"{counted(engine_kills, 'time')}; the gateway went on, and ended with status {exit_status}",
+            f"{counted(engine_kills, 'time')}; the gateway continued, and ended with status {exit_status}",
             exit_status == 0,
         ),
     ):
@@ -199,7 +199,7 @@ def summary(
 
 
 def next_steps(program: str) -> Text:
-    """Return what to type now."""
+    """Return the next commands to try."""
     return Text.assemble(
         ("Next, in one terminal, and then in another:\n", "bold"),
         f"  {program} serve\n",

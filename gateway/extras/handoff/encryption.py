@@ -1,4 +1,4 @@
-"""Encryption at rest: AES-256-GCM under keys of the environment; the only file that knows `cryptography`."""
+"""Encryption at rest: AES-256-GCM with keys of the environment; the only file that imports `cryptography`."""
 
 import base64
 import binascii
@@ -18,26 +18,26 @@ _HEAD = len(_FORMAT) + ID_BYTES
 
 
 def new_key() -> str:
-    """Return a fresh key as the variable holds it."""
+    """Return a new random key in base64, for the variable GATEWAY_HANDOFF_KEY."""
     return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 class KeyRing:
-    """Seals with the first key and opens with any, so that a key can be followed by a new one.
+    """Encrypts with the first key and decrypts with any of them, so that keys can be rotated.
 
-    A sealed text is a byte of format, 4 bytes that name the key, a nonce of 12 bytes, and the ciphertext
-    with its tag. It is bound to the ticket, its tenant and what it is, so that it opens nowhere else.
+    An encrypted text is a format byte, 4 bytes of key id, a nonce of 12 bytes, and ciphertext with tag.
+    Its associated data names ticket, tenant and kind, so that it cannot be decrypted as anything else.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = {_id_of(key): AESGCM(key) for key in keys}
         self.ids = tuple(each.hex() for each in self._ciphers)
-        """The names of the keys, the one that seals first; they tell nothing of the keys."""
+        """Ids of the keys, the encrypting one first; an id reveals nothing about its key."""
         self._first = _id_of(keys[0])
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "KeyRing":
-        """Return the keys of the environment, parted by commas; raises StartupError, without their words."""
+        """Read the comma-separated keys from the environment; raises StartupError, without the value."""
         written = [each.strip() for each in environ.get(KEY_VARIABLE, "").split(",") if each.strip()]
         if not written:
             raise StartupError(
@@ -45,22 +45,22 @@ class KeyRing:
             )
         return cls([_read(text) for text in written])
 
-    def seal(self, text: str, *, bound_to: str) -> bytes:
-        """Return the text, encrypted."""
+    def encrypt(self, text: str, *, associated_data: str) -> bytes:
+        """Encrypt a text with the first key."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._ciphers[self._first].encrypt(nonce, text.encode(), bound_to.encode())
-        return _FORMAT + self._first + nonce + sealed
+        encrypted = self._ciphers[self._first].encrypt(nonce, text.encode(), associated_data.encode())
+        return _FORMAT + self._first + nonce + encrypted
 
-    def open(self, sealed: bytes, *, bound_to: str) -> str:
-        """Return the text; raises HandoffUnavailable for another key and for bytes that were altered."""
-        cipher = self._ciphers.get(sealed[len(_FORMAT) : _HEAD])
-        if cipher is None or sealed[: len(_FORMAT)] != _FORMAT:
-            raise HandoffUnavailable(f"it is sealed with a key that {KEY_VARIABLE} does not hold")
-        nonce, rest = sealed[_HEAD : _HEAD + NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
+    def decrypt(self, encrypted: bytes, *, associated_data: str) -> str:
+        """Decrypt a text; raises HandoffUnavailable for an unknown key and for altered bytes."""
+        cipher = self._ciphers.get(encrypted[len(_FORMAT) : _HEAD])
+        if cipher is None or encrypted[: len(_FORMAT)] != _FORMAT:
+            raise HandoffUnavailable(f"the text is encrypted with a key that {KEY_VARIABLE} does not hold")
+        nonce, rest = encrypted[_HEAD : _HEAD + NONCE_BYTES], encrypted[_HEAD + NONCE_BYTES :]
         try:
-            return cipher.decrypt(nonce, rest, bound_to.encode()).decode()
+            return cipher.decrypt(nonce, rest, associated_data.encode()).decode()
         except InvalidTag:
-            raise HandoffUnavailable("what is stored was altered") from None
+            raise HandoffUnavailable("the stored text was altered") from None
 
 
 def _id_of(key: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A desk for callers and a clerk for people, from what an operator gives: state, environment, policy."""
+"""Opens the hand-off service and the responder from state URL, environment and policy."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from gateway.extras.handoff.encryption import KeyRing
 
 _log = structlog.get_logger()
-_WAYS = {"sqlite": "--state sqlite:///PATH", "redis": "--state redis://HOST"}
+_STATE_FLAGS = {"sqlite": "--state sqlite:///PATH", "redis": "--state redis://HOST"}
 
 
 class HandoffOpener:
-    """Opens the hand-off service for the first policy that hands over; its tickets outlive that policy."""
+    """Opens the hand-off service for the first policy with a `handoff` section; it outlives that policy."""
 
     def __init__(self, *, state_url: str, environ: Mapping[str, str], clock: Clock) -> None:
         self._state_url = state_url
@@ -30,9 +30,9 @@ class HandoffOpener:
         self._service: HandoffService | None = None
 
     def service(self, section: Handoff | None) -> HandoffService | None:
-        """Return the service for a policy's section; raises StartupError where state or key do not fit.
+        """Return the service for a policy's section; raises StartupError where state or key are wrong.
 
-        A policy without a section, too, answers for the tickets of those before it.
+        With a policy without a section, the service still serves the tickets of earlier policies.
         """
         if section is not None:
             check_kind(section, self._state_url)
@@ -44,7 +44,7 @@ class HandoffOpener:
         return self._service
 
     async def check(self) -> None:
-        """Raise StartupError if what waits for people is sealed with another key."""
+        """Raise StartupError if the queue is encrypted with another key."""
         if self._service is not None:
             try:
                 await self._service.check()
@@ -52,26 +52,24 @@ class HandoffOpener:
                 _log.warning("handoff.unavailable", why=str(error))
 
     async def aclose(self) -> None:
-        """Close what was opened."""
+        """Close the service."""
         if self._service is not None:
             await self._service.aclose()
 
 
-def open_clerk(queue: Queue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Responder:
-    """Return a person at a queue; raises StartupError without a key."""
+def open_responder(queue: Queue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Responder:
+    """Return the responder for a person; raises StartupError without a key."""
     return Responder(queue, keys_of(environ), by=by, clock=clock)
 
 
 def check_kind(section: Handoff, state_url: str) -> None:
-    """Raise StartupError unless the state is of the kind that the policy names."""
+    """Raise StartupError unless the state URL has the kind that the policy names."""
     if kind_of(state_url) != section.queue:
-        raise StartupError(
-            f"handoff.queue: {section.queue} needs {_WAYS[section.queue]}, which says the place"
-        )
+        raise StartupError(f"handoff.queue: {section.queue} needs {_STATE_FLAGS[section.queue]}")
 
 
 def keys_of(environ: Mapping[str, str]) -> "KeyRing":
-    """Return the keys of the environment; raises StartupError."""
+    """Read the keys from the environment; raises StartupError."""
     require("handoff", because="handoff: needs the library for encryption")
     from gateway.extras.handoff.encryption import KeyRing
 

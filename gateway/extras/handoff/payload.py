@@ -1,4 +1,4 @@
-"""What is sealed: a request as a person reads it, and the answer of the person."""
+"""Content of a hand-off before encryption: the request for a person."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,49 +9,50 @@ from gateway.types import Message, Request, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffQuestion:
-    """What a person has to answer."""
+    """The request that a person answers."""
 
     messages: tuple[Message, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     languages: Sequence[str] = ()
-    """What the caller reads, the dearest first."""
+    """Languages of the caller, the preferred one first."""
 
     @classmethod
     def of(cls, request: Request) -> "HandoffQuestion":
-        """Return what is kept of a request."""
+        """Return the parts of a request that a person needs."""
         return cls(messages=request.messages, labels=request.labels, languages=request.languages)
 
     def to_json(self) -> str:
-        """Return it as text."""
-        turns = [{"role": message.role, "content": message.content} for message in self.messages]
+        """Return the question as JSON."""
+        messages = [{"role": message.role, "content": message.content} for message in self.messages]
         return json.dumps(
-            {"messages": turns, "labels": dict(self.labels), "languages": list(self.languages)},
+            {"messages": messages, "labels": dict(self.labels), "languages": list(self.languages)},
             ensure_ascii=False,
         )
 
     @classmethod
     def from_json(cls, text: str) -> "HandoffQuestion":
-        """Return what `to_json` wrote."""
-        told = json.loads(text)
+        """Return the question that `to_json` wrote."""
+        fields = json.loads(text)
         return cls(
             messages=tuple(
-                Message(role=Role(turn["role"]), content=turn["content"]) for turn in told["messages"]
+                Message(role=Role(message["role"]), content=message["content"])
+                for message in fields["messages"]
             ),
-            labels=told["labels"],
-            languages=tuple(told["languages"]),
+            labels=fields["labels"],
+            languages=tuple(fields["languages"]),
         )
 
 
 def size_bytes(request: Request) -> int:
-    """Return how much text of a request would be kept."""
+    """Return the size of the texts of a request in bytes."""
     return sum(len(message.content.encode()) for message in request.messages)
 
 
-def request_bond(ticket_id: str, tenant: str) -> str:
-    """Return what a sealed request is bound to."""
+def request_associated_data(ticket_id: str, tenant: str) -> str:
+    """Return the associated data of an encrypted request."""
     return f"request {ticket_id} {tenant}"
 
 
-def answer_bond(ticket_id: str, tenant: str) -> str:
-    """Return what a sealed answer is bound to."""
+def answer_associated_data(ticket_id: str, tenant: str) -> str:
+    """Return the associated data of an encrypted answer."""
     return f"answer {ticket_id} {tenant}"

@@ -1,4 +1,4 @@
-"""The one thing that hand-off needs of a store, and the store from the URL that an operator gives."""
+"""Interface of the hand-off queue, and the queue for a state URL."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,26 +13,26 @@ from gateway.extras.handoff.sqlite import SqliteQueue, open_file
 from gateway.ledger.open import REDIS, SQLITE, file_of
 
 KEY_VARIABLE = "GATEWAY_HANDOFF_KEY"
-"""Holds the keys that seal what waits, parted by commas; the first one seals, all open."""
+"""Environment variable with the comma-separated keys; the first one encrypts, all decrypt."""
 
 
 class Queue(Protocol):
-    """Tickets with sealed texts; every method but `aclose` raises HandoffUnavailable."""
+    """Store of tickets with encrypted texts; every method but `aclose` raises HandoffUnavailable."""
 
-    async def put(self, ticket: Ticket, sealed_request: bytes, *, max_waiting: int) -> None:
+    async def put(self, ticket: Ticket, encrypted_request: bytes, *, max_waiting: int) -> None:
         """Store a ticket durably; raises HandoffFull."""
         ...
 
     async def find(self, ticket_id: str) -> Ticket | None:
-        """Return a ticket; None if there is none, or none any more."""
+        """Return a ticket; None if it is unknown or expired."""
         ...
 
     async def request_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed request."""
+        """Return the encrypted request."""
         ...
 
     async def answer_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed answer."""
+        """Return the encrypted answer."""
         ...
 
     async def tickets(self) -> Sequence[Ticket]:
@@ -40,37 +40,37 @@ class Queue(Protocol):
         ...
 
     async def change(
-        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, sealed_answer: bytes | None = None
+        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, encrypted_answer: bytes | None = None
     ) -> Ticket | None:
-        """Put a ticket through `step`, whose TicketRefused changes nothing; None if there is none."""
+        """Update a ticket by `step`, atomically; None if unknown. A TicketRefused changes nothing."""
         ...
 
     async def adopt_key(self, own: Sequence[str]) -> str:
-        """Return the name of the key that seals here; none, or one of `own`, becomes the first of those."""
+        """Return the id of the queue's key; if it has none, or one of `own`, set the first of `own`."""
         ...
 
     async def aclose(self) -> None:
-        """Finish what waits and close."""
+        """Finish pending operations and close."""
         ...
 
 
 def kind_of(state_url: str) -> str:
-    """Return what a policy calls the queue that goes with a state: `sqlite`, `redis`, or "" for none."""
+    """Return the policy's name of the queue for a state URL: `sqlite`, `redis`, or "" for none."""
     if state_url.startswith(REDIS):
         return "redis"
     return "sqlite" if state_url.startswith(SQLITE) else ""
 
 
 def path_of(state_url: str) -> Path:
-    """Return the file of the queue: beside that of the ledger, `ledger.db` and `ledger-handoff.db`."""
+    """Return the file of the queue, next to the ledger: `ledger-handoff.db` for `ledger.db`."""
     ledger = file_of(state_url)
     return ledger.with_name(f"{ledger.stem}-handoff{ledger.suffix}")
 
 
 def open_queue(state_url: str, *, clock: Clock, must_exist: bool = False) -> Queue:
-    """Open the queue that goes with a state; raises StartupError, in one line.
+    """Open the queue for a state URL; raises StartupError, in one line.
 
-    `must_exist` refuses to make a file, for those who only read what a gateway wrote.
+    `must_exist` refuses to create a file, for commands that use the queue of a gateway.
     """
     kind = kind_of(state_url)
     if kind == "redis":
@@ -85,7 +85,7 @@ def open_queue(state_url: str, *, clock: Clock, must_exist: bool = False) -> Que
         raise StartupError("handoff: needs --state sqlite:///PATH or redis://HOST, which outlive the process")
     path = path_of(state_url)
     if must_exist and not path.exists():
-        raise StartupError(f"handoff: there is no queue {path}; say the --state that gateway serve has")
+        raise StartupError(f"handoff: there is no queue {path}; give the --state of gateway serve")
     try:
         return SqliteQueue(open_file(path), clock=clock)
     except (OSError, sqlite3.Error) as error:

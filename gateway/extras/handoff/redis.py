@@ -1,4 +1,4 @@
-"""The queue in Redis, for gateways on many hosts; a change is made only to what was read (WATCH)."""
+"""Hand-off queue in Redis, for gateways on many hosts; an update uses WATCH to avoid lost updates."""
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,32 +13,32 @@ from gateway.errors import HandoffFull, HandoffUnavailable
 from gateway.extras.handoff.ticket import from_json, to_json
 from gateway.ledger.redis import client_of
 
-TRIES: Final = 20
-"""Of a change that others make, too."""
+ATTEMPTS: Final = 20
+"""The most attempts of an update that conflicts with others."""
 _ALL: Final = "{gateway}:handoff"
-"""Sorted set of all ids, by when they expire."""
+"""Key of the sorted set of all ids, by expiry."""
 _KEY: Final = "{gateway}:handoff:key"
 
 
 def _ticket_key(ticket_id: str) -> str:
-    """Return the key of a hash of record, request and answer; Redis deletes it when it expires."""
+    """Return the key of the hash of record, request and answer; Redis deletes it at expiry."""
     return f"{_ALL}:ticket:{ticket_id}"
 
 
 def _waiting_key(tenant: str) -> str:
-    """Return the key of a sorted set of a tenant's ids without an answer, by when they expire."""
+    """Return the key of the sorted set of a tenant's unanswered ids, by expiry."""
     return f"{_ALL}:waiting:{tenant}"
 
 
 class RedisQueue:
-    """The queue at a Redis URL; connects when it is first asked. It keeps what that Redis keeps."""
+    """Queue at a Redis URL; connects on first use. It is as durable as that Redis."""
 
     def __init__(self, url: str, *, clock: Clock) -> None:
         self._clock = clock
-        # Typed as bytes or str, whichever a client decodes to; this one decodes nothing.
+        # The stubs type results as bytes or str; this client returns bytes.
         self._redis: Any = client_of(url)
 
-    async def put(self, ticket: Ticket, sealed_request: bytes, *, max_waiting: int) -> None:
+    async def put(self, ticket: Ticket, encrypted_request: bytes, *, max_waiting: int) -> None:
         """Store a ticket; Redis has it when this returns. Raises HandoffFull, HandoffUnavailable."""
         now_s, waiting = self._clock.unix_s(), _waiting_key(ticket.tenant)
         async with self._errors(), self._redis.pipeline(transaction=True) as pipe:
@@ -46,7 +46,7 @@ class RedisQueue:
                 pipe.zremrangebyscore(index, "-inf", f"({now_s}")
                 pipe.zadd(index, {ticket.id: ticket.expires_unix_s})
             pipe.expireat(waiting, math.ceil(ticket.expires_unix_s))
-            _write(pipe, ticket, request=sealed_request)
+            _write(pipe, ticket, request=encrypted_request)
             pipe.zcard(waiting)
             *_, count = await pipe.execute()
             if count > max_waiting:
@@ -57,22 +57,22 @@ class RedisQueue:
                 )
 
     async def find(self, ticket_id: str) -> Ticket | None:
-        """Return a ticket; None if there is none, or none any more."""
+        """Return a ticket; None if it is unknown or expired."""
         async with self._errors():
             record = await self._redis.hget(_ticket_key(ticket_id), "record")
         return self._alive(record)
 
     async def request_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed request."""
+        """Return the encrypted request."""
         async with self._errors():
-            sealed: bytes | None = await self._redis.hget(_ticket_key(ticket_id), "request")
-        return sealed
+            encrypted: bytes | None = await self._redis.hget(_ticket_key(ticket_id), "request")
+        return encrypted
 
     async def answer_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed answer."""
+        """Return the encrypted answer."""
         async with self._errors():
-            sealed: bytes | None = await self._redis.hget(_ticket_key(ticket_id), "answer")
-        return sealed
+            encrypted: bytes | None = await self._redis.hget(_ticket_key(ticket_id), "answer")
+        return encrypted
 
     async def tickets(self) -> Sequence[Ticket]:
         """Return all tickets, the oldest first."""
@@ -86,19 +86,19 @@ class RedisQueue:
         return sorted(found, key=lambda ticket: (ticket.created_unix_s, ticket.id))
 
     async def change(
-        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, sealed_answer: bytes | None = None
+        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, encrypted_answer: bytes | None = None
     ) -> Ticket | None:
-        """Put a ticket through `step`, whose TicketRefused changes nothing; None if there is none."""
+        """Update a ticket by `step`, atomically; None if unknown. A TicketRefused changes nothing."""
         key = _ticket_key(ticket_id)
         async with self._errors(), self._redis.pipeline(transaction=True) as pipe:
-            for _ in range(TRIES):
+            for _ in range(ATTEMPTS):
                 await pipe.watch(key)
                 before = self._alive(await pipe.hget(key, "record"))
                 if before is None:
                     return None
                 after = step(before)
                 pipe.multi()
-                _write(pipe, after, answer=sealed_answer)
+                _write(pipe, after, answer=encrypted_answer)
                 pipe.zadd(_ALL, {after.id: after.expires_unix_s})
                 if after.answered_unix_s is not None:
                     pipe.zrem(_waiting_key(after.tenant), after.id)
@@ -107,10 +107,10 @@ class RedisQueue:
                 except WatchError:
                     continue
                 return after
-        raise HandoffUnavailable("others change the ticket again and again")
+        raise HandoffUnavailable("other processes keep changing the ticket")
 
     async def adopt_key(self, own: Sequence[str]) -> str:
-        """Return the name of the key that seals here; none, or one of `own`, becomes the first of those."""
+        """Return the id of the queue's key; if it has none, or one of `own`, set the first of `own`."""
         async with self._errors():
             await self._redis.setnx(_KEY, own[0])
             found: str = (await self._redis.get(_KEY) or b"").decode()

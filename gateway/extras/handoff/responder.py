@@ -1,4 +1,4 @@
-"""The people's side: see what waits, take a request, answer it."""
+"""Hand-off for people: list waiting requests, take one, answer it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gateway.clock import Clock
 from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import TicketRefused, TicketUnknown
-from gateway.extras.handoff.payload import HandoffQuestion, answer_bond, request_bond
+from gateway.extras.handoff.payload import HandoffQuestion, answer_associated_data, request_associated_data
 from gateway.extras.handoff.queue import Queue
 from gateway.extras.handoff.ticket import answered, leased
 
@@ -17,7 +17,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class Responder:
-    """One person at the queue; `by` is the name that others see."""
+    """Access of one person to the queue; `by` is the name that others see."""
 
     def __init__(self, queue: Queue, keys: "KeyRing", *, by: str, clock: Clock) -> None:
         self._queue = queue
@@ -26,23 +26,25 @@ class Responder:
         self._clock = clock
 
     async def take_next(self, *, lease_s: float) -> tuple[Ticket, HandoffQuestion] | None:
-        """Lease the oldest request that waits; None if none does."""
+        """Lease the oldest waiting request; None if there is none."""
         now_s = self._clock.unix_s()
         for ticket in await self._queue.tickets():
             if ticket.state(now_s) is TicketState.WAITING:
                 try:
                     return await self.take(ticket.id, lease_s=lease_s)
                 except (TicketRefused, TicketUnknown):
-                    continue  # Somebody was faster.
+                    continue  # Another person was faster.
         return None
 
     async def take(self, ticket_id: str, *, lease_s: float) -> tuple[Ticket, HandoffQuestion]:
-        """Lease a request, or lengthen one's own lease; raises TicketUnknown and TicketRefused."""
-        # Opened first: with a wrong key nothing is kept from others.
-        ticket, sealed = await self._queue.find(ticket_id), await self._queue.request_of(ticket_id)
-        if ticket is None or sealed is None:
+        """Lease a request, or extend one's own lease; raises TicketUnknown and TicketRefused."""
+        # Decrypted first, so that a wrong key leases nothing.
+        ticket, encrypted = await self._queue.find(ticket_id), await self._queue.request_of(ticket_id)
+        if ticket is None or encrypted is None:
             raise _unknown(ticket_id)
-        text = self._keys.open(sealed, bound_to=request_bond(ticket_id, ticket.tenant))
+        text = self._keys.decrypt(
+            encrypted, associated_data=request_associated_data(ticket_id, ticket.tenant)
+        )
         now_s = self._clock.unix_s()
         taken = await self._queue.change(
             ticket_id, lambda before: leased(before, by=self._by, lease_s=lease_s, unix_s=now_s)
@@ -60,10 +62,10 @@ class Responder:
         ticket = await self._queue.find(ticket_id)
         if ticket is None:
             raise _unknown(ticket_id)
-        sealed = self._keys.seal(text, bound_to=answer_bond(ticket_id, ticket.tenant))
+        encrypted = self._keys.encrypt(text, associated_data=answer_associated_data(ticket_id, ticket.tenant))
         now_s = self._clock.unix_s()
         changed = await self._queue.change(
-            ticket_id, lambda before: answered(before, by=self._by, unix_s=now_s), sealed_answer=sealed
+            ticket_id, lambda before: answered(before, by=self._by, unix_s=now_s), encrypted_answer=encrypted
         )
         if changed is None:
             raise _unknown(ticket_id)
@@ -71,11 +73,11 @@ class Responder:
 
 
 async def waiting(queue: Queue, *, all_states: bool, clock: Clock) -> Sequence[tuple[Ticket, TicketState]]:
-    """Return the tickets without an answer, the oldest first, or those with one too."""
+    """Return the unanswered tickets, the oldest first; with `all_states` the answered ones too."""
     now_s = clock.unix_s()
     found = [(ticket, ticket.state(now_s)) for ticket in await queue.tickets()]
     return [each for each in found if all_states or each[1] is not TicketState.ANSWERED]
 
 
 def _unknown(ticket_id: str) -> TicketUnknown:
-    return TicketUnknown(f"{ticket_id}: there is no such ticket, or none any more")
+    return TicketUnknown(f"{ticket_id}: the ticket is unknown or has expired")

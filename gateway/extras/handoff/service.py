@@ -1,4 +1,4 @@
-"""The callers' side: a canned reply gets a ticket, and a ticket gets its answer."""
+"""Hand-off for callers: adds a ticket to a canned reply, and returns a person's answer for a ticket."""
 
 import asyncio
 from dataclasses import replace
@@ -9,25 +9,30 @@ import structlog
 from gateway.clock import Clock, Deadline
 from gateway.domain.ticket import Fetched, Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketUnknown
-from gateway.extras.handoff.payload import HandoffQuestion, answer_bond, request_bond, size_bytes
+from gateway.extras.handoff.payload import (
+    HandoffQuestion,
+    answer_associated_data,
+    request_associated_data,
+    size_bytes,
+)
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
 from gateway.extras.handoff.ticket import new_id
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import privacy_class
 from gateway.types import Answer, Decision, Degraded, Request
 
-if TYPE_CHECKING:  # It needs the extra `handoff`.
+if TYPE_CHECKING:  # Needs the extra `handoff`.
     from gateway.extras.handoff.encryption import KeyRing
 
 WRITE_S = 2.0
-"""How long a canned reply waits for its ticket; the caller's deadline may leave less."""
+"""Time limit of storing a request, in seconds; the caller's deadline may leave less."""
 DAY_S = 86_400.0
 
 _log = structlog.get_logger(__name__)
 
 
 class HandoffService:
-    """Takes in requests that no model answered, and gives out what people answered."""
+    """Queues requests that no model answered, and returns the answers of people."""
 
     def __init__(self, queue: Queue, keys: "KeyRing", *, clock: Clock) -> None:
         self._queue = queue
@@ -36,7 +41,7 @@ class HandoffService:
         self._is_checked = False
 
     async def check(self) -> None:
-        """Raise StartupError if the queue has another key, HandoffUnavailable if nobody can say."""
+        """Raise StartupError if the queue has another key, HandoffUnavailable if it cannot be reached."""
         if not self._is_checked:
             await check_key(self._queue, self._keys)
             self._is_checked = True
@@ -46,8 +51,8 @@ class HandoffService:
     ) -> Answer:
         """Return the answer, with a ticket if it is a canned reply that the policy hands to a person.
 
-        The request is stored, durably, before this returns. What cannot be stored gets no ticket: the
-        canned reply is sent as it would be without hand-off, and the log says why.
+        The request is stored durably before this returns. A request that cannot be stored gets no ticket:
+        the canned reply is sent without one, and the reason is logged.
         """
         decision, degraded = answer.decision, answer.degraded
         if degraded is None or not _is_wanted(section, decision, degraded):
@@ -76,16 +81,19 @@ class HandoffService:
         return replace(answer, degraded=replace(degraded, ticket_id=ticket.id))
 
     async def fetch(self, ticket_id: str, *, tenant: str) -> Fetched:
-        """Return a ticket of the tenant; TicketUnknown for those of others and those that there are not."""
+        """Return a ticket of the tenant; raises TicketUnknown for any other ticket."""
         ticket = await self._queue.find(ticket_id)
         if ticket is None or ticket.tenant != tenant:
-            raise TicketUnknown("no ticket of this tenant has this id, or none any more")
-        sealed = None
+            raise TicketUnknown("the tenant has no ticket with this id, or it has expired")
+        encrypted = None
         if ticket.answered_unix_s is not None:
-            sealed = await self._queue.answer_of(ticket_id)
-        if sealed is None:
+            encrypted = await self._queue.answer_of(ticket_id)
+        if encrypted is None:
             return Fetched(ticket=ticket)
-        return Fetched(ticket=ticket, answer=self._keys.open(sealed, bound_to=answer_bond(ticket_id, tenant)))
+        return Fetched(
+            ticket=ticket,
+            answer=self._keys.decrypt(encrypted, associated_data=answer_associated_data(ticket_id, tenant)),
+        )
 
     async def aclose(self) -> None:
         """Close the queue."""
@@ -94,22 +102,24 @@ class HandoffService:
     async def _store(self, request: Request, ticket: Ticket, section: Handoff) -> None:
         await self.check()
         text = HandoffQuestion.of(request).to_json()
-        sealed = self._keys.seal(text, bound_to=request_bond(ticket.id, ticket.tenant))
-        await self._queue.put(ticket, sealed, max_waiting=section.max_waiting)
+        encrypted = self._keys.encrypt(
+            text, associated_data=request_associated_data(ticket.id, ticket.tenant)
+        )
+        await self._queue.put(ticket, encrypted, max_waiting=section.max_waiting)
 
 
 async def check_key(queue: Queue, keys: "KeyRing") -> None:
-    """Raise StartupError if the queue is sealed with another key; HandoffUnavailable if nobody can say."""
+    """Raise StartupError if the queue has another key, HandoffUnavailable if it cannot be reached."""
     found = await queue.adopt_key(keys.ids)
     if found not in keys.ids:
         raise StartupError(
-            f"handoff: what waits is sealed with the key {found}, {KEY_VARIABLE} holds {', '.join(keys.ids)};"
-            " write the old key behind the new one, with a comma"
+            f"handoff: the queue is encrypted with key {found}, {KEY_VARIABLE} holds {', '.join(keys.ids)};"
+            " append the old key to the new one, after a comma"
         )
 
 
 def _is_wanted(section: Handoff, decision: Decision, degraded: Degraded) -> bool:
-    """Say whether a person is asked; a class above what may be stored is kept out of every store."""
+    """Return whether a person is asked; a request above the class `store_up_to` is never stored."""
     return decision.privacy_class <= privacy_class(section.store_up_to) and (
         not section.when_reason or degraded.reason in section.when_reason
     )

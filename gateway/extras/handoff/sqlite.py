@@ -1,4 +1,4 @@
-"""The queue in a SQLite file beside the ledger: one host, many processes; every commit is on the disk."""
+"""Hand-off queue in a SQLite file next to the ledger, for the processes of one host; commits are synced."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -27,18 +27,18 @@ _SCHEMA = (
 
 
 def open_file(path: Path) -> SharedFile:
-    """Open or make the queue in `path`; raises sqlite3.Error or OSError if that is not possible."""
+    """Open or create the queue in `path`; raises sqlite3.Error or OSError."""
     return SharedFile(path, schema=_SCHEMA, version=SCHEMA_VERSION, synced=True)
 
 
 class SqliteQueue:
-    """The queue over one file, which belongs to a thread of its own from here on."""
+    """Queue in one file, which its own thread uses."""
 
     def __init__(self, file: SharedFile, *, clock: Clock) -> None:
         self._clock = clock
         self._store = GroupCommit(file)
 
-    async def put(self, ticket: Ticket, sealed_request: bytes, *, max_waiting: int) -> None:
+    async def put(self, ticket: Ticket, encrypted_request: bytes, *, max_waiting: int) -> None:
         """Store a ticket; it is on the disk when this returns. Raises HandoffFull, HandoffUnavailable."""
         now_s = self._clock.unix_s()
 
@@ -59,23 +59,23 @@ class SqliteQueue:
                     ticket.created_unix_s,
                     ticket.expires_unix_s,
                     to_json(ticket),
-                    sealed_request,
+                    encrypted_request,
                 ),
             )
 
         await self._run(operation)
 
     async def find(self, ticket_id: str) -> Ticket | None:
-        """Return a ticket; None if there is none, or none any more."""
+        """Return a ticket; None if it is unknown or expired."""
         now_s = self._clock.unix_s()
         return await self._run(lambda connection: _find(connection, ticket_id, now_s))
 
     async def request_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed request."""
+        """Return the encrypted request."""
         return await self._blob("SELECT request FROM ticket WHERE id = ?", ticket_id)
 
     async def answer_of(self, ticket_id: str) -> bytes | None:
-        """Return the sealed answer."""
+        """Return the encrypted answer."""
         return await self._blob("SELECT answer FROM ticket WHERE id = ?", ticket_id)
 
     async def tickets(self) -> Sequence[Ticket]:
@@ -91,9 +91,9 @@ class SqliteQueue:
         return await self._run(operation)
 
     async def change(
-        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, sealed_answer: bytes | None = None
+        self, ticket_id: str, step: Callable[[Ticket], Ticket], *, encrypted_answer: bytes | None = None
     ) -> Ticket | None:
-        """Put a ticket through `step`, whose TicketRefused changes nothing; None if there is none."""
+        """Update a ticket by `step`, atomically; None if unknown. A TicketRefused changes nothing."""
         now_s = self._clock.unix_s()
 
         def operation(connection: sqlite3.Connection) -> Ticket | None:
@@ -108,7 +108,7 @@ class SqliteQueue:
                     to_json(after),
                     after.expires_unix_s,
                     after.answered_unix_s is not None,
-                    sealed_answer,
+                    encrypted_answer,
                     ticket_id,
                 ),
             )
@@ -117,7 +117,7 @@ class SqliteQueue:
         return await self._run(operation)
 
     async def adopt_key(self, own: Sequence[str]) -> str:
-        """Return the name of the key that seals here; none, or one of `own`, becomes the first of those."""
+        """Return the id of the queue's key; if it has none, or one of `own`, set the first of `own`."""
 
         def operation(connection: sqlite3.Connection) -> str:
             row = connection.execute("SELECT id FROM key").fetchone()
@@ -131,7 +131,7 @@ class SqliteQueue:
         return await self._run(operation)
 
     async def aclose(self) -> None:
-        """Finish what waits and close the file."""
+        """Finish pending operations and close the file."""
         await self._store.aclose()
 
     async def _blob(self, query: str, ticket_id: str) -> bytes | None:
@@ -142,10 +142,10 @@ class SqliteQueue:
         try:
             return await self._store.run(operation)
         except FileGone as error:
-            raise HandoffUnavailable("the file of the queue was removed or replaced") from error
+            raise HandoffUnavailable("the queue file was removed or replaced") from error
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise HandoffUnavailable(f"the file of the queue cannot be used ({name})") from error
+            raise HandoffUnavailable(f"the queue file cannot be used ({name})") from error
 
 
 def _find(connection: sqlite3.Connection, ticket_id: str, now_s: float) -> Ticket | None:

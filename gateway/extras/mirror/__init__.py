@@ -1,1 +1,1 @@
-"""Second answers, to learn from."""
+"""Mirroring: a share of requests is answered a second time, to learn from."""

@@ -1,6 +1,6 @@
-"""Whether two answers to one request say the same: exactly where that can be told, else by asking a judge.
+"""Measures the agreement of two answers to one request: exactly where possible, else by a judge model.
 
-Pure: what the judge is asked and how its verdict is read are here, who is asked is not.
+Pure: builds the request for the judge and parses its verdict, but does not call it.
 """
 
 import json
@@ -14,7 +14,7 @@ from gateway.domain.text.schema_bounds import strict_json
 from gateway.types import GenerationConfig, Message, Role
 
 LONGEST = 64
-"""Characters of an answer that may be a number or a choice."""
+"""The most characters of an answer that is compared as a number or a choice."""
 
 _FENCE = "```"
 _NUMBER = re.compile(
@@ -35,10 +35,10 @@ class ComparisonKind(StrEnum):
 
 
 def exact_agreement(one: str, other: str, *, has_schema: bool) -> tuple[ComparisonKind, float] | None:
-    """Return how two answers compare by themselves, and 1.0 or 0.0; None: somebody has to judge.
+    """Compare two answers exactly; return the kind and 1.0 or 0.0, or None where a judge has to compare.
 
-    JSON where a schema asked for it or both are objects or lists, by value; numbers by value; choices (a
-    letter of a list, yes or no, any single word) without regard to capitals and marks around them.
+    JSON, by value: where the request has a schema, or both are objects or lists. Numbers, by value. Choices
+    (a letter of a list, yes or no, any single word), regardless of case and surrounding punctuation.
     """
     first, second = _unfenced(one), _unfenced(other)
     values = _parsed(first), _parsed(second)
@@ -50,7 +50,7 @@ def exact_agreement(one: str, other: str, *, has_schema: bool) -> tuple[Comparis
     if number is not None and other_number is not None and number[1:] == other_number[1:]:
         return ComparisonKind.NUMBER, float(number == other_number)
     if number is not None or other_number is not None:
-        return None  # 7 may be seven, and 5 may be $5.
+        return None  # 7 may mean seven, and 5 may mean $5.
     letters = _letters(first, second)
     if letters is not None:
         return ComparisonKind.CHOICE, float(letters[0] == letters[1])
@@ -64,7 +64,7 @@ _NO_JSON = object()
 
 
 def _unfenced(text: str) -> str:
-    """Return what a block of code holds, if that is all there is; in one pass, however the text is made."""
+    """Return the content of a text that is one fenced code block, else the text; in linear time."""
     bare = text.strip()
     if len(bare) > 2 * len(_FENCE) and bare.startswith(_FENCE) and bare.endswith(_FENCE):
         language, line_break, inner = bare[len(_FENCE) : -len(_FENCE)].partition("\n")
@@ -81,7 +81,7 @@ def _parsed(text: str) -> object:
 
 
 def _same(one: object, other: object) -> bool:
-    """Say whether two values of JSON are equal: 1 is 1.0 there, and true is not 1; without recursion."""
+    """Return whether two JSON values are equal: 1 equals 1.0, true differs from 1; without recursion."""
     pairs = [(one, other)]
     while pairs:
         one, other = pairs.pop()
@@ -104,7 +104,7 @@ def _number(text: str) -> tuple[Decimal, str, str] | None:
 
 
 def _letters(one: str, other: str) -> tuple[str, str] | None:
-    """Return the letters of two answers to a list of choices: one is a letter alone, the other begins so."""
+    """Return the letters of two answers to a multiple choice: one is a letter, the other begins with one."""
     bare = _LETTER.fullmatch(one), _LETTER.fullmatch(other)
     found = [alone or _LETTER_FIRST.fullmatch(text) for alone, text in zip(bare, (one, other), strict=True)]
     first, second = found
@@ -132,22 +132,22 @@ _VERDICT: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 VERDICT_FORM = GenerationConfig(json_schema=json.dumps(_VERDICT))
-"""How a verdict is asked for."""
+"""Generation config of a request to the judge."""
 
 
 def judge_messages(messages: Sequence[Message], *, reference: str, other: str) -> tuple[Message, ...]:
-    """Return what a judge is sent of a request and two answers to it."""
+    """Return the messages that ask a judge to compare two answers to a request."""
     headed = [(f"REQUEST, {message.role}", message.content) for message in messages]
     headed += [("REFERENCE ANSWER", reference), ("OTHER ANSWER", other)]
     return (
         Message(role=Role.SYSTEM, content=_INSTRUCTIONS),
-        # Each text as it is: behind the escapes of JSON private data would pass the detectors.
+        # Plain text, since detectors could miss private data in JSON escapes.
         *(Message(role=Role.USER, content=f"{heading}:\n\n{text}") for heading, text in headed),
     )
 
 
 def read_verdict(text: str) -> float | None:
-    """Return the number from 0 to 1 that a judge gave; None: it did not."""
+    """Return the number from 0 to 1 in a judge's answer; None where there is none."""
     value = _parsed(_unfenced(text))
     if isinstance(value, dict):
         value = value.get("agreement")

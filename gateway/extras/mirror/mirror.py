@@ -1,4 +1,4 @@
-"""Second answers, to learn from: one at a time, after the caller has the first, in nobody's way."""
+"""Makes mirrored answers: one at a time, after the caller has its answer, and only while models are idle."""
 
 import asyncio
 import random
@@ -19,79 +19,81 @@ from gateway.tasks import Tasks, child
 from gateway.types import Answer, Attempt, Decision, Hints, MirrorResult, Reason, Request, SampleResult
 
 LOOK_EVERY_S = 0.05
-"""How often a second answer looks whether a caller wants its model; then it gives way."""
+"""Interval in seconds of the check whether a caller needs the model; then the mirrored call is cancelled."""
 
 Begin = Callable[[], AbstractContextManager[Pipeline]]
-"""Gives the pipeline of the moment, which stays whole until the block ends."""
-Tell = Callable[[MirrorResult, Policy], None]
-"""Is told what came of each request that was drawn, but for one that a reload or the end dropped before it
-began; quick, and never raises."""
+"""Returns the current pipeline, which stays open until the block ends."""
+OnResult = Callable[[MirrorResult, Policy], None]
+"""Called with the result of each selected request, except one that a reload or shutdown dropped before it
+began; must return quickly and not raise."""
 
 
 class Mirror:
-    """Has a share of requests answered by the other side, too; what comes while it is at work is dropped."""
+    """Has a share of requests answered by the other side, too; skips requests that come while it is busy."""
 
-    def __init__(self, begin: Begin, *, tell: Tell, clock: Clock, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, begin: Begin, *, on_result: OnResult, clock: Clock, rng: random.Random | None = None
+    ) -> None:
         self._begin_on = begin
-        self._tell = tell
+        self._on_result = on_result
         self._clock = clock
-        self._rng = rng or random.Random()  # noqa: S311 - which requests are drawn is no secret
+        self._rng = rng or random.Random()  # noqa: S311 - the selection need not be unpredictable
         self._tasks = Tasks()
         self._is_closed = False
 
     def drawn(self, request: Request, answer: Answer, policy: Policy) -> Callable[[], None] | None:
-        """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
+        """Return the call that begins the mirrored answer, or None for a request that is not selected."""
         if policy.mirror is None or self._rng.random() >= policy.mirror.share:
             return None
-        found = draw(request, answer, policy)
-        return None if found is None else lambda: self._begin(found, policy)
+        candidate = draw(request, answer, policy)
+        return None if candidate is None else lambda: self._begin(candidate, policy)
 
     async def aclose(self) -> None:
-        """Drop what is at work; nothing is begun any more."""
+        """Cancel the mirrored answer in progress; no other one begins."""
         self._is_closed = True
         await self._tasks.aclose()
 
-    def _begin(self, found: MirrorCandidate, policy: Policy) -> None:
+    def _begin(self, candidate: MirrorCandidate, policy: Policy) -> None:
         if self._is_closed:
             return
         if not self._tasks.is_idle:
-            self._tell(_result_of(found, SampleResult.BUSY), policy)
+            self._on_result(_result_of(candidate, SampleResult.BUSY), policy)
             return
-        self._tasks.start("second answer", self._run(found), request_id=found.request.request_id)
+        self._tasks.start("second answer", self._run(candidate), request_id=candidate.request.request_id)
 
-    async def _run(self, found: MirrorCandidate) -> None:
+    async def _run(self, candidate: MirrorCandidate) -> None:
         with self._begin_on() as pipeline:
-            if pipeline.policy.hash != found.decision.policy_hash:
-                return  # A reload came between: what the old policy let out is not asked of the new one.
+            if pipeline.policy.hash != candidate.decision.policy_hash:
+                return  # After a reload the old decision does not count.
             logs: list[AttemptLog] = []
             result, agreement = SampleResult.FAILED, None
             try:
-                result, agreement = await self._compared(pipeline, found, logs)
+                result, agreement = await self._compared(pipeline, candidate, logs)
             except asyncio.CancelledError:
                 result = SampleResult.BUSY
                 raise
             finally:
                 attempts = tuple(attempt for log in logs for attempt in log.attempts)
-                self._tell(_result_of(found, result, agreement, attempts), pipeline.policy)
+                self._on_result(_result_of(candidate, result, agreement, attempts), pipeline.policy)
 
     async def _compared(
-        self, pipeline: Pipeline, found: MirrorCandidate, logs: list[AttemptLog]
+        self, pipeline: Pipeline, candidate: MirrorCandidate, logs: list[AttemptLog]
     ) -> tuple[SampleResult, float | None]:
         section = pipeline.policy.mirror
         if section is None:
-            raise ValueError("a request is drawn by a policy that has a mirror")
+            raise ValueError("the policy has no mirror section")
         deadline = pipeline.deadline(None)
-        only = restrict_to(found.decision, found.second)
-        second = await self._asked(pipeline, found.request, only, deadline, logs)
+        only = restrict_to(candidate.decision, candidate.second)
+        second = await self._asked(pipeline, candidate.request, only, deadline, logs)
         if isinstance(second, SampleResult):
             return second, None
-        weak, strong = found.texts(second)
-        has_schema = found.request.config.json_schema is not None
+        weak, strong = candidate.texts(second)
+        has_schema = candidate.request.config.json_schema is not None
         exact = exact_agreement(weak, strong, has_schema=has_schema)
         if exact is not None:
             return SampleResult(exact[0]), exact[1]
-        request = _judge_request(found, weak, strong)
-        judge = section.judge or found.strong_model
+        request = _judge_request(candidate, weak, strong)
+        judge = section.judge or candidate.strong_model
         decision = await self._judge_decision(pipeline, request, judge, deadline, section)
         if decision is None:
             return SampleResult.FORBIDDEN, None
@@ -104,10 +106,10 @@ class Mirror:
     async def _judge_decision(
         self, pipeline: Pipeline, request: Request, judge: str, deadline: Deadline, section: MirrorPolicy
     ) -> Decision | None:
-        """Return leave for the judge to see request and answers, which are judged anew; None: it may not."""
+        """Return the decision to send request and answers to the judge; None: it may not see them."""
         judged = await pipeline.decide(request, deadline)
         if not is_drawn_from(judged.privacy_class, section):
-            return None  # An answer may hold more than its request did.
+            return None  # An answer may contain more private data than its request.
         return decide_for(request, judge, judged=judged, policy=pipeline.policy)
 
     async def _asked(
@@ -118,7 +120,7 @@ class Mirror:
         deadline: Deadline,
         logs: list[AttemptLog],
     ) -> Answer | SampleResult:
-        """Return the whole answer of the one model of a decision, or why there is none."""
+        """Return the complete answer of the only model of a decision, or why there is none."""
         (model,) = decision.chain
         logs.append(attempt_log := AttemptLog(self._clock))
         if await _has_demand(pipeline, model, own=0):
@@ -142,7 +144,7 @@ class Mirror:
             await asyncio.gather(asking, watching, return_exceptions=True)
 
     async def _until_wanted(self, pipeline: Pipeline, model: str) -> None:
-        """Return when callers want the model that is at work for us."""
+        """Return when a caller needs the model of the mirrored call."""
         has_demand = False
         while not has_demand:
             await self._clock.sleep(LOOK_EVERY_S)
@@ -153,16 +155,16 @@ async def _has_demand(pipeline: Pipeline, model: str, *, own: int) -> bool:
     try:
         return await pipeline.has_demand(model, own=own)
     except BackendError:
-        return True  # An engine that does not answer has enough to do.
+        return True  # An engine that does not answer counts as busy.
 
 
-def _judge_request(found: MirrorCandidate, weak: str, strong: str) -> Request:
-    """Return what a judge is asked; it is at least of the class of the request that was drawn."""
+def _judge_request(candidate: MirrorCandidate, weak: str, strong: str) -> Request:
+    """Return the request to the judge; its class is at least that of the mirrored request."""
     return replace(
-        found.request,
-        messages=judge_messages(found.request.messages, reference=strong, other=weak),
+        candidate.request,
+        messages=judge_messages(candidate.request.messages, reference=strong, other=weak),
         config=VERDICT_FORM,
-        hints=Hints(privacy_class=found.decision.privacy_class),
+        hints=Hints(privacy_class=candidate.decision.privacy_class),
     )
 
 
@@ -177,18 +179,18 @@ def _failure(reason: Reason) -> SampleResult:
 
 
 def _result_of(
-    found: MirrorCandidate,
+    candidate: MirrorCandidate,
     result: SampleResult,
     agreement: float | None = None,
     attempts: tuple[Attempt, ...] = (),
 ) -> MirrorResult:
     return MirrorResult(
-        request_id=found.request.request_id,
-        tenant=found.request.tenant,
-        decision=found.decision,
+        request_id=candidate.request.request_id,
+        tenant=candidate.request.tenant,
+        decision=candidate.decision,
         result=result,
-        weak_model=found.weak_model,
-        strong_model=found.strong_model,
+        weak_model=candidate.weak_model,
+        strong_model=candidate.strong_model,
         agreement=agreement,
         attempts=attempts,
     )

@@ -1,4 +1,4 @@
-"""Which requests may be answered a second time, by which model, and who pays. Pure."""
+"""Selects the requests to mirror, the model for each, and the budget that pays. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -7,45 +7,44 @@ from gateway.policy.model import Budget, Policy
 from gateway.types import Answer, Decision, FinishReason, Outcome, PrivacyClass, Reason, Request, Route
 
 ENDED = frozenset({FinishReason.STOP, FinishReason.STOP_SEQUENCE})
-"""How an answer ends that can be compared; of one that was cut nobody knows what it would have said."""
+"""Finish reasons of a complete answer; an incomplete one cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorCandidate:
-    """A request that is to be answered again: what its caller got, and who answers next."""
+    """A request to mirror: the answer that its caller got, and the model of the mirrored answer."""
 
     request: Request
     answer: Answer
     second: str
-    """A model of the decision's chain, of the other side."""
+    """The model of the mirrored answer: one of the decision's chain, on the other side."""
 
     @property
     def decision(self) -> Decision:
-        """What the first answer was decided by."""
+        """The decision of the first answer."""
         return self.answer.decision
 
     @property
     def weak_model(self) -> str:
-        """The one at the edge."""
+        """The model at the edge."""
         return self.answer.model if self.answer.route is Route.LOCAL else self.second
 
     @property
     def strong_model(self) -> str:
-        """The one in the cloud."""
+        """The model in the cloud."""
         return self.second if self.answer.route is Route.LOCAL else self.answer.model
 
     def texts(self, second: Answer) -> tuple[str, str]:
-        """Return the answers of the edge and of the cloud."""
+        """Return the texts of the edge and of the cloud."""
         both = self.answer.text, second.text
         return both if self.answer.route is Route.LOCAL else both[::-1]
 
 
 def draw(request: Request, answer: Answer, policy: Policy) -> MirrorCandidate | None:
-    """Return who may answer a request again; None: nobody, or there is nothing to learn from it.
+    """Return the candidate for a request; None where it must not, or need not, be mirrored.
 
-    Only a model of the request's own chain: no second answer goes where the first could not have gone. None
-    is asked for a caller that bounds its cost, nor where the first answer met a failure, which might have
-    been the request's doing.
+    Only a model of the request's own chain may answer, so no text goes where the request could not go. A
+    request with a cost limit is not mirrored, nor one with a failed attempt, whose cause may be the request.
     """
     section, decision = policy.mirror, answer.decision
     if section is None or not is_drawn_from(decision.privacy_class, section):
@@ -62,26 +61,26 @@ def draw(request: Request, answer: Answer, policy: Policy) -> MirrorCandidate | 
 
 
 def is_drawn_from(class_: PrivacyClass, section: MirrorPolicy) -> bool:
-    """Say whether texts of a class may be answered a second time."""
+    """Return whether requests of a class may be mirrored."""
     return class_.name.lower() in section.classes
 
 
 def capped(policy: Policy) -> Policy:
-    """Return the policy for second answers: they are tried once, and paid for from a purse of their own.
+    """Return the policy for mirrored answers: a single attempt, and a separate budget.
 
-    No tenant and no label is charged for what it did not ask for; caps on a model and on all spend bind here
-    too. The hash is that of the policy that decided: models, clearances and rules are the same.
+    Budgets of tenants and labels are not charged; budgets of a model and of all spend apply too. The hash
+    stays that of the policy that decided: models, clearances and rules are the same.
     """
     if policy.mirror is None:
         return policy
-    purse = Budget(name=CAP, per="all", limit_usd=policy.mirror.max_usd_per_day, window="day")
-    shared = [budget for budget in policy.budgets if budget.per in ("model", "all")]
+    budget = Budget(name=CAP, per="all", limit_usd=policy.mirror.max_usd_per_day, window="day")
+    shared = [each for each in policy.budgets if each.per in ("model", "all")]
     once = policy.resilience.model_copy(update={"attempts": 1})
-    return replace(policy, budgets=(*shared, purse), resilience=once)
+    return replace(policy, budgets=(*shared, budget), resilience=once)
 
 
 def _went_well(answer: Answer) -> bool:
-    """Say whether one model gave the whole answer, and no other one failed at it."""
+    """Return whether one model gave the whole answer, and no attempt failed."""
     return not any(
         attempt.continued
         or (attempt.outcome is Outcome.FAILED and attempt.reason is not Reason.LOW_CONFIDENCE)

@@ -188,7 +188,7 @@ async def test_an_error_is_one_line_and_status_1(
     assert tuple(capsys.readouterr()) == (
         "",
         "gateway: RESOURCE_EXHAUSTED (QUEUE_FULL): edge: too many wait; "
-        "wait as long as the error says, or give a longer deadline\n",
+        "wait as long as the error says, or set a longer deadline\n",
     )
 
 
@@ -201,12 +201,12 @@ async def test_who_is_not_known_is_told_where_a_key_goes(
         error_details_pb2.ErrorInfo(reason="UNAUTHENTICATED", domain="gateway.v1"),
     )
     assert await gateway("generate", "--server", target, "hi") == 1
-    way_out = "; set GATEWAY_API_KEY, or give --tls-cert and --tls-key\n"
-    assert capsys.readouterr().err.endswith(way_out)
+    hint = "; set GATEWAY_API_KEY, or give --tls-cert and --tls-key\n"
+    assert capsys.readouterr().err.endswith(hint)
 
 
 @pytest.mark.parametrize("command", [("generate", "hi"), ("generate", "--stream", "hi"), ("health",)])
-def test_without_a_gateway_the_way_out_is_named(
+def test_without_a_gateway_the_remedy_is_named(
     command: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody at the address: the line says how to start a gateway there."""
@@ -279,7 +279,7 @@ async def test_a_terminal_is_told_that_text_is_void(
     assert await gateway("generate", "--server", target, "--stream", "hi") == 0
     out, err = capsys.readouterr()
     assert out == "wrong\nhello\n"
-    assert err == "gateway: the text above is void: edge begins anew (STREAM_TRUNCATED)\n"
+    assert err == "gateway: the text above is void: edge starts again (STREAM_TRUNCATED)\n"
 
 
 async def test_a_stream_without_its_last_message_fails(

@@ -101,7 +101,7 @@ def test_a_download_that_breaks_off_goes_on_at_the_next_try(
     said = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
     assert statuses == [1, 1, 0]
     assert len(said) == 2
-    assert "no connection or a broken one (ClientPayloadError); try again to go on where it ended" in said[0]
+    assert "no connection or a broken one (ClientPayloadError); try again to resume" in said[0]
     assert Shelf.ranges == [None, "bytes=300000-", "bytes=400000-"]
     assert path.read_bytes() == CONTENT
 
@@ -133,7 +133,7 @@ def test_the_hash_that_hugging_face_states_is_held_to(
     ("address", "arguments", "said"),
     [
         ("{url}", ["--sha256", "0" * 64], f"its sha256 is {DIGEST}, not {'0' * 64}; nothing was kept"),
-        ("{url}x", [], "the server says 404 Not Found; check the name"),
+        ("{url}x", [], "the server answers 404 Not Found; check the name"),
         ("http://127.0.0.1:9/m.gguf", [], "127.0.0.1:9: no connection or a broken one"),
         ("model.gguf", [], "must be a URL or OWNER/REPO/FILE.gguf of Hugging Face"),
     ],
@@ -203,5 +203,5 @@ def test_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "list", "--policy", str(policy)]) == 0
 
     out = capsys.readouterr().out
-    assert "not there" in out
+    assert "missing" in out
     assert "pinned" in out

@@ -93,7 +93,7 @@ async def test_a_cut_is_an_error_with_a_type(service: ScriptedGateway, read: Rea
     with pytest.raises(StreamIncomplete) as cut:
         await read(seen)
     assert (cut.value.code, cut.value.reason, cut.value.request_id) == ("ABORTED", "STREAM_TRUNCATED", "r-1")
-    assert "new answer" in cut.value.advice
+    assert "new answer" in cut.value.hint
     assert seen == [("delta", "hel")]
 
 
@@ -131,7 +131,7 @@ async def test_other_errors_keep_their_type(service: ScriptedGateway, read: Read
     )
     with pytest.raises(DeadlineExceeded) as failed:
         await read([])
-    assert failed.value.advice == "give it more time, or ask for fewer tokens"
+    assert failed.value.hint == "set a longer deadline, or ask for fewer tokens"
 
 
 async def test_leaving_early_cancels_the_call(service: ScriptedGateway, target: str) -> None:

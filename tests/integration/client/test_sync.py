@@ -97,4 +97,4 @@ async def test_tls_and_key(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert (await asyncio.to_thread(ask, gateway.server.target, key)).text == "hi"
         with pytest.raises(NotAllowed, match="an API key is needed") as refused:
             await asyncio.to_thread(ask, gateway.server.target, None)
-    assert refused.value.advice == "send a valid API key or client certificate"
+    assert refused.value.hint == "send a valid API key or client certificate"

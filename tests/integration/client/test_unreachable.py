@@ -66,30 +66,30 @@ async def _http_server() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def _advice(target: str, ca: trustme.CA | None = None) -> str:
+async def _hint(target: str, ca: trustme.CA | None = None) -> str:
     tls = None if ca is None else ClientTls(ca=ca.cert_pem.bytes())
     async with GatewayClient(target, tls=tls) as client:
         with pytest.raises(CallFailed) as caught:
             await client.generate(prompt("hello"), timeout_s=20)
     assert isinstance(caught.value, Unreachable)
-    assert caught.value.cure in str(caught.value)
-    return caught.value.advice
+    assert caught.value.diagnosis in str(caught.value)
+    return caught.value.hint
 
 
-async def test_each_way_not_to_connect_has_its_way_out(authority: _Authority) -> None:
+async def test_each_way_not_to_connect_has_its_hint(authority: _Authority) -> None:
     """TLS where there is none and none where there is, another authority, another name, another protocol."""
     async with _listening(authority.server()) as port:
-        assert "wants TLS (--tls-ca)" in await _advice(f"localhost:{port}")
-        assert "trust the authority" in await _advice(f"localhost:{port}", trustme.CA())
-        assert "name that stands in" in await _advice(f"127.0.0.1:{port}", authority.ca)
+        assert "needs TLS (--tls-ca)" in await _hint(f"localhost:{port}")
+        assert "trust the authority" in await _hint(f"localhost:{port}", trustme.CA())
+        assert "name that the server's certificate has" in await _hint(f"127.0.0.1:{port}", authority.ca)
     async with _listening(authority.server(wants_certificates=True)) as port:
-        assert "(--tls-cert)" in await _advice(f"localhost:{port}", authority.ca)
+        assert "(--tls-cert)" in await _hint(f"localhost:{port}", authority.ca)
     async with _listening(None) as port:
-        assert "does not speak TLS" in await _advice(f"localhost:{port}", authority.ca)
-        assert "without http://" in await _advice(f"http://127.0.0.1:{port}")
+        assert "does not speak TLS" in await _hint(f"localhost:{port}", authority.ca)
+        assert "without http://" in await _hint(f"http://127.0.0.1:{port}")
     async with _http_server() as port:
-        assert "speaks HTTP/1" in await _advice(f"127.0.0.1:{port}")
-    assert await _advice("127.0.0.1:1") == Unreachable.way_out
+        assert "speaks HTTP/1" in await _hint(f"127.0.0.1:{port}")
+    assert await _hint("127.0.0.1:1") == Unreachable.default_hint
 
 
 @pytest.mark.parametrize("command", [("generate", "hi"), ("generate", "--stream", "hi"), ("health",)])
@@ -100,7 +100,7 @@ async def test_a_port_with_tls_is_named_by_the_command(
     async with _listening(authority.server()) as port:
         assert await asyncio.to_thread(run, [*command, "--server", f"localhost:{port}"]) == 1
     said = capsys.readouterr().err
-    assert "the server closes the connection: it wants TLS (--tls-ca)" in said
+    assert "the server closes the connection: it needs TLS (--tls-ca)" in said
     assert "gateway serve" not in said
     assert said.count("\n") == 1
 
@@ -128,7 +128,7 @@ async def test_the_health_check_of_a_container_works_with_tls(
 
     said = capsys.readouterr()
     assert (without_name, with_name, said.out) == (1, 0, "SERVING\n")
-    assert "name that stands in the server's certificate" in said.err
+    assert "name that the server's certificate has" in said.err
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:50051", "https://user:secret@host", "HTTP://x/v1"])
@@ -137,5 +137,5 @@ def test_a_url_is_no_server(url: str, command: tuple[str, ...], capsys: pytest.C
     """The form that is wanted is said, and no password that stands in the URL."""
     assert run([*command, "--server", url]) == 2
     assert capsys.readouterr().err == (
-        "gateway: --server is a URL: say HOST:PORT alone, and for TLS --tls-ca FILE\n"
+        "gateway: --server is a URL: give HOST:PORT alone, and --tls-ca FILE for TLS\n"
     )

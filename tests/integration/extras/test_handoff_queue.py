@@ -1,4 +1,4 @@
-"""The queue of requests for people: both stores, bounds, leases, expiry, and what is sealed."""
+"""The queue of requests for people: both stores, bounds, leases, expiry, and what is encrypted."""
 
 import asyncio
 import base64
@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketRefused, TicketUnknown
 from gateway.extras.handoff.encryption import KeyRing, new_key
-from gateway.extras.handoff.payload import HandoffQuestion, request_bond
+from gateway.extras.handoff.payload import HandoffQuestion, request_associated_data
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
 from gateway.extras.handoff.responder import Responder, waiting
 from gateway.extras.handoff.ticket import new_id
@@ -82,12 +82,14 @@ def a_ticket(tenant: str = "acme", *, created_unix_s: float = NOW_S) -> Ticket:
 async def put(queue: Queue, ticket: Ticket | None = None, *, max_waiting: int = 10) -> Ticket:
     """Store a ticket with the question."""
     stored = ticket or a_ticket()
-    sealed = keys().seal(QUESTION.to_json(), bound_to=request_bond(stored.id, stored.tenant))
-    await queue.put(stored, sealed, max_waiting=max_waiting)
+    encrypted = keys().encrypt(
+        QUESTION.to_json(), associated_data=request_associated_data(stored.id, stored.tenant)
+    )
+    await queue.put(stored, encrypted, max_waiting=max_waiting)
     return stored
 
 
-def clerk(queue: Queue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None) -> Responder:
+def responder(queue: Queue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None) -> Responder:
     """Return a person at the queue."""
     return Responder(queue, ring or keys(), by=by, clock=clock)
 
@@ -96,7 +98,7 @@ async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
     """The oldest comes first, is shown as it was sent, and can be answered once."""
     second = await put(queue, a_ticket(created_unix_s=NOW_S + 1))
     first = await put(queue)
-    taken = await clerk(queue, clock).take_next(lease_s=60)
+    taken = await responder(queue, clock).take_next(lease_s=60)
     assert taken is not None
     assert (taken[0].id, taken[1]) == (first.id, QUESTION)
     listed = await waiting(queue, all_states=False, clock=clock)
@@ -104,11 +106,11 @@ async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
         (first.id, TicketState.TAKEN),
         (second.id, TicketState.WAITING),
     ]
-    await clerk(queue, clock).answer(first.id, "because")
-    with pytest.raises(TicketRefused, match="answered already, by jane"):
-        await clerk(queue, clock).answer(first.id, "or not")
-    with pytest.raises(TicketRefused, match="answered already"):
-        await clerk(queue, clock, "bob").take(first.id, lease_s=60)
+    await responder(queue, clock).answer(first.id, "because")
+    with pytest.raises(TicketRefused, match="already answered by jane"):
+        await responder(queue, clock).answer(first.id, "or not")
+    with pytest.raises(TicketRefused, match="already answered"):
+        await responder(queue, clock, "bob").take(first.id, lease_s=60)
     assert len(await waiting(queue, all_states=False, clock=clock)) == 1
     assert len(await waiting(queue, all_states=True, clock=clock)) == 2
 
@@ -116,18 +118,18 @@ async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
 async def test_a_lease_keeps_others_away_until_it_ends(queue: Queue, clock: FakeClock) -> None:
     """Meanwhile only its holder may answer or take it again; afterwards anybody."""
     ticket = await put(queue)
-    await clerk(queue, clock).take(ticket.id, lease_s=60)
+    await responder(queue, clock).take(ticket.id, lease_s=60)
     for doing in (
-        clerk(queue, clock, "bob").take(ticket.id, lease_s=60),
-        clerk(queue, clock, "bob").answer(ticket.id, "x"),
+        responder(queue, clock, "bob").take(ticket.id, lease_s=60),
+        responder(queue, clock, "bob").answer(ticket.id, "x"),
     ):
         with pytest.raises(TicketRefused, match="jane has taken it until"):
             await doing
-    assert await clerk(queue, clock, "bob").take_next(lease_s=60) is None
+    assert await responder(queue, clock, "bob").take_next(lease_s=60) is None
     clock.advance(61)
-    await clerk(queue, clock, "bob").take(ticket.id, lease_s=60)
+    await responder(queue, clock, "bob").take(ticket.id, lease_s=60)
     with pytest.raises(TicketRefused, match="bob has taken it"):
-        await clerk(queue, clock).answer(ticket.id, "too late")
+        await responder(queue, clock).answer(ticket.id, "too late")
 
 
 async def test_two_people_never_get_the_same(queue: Queue, clock: FakeClock) -> None:
@@ -135,7 +137,7 @@ async def test_two_people_never_get_the_same(queue: Queue, clock: FakeClock) -> 
     for _ in range(5):
         await put(queue)
     taken = await asyncio.gather(
-        *(clerk(queue, clock, f"person-{n}").take_next(lease_s=60) for n in range(8))
+        *(responder(queue, clock, f"person-{n}").take_next(lease_s=60) for n in range(8))
     )
     ids = [each[0].id for each in taken if each is not None]
     assert len(ids) == len(set(ids)) == 5
@@ -145,7 +147,7 @@ async def test_one_of_two_answers_counts(queue: Queue, clock: FakeClock) -> None
     """Two people who answer at once: one is stored, the other is told so."""
     ticket = await put(queue)
     outcomes = await asyncio.gather(
-        *(clerk(queue, clock, name).answer(ticket.id, name) for name in ("jane", "bob")),
+        *(responder(queue, clock, name).answer(ticket.id, name) for name in ("jane", "bob")),
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Ticket", "TicketRefused"]
@@ -159,7 +161,7 @@ async def test_what_a_tenant_may_leave_is_bounded(queue: Queue, clock: FakeClock
         await put(queue, max_waiting=2)
     assert len(await queue.tickets()) == 2
     await put(queue, a_ticket("other"), max_waiting=2)
-    await clerk(queue, clock).answer(first.id, "because")
+    await responder(queue, clock).answer(first.id, "because")
     await put(queue, max_waiting=2)
 
 
@@ -167,12 +169,12 @@ async def test_everything_ends(queue: Queue, clock: FakeClock) -> None:
     """A ticket expires; an answer is kept as long again; what is gone makes room."""
     forgotten, ticket = await put(queue, max_waiting=2), await put(queue, max_waiting=2)
     clock.advance(KEEP_S - 1)
-    await clerk(queue, clock).answer(ticket.id, "because")
+    await responder(queue, clock).answer(ticket.id, "because")
     clock.advance(2)
     assert await queue.find(forgotten.id) is None
     assert await queue.find(ticket.id) is not None
     with pytest.raises(TicketUnknown):
-        await clerk(queue, clock).take(forgotten.id, lease_s=60)
+        await responder(queue, clock).take(forgotten.id, lease_s=60)
     await put(queue, a_ticket(created_unix_s=clock.unix_s()), max_waiting=1)
     clock.advance(KEEP_S + 1)
     assert await queue.find(ticket.id) is None
@@ -184,9 +186,9 @@ async def test_a_wrong_key_takes_nothing(queue: Queue, clock: FakeClock) -> None
     ticket = await put(queue)
     other = new_key()
     with pytest.raises(HandoffUnavailable, match=f"a key that {KEY_VARIABLE} does not hold"):
-        await clerk(queue, clock, ring=keys(other)).take(ticket.id, lease_s=60)
+        await responder(queue, clock, ring=keys(other)).take(ticket.id, lease_s=60)
     assert [state for _, state in await waiting(queue, all_states=True, clock=clock)] == [TicketState.WAITING]
-    assert (await clerk(queue, clock, ring=keys(other, KEY)).take(ticket.id, lease_s=60))[1] == QUESTION
+    assert (await responder(queue, clock, ring=keys(other, KEY)).take(ticket.id, lease_s=60))[1] == QUESTION
 
 
 async def test_the_queue_remembers_its_key(queue: Queue) -> None:
@@ -222,22 +224,22 @@ async def test_a_file_that_is_gone_takes_nothing_in(tmp_path: Path, clock: FakeC
 
 @pytest.mark.parametrize("changed", [0, 1, 6, 20, -1])
 def test_what_is_altered_does_not_open(changed: int) -> None:
-    """Whichever byte of a sealed text is another one: format, key, nonce, text or tag."""
-    sealed = bytearray(keys().seal("secret words", bound_to="here"))
-    sealed[changed] ^= 1
+    """Whichever byte of a encrypted text is another one: format, key, nonce, text or tag."""
+    encrypted = bytearray(keys().encrypt("secret words", associated_data="here"))
+    encrypted[changed] ^= 1
     with pytest.raises(HandoffUnavailable):
-        keys().open(bytes(sealed), bound_to="here")
+        keys().decrypt(bytes(encrypted), associated_data="here")
 
 
 def test_what_is_sealed_opens_in_its_place_only() -> None:
     """The same bytes at another ticket, or of another tenant, are refused; the text is nowhere in them."""
-    sealed = keys().seal("secret words", bound_to="request ho_1 acme")
-    assert keys().open(sealed, bound_to="request ho_1 acme") == "secret words"
-    assert b"secret" not in sealed
-    assert sealed != keys().seal("secret words", bound_to="request ho_1 acme")
+    encrypted = keys().encrypt("secret words", associated_data="request ho_1 acme")
+    assert keys().decrypt(encrypted, associated_data="request ho_1 acme") == "secret words"
+    assert b"secret" not in encrypted
+    assert encrypted != keys().encrypt("secret words", associated_data="request ho_1 acme")
     for other in ("request ho_2 acme", "request ho_1 other", "answer ho_1 acme"):
         with pytest.raises(HandoffUnavailable):
-            keys().open(sealed, bound_to=other)
+            keys().decrypt(encrypted, associated_data=other)
 
 
 @pytest.mark.parametrize("written", ["", " , ", "short", "x" * 44, f"{KEY},short", KEY[:-2]])
@@ -265,6 +267,6 @@ def test_a_state_without_a_queue(state_url: str, named: str, clock: FakeClock) -
 
 def test_people_make_no_queue(tmp_path: Path, clock: FakeClock) -> None:
     """A typo in --state is an error, and not an empty queue."""
-    with pytest.raises(StartupError, match="say the --state that gateway serve has"):
+    with pytest.raises(StartupError, match="give the --state of gateway serve"):
         open_queue(f"sqlite://{tmp_path / 'ledger.db'}", clock=clock, must_exist=True)
     assert list(tmp_path.iterdir()) == []

@@ -286,7 +286,7 @@ async def test_a_reload_in_between_drops_it() -> None:
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
 
     current = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
-    mirror = Mirror(current.begin, tell=lambda sampled, _: told.append(sampled), clock=bench.clock)
+    mirror = Mirror(current.begin, on_result=lambda sampled, _: told.append(sampled), clock=bench.clock)
     begin = mirror.drawn(REQUEST, FINE, PARSED)
     assert begin is not None
     current.swap(

@@ -16,7 +16,7 @@ from gateway.client.channel import GatewayClient
 from gateway.clock import SystemClock
 from gateway.complexity.complexity import shipped_scorer
 from gateway.errors import BackendFailed, Unauthenticated
-from gateway.offline.recorded_outcomes import harvest
+from gateway.offline.recorded_outcomes import recorded_outcomes
 from gateway.records.codec import VERSION, BadRecord
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
@@ -162,7 +162,7 @@ async def test_learn_joins_feedback_by_tenant_and_request(
         await _asked(gateway, 0, tenant="acme", request_id="canned")
         await _rated(gateway, "canned", 1.0, tenant="acme")
 
-    found = harvest(lambda: read_lines(path))
+    found = recorded_outcomes(lambda: read_lines(path))
     assert (found.requests, found.feedback, len(found.joined)) == (24, 73, 24)
     local = [each.weak for each in found.joined if each.weak is not None]
     cloud = [each.strong for each in found.joined if each.strong is not None]
@@ -211,7 +211,7 @@ def test_the_order_is_that_of_time() -> None:
         ("f:3", {"v": VERSION, "kind": "policy"}),
     ]
     for order in (lines, lines[::-1]):
-        found = harvest(lambda order=order: order)  # type: ignore[misc]
+        found = recorded_outcomes(lambda order=order: order)  # type: ignore[misc]
         assert (found.requests, found.feedback) == (3, 2)
         (joined,) = found.joined
         assert (joined.weak, joined.strong, joined.features[0]) == (0.75, None, 4.0)
@@ -224,7 +224,7 @@ def test_what_came_after_it_was_not_rated(ended: tuple[float, ...], rated: float
     """Feedback is on the last answer before it; if there is none, clocks of hosts may differ."""
     lines = [feedback_line("a", 5.0, 0.5), *(request_line("a", at_unix_s) for at_unix_s in ended)]
     for order in (lines, lines[::-1]):
-        (joined,) = harvest(lambda order=order: order).joined  # type: ignore[misc]
+        (joined,) = recorded_outcomes(lambda order=order: order).joined  # type: ignore[misc]
         assert joined.features[0] == rated
 
 
@@ -242,7 +242,7 @@ def test_what_came_after_it_was_not_rated(ended: tuple[float, ...], rated: float
 def test_a_line_that_is_wrong_is_named(line: tuple[str, Mapping[str, object]], said: str) -> None:
     """Records that were changed, or are of another version, are no outcomes in silence."""
     with pytest.raises(BadRecord, match=said):
-        harvest(lambda: [feedback_line("a", 0.5, 0.5), request_line("a", 0.5), line])
+        recorded_outcomes(lambda: [feedback_line("a", 0.5, 0.5), request_line("a", 0.5), line])
 
 
 def test_learn_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,7 +257,7 @@ def test_learn_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(["learn", "--decisions", str(path), *scorer]) == 2
     told = capsys.readouterr().err.splitlines()
     assert [each.removeprefix("gateway: ").replace(str(path), "d.jsonl") for each in told] == [
-        "say where outcomes are: --decisions FILE, --outcomes FILE or both",
+        "no outcomes: give --decisions FILE, --outcomes FILE or both",
         "d.jsonl: cannot be read: No such file or directory",
         "d.jsonl:1: is not JSON",
         "d.jsonl: 0 outcomes; at least 20 are needed (in the records: 1 request; feedback on 0,"

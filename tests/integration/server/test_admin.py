@@ -224,7 +224,8 @@ async def test_the_command_finds_the_one_gateway_that_runs(tmp_path: Path) -> No
 
     assert nobody.returncode == 1
     assert nobody.stderr == (
-        "gateway: no gateway of this user runs here; start one with: gateway serve (or say --admin ADDRESS)\n"
+        "gateway: no gateway of this user runs here; start one with: gateway serve"
+        " (or give --admin ADDRESS)\n"
     )
     assert json.loads(found.stdout)["workers_expected"] == 1
 

@@ -15,8 +15,8 @@ from tests.support.default_policy import with_cloud
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        ("", 1, "has no request to learn from"),
-        ('{"kind":"start","v":1}\n', 1, "has no request to learn from"),
+        ("", 1, "has no usable request"),
+        ('{"kind":"start","v":1}\n', 1, "has no usable request"),
         ('{"kind":"request"', 2, "decisions.jsonl:1: is not JSON"),
         ('{"kind":"request","v":9}\n', 2, "decisions.jsonl:1: is not a record of version 1"),
         ('{"kind":"request","v":1,"facts":{}}\n', 2, "decisions.jsonl:1: is not a whole record"),
@@ -75,7 +75,7 @@ def test_a_record_that_would_be_scored_or_counted_wrongly(
         (["--model", "edge", "--labelled", "x", "--write"], "--model does not go with --write"),
         (
             ["--model", "edge", "--input", "x"],
-            "--model does not go with --input: say either --input or --model",
+            "--model does not go with --input: give either --input or --model",
         ),
         (["--input", "x", "--max-usd-per-day", "inf"], "must be a finite number"),
         (["--input", "x", "--target-cloud-share", "1.2"], "must be at most 1.0"),

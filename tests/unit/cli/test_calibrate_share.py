@@ -141,14 +141,14 @@ def test_private_requests_are_of_no_threshold(
     asked = ["calibrate", "--policy", str(policy), "--input", str(records), "--target-cloud-share", "0.2"]
 
     assert run([*asked, "--write"]) == 1
-    said = "rule hard decides none of 10 requests by their complexity: 0 go to the cloud whatever its"
+    said = "rule hard decides none of 10 requests by their complexity: 0 go to the cloud at any threshold"
     assert said in capsys.readouterr().err
     assert policy.read_text() == POLICY
 
     recorded(tmp_path, TENTHS)  # Appended: now half of the traffic may go.
     mixed = calibrated(capsys, policy, records, "--target-cloud-share", "0.6")
     assert (mixed["requests"], mixed["never_cloud"], mixed["cloud_share"]) == (20, 10, 0.5)
-    said = "no threshold of this rule sends more than 50.0% to the cloud: for the others it decides nothing"
+    said = "no threshold of this rule sends more than 50.0% to the cloud: it does not decide the others"
     assert isinstance(mixed["notes"], list)
     assert mixed["notes"][0] == said
 
@@ -263,7 +263,7 @@ def test_a_file_that_changed_meanwhile_stays(tmp_path: Path) -> None:
     """What somebody else wrote is not overwritten, and no draft is left."""
     path = tmp_path / "p.yaml"
     path.write_text("theirs")
-    with pytest.raises(WorkRefused, match="was changed meanwhile"):
+    with pytest.raises(WorkRefused, match="has changed meanwhile"):
         replace_file(path, b"read", b"new")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("p.yaml", "theirs")]
 
@@ -292,5 +292,5 @@ def test_a_policy_that_changed_while_records_were_read_stays(
     monkeypatch.setattr("gateway.cli.calibrate_share.read_decisions", meanwhile)
     flags = ["--policy", str(policy), "--input", str(records), "--target-cloud-share", "0.2", "--write"]
     assert run(["calibrate", *flags]) == 1
-    assert "was changed meanwhile; nothing was written, run it again" in capsys.readouterr().err
+    assert "has changed meanwhile; nothing was written, run the command again" in capsys.readouterr().err
     assert policy.read_bytes() == changed

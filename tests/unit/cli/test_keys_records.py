@@ -24,8 +24,8 @@ def test_a_key_without_its_tenant(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "wrong"),
     [
         (None, "No such file"),
-        ("", "holds no record; name what --decisions named"),
-        ("version: 1\nmodels: {}\n", "holds no record; name what --decisions named"),
+        ("", "holds no record; name the --decisions file"),
+        ("version: 1\nmodels: {}\n", "holds no record; name the --decisions file"),
     ],
 )
 def test_what_holds_no_record(

@@ -96,9 +96,9 @@ def test_a_scorer_for_other_features_is_refused(tmp_path: Path, outcomes: Path) 
     ("line", "said"),
     [
         ("nonsense", "is not JSON"),
-        ('{"text": "a"}', '"weak" or "strong" must be there'),
+        ('{"text": "a"}', '"weak" or "strong" must be present'),
         ('{"text": "a", "weak": 2}', '"weak" must be a number from 0 to 1'),
-        ('{"weak": 1}', '"text" must be there'),
+        ('{"weak": 1}', '"text" must be present'),
         ('{"features": [1, 2], "weak": 1}', '"features" must be 85 numbers'),
     ],
 )

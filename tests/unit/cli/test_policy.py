@@ -78,7 +78,7 @@ def test_a_new_policy_has_an_edge_and_a_cloud_and_stays(
     capsys.readouterr()
 
     assert run(["policy", "new"]) == 2
-    assert capsys.readouterr().err == "gateway: policy.yaml: is there already; name another file\n"
+    assert capsys.readouterr().err == "gateway: policy.yaml: already exists; name another file\n"
     assert (tmp_path / "policy.yaml").read_text(encoding="utf-8") == written
     assert run(["policy", "new", "nowhere/policy.yaml"]) == 2
     assert capsys.readouterr().err.startswith("gateway: nowhere/policy.yaml: cannot be written")

@@ -147,7 +147,7 @@ def test_what_is_worse_for_a_tenant_is_not_written(
         ["b", "70"],
     ]
     assert "written" not in said.out
-    assert "nothing was written: for tenant b it is worse than the scorer that was there" in said.err
+    assert "nothing was written: for tenant b it is worse than the old scorer" in said.err
     assert run([*flags, "--json"]) == 1
     fields = json.loads(capsys.readouterr().out)
     assert (fields["written"], [each["is_worse"] for each in fields["tenants"]]) == (False, [False, True])
@@ -163,6 +163,7 @@ def test_a_scorer_at_chance_is_not_written(tmp_path: Path, capsys: pytest.Captur
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(["learn", "--outcomes", str(path), "--output", str(output)]) == 1
     assert (
-        "nothing was written: on held outcomes it is no better than chance (APGR" in capsys.readouterr().err
+        "nothing was written: on held-out outcomes it is no better than chance (APGR"
+        in capsys.readouterr().err
     )
     assert not output.exists()

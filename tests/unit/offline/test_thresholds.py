@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.offline.thresholds import SideOutcome, SideOutcomes, ThresholdOption, cuts, nearest, pick
+from gateway.offline.thresholds import (
+    SideOutcome,
+    SideOutcomes,
+    ThresholdOption,
+    nearest,
+    pick,
+    threshold_options,
+)
 
 SCORES = st.sampled_from([0.0, 1e-7, 0.1, 0.25, 0.25000000000000006, 0.5, 0.9, 0.9999999, 1.0]) | st.floats(
     0.0, 1.0
@@ -25,19 +32,19 @@ def is_above(score: float, operator: str, value: float) -> bool:
 @given(traffic=TRAFFIC, operator=st.sampled_from([">=", ">", "<", "<="]))
 def test_every_cut_is_true_of_its_number(traffic: list[SideOutcomes], operator: str) -> None:
     """The written number parts the requests exactly so, for each operator, ties and neighbours included."""
-    for cut in cuts(traffic):
-        value = float(cut.number(operator))
+    for option in threshold_options(traffic):
+        value = float(option.number(operator))
         got = [each.above if is_above(each.complexity, operator, value) else each.below for each in traffic]
-        assert sum(each.is_cloud for each in got) == cut.cloud
-        assert sum(each.cost_usd_nanos for each in got) == cut.cost_usd_nanos
+        assert sum(each.is_cloud for each in got) == option.cloud
+        assert sum(each.cost_usd_nanos for each in got) == option.cost_usd_nanos
 
 
 @given(traffic=TRAFFIC, value=st.floats(-0.5, 1.5))
 def test_no_threshold_is_missing(traffic: list[SideOutcomes], value: float) -> None:
-    """Whatever number is tried, there is a cut that does the same."""
+    """Whatever number is tried, there is an option that does the same."""
     got = [each.above if each.complexity >= value else each.below for each in traffic]
     seen = (sum(each.is_cloud for each in got), sum(each.cost_usd_nanos for each in got))
-    assert seen in {(cut.cloud, cut.cost_usd_nanos) for cut in cuts(traffic)}
+    assert seen in {(option.cloud, option.cost_usd_nanos) for option in threshold_options(traffic)}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,7 @@ def test_the_smaller_target_binds(
     """A share is met as nearly as it can be, a spend is not passed, and it is said which one decided."""
     found = pick(CURVE, cloud=cloud, most_usd_nanos=most)
     assert found is not None
-    assert (found.cut.cloud, found.bound_by) == (picked, bound_by)
+    assert (found.option.cloud, found.bound_by) == (picked, bound_by)
 
 
 def test_what_costs_too_much_anyway_has_no_cut() -> None:

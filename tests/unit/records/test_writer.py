@@ -107,7 +107,7 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     """A second writer is refused, with the way out."""
     path = tmp_path / "decisions.jsonl"
     records = Records(path, clock=FakeClock())
-    with pytest.raises(StartupError, match="another process writes it; give each its own file"):
+    with pytest.raises(StartupError, match="another process writes it; give each process its own file"):
         Records(path, clock=FakeClock())
     records.close()
 
