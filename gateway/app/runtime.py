@@ -108,13 +108,13 @@ class Runtime:
             shadow=None if shadow is None else self._shadow_of(shadow),
         )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
-        self._vitals = ModelHealth.unknown(clock, has_tenants=has_tenants)
+        self._model_health = ModelHealth.unknown(clock, has_tenants=has_tenants)
         self._budgets = SpendCache(ledger, clock=clock)
 
     @property
     def breakers(self) -> Breakers:
         """The breakers of this process."""
-        return self._vitals.breakers
+        return self._model_health.breakers
 
     @property
     def budgets(self) -> SpendCache:
@@ -148,7 +148,9 @@ class Runtime:
         handoffs = self._handoff.service(policy.handoff)
         others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
         backends = {**self._lasting, **self._policy_backends.take(others)}
-        dispatcher = Dispatcher(backends=backends, ledger=self.ledger, clock=self._clock, vitals=self._vitals)
+        dispatcher = Dispatcher(
+            backends=backends, ledger=self.ledger, clock=self._clock, model_health=self._model_health
+        )
 
         async def retire() -> None:
             await dispatcher.drained()
@@ -193,4 +195,4 @@ class Runtime:
         """Drop what was learned of the names that mean another model now."""
         for name, spec in after.models.items():
             if name in before.models and before.models[name].identity != spec.identity:
-                self._vitals.forget(name)
+                self._model_health.forget(name)

@@ -101,7 +101,7 @@ def _records(decisions: Path | None, observability: Observability, worker: int |
     if decisions is None:
         return None
     file = of_worker(decisions, worker)
-    return Records(file, clock=SystemClock(), on_lost=observability.measures.note_record_error)
+    return Records(file, clock=SystemClock(), on_lost=observability.measures.record_write_error)
 
 
 def noted_by(records: Records | None, observability: Observability, *, is_worker: bool) -> OnReload:
@@ -109,7 +109,7 @@ def noted_by(records: Records | None, observability: Observability, *, is_worker
 
     def note(reloaded: ReloadResult) -> None:
         if not is_worker:
-            observability.measures.note_reload(reloaded.outcome)
+            observability.measures.record_reload(reloaded.outcome)
         if records is not None and reloaded.outcome == "applied":
             records.note_event("policy", policy_hash=reloaded.policy_hash, changes=list(reloaded.changes))
 

@@ -31,15 +31,15 @@ class AttemptRecorder:
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer."""
-        turn = attempt.turn
+        target = attempt.target
         started_s = self._clock.monotonic_s()
-        span = turn.attempt_log.span.attempt(
+        span = target.attempt_log.span.attempt(
             AttemptStart(
-                model=turn.model,
-                spec=turn.spec,
-                config=turn.request.config,
-                max_tokens=turn.max_tokens,
-                is_streamed=turn.is_streamed,
+                model=target.model,
+                spec=target.spec,
+                config=target.request.config,
+                max_tokens=target.max_tokens,
+                is_streamed=target.is_streamed,
             )
         )
         attempt.traceparent = span.traceparent
@@ -55,8 +55,8 @@ class AttemptRecorder:
             raise
         finally:
             outcome, reason = outcome_of(failure)
-            noted = turn.attempt_log.add(
-                turn.model,
+            noted = target.attempt_log.add(
+                target.model,
                 outcome,
                 reason,
                 started_s=started_s,
@@ -64,7 +64,7 @@ class AttemptRecorder:
                 first_text_s=attempt.first_text_s,
                 usage=failure.usage if isinstance(failure, NotConfident) else attempt.usage,
                 cost_usd_nanos=attempt.cost_usd_nanos,
-                continued=turn.continue_final_message,
+                continued=target.continue_final_message,
                 failure=failure,
             )
             span.end(noted, finish_reason)

@@ -158,7 +158,7 @@ class BreakerLayer:
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BreakerOpen without a call."""
-        model = attempt.turn.model
+        model = attempt.target.model
         breaker = self._breakers.of(model)
         now_s = self._clock.monotonic_s()
         wait_s = breaker.retry_after_s(now_s)

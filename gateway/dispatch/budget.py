@@ -119,11 +119,11 @@ class BudgetLayer:
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
-        turn = attempt.turn
-        worst_usd_nanos = worst_case_usd_nanos(turn.spec, turn.request, turn.max_tokens)
-        _check_callers_limit(turn, worst_usd_nanos)
-        with turn.attempt_log.open_call(worst_usd_nanos):
-            reservation_id = await self._open(turn, worst_usd_nanos)
+        target = attempt.target
+        worst_usd_nanos = worst_case_usd_nanos(target.spec, target.request, target.max_tokens)
+        _check_callers_limit(target, worst_usd_nanos)
+        with target.attempt_log.open_call(worst_usd_nanos):
+            reservation_id = await self._open(target, worst_usd_nanos)
             failure: BaseException | None = None
             try:
                 async with aclosing(self._inner(attempt)) as chunks:
@@ -134,7 +134,7 @@ class BudgetLayer:
                 raise
             finally:
                 cost = charge_for(
-                    turn.spec,
+                    target.spec,
                     worst_usd_nanos=worst_usd_nanos,
                     usage=attempt.usage,
                     failure=failure,
@@ -142,51 +142,51 @@ class BudgetLayer:
                 )
                 attempt.cost_usd_nanos = worst_usd_nanos if cost is None else cost
                 if reservation_id is not None:
-                    await self._finish(self._close(reservation_id, turn, cost, failure), turn.deadline)
+                    await self._finish(self._close(reservation_id, target, cost, failure), target.deadline)
 
     async def drained(self) -> None:
         """Wait until everything that has to be written is written."""
         await self._writes.drain()
 
-    async def _open(self, turn: Target, worst_usd_nanos: int) -> str | None:
+    async def _open(self, target: Target, worst_usd_nanos: int) -> str | None:
         """Reserve and dial; return the reservation, or None where there is nothing to reserve."""
         now_s = self._clock.unix_s()
         accounts = accounts_for(
-            turn.policy.budgets,
-            tenant=turn.request.tenant,
-            labels=turn.request.labels,
-            model=turn.model,
+            target.policy.budgets,
+            tenant=target.request.tenant,
+            labels=target.request.labels,
+            model=target.model,
             unix_s=now_s,
         )
-        if not accounts or turn.spec.price is None:
+        if not accounts or target.spec.price is None:
             return None
         reservation_id = uuid.uuid4().hex
 
         async def reserve_and_dial() -> None:
             await self._ledger.reserve(
                 reservation_id=reservation_id,
-                model=turn.model,
+                model=target.model,
                 accounts=accounts,
                 amount_usd_nanos=worst_usd_nanos,
-                expires_unix_s=now_s + turn.deadline.remaining_s(self._clock) + GRACE_S,
+                expires_unix_s=now_s + target.deadline.remaining_s(self._clock) + GRACE_S,
             )
             await self._ledger.dial(reservation_id)
 
-        until = turn.share(self._clock)
+        until = target.share(self._clock)
         try:
-            leave = await self._turns.take(turn.request.tenant, bounds=LEDGER_CALLS, until=until)
+            leave = await self._turns.take(target.request.tenant, bounds=LEDGER_CALLS, until=until)
         except NoSlot:
-            raise LedgerUnavailable(turn.model, "the ledger did not answer in time") from None
+            raise LedgerUnavailable(target.model, "the ledger did not answer in time") from None
         opening = child(reserve_and_dial(), name="reservation")
         opening.add_done_callback(lambda _: leave())
         try:
             await asyncio.wait({opening}, timeout=seconds_left(until, self._clock))
         except asyncio.CancelledError:
-            self._start(self._undo(opening, reservation_id, turn.model))
+            self._start(self._undo(opening, reservation_id, target.model))
             raise
         if not opening.done():
-            self._start(self._undo(opening, reservation_id, turn.model))
-            raise LedgerUnavailable(turn.model, "the ledger did not answer in time")
+            self._start(self._undo(opening, reservation_id, target.model))
+            raise LedgerUnavailable(target.model, "the ledger did not answer in time")
         opening.result()
         return reservation_id
 
@@ -199,10 +199,10 @@ class BudgetLayer:
         await self._write(self._ledger.release(reservation_id), model)
 
     async def _close(
-        self, reservation_id: str, turn: Target, cost_usd_nanos: int | None, failure: BaseException | None
+        self, reservation_id: str, target: Target, cost_usd_nanos: int | None, failure: BaseException | None
     ) -> None:
-        tenant, model = turn.request.tenant, turn.model
-        async with self._turns.place(tenant, bounds=LEDGER_CALLS, until=Deadline.never()):
+        tenant, model = target.request.tenant, target.model
+        async with self._turns.slot(tenant, bounds=LEDGER_CALLS, until=Deadline.never()):
             if cost_usd_nanos is None:
                 await self._write(self._ledger.charge_unknown(reservation_id), model)
             elif cost_usd_nanos == 0 and failure is not None:
@@ -225,9 +225,12 @@ class BudgetLayer:
         return self._writes.start("write to the ledger", operation)
 
 
-def _check_callers_limit(turn: Target, worst_usd_nanos: int) -> None:
-    limit_usd_nanos = turn.request.hints.max_cost_usd_nanos
+def _check_callers_limit(target: Target, worst_usd_nanos: int) -> None:
+    limit_usd_nanos = target.request.hints.max_cost_usd_nanos
     if limit_usd_nanos is None or worst_usd_nanos == 0:
         return
-    if turn.attempt_log.cost_usd_nanos + turn.attempt_log.open_usd_nanos + worst_usd_nanos > limit_usd_nanos:
-        raise BudgetExhausted(turn.model, budget=CALLERS_LIMIT)
+    if (
+        target.attempt_log.cost_usd_nanos + target.attempt_log.open_usd_nanos + worst_usd_nanos
+        > limit_usd_nanos
+    ):
+        raise BudgetExhausted(target.model, budget=CALLERS_LIMIT)

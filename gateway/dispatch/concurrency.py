@@ -43,7 +43,7 @@ class ConcurrencyLimits:
             queue=limits.queue,
         )
         try:
-            async with self._process.place(tenant, bounds=bounds, until=until):
+            async with self._process.slot(tenant, bounds=bounds, until=until):
                 yield
         except NoSlot as full:
             raise Overloaded(
@@ -59,34 +59,34 @@ class ConcurrencyLayer:
     next model is the better place. Nothing is reserved meanwhile.
     """
 
-    def __init__(self, inner: Layer, *, gates: ConcurrencyLimits, clock: Clock) -> None:
+    def __init__(self, inner: Layer, *, concurrency: ConcurrencyLimits, clock: Clock) -> None:
         self._inner = inner
-        self._gates = gates
+        self._concurrency = concurrency
         self._clock = clock
 
     async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer; raises ModelBusy without a call."""
-        turn = attempt.turn
-        concurrency = turn.spec.concurrency
+        target = attempt.target
+        concurrency = target.spec.concurrency
         if concurrency is None:
             async with aclosing(self._inner(attempt)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
         bounds = Bounds(
-            concurrency=concurrency, tenant_concurrency=concurrency, queue=turn.policy.limits.queue
+            concurrency=concurrency, tenant_concurrency=concurrency, queue=target.policy.limits.queue
         )
-        until = turn.share(self._clock)
-        if not turn.is_last:
-            until = until.at_most(turn.policy.resilience.backoff_s.max, self._clock)
+        until = target.share(self._clock)
+        if not target.is_last:
+            until = until.at_most(target.policy.resilience.backoff_s.max, self._clock)
         try:
             async with (
-                self._gates.of(turn.model).place(turn.request.tenant, bounds=bounds, until=until),
+                self._concurrency.of(target.model).slot(target.request.tenant, bounds=bounds, until=until),
                 aclosing(self._inner(attempt)) as chunks,
             ):
                 async for chunk in chunks:
                     yield chunk
         except NoSlot as full:
             raise ModelBusy(
-                turn.model, "its limit of concurrent calls is reached", retry_after_s=full.retry_after_s
+                target.model, "its limit of concurrent calls is reached", retry_after_s=full.retry_after_s
             ) from None

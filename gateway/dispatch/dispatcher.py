@@ -63,28 +63,28 @@ class ModelHealth:
     """What a process has learned of its models; it outlives a policy."""
 
     breakers: Breakers
-    pauses: Cooldowns
-    paces: LatencyTracker
+    cooldowns: Cooldowns
+    latencies: LatencyTracker
     retry_budget: RetryBudget
-    gates: ConcurrencyLimits
+    concurrency: ConcurrencyLimits
 
     @classmethod
     def unknown(cls, clock: Clock, *, has_tenants: bool = True) -> "ModelHealth":
         """Return what is known before the first call."""
         return cls(
             breakers=Breakers(clock),
-            pauses=Cooldowns(clock),
-            paces=LatencyTracker(clock),
+            cooldowns=Cooldowns(clock),
+            latencies=LatencyTracker(clock),
             retry_budget=RetryBudget(clock),
-            gates=ConcurrencyLimits(clock, has_tenants=has_tenants),
+            concurrency=ConcurrencyLimits(clock, has_tenants=has_tenants),
         )
 
     def forget(self, model: str) -> None:
         """Drop what was learned of a model, because its name means another one now."""
         self.breakers.forget(model)
-        self.pauses.forget(model)
-        self.paces.forget(model)
-        self.gates.forget(model)
+        self.cooldowns.forget(model)
+        self.latencies.forget(model)
+        self.concurrency.forget(model)
 
 
 class Dispatcher:
@@ -97,23 +97,23 @@ class Dispatcher:
         ledger: Ledger,
         clock: Clock,
         rng: random.Random | None = None,
-        vitals: ModelHealth | None = None,
+        model_health: ModelHealth | None = None,
     ) -> None:
-        vitals = vitals or ModelHealth.unknown(clock)
-        breakers, pauses = vitals.breakers, vitals.pauses
+        model_health = model_health or ModelHealth.unknown(clock)
+        breakers, cooldowns = model_health.breakers, model_health.cooldowns
 
         def heals_after_s(model: str) -> float | None:
-            return breakers.heals_after_s(model) or pauses.remaining_s(model) or None
+            return breakers.heals_after_s(model) or cooldowns.remaining_s(model) or None
 
         self._clock = clock
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, QueueAware)}
         self._shared = {name: each for name, each in backends.items() if isinstance(each, LoadAware)}
-        self._paces = vitals.paces
-        self._pauses = vitals.pauses
-        self._retry_budget = vitals.retry_budget
-        self._gates = vitals.gates
+        self._latencies = model_health.latencies
+        self._cooldowns = model_health.cooldowns
+        self._retry_budget = model_health.retry_budget
+        self._concurrency = model_health.concurrency
         confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
-        within = TimeLimit(confident, clock=clock, paces=self._paces)
+        within = TimeLimit(confident, clock=clock, latencies=self._latencies)
         self._reserve = BudgetLayer(within, ledger=ledger, clock=clock)
         guarded = BreakerLayer(self._reserve, breakers=breakers, clock=clock)
         jitter = rng or random.Random()  # noqa: S311 - no secret
@@ -122,17 +122,20 @@ class Dispatcher:
             retry = Retry(
                 AttemptRecorder(calls, clock=clock),
                 breakers=breakers,
-                pauses=pauses,
-                retry_budget=vitals.retry_budget,
+                cooldowns=cooldowns,
+                retry_budget=model_health.retry_budget,
                 clock=clock,
                 rng=jitter,
             )
             hedge = Hedge(
-                UnmaskLayer(retry), paces=vitals.paces, retry_budget=vitals.retry_budget, clock=clock
+                UnmaskLayer(retry),
+                latencies=model_health.latencies,
+                retry_budget=model_health.retry_budget,
+                clock=clock,
             )
             return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
-        self._chain = chain(ConcurrencyLayer(guarded, gates=vitals.gates, clock=clock))
+        self._chain = chain(ConcurrencyLayer(guarded, concurrency=model_health.concurrency, clock=clock))
         self._background_chain = chain(guarded)
 
     async def generate(
@@ -163,10 +166,10 @@ class Dispatcher:
         attempt_log: AttemptLog,
     ) -> Answer:
         """Return an answer that no caller waits for; whoever asks gives way while the model `has_demand`."""
-        order = self._order(
+        dispatch_request = self._dispatch_request(
             request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
         )
-        return await _answer_of(self._background_chain(order))
+        return await _answer_of(self._background_chain(dispatch_request))
 
     def stream(
         self,
@@ -200,7 +203,7 @@ class Dispatcher:
 
         Whoever serves a caller holds one from before the request is checked and scored until its end.
         """
-        return self._gates.request(tenant, policy, before_reply(deadline))
+        return self._concurrency.request(tenant, policy, before_reply(deadline))
 
     def refresh_forecasts(self) -> None:
         """Have models whose latest word of their queue is old asked anew; returns immediately."""
@@ -221,7 +224,7 @@ class Dispatcher:
         They wait for a slot in this process, have all slots of the model, are at work in its engine, or
         wait because it asked for a pause.
         """
-        if self._gates.is_full(model) or self._pauses.remaining_s(model) > 0:
+        if self._concurrency.is_full(model) or self._cooldowns.remaining_s(model) > 0:
             return True
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(own=own)
@@ -230,7 +233,7 @@ class Dispatcher:
         max_tokens = most_tokens(request, spec)
         foreseeing = self._foreseeing.get(model)
         if foreseeing is None:
-            return self._paces.finish_s(model, max_tokens)
+            return self._latencies.finish_s(model, max_tokens)
         forecast = foreseeing.forecast()
         if forecast is None:
             # It knows its queue, and says at once what it cannot finish.
@@ -252,7 +255,7 @@ class Dispatcher:
         is_streamed: bool,
         privacy_check: PrivacyCheck | None,
     ) -> AsyncGenerator[StreamEvent, None]:
-        order = self._order(
+        dispatch_request = self._dispatch_request(
             request,
             decision,
             policy=policy,
@@ -262,11 +265,11 @@ class Dispatcher:
             is_streamed=is_streamed,
         )
         with self._retry_budget.request():
-            async with aclosing(self._chain(order)) as events:
+            async with aclosing(self._chain(dispatch_request)) as events:
                 async for event in events:
                     yield event
 
-    def _order(
+    def _dispatch_request(
         self,
         request: Request,
         decision: Decision,

@@ -66,7 +66,7 @@ class FairQueue:
         return self._queued > 0 or self._running >= self._bounds.concurrency
 
     @asynccontextmanager
-    async def place(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
+    async def slot(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
         """Hold a place while the block runs; raises NoSlot if there is none before `until`."""
         leave = await self.take(tenant, bounds=bounds, until=until)
         try:

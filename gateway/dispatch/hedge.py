@@ -22,11 +22,11 @@ TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 class _Leg:
     """One model's turn in a task of its own, which is at most one piece ahead of its reader."""
 
-    def __init__(self, turn: Target, layer: TurnLayer, *, started_s: float) -> None:
-        self.turn = turn
+    def __init__(self, target: Target, layer: TurnLayer, *, started_s: float) -> None:
+        self.target = target
         self.started_s = started_s
         self._pieces: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(1)
-        self._task = child(self._run(layer), name=f"leg {turn.model}")
+        self._task = child(self._run(layer), name=f"leg {target.model}")
 
     @property
     def is_running(self) -> bool:
@@ -57,7 +57,7 @@ class _Leg:
     async def _run(self, layer: TurnLayer) -> None:
         end: Exception | None = None
         try:
-            async with aclosing(layer(self.turn)) as chunks:
+            async with aclosing(layer(self.target)) as chunks:
                 async for chunk in chunks:
                     await self._pieces.put(chunk)
         except Exception as error:  # noqa: BLE001  Whoever reads the leg raises it.
@@ -69,17 +69,17 @@ class Hedge:
     """Opens turns, and where the policy says so a second one beside a slow first one."""
 
     def __init__(
-        self, layer: TurnLayer, *, paces: LatencyTracker, retry_budget: RetryBudget, clock: Clock
+        self, layer: TurnLayer, *, latencies: LatencyTracker, retry_budget: RetryBudget, clock: Clock
     ) -> None:
         self._layer = layer
         self._clock = clock
-        self._paces = paces
+        self._latencies = latencies
         self._retry_budget = retry_budget
 
     @asynccontextmanager
     async def opened(
         self,
-        turn: Target,
+        target: Target,
         *,
         rival: Callable[[], Target | None] | None,
         consider: Callable[[AttemptError], None],
@@ -89,10 +89,10 @@ class Hedge:
         `rival` takes the next turn of the chain; None: no other one may run beside this one. `consider` is
         told of a turn that failed while another one runs, and raises what ends the request.
         """
-        after_s = self._after_s(turn)
+        after_s = self._after_s(target)
         if after_s is None or rival is None:
-            async with aclosing(self._layer(turn)) as chunks:
-                yield turn, chunks
+            async with aclosing(self._layer(target)) as chunks:
+                yield target, chunks
             return
         legs: list[_Leg] = []
         with self._retry_budget.ticket() as ticket:
@@ -104,12 +104,14 @@ class Hedge:
                 return rival()
 
             try:
-                winner, first = await self._race(turn, legs, after_s=after_s, rival=second, consider=consider)
+                winner, first = await self._race(
+                    target, legs, after_s=after_s, rival=second, consider=consider
+                )
                 for leg in legs:
                     if leg is not winner:
                         self._end(leg)
                 async with aclosing(winner.rest(first)) as chunks:
-                    yield winner.turn, chunks
+                    yield winner.target, chunks
             finally:
                 for leg in legs:
                     leg.cancel()
@@ -119,12 +121,12 @@ class Hedge:
     def _end(self, loser: _Leg) -> None:
         """End a leg that lost; that it took so long already is known of its model, or p95 would only sink."""
         if loser.is_running:
-            self._paces.note_lost(loser.turn.model, self._clock.monotonic_s() - loser.started_s)
+            self._latencies.note_lost(loser.target.model, self._clock.monotonic_s() - loser.started_s)
         loser.cancel()
 
     async def _race(
         self,
-        turn: Target,
+        target: Target,
         legs: list[_Leg],
         *,
         after_s: float,
@@ -138,7 +140,7 @@ class Hedge:
             legs.append(_Leg(another, self._layer, started_s=self._clock.monotonic_s()))
             asked[child(legs[-1].next(), name=f"first piece of {another.model}")] = legs[-1]
 
-        start(turn)
+        start(target)
         timeout_s: float | None = after_s
         try:
             while True:
@@ -160,7 +162,7 @@ class Hedge:
             for task in asked:
                 task.cancel()
 
-    def _after_s(self, turn: Target) -> float | None:
+    def _after_s(self, target: Target) -> float | None:
         """Return when a second model is asked; None: never."""
-        after = turn.policy.resilience.hedge_after
-        return self._paces.begin_s(turn.model) if after == "p95" else after
+        after = target.policy.resilience.hedge_after
+        return self._latencies.begin_s(target.model) if after == "p95" else after

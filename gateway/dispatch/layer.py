@@ -82,7 +82,7 @@ class Target:
 class AttemptContext:
     """One try of a turn; a layer writes into it what only that layer knows."""
 
-    turn: Target
+    target: Target
     traceparent: str | None = None
     """Written by the layer that draws spans: names this try to the provider's own traces."""
     has_output: bool = False

@@ -57,11 +57,11 @@ class StreamSplicer:
     it is held back, and what it says beyond follows; where it differs, the caller is told to begin anew.
     """
 
-    def __init__(self, told: SentText, turn: Target, *, may_fit: bool) -> None:
-        self._told = told
-        self._turn = turn
-        self._parts = [told.text] if turn.continue_final_message else []
-        self._sent = told.text if may_fit and told.void_reason is not None else ""
+    def __init__(self, sent: SentText, target: Target, *, may_fit: bool) -> None:
+        self._told = sent
+        self._target = target
+        self._parts = [sent.text] if target.continue_final_message else []
+        self._sent = sent.text if may_fit and sent.void_reason is not None else ""
         self._matched = 0
         """How many characters of `_sent` the answer has said."""
 
@@ -74,16 +74,16 @@ class StreamSplicer:
         """Yield what the caller is told of a piece."""
         self._parts.append(chunk.text)
         text = chunk.text
-        if self._turn.continue_final_message:
+        if self._target.continue_final_message:
             self._told.go_on()
         elif self._sent:
             fitted = self._fit(chunk)
             if fitted is None:
                 return
             text = fitted
-        if restart := self._told.restart(self._turn.model):
+        if restart := self._told.restart(self._target.model):
             yield restart
-        if self._turn.is_streamed and text:
+        if self._target.is_streamed and text:
             yield self._told.delta(text)
 
     def _fit(self, chunk: Chunk) -> str | None:
@@ -102,21 +102,21 @@ class StreamSplicer:
 
 
 async def continuation(
-    turn: Target, told: SentText, *, decision: Decision, privacy_check: PrivacyCheck
+    target: Target, sent: SentText, *, decision: Decision, privacy_check: PrivacyCheck
 ) -> Target | None:
     """Return the turn in which the model goes on from what was sent; None where it cannot or may not.
 
     A grammar would begin anew in the middle of a JSON text, so that is asked for whole. Each piece that was
     sent is taken for a token of `max_tokens`.
     """
-    left_tokens = turn.max_tokens - len(told.parts)
-    request = turn.request
-    if not turn.spec.prefill or left_tokens < 1 or request.config.json_schema is not None:
+    left_tokens = target.max_tokens - len(sent.parts)
+    request = target.request
+    if not target.spec.prefill or left_tokens < 1 or request.config.json_schema is not None:
         return None
-    begun = continuation_request(request, text=told.text, max_tokens=left_tokens)
+    begun = continuation_request(request, text=sent.text, max_tokens=left_tokens)
     leave = permit_continuation(
-        begun, model=turn.model, privacy=await privacy_check(begun), decision=decision, policy=turn.policy
+        begun, model=target.model, privacy=await privacy_check(begun), decision=decision, policy=target.policy
     )
     if leave is None:
         return None
-    return replace(turn, request=leave.request, permit=leave.permit, continue_final_message=True)
+    return replace(target, request=leave.request, permit=leave.permit, continue_final_message=True)

@@ -43,40 +43,42 @@ class Retry:
         inner: Layer,
         *,
         breakers: Breakers,
-        pauses: Cooldowns,
+        cooldowns: Cooldowns,
         retry_budget: RetryBudget,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self._inner = inner
         self._breakers = breakers
-        self._pauses = pauses
+        self._cooldowns = cooldowns
         self._retry_budget = retry_budget
         self._clock = clock
         self._rng = rng
 
-    async def __call__(self, turn: Target, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, target: Target, /) -> AsyncGenerator[Chunk, None]:
         """Yield the answer of the first try that began to give one; raises the error of the last."""
         with self._retry_budget.ticket() as ticket:
-            begun: _Begun = await self._retrying(turn, ticket)(self._begin, turn)
+            begun: _Begun = await self._retrying(target, ticket)(self._begin, target)
             first, chunks = begun
             async with aclosing(chunks):
                 yield first
                 async for chunk in chunks:
                     yield chunk
 
-    async def _begin(self, turn: Target) -> _Begun:
+    async def _begin(self, target: Target) -> _Begun:
         # Before each try: while this one backed off, another request may have been asked for a pause.
-        await self._wait_until_allowed(turn)
-        chunks = self._inner(AttemptContext(turn=turn))
+        await self._wait_until_allowed(target)
+        chunks = self._inner(AttemptContext(target=target))
         try:
             return await anext(chunks), chunks
         except BackendRateLimited as error:
-            self._pauses.extend(turn.model, error.retry_after_s or turn.policy.resilience.backoff_s.first)
+            self._cooldowns.extend(
+                target.model, error.retry_after_s or target.policy.resilience.backoff_s.first
+            )
             raise
 
-    def _retrying(self, turn: Target, ticket: RetryTicket) -> AsyncRetrying:
-        resilience = turn.policy.resilience
+    def _retrying(self, target: Target, ticket: RetryTicket) -> AsyncRetrying:
+        resilience = target.policy.resilience
 
         def wait_s(state: RetryCallState) -> float:
             return max(
@@ -86,13 +88,13 @@ class Retry:
         def may_retry(state: RetryCallState) -> bool:
             return (
                 state.attempt_number < resilience.attempts
-                and self._may_wait(turn, _retry_after_s(state), state.upcoming_sleep)
-                and not self._breakers.is_open(turn.model)
+                and self._may_wait(target, _retry_after_s(state), state.upcoming_sleep)
+                and not self._breakers.is_open(target.model)
             )
 
         def give_up(state: RetryCallState) -> NoReturn:
             if may_retry(state):  # So it is the budget of the process that has no room.
-                turn.attempt_log.refuse(turn.model, Reason.RETRY_BUDGET)
+                target.attempt_log.refuse(target.model, Reason.RETRY_BUDGET)
             raise _failure(state)
 
         return AsyncRetrying(
@@ -100,24 +102,24 @@ class Retry:
             wait=wait_s,
             stop=lambda state: not (may_retry(state) and ticket.has_room),
             before_sleep=lambda _: ticket.take(),
-            sleep=lambda wait_s: self._pause(turn, wait_s),
+            sleep=lambda wait_s: self._pause(target, wait_s),
             retry_error_callback=give_up,
         )
 
-    def _may_wait(self, turn: Target, asked_s: float, wait_s: float) -> bool:
+    def _may_wait(self, target: Target, asked_s: float, wait_s: float) -> bool:
         """Say whether to wait `wait_s`, of which the model asked for `asked_s`, rather than go on."""
-        is_short = asked_s <= turn.policy.resilience.backoff_s.max
-        return (is_short or turn.is_last) and wait_s < turn.deadline.remaining_s(self._clock)
+        is_short = asked_s <= target.policy.resilience.backoff_s.max
+        return (is_short or target.is_last) and wait_s < target.deadline.remaining_s(self._clock)
 
-    async def _wait_until_allowed(self, turn: Target) -> None:
-        while (wait_s := self._pauses.remaining_s(turn.model)) > 0:
-            if not self._may_wait(turn, wait_s, wait_s):
-                turn.attempt_log.refuse(turn.model, Reason.RATE_LIMITED)
-                raise ModelPaused(turn.model, "it asked for a pause", retry_after_s=wait_s)
-            await self._pause(turn, wait_s)
+    async def _wait_until_allowed(self, target: Target) -> None:
+        while (wait_s := self._cooldowns.remaining_s(target.model)) > 0:
+            if not self._may_wait(target, wait_s, wait_s):
+                target.attempt_log.refuse(target.model, Reason.RATE_LIMITED)
+                raise ModelPaused(target.model, "it asked for a pause", retry_after_s=wait_s)
+            await self._pause(target, wait_s)
 
-    async def _pause(self, turn: Target, wait_s: float) -> None:
-        turn.attempt_log.paused_s += wait_s
+    async def _pause(self, target: Target, wait_s: float) -> None:
+        target.attempt_log.paused_s += wait_s
         await self._clock.sleep(wait_s)
 
 

@@ -53,33 +53,33 @@ class Patience:
     """What the policy grants, of which `until` may be only a part."""
 
 
-def patience(turn: Target, clock: Clock) -> Patience:
+def patience(target: Target, clock: Clock) -> Patience:
     """Return how long a try that begins now may take, and how much of that the policy grants."""
-    resilience = turn.policy.resilience
+    resilience = target.policy.resilience
     granted_s = resilience.attempt_s
-    if turn.is_streamed_upstream:
-        granted_s = turn.spec.first_token_within_s(resilience.first_token_s, is_last=turn.is_last)
+    if target.is_streamed_upstream:
+        granted_s = target.spec.first_token_within_s(resilience.first_token_s, is_last=target.is_last)
     now_s = clock.monotonic_s()
-    until = turn.share(clock).at_most(granted_s, clock)
+    until = target.share(clock).at_most(granted_s, clock)
     return Patience(now_s=now_s, until=until, granted_s=granted_s)
 
 
-def silence(turn: Target, allowed: Patience) -> BackendSilent:
+def silence(target: Target, allowed: Patience) -> BackendSilent:
     """Return the error of a backend that used up its patience without a word."""
     had_s = allowed.until.at_s - allowed.now_s
     message = f"nothing came in {had_s:.3g} s"
     if had_s >= EVIDENCE * allowed.granted_s:
-        return BackendSilent(turn.model, message)
-    is_callers = allowed.until.at_s >= turn.deadline.at_s
+        return BackendSilent(target.model, message)
+    is_callers = allowed.until.at_s >= target.deadline.at_s
     reason = Reason.DEADLINE if is_callers else Reason.UPSTREAM_SILENT
-    return BackendCutShort(turn.model, message, reason=reason)
+    return BackendCutShort(target.model, message, reason=reason)
 
 
-def broken_silence(turn: Target, error: BackendError, allowed: Patience, *, had_s: float) -> BackendError:
+def broken_silence(target: Target, error: BackendError, allowed: Patience, *, had_s: float) -> BackendError:
     """Return what a connection that broke without an answer means: silence, if it took that long."""
     is_break = isinstance(error, BackendReset | BackendProtocol) and error.http_status is None
     if is_break and had_s >= min(EVIDENCE * allowed.granted_s, LONG_SILENCE_S):
-        return BackendSilent(turn.model, f"it closed the connection after {had_s:.3g} s without an answer")
+        return BackendSilent(target.model, f"it closed the connection after {had_s:.3g} s without an answer")
     return error
 
 
@@ -91,21 +91,21 @@ class TimeLimit:
     another model follows, for more than half of what is left (or `RHYTHM` times its longest pause so far).
     """
 
-    def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, paces: LatencyTracker) -> None:
+    def __init__(self, backends: Mapping[str, Backend], *, clock: Clock, latencies: LatencyTracker) -> None:
         self._backends = backends
         self._clock = clock
-        self._paces = paces
+        self._latencies = latencies
 
     def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
         """Yield chunks with text, and the last one; nothing after it."""
-        turn = attempt.turn
-        if turn.is_streamed:
-            return self._stream(attempt, until=turn.deadline)
-        return self._joined(attempt) if turn.is_streamed_upstream else self._whole(attempt)
+        target = attempt.target
+        if target.is_streamed:
+            return self._stream(attempt, until=target.deadline)
+        return self._joined(attempt) if target.is_streamed_upstream else self._whole(attempt)
 
     async def _joined(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
         """Yield a stream in one piece: as long as it goes on it may take what the caller's time allows."""
-        now_s, until = self._clock.monotonic_s(), attempt.turn.share(self._clock)
+        now_s, until = self._clock.monotonic_s(), attempt.target.share(self._clock)
         texts, last = [], Chunk()
         try:
             async with self._limit(until) as limit, aclosing(self._stream(attempt, until=until)) as chunks:
@@ -116,27 +116,27 @@ class TimeLimit:
             if not limit.expired():
                 raise
             raise self._give_up(
-                attempt.turn, Patience(now_s=now_s, until=until, granted_s=math.inf)
+                attempt.target, Patience(now_s=now_s, until=until, granted_s=math.inf)
             ) from None
         yield replace(last, text="".join(texts), usage=attempt.usage)
 
     async def _whole(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
-        turn = attempt.turn
-        allowed = patience(turn, self._clock)
-        call = turn.call(allowed.until, traceparent=attempt.traceparent)
+        target = attempt.target
+        allowed = patience(target, self._clock)
+        call = target.call(allowed.until, traceparent=attempt.traceparent)
         try:
             async with self._limit(allowed.until) as limit:
-                reply = await self._backends[turn.model].generate(call)
+                reply = await self._backends[target.model].generate(call)
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise self._give_up(turn, allowed) from None
+            raise self._give_up(target, allowed) from None
         except BackendError as error:
-            raise self._broken(turn, error, allowed) from None
+            raise self._broken(target, error, allowed) from None
         finally:
             attempt.upstream_s = self._clock.monotonic_s() - allowed.now_s
-        self._paces.note_whole(
-            turn.model,
+        self._latencies.note_whole(
+            target.model,
             attempt.upstream_s,
             tokens=reply.usage.completion_tokens if reply.usage is not None else 0,
             hit_limit=reply.finish_reason is FinishReason.LENGTH,
@@ -144,18 +144,18 @@ class TimeLimit:
         yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
 
     async def _stream(self, attempt: AttemptContext, *, until: Deadline) -> AsyncGenerator[Chunk, None]:
-        turn = attempt.turn
-        allowed = patience(turn, self._clock)
-        call = turn.call(until, traceparent=attempt.traceparent)
-        async with _closing(self._backends[turn.model].stream(call)) as chunks:
+        target = attempt.target
+        allowed = patience(target, self._clock)
+        call = target.call(until, traceparent=attempt.traceparent)
+        async with _closing(self._backends[target.model].stream(call)) as chunks:
             try:
                 chunk = await self._first(chunks, attempt, allowed)
             finally:
                 attempt.upstream_s = begin_s = self._clock.monotonic_s() - allowed.now_s
-            if turn.continue_final_message and not chunk.text:
+            if target.continue_final_message and not chunk.text:
                 # Perhaps it took the text so far for a whole answer, and then it is none.
-                raise NotCapable(turn.model, "it was given the beginning of an answer and added nothing")
-            if turn.is_streamed:  # Of a whole answer nobody saw the first text.
+                raise NotCapable(target.model, "it was given the beginning of an answer and added nothing")
+            if target.is_streamed:  # Of a whole answer nobody saw the first text.
                 attempt.first_text_s = begin_s
             pieces, longest_s = 1, 0.0
             yield chunk
@@ -163,7 +163,9 @@ class TimeLimit:
                 # Time in which the reader keeps us waiting is not the model's.
                 asked_s = self._clock.monotonic_s()
                 try:
-                    chunk = attempt.note(await self._next(chunks, turn, allowed, known_s=RHYTHM * longest_s))
+                    chunk = attempt.note(
+                        await self._next(chunks, target, allowed, known_s=RHYTHM * longest_s)
+                    )
                 finally:
                     pause_s = self._clock.monotonic_s() - asked_s
                     longest_s = max(longest_s, pause_s)
@@ -180,8 +182,8 @@ class TimeLimit:
         An engine's sign says that it reads the prompt, or that others are before this one: it is not to blame
         for its silence, and has no more time where another model follows.
         """
-        turn = attempt.turn
-        is_engine = turn.spec.has_engine
+        target = attempt.target
+        is_engine = target.spec.has_engine
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:
@@ -189,60 +191,60 @@ class TimeLimit:
                         return chunk
                     if is_engine:
                         allowed = replace(allowed, granted_s=math.inf)
-                    more = self._pause(turn)
-                    if more.at_s > allowed.until.at_s and (turn.is_last or not is_engine):
+                    more = self._pause(target)
+                    if more.at_s > allowed.until.at_s and (target.is_last or not is_engine):
                         allowed = replace(allowed, until=more)
                         limit.reschedule(asyncio.get_running_loop().time() + more.remaining_s(self._clock))
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise self._give_up(turn, allowed) from None
+            raise self._give_up(target, allowed) from None
         except BackendError as error:
-            raise self._broken(turn, error, allowed) from None
-        raise StreamTruncated(turn.model, "the stream ended before it began")
+            raise self._broken(target, error, allowed) from None
+        raise StreamTruncated(target.model, "the stream ended before it began")
 
-    def _pause(self, turn: Target, known_s: float = 0.0) -> Deadline:
+    def _pause(self, target: Target, known_s: float = 0.0) -> Deadline:
         """Return until when a stream that has begun may say nothing; a pause of `known_s` is its way."""
-        stall_s = turn.policy.resilience.stall_s
-        until_s = max(turn.share(self._clock).at_s, self._clock.monotonic_s() + known_s)
-        return Deadline(min(until_s, turn.deadline.at_s)).at_most(stall_s, self._clock)
+        stall_s = target.policy.resilience.stall_s
+        until_s = max(target.share(self._clock).at_s, self._clock.monotonic_s() + known_s)
+        return Deadline(min(until_s, target.deadline.at_s)).at_most(stall_s, self._clock)
 
     async def _next(
-        self, chunks: AsyncIterator[Chunk], turn: Target, allowed: Patience, *, known_s: float
+        self, chunks: AsyncIterator[Chunk], target: Target, allowed: Patience, *, known_s: float
     ) -> Chunk:
-        stall_s, asked_s = turn.policy.resilience.stall_s, self._clock.monotonic_s()
-        until = self._pause(turn, known_s)
+        stall_s, asked_s = target.policy.resilience.stall_s, self._clock.monotonic_s()
+        until = self._pause(target, known_s)
         try:
             async with self._limit(until) as limit:
                 return await anext(chunks)
         except StopAsyncIteration:
-            raise StreamTruncated(turn.model, "the stream ended without a finish reason") from None
+            raise StreamTruncated(target.model, "the stream ended without a finish reason") from None
         except TimeoutError:
             if not limit.expired():
                 raise
-        self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
-        if until == turn.deadline:
+        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
+        if until == target.deadline:
             raise BackendCutShort(
-                turn.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
+                target.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
             )
         had_s = until.at_s - asked_s
         message = f"the stream paused for more than {had_s:.3g} s"
         if had_s < EVIDENCE * stall_s:
-            raise BackendCutShort(turn.model, message, reason=Reason.STREAM_TRUNCATED)
-        raise StreamTruncated(turn.model, message)
+            raise BackendCutShort(target.model, message, reason=Reason.STREAM_TRUNCATED)
+        raise StreamTruncated(target.model, message)
 
-    def _broken(self, turn: Target, error: BackendError, allowed: Patience) -> BackendError:
+    def _broken(self, target: Target, error: BackendError, allowed: Patience) -> BackendError:
         had_s = self._clock.monotonic_s() - allowed.now_s
-        return broken_silence(turn, error, allowed, had_s=had_s)
+        return broken_silence(target, error, allowed, had_s=had_s)
 
-    def _give_up(self, turn: Target, allowed: Patience) -> BackendSilent:
-        self._paces.note_unfinished(turn.model, self._clock.monotonic_s() - allowed.now_s)
-        return silence(turn, allowed)
+    def _give_up(self, target: Target, allowed: Patience) -> BackendSilent:
+        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
+        return silence(target, allowed)
 
     def _note_stream(self, attempt: AttemptContext, last: Chunk, *, begin_s: float, pieces: int) -> None:
         usage = attempt.usage
-        self._paces.note_stream(
-            attempt.turn.model,
+        self._latencies.note_stream(
+            attempt.target.model,
             begin_s=begin_s,
             seconds=attempt.upstream_s,
             tokens=usage.completion_tokens if usage is not None else pieces,

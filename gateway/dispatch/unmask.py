@@ -17,10 +17,10 @@ class UnmaskLayer:
     def __init__(self, inner: TurnLayer) -> None:
         self._inner = inner
 
-    async def __call__(self, turn: Target, /) -> AsyncGenerator[Chunk, None]:
+    async def __call__(self, target: Target, /) -> AsyncGenerator[Chunk, None]:
         """Yield the inner answer with the values of the request."""
-        restorer = _restorer(turn)
-        async with aclosing(self._inner(turn)) as chunks:
+        restorer = _restorer(target)
+        async with aclosing(self._inner(target)) as chunks:
             async for chunk in chunks:
                 if restorer is None:
                     yield chunk
@@ -31,7 +31,7 @@ class UnmaskLayer:
                 yield chunk if text == chunk.text else replace(chunk, text=text)
 
 
-def _restorer(turn: Target) -> Restorer | None:
-    if turn.permit is None or not turn.permit.values:
+def _restorer(target: Target) -> Restorer | None:
+    if target.permit is None or not target.permit.values:
         return None
-    return Restorer(turn.permit.values, in_urls=turn.spec.restores_in_urls)
+    return Restorer(target.permit.values, in_urls=target.spec.restores_in_urls)

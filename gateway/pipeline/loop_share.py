@@ -40,7 +40,7 @@ class LoopShare:
         """
         held = AsyncExitStack()
         try:
-            await held.enter_async_context(self._gate.place(tenant, bounds=_BOUNDS, until=until))
+            await held.enter_async_context(self._gate.slot(tenant, bounds=_BOUNDS, until=until))
         except NoSlot as full:
             said = "others are checked and scored, and there is no turn in time"
             raise Overloaded(said, retry_after_s=full.retry_after_s) from None

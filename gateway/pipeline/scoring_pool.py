@@ -69,7 +69,7 @@ class ScoringPool:
         self, policy: Policy, request: Request, entities: Entities, deadline: Deadline
     ) -> Assessment:
         """Score and mask; raises DeadlinePassed and Overloaded. A process that fails makes it restricted."""
-        place = self._gate.place(request.tenant, bounds=self._bounds(request), until=deadline)
+        place = self._gate.slot(request.tenant, bounds=self._bounds(request), until=deadline)
         held = AsyncExitStack()
         try:
             await held.enter_async_context(place)

@@ -49,7 +49,7 @@ def test_bounds_hold(arrivals: list[tuple[str, float, float, float, float | None
         await asyncio.sleep(at_s)
         until = Deadline.after(patience_s, LoopClock())
         try:
-            async with gate.place(tenant, bounds=bounds, until=until):
+            async with gate.slot(tenant, bounds=bounds, until=until):
                 inside[tenant] += 1
                 assert LoopClock().monotonic_s() <= until.at_s + 1e-6
                 # Whoever was let in counts from that moment on, a turn of the loop before it goes on.
@@ -92,7 +92,7 @@ async def test_a_flood_starves_nobody(queue: int) -> None:
         await asyncio.sleep(at_s)
         came_s = LoopClock().monotonic_s()
         try:
-            async with gate.place(tenant, bounds=bounds, until=Deadline.after(20.0, LoopClock())):
+            async with gate.slot(tenant, bounds=bounds, until=Deadline.after(20.0, LoopClock())):
                 waits_s[tenant].append(LoopClock().monotonic_s() - came_s)
                 await asyncio.sleep(0.5)
         except NoSlot:
@@ -113,7 +113,7 @@ async def test_what_cannot_have_its_turn_in_time_is_refused_at_once() -> None:
     gate, bounds = FairQueue(LoopClock()), Bounds(concurrency=1, tenant_concurrency=1, queue=100)
 
     async def hold() -> None:
-        async with gate.place("a", bounds=bounds, until=Deadline.never()):
+        async with gate.slot("a", bounds=bounds, until=Deadline.never()):
             await asyncio.sleep(2.0)
 
     await hold()
@@ -121,7 +121,7 @@ async def test_what_cannot_have_its_turn_in_time_is_refused_at_once() -> None:
     await asyncio.sleep(0.1)
     came_s = LoopClock().monotonic_s()
     with pytest.raises(NoSlot) as full:
-        async with gate.place("a", bounds=bounds, until=Deadline.after(5.0, LoopClock())):
+        async with gate.slot("a", bounds=bounds, until=Deadline.after(5.0, LoopClock())):
             pass
     assert LoopClock().monotonic_s() == came_s
     assert full.value.retry_after_s == pytest.approx(8.0)
@@ -199,7 +199,7 @@ async def test_a_new_policy_holds_from_its_first_request_on() -> None:
     tight, wide = (Bounds(concurrency=n, tenant_concurrency=n, queue=9) for n in (1, 4))
 
     async def hold(bounds: Bounds) -> float:
-        async with gate.place("a", bounds=bounds, until=Deadline.never()):
+        async with gate.slot("a", bounds=bounds, until=Deadline.never()):
             entered_s = LoopClock().monotonic_s()
             await asyncio.sleep(2.0)
         return entered_s

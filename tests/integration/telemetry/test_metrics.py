@@ -187,8 +187,8 @@ async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
     async with operated(_both(edge=[[*STREAM]]), tmp_path, policy=POLICY + BUDGET, shadow=other) as running:
         await running.gateway.stub.Generate(ask(HARD))
         await _stream(running, ask("hello"))
-        running.operator.measures.note_reload("applied")
-        running.operator.measures.note_record_error()
+        running.operator.measures.record_reload("applied")
+        running.operator.measures.record_write_error()
         page = await running.page()
 
     defined = {name: metric for metric in all_metrics() for name in metric.series}
