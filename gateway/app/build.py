@@ -255,7 +255,7 @@ def _told(records: Records, observability: Observability | None) -> Tell:
     def tell(result: MirrorResult, policy: Policy) -> None:
         records.take_mirrored(result, policy)
         if observability is not None:
-            observability.measures.note_mirrored(result)
+            observability.measures.record_mirrored(result)
 
     return tell
 

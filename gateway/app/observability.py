@@ -43,7 +43,7 @@ class Observability:
     @property
     def observers(self) -> tuple[Observer, ...]:
         """Who is told of every call."""
-        return self.measures.note_call, self.recent.note_call
+        return self.measures.record_call, self.recent.record_call
 
 
 def observability_of(
@@ -55,7 +55,7 @@ def observability_of(
     found = Observability(
         place=worker, admin=admin_choice(telemetry.admin, environ), metrics=telemetry.metrics
     )
-    found.measures.note_worker_start()
+    found.measures.record_worker_start()
     return found if telemetry.otlp is None else traced(found, telemetry.otlp, own=telemetry.own_traces)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import StartupError
 
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def parse_address(text: str, *, flag: str = "--listen") -> Address:
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not host or "/" in host or not (port.isascii() and port.isdecimal()):
         raise StartupError(f"{flag} {text}: must be HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051")
-    if int(port) > MOST_PORT:
-        raise StartupError(f"{flag} {text}: must have a port up to {MOST_PORT}")
+    if int(port) > MAX_PORT:
+        raise StartupError(f"{flag} {text}: must have a port up to {MAX_PORT}")
     return Address(host, int(port))
 
 

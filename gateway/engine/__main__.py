@@ -24,9 +24,9 @@ from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
-from gateway.engine.parent_watch import wake_with_owner, watch_owner
+from gateway.engine.parent_watch import wake_with_parent, watch_parent
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.request_errors import place_of
+from gateway.engine.request_errors import location_of
 from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService, OutputRouter, make_private, serve
@@ -95,11 +95,11 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, t
     Raises StartupError.
     """
     path = resolve_model_path(spec.path)
-    checking = Progress("check", say_progress, clock=clock)
+    checking = Progress("check", report_progress, clock=clock)
     check_model_file(path, sha256=spec.sha256, on_progress=checking.note)
     for adapter in spec.lora:
         check_model_file(Path(adapter.path).expanduser(), sha256=None)
-    loading = Progress("load", say_progress, clock=clock)
+    loading = Progress("load", report_progress, clock=clock)
     model = LlamaModel(settings_of(spec, path), on_progress=loading.note)
     source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.note)
@@ -131,7 +131,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         deliver=answers.deliver,
         queue_limit=spec.queue,
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
-        report=say_fault,
+        report=report_fault,
     )
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
     decoder.start()
@@ -142,7 +142,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         scheduler=scheduler,
         answers=answers,
         clock=clock,
-        report=say_fault,
+        report=report_fault,
         sampling_defaults=sampling_defaults,
     )
 
@@ -180,7 +180,7 @@ def decode(scheduler: Runnable) -> None:
     except DecodeFailed as error:
         cause = str(error)
     except BaseException as error:
-        cause = place_of(error)
+        cause = location_of(error)
         raise
     finally:
         if cause:
@@ -212,7 +212,7 @@ class Watchdog:
         self._template = template
         self._seen = -1
 
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Look once more."""
         if self._template.is_hung or not (self._scheduler.is_idle or self._scheduler.turns != self._seen):
             return False
@@ -223,7 +223,7 @@ class Watchdog:
 def beat(pulse: Watchdog, pause_s: float) -> None:
     """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent."""
     while True:
-        if pulse.is_well():
+        if pulse.is_healthy():
             say(event="alive")
         threading.Event().wait(pause_s)
 
@@ -235,12 +235,12 @@ def say(**event: str | int | bool | tuple[str, ...] | Mapping[str, float]) -> No
         sys.stdout.flush()
 
 
-def say_fault(fault: str) -> None:
+def report_fault(fault: str) -> None:
     """Tell the supervisor of a defect that one request met."""
     say(event="fault", message=fault)
 
 
-def say_progress(phase: str, percent: int) -> None:
+def report_progress(phase: str, percent: int) -> None:
     """Tell the supervisor how far loading is."""
     say(event="progress", phase=phase, percent=percent)
 
@@ -251,7 +251,7 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="its name in the policy")
     parser.add_argument("--socket", required=True, type=Path, help="the unix socket to serve on")
     arguments = parser.parse_args()
-    wake_with_owner()
+    wake_with_parent()
     # A core file would hold prompts, and so would the variables that a debugger prints: ggml calls one.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["GGML_NO_BACKTRACE"] = "1"
@@ -260,7 +260,7 @@ def main() -> int:
     # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at its end.
     owner = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115  lives as long as we
     spec = LlamaCppModel.model_validate_json(owner.readline())
-    watcher = threading.Thread(target=watch_owner, args=(owner, arguments.socket), daemon=True)
+    watcher = threading.Thread(target=watch_parent, args=(owner, arguments.socket), daemon=True)
     watcher.start()
     sys.setswitchinterval(SWITCH_S)
     try:

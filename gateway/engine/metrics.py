@@ -53,7 +53,7 @@ class EngineMetrics:
     queue_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     batch_sequences: Histogram = field(default_factory=lambda: Histogram(SEQUENCES))
 
-    def note_step(self, *, sequences: int, prompt_tokens: int, decode_s: float) -> None:
+    def record_step(self, *, sequences: int, prompt_tokens: int, decode_s: float) -> None:
         """Count a step that was decoded."""
         self.steps += 1
         self.decode_s += decode_s

@@ -22,7 +22,7 @@ EXIT_OWNER_GONE = 3
 _PR_SET_PDEATHSIG = 1
 
 
-def wake_with_owner() -> None:
+def wake_with_parent() -> None:
     """Let the kernel wake this process, if it is stopped, when its owner ends; Linux only.
 
     To be called first: a process that is stopped before it, in its first half second, stays stopped.
@@ -31,7 +31,7 @@ def wake_with_owner() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
 
-def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
+def watch_parent(owner: io.RawIOBase, socket: Path) -> None:
     """End the process when its owner's pipe ends: nobody would stop it after a kill of the gateway."""
     while owner.read(1024):
         pass

@@ -1,6 +1,6 @@
 """Which cells of the KV cache hold what, and what of the past is kept beside it to begin from.
 
-A branch is one running sequence in the cache. When it ends well, its state is copied into ordinary memory
+A cached is one running sequence in the cache. When it ends well, its state is copied into ordinary memory
 and its cells are free: llama.cpp passes over every cell in every step, so what only may be wanted again must
 not lie there. A prompt that begins with the same tokens copies the state back, or, where a running
 sequence has it, shares its cells. The longest match wins, what was used longest ago goes first, and nothing
@@ -24,11 +24,11 @@ class CachedSequence:
     """The most tokens that it may come to hold."""
     tokens: list[int] = field(default_factory=list, repr=False)
     cells: list[int] = field(default_factory=list, repr=False)
-    """Our own names for the cells, never used twice; two branches share those that they have in common."""
+    """Our own names for the cells, never used twice; two running sequences share those that they have in common."""
 
 
 class _Holders:
-    """How many branches hold each cell."""
+    """How many running sequences hold each cell."""
 
     def __init__(self) -> None:
         self._count: dict[int, int] = {}
@@ -58,7 +58,7 @@ class SavedPrefix:
 
 
 class PrefixCache:
-    """The branches of one model; used by the scheduler's thread only."""
+    """The running sequences of one model; used by the scheduler's thread only."""
 
     def __init__(self, model: Model, *, kept_bytes: int) -> None:
         self._model = model
@@ -73,7 +73,7 @@ class PrefixCache:
 
     @property
     def cells_used(self) -> int:
-        """Cells that branches hold; one that several share counts once."""
+        """Cells that running sequences hold; one that several share counts once."""
         return len(self._held)
 
     @property
@@ -82,27 +82,27 @@ class PrefixCache:
         return sum(len(kept.tokens) for kept in self._kept)
 
     def begin(self, tenant: str, prompt: Sequence[int], room: int) -> CachedSequence | None:
-        """Return a branch that holds what is known of the prompt, its last token excepted.
+        """Return a cached that holds what is known of the prompt, its last token excepted.
 
-        None when running branches may come to need the cells: what has begun never runs out of them.
+        None when running running sequences may come to need the cells: what has begun never runs out of them.
         """
         source, count = self.longest_match(tenant, prompt)
         cells = source.cells[:count] if isinstance(source, CachedSequence) else []
-        reserved = sum(branch.room - len(branch.tokens) for branch in self._running)
+        reserved = sum(cached.room - len(cached.tokens) for cached in self._running)
         if len(self._held) + reserved + room - len(cells) > self._model.kv_cells:
             return None
-        branch = CachedSequence(sequence=self._free.pop(), tenant=tenant, room=room)
-        self._running.append(branch)
+        cached = CachedSequence(sequence=self._free.pop(), tenant=tenant, room=room)
+        self._running.append(cached)
         if isinstance(source, CachedSequence):
-            self._model.share(source.sequence, branch.sequence, count)
-            self._add(branch, prompt[:count], cells)
+            self._model.share(source.sequence, cached.sequence, count)
+            self._add(cached, prompt[:count], cells)
         elif source is not None and len(source.tokens) <= self._model.kv_cells - len(self._held):
-            self._model.load(branch.sequence, source.state)
-            self._model.truncate(branch.sequence, count)
-            self.extend(branch, prompt[:count])
+            self._model.load(cached.sequence, source.state)
+            self._model.truncate(cached.sequence, count)
+            self.extend(cached, prompt[:count])
             self._kept.remove(source)
             self._kept.append(source)
-        return branch
+        return cached
 
     def longest_match(
         self, tenant: str, prompt: Sequence[int]
@@ -122,43 +122,43 @@ class PrefixCache:
                         best, most = known, count
         return best, most
 
-    def extend(self, branch: CachedSequence, tokens: Sequence[int]) -> None:
-        """Note that tokens are in new cells at the end of a branch."""
+    def extend(self, cached: CachedSequence, tokens: Sequence[int]) -> None:
+        """Note that tokens are in new cells at the end of a cached."""
         first, self._next_cell = self._next_cell, self._next_cell + len(tokens)
-        self._add(branch, tokens, range(first, self._next_cell))
+        self._add(cached, tokens, range(first, self._next_cell))
 
-    def restore(self, branch: CachedSequence) -> None:
-        """Take from the model what it decoded beyond the tokens of a branch."""
-        self._model.truncate(branch.sequence, len(branch.tokens))
+    def restore(self, cached: CachedSequence) -> None:
+        """Take from the model what it decoded beyond the tokens of a cached."""
+        self._model.truncate(cached.sequence, len(cached.tokens))
 
-    def end(self, branch: CachedSequence, *, keep: bool) -> None:
-        """Free a branch; with `keep` its state stays for prompts to come."""
-        if keep and not any(_begins_with(kept, branch) for kept in self._kept):
-            self._keep(branch)
-        self._running.remove(branch)
-        self._model.truncate(branch.sequence, 0)
-        self._held.drop(branch.cells)
-        self._free.append(branch.sequence)
+    def end(self, cached: CachedSequence, *, keep: bool) -> None:
+        """Free a cached; with `keep` its state stays for prompts to come."""
+        if keep and not any(_begins_with(kept, cached) for kept in self._kept):
+            self._keep(cached)
+        self._running.remove(cached)
+        self._model.truncate(cached.sequence, 0)
+        self._held.drop(cached.cells)
+        self._free.append(cached.sequence)
 
-    def _keep(self, branch: CachedSequence) -> None:
-        size = self._model.state_bytes(branch.sequence) if self._most_bytes else 0
+    def _keep(self, cached: CachedSequence) -> None:
+        size = self._model.state_bytes(cached.sequence) if self._most_bytes else 0
         if not 0 < size <= self._most_bytes:
             return
-        for redundant in [kept for kept in self._kept if _begins_with(branch, kept)]:
+        for redundant in [kept for kept in self._kept if _begins_with(cached, kept)]:
             self._drop(redundant)
         while self.kept_bytes + size > self._most_bytes:
             self._drop(self._kept[0])
-        state = self._model.save(branch.sequence)
-        self._kept.append(SavedPrefix(tenant=branch.tenant, tokens=tuple(branch.tokens), state=state))
+        state = self._model.save(cached.sequence)
+        self._kept.append(SavedPrefix(tenant=cached.tenant, tokens=tuple(cached.tokens), state=state))
         self.kept_bytes += len(state)
 
     def _drop(self, kept: SavedPrefix) -> None:
         self._kept.remove(kept)
         self.kept_bytes -= len(kept.state)
 
-    def _add(self, branch: CachedSequence, tokens: Sequence[int], cells: Sequence[int]) -> None:
-        branch.tokens.extend(tokens)
-        branch.cells.extend(cells)
+    def _add(self, cached: CachedSequence, tokens: Sequence[int], cells: Sequence[int]) -> None:
+        cached.tokens.extend(tokens)
+        cached.cells.extend(cells)
         self._held.hold(cells)
 
 

@@ -13,7 +13,7 @@ from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work, st
 
 PATIENCE_S = 60.0
 """A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
-LEAST_RETRY_S = 0.1
+MIN_RETRY_S = 0.1
 LIKELY = 0.5
 """With which probability at least a request has to finish in time for the risk to be taken."""
 LATE = 0.95
@@ -33,11 +33,11 @@ class Admission(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class QueuedRequest:
-    """A job in the queue; the order is that of being served."""
+    """A request in the queue; the order is that of being served."""
 
     due_s: float
     ticket: int
-    job: EngineRequest = field(compare=False)
+    request: EngineRequest = field(compare=False)
     submitted_s: float = field(compare=False)
     known_tokens: int = field(default=0, compare=False)
     """Tokens of its prompt that were found in memory."""
@@ -46,11 +46,13 @@ class QueuedRequest:
     @property
     def work(self) -> Work:
         """What it costs, as far as is known."""
-        return Work(prompt_tokens=len(self.job.prompt) - self.known_tokens, max_tokens=self.job.max_tokens)
+        return Work(
+            prompt_tokens=len(self.request.prompt) - self.known_tokens, max_tokens=self.request.max_tokens
+        )
 
     def is_late(self, now_s: float) -> bool:
         """Whether nearly all of its time is gone."""
-        return now_s - self.submitted_s >= LATE * (self.job.deadline.at_s - self.submitted_s)
+        return now_s - self.submitted_s >= LATE * (self.request.deadline.at_s - self.submitted_s)
 
 
 class Queue:
@@ -62,14 +64,14 @@ class Queue:
         name: str,
         limit: int,
         slots: int,
-        pace: ThroughputModel,
+        throughput: ThroughputModel,
         known_tokens: Callable[[EngineRequest], int],
     ) -> None:
-        """`known_tokens` says how many tokens of a job's prompt are in memory."""
+        """`known_tokens` says how many tokens of a request's prompt are in memory."""
         self._name = name
         self._limit = limit
         self._slots = slots
-        self._pace = pace
+        self._throughput = throughput
         self._known_tokens = known_tokens
         self._risks = RiskBudget(most=slots)
         self._waiting: list[QueuedRequest] = []
@@ -77,23 +79,23 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, ticket: int, job: EngineRequest, *, now_s: float, busy: Sequence[Work]) -> None:
-        """Queue a job; EngineQueueFull, with the wait, when the queue is full or the time will not suffice.
+    def add(self, ticket: int, request: EngineRequest, *, now_s: float, busy: Sequence[Work]) -> None:
+        """Queue a request; EngineQueueFull, with the wait, when the queue is full or the time will not suffice.
 
         `busy` is what those that run still have to do. Whoever finds a free slot does not count as waiting;
         whoever finds an idle engine is taken whatever is predicted.
         """
-        others = [each for each in self._waiting if each.job.deadline.at_s > now_s]
-        entry = QueuedRequest(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
+        others = [each for each in self._waiting if each.request.deadline.at_s > now_s]
+        entry = QueuedRequest(min(request.deadline.at_s, now_s + PATIENCE_S), ticket, request, now_s)
         if not (busy or others):
             insort(self._waiting, replace(entry, admission=Admission.IDLE))
             return
-        wait_s = max(LEAST_RETRY_S, self._waits([*others, entry], busy)[ticket])
+        wait_s = max(MIN_RETRY_S, self._waits([*others, entry], busy)[ticket])
         if len(self._waiting) >= self._limit + self._slots - len(busy):
             message = f"the queue is full (requests that wait: {len(self._waiting)})"
             raise errors.EngineQueueFull(self._name, message, retry_after_s=wait_s)
         late = self._would_be_late(entry, others, busy, share=QUANTILE)
-        if late is not None and (known_tokens := self._known_tokens(job)):
+        if late is not None and (known_tokens := self._known_tokens(request)):
             # Looked for only where it matters: memory may hold hundreds of prompts.
             entry = replace(entry, known_tokens=known_tokens)
             late = self._would_be_late(entry, others, busy, share=QUANTILE)
@@ -106,7 +108,7 @@ class Queue:
             self._risks.take()
         insort(self._waiting, entry)
 
-    def note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
+    def record_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
         """Take how a request ended; None: something else than its time ended it."""
         if entry.admission is not Admission.IDLE:
             self._risks.note(was_risk=entry.admission is Admission.RISK, is_in_time=is_in_time)
@@ -123,12 +125,12 @@ class Queue:
         """
         occupancy = self._occupancy(len(busy))
         *_, wait_s = starts(
-            [self._pace.predict_s(work, sequences=occupancy) for work in busy],
-            [*(self._pace.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
+            [self._throughput.predict_s(work, sequences=occupancy) for work in busy],
+            [*(self._throughput.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
             self._slots,
         )
         share = LIKELY if len(busy) + len(self._waiting) < self._slots else QUANTILE
-        return self._pace.forecast(wait_s, sequences=occupancy, share=share)
+        return self._throughput.forecast(wait_s, sequences=occupancy, share=share)
 
     def pop(self) -> QueuedRequest | None:
         """Take out who is to be served next; None when nobody waits."""
@@ -153,8 +155,8 @@ class Queue:
         occupancy = self._occupancy(len(busy))
         queue = sorted(entries)
         found = starts(
-            [self._pace.predict_s(work, sequences=occupancy) for work in busy],
-            [self._pace.predict_s(each.work, sequences=occupancy) for each in queue],
+            [self._throughput.predict_s(work, sequences=occupancy) for work in busy],
+            [self._throughput.predict_s(each.work, sequences=occupancy) for each in queue],
             self._slots,
         )
         return {each.ticket: at_s for each, at_s in zip(queue, found, strict=True)}
@@ -162,14 +164,14 @@ class Queue:
     def _would_be_late(
         self, entry: QueuedRequest, others: Sequence[QueuedRequest], busy: Sequence[Work], *, share: float
     ) -> str | None:
-        """Say who would miss a deadline if a job were added: itself, or one that was accepted before it.
+        """Say who would miss a deadline if a request were added: itself, or one that was accepted before it.
 
         Itself: if fewer than this share of answers would end in its time.
         """
         sequences = min(self._slots, len(busy) + len(others) + 1)
         waits_s = self._waits([*others, entry], busy)
         taken_s = self._end_s(entry, waits_s, sequences, share)
-        left_s = entry.job.deadline.at_s - entry.submitted_s
+        left_s = entry.request.deadline.at_s - entry.submitted_s
         if taken_s > left_s:
             wait_s = waits_s[entry.ticket]
             return (
@@ -179,7 +181,7 @@ class Queue:
         behind = [other for other in others if other > entry]
         waits_before_s = self._waits(others, busy) if behind else {}
         for other in behind:
-            left_s = other.job.deadline.at_s - entry.submitted_s
+            left_s = other.request.deadline.at_s - entry.submitted_s
             if (
                 self._end_s(other, waits_before_s, sequences, QUANTILE)
                 <= left_s
@@ -191,4 +193,4 @@ class Queue:
     def _end_s(
         self, entry: QueuedRequest, waits_s: Mapping[int, float], sequences: int, share: float
     ) -> float:
-        return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences, share=share)
+        return waits_s[entry.ticket] + self._throughput.finish_s(entry.work, sequences=sequences, share=share)

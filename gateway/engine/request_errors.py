@@ -12,7 +12,7 @@ from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling
 from gateway.errors import EngineFault, GatewayError, NotCapable
 
 
-def place_of(error: BaseException) -> str:
+def location_of(error: BaseException) -> str:
     """Return the type and the place of an error; its text could quote a request."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
@@ -21,7 +21,7 @@ def place_of(error: BaseException) -> str:
 
 def fault_of(error: Exception, *, model: str) -> EngineFault:
     """Return what a request is told of a defect, and its owner's log too."""
-    return EngineFault(model, f"a defect of the engine met this request ({place_of(error)})")
+    return EngineFault(model, f"a defect of the engine met this request ({location_of(error)})")
 
 
 def failure_of(error: Exception, *, model: str, sampling: Sampling) -> GatewayError:

@@ -29,12 +29,12 @@ _FILE_KEYS = {
     "repeat_penalty": "general.sampling.penalty_repeat",
 }
 """Where a GGUF file has what its publisher recommends, as llama.cpp's converter writes it."""
-LEAST_TEMPERATURE = 1e-6
+MIN_TEMPERATURE = 1e-6
 """Below it the likeliest token is taken: logits divided by less would leave the range of a float."""
-MOST_BIASES = 1024
-MOST_BIAS = 1e6
+MAX_BIASES = 1024
+MAX_BIAS = 1e6
 """A bias may forbid, down to minus infinity, but not insist without end on what a grammar forbids."""
-MOST_LOGPROBS = 20
+MAX_LOGPROBS = 20
 _ROLES = ("system", "user", "assistant", "tool")
 _RANGES = {
     "temperature": (0.0, 100.0),
@@ -44,7 +44,7 @@ _RANGES = {
     "repeat_penalty": (0.01, 100.0),
     "frequency_penalty": (-100.0, 100.0),
     "presence_penalty": (-100.0, 100.0),
-    "logprobs": (0, MOST_LOGPROBS),
+    "logprobs": (0, MAX_LOGPROBS),
     "logprob_tokens": (1, 1_000_000),
 }
 
@@ -63,7 +63,7 @@ def sampling_of_file(metadata: Callable[[str], str | None]) -> Mapping[str, floa
     return found
 
 
-def job_of(
+def engine_request_of(
     request: engine_pb2.GenerateRequest,
     *,
     name: str,
@@ -112,7 +112,7 @@ def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, floa
         grammar = check_grammar(request.grammar)
     temperature = request.temperature if request.HasField("temperature") else known["temperature"]
     return Sampling(
-        temperature=0.0 if temperature < LEAST_TEMPERATURE else temperature,
+        temperature=0.0 if temperature < MIN_TEMPERATURE else temperature,
         top_k=request.top_k if request.HasField("top_k") else int(known["top_k"]),
         top_p=request.top_p if request.HasField("top_p") else known["top_p"],
         min_p=request.min_p if request.HasField("min_p") else known["min_p"],
@@ -146,10 +146,10 @@ def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str |
     for field, (least, most) in _RANGES.items():
         if request.HasField(field) and not least <= getattr(request, field) <= most:  # type: ignore[arg-type]  # A name.
             return f"{field}: must be from {least} to {most}"
-    if len(request.logit_bias) > MOST_BIASES:
-        return f"logit_bias: must have at most {MOST_BIASES} tokens"
+    if len(request.logit_bias) > MAX_BIASES:
+        return f"logit_bias: must have at most {MAX_BIASES} tokens"
     if not all(0 <= token < vocabulary_size for token in request.logit_bias):
         return f"logit_bias: tokens must be from 0 to {vocabulary_size - 1}"
-    if not all(bias <= MOST_BIAS for bias in request.logit_bias.values()):  # Nor is NaN.
-        return f"logit_bias: values must be at most {MOST_BIAS:g}"
+    if not all(bias <= MAX_BIAS for bias in request.logit_bias.values()):  # Nor is NaN.
+        return f"logit_bias: values must be at most {MAX_BIAS:g}"
     return None

@@ -17,7 +17,7 @@ from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
-from gateway.engine.queue import LEAST_RETRY_S, Admission, Queue, QueuedRequest
+from gateway.engine.queue import MIN_RETRY_S, Admission, Queue, QueuedRequest
 from gateway.engine.request_errors import failure_of
 from gateway.engine.sequence import Sequence, StepOutput
 from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
@@ -30,14 +30,14 @@ QUEUE_LIMIT = 32
 SAMPLING_S = 0.05
 """Seconds that a grammar may take for a token, if the step that decoded for all did not take longer; with a
 vocabulary of 50,000 tokens, on a busy core, it was seen to take 0.01 to 0.03."""
-MOST_SAMPLING_DEBT_S = 1.0
+MAX_SAMPLING_DEBT_S = 1.0
 """How far a request may be behind that before it is ended, since everybody waits for it meanwhile."""
-MOST_TOKEN_DEBT_S = 0.6
+MAX_TOKEN_DEBT_S = 0.6
 """What one token adds to that at most: the machine may have held it up."""
 
 
 class Scheduler:
-    """The requests of one model, from submission to their last emission."""
+    """The requests of one model, from submission to their last output."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Scheduler:
         """How long the latest decode took."""
         self._running: list[Sequence] = []
         self._cache = PrefixCache(model, kept_bytes=kept_bytes)
-        self.pace = ThroughputModel(model.slots, clock=clock)
-        self.meters = EngineMetrics()
+        self.throughput = ThroughputModel(model.slots, clock=clock)
+        self.metrics = EngineMetrics()
         self._queue = Queue(
             name=name,
             limit=queue_limit,
             slots=model.slots,
-            pace=self.pace,
-            known_tokens=lambda job: self._cache.longest_match(job.tenant, job.prompt)[1],
+            throughput=self.throughput,
+            known_tokens=lambda request: self._cache.longest_match(request.tenant, request.prompt)[1],
         )
         self.turns = 0
         """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
@@ -88,13 +88,13 @@ class Scheduler:
             kept_bytes=self._cache.kept_bytes,
         )
 
-    def submit(self, job: EngineRequest) -> int:
-        """Queue a job and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
-        if len(job.prompt) >= self._model.context_tokens:
-            self.meters.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
+    def submit(self, request: EngineRequest) -> int:
+        """Queue a request and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
+        if len(request.prompt) >= self._model.context_tokens:
+            self.metrics.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
             raise errors.ContextTooLong(
                 self._name,
-                f"the prompt of {len(job.prompt)} tokens does not fit "
+                f"the prompt of {len(request.prompt)} tokens does not fit "
                 f"the context of {self._model.context_tokens}",
             )
         with self._changed:
@@ -102,11 +102,13 @@ class Scheduler:
                 raise errors.EngineDown(self._name, "the engine is stopping")
             self._tickets += 1
             now_s = self._clock.monotonic_s()
-            job = replace(job, max_tokens=min(job.max_tokens, self._model.context_tokens - len(job.prompt)))
+            request = replace(
+                request, max_tokens=min(request.max_tokens, self._model.context_tokens - len(request.prompt))
+            )
             try:
-                self._queue.add(self._tickets, job, now_s=now_s, busy=self._work_left(now_s))
+                self._queue.add(self._tickets, request, now_s=now_s, busy=self._work_left(now_s))
             except errors.EngineQueueFull:
-                self.meters.requests[Reason.QUEUE_FULL] += 1
+                self.metrics.requests[Reason.QUEUE_FULL] += 1
                 raise
             self._changed.notify()
             return self._tickets
@@ -115,8 +117,8 @@ class Scheduler:
         """Give up a request: its slot is free before the next step, and nothing more is emitted for it."""
         with self._changed:
             if gone := self._queue.remove(lambda entry: entry.ticket == ticket):
-                self._note_given_up(gone[0])
-                self.meters.requests[Outcome.CANCELLED] += 1
+                self._record_given_up(gone[0])
+                self.metrics.requests[Outcome.CANCELLED] += 1
                 return
             self._cancelled.add(ticket)
             if ticket in self._reading:
@@ -133,11 +135,11 @@ class Scheduler:
         return [
             sequence.work_left(now_s)
             for sequence in self._running
-            if sequence.ticket not in self._cancelled and sequence.job.deadline.at_s > now_s
+            if sequence.ticket not in self._cancelled and sequence.request.deadline.at_s > now_s
         ]
 
     def close(self) -> None:
-        """Let `run` return after its step; what still runs gets no further emission."""
+        """Let `run` return after its step; what still runs gets no further output."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -156,18 +158,18 @@ class Scheduler:
         given: list[StepOutput] = []
         while True:
             if self.is_idle:  # Nobody sleeps on what is to be handed over.
-                self._hand_over(given)
+                self._deliver_outputs(given)
                 given = []
             if not self._wait_for_work():
                 break
-            start_s, steps = self._clock.monotonic_s(), self.meters.steps
+            start_s, steps = self._clock.monotonic_s(), self.metrics.steps
             ended, shares = self._schedule()
-            self._hand_over([*given, *ended])
+            self._deliver_outputs([*given, *ended])
             given = self._decode(shares) if shares else []
             self.turns += 1
-            if self.meters.steps > steps:
-                self.meters.step_s += self._clock.monotonic_s() - start_s
-        self._hand_over(given)
+            if self.metrics.steps > steps:
+                self.metrics.step_s += self._clock.monotonic_s() - start_s
+        self._deliver_outputs(given)
 
     def step(self) -> list[StepOutput]:
         """Do one step: schedule, decode, sample; return what is to be emitted."""
@@ -178,9 +180,9 @@ class Scheduler:
         """Return what ended without a token, and who is in the step, with how many tokens."""
         return [*self._drop_ended(), *self._admit()], self._plan()
 
-    def _hand_over(self, emissions: list[StepOutput]) -> None:
-        if emissions:
-            self._deliver(emissions)
+    def _deliver_outputs(self, outputs: list[StepOutput]) -> None:
+        if outputs:
+            self._deliver(outputs)
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -195,59 +197,61 @@ class Scheduler:
             self._model.resume()
             self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
-            gone = self._queue.remove(lambda entry: entry.job.deadline.at_s <= now_s)
+            gone = self._queue.remove(lambda entry: entry.request.deadline.at_s <= now_s)
             for entry in gone:
-                self._queue.note_end(entry, is_in_time=False)
-        emissions = [self._deadline_passed(entry.ticket, "in the queue") for entry in gone]
+                self._queue.record_end(entry, is_in_time=False)
+        outputs = [self._deadline_passed(entry.ticket, "in the queue") for entry in gone]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
-                self.meters.requests[Outcome.CANCELLED] += 1
+                self.metrics.requests[Outcome.CANCELLED] += 1
                 self._give_up(sequence)
-            elif sequence.job.deadline.at_s <= now_s:
+            elif sequence.request.deadline.at_s <= now_s:
                 self._give_up(sequence)
                 done = f"after {sequence.completion_tokens} tokens"
-                emissions.append(self._deadline_passed(sequence.ticket, done))
-        return emissions
+                outputs.append(self._deadline_passed(sequence.ticket, done))
+        return outputs
 
     def _give_up(self, sequence: Sequence) -> None:
         """End an answer in its middle: it would have had more tokens than it has."""
-        self.pace.note_answer(sequence.completion_tokens, is_cut=True)
+        self.throughput.record_answer(sequence.completion_tokens, is_cut=True)
         self._release(sequence, keep=False)
         with self._changed:
-            self._note_given_up(sequence.entry)
+            self._record_given_up(sequence.entry)
 
-    def _note_given_up(self, entry: QueuedRequest) -> None:
+    def _record_given_up(self, entry: QueuedRequest) -> None:
         """Tell the queue that a request was ended by its deadline, or by its caller."""
-        self._queue.note_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
+        self._queue.record_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
 
     def _deadline_passed(self, ticket: int, where: str) -> StepOutput:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
 
-    def _failure(self, error: Exception, job: EngineRequest) -> errors.GatewayError:
-        return failure_of(error, model=self._name, sampling=job.sampling)
+    def _failure(self, error: Exception, request: EngineRequest) -> errors.GatewayError:
+        return failure_of(error, model=self._name, sampling=request.sampling)
 
     def _failed(self, ticket: int, failure: errors.GatewayError) -> StepOutput:
-        self.meters.requests[failure.reason] += 1
+        self.metrics.requests[failure.reason] += 1
         if isinstance(failure, errors.EngineFault):
             self._report(str(failure))
         return StepOutput(ticket=ticket, failure=failure)
 
     def _admit(self) -> list[StepOutput]:
         """Give slots to those that are due first, while there are slots and cells."""
-        emissions = []
+        outputs = []
         while len(self._running) < self._model.slots and (entry := self._pop()) is not None:
-            cells = len(entry.job.prompt) + entry.job.max_tokens
-            branch = self._cache.begin(entry.job.tenant, entry.job.prompt, cells)
-            if branch is None:
+            cells = len(entry.request.prompt) + entry.request.max_tokens
+            cached = self._cache.begin(entry.request.tenant, entry.request.prompt, cells)
+            if cached is None:
                 self._put_back(entry)
                 break
             try:
-                self._running.append(self._start(entry, branch))
+                self._running.append(self._start(entry, cached))
             except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
-                self._cache.end(branch, keep=False)
-                self._note_end(entry, is_in_time=False if isinstance(error, errors.EngineQueueFull) else None)
-                emissions.append(self._failed(entry.ticket, self._failure(error, entry.job)))
-        return emissions
+                self._cache.end(cached, keep=False)
+                self._record_end(
+                    entry, is_in_time=False if isinstance(error, errors.EngineQueueFull) else None
+                )
+                outputs.append(self._failed(entry.ticket, self._failure(error, entry.request)))
+        return outputs
 
     def _pop(self) -> QueuedRequest | None:
         with self._changed:
@@ -257,20 +261,20 @@ class Scheduler:
         with self._changed:
             self._queue.put_back(entry)
 
-    def _start(self, entry: QueuedRequest, branch: CachedSequence) -> Sequence:
-        """Return a job as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
-        now_s, job = self._clock.monotonic_s(), entry.job
-        work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
-        taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
+    def _start(self, entry: QueuedRequest, cached: CachedSequence) -> Sequence:
+        """Return a request as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
+        now_s, request = self._clock.monotonic_s(), entry.request
+        work = Work(prompt_tokens=len(request.prompt) - len(cached.tokens), max_tokens=request.max_tokens)
+        taken_s = self.throughput.predict_s(work, sequences=len(self._running) + 1)
         is_held_to_it = self._running and entry.admission is Admission.PREDICTED
-        if now_s + taken_s > job.deadline.at_s and is_held_to_it:
-            left_s = job.deadline.at_s - now_s
+        if now_s + taken_s > request.deadline.at_s and is_held_to_it:
+            left_s = request.deadline.at_s - now_s
             late = f"an answer is expected to take {taken_s:.1f} s, and has {left_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
-        sampler = self._model.sampler(job.sampling)
-        self.meters.queue_s.add(now_s - entry.submitted_s)
-        self.meters.prompt_tokens_reused += len(branch.tokens)
-        return Sequence(entry, branch=branch, sampler=sampler)
+        sampler = self._model.sampler(request.sampling)
+        self.metrics.queue_s.add(now_s - entry.submitted_s)
+        self.metrics.prompt_tokens_reused += len(cached.tokens)
+        return Sequence(entry, cached=cached, sampler=sampler)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
         """Return who is in the next step, with how many tokens: one for an answer, a part of a prompt."""
@@ -279,7 +283,7 @@ class Scheduler:
         if not reading:
             return [(sequence, 1) for sequence in answering]
         most = self._model.batch_tokens - len(answering)
-        budget = self.pace.prompt_budget(answering=len(answering), most=most)
+        budget = self.throughput.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
         parts = [(sequence, count) for sequence, count in zip(reading, counts, strict=True) if count]
         with self._changed:
@@ -297,45 +301,45 @@ class Scheduler:
             return [self._give_up_youngest()]
         except DecodeInterrupted:
             for sequence, _ in shares:
-                self._cache.restore(sequence.branch)
+                self._cache.restore(sequence.cached)
             return []
         self._step_s = self._clock.monotonic_s() - start_s
-        self._note_step(shares, self._step_s)
-        emissions = []
+        self._record_step(shares, self._step_s)
+        outputs = []
         row = -1
         for sequence, count in shares:
             row += count
-            self._cache.extend(sequence.branch, sequence.pending[:count])
+            self._cache.extend(sequence.cached, sequence.pending[:count])
             if sequence.decoded(count):
-                emissions.append(self._sample(sequence, row))
-        return emissions
+                outputs.append(self._sample(sequence, row))
+        return outputs
 
     def _sample(self, sequence: Sequence, row: int) -> StepOutput:
         """Take the next token of a sequence; what fails in its own samplers or text is its own failure."""
         try:
             start_s = self._clock.monotonic_s()
-            emission = self._take(sequence, row)
-            if sequence.job.sampling.grammar is not None and emission.finish_reason is None:
+            output = self._take(sequence, row)
+            if sequence.request.sampling.grammar is not None and output.finish_reason is None:
                 self._charge(sequence, self._clock.monotonic_s() - start_s)
         except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
             self._release(sequence, keep=False)
-            self._note_end(sequence.entry, is_in_time=None)
-            return self._failed(sequence.ticket, self._failure(error, sequence.job))
-        self.meters.completion_tokens += 1
+            self._record_end(sequence.entry, is_in_time=None)
+            return self._failed(sequence.ticket, self._failure(error, sequence.request))
+        self.metrics.completion_tokens += 1
         if sequence.completion_tokens == 1:
             sequence.first_token_s = self._clock.monotonic_s()
-            self.meters.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
-        if emission.finish_reason is not None:
-            self._note_answer(sequence, emission.finish_reason)
+            self.metrics.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
+        if output.finish_reason is not None:
+            self._record_answer(sequence, output.finish_reason)
             self._release(sequence, keep=True)
-        return emission
+        return output
 
     def _charge(self, sequence: Sequence, taken_s: float) -> None:
         """Take the time of a token under a grammar; raises NotCapable of one that holds up all others."""
-        over_s = min(taken_s - max(SAMPLING_S, self._step_s), MOST_TOKEN_DEBT_S)
+        over_s = min(taken_s - max(SAMPLING_S, self._step_s), MAX_TOKEN_DEBT_S)
         sequence.sampling_debt_s = max(0.0, sequence.sampling_debt_s + over_s)
-        if sequence.sampling_debt_s > MOST_SAMPLING_DEBT_S:
-            said = f"{sequence.job.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
+        if sequence.sampling_debt_s > MAX_SAMPLING_DEBT_S:
+            said = f"{sequence.request.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
             raise errors.NotCapable(self._name, said)
 
     def _take(self, sequence: Sequence, row: int) -> StepOutput:
@@ -352,31 +356,31 @@ class Scheduler:
         """Give up the latest arrival so that the others go on; admission makes this the exception."""
         youngest = max(self._running, key=lambda sequence: sequence.ticket)
         self._release(youngest, keep=False)
-        self._note_end(youngest.entry, is_in_time=None)
+        self._record_end(youngest.entry, is_in_time=None)
         failure = errors.EngineQueueFull(
-            self._name, "the KV cache has no free cells", retry_after_s=LEAST_RETRY_S
+            self._name, "the KV cache has no free cells", retry_after_s=MIN_RETRY_S
         )
         return self._failed(youngest.ticket, failure)
 
     def _release(self, sequence: Sequence, *, keep: bool) -> None:
         self._running.remove(sequence)
-        self._cache.end(sequence.branch, keep=keep)
+        self._cache.end(sequence.cached, keep=keep)
         sequence.sampler.close()
 
-    def _note_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
+    def _record_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
         answering = sum(sequence.is_answering for sequence, _ in shares)
         prompt_tokens = sum(count for sequence, count in shares if not sequence.is_answering)
-        self.pace.note_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
-        self.meters.note_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
+        self.throughput.record_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
+        self.metrics.record_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
 
-    def _note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
+    def _record_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
         with self._changed:
-            self._queue.note_end(entry, is_in_time=is_in_time)
+            self._queue.record_end(entry, is_in_time=is_in_time)
 
-    def _note_answer(self, sequence: Sequence, reason: FinishReason) -> None:
-        self._note_end(sequence.entry, is_in_time=True)
-        self.meters.requests[reason] += 1
-        self.pace.note_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
+    def _record_answer(self, sequence: Sequence, reason: FinishReason) -> None:
+        self._record_end(sequence.entry, is_in_time=True)
+        self.metrics.requests[reason] += 1
+        self.throughput.record_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
         if sequence.completion_tokens > 1:
             taken_s = self._clock.monotonic_s() - sequence.first_token_s
-            self.meters.per_token_s.add(taken_s / (sequence.completion_tokens - 1))
+            self.metrics.per_token_s.add(taken_s / (sequence.completion_tokens - 1))

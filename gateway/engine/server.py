@@ -24,7 +24,7 @@ from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import Model, TokenLogprob
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
-from gateway.engine.requests import job_of
+from gateway.engine.requests import engine_request_of
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
@@ -43,20 +43,20 @@ _FINISH_REASONS = {
     FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
 }
 
-SIGN_S = 2.0
+HEARTBEAT_S = 2.0
 """After so much silence a request that waits, or whose prompt is read, is told that the engine is at work."""
 
 
 class OutputRouter:
-    """The emissions of the scheduler's thread, handed to the coroutines that wait for them."""
+    """The outputs of the scheduler's thread, handed to the coroutines that wait for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._queues: dict[int, asyncio.Queue[StepOutput]] = {}
 
-    def deliver(self, emissions: list[StepOutput]) -> None:
+    def deliver(self, outputs: list[StepOutput]) -> None:
         """Hand over what one step gave; called from the scheduler's thread."""
-        self._loop.call_soon_threadsafe(self._spread, emissions)
+        self._loop.call_soon_threadsafe(self._spread, outputs)
 
     def open(self, ticket: int) -> asyncio.Queue[StepOutput]:
         """Return the queue of a ticket; to be called before the loop runs again after `submit`."""
@@ -67,20 +67,20 @@ class OutputRouter:
         """Drop what still comes for a ticket."""
         del self._queues[ticket]
 
-    def _spread(self, emissions: list[StepOutput]) -> None:
-        for emission in emissions:
-            if emission.ticket in self._queues:
-                self._queues[emission.ticket].put_nowait(emission)
+    def _spread(self, outputs: list[StepOutput]) -> None:
+        for output in outputs:
+            if output.ticket in self._queues:
+                self._queues[output.ticket].put_nowait(output)
 
 
-async def next_or_sign(
+async def next_or_heartbeat(
     queue: asyncio.Queue[StepOutput], ticket: int, *, turns: Callable[[], int]
 ) -> StepOutput:
-    """Return the next emission, or after `SIGN_S` an empty one if the scheduler made turns: else it hangs."""
+    """Return the next output, or after `HEARTBEAT_S` an empty one if the scheduler made turns: else it hangs."""
     while True:
         before = turns()
         try:
-            async with asyncio.timeout(SIGN_S):
+            async with asyncio.timeout(HEARTBEAT_S):
                 return await queue.get()
         except TimeoutError:
             if turns() != before:
@@ -126,8 +126,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
         try:
             job = await self._made_ready(request, deadline)
-            async for emission in self._run(job):
-                yield _response(self._model, emission)
+            async for output in self._run(job):
+                yield _response(self._model, output)
         except errors.GatewayError as error:
             await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
         except Exception as error:  # noqa: BLE001  said to the request and to the owner, without its words
@@ -149,7 +149,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
         """Check, render and tokenize; runs in a pool."""
-        return job_of(
+        return engine_request_of(
             request,
             name=self._name,
             prompts=self._prompts,
@@ -164,27 +164,27 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         is_over = False
         try:
             while not is_over:
-                emission = await next_or_sign(queue, ticket, turns=lambda: self._scheduler.turns)
-                is_over = emission.is_last
-                if emission.failure is not None:
-                    raise emission.failure
-                yield emission
+                output = await next_or_heartbeat(queue, ticket, turns=lambda: self._scheduler.turns)
+                is_over = output.is_last
+                if output.failure is not None:
+                    raise output.failure
+                yield output
         finally:
             self._answers.forget(ticket)
             if not is_over:
                 self._scheduler.cancel(ticket)
 
 
-def _response(model: Model, emission: StepOutput) -> engine_pb2.GenerateResponse:
-    response = engine_pb2.GenerateResponse(text=emission.text)
-    if emission.logprob is not None:
-        response.logprobs.append(_logprob(model, emission.logprob))
-        response.prompt_tokens = emission.prompt_tokens
-    if emission.finish_reason is not None and emission.usage is not None:
-        response.finished.reason = _FINISH_REASONS[emission.finish_reason]
-        response.finished.prompt_tokens = emission.usage.prompt_tokens
-        response.finished.completion_tokens = emission.usage.completion_tokens
-        response.finished.reused_tokens = emission.reused_tokens
+def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
+    response = engine_pb2.GenerateResponse(text=output.text)
+    if output.logprob is not None:
+        response.logprobs.append(_logprob(model, output.logprob))
+        response.prompt_tokens = output.prompt_tokens
+    if output.finish_reason is not None and output.usage is not None:
+        response.finished.reason = _FINISH_REASONS[output.finish_reason]
+        response.finished.prompt_tokens = output.usage.prompt_tokens
+        response.finished.completion_tokens = output.usage.completion_tokens
+        response.finished.reused_tokens = output.reused_tokens
     return response
 
 

@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.domain.samples import KEPT, QUANTILE, BoundedSample, Estimate, estimate
 
-MOST_STRETCH = 2.5
+MAX_STRETCH = 2.5
 """How much longer than without them a step may take for the prompts in it, while others answer."""
-MOST_STEP_S = 1.0
+MAX_STEP_S = 1.0
 """How long a step of prompts alone may take: a cancel that the hardware cannot act upon waits for it."""
-FIRST_CHUNK = 64
+FIRST_CHUNK_TOKENS = 64
 """Prompt tokens of a step before anything was measured."""
-LEAST_CHUNK = 4
+MIN_CHUNK_TOKENS = 4
 """Prompt tokens of a step at least, and what their number is a multiple of."""
 MARGIN = 1.1
 """How much longer than predicted an answer is taken to take, when it is asked for."""
 
 _WEIGHT = 0.2
 """Weight of the latest measurement in a moving mean."""
-_MOST_JUMP = 4.0
+_MAX_JUMP = 4.0
 """How many times the mean one measurement counts at most: the machine may have held up a single step."""
 _KNOWN_S = 0.1
 """Seconds for which a distribution of lengths is taken to hold: it is asked for by every request."""
 
 
 def _mean(old: float | None, new: float) -> float:
-    return new if old is None else old + _WEIGHT * (min(new, _MOST_JUMP * old) - old)
+    return new if old is None else old + _WEIGHT * (min(new, _MAX_JUMP * old) - old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +74,16 @@ class ThroughputModel:
         self._lengths: Estimate | None = None
         self._lengths_until_s = -math.inf
 
-    def note_step(self, *, answering: int, prompt_tokens: int, taken_s: float) -> None:
+    def record_step(self, *, answering: int, prompt_tokens: int, taken_s: float) -> None:
         """Take the time of a step."""
         if prompt_tokens == 0:
             self._token_s[answering] = _mean(self._token_s[answering], taken_s)
-        elif prompt_tokens >= LEAST_CHUNK:
+        elif prompt_tokens >= MIN_CHUNK_TOKENS:
             left_s = taken_s - (self.token_s(answering) or 0.0)
             if left_s > 0.0:
                 self.prompt_token_s = _mean(self.prompt_token_s, left_s / prompt_tokens)
 
-    def note_answer(self, tokens: int, *, is_cut: bool) -> None:
+    def record_answer(self, tokens: int, *, is_cut: bool) -> None:
         """Take the length of an answer, or what there was of one that limit, time or caller cut."""
         self._answers.append((self._clock.monotonic_s(), tokens, is_cut))
         self._lengths_until_s = -math.inf
@@ -110,11 +110,11 @@ class ThroughputModel:
     def prompt_budget(self, *, answering: int, most: int) -> int:
         """Return how many prompt tokens the next step may read, so that those that answer hardly wait."""
         if self.prompt_token_s is None:
-            return min(FIRST_CHUNK, most)
+            return min(FIRST_CHUNK_TOKENS, most)
         step_s = self.token_s(answering)
-        limit_s = MOST_STEP_S if step_s is None else min(MOST_STEP_S, (MOST_STRETCH - 1.0) * step_s)
-        chunk = int(limit_s / self.prompt_token_s) // LEAST_CHUNK * LEAST_CHUNK
-        return max(1, min(most, max(LEAST_CHUNK, chunk)))
+        limit_s = MAX_STEP_S if step_s is None else min(MAX_STEP_S, (MAX_STRETCH - 1.0) * step_s)
+        chunk = int(limit_s / self.prompt_token_s) // MIN_CHUNK_TOKENS * MIN_CHUNK_TOKENS
+        return max(1, min(most, max(MIN_CHUNK_TOKENS, chunk)))
 
     def predict_s(self, work: Work, *, sequences: int) -> float:
         """Return how long an answer takes on average from its slot on, beside so many others."""
@@ -132,7 +132,7 @@ class ThroughputModel:
 
     def _prompt_token_s(self, sequences: int) -> float:
         # The steps that read the prompt decode the others, too.
-        stretch = MOST_STRETCH / (MOST_STRETCH - 1.0) if sequences > 1 else 1.0
+        stretch = MAX_STRETCH / (MAX_STRETCH - 1.0) if sequences > 1 else 1.0
         return stretch * (self.prompt_token_s or 0.0)
 
     def _answer_tokens(self, share: float) -> float:

@@ -47,7 +47,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How an engine ended: its exit status (negative: the signal), and the cause where it said one."""
+    """How an engine ended: its exit status (negative: the signal), and the cause where it reported one."""
 
     status: int
     cause: str | None
@@ -96,60 +96,60 @@ class EngineProcess:
         if self._process.stdin is not None:
             self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
         try:
-            said = await self._heard(LOADING_PATIENCE_S)
-            while said is not None and said["event"] in ("progress", "alive"):
-                if said["event"] == "progress":
-                    on_progress(said["phase"], said["percent"])
-                said = await self._heard(LOADING_PATIENCE_S)
+            message = await self._next_message(LOADING_PATIENCE_S)
+            while message is not None and message["event"] in ("progress", "alive"):
+                if message["event"] == "progress":
+                    on_progress(message["phase"], message["percent"])
+                message = await self._next_message(LOADING_PATIENCE_S)
         except TimeoutError:
             raise StartupError(
                 f"model {self._model}: the engine process gave no sign of life for {LOADING_PATIENCE_S:g} s "
                 f"while it loaded {self._spec.path}; is it stopped?"
             ) from None
-        if said is None:
+        if message is None:
             status = await self._process.wait()
             raise StartupError(
                 f"model {self._model}: the engine process ended with status {status} while it loaded "
                 f"{self._spec.path}{_guess(status, await self._tail)}"
             )
-        if said["event"] != "ready":
-            raise StartupError(f"model {self._model}: {said['message']}")
+        if message["event"] != "ready":
+            raise StartupError(f"model {self._model}: {message['message']}")
         return Ready(
-            load_ms=said["load_ms"],
-            context_tokens=said["context_tokens"],
-            has_template=said["has_template"],
-            folded=tuple(said["folded"]),
-            template_sha256=said["template_sha256"],
-            has_gpu=said["has_gpu"],
-            is_locked=said["is_locked"],
-            sampling=said["sampling"],
+            load_ms=message["load_ms"],
+            context_tokens=message["context_tokens"],
+            has_template=message["has_template"],
+            folded=tuple(message["folded"]),
+            template_sha256=message["template_sha256"],
+            has_gpu=message["has_gpu"],
+            is_locked=message["is_locked"],
+            sampling=message["sampling"],
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
         """Return when it has ended; one that gives no sign of life for `watchdog_s` is killed."""
         cause = None
         try:
-            while (said := await self._heard(self._spec.watchdog_s)) is not None:
-                if said["event"] == "failed":
-                    cause = said["message"]
-                elif said["event"] == "fault":
-                    on_fault(said["message"])
+            while (message := await self._next_message(self._spec.watchdog_s)) is not None:
+                if message["event"] == "failed":
+                    cause = message["message"]
+                elif message["event"] == "fault":
+                    on_fault(message["message"])
         except TimeoutError:
             cause = f"no step for {self._spec.watchdog_s:g} s"
             self._process.kill()
         status = await self._process.wait()
         return Exit(status=status, cause=cause or await self._tail)
 
-    async def _heard(self, patience_s: float) -> dict[str, Any] | None:
+    async def _next_message(self, patience_s: float) -> dict[str, Any] | None:
         """Return what it says next, None at its end; TimeoutError if it says nothing for too long."""
-        listening = child(self._said(), name=f"word of engine {self._model}")
+        reading = child(self._read_message(), name=f"output of engine {self._model}")
         try:
             for timeout_s in (patience_s, _SECOND_LOOK_S):
-                done, _ = await asyncio.wait({listening}, timeout=timeout_s)
+                done, _ = await asyncio.wait({reading}, timeout=timeout_s)
                 if done:
-                    return listening.result()
+                    return reading.result()
         finally:
-            listening.cancel()
+            reading.cancel()
         raise TimeoutError
 
     async def end(self, grace_s: float) -> None:
@@ -163,7 +163,7 @@ class EngineProcess:
                 await self._process.wait()
         await self._tail
 
-    async def _said(self) -> dict[str, Any] | None:
+    async def _read_message(self) -> dict[str, Any] | None:
         """Return the next line that it says on standard output; None when it has ended."""
         line = b"" if self._process.stdout is None else await self._process.stdout.readline()
         return json.loads(line) if line else None
@@ -186,5 +186,5 @@ async def _tail(process: Process) -> str | None:
 def _guess(status: int, cause: str | None) -> str:
     if status == -signal.SIGKILL or cause == OUT_OF_MEMORY:
         return " (out of memory?); choose a smaller model, or lower kv_cells"
-    said = "" if cause is None else f" ({cause})"
-    return f"{said}; llama.cpp may not be able to run this file, or its adapters"
+    reported = "" if cause is None else f" ({cause})"
+    return f"{reported}; llama.cpp may not be able to run this file, or its adapters"

@@ -18,7 +18,7 @@ from gateway.tasks import Tasks
 
 FIRST_DELAY_S = 1.0
 """How long after an end the engine is started again; doubles each time."""
-MOST_DELAY_S = 60.0
+MAX_DELAY_S = 60.0
 HEALTHY_AFTER_S = 60.0
 """A process that lived this long was well: the delay begins anew."""
 
@@ -167,7 +167,7 @@ class EngineSupervisor:
         while True:
             _log.info("engine.restarting", model=self.model, delay_s=delay_s)
             await self._clock.sleep(delay_s)
-            delay_s = min(2 * delay_s, MOST_DELAY_S)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
             try:
                 return await self._start_process(), delay_s
             except StartupError as error:

@@ -162,7 +162,7 @@ class ReplyWriter:
 
     @classmethod
     def of(cls, raw: bytes, *, model: str, created: int) -> "ReplyWriter":
-        """Return the voice for the answer to the request `raw`."""
+        """Return the writer for the answer to the request `raw`."""
         digest = hashlib.sha256(raw).hexdigest()[:24]
         return cls(id=f"chatcmpl-{digest}", model=model, created=created)
 

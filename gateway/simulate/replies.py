@@ -53,7 +53,7 @@ class Exchange:
     """One request on its way to an answer."""
 
     request: web.Request
-    voice: ReplyWriter
+    writer: ReplyWriter
     completion: Completion
     prompt_tokens: int
     wants_usage: bool
@@ -112,7 +112,7 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     exchange.bill(exchange.prompt_tokens, len(tokens))
     if exchange.has("bomb"):
         return _packed(_bomb(), content_type="application/json")
-    answer = exchange.voice.whole(
+    answer = exchange.writer.whole(
         "".join(tokens),
         finish_reason=None if exchange.has("no-finish") else finish_reason,
         usage=exchange.usage(len(tokens)),
@@ -142,20 +142,20 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
         response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(exchange.request)
     exchange.bill(exchange.prompt_tokens, 0)
-    await _send(response, exchange.voice.chunk({"role": "assistant", "content": ""}))
+    await _send(response, exchange.writer.chunk({"role": "assistant", "content": ""}))
     ends_at = exchange.at("filtered")
     if not await _send_tokens(exchange, response, exchange.completion.tokens[:ends_at]):
         return await _break_off(exchange)
     if not exchange.has("no-finish"):
         finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
-        await _send(response, exchange.voice.chunk({}, finish_reason=finish_reason))
+        await _send(response, exchange.writer.chunk({}, finish_reason=finish_reason))
         if exchange.has("stall-at-end"):
             await hang(exchange.request, exchange.closing)
         if exchange.fault is not None and exchange.has("late-usage"):
             await exchange.clock.sleep(exchange.fault.amount())
         usage = exchange.usage(len(exchange.completion.tokens[:ends_at]))
         if exchange.wants_usage and usage is not None:
-            await _send(response, exchange.voice.usage_chunk(usage))
+            await _send(response, exchange.writer.usage_chunk(usage))
     if exchange.has("open-end"):
         await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
@@ -177,7 +177,7 @@ async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens:
         if exchange.fault is not None and (exchange.has("drip") or exchange.has("repeat-finish")):
             await exchange.clock.sleep(exchange.fault.amount())
         exchange.bill(0, 1)
-        await _send(response, exchange.voice.chunk({"content": token}, finish_reason=finish_reason))
+        await _send(response, exchange.writer.chunk({"content": token}, finish_reason=finish_reason))
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)

@@ -214,7 +214,7 @@ class SimulatedCloud:
             raise ChatError(400, str(error), param="response_format") from None
         return Exchange(
             request=request,
-            voice=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
+            writer=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
             completion=completion,
             prompt_tokens=prompt.tokens(),
             wants_usage=chat.wants_usage,

@@ -18,7 +18,7 @@ from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, MirrorResult, Outcome
 
-MOST_TENANTS = 100
+MAX_TENANTS = 100
 """Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
 OTHER = "other"
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -31,7 +31,7 @@ values.ValueClass = values.MutexValue  # In memory, unless `share_numbers` says 
 class Tenants:
     """Keeps a label from growing without bound: the first names stay, the others are one."""
 
-    def __init__(self, most: int = MOST_TENANTS) -> None:
+    def __init__(self, most: int = MAX_TENANTS) -> None:
         self._most = most
         self._known: set[str] = set()
 
@@ -76,7 +76,7 @@ class Measures:
         }
         self._children: dict[tuple[str, ...], Counter | Histogram] = {}
 
-    def note_call(self, report: CallReport) -> None:
+    def record_call(self, report: CallReport) -> None:
         """Count a call that is over, with all its tries."""
         route = "" if report.route is None else str(report.route)
         self._count(
@@ -98,28 +98,28 @@ class Measures:
         if report.shadow is not None:
             self._count(names.SHADOW_DECISIONS, str(report.shadow.differs).lower())
         if report.policy is not None:
-            self._note_attempts(report, report.policy)
+            self._record_attempts(report, report.policy)
 
-    def note_reload(self, outcome: str) -> None:
+    def record_reload(self, outcome: str) -> None:
         """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
 
-    def note_mirrored(self, mirrored: MirrorResult) -> None:
+    def record_mirrored(self, mirrored: MirrorResult) -> None:
         """Count a request that was drawn to be answered a second time, and what that cost."""
         self._count(names.MIRRORED, str(mirrored.result))
         for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
                 self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
-    def note_record_error(self) -> None:
+    def record_write_error(self) -> None:
         """Count a record that could not be written."""
         self._count(names.RECORD_ERRORS)
 
-    def note_worker_start(self) -> None:
+    def record_worker_start(self) -> None:
         """Count a start of a worker process."""
         self._count(names.WORKER_STARTS)
 
-    def _note_attempts(self, report: CallReport, policy: Policy) -> None:
+    def _record_attempts(self, report: CallReport, policy: Policy) -> None:
         failed: set[str] = set()
         for attempt in report.attempts:
             self._count(names.ATTEMPTS, attempt.model, str(attempt.outcome), str(attempt.reason or ""))
@@ -129,12 +129,12 @@ class Measures:
                 self._count(names.RETRIES, attempt.model)
             if attempt.outcome is Outcome.FAILED:
                 failed.add(attempt.model)
-            self._note_operation(attempt, attempt_labels(attempt.model, policy))
+            self._record_operation(attempt, attempt_labels(attempt.model, policy))
             if attempt.cost_usd_nanos:
                 tenant = self._tenants.label(report.tenant)
                 self._count(names.COST, attempt.model, tenant, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
 
-    def _note_operation(self, attempt: Attempt, labels: tuple[str, ...]) -> None:
+    def _record_operation(self, attempt: Attempt, labels: tuple[str, ...]) -> None:
         error = "" if attempt.outcome is Outcome.ANSWERED else str(attempt.reason or attempt.outcome)
         self._observe(names.OPERATION, attempt.upstream_ms / 1000, *labels, error)
         if attempt.first_text_ms is not None:

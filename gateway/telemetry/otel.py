@@ -74,12 +74,12 @@ class OtelTraces:
         """Send what is left; blocks."""
         self._provider.shutdown()
 
-    def _start(self, parent: Span, begun: AttemptStart) -> "OtelAttempt":
+    def _start(self, parent: Span, start: AttemptStart) -> "OtelAttempt":
         context = set_span_in_context(parent, Context())
-        provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
-        kind = SpanKind.CLIENT if begun.spec.leaves_host else SpanKind.INTERNAL
+        provider, model = provider_and_model(start.model, {start.model: start.spec})
+        kind = SpanKind.CLIENT if start.spec.leaves_host else SpanKind.INTERNAL
         span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
-        span.set_attributes(_request_attributes(begun, provider, model))
+        span.set_attributes(_request_attributes(start, provider, model))
         return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
 
 
@@ -90,9 +90,9 @@ class OtelCall:
         self._span = span
         self._start = start
 
-    def attempt(self, begun: AttemptStart) -> "OtelAttempt":
+    def attempt(self, start: AttemptStart) -> "OtelAttempt":
         """Begin the span of a try."""
-        return self._start(self._span, begun)
+        return self._start(self._span, start)
 
     def passed_over(self, model: str, reason: Reason) -> None:
         """Note a model that was not tried."""
@@ -126,20 +126,20 @@ class OtelAttempt:
 
     def end(self, attempt: Attempt, finish_reason: FinishReason | None) -> None:
         """Say what came of the try."""
-        told: dict[str, Value] = {"gateway.outcome": str(attempt.outcome)}
+        attributes: dict[str, Value] = {"gateway.outcome": str(attempt.outcome)}
         if attempt.usage is not None:
-            told["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
-            told["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
+            attributes["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
+            attributes["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
         if finish_reason is not None:
-            told["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
+            attributes["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
         if attempt.first_text_ms is not None:
-            told["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
+            attributes["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
         if attempt.cost_usd_nanos:
-            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
+            attributes["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
         if attempt.outcome is not Outcome.ANSWERED:
-            told["error.type"] = str(attempt.reason or attempt.outcome)
+            attributes["error.type"] = str(attempt.reason or attempt.outcome)
             self._span.set_status(Status(StatusCode.ERROR))
-        self._span.set_attributes(told)
+        self._span.set_attributes(attributes)
         self._span.end()
 
 
@@ -174,33 +174,33 @@ def _callers(metadata: Metadata) -> Context:
     return _CONTEXT.extract(carrier, Context())
 
 
-def _request_attributes(begun: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
-    config = begun.config
-    told: dict[str, Value | None] = {
+def _request_attributes(start: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
+    config = start.config
+    attributes: dict[str, Value | None] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": model,
-        "gen_ai.request.max_tokens": begun.max_tokens,
+        "gen_ai.request.max_tokens": start.max_tokens,
         "gen_ai.request.temperature": config.temperature,
         "gen_ai.request.top_p": config.top_p,
         "gen_ai.request.seed": config.seed,
-        "gen_ai.request.stream": begun.is_streamed,
-        "gateway.model": begun.model,
-        **_server(begun),
+        "gen_ai.request.stream": start.is_streamed,
+        "gateway.model": start.model,
+        **_server(start),
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in attributes.items() if value is not None}
 
 
-def _server(begun: AttemptStart) -> Mapping[str, Value | None]:
-    if begun.spec.server_url is None:
+def _server(start: AttemptStart) -> Mapping[str, Value | None]:
+    if start.spec.server_url is None:
         return {}
-    parts = urlsplit(begun.spec.server_url)
+    parts = urlsplit(start.spec.server_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"server.address": parts.hostname, "server.port": port}
 
 
 def _call_attributes(report: CallReport) -> Mapping[str, Value]:
-    told: dict[str, Value] = {
+    attributes: dict[str, Value] = {
         "rpc.response.status_code": report.code,
         "gateway.request_id": report.request_id,
         "gateway.tenant": report.tenant,
@@ -209,20 +209,20 @@ def _call_attributes(report: CallReport) -> Mapping[str, Value]:
         "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS_PER_USD,
     }
     if report.code != "OK":
-        told["error.type"] = report.code
+        attributes["error.type"] = report.code
     if report.reason is not None:
-        told["gateway.reason"] = str(report.reason)
+        attributes["gateway.reason"] = str(report.reason)
     if report.route is not None:
-        told["gateway.route"] = str(report.route)
+        attributes["gateway.route"] = str(report.route)
     if report.answer is not None:
-        told["gateway.model"] = report.answer.model
+        attributes["gateway.model"] = report.answer.model
     if report.decision is not None:
-        told["gateway.rule"] = report.decision.rule
-        told["gateway.chain"] = list(report.decision.chain)
-        told["gateway.privacy_class"] = report.decision.privacy_class.name
-        told["gateway.policy_hash"] = report.decision.policy_hash
-        told |= _scores(report.decision.scores)
-    return told
+        attributes["gateway.rule"] = report.decision.rule
+        attributes["gateway.chain"] = list(report.decision.chain)
+        attributes["gateway.privacy_class"] = report.decision.privacy_class.name
+        attributes["gateway.policy_hash"] = report.decision.policy_hash
+        attributes |= _scores(report.decision.scores)
+    return attributes
 
 
 def _scores(scores: Scores) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from gateway.engine.v1 import engine_pb2
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry import catalogue as names
 
-MOST_SUBJECTS = 100
+MAX_SUBJECTS = 100
 """Of a budget; the page has those with the least left."""
 STATES = {
     pb.BREAKER_STATE_CLOSED: "closed",
@@ -65,7 +65,7 @@ def budgets_left(budgets: Iterable[pb.Budget]) -> Sequence[_Sample]:
     samples = []
     for labels, usd in sorted(left.items(), key=lambda each: each[1]):
         shown[labels[0]] += 1
-        if shown[labels[0]] <= MOST_SUBJECTS:
+        if shown[labels[0]] <= MAX_SUBJECTS:
             samples.append((labels, usd))
     return samples
 

@@ -1,4 +1,4 @@
-"""What is told of a call and its tries while they run, for those who draw traces; by default to nobody."""
+"""What is attributes of a call and its tries while they run, for those who draw traces; by default to nobody."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class AttemptSpan(Protocol):
 class CallSpan(Protocol):
     """One call of the public service."""
 
-    def attempt(self, begun: AttemptStart) -> AttemptSpan:
+    def attempt(self, start: AttemptStart) -> AttemptSpan:
         """Begin a try."""
         ...
 
@@ -64,7 +64,7 @@ class Tracer(Protocol):
 
 
 class NoSpan:
-    """Nobody is told: fits all three of a tracer's protocols."""
+    """Nobody is attributes: fits all three of a tracer's protocols."""
 
     traceparent: str | None = None
 
@@ -72,7 +72,7 @@ class NoSpan:
         """Begin nothing."""
         return self
 
-    def attempt(self, begun: AttemptStart) -> "NoSpan":
+    def attempt(self, start: AttemptStart) -> "NoSpan":
         """Begin nothing."""
         return self
 

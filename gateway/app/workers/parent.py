@@ -131,7 +131,7 @@ class Parent:
     async def reload(self, *, allow_loosening: bool = False) -> ReloadResult:
         """Check the policy's file once, and have all workers take it, or go on as they are."""
         reloaded = await self._policy.reload(allow_loosening=allow_loosening)
-        self._measures.note_reload(reloaded.outcome)
+        self._measures.record_reload(reloaded.outcome)
         for number in self._policy.serving:
             self._signal(self._processes[number], signal.SIGHUP)  # They read their keys again, too.
         if reloaded.outcome == "applied" and not await self._policy.all_serve(self._settings.workers):

@@ -17,9 +17,9 @@ from typing import Any
 
 from gateway.engine.grammar.schema import JsonValue, SchemaRefused, resolve
 
-MAX_READINGS = 100
+MAX_PARSES = 100
 """At 400, llama.cpp took 0.2 s for a token of a vocabulary of 660, and at 8,000 a minute did not suffice."""
-LITERALS_OF_A_READING = 8
+LITERALS_PER_PARSE = 8
 """So many values of an `enum` that go on with different characters, or names of members, are one reading.
 Each is compared with every token: 3,000 took 3 s for a token of a vocabulary of 150,000."""
 MAX_VISITS = 10_000
@@ -33,13 +33,13 @@ _Count = Counter[str]
 """Readings: under "" a number, and under each `$ref` that is being counted, how many times its own."""
 
 
-def check_readings(schema: JsonValue) -> None:
-    """Raise SchemaRefused when more readings than MAX_READINGS may be open at once."""
-    if _Readings(schema).of(schema)[""] > MAX_READINGS:
-        raise SchemaRefused(f"enum or anyOf: more than {MAX_READINGS} readings may be open concurrently")
+def check_ambiguity(schema: JsonValue) -> None:
+    """Raise SchemaRefused when more readings than MAX_PARSES may be open at once."""
+    if _ParseCounter(schema).of(schema)[""] > MAX_PARSES:
+        raise SchemaRefused(f"enum or anyOf: more than {MAX_PARSES} readings may be open concurrently")
 
 
-class _Readings:
+class _ParseCounter:
     """Counts the readings of one schema; what was counted once is remembered."""
 
     def __init__(self, root: JsonValue) -> None:
@@ -61,14 +61,14 @@ class _Readings:
         if "$ref" in schema:
             return self._of_reference(str(schema["$ref"]))
         if isinstance(values := schema.get("enum"), list):
-            return Counter({"": 1 + self._width(values) // LITERALS_OF_A_READING})
+            return Counter({"": 1 + self._width(values) // LITERALS_PER_PARSE})
         if isinstance(options := schema.get("anyOf"), list):
             return self._of_options(options)
         if isinstance(kinds := schema.get("type"), list):
             return self._of_options([{**schema, "type": kind} for kind in kinds])
         return _most(
             [
-                Counter({"": 1 + _optional(schema) // LITERALS_OF_A_READING}),
+                Counter({"": 1 + _optional(schema) // LITERALS_PER_PARSE}),
                 *map(self.of, _values(schema.get("properties"))),
                 *map(self.of, _values(schema.get("prefixItems"))),
                 self.of(schema.get("items")),

@@ -8,7 +8,7 @@ import json
 from typing import cast
 
 from gateway.domain.text.schema_bounds import AT_THE_EDGE, strict_json
-from gateway.engine.grammar.ambiguity import check_readings
+from gateway.engine.grammar.ambiguity import check_ambiguity
 from gateway.engine.grammar.number_ranges import range_rule
 from gateway.engine.grammar.schema import JsonValue, Schema, SchemaRefused
 from gateway.engine.grammar.schema_core import core_of
@@ -47,7 +47,7 @@ def grammar_of(schema: str) -> str:
         raise SchemaRefused("is not JSON") from None
     core = core_of(parsed)
     grammar = _Grammar(core).text()
-    check_readings(core)
+    check_ambiguity(core)
     return grammar
 
 

@@ -8,13 +8,13 @@ from fractions import Fraction
 
 from gateway.engine.grammar.schema import JsonValue, SchemaRefused
 
-MOST_DIGITS = 16
+MAX_DIGITS = 16
 """Before the point, and behind it where there is no bound: what a double holds."""
-_MOST_DECIMALS = 15
+_MAX_DECIMALS = 15
 _FINER = 4
 """Decimals behind the last one of a bound that numbers may have."""
 _INTEGERS = {"int32": (-(2**31), 2**31 - 1)}
-"""Formats of OpenAPI that bound an integer; int64 holds all of `MOST_DIGITS`."""
+"""Formats of OpenAPI that bound an integer; int64 holds all of `MAX_DIGITS`."""
 _Digits = list[tuple[int, int]]
 """From and to, for each digit."""
 
@@ -40,14 +40,14 @@ def number_bounds(
     if not given:
         return None
     scale = 0 if is_integer else _FINER + max(_decimals(bound) for bound in given.values())
-    if scale > _MOST_DECIMALS:
+    if scale > _MAX_DECIMALS:
         raise SchemaRefused("minimum or maximum has more decimals than are supported here")
-    edge = 10 ** (MOST_DIGITS + scale) - 1
+    edge = 10 ** (MAX_DIGITS + scale) - 1
     lows = [-edge, *(_first(given[key], scale, is_part=key == "minimum") for key in _LOW if key in given)]
     highs = [edge, *(-_first(-given[key], scale, is_part=key == "maximum") for key in _HIGH if key in given)]
     low, high = max(lows), min(highs)
     if low > edge or high < -edge:
-        raise SchemaRefused(f"minimum or maximum has more than {MOST_DIGITS} digits")
+        raise SchemaRefused(f"minimum or maximum has more than {MAX_DIGITS} digits")
     return NumberBounds(low=low, high=high, scale=scale)
 
 

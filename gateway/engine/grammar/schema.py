@@ -8,7 +8,7 @@ Schema = dict[str, JsonValue]
 
 KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
 """The types of JSON, as `type` names them."""
-MAX_LOOKED_AT = 10_000
+MAX_NODES = 10_000
 """How many places of a schema are looked at, those that are looked at again included."""
 
 
@@ -19,7 +19,7 @@ class SchemaRefused(Exception):
 class SchemaBudget:
     """Counts what is looked at, so that a small schema cannot take long."""
 
-    def __init__(self, most: int = MAX_LOOKED_AT) -> None:
+    def __init__(self, most: int = MAX_NODES) -> None:
         self._left = most
 
     def spend(self, places: int = 1) -> None:

@@ -15,7 +15,7 @@ from gateway.engine.grammar.schema import (
 )
 from gateway.engine.grammar.string_formats import FORMATS, UNSUPPORTED_FORMATS
 
-MOST_REPEATS = {"minLength": 100_000, "minItems": 1000, "minProperties": 1000}
+MAX_REPEATS = {"minLength": 100_000, "minItems": 1000, "minProperties": 1000}
 """The largest lengths; a larger upper bound is lowered to it."""
 _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "minLength": lambda text, bound: len(text) >= bound,
@@ -36,11 +36,11 @@ def length_bounds(flat: Schema, least_key: str, most_key: str) -> tuple[int, int
     """Return the bounds of a length; raises SchemaRefused, and NoValue where no length is within them."""
     least = int(cast(float, flat.get(least_key, 0)))
     most = None if most_key not in flat else int(cast(float, flat[most_key]))
-    if least > MOST_REPEATS[least_key]:
-        raise SchemaRefused(f"{least_key} has to be at most {MOST_REPEATS[least_key]}")
+    if least > MAX_REPEATS[least_key]:
+        raise SchemaRefused(f"{least_key} has to be at most {MAX_REPEATS[least_key]}")
     if most is not None and least > most:
         raise NoValue
-    return least, None if most is None else min(most, MOST_REPEATS[least_key])
+    return least, None if most is None else min(most, MAX_REPEATS[least_key])
 
 
 def enum_form(flat: Schema) -> JsonValue:
