@@ -1,4 +1,4 @@
-"""The state and the numbers of an engine as the message that operators' tools read."""
+"""The state and the counters of an engine as a GetStatus response."""
 
 from gateway.engine.interfaces import Model
 from gateway.engine.metrics import Histogram
@@ -7,7 +7,7 @@ from gateway.engine.v1 import engine_pb2
 
 
 def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetStatusResponse:
-    """Return what is loaded, how busy it is, and what was counted."""
+    """Return the loaded model, the load and the counters of an engine."""
     load, metrics, throughput = scheduler.load, scheduler.metrics, scheduler.throughput
     forecast = scheduler.forecast()
     return engine_pb2.GetStatusResponse(

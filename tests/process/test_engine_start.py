@@ -99,9 +99,9 @@ def test_progress_is_told_in_tenths_from_the_second_second_on() -> None:
     progress = Progress("load", lambda phase, percent: said.append((phase, percent)), clock=clock)
     for percent in range(101):
         clock.advance(0.2)
-        progress.note(percent / 100)
+        progress.update(percent / 100)
     fast = Progress("check", lambda phase, percent: said.append((phase, percent)), clock=clock)
-    fast.note(1.0)
+    fast.update(1.0)
 
     assert said == [("load", percent) for percent in range(10, 101, 10)]
 

@@ -317,7 +317,7 @@ async def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None
     os.chmod(tmp_path, 0o755)
     process = await EngineProcess.spawn("edge", spec(), tmp_path / "engine.sock")
 
-    with pytest.raises(StartupError, match="is open to other users; chmod it to 700"):
+    with pytest.raises(StartupError, match="other users can open this folder; run chmod 700"):
         await process.ready()
 
     await process.end(1.0)

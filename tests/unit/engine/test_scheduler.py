@@ -93,7 +93,7 @@ def test_a_full_queue_refuses_with_a_time() -> None:
     bench.submit()
     bench.submit()
 
-    with pytest.raises(errors.EngineQueueFull, match=r"requests that wait: 2") as refusal:
+    with pytest.raises(errors.EngineQueueFull, match=r"requests waiting: 2") as refusal:
         bench.submit()
 
     assert refusal.value.retry_after_s is not None

@@ -16,7 +16,7 @@ async def test_an_engine_at_work_says_so_until_there_is_text() -> None:
     """Every two seconds without text there is an empty output; text comes when it comes."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[StepOutput]()
     loop.call_later(3.5 * HEARTBEAT_S, queue.put_nowait, TEXT)
-    found = [await next_or_heartbeat(queue, 7, turns=lambda: int(10 * loop.time())) for _ in range(4)]
+    found = [await next_or_heartbeat(queue, 7, iterations=lambda: int(10 * loop.time())) for _ in range(4)]
     assert found == [StepOutput(ticket=7)] * 3 + [TEXT]
     assert loop.time() == pytest.approx(3.5 * HEARTBEAT_S)
 
@@ -26,4 +26,4 @@ async def test_an_engine_that_hangs_says_nothing() -> None:
     """Without a turn of the scheduler there is silence, which is what whoever waits has to see."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[StepOutput]()
     loop.call_later(20 * HEARTBEAT_S, queue.put_nowait, TEXT)
-    assert await next_or_heartbeat(queue, 7, turns=lambda: 3) == TEXT
+    assert await next_or_heartbeat(queue, 7, iterations=lambda: 3) == TEXT
