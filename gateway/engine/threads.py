@@ -1,11 +1,10 @@
-"""How many threads to decode with, when the policy does not say.
+"""The default number of decoding threads, for a policy that does not set it.
 
-ggml's threads spin at a barrier after every operation, so one that has no core to itself holds up all
-the others: on two cores of which another process used one, a small model gave 2,376 tokens/s with one
-thread and 96 with two. The gateway itself, its clients and a second engine need cores as well, so the
-default takes half of the physical cores that this process may use, and no more than
-`MAX_THREADS`: decoding is bound by memory bandwidth, which a few cores use up.
-"""
+ggml's threads spin at a barrier after every operation, so a thread without a core of its own delays all
+others: on two cores, one of them used by another process, a small model decoded 2,376 tokens/s with one
+thread and 96 with two. The gateway, its clients and a second engine need cores as well, so the default is
+half of the physical cores that this process may use, at most `MAX_THREADS`: decoding is bound by memory
+bandwidth, which a few cores exhaust."""
 
 import os
 from pathlib import Path

@@ -71,7 +71,7 @@ def test_nobody_is_taken_at_the_cost_of_one_who_was_promised() -> None:
     bench = busy_bench(slots=1)
     promised = bench.submit(1, max_tokens=10, deadline=Deadline.after(6.5, bench.clock))
 
-    with pytest.raises(errors.EngineQueueFull, match="a request that was accepted before would miss"):
+    with pytest.raises(errors.EngineQueueFull, match="a request that was accepted earlier would miss"):
         bench.submit(1, max_tokens=10, deadline=Deadline.after(6.4, bench.clock))
     bench.finish()
 
