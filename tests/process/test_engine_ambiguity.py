@@ -85,7 +85,7 @@ def test_taken(schema: object, why: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        (levels(10, 11), "anyOf: more than 100 readings may be open concurrently"),
+        (levels(10, 11), "anyOf: more than 100 parses may be open concurrently"),
         (levels(5, 5, 5), "anyOf: more than 100 readings"),
         (arrays(MAX_PARSES + 1, NULL), "anyOf: more than 100 readings"),
         ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 readings"),

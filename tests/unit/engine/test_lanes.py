@@ -18,7 +18,7 @@ async def test_short_requests_do_not_wait_for_long_ones() -> None:
     goes_on = threading.Event()
 
     class Service(EngineService):
-        def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Any:
+        def _to_engine_request(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Any:
             if request.ByteSize() > LONG_BYTES:
                 assert goes_on.wait(30.0)
             return len(request.messages[0].content)
