@@ -452,7 +452,7 @@ class Forecast(_message.Message):
     token_s: _builtins.float
     """Output only. Predicted seconds for each token of its answer."""
     answer_tokens: _builtins.float
-    """Output only. Tokens that 95 % of recent answers do not exceed; 0 if too few are known."""
+    """Output only. Tokens that 95 % of recent answers do not exceed, or 50 % while a slot is free; 0 if unknown."""
     def __init__(
         self,
         *,
