@@ -86,13 +86,13 @@ def test_taken(schema: object, why: str) -> None:
     ("schema", "said"),
     [
         (levels(10, 11), "anyOf: more than 100 parses may be open concurrently"),
-        (levels(5, 5, 5), "anyOf: more than 100 readings"),
-        (arrays(MAX_PARSES + 1, NULL), "anyOf: more than 100 readings"),
-        ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 readings"),
-        ({"enum": ["a", *beginnings(1000, before="all the same")]}, "enum or anyOf: more than 100 readings"),
+        (levels(5, 5, 5), "anyOf: more than 100 parses"),
+        (arrays(MAX_PARSES + 1, NULL), "anyOf: more than 100 parses"),
+        ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 parses"),
+        ({"enum": ["a", *beginnings(1000, before="all the same")]}, "enum or anyOf: more than 100 parses"),
         (
             {"anyOf": [members(**{f"a{n}": {"enum": beginnings(300)}}) for n in range(4)]},
-            "enum or anyOf: more than 100 readings",
+            "enum or anyOf: more than 100 parses",
         ),
         (HOSTILE, r"\$ref: alternatives that begin alike lead back to it, without end"),
         (
