@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the gateway knows of time; tests hand in one that jumps."""
+    """A source of time; tests pass a virtual one."""
 
     def monotonic_s(self) -> float:
-        """Seconds of a clock that never goes back, for durations and deadlines."""
+        """Seconds of a monotonic clock, for durations and deadlines."""
         ...
 
     def unix_s(self) -> float:
@@ -35,12 +35,12 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, delay_s: float) -> None:
-        """Wait without holding the event loop."""
+        """Wait without blocking the event loop."""
         await asyncio.sleep(delay_s)
 
 
 class CpuClock(SystemClock):
-    """The system's clock, but durations count the processor time of this process: waiting takes none."""
+    """The system clock, with processor time of this process for durations: waits do not count."""
 
     def monotonic_s(self) -> float:
         """Seconds of processor time."""
@@ -49,7 +49,7 @@ class CpuClock(SystemClock):
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the monotonic clock, handed on and never recomputed."""
+    """A point in time on the monotonic clock, passed on unchanged."""
 
     at_s: float
 
@@ -60,15 +60,15 @@ class Deadline:
 
     @classmethod
     def never(cls) -> "Deadline":
-        """Return a deadline that does not come."""
+        """Return a deadline that never passes."""
         return cls(math.inf)
 
     def remaining_s(self, clock: Clock) -> float:
-        """Seconds that are left; never negative."""
+        """Return the seconds that are left, at least 0."""
         return max(0.0, self.at_s - clock.monotonic_s())
 
     def has_passed(self, clock: Clock) -> bool:
-        """Whether nothing is left."""
+        """Whether the deadline has passed."""
         return clock.monotonic_s() >= self.at_s
 
     def at_most(self, timeout_s: float, clock: Clock) -> "Deadline":

@@ -43,7 +43,7 @@ class Observability:
     @property
     def observers(self) -> tuple[Observer, ...]:
         """Who is told of every call."""
-        return self.measures.record_call, self.recent.note_call
+        return self.measures.record_call, self.recent.record_call
 
 
 def observability_of(

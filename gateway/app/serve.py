@@ -26,7 +26,7 @@ from gateway.app.workers.parent import become_parent
 from gateway.app.workers.policy_publisher import PUBLISHED, PublishedPolicy
 from gateway.clock import SystemClock
 from gateway.defects import log_thread_defects
-from gateway.engine.parent_watch import wake_with_owner
+from gateway.engine.parent_watch import wake_with_parent
 from gateway.ledger.open import make_default_folder
 from gateway.policy.loading.load import load_policy
 from gateway.policy.model import Policy
@@ -70,7 +70,7 @@ def run(settings: ServeSettings) -> None:
         engines=engines, records=records, shadow=shadow, observability=observability, reload=reload
     )
     if engines is not None:
-        wake_with_owner()
+        wake_with_parent()
         threading.Thread(target=end_with_parent, daemon=True).start()
     with contextlib.nullcontext() if worker.folder is None else shared_folder.held(worker.folder):
         asyncio.run(_serve(settings, policy, access, parts, signals))

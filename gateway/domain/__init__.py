@@ -1,1 +1,1 @@
-"""The values that travel through the gateway."""
+"""The value types of the gateway."""

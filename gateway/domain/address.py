@@ -1,4 +1,4 @@
-"""Addresses to listen on: what may be said, and whether a port or a socket's path is free."""
+"""Addresses to listen on: parsing, and checks that a port or socket path is free."""
 
 import hashlib
 import ipaddress
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.errors import StartupError
 
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Address:
     host: str
     port: int
     path: Path | None = None
-    """Of the unix socket; host and port say nothing then."""
+    """Path of the unix socket; host and port are unused then."""
 
     @property
     def target(self) -> str:
-        """The form that gRPC takes."""
+        """The address in gRPC's form."""
         if self.path is not None:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def name(self) -> str:
-        """What tells it from others of this host in the name of a file: the port, or a hash of the path."""
+        """A name for files, unique on this host: the port, or a hash of the path."""
         return str(self.port) if self.path is None else hashlib.sha256(bytes(self.path)).hexdigest()[:12]
 
     @property
@@ -47,14 +47,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenSettings:
-    """Where a gateway takes calls, how large they may be, and how it stops taking them."""
+    """Where a gateway listens, how large requests may be, and how it shuts down."""
 
     address: Address
     max_request_bytes: int = 1024 * 1024
     drain_s: float = 5.0
-    """How long health says NOT_SERVING before the port closes, so that load balancers notice."""
+    """Seconds of health NOT_SERVING before the port closes, so that load balancers react."""
     grace_s: float = 30.0
-    """How long calls in flight may go on after that."""
+    """Seconds that calls in flight may continue after that."""
 
 
 def parse_address(text: str, *, flag: str = "--listen") -> Address:
@@ -63,8 +63,8 @@ def parse_address(text: str, *, flag: str = "--listen") -> Address:
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not host or "/" in host or not (port.isascii() and port.isdecimal()):
         raise StartupError(f"{flag} {text}: must be HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051")
-    if int(port) > MOST_PORT:
-        raise StartupError(f"{flag} {text}: must have a port up to {MOST_PORT}")
+    if int(port) > MAX_PORT:
+        raise StartupError(f"{flag} {text}: must have a port up to {MAX_PORT}")
     return Address(host, int(port))
 
 
@@ -81,8 +81,8 @@ def parse_listen(text: str, *, flag: str = "--listen") -> Address:
 def claim(address: Address, *, flag: str = "--listen") -> None:
     """Raise StartupError unless the port is free.
 
-    gRPC's own bind shares a port in silence where SO_REUSEPORT is set on both sides, so the port is first
-    bound for this process alone, without that option, and given back.
+    gRPC's own bind silently shares a port if both sides set SO_REUSEPORT, so the port is first bound without
+    that option and released.
     """
     try:
         family, _, _, _, where = socket.getaddrinfo(
@@ -101,7 +101,7 @@ def refused(address: Address, error: OSError, *, flag: str = "--listen") -> Star
 
 
 def is_answered(path: Path) -> bool:
-    """Say whether somebody listens on a unix socket."""
+    """Return whether a process listens on a unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
@@ -111,7 +111,7 @@ def is_answered(path: Path) -> bool:
 
 
 def make_way(path: Path, *, flag: str = "--listen") -> None:
-    """Remove the socket that a process left behind; raises StartupError where it is in use or is none."""
+    """Remove a stale socket; raises StartupError if it is in use or is not a socket."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -123,18 +123,18 @@ def make_way(path: Path, *, flag: str = "--listen") -> None:
             what = "folder" if stat.S_ISDIR(mode) else "file"
             raise StartupError(f"{flag} unix:{path}: is a {what}, not a socket; choose another path")
         if is_answered(path):
-            raise StartupError(f"{flag} unix:{path}: another process serves there; choose another path")
+            raise StartupError(f"{flag} unix:{path}: another process listens there; choose another path")
         path.unlink(missing_ok=True)
-    _try(path, flag)
+    _check_bind(path, flag)
 
 
-def _try(path: Path, flag: str) -> None:
-    """Raise StartupError where no socket can be made: gRPC says why in lines of its own only."""
+def _check_bind(path: Path, flag: str) -> None:
+    """Raise StartupError if no socket can be made; gRPC reports the cause only in its own log."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.bind(str(path))
         except FileNotFoundError:
-            raise StartupError(f"{flag} unix:{path}: its folder does not exist; make it first") from None
+            raise StartupError(f"{flag} unix:{path}: its folder does not exist; create it") from None
         except OSError as error:
             why = error.strerror or "the path is too long"
             raise StartupError(f"{flag} unix:{path}: {why}; choose another path") from None
@@ -142,7 +142,7 @@ def _try(path: Path, flag: str) -> None:
 
 
 class OwnerOnly:
-    """While a socket is made, no other user gets leave to connect to it."""
+    """Context in which new sockets allow no other user to connect."""
 
     def __enter__(self) -> None:
         self._before = os.umask(0o177)

@@ -1,27 +1,26 @@
-"""How far the deadline that arrives by gRPC may lie behind the one that its caller keeps.
+"""How much a deadline received by gRPC may exceed the caller's own.
 
-gRPC's C core (Python, C++, Ruby, PHP, C#) writes a timeout with three digits, rounded up, so that a caller
-of 12.03 s is announced as one of 12.1 s and is gone before a server that trusts the number replies. The core
-also sends an earlier timeout of the connection again where that is up to 3 % longer, as long as the server
-keeps a table of headers for it.
+gRPC's C core (Python, C++, Ruby, PHP, C#) sends a timeout with three digits, rounded up: 12.03 s is sent as
+12.1 s, so a server that uses all of it replies too late. The core also repeats an earlier timeout of the
+connection that is up to 3 % longer, if the server keeps a header table.
 """
 
 FRESH_TIMEOUTS = ("grpc.http2.hpack_table_size.decoder", 0)
-"""Option of a server that keeps no such table: each call then brings its own timeout, for 200 bytes more."""
+"""Server option without a header table: each call sends its own timeout, for 200 bytes more."""
 
 _STEPS = ((1.0, 0.001), (10.0, 0.01), (100.0, 0.1), (1_000.0, 1.0), (10_000.0, 10.0))
-"""Up to how many seconds a timeout is rounded up to what step; `Timeout::FromMillis`, gRPC 1.85."""
+"""(upper limit, rounding step) of timeouts in seconds; `Timeout::FromMillis`, gRPC 1.85."""
 _COARSEST_STEP_S = 600.0
-"""Beyond the last of them, up to a week; a policy grants one day at most."""
+"""Rounding step above the last limit, up to a week; a policy grants at most one day."""
 _CLOCK_ERROR_S = 0.002
-"""By how much a server's clock, which gRPC reads in milliseconds, may show more than what arrived."""
+"""How much the remaining time may exceed the sent timeout, since gRPC reads clocks in milliseconds."""
 
 
 def least_sent_s(arrived_s: float) -> float:
-    """Return the shortest time that the caller may have given itself, if `arrived_s` are left at the server.
+    """Return the shortest timeout that the caller may have set, if `arrived_s` are left at the server.
 
-    Less than the caller's own by one step of the rounding where that was a round number, or its gRPC does not
-    round; more by the few milliseconds alone in which gRPC reads its clocks.
+    It is one rounding step too short if the caller's timeout was not rounded, and too long only by the
+    milliseconds of gRPC's clock.
     """
     for up_to_s, step_s in _STEPS:
         if arrived_s <= up_to_s + _CLOCK_ERROR_S:

@@ -1,4 +1,4 @@
-"""The packages that only an extra of this distribution installs, and the error that names the extra."""
+"""The packages of optional extras, and the error that names a missing extra."""
 
 from importlib.util import find_spec
 
@@ -13,7 +13,7 @@ MODULES = {
     "handoff": "cryptography",
     "presidio": "presidio_analyzer",
 }
-"""Extra of pyproject.toml -> the module that it installs and `server` does not."""
+"""By extra of pyproject.toml: a module that it installs and `server` does not."""
 
 
 def require(extra: str, *, because: str) -> None:
@@ -28,7 +28,7 @@ def install_line(extra: str, *, because: str) -> str:
 
 
 def server_line(error: ModuleNotFoundError) -> str | None:
-    """Return the line for a command that lacks a package of another project; None for a module of ours."""
+    """Return the line for a command that lacks a third-party package; None for a gateway module."""
     if error.name is None or error.name.partition(".")[0] == "gateway":
         return None
     return install_line(SERVER, because=f"gateway: this command needs {error.name}, which is not installed")
@@ -37,5 +37,5 @@ def server_line(error: ModuleNotFoundError) -> str | None:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # Of a package that the module is in.
+    except ModuleNotFoundError:  # A parent package is missing.
         return False

@@ -1,24 +1,24 @@
-"""How large or slow the next thing will be, by the latest ones; some were cut, and are only lower bounds."""
+"""Estimates the next value from recent samples, some of which are only lower bounds."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 QUANTILE = 0.95
-"""An estimate holds for all but one in twenty: what is let through by it shall finish."""
+"""Default quantile of an estimate: it holds for all but one in twenty."""
 FEWEST = 5.0
-"""Samples, each by its weight, below which there is no estimate: one or two say nothing of the next."""
+"""Total weight of samples below which there is no estimate."""
 HALF_LIFE_S = 300.0
-"""A sample counts half as much after this many seconds: long enough for a model that answers once a minute to
-have an estimate, short enough to forget a bad spell without new samples."""
+"""Seconds after which a sample counts half: long enough for an estimate at one answer a minute, short enough
+to forget a slow period without new samples."""
 KEPT = 64
-"""Samples that are remembered: a quantile of 0.95 needs twenty, and old ones weigh little."""
+"""Most samples that are kept: a quantile of 0.95 needs twenty, and old ones weigh little."""
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class BoundedSample:
-    """One value, or a bound that it would have passed if nothing had cut it."""
+    """One value, or a lower bound of one that was interrupted."""
 
     value: float
     is_bound: bool
@@ -26,7 +26,7 @@ class BoundedSample:
 
     @property
     def weight(self) -> float:
-        """How much it counts, from 1.0 when it is new."""
+        """The weight of the sample: 1.0 when it is new, then less."""
         return math.pow(0.5, max(0.0, self.age_s) / HALF_LIFE_S)
 
 
@@ -38,7 +38,7 @@ class Estimate:
     """(value, probability), ascending by value."""
 
     def quantile(self, share: float = QUANTILE) -> float:
-        """Return what this share of them are at most."""
+        """Return the value that this share does not exceed."""
         above = 1.0
         for value, probability in self.shares:
             above -= probability
@@ -47,9 +47,9 @@ class Estimate:
         return self.shares[-1][0]
 
     def mean(self, *, at_most: float, above: float = 0.0) -> float:
-        """Return the mean of values that are above a bound, each cut at `at_most`.
+        """Return the mean of the values above a bound, each limited to `at_most`.
 
-        Where none was above it, a value is taken to become twice as large as it is already.
+        If none is above it, the estimate is twice the bound.
         """
         found = [(min(value, at_most), share) for value, share in self.shares if value > above]
         total = sum(share for _, share in found)
@@ -59,11 +59,10 @@ class Estimate:
 
 
 def estimate(samples: Iterable[BoundedSample]) -> Estimate | None:
-    """Return the distribution that values and bounds suggest (Kaplan and Meier); None of too few samples.
+    """Return the distribution of values and lower bounds (Kaplan-Meier estimate); None for too few samples.
 
-    A bound counts among those that pass every value below it, and says nothing of what is above it. The
-    largest sample counts as the one below it, so that one outlier makes no estimate; that one stands for
-    itself, even if it is a bound: of larger ones nothing is known.
+    The largest sample counts as the second largest, so that one outlier does not decide. The second largest
+    counts as a value even if it is a bound, since nothing larger is known.
     """
     ordered = sorted(samples, key=lambda sample: (sample.value, sample.is_bound))
     at_risk = sum(sample.weight for sample in ordered)

@@ -1,4 +1,4 @@
-"""A request that waits for a person, as values: what may be known of it, and what its caller is told."""
+"""The ticket of a request that waits for a person, as values."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from gateway.types import PrivacyClass, Reason
 
 
 class TicketState(StrEnum):
-    """Where a ticket stands."""
+    """State of a ticket."""
 
     WAITING = "waiting"
     TAKEN = "taken"
@@ -17,7 +17,7 @@ class TicketState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """What may be known of a request without its key: names, numbers and times, no text of anybody."""
+    """What is readable of a request without its key: names, numbers and times, no text."""
 
     id: str
     tenant: str
@@ -26,14 +26,14 @@ class Ticket:
     privacy_class: PrivacyClass
     created_unix_s: float
     keep_s: float
-    """How long it is kept without an answer, and again with one."""
+    """Seconds that it is kept without an answer, and again after the answer."""
     expires_unix_s: float
     taken_by: str = ""
     lease_ends_unix_s: float = 0.0
     answered_unix_s: float | None = None
 
     def state(self, unix_s: float) -> TicketState:
-        """Return where it stands at a moment."""
+        """Return the state at a point in time."""
         if self.answered_unix_s is not None:
             return TicketState.ANSWERED
         return TicketState.TAKEN if self.taken_by and unix_s < self.lease_ends_unix_s else TicketState.WAITING
@@ -45,4 +45,4 @@ class Fetched:
 
     ticket: Ticket
     answer: str | None = field(default=None, repr=False)
-    """What a person wrote; None while nobody has."""
+    """The answer of a person; None before there is one."""

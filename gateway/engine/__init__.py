@@ -1,1 +1,1 @@
-"""The edge process: llama.cpp behind a unix socket, and what watches it."""
+"""The engine process: llama.cpp served on a unix socket."""

@@ -1,9 +1,8 @@
 """The engine process: `python -m gateway.engine --model NAME --socket PATH`, started by its supervisor.
 
-The model's spec comes as one line of JSON on standard input, which stays open for as long as the owner
-lives: at its end the process ends, at once and in any state. One line of JSON on standard output says
-`{"event": "ready", ...}` or `{"event": "failed", "message": ...}`.
-"""
+The parent sends the model's spec as one line of JSON on standard input and keeps it open. When it closes, the
+process exits immediately, in any state. The process reports each event as one line of JSON on standard
+output, such as `{"event": "ready", ...}` or `{"event": "failed", "message": ...}`."""
 
 import argparse
 import asyncio
@@ -24,9 +23,9 @@ from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
-from gateway.engine.parent_watch import wake_with_owner, watch_owner
+from gateway.engine.parent_watch import wake_with_parent, watch_parent
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.request_errors import place_of
+from gateway.engine.request_errors import location_of
 from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService, OutputRouter, make_private, serve
@@ -36,35 +35,35 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
 EXIT_STARTUP = 2
-"""The model cannot be loaded; standard output says why."""
+"""Exit status: the model cannot be loaded; standard output says why."""
 EXIT_DECODE = 4
-"""The decoding thread cannot go on; standard output says why."""
+"""Exit status: the decoding thread cannot continue; standard output says why."""
 
 BATCH_TOKENS = 512
-"""Tokens of one step at most; the measured pace makes it less while others answer."""
+"""Most tokens of one step; the measured throughput lowers it while other requests generate."""
 SWITCH_S = 0.0005
-"""How long the event loop may keep the decoding thread waiting for the interpreter."""
-BEATS = 4
-"""How many signs of life fit into the time after which an engine counts as hung."""
-LOADING_BEAT_S = 5.0
-"""How often a process that loads says that it runs."""
+"""Switch interval of the interpreter: how long the event loop may keep the decoding thread waiting."""
+HEARTBEATS = 4
+"""Heartbeats in each `watchdog_s`, after which the supervisor kills a silent engine."""
+LOADING_HEARTBEAT_S = 5.0
+"""Seconds between heartbeats while the model loads."""
 GRACE_S = 3600.0
-"""How long running requests may take after SIGTERM: longer than any supervisor waits, who kills then."""
+"""How long running requests may take after SIGTERM; the supervisor kills the process before that."""
 
 
-_saying = threading.Lock()
+_stdout_lock = threading.Lock()
 
 
 class Runnable(Protocol):
     """What the decoding thread runs."""
 
     def run(self) -> None:
-        """Return when closed; DecodeFailed when the model cannot go on."""
+        """Return when closed; raise DecodeFailed when the model cannot continue."""
         ...
 
 
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
-    """Return how to load a model, with the defaults of the policy filled in; StartupError if they clash."""
+    """Return the load settings of a model, with defaults filled in; raises StartupError if they conflict."""
     if spec.kv_cells < spec.context:
         raise StartupError(f"kv_cells {spec.kv_cells} is less than context {spec.context}; raise kv_cells")
     threads = spec.threads or default_threads()
@@ -85,53 +84,53 @@ def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
 
 
 def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
-    """Return the template of the policy, else of the file; empty where neither has one."""
+    """Return the chat template of the policy, else of the file; empty if neither has one."""
     return next((text for text in (spec.template, model.chat_template) if text and text.strip()), "")
 
 
 def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
-    """Check and load the model's file and template; return both, and what the template needs folded.
+    """Check and load the model file and template; return both, and which conversations the template folds.
 
     Raises StartupError.
     """
     path = resolve_model_path(spec.path)
-    checking = Progress("check", say_progress, clock=clock)
-    check_model_file(path, sha256=spec.sha256, on_progress=checking.note)
+    checking = Progress("check", report_progress, clock=clock)
+    check_model_file(path, sha256=spec.sha256, on_progress=checking.update)
     for adapter in spec.lora:
         check_model_file(Path(adapter.path).expanduser(), sha256=None)
-    loading = Progress("load", say_progress, clock=clock)
-    model = LlamaModel(settings_of(spec, path), on_progress=loading.note)
+    loading = Progress("load", report_progress, clock=clock)
+    model = LlamaModel(settings_of(spec, path), on_progress=loading.update)
     source = template_of(spec, model) or PLAIN_TEMPLATE
-    check_calibration(spec, path, template=source, on_progress=checking.note)
+    check_calibration(spec, path, template=source, on_progress=checking.update)
     try:
         template = ChatTemplate(source, bos=model.bos_text, eos=model.eos_text, clock=clock)
         return model, template, template.check()
     except TemplateBroken as error:
-        whose, way_out = "its chat template", "set template in the policy"
+        whose, hint = "its chat template", "set template in the policy"
         if spec.template is not None:
-            whose, way_out = "the chat template of the policy", "correct it, or leave template out"
-        raise StartupError(f"{path}: {whose} {error}; {way_out}") from None
+            whose, hint = "the chat template of the policy", "correct it, or remove template"
+        raise StartupError(f"{path}: {whose} {error}; {hint}") from None
 
 
 async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> None:
-    """Load, and serve until SIGTERM; raises StartupError."""
+    """Load the model and serve it until SIGTERM; raises StartupError."""
     start_s = clock.monotonic_s()
     make_private(socket)
-    with beating_while_loading():
+    with heartbeats_while_loading():
         model, template, folded = load(spec, clock)
     sampling_defaults = sampling_of_file(model.metadata)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    answers = OutputRouter(loop)
+    router = OutputRouter(loop)
     scheduler = Scheduler(
         model,
         name=name,
         clock=clock,
-        deliver=answers.deliver,
+        deliver=router.deliver,
         queue_limit=spec.queue,
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
-        report=say_fault,
+        report=report_fault,
     )
     decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
     decoder.start()
@@ -140,17 +139,18 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         model=model,
         prompts=PromptMaker(model, template),
         scheduler=scheduler,
-        answers=answers,
+        router=router,
         clock=clock,
-        report=say_fault,
+        report=report_fault,
         sampling_defaults=sampling_defaults,
     )
 
     def ready() -> None:
-        pulse = threading.Thread(
-            target=beat, args=(Watchdog(scheduler, template), spec.watchdog_s / BEATS), daemon=True
+        watchdog = Watchdog(scheduler, template)
+        heartbeats = threading.Thread(
+            target=send_heartbeats, args=(watchdog, spec.watchdog_s / HEARTBEATS), daemon=True
         )
-        say(
+        send(
             event="ready",
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
@@ -161,7 +161,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             is_locked=model.is_locked,
             sampling=sampling_defaults,
         )
-        pulse.start()
+        heartbeats.start()
 
     try:
         await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
@@ -172,7 +172,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
 
 
 def decode(scheduler: Runnable) -> None:
-    """Run the scheduler; when it cannot go on, end the process: its supervisor starts another."""
+    """Run the scheduler; when it fails, end the process: the supervisor starts another."""
     cause = "the decoding thread ended"
     try:
         scheduler.run()
@@ -180,24 +180,24 @@ def decode(scheduler: Runnable) -> None:
     except DecodeFailed as error:
         cause = str(error)
     except BaseException as error:
-        cause = place_of(error)
+        cause = location_of(error)
         raise
     finally:
         if cause:
-            say(event="failed", message=cause)
+            send(event="failed", message=cause)
             os._exit(EXIT_DECODE)
 
 
 @contextlib.contextmanager
-def beating_while_loading() -> Iterator[None]:
-    """Say again and again that this process runs, until the block ends: loading has no steps to count."""
+def heartbeats_while_loading() -> Iterator[None]:
+    """Send heartbeats until the block ends; loading has no steps to count."""
     is_loaded = threading.Event()
 
-    def beat_slowly() -> None:
-        while not is_loaded.wait(LOADING_BEAT_S):
-            say(event="alive")
+    def send_until_loaded() -> None:
+        while not is_loaded.wait(LOADING_HEARTBEAT_S):
+            send(event="alive")
 
-    threading.Thread(target=beat_slowly, daemon=True).start()
+    threading.Thread(target=send_until_loaded, daemon=True).start()
     try:
         yield
     finally:
@@ -205,68 +205,70 @@ def beating_while_loading() -> Iterator[None]:
 
 
 class Watchdog:
-    """Whether an engine is well: it has nothing to do, or made a step since the last look; nothing hangs."""
+    """Checks that an engine is idle or made a step since the last check, and that no rendering hangs."""
 
     def __init__(self, scheduler: Scheduler, template: ChatTemplate) -> None:
         self._scheduler = scheduler
         self._template = template
-        self._seen = -1
+        self._last_iterations = -1
 
-    def is_well(self) -> bool:
-        """Look once more."""
-        if self._template.is_hung or not (self._scheduler.is_idle or self._scheduler.turns != self._seen):
+    def is_healthy(self) -> bool:
+        """Check once."""
+        if self._template.is_hung or not (
+            self._scheduler.is_idle or self._scheduler.iterations != self._last_iterations
+        ):
             return False
-        self._seen = self._scheduler.turns
+        self._last_iterations = self._scheduler.iterations
         return True
 
 
-def beat(pulse: Watchdog, pause_s: float) -> None:
-    """Say again and again that all is well, as long as it is: the owner kills an engine that falls silent."""
+def send_heartbeats(watchdog: Watchdog, interval_s: float) -> None:
+    """Send heartbeats while the engine is healthy; the supervisor kills an engine that sends none."""
     while True:
-        if pulse.is_well():
-            say(event="alive")
-        threading.Event().wait(pause_s)
+        if watchdog.is_healthy():
+            send(event="alive")
+        threading.Event().wait(interval_s)
 
 
-def say(**event: str | int | bool | tuple[str, ...] | Mapping[str, float]) -> None:
-    """Write one line for the supervisor; called from several threads."""
-    with _saying:
+def send(**event: str | int | bool | tuple[str, ...] | Mapping[str, float]) -> None:
+    """Send one event to the supervisor, as a line on standard output; safe to call from any thread."""
+    with _stdout_lock:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
 
-def say_fault(fault: str) -> None:
-    """Tell the supervisor of a defect that one request met."""
-    say(event="fault", message=fault)
+def report_fault(fault: str) -> None:
+    """Report to the supervisor a defect that failed one request."""
+    send(event="fault", message=fault)
 
 
-def say_progress(phase: str, percent: int) -> None:
-    """Tell the supervisor how far loading is."""
-    say(event="progress", phase=phase, percent=percent)
+def report_progress(phase: str, percent: int) -> None:
+    """Report the progress of loading to the supervisor."""
+    send(event="progress", phase=phase, percent=percent)
 
 
 def main() -> int:
-    """Read arguments and spec, then run."""
+    """Read the arguments and the spec, then run; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gateway.engine", description="Serve one local model.")
-    parser.add_argument("--model", required=True, help="its name in the policy")
-    parser.add_argument("--socket", required=True, type=Path, help="the unix socket to serve on")
+    parser.add_argument("--model", required=True, help="name of the model in the policy")
+    parser.add_argument("--socket", required=True, type=Path, help="unix socket to serve on")
     arguments = parser.parse_args()
-    wake_with_owner()
-    # A core file would hold prompts, and so would the variables that a debugger prints: ggml calls one.
+    wake_with_parent()
+    # A core file would hold prompts. So would the variables printed by the debugger that ggml calls.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["GGML_NO_BACKTRACE"] = "1"
-    # Ctrl-C in a terminal reaches the whole group; the owner decides when the engine ends.
+    # Ctrl-C in a terminal reaches the whole group; the parent decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at its end.
-    owner = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115  lives as long as we
-    spec = LlamaCppModel.model_validate_json(owner.readline())
-    watcher = threading.Thread(target=watch_owner, args=(owner, arguments.socket), daemon=True)
+    # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at exit.
+    parent = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115  open until the process exits
+    spec = LlamaCppModel.model_validate_json(parent.readline())
+    watcher = threading.Thread(target=watch_parent, args=(parent, arguments.socket), daemon=True)
     watcher.start()
     sys.setswitchinterval(SWITCH_S)
     try:
         asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
     except StartupError as error:
-        say(event="failed", message=str(error))
+        send(event="failed", message=str(error))
         return EXIT_STARTUP
     return 0
 

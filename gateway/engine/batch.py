@@ -1,17 +1,17 @@
-"""What the tokens of one step are: one for each sequence that answers, the rest for prompts."""
+"""How a step is divided: one token for each generating sequence, the rest for prompts."""
 
 from collections.abc import Sequence as Seq
 
 SHORT = 32
-"""Prompts with no more tokens than this are read at once: they hardly lengthen a step."""
+"""A prompt of at most this many tokens is read whole in one step, which it hardly lengthens."""
 
 
 def share_prompts(pending: Seq[int], *, budget: int, most: int) -> list[int]:
     """Divide a step among prompts that have `pending` tokens each, the oldest prompt first.
 
-    Short prompts are read whole, as long as `most` tokens suffice. Long ones share `budget`, which bounds
-    how long those that answer wait: half is for the oldest, so that every prompt comes to its end; the rest
-    goes to the shortest, which so begin to answer soon.
+    Short prompts are read whole while `most` tokens suffice. Long ones share `budget`, which bounds how long
+    generating sequences wait: half is for the oldest, so that every prompt finishes; the rest goes to the
+    shortest, which can then generate soon.
     """
     shares = [0] * len(pending)
     left = most

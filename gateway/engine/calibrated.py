@@ -1,4 +1,4 @@
-"""Whether the calibration of a policy was made for the file and the template that an engine has."""
+"""Checks that the calibration of a policy was made for the model file and template of an engine."""
 
 import hashlib
 from collections.abc import Callable
@@ -27,9 +27,9 @@ def sha256_of_text(text: str) -> str:
 def check_calibration(
     spec: LlamaCppModel, path: Path, *, template: str, on_progress: Callable[[float], None]
 ) -> None:
-    """Raise StartupError where `escalate.calibration` was made for another model than this.
+    """Raise StartupError if `escalate.calibration` was made for another model.
 
-    A file with a `sha256` in the policy was read for it already, so that stands for the file's own.
+    A `sha256` in the policy was compared with the file before, so the file is not read again.
     """
     calibration = None if spec.escalate is None else spec.escalate.calibration
     if calibration is None:
@@ -42,5 +42,5 @@ def check_calibration(
         if wanted != found:
             raise StartupError(
                 f"{path}: escalate.calibration was made for another {what} ({wanted[:12]}, this one is"
-                f" {found[:12]}); make it anew with gateway calibrate, or take it out of the policy"
+                f" {found[:12]}); make it again with gateway calibrate, or remove it from the policy"
             )

@@ -1,4 +1,4 @@
-"""What an engine is asked for."""
+"""A request as the scheduler takes it."""
 
 from dataclasses import dataclass, field
 
@@ -8,13 +8,13 @@ from gateway.engine.interfaces import Sampling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
-    """What to generate: made by the server, which has tokenized the prompt."""
+    """One generation: made by the server, which has tokenized the prompt."""
 
     request_id: str
     tenant: str
     prompt: tuple[int, ...] = field(repr=False)
     max_tokens: int
-    """Of the answer; the scheduler lowers it to what the context leaves beside the prompt."""
+    """Most tokens of the answer; the scheduler lowers it to what the context leaves after the prompt."""
     stop: tuple[str, ...] = field(default=(), repr=False)
     sampling: Sampling
     deadline: Deadline

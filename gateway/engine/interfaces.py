@@ -1,4 +1,4 @@
-"""What the scheduler and a model say to each other; the scheduler knows no llama.cpp."""
+"""The interface between the scheduler and a model; the scheduler does not import llama.cpp."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ class KvCacheFull(Exception):
 
 
 class DecodeFailed(Exception):
-    """The model cannot go on; its process has to end."""
+    """The model cannot continue; its process must end."""
 
 
 class DecodeInterrupted(Exception):
-    """`interrupt` ended a step early; what of it reached the cache has to be truncated."""
+    """`interrupt` ended a step early; the caller truncates what of it reached the cache."""
 
 
 class GrammarRefused(Exception):
@@ -27,9 +27,9 @@ class NothingToSample(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to pick tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF.
+    """How to sample tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF.
 
-    The defaults change nothing: no cut, no penalty, no bias, no report.
+    The defaults of the optional fields have no effect.
     """
 
     temperature: float
@@ -43,21 +43,21 @@ class Sampling:
     logit_bias: Mapping[int, float] = field(default_factory=dict, repr=False)
     grammar: str | None = field(default=None, repr=False)
     grammar_field: str = "config.json_schema"
-    """The field of the request that the grammar comes from, for refusals."""
+    """The field of the request that the grammar comes from, for errors."""
     logprobs: int | None = None
-    """How many likeliest tokens to report beside each sampled one; None reports nothing."""
+    """How many of the likeliest tokens to report with each sampled one; None reports nothing."""
     logprob_tokens: int | None = None
-    """How many tokens to report on, from the first; None: all."""
+    """For how many tokens to report, from the first; None: all."""
 
     @property
     def has_penalties(self) -> bool:
-        """Whether the latest tokens change what comes next."""
+        """Whether any penalty on the latest tokens is set."""
         return (self.repeat_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchToken:
-    """One token of a step: whose it is, where it stands, and whether its successor will be sampled."""
+    """One token of a step: its position in its sequence, and whether the next token is sampled from it."""
 
     token: int
     position: int
@@ -67,64 +67,64 @@ class BatchToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """How sure the model was of a token, before any sampler; all values are natural logarithms."""
+    """Log-probability of a token before any sampler, as natural logarithms."""
 
     token: int
     logprob: float
     margin: float
-    """Of the likeliest token over the second."""
+    """Log-probability of the likeliest token minus that of the second."""
     likeliest: tuple[tuple[int, float], ...]
     """(token, logprob), the likeliest first."""
     entropy: float
-    """Of all tokens that could have come."""
+    """Entropy over the whole vocabulary, in nats."""
 
 
 class Sampler(Protocol):
-    """Picks the tokens of one request."""
+    """Samples the tokens of one request."""
 
     def sample(self, row: int) -> int:
-        """Pick from the logits of a row of the last batch; raises NothingToSample."""
+        """Sample from the logits of a row of the last batch; raises NothingToSample."""
         ...
 
     def logprob(self, row: int, token: int) -> TokenLogprob | None:
-        """Report on a token that was picked from a row; None where nobody asked."""
+        """Return the log-probability of a sampled token; None if the request does not ask for it."""
         ...
 
     def close(self) -> None:
-        """Free it."""
+        """Free the sampler."""
         ...
 
 
 class Model(Protocol):
-    """What the scheduler needs of a model; called by its one thread only, except `interrupt`."""
+    """A model as the scheduler uses it, from one thread only, except `interrupt`."""
 
     context_tokens: int
     """The most tokens of one sequence, prompt and answer together."""
     slots: int
-    """Sequences that are decoded at once."""
+    """Sequences that are decoded concurrently."""
     kv_cells: int
-    """Tokens that all sequences can hold together; at least `context_tokens`."""
+    """Most tokens of all sequences together; at least `context_tokens`."""
     batch_tokens: int
-    """Tokens of one step; at least `slots`."""
+    """Most tokens of one step; at least `slots`."""
     vocabulary_size: int
-    """How many tokens there are."""
+    """Number of tokens in the vocabulary."""
     can_share: bool
-    """Whether sequences can share cells and be cut back: not so where the model keeps a running state."""
+    """Whether sequences can share cells and be truncated; False for a recurrent model."""
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
-        """Run one step; KvCacheFull changes nothing, DecodeFailed is the end; raises DecodeInterrupted."""
+        """Run one step; raises KvCacheFull (nothing changed), DecodeInterrupted, DecodeFailed (fatal)."""
         ...
 
     def interrupt(self) -> None:
-        """Make the decode that runs, or the next one, raise DecodeInterrupted, where the hardware can."""
+        """Make the running or next decode raise DecodeInterrupted, if the hardware can."""
         ...
 
     def resume(self) -> None:
-        """Take back an interrupt."""
+        """Cancel an interrupt."""
         ...
 
     def share(self, source: int, target: int, count: int) -> None:
-        """Let an empty sequence begin with the first `count` tokens of another, in the same cells."""
+        """Let an empty sequence share the cells of the first `count` tokens of another."""
         ...
 
     def truncate(self, sequence: int, count: int) -> None:
@@ -132,15 +132,15 @@ class Model(Protocol):
         ...
 
     def state_bytes(self, sequence: int) -> int:
-        """Return how large the saved state of a sequence would be."""
+        """Return the size of the saved state of a sequence."""
         ...
 
     def save(self, sequence: int) -> bytearray:
-        """Return a copy of all that the cache holds of a sequence."""
+        """Return a copy of the cached state of a sequence."""
         ...
 
     def load(self, sequence: int, state: bytearray) -> None:
-        """Fill an empty sequence with what `save` returned; there are cells enough."""
+        """Restore an empty sequence from the result of `save`; enough cells are free."""
         ...
 
     def sampler(self, sampling: Sampling) -> Sampler:
@@ -148,7 +148,7 @@ class Model(Protocol):
         ...
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes that a token stands for."""
+        """Return the bytes of a token."""
         ...
 
     def is_end(self, token: int) -> bool:

@@ -1,7 +1,7 @@
-"""The owner of llama.cpp: a loaded model with its context, in typed calls; samplers are next door.
+"""A model loaded by llama.cpp with its context, as typed calls; samplers are in `llama_sampler`.
 
-One thread at a time may call `decode`, `share`, `truncate` and samplers; `interrupt`, `tokenize` and what
-else reads the vocabulary alone may be called from any thread. An assertion that fails ends the process.
+One thread at a time may call `decode`, `share`, `truncate` and samplers. Any thread may call `interrupt`,
+`tokenize` and other calls that only read the vocabulary. A failed assertion ends the process.
 """
 
 import ctypes
@@ -20,14 +20,14 @@ from gateway.engine.llama_sampler import LlamaSampler
 from gateway.errors import StartupError
 
 _METADATA_BYTES = 64
-"""More than the text of a number takes."""
-_GO_ON, _ABORT = b"\0", b"\1"
+"""Buffer size for a metadata value: enough for the text of any number."""
+_CONTINUE, _ABORT = b"\0", b"\1"
 _NUMA_DISTRIBUTE = 1
 """GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
 
 
 class LlamaModel:
-    """A GGUF file in memory, its KV cache, and what can be asked of both."""
+    """A loaded GGUF file with its KV cache."""
 
     def __init__(
         self, settings: LlamaSettings, *, on_progress: Callable[[float], None] = lambda share: None
@@ -69,11 +69,11 @@ class LlamaModel:
 
     @property
     def is_locked(self) -> bool:
-        """Whether the kernel granted what `mlock` asked for, all of it."""
+        """Whether the kernel locked all the memory that `mlock` asked for."""
         return not log.has_warned("mlock")
 
     def _warm_up(self, settings: LlamaSettings) -> None:
-        """Decode one token: what cannot be run is found now, and the first request finds it in memory."""
+        """Decode one token, to find a model that does not run and to load it into memory."""
         try:
             self.decode([BatchToken(max(0, lib.llama_vocab_bos(self._vocab)), 0, 0, True)])
         except DecodeFailed as error:
@@ -81,20 +81,20 @@ class LlamaModel:
         lib.llama_memory_clear(self._memory, True)
 
     def _watch_for_interrupt(self) -> None:
-        """Let llama.cpp ask at every operation whether to abort; only its CPU code does.
+        """Let llama.cpp check before every operation whether to abort; only its CPU code does.
 
-        A Python function would cost the interpreter's lock a thousand times a step. strlen of a buffer is
-        0 as long as its first byte is, and 1 after, which is what llama.cpp wants to hear: go on, abort.
+        A Python callback would take the interpreter lock a thousand times a step. strlen of the buffer
+        returns 0 while its first byte is 0, and 1 otherwise: llama.cpp reads these as "continue" and "abort".
         """
-        ask = ctypes.cast(ctypes.CDLL(None).strlen, lib.ggml_abort_callback)
-        lib.llama_set_abort_callback(self._context, ask, ctypes.cast(self._stop, ctypes.c_void_p))
+        callback = ctypes.cast(ctypes.CDLL(None).strlen, lib.ggml_abort_callback)
+        lib.llama_set_abort_callback(self._context, callback, ctypes.cast(self._stop, ctypes.c_void_p))
 
     def _apply_lora(self, lora: tuple[tuple[Path, float], ...]) -> list[int]:
         adapters = []
         for path, _ in lora:
             adapter = lib.llama_adapter_lora_init(self._model, os.fsencode(path))
             if not adapter:
-                raise StartupError(f"{path}: does not load: {log.reason()}; is it an adapter of this model?")
+                raise StartupError(f"{path}: does not load: {log.reason()}; choose an adapter of this model")
             adapters.append(adapter)
         if adapters:
             array = (lib.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
@@ -110,11 +110,11 @@ class LlamaModel:
         params = model_params(settings)
         params.progress_callback = callback = lib.llama_progress_callback(progress)
         model = lib.llama_model_load_from_file(os.fsencode(settings.path), params)
-        del callback  # Alive until here, where llama.cpp has called it for the last time.
+        del callback  # Kept until here: llama.cpp has made its last call.
         if not model:
-            wrong = "fetch the file again or choose another"
-            way_out = "choose a smaller model" if "memory" in log.reason() else wrong
-            raise StartupError(f"{settings.path}: does not load: {log.reason()}; {way_out}")
+            is_memory = "memory" in log.reason()
+            hint = "choose a smaller model" if is_memory else "fetch the file again or choose another"
+            raise StartupError(f"{settings.path}: does not load: {log.reason()}; {hint}")
         if lib.llama_model_has_encoder(model):
             raise StartupError(
                 f"{settings.path}: is not a decoder-only model; choose one that generates text"
@@ -131,31 +131,31 @@ class LlamaModel:
         return int(context)
 
     def close(self) -> None:
-        """Free everything; the model may not be used any more."""
+        """Free the model; it must not be used afterwards."""
         lib.llama_batch_free(self._batch)
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
 
     @property
     def chat_template(self) -> str | None:
-        """The file's own chat template."""
+        """The chat template in the file; None if it has none."""
         source = lib.llama_model_chat_template(self._model, None)
         return None if source is None else source.decode("utf-8", "replace")
 
     def metadata(self, key: str) -> str | None:
-        """Return what the file says under a key, as text; None: nothing, or more than a number needs."""
+        """Return the value of a metadata key as text; None if it is missing or longer than a number."""
         buffer = ctypes.create_string_buffer(_METADATA_BYTES)
         length = lib.llama_model_meta_val_str(self._model, key.encode(), buffer, _METADATA_BYTES)
         return buffer.value.decode("utf-8", "replace") if 0 <= length < _METADATA_BYTES else None
 
     @property
     def bos_text(self) -> str:
-        """How the beginning of a text is written in templates; empty where there is no such token."""
+        """The text of the BOS token in templates; empty if there is none."""
         return self._token_text(lib.llama_vocab_bos(self._vocab))
 
     @property
     def eos_text(self) -> str:
-        """How the end of a text is written in templates; empty where there is no such token."""
+        """The text of the EOS token in templates; empty if there is none."""
         return self._token_text(lib.llama_vocab_eos(self._vocab))
 
     def _token_text(self, token: int) -> str:
@@ -164,57 +164,58 @@ class LlamaModel:
         return (lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
 
     def _find_unseen(self) -> NDArray[np.int32]:
-        """Return the tokens that are shown as nothing and do not end an answer."""
+        """Return the tokens that have no text and do not end an answer."""
         unseen = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
         found = (t for t in range(self.vocabulary_size) if lib.llama_vocab_get_attr(self._vocab, t) & unseen)
         return np.array([token for token in found if not self.is_end(token)], dtype=np.int32)
 
     def control_texts(self) -> tuple[str, ...]:
-        """Return the texts of all control tokens, which a caller's words must not turn into."""
+        """Return the texts of all control tokens; a caller's text must not become one."""
         controls = (t for t in range(self.vocabulary_size) if lib.llama_vocab_is_control(self._vocab, t))
         return tuple(text for text in map(self._token_text, controls) if text)
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        """Return the tokens of `text`; with `parse_special` the texts of control tokens become them."""
+        """Return the tokens of `text`; with `parse_special`, texts of control tokens become control
+        tokens."""
         data = text.encode()
-        room = len(data) + 8
+        size = len(data) + 8
         while True:
-            tokens = (lib.llama_token * room)()
-            count = lib.llama_tokenize(self._vocab, data, len(data), tokens, room, False, parse_special)
+            tokens = (lib.llama_token * size)()
+            count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, parse_special)
             if count >= 0:
                 return list(tokens[:count])
-            # A vocabulary without a token for some character spells it, and may need more than one a byte.
-            room = -count
+            # A character without a token of its own may take more than one token a byte.
+            size = -count
 
     def begin(self, tokens: list[int]) -> list[int]:
-        """Return `tokens` with the token before every text, where the model wants one and has none yet."""
+        """Return `tokens` with the BOS token in front, if the model needs one and it is missing."""
         bos = int(lib.llama_vocab_bos(self._vocab))
         if not lib.llama_vocab_get_add_bos(self._vocab) or bos < 0 or tokens[:1] == [bos]:
             return tokens
         return [bos, *tokens]
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes that a token stands for; control tokens stand for none."""
+        """Return the bytes of a token; a control token has none."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._read_piece(token)
         return known
 
     def _read_piece(self, token: int) -> bytes:
-        room = 256
+        size = 256
         while True:
-            buffer = ctypes.create_string_buffer(room)
-            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            buffer = ctypes.create_string_buffer(size)
+            count = lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
             if count >= 0:
                 return buffer.raw[:count]
-            room = -count
+            size = -count
 
     def is_end(self, token: int) -> bool:
         """Whether a token ends generation: end of text, of turn, of message."""
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
-        """Run one step over tokens of any sequences; KvCacheFull changes nothing, DecodeFailed is the end."""
+        """Run one step over tokens of any sequences; KvCacheFull changes nothing, DecodeFailed is fatal."""
         batch = self._batch
         batch.n_tokens = len(tokens)
         for row, item in enumerate(tokens):
@@ -232,28 +233,28 @@ class LlamaModel:
             raise DecodeFailed(f"llama_decode returned {code}")
 
     def interrupt(self) -> None:
-        """End the decode that runs, or the next one, early; without effect where the model cannot go back."""
+        """End the running or next decode early; no effect for a model whose sequences cannot be truncated."""
         self._stop[0] = _ABORT
 
     def resume(self) -> None:
-        """Take back an interrupt."""
-        self._stop[0] = _GO_ON
+        """Cancel an interrupt."""
+        self._stop[0] = _CONTINUE
 
     def share(self, source: int, target: int, count: int) -> None:
-        """Let an empty sequence begin with the first `count` tokens of another; nothing is copied."""
+        """Let an empty sequence share the first `count` tokens of another, without a copy."""
         lib.llama_memory_seq_cp(self._memory, source, target, 0, count)
 
     def truncate(self, sequence: int, count: int) -> None:
         """Keep the first `count` tokens of a sequence."""
         if not lib.llama_memory_seq_rm(self._memory, sequence, count if count else -1, -1):
-            raise DecodeFailed("llama.cpp cannot cut a sequence back")
+            raise DecodeFailed("llama.cpp cannot truncate a sequence")
 
     def state_bytes(self, sequence: int) -> int:
-        """Return how large the saved state of a sequence would be."""
+        """Return the size of the saved state of a sequence."""
         return int(lib.llama_state_seq_get_size(self._context, sequence))
 
     def save(self, sequence: int) -> bytearray:
-        """Return a copy of all that the cache holds of a sequence."""
+        """Return a copy of the cached state of a sequence."""
         state = bytearray(self.state_bytes(sequence))
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
         if lib.llama_state_seq_get_data(self._context, buffer, len(state), sequence) != len(state):
@@ -261,7 +262,7 @@ class LlamaModel:
         return state
 
     def load(self, sequence: int, state: bytearray) -> None:
-        """Fill an empty sequence with what `save` returned."""
+        """Restore an empty sequence from the result of `save`."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
         if lib.llama_state_seq_set_data(self._context, buffer, len(state), sequence) == 0:
             raise DecodeFailed("llama.cpp cannot load a sequence")

@@ -1,4 +1,4 @@
-"""What llama.cpp reports of itself, kept instead of printed."""
+"""Collects llama.cpp's log messages instead of printing them."""
 
 import ctypes
 import re
@@ -7,30 +7,30 @@ from collections import deque
 from llama_cpp import llama_cpp as lib
 
 _WARNING, _ERROR = 3, 4
-"""ggml_log_level of what is odd and of what went wrong; above them is only the continuation of a line."""
+"""ggml_log_level of warnings and errors; the only higher level continues a line."""
 
 
 class LlamaLog:
-    """The latest warnings and errors of this process; there is one, since llama.cpp has one log."""
+    """The latest warnings and errors of this process; a singleton, since llama.cpp has one log."""
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[str]] = {level: deque(maxlen=64) for level in (_WARNING, _ERROR)}
         self._callback = lib.llama_log_callback(self._take)
 
     def begin(self) -> None:
-        """Take in what llama.cpp says from now on, and forget what it said."""
+        """Clear the log and collect messages from now on."""
         lib.llama_log_set(self._callback, ctypes.c_void_p(0))
         for lines in self._lines.values():
             lines.clear()
 
     def reason(self) -> str:
-        """Return the first error, without the names of the functions that passed it on."""
+        """Return the first error, without the names of llama.cpp's functions."""
         errors = self._lines[_ERROR]
         first = errors[0] if errors else "llama.cpp gave no reason"
         return re.sub(r"^\w+: (error loading model: )?", "", first)
 
     def has_warned(self, text: str) -> bool:
-        """Whether a warning had these words."""
+        """Whether a warning contained this text."""
         return any(text in line for line in self._lines[_WARNING])
 
     def _take(self, level: int, text: bytes | None, _data: object) -> None:

@@ -1,4 +1,4 @@
-"""How a model is loaded: what the policy says, as llama.cpp's own parameters."""
+"""The load settings of a model as llama.cpp's parameters."""
 
 import ctypes
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from llama_cpp import llama_cpp as lib
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaSettings:
-    """How to load a model; tokens are counted in cells of the KV cache."""
+    """How to load a model; a cell of the KV cache holds one token."""
 
     path: Path
     context_tokens: int
@@ -52,7 +52,7 @@ def context_params(settings: LlamaSettings) -> Any:
 
 
 def _filled(params: ctypes.Structure, **values: int) -> ctypes.Structure:
-    """Set fields of a structure; ctypes would take a name that llama.cpp no longer has, to no effect."""
+    """Set fields of a structure; raises AttributeError for an unknown field, which ctypes would ignore."""
     known = {field[0] for field in params._fields_}
     for name, value in values.items():
         if name not in known:

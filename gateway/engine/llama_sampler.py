@@ -1,14 +1,13 @@
-"""How one request picks its tokens from llama.cpp's logits, in llama.cpp's own order of samplers.
+"""Samples the tokens of one request from llama.cpp's logits, in llama.cpp's own order of samplers.
 
-Bias, penalties, top-k, nucleus, min-p, temperature, dice. A grammar is asked about the token that was picked,
-and only where it refuses are all tokens filtered and picked from again: the distribution is the same, and the
-filter, which looks at the whole vocabulary, is needed for few tokens. The likeliest token alone, the
-commonest wish, is found by numpy in a tenth of the time that a sampler takes.
+The order is bias, penalties, top-k, top-p, min-p, temperature, random choice. A grammar first checks the
+sampled token; only if it rejects it are all tokens filtered and sampled again. The distribution is the same,
+and the filter, which reads the whole vocabulary, runs for few tokens. Plain greedy sampling, the most common
+case, uses numpy, which takes a tenth of a sampler's time.
 
-A seed gives the same dice at any batch size. The logits themselves are the same only for the same shape of
-a step: llama.cpp adds up in another order for another number of rows, so the last bits differ, and where
-two tokens are that close the other one may be picked.
-"""
+A seed gives the same random numbers at any batch size. The logits are equal only for steps of the same shape:
+llama.cpp sums in another order for another number of rows, so the last bits differ, and of two tokens that
+are that close the other one may be sampled."""
 
 import ctypes
 from collections.abc import Mapping
@@ -21,14 +20,14 @@ from numpy.typing import NDArray
 from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling, TokenLogprob
 
 _RANDOM_SEED = 0xFFFFFFFF
-"""LLAMA_DEFAULT_SEED: llama.cpp takes a random one."""
+"""LLAMA_DEFAULT_SEED: llama.cpp chooses a random seed."""
 _PENALTY_TOKENS = 64
-"""How many of the latest tokens of the answer penalties look at; llama.cpp's default."""
+"""How many of the latest tokens of the answer are penalized; llama.cpp's default."""
 _LEAST_FLOAT = float(np.finfo(np.float32).min)
-"""A bias below it is minus infinity to llama.cpp: a token that has it is picked when no other is left."""
+"""A bias below it is minus infinity in llama.cpp: such a token is sampled only when no other is left."""
 _row_address = ctypes.PyDLL(lib._lib._name)["llama_get_logits_ith"]
-"""llama_get_logits_ith as an address. PyDLL keeps the interpreter: to give it away for a microsecond costs a
-wait of up to a switch interval for whoever took it."""
+"""llama_get_logits_ith as an address. PyDLL keeps the interpreter lock: releasing it for a microsecond would
+cost a wait of up to a switch interval."""
 _row_address.restype = ctypes.c_void_p
 _row_address.argtypes = [ctypes.c_void_p, ctypes.c_int32]
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -39,7 +38,7 @@ class LlamaSampler:
     """The samplers of one request; used by the thread that owns the context."""
 
     def __init__(self, context: int, vocab: int, sampling: Sampling, *, unseen: NDArray[np.int32]) -> None:
-        """`unseen` are tokens that stand for no text and end nothing: a grammar would read their names."""
+        """`unseen` are tokens without text that do not end an answer: a grammar would match their names."""
         self._context = context
         self._unseen = unseen
         self._size = int(lib.llama_vocab_n_tokens(vocab))
@@ -54,10 +53,10 @@ class LlamaSampler:
         self._chain = _chain(self._size, sampling)
         self._reported = 0
         self._views: dict[int, NDArray[np.float32]] = {}
-        """By address: llama.cpp puts the logits of a step into the same few places again and again."""
+        """Logits by address: llama.cpp reuses the same few buffers."""
 
     def sample(self, row: int) -> int:
-        """Pick a token from the logits of a row of the last batch."""
+        """Sample a token from the logits of a row of the last batch."""
         if self._is_plain_greedy:
             return int(self._logits(row).argmax())
         if self._grammar is not None:
@@ -69,7 +68,7 @@ class LlamaSampler:
         return token
 
     def logprob(self, row: int, token: int) -> TokenLogprob | None:
-        """Report on a token that was picked from a row; None where nobody asked."""
+        """Return the log-probability of a sampled token; None if the request does not ask for it."""
         count = self._sampling.logprobs
         if count is None or self._reported == self._sampling.logprob_tokens:
             return None
@@ -98,7 +97,7 @@ class LlamaSampler:
             lib.llama_sampler_free(self._grammar)
 
     def _logits(self, row: int) -> NDArray[np.float32]:
-        """Return the logits of a row where they are; valid until the next step."""
+        """Return the logits of a row without a copy; valid until the next step."""
         address = _row_address(self._context, row)
         known = self._views.get(address)
         if known is None:
@@ -111,14 +110,14 @@ class LlamaSampler:
         if not self._is_allowed(token):
             token = self._pick(row, filtered=True)
             if not self._is_allowed(token):
-                # llama.cpp would end the process when it is told of such a token.
+                # llama.cpp would end the process if it accepted such a token.
                 raise NothingToSample
         lib.llama_sampler_accept(self._grammar, token)
         lib.llama_sampler_accept(self._chain, token)
         return token
 
     def _pick(self, row: int, *, filtered: bool) -> int:
-        """Pick from all tokens, or from those that the grammar allows."""
+        """Sample from all tokens, or from those that the grammar allows."""
         candidates = np.empty(self._size, dtype=_CANDIDATE)
         candidates["id"] = np.arange(self._size, dtype=np.int32)
         candidates["logit"] = self._logits(row)
@@ -140,7 +139,7 @@ class LlamaSampler:
 
 
 def _weighted_sum(shares: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
-    """Return the sum of the products; a token that cannot come, with a logit of minus infinity, adds none."""
+    """Return the sum of the products; a token with a logit of minus infinity adds nothing."""
     return float(np.multiply(shares, logits, where=shares > 0.0, out=np.zeros_like(shares)).sum())
 
 
@@ -188,7 +187,7 @@ def _samplers(vocabulary_size: int, sampling: Sampling) -> list[object]:
     if sampling.min_p > 0.0:
         found.append(lib.llama_sampler_init_min_p(sampling.min_p, 1))
     found.append(lib.llama_sampler_init_temp(sampling.temperature))
-    return [*found, lib.llama_sampler_init_dist(_dice(sampling.seed))]
+    return [*found, lib.llama_sampler_init_dist(_llama_seed(sampling.seed))]
 
 
 def _bias(vocabulary_size: int, logit_bias: Mapping[int, float]) -> object:
@@ -196,10 +195,10 @@ def _bias(vocabulary_size: int, logit_bias: Mapping[int, float]) -> object:
         *(lib.llama_logit_bias(token=token, bias=bias) for token, bias in logit_bias.items())
     )
     sampler: object = lib.llama_sampler_init_logit_bias(vocabulary_size, len(logit_bias), biases)
-    return sampler  # It has copied them.
+    return sampler  # It has copied the biases.
 
 
-def _dice(seed: int | None) -> int:
+def _llama_seed(seed: int | None) -> int:
     if seed is None:
         return _RANDOM_SEED
     return seed % _RANDOM_SEED

@@ -1,4 +1,4 @@
-"""What an engine counts, for operators: numbers that only grow, read by any thread at any time."""
+"""Counters of an engine, for operators; any thread may read them at any time."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -9,11 +9,12 @@ SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0
 TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 """Buckets of OpenTelemetry's `gen_ai.server.time_per_output_token`."""
 SEQUENCES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""Buckets of `batch_sequences`: sequences in one step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoad:
-    """How busy the engine is after a step."""
+    """How busy the engine is."""
 
     slots_busy: int = 0
     queued: int = 0
@@ -47,14 +48,14 @@ class EngineMetrics:
     prompt_tokens_reused: int = 0
     completion_tokens: int = 0
     requests: Counter[str] = field(default_factory=Counter)
-    """How requests ended: a finish reason, the reason of a failure, or CANCELLED."""
+    """Requests by outcome: a finish reason, the reason of a failure, or CANCELLED."""
     first_token_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     per_token_s: Histogram = field(default_factory=lambda: Histogram(TOKEN_SECONDS))
     queue_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     batch_sequences: Histogram = field(default_factory=lambda: Histogram(SEQUENCES))
 
-    def note_step(self, *, sequences: int, prompt_tokens: int, decode_s: float) -> None:
-        """Count a step that was decoded."""
+    def record_step(self, *, sequences: int, prompt_tokens: int, decode_s: float) -> None:
+        """Count one decoded step."""
         self.steps += 1
         self.decode_s += decode_s
         self.prompt_tokens += prompt_tokens

@@ -1,4 +1,4 @@
-"""Where a model's file is, and whether it is the file that the policy means."""
+"""Finds a model file and checks that it is the one that the policy names."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _BLOCK_BYTES = 4 << 20
 
 
 class Progress:
-    """Hands on how much is done, each tenth of it once and not in the first second: for lines in a log."""
+    """Reports progress for a log: each tenth at most once, at most one report a second."""
 
     def __init__(self, phase: str, report: Callable[[str, int], None], *, clock: Clock) -> None:
         self._phase = phase
@@ -25,8 +25,8 @@ class Progress:
         self._next_percent = 10
         self._next_s = clock.monotonic_s() + 1.0
 
-    def note(self, share: float) -> None:
-        """Take how much is done, from 0 to 1."""
+    def update(self, share: float) -> None:
+        """Take the share that is done, from 0 to 1."""
         percent, now_s = int(share * 100), self._clock.monotonic_s()
         if percent >= self._next_percent and now_s >= self._next_s:
             self._next_percent = percent - percent % 10 + 10
@@ -35,7 +35,7 @@ class Progress:
 
 
 def resolve_model_path(path: str) -> Path:
-    """Return the file that a policy's `path` names; StartupError for a built-in that does not exist."""
+    """Return the file of a policy's `path`; raises StartupError for an unknown built-in model."""
     if not path.startswith("builtin:"):
         return Path(path).expanduser()
     if path != DEMO_PATH:
@@ -48,7 +48,7 @@ def check_model_file(
 ) -> None:
     """Raise StartupError unless `path` is a readable GGUF file with this hash (None: any).
 
-    Reading for the hash fills the page cache, from which the file is mapped right after.
+    Hashing the file fills the page cache, from which it is then mapped.
     """
     try:
         with path.open("rb") as file:
@@ -61,7 +61,9 @@ def check_model_file(
     except FileNotFoundError:
         raise StartupError(f"{path}: no such file; correct the model's path") from None
     except OSError as error:
-        raise StartupError(f"{path}: cannot be read ({error.strerror}); correct path or rights") from error
+        raise StartupError(
+            f"{path}: cannot be read ({error.strerror}); correct the path or its permissions"
+        ) from error
     if magic != _MAGIC:
         raise StartupError(f"{path}: is not a GGUF file; convert the model or correct the path")
     if sha256 is not None and digest.hexdigest() != sha256:

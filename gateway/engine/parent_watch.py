@@ -1,12 +1,12 @@
-"""A process that ends with its owner: the one that started it and holds its standard input.
+"""End a process when its parent ends: the process that started it and holds its standard input.
 
-The kernel closes the owner's end of the pipe however the owner ends, and a thread that reads the other end
-is all that it takes: unless the process is stopped (SIGSTOP), when no thread of it runs. So it asks the
-kernel for SIGCONT when its owner ends: the thread goes on, finds the pipe closed, and ends the process with
-its socket and folder, which SIGKILL would leave behind.
+The kernel closes the parent's end of the pipe however the parent ends, and a thread reads the other end.
+While the process is stopped (SIGSTOP), that thread does not run. So the process asks the kernel to send
+SIGCONT when the parent ends. The thread then sees the closed pipe, and removes the socket and its folder,
+which SIGKILL would leave behind.
 
-PR_SET_PDEATHSIG takes the end of the *thread* that started the process for its owner's end. To a process
-that runs, SIGCONT means nothing; SIGKILL would end an engine whose owner lives on without that thread.
+PR_SET_PDEATHSIG acts when the *thread* that started the process ends. SIGCONT does nothing to a running
+process; SIGKILL would end an engine whose parent still runs without that thread.
 """
 
 import contextlib
@@ -17,25 +17,25 @@ import signal
 import sys
 from pathlib import Path
 
-EXIT_OWNER_GONE = 3
-"""The owner closed standard input, or is no more."""
+EXIT_PARENT_GONE = 3
+"""Exit status: the parent closed standard input or ended."""
 _PR_SET_PDEATHSIG = 1
 
 
-def wake_with_owner() -> None:
-    """Let the kernel wake this process, if it is stopped, when its owner ends; Linux only.
+def wake_with_parent() -> None:
+    """Let the kernel wake this process, if it is stopped, when its parent ends; Linux only.
 
-    To be called first: a process that is stopped before it, in its first half second, stays stopped.
+    Call it first: a process that is stopped before this call, in its first half second, stays stopped.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
 
-def watch_owner(owner: io.RawIOBase, socket: Path) -> None:
-    """End the process when its owner's pipe ends: nobody would stop it after a kill of the gateway."""
-    while owner.read(1024):
+def watch_parent(pipe: io.RawIOBase, socket: Path) -> None:
+    """End the process when the parent's pipe closes: nothing else stops it after the gateway is killed."""
+    while pipe.read(1024):
         pass
-    with contextlib.suppress(OSError):  # A killed owner leaves the socket and its folder behind.
+    with contextlib.suppress(OSError):  # A killed parent leaves the socket and its folder behind.
         socket.unlink(missing_ok=True)
         socket.parent.rmdir()
-    os._exit(EXIT_OWNER_GONE)
+    os._exit(EXIT_PARENT_GONE)

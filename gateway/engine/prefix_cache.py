@@ -1,11 +1,9 @@
-"""Which cells of the KV cache hold what, and what of the past is kept beside it to begin from.
+"""The contents of the KV cache, and the saved prefixes that new prompts may start from.
 
-A branch is one running sequence in the cache. When it ends well, its state is copied into ordinary memory
-and its cells are free: llama.cpp passes over every cell in every step, so what only may be wanted again must
-not lie there. A prompt that begins with the same tokens copies the state back, or, where a running
-sequence has it, shares its cells. The longest match wins, what was used longest ago goes first, and nothing
-that one tenant left serves another.
-"""
+When a running sequence ends well, its state is copied into ordinary memory and its cells are freed: llama.cpp
+visits every cell in every step, so a prefix that is only possibly needed must not stay there. A prompt that
+begins with the same tokens loads the saved state, or shares the cells of a running sequence. The longest
+match wins, the least recently used prefix is evicted first, and tenants never share a prefix."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,20 +13,20 @@ from gateway.engine.interfaces import Model
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class CachedSequence:
-    """A sequence in the cache: its tokens, and the cells that they are in."""
+    """A running sequence in the cache: its tokens and their cells."""
 
     sequence: int
     """The model's number for it."""
     tenant: str
-    room: int
-    """The most tokens that it may come to hold."""
+    max_tokens: int
+    """The most tokens that it may hold."""
     tokens: list[int] = field(default_factory=list, repr=False)
     cells: list[int] = field(default_factory=list, repr=False)
-    """Our own names for the cells, never used twice; two branches share those that they have in common."""
+    """Cell ids of this module, never used twice; sequences that share a prefix share its ids."""
 
 
-class _Holders:
-    """How many branches hold each cell."""
+class _CellCounts:
+    """How many running sequences use each cell."""
 
     def __init__(self) -> None:
         self._count: dict[int, int] = {}
@@ -36,11 +34,11 @@ class _Holders:
     def __len__(self) -> int:
         return len(self._count)
 
-    def hold(self, cells: Iterable[int]) -> None:
+    def add(self, cells: Iterable[int]) -> None:
         for cell in cells:
             self._count[cell] = self._count.get(cell, 0) + 1
 
-    def drop(self, cells: Iterable[int]) -> None:
+    def remove(self, cells: Iterable[int]) -> None:
         for cell in cells:
             if self._count[cell] == 1:
                 del self._count[cell]
@@ -50,7 +48,7 @@ class _Holders:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SavedPrefix:
-    """A sequence of the past: its tokens, and the state that the model saved of it."""
+    """A saved sequence: its tokens, and the state that the model saved."""
 
     tenant: str
     tokens: tuple[int, ...] = field(repr=False)
@@ -58,63 +56,63 @@ class SavedPrefix:
 
 
 class PrefixCache:
-    """The branches of one model; used by the scheduler's thread only."""
+    """The running and saved sequences of one model; used by the scheduler's thread only."""
 
     def __init__(self, model: Model, *, kept_bytes: int) -> None:
         self._model = model
         self._most_bytes = kept_bytes if model.can_share else 0
         self._free = list(range(model.slots))
         self._running: list[CachedSequence] = []
-        self._kept: list[SavedPrefix] = []
-        """The one that was used longest ago comes first."""
-        self._held = _Holders()
+        self._saved: list[SavedPrefix] = []
+        """The least recently used comes first."""
+        self._used = _CellCounts()
         self._next_cell = 0
         self.kept_bytes = 0
 
     @property
     def cells_used(self) -> int:
-        """Cells that branches hold; one that several share counts once."""
-        return len(self._held)
+        """Cells that running sequences use; a shared cell counts once."""
+        return len(self._used)
 
     @property
     def kept_tokens(self) -> int:
-        """Tokens of the past that prompts may begin with."""
-        return sum(len(kept.tokens) for kept in self._kept)
+        """Tokens of all saved prefixes."""
+        return sum(len(saved.tokens) for saved in self._saved)
 
-    def begin(self, tenant: str, prompt: Sequence[int], room: int) -> CachedSequence | None:
-        """Return a branch that holds what is known of the prompt, its last token excepted.
+    def begin(self, tenant: str, prompt: Sequence[int], max_tokens: int) -> CachedSequence | None:
+        """Return a sequence that holds the longest known prefix of the prompt, without its last token.
 
-        None when running branches may come to need the cells: what has begun never runs out of them.
+        None if running sequences may need the cells: a running sequence never runs out of them.
         """
         source, count = self.longest_match(tenant, prompt)
         cells = source.cells[:count] if isinstance(source, CachedSequence) else []
-        reserved = sum(branch.room - len(branch.tokens) for branch in self._running)
-        if len(self._held) + reserved + room - len(cells) > self._model.kv_cells:
+        reserved = sum(cached.max_tokens - len(cached.tokens) for cached in self._running)
+        if len(self._used) + reserved + max_tokens - len(cells) > self._model.kv_cells:
             return None
-        branch = CachedSequence(sequence=self._free.pop(), tenant=tenant, room=room)
-        self._running.append(branch)
+        cached = CachedSequence(sequence=self._free.pop(), tenant=tenant, max_tokens=max_tokens)
+        self._running.append(cached)
         if isinstance(source, CachedSequence):
-            self._model.share(source.sequence, branch.sequence, count)
-            self._add(branch, prompt[:count], cells)
-        elif source is not None and len(source.tokens) <= self._model.kv_cells - len(self._held):
-            self._model.load(branch.sequence, source.state)
-            self._model.truncate(branch.sequence, count)
-            self.extend(branch, prompt[:count])
-            self._kept.remove(source)
-            self._kept.append(source)
-        return branch
+            self._model.share(source.sequence, cached.sequence, count)
+            self._add(cached, prompt[:count], cells)
+        elif source is not None and len(source.tokens) <= self._model.kv_cells - len(self._used):
+            self._model.load(cached.sequence, source.state)
+            self._model.truncate(cached.sequence, count)
+            self.extend(cached, prompt[:count])
+            self._saved.remove(source)
+            self._saved.append(source)
+        return cached
 
     def longest_match(
         self, tenant: str, prompt: Sequence[int]
     ) -> tuple[CachedSequence | SavedPrefix | None, int]:
-        """Return what this tenant has that begins with the most tokens of the prompt, and how many.
+        """Return the sequence of this tenant with the longest common prefix, and its length in tokens.
 
-        The last token of a prompt is never counted: its logits are needed, so it is decoded.
+        The last token of a prompt is never counted: it is decoded for its logits.
         """
         best: CachedSequence | SavedPrefix | None = None
         most = 0
         if self._model.can_share:
-            everything: list[CachedSequence | SavedPrefix] = [*self._running, *self._kept]
+            everything: list[CachedSequence | SavedPrefix] = [*self._running, *self._saved]
             for known in everything:
                 if known.tenant == tenant:
                     count = common_length(known.tokens, prompt[:-1])
@@ -122,55 +120,55 @@ class PrefixCache:
                         best, most = known, count
         return best, most
 
-    def extend(self, branch: CachedSequence, tokens: Sequence[int]) -> None:
-        """Note that tokens are in new cells at the end of a branch."""
+    def extend(self, cached: CachedSequence, tokens: Sequence[int]) -> None:
+        """Record that tokens are in new cells at the end of a sequence."""
         first, self._next_cell = self._next_cell, self._next_cell + len(tokens)
-        self._add(branch, tokens, range(first, self._next_cell))
+        self._add(cached, tokens, range(first, self._next_cell))
 
-    def restore(self, branch: CachedSequence) -> None:
-        """Take from the model what it decoded beyond the tokens of a branch."""
-        self._model.truncate(branch.sequence, len(branch.tokens))
+    def restore(self, cached: CachedSequence) -> None:
+        """Remove from the model what it decoded beyond the recorded tokens of a sequence."""
+        self._model.truncate(cached.sequence, len(cached.tokens))
 
-    def end(self, branch: CachedSequence, *, keep: bool) -> None:
-        """Free a branch; with `keep` its state stays for prompts to come."""
-        if keep and not any(_begins_with(kept, branch) for kept in self._kept):
-            self._keep(branch)
-        self._running.remove(branch)
-        self._model.truncate(branch.sequence, 0)
-        self._held.drop(branch.cells)
-        self._free.append(branch.sequence)
+    def end(self, cached: CachedSequence, *, keep: bool) -> None:
+        """Free a sequence; with `keep` its state is saved for later prompts."""
+        if keep and not any(_begins_with(saved, cached) for saved in self._saved):
+            self._save(cached)
+        self._running.remove(cached)
+        self._model.truncate(cached.sequence, 0)
+        self._used.remove(cached.cells)
+        self._free.append(cached.sequence)
 
-    def _keep(self, branch: CachedSequence) -> None:
-        size = self._model.state_bytes(branch.sequence) if self._most_bytes else 0
+    def _save(self, cached: CachedSequence) -> None:
+        size = self._model.state_bytes(cached.sequence) if self._most_bytes else 0
         if not 0 < size <= self._most_bytes:
             return
-        for redundant in [kept for kept in self._kept if _begins_with(branch, kept)]:
-            self._drop(redundant)
+        for redundant in [saved for saved in self._saved if _begins_with(cached, saved)]:
+            self._evict(redundant)
         while self.kept_bytes + size > self._most_bytes:
-            self._drop(self._kept[0])
-        state = self._model.save(branch.sequence)
-        self._kept.append(SavedPrefix(tenant=branch.tenant, tokens=tuple(branch.tokens), state=state))
+            self._evict(self._saved[0])
+        state = self._model.save(cached.sequence)
+        self._saved.append(SavedPrefix(tenant=cached.tenant, tokens=tuple(cached.tokens), state=state))
         self.kept_bytes += len(state)
 
-    def _drop(self, kept: SavedPrefix) -> None:
-        self._kept.remove(kept)
-        self.kept_bytes -= len(kept.state)
+    def _evict(self, saved: SavedPrefix) -> None:
+        self._saved.remove(saved)
+        self.kept_bytes -= len(saved.state)
 
-    def _add(self, branch: CachedSequence, tokens: Sequence[int], cells: Sequence[int]) -> None:
-        branch.tokens.extend(tokens)
-        branch.cells.extend(cells)
-        self._held.hold(cells)
+    def _add(self, cached: CachedSequence, tokens: Sequence[int], cells: Sequence[int]) -> None:
+        cached.tokens.extend(tokens)
+        cached.cells.extend(cells)
+        self._used.add(cells)
 
 
 def _begins_with(known: CachedSequence | SavedPrefix, other: CachedSequence | SavedPrefix) -> bool:
-    """Whether one holds all that another of the same tenant holds."""
+    """Whether `known` begins with all tokens of `other`, of the same tenant."""
     is_longer = len(known.tokens) >= len(other.tokens)
     same = common_length(known.tokens, other.tokens) == len(other.tokens)
     return known.tenant == other.tenant and is_longer and same
 
 
 def common_length(left: Sequence[int], right: Sequence[int]) -> int:
-    """Return how many tokens two sequences have in common at their beginning, by comparing halves."""
+    """Return the length of the common prefix of two sequences, by bisection."""
     same, differs = 0, min(len(left), len(right)) + 1
     while differs - same > 1:
         middle = (same + differs) // 2

@@ -1,8 +1,7 @@
-"""From messages to the tokens of a prompt, with the model's own template and vocabulary.
+"""Converts messages to prompt tokens, with the model's own template and vocabulary.
 
-A caller's words never become control tokens: a message that spells one ("<|im_end|>") would end its
-turn and could speak in the system's name. Such a message goes through the template as a placeholder,
-and its words are tokenized as plain text.
+A caller's text never becomes a control token: a message that contains one ("<|im_end|>") would end its turn
+and could forge a system turn. Such a message is rendered as a placeholder and tokenized as plain text.
 """
 
 import itertools
@@ -16,23 +15,24 @@ from gateway.engine.turns import RoleText
 
 
 class Vocabulary(Protocol):
-    """What is needed of a model here; safe to call from any thread."""
+    """The vocabulary of a model; safe to call from any thread."""
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        """Return the tokens of a text; with `parse_special` control tokens may be written out."""
+        """Return the tokens of a text; with `parse_special`, texts of control tokens become control
+        tokens."""
         ...
 
     def begin(self, tokens: list[int]) -> list[int]:
-        """Return the tokens with the one that begins every text, where the model wants it."""
+        """Return the tokens with the BOS token in front, if the model needs it."""
         ...
 
     def control_texts(self) -> tuple[str, ...]:
-        """Return how control tokens are written."""
+        """Return the texts of control tokens."""
         ...
 
 
 class PromptMaker:
-    """Makes prompts for one model; used by the server, off its event loop."""
+    """Makes the prompts of one model; used by the server outside its event loop."""
 
     def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
         self._vocabulary = vocabulary
@@ -44,17 +44,16 @@ class PromptMaker:
     ) -> tuple[int, ...]:
         """Return the prompt's tokens; raises TemplateBroken.
 
-        With `continue_final_message` the last message stands after the words that begin an answer, as plain
-        text, so that the model goes on from it.
-        """
-        begun = [(messages[-1][1], True)] if continue_final_message else []
+        With `continue_final_message` the last message follows the start of the answer as plain text, so that
+        the model continues it."""
+        final = [(messages[-1][1], True)] if continue_final_message else []
         tokens: list[int] = []
-        for text, is_plain in [*self._segments(messages[: len(messages) - len(begun)]), *begun]:
+        for text, is_plain in [*self._segments(messages[: len(messages) - len(final)]), *final]:
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
         return tuple(self._vocabulary.begin(tokens))
 
     def _segments(self, messages: Sequence[RoleText]) -> list[tuple[str, bool]]:
-        """Return the prompt in pieces of (text, whether control tokens in it are a caller's words)."""
+        """Return the prompt as pieces of (text, whether it is plain text of the caller)."""
         secret = secrets.token_hex(16)
         quoted: list[str] = []
         turns = []
@@ -64,18 +63,18 @@ class PromptMaker:
                 quoted.append(text)
             else:
                 turns.append((role, text))
-        # At odd places stand the numbers of placeholders.
+        # Odd indexes hold the numbers of placeholders.
         parts = re.split(f"placeholder{secret}n([0-9]+)e", self._template.render(turns))
         if {int(number) for number in parts[1::2]} != set(range(len(quoted))):
-            raise TemplateBroken("changes a message that spells a control token")
+            raise TemplateBroken("changes a message that contains a control token")
         segments = [
-            (quoted[int(part)], True) if place % 2 else (part, False) for place, part in enumerate(parts)
+            (quoted[int(part)], True) if index % 2 else (part, False) for index, part in enumerate(parts)
         ]
         return [(text, is_plain) for text, is_plain in segments if text]
 
 
 def any_of(texts: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds any of the texts, as a tree of their beginnings: there may be thousands."""
+    """Return a pattern that finds any of the texts, as a prefix tree: there may be thousands."""
     known = {text for text in texts if text}
     return re.compile(_alternatives(known) if known else r"(?!)")
 
@@ -84,7 +83,7 @@ def _alternatives(texts: set[str]) -> str:
     first, last = min(texts), max(texts)
     common = first[: next((at for at, letter in enumerate(first) if letter != last[at]), len(first))]
     rest = {text[len(common) :] for text in texts}
-    if "" in rest:  # What follows the end of one text is not needed to find it.
+    if "" in rest:  # The shortest text finds all that begin with it.
         return re.escape(common)
     groups = itertools.groupby(sorted(rest), key=lambda text: text[0])
     return f"{re.escape(common)}(?:{'|'.join(_alternatives(set(group)) for _, group in groups)})"

@@ -1,4 +1,4 @@
-"""Who waits for a slot: ordered by deadline, bounded, and refused where the time will not suffice."""
+"""The queue for slots: ordered by deadline, bounded; refuses requests that would miss their deadline."""
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
@@ -12,45 +12,48 @@ from gateway.engine.risk import RiskBudget
 from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work, starts
 
 PATIENCE_S = 60.0
-"""A request is due this long after its arrival at the latest: a far deadline is no reason to starve."""
-LEAST_RETRY_S = 0.1
+"""A request is due at most this long after its arrival, so that a distant deadline does not starve it."""
+MIN_RETRY_S = 0.1
+"""Shortest delay that a refused caller is asked to wait."""
 LIKELY = 0.5
-"""With which probability at least a request has to finish in time for the risk to be taken."""
+"""Lowest probability of finishing in time at which a request is accepted as a risk."""
 LATE = 0.95
-"""After which share of its time a request that its caller ends counts as late: its clock may be ahead."""
+"""A request cancelled after this share of its time counts as late: the caller's clock may be ahead."""
 
 
 class Admission(Enum):
-    """Why a request was taken."""
+    """Why a request was accepted."""
 
     PREDICTED = auto()
     """It is expected to finish in time."""
     RISK = auto()
-    """It will probably, a slot is free, and the budget of risks allows it."""
+    """It will probably finish in time, a slot is free, and the risk budget allows it."""
     IDLE = auto()
-    """The engine had nothing else to do, and the deadline bounds what a late one costs."""
+    """The engine was idle, and the deadline bounds the cost of a late answer."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class QueuedRequest:
-    """A job in the queue; the order is that of being served."""
+    """A request in the queue; sorted in the order of service."""
 
     due_s: float
     ticket: int
-    job: EngineRequest = field(compare=False)
+    request: EngineRequest = field(compare=False)
     submitted_s: float = field(compare=False)
     known_tokens: int = field(default=0, compare=False)
-    """Tokens of its prompt that were found in memory."""
+    """Tokens of its prompt in the prefix cache."""
     admission: Admission = field(default=Admission.PREDICTED, compare=False)
 
     @property
     def work(self) -> Work:
-        """What it costs, as far as is known."""
-        return Work(prompt_tokens=len(self.job.prompt) - self.known_tokens, max_tokens=self.job.max_tokens)
+        """The work of the request, as far as it is known."""
+        return Work(
+            prompt_tokens=len(self.request.prompt) - self.known_tokens, max_tokens=self.request.max_tokens
+        )
 
     def is_late(self, now_s: float) -> bool:
-        """Whether nearly all of its time is gone."""
-        return now_s - self.submitted_s >= LATE * (self.job.deadline.at_s - self.submitted_s)
+        """Whether nearly all of its time has passed."""
+        return now_s - self.submitted_s >= LATE * (self.request.deadline.at_s - self.submitted_s)
 
 
 class Queue:
@@ -62,14 +65,14 @@ class Queue:
         name: str,
         limit: int,
         slots: int,
-        pace: ThroughputModel,
+        throughput: ThroughputModel,
         known_tokens: Callable[[EngineRequest], int],
     ) -> None:
-        """`known_tokens` says how many tokens of a job's prompt are in memory."""
+        """`known_tokens` returns how many tokens of a prompt are in the prefix cache."""
         self._name = name
         self._limit = limit
         self._slots = slots
-        self._pace = pace
+        self._throughput = throughput
         self._known_tokens = known_tokens
         self._risks = RiskBudget(most=slots)
         self._waiting: list[QueuedRequest] = []
@@ -77,24 +80,24 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, ticket: int, job: EngineRequest, *, now_s: float, busy: Sequence[Work]) -> None:
-        """Queue a job; EngineQueueFull, with the wait, when the queue is full or the time will not suffice.
+    def add(self, ticket: int, request: EngineRequest, *, now_s: float, busy: Sequence[Work]) -> None:
+        """Queue a request; raises EngineQueueFull, with a delay, if the queue is full or it would be late.
 
-        `busy` is what those that run still have to do. Whoever finds a free slot does not count as waiting;
-        whoever finds an idle engine is taken whatever is predicted.
+        `busy` is the remaining work of the running requests. A request that finds a free slot does not count
+        as waiting; an idle engine accepts any request.
         """
-        others = [each for each in self._waiting if each.job.deadline.at_s > now_s]
-        entry = QueuedRequest(min(job.deadline.at_s, now_s + PATIENCE_S), ticket, job, now_s)
+        others = [each for each in self._waiting if each.request.deadline.at_s > now_s]
+        entry = QueuedRequest(min(request.deadline.at_s, now_s + PATIENCE_S), ticket, request, now_s)
         if not (busy or others):
             insort(self._waiting, replace(entry, admission=Admission.IDLE))
             return
-        wait_s = max(LEAST_RETRY_S, self._waits([*others, entry], busy)[ticket])
+        wait_s = max(MIN_RETRY_S, self._waits([*others, entry], busy)[ticket])
         if len(self._waiting) >= self._limit + self._slots - len(busy):
-            message = f"the queue is full (requests that wait: {len(self._waiting)})"
+            message = f"the queue is full (requests waiting: {len(self._waiting)})"
             raise errors.EngineQueueFull(self._name, message, retry_after_s=wait_s)
         late = self._would_be_late(entry, others, busy, share=QUANTILE)
-        if late is not None and (known_tokens := self._known_tokens(job)):
-            # Looked for only where it matters: memory may hold hundreds of prompts.
+        if late is not None and (known_tokens := self._known_tokens(request)):
+            # Looked up only when needed: the cache may hold hundreds of prompts.
             entry = replace(entry, known_tokens=known_tokens)
             late = self._would_be_late(entry, others, busy, share=QUANTILE)
         if late is not None and self._may_risk(len(busy) + len(others)):
@@ -106,55 +109,55 @@ class Queue:
             self._risks.take()
         insort(self._waiting, entry)
 
-    def note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
-        """Take how a request ended; None: something else than its time ended it."""
+    def record_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
+        """Record whether a request ended in time; None: it ended for another reason."""
         if entry.admission is not Admission.IDLE:
-            self._risks.note(was_risk=entry.admission is Admission.RISK, is_in_time=is_in_time)
+            self._risks.record(was_risk=entry.admission is Admission.RISK, is_in_time=is_in_time)
 
     def _may_risk(self, others: int) -> bool:
-        """Whether a slot is free beside so many, and a late answer more keeps the promise."""
+        """Whether a slot is free besides `others`, and the risk budget allows one more late answer."""
         return others < self._slots and self._risks.is_left
 
     def forecast(self, busy: Sequence[Work]) -> ServiceForecast:
-        """Return what one request more, behind all that wait, has to reckon with.
+        """Return the forecast for one more request behind all that wait.
 
-        Where a slot is free that is what half of the answers take, whatever may be risked at this moment: a
-        forecast is read a while after it was made, and `add` refuses what the budget does not allow.
+        With a free slot it holds for half of the answers, whatever the risk budget is now: a forecast is read
+        some time after it was made, and `add` refuses what the budget does not allow.
         """
         occupancy = self._occupancy(len(busy))
         *_, wait_s = starts(
-            [self._pace.predict_s(work, sequences=occupancy) for work in busy],
-            [*(self._pace.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
+            [self._throughput.predict_s(work, sequences=occupancy) for work in busy],
+            [*(self._throughput.predict_s(each.work, sequences=occupancy) for each in self._waiting), 0.0],
             self._slots,
         )
         share = LIKELY if len(busy) + len(self._waiting) < self._slots else QUANTILE
-        return self._pace.forecast(wait_s, sequences=occupancy, share=share)
+        return self._throughput.forecast(wait_s, sequences=occupancy, share=share)
 
     def pop(self) -> QueuedRequest | None:
-        """Take out who is to be served next; None when nobody waits."""
+        """Remove and return the next request; None if none waits."""
         return self._waiting.pop(0) if self._waiting else None
 
     def put_back(self, entry: QueuedRequest) -> None:
-        """Queue again, in the same place, what could not be served yet."""
+        """Queue a request again in its old position."""
         insort(self._waiting, entry)
 
-    def remove(self, is_gone: Callable[[QueuedRequest], bool]) -> list[QueuedRequest]:
-        """Take out and return all for which a condition holds."""
-        gone = [entry for entry in self._waiting if is_gone(entry)]
-        if gone:
-            self._waiting = [entry for entry in self._waiting if not is_gone(entry)]
-        return gone
+    def remove(self, matches: Callable[[QueuedRequest], bool]) -> list[QueuedRequest]:
+        """Remove and return all requests that match."""
+        removed = [entry for entry in self._waiting if matches(entry)]
+        if removed:
+            self._waiting = [entry for entry in self._waiting if not matches(entry)]
+        return removed
 
     def _occupancy(self, busy: int) -> int:
         return min(self._slots, busy + len(self._waiting) + 1)
 
     def _waits(self, entries: Sequence[QueuedRequest], busy: Sequence[Work]) -> dict[int, float]:
-        """Return by ticket when each of a queue gets a slot, in seconds from now."""
+        """Return the seconds until each queued request gets a slot, by ticket."""
         occupancy = self._occupancy(len(busy))
         queue = sorted(entries)
         found = starts(
-            [self._pace.predict_s(work, sequences=occupancy) for work in busy],
-            [self._pace.predict_s(each.work, sequences=occupancy) for each in queue],
+            [self._throughput.predict_s(work, sequences=occupancy) for work in busy],
+            [self._throughput.predict_s(each.work, sequences=occupancy) for each in queue],
             self._slots,
         )
         return {each.ticket: at_s for each, at_s in zip(queue, found, strict=True)}
@@ -162,14 +165,14 @@ class Queue:
     def _would_be_late(
         self, entry: QueuedRequest, others: Sequence[QueuedRequest], busy: Sequence[Work], *, share: float
     ) -> str | None:
-        """Say who would miss a deadline if a job were added: itself, or one that was accepted before it.
+        """Return why adding a request would miss a deadline, its own or an earlier one's; None: it would not.
 
-        Itself: if fewer than this share of answers would end in its time.
+        Its own: if less than this share of answers would end in its time.
         """
         sequences = min(self._slots, len(busy) + len(others) + 1)
         waits_s = self._waits([*others, entry], busy)
         taken_s = self._end_s(entry, waits_s, sequences, share)
-        left_s = entry.job.deadline.at_s - entry.submitted_s
+        left_s = entry.request.deadline.at_s - entry.submitted_s
         if taken_s > left_s:
             wait_s = waits_s[entry.ticket]
             return (
@@ -179,16 +182,16 @@ class Queue:
         behind = [other for other in others if other > entry]
         waits_before_s = self._waits(others, busy) if behind else {}
         for other in behind:
-            left_s = other.job.deadline.at_s - entry.submitted_s
+            left_s = other.request.deadline.at_s - entry.submitted_s
             if (
                 self._end_s(other, waits_before_s, sequences, QUANTILE)
                 <= left_s
                 < self._end_s(other, waits_s, sequences, QUANTILE)
             ):
-                return "a request that was accepted before would miss its deadline for it"
+                return "a request that was accepted earlier would miss its deadline"
         return None
 
     def _end_s(
         self, entry: QueuedRequest, waits_s: Mapping[int, float], sequences: int, share: float
     ) -> float:
-        return waits_s[entry.ticket] + self._pace.finish_s(entry.work, sequences=sequences, share=share)
+        return waits_s[entry.ticket] + self._throughput.finish_s(entry.work, sequences=sequences, share=share)

@@ -1,4 +1,4 @@
-"""From the message of a caller to a job: checked, rendered, tokenized."""
+"""Converts a GenerateRequest to an EngineRequest: checked, rendered, tokenized."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,7 +20,7 @@ ENGINE_SAMPLING: Mapping[str, float] = {
     "min_p": 0.05,
     "repeat_penalty": 1.0,
 }
-"""What holds where neither a request nor the model's file says anything: llama.cpp's own defaults."""
+"""Sampling parameters if neither the request nor the model file sets them: llama.cpp's defaults."""
 _FILE_KEYS = {
     "temperature": "general.sampling.temp",
     "top_k": "general.sampling.top_k",
@@ -28,13 +28,15 @@ _FILE_KEYS = {
     "min_p": "general.sampling.min_p",
     "repeat_penalty": "general.sampling.penalty_repeat",
 }
-"""Where a GGUF file has what its publisher recommends, as llama.cpp's converter writes it."""
-LEAST_TEMPERATURE = 1e-6
-"""Below it the likeliest token is taken: logits divided by less would leave the range of a float."""
-MOST_BIASES = 1024
-MOST_BIAS = 1e6
-"""A bias may forbid, down to minus infinity, but not insist without end on what a grammar forbids."""
-MOST_LOGPROBS = 20
+"""GGUF keys of the sampling that the publisher recommends, as llama.cpp's converter writes them."""
+MIN_TEMPERATURE = 1e-6
+"""A lower temperature means greedy: logits divided by it would leave the range of a float."""
+MAX_BIASES = 1024
+"""Most entries of `logit_bias`."""
+MAX_BIAS = 1e6
+"""Largest bias. A bias may be minus infinity, but a huge one would force tokens that a grammar forbids."""
+MAX_LOGPROBS = 20
+"""Most likeliest tokens that are reported with each token."""
 _ROLES = ("system", "user", "assistant", "tool")
 _RANGES = {
     "temperature": (0.0, 100.0),
@@ -44,13 +46,13 @@ _RANGES = {
     "repeat_penalty": (0.01, 100.0),
     "frequency_penalty": (-100.0, 100.0),
     "presence_penalty": (-100.0, 100.0),
-    "logprobs": (0, MOST_LOGPROBS),
+    "logprobs": (0, MAX_LOGPROBS),
     "logprob_tokens": (1, 1_000_000),
 }
 
 
 def sampling_of_file(metadata: Callable[[str], str | None]) -> Mapping[str, float]:
-    """Return what a GGUF file says of sampling; a value that no request may have is none."""
+    """Return the sampling parameters of a GGUF file; values that a request may not have are left out."""
     found = {}
     for name, key in _FILE_KEYS.items():
         try:
@@ -63,7 +65,7 @@ def sampling_of_file(metadata: Callable[[str], str | None]) -> Mapping[str, floa
     return found
 
 
-def job_of(
+def engine_request_of(
     request: engine_pb2.GenerateRequest,
     *,
     name: str,
@@ -72,7 +74,7 @@ def job_of(
     deadline: Deadline,
     sampling_defaults: Mapping[str, float],
 ) -> EngineRequest:
-    """Return the job that a request asks for; raises BackendInvalid or NotCapable with the field."""
+    """Return the engine request of a message; raises BackendInvalid or NotCapable with the field."""
     problem = _problem(request, vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
@@ -100,7 +102,7 @@ def job_of(
 
 
 def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, float]) -> Sampling:
-    """Return how to sample: by the request, else by the defaults of the model's file, else by llama.cpp's.
+    """Return the sampling of a request, with defaults of the model file, then of llama.cpp.
 
     Raises SchemaRefused or GrammarTooLarge.
     """
@@ -112,7 +114,7 @@ def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, floa
         grammar = check_grammar(request.grammar)
     temperature = request.temperature if request.HasField("temperature") else known["temperature"]
     return Sampling(
-        temperature=0.0 if temperature < LEAST_TEMPERATURE else temperature,
+        temperature=0.0 if temperature < MIN_TEMPERATURE else temperature,
         top_k=request.top_k if request.HasField("top_k") else int(known["top_k"]),
         top_p=request.top_p if request.HasField("top_p") else known["top_p"],
         min_p=request.min_p if request.HasField("min_p") else known["min_p"],
@@ -131,25 +133,25 @@ def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, floa
 
 
 def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str | None:
-    """Say what is wrong with a request's fields."""
+    """Return what is wrong with the fields of a request; None if they are valid."""
     if request.max_tokens < 1 or not request.messages:
         return "messages and max_tokens of at least 1 are required"
     if not all(message.role in _ROLES for message in request.messages):
         return f"messages: each role must be one of {', '.join(_ROLES)}"
     if request.HasField("json_schema") and request.HasField("grammar"):
-        return "grammar: not together with json_schema"
+        return "grammar: must not be set together with json_schema"
     if request.continue_final_message:
         if request.messages[-1].role != "assistant" or len(request.messages) == 1:
-            return "continue_final_message: the last message, and not the only one, must be the assistant's"
+            return "continue_final_message: the last of several messages must be the assistant's"
         if request.HasField("json_schema") or request.HasField("grammar"):
-            return "continue_final_message: not together with json_schema or grammar"
+            return "continue_final_message: must not be set together with json_schema or grammar"
     for field, (least, most) in _RANGES.items():
         if request.HasField(field) and not least <= getattr(request, field) <= most:  # type: ignore[arg-type]  # A name.
             return f"{field}: must be from {least} to {most}"
-    if len(request.logit_bias) > MOST_BIASES:
-        return f"logit_bias: must have at most {MOST_BIASES} tokens"
+    if len(request.logit_bias) > MAX_BIASES:
+        return f"logit_bias: must have at most {MAX_BIASES} tokens"
     if not all(0 <= token < vocabulary_size for token in request.logit_bias):
         return f"logit_bias: tokens must be from 0 to {vocabulary_size - 1}"
-    if not all(bias <= MOST_BIAS for bias in request.logit_bias.values()):  # Nor is NaN.
-        return f"logit_bias: values must be at most {MOST_BIAS:g}"
+    if not all(bias <= MAX_BIAS for bias in request.logit_bias.values()):  # Nor is NaN.
+        return f"logit_bias: values must be at most {MAX_BIAS:g}"
     return None

@@ -1,10 +1,9 @@
-"""Which tokens are decoded when: one loop of schedule, decode, sample, emit.
+"""Continuous batching: one loop of schedule, decode, sample, emit.
 
-One thread owns the model and calls `run`; any thread may call `submit` and `cancel`. Every step looks
-at cancellations and deadlines first, and a cancel interrupts a step that reads its prompt, so a slot is
-free again within one step. A request gets a slot only when the KV cache has cells for all that it may become
-(prompt and `max_tokens`, at most the context), so nothing that was begun is thrown out for want of cells.
-"""
+One thread owns the model and calls `run`; any thread may call `submit` and `cancel`. Every step checks
+cancellations and deadlines first, and a cancel interrupts a step that reads the prompt of its request, so a
+slot is free again within one step. A request gets a slot only when the KV cache has cells for its prompt and
+`max_tokens` (at most the context), so no running request is preempted for lack of cells."""
 
 import threading
 from collections.abc import Callable
@@ -17,27 +16,25 @@ from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
-from gateway.engine.queue import LEAST_RETRY_S, Admission, Queue, QueuedRequest
+from gateway.engine.queue import MIN_RETRY_S, Admission, Queue, QueuedRequest
 from gateway.engine.request_errors import failure_of
 from gateway.engine.sequence import Sequence, StepOutput
 from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
 from gateway.types import FinishReason, Outcome, Reason
 
 QUEUE_LIMIT = 32
-"""Requests that may wait; one more is refused, since what waits longer is better answered elsewhere."""
-
-
+"""Requests that may wait; one more is refused, since another model answers it sooner."""
 SAMPLING_S = 0.05
-"""Seconds that a grammar may take for a token, if the step that decoded for all did not take longer; with a
-vocabulary of 50,000 tokens, on a busy core, it was seen to take 0.01 to 0.03."""
-MOST_SAMPLING_DEBT_S = 1.0
-"""How far a request may be behind that before it is ended, since everybody waits for it meanwhile."""
-MOST_TOKEN_DEBT_S = 0.6
-"""What one token adds to that at most: the machine may have held it up."""
+"""Seconds that a grammar may take for a token, or the duration of the decode step if that is longer. Measured
+with a vocabulary of 50,000 tokens on a busy core: 0.01 to 0.03 s."""
+MAX_SAMPLING_DEBT_S = 1.0
+"""How many seconds over `SAMPLING_S` end a request, since all others wait for it."""
+MAX_TOKEN_DEBT_S = 0.6
+"""Most seconds that one token adds to that: the machine may have delayed it."""
 
 
 class Scheduler:
-    """The requests of one model, from submission to their last emission."""
+    """Schedules the requests of one model, from submission to their last output."""
 
     def __init__(
         self,
@@ -58,28 +55,28 @@ class Scheduler:
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
         self._reading: frozenset[int] = frozenset()
-        """Tickets whose prompts are in the step that runs."""
+        """Tickets whose prompts are in the running step."""
         self._is_closed = False
         self._tickets = 0
         self._step_s = 0.0
-        """How long the latest decode took."""
+        """Seconds of the latest decode."""
         self._running: list[Sequence] = []
         self._cache = PrefixCache(model, kept_bytes=kept_bytes)
-        self.pace = ThroughputModel(model.slots, clock=clock)
-        self.meters = EngineMetrics()
+        self.throughput = ThroughputModel(model.slots, clock=clock)
+        self.metrics = EngineMetrics()
         self._queue = Queue(
             name=name,
             limit=queue_limit,
             slots=model.slots,
-            pace=self.pace,
-            known_tokens=lambda job: self._cache.longest_match(job.tenant, job.prompt)[1],
+            throughput=self.throughput,
+            known_tokens=lambda request: self._cache.longest_match(request.tenant, request.prompt)[1],
         )
-        self.turns = 0
-        """Turns of the loop since the start; an engine that is not idle and makes none hangs."""
+        self.iterations = 0
+        """Iterations of the loop since the start; an engine that is not idle and makes none hangs."""
 
     @property
     def load(self) -> EngineLoad:
-        """How busy it is; any thread may ask, and gets each number as it is at that moment."""
+        """How busy the engine is; for any thread."""
         return EngineLoad(
             slots_busy=len(self._running),
             queued=len(self._queue),
@@ -88,13 +85,13 @@ class Scheduler:
             kept_bytes=self._cache.kept_bytes,
         )
 
-    def submit(self, job: EngineRequest) -> int:
-        """Queue a job and return its ticket; raises ContextTooLong or EngineQueueFull at once."""
-        if len(job.prompt) >= self._model.context_tokens:
-            self.meters.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
+    def submit(self, request: EngineRequest) -> int:
+        """Queue a request and return its ticket; raises ContextTooLong or EngineQueueFull immediately."""
+        if len(request.prompt) >= self._model.context_tokens:
+            self.metrics.requests[Reason.CONTEXT_LENGTH_EXCEEDED] += 1
             raise errors.ContextTooLong(
                 self._name,
-                f"the prompt of {len(job.prompt)} tokens does not fit "
+                f"the prompt of {len(request.prompt)} tokens does not fit "
                 f"the context of {self._model.context_tokens}",
             )
         with self._changed:
@@ -102,21 +99,23 @@ class Scheduler:
                 raise errors.EngineDown(self._name, "the engine is stopping")
             self._tickets += 1
             now_s = self._clock.monotonic_s()
-            job = replace(job, max_tokens=min(job.max_tokens, self._model.context_tokens - len(job.prompt)))
+            request = replace(
+                request, max_tokens=min(request.max_tokens, self._model.context_tokens - len(request.prompt))
+            )
             try:
-                self._queue.add(self._tickets, job, now_s=now_s, busy=self._work_left(now_s))
+                self._queue.add(self._tickets, request, now_s=now_s, busy=self._work_left(now_s))
             except errors.EngineQueueFull:
-                self.meters.requests[Reason.QUEUE_FULL] += 1
+                self.metrics.requests[Reason.QUEUE_FULL] += 1
                 raise
             self._changed.notify()
             return self._tickets
 
     def cancel(self, ticket: int) -> None:
-        """Give up a request: its slot is free before the next step, and nothing more is emitted for it."""
+        """Cancel a request: its slot is free before the next step, and it gets no further output."""
         with self._changed:
-            if gone := self._queue.remove(lambda entry: entry.ticket == ticket):
-                self._note_given_up(gone[0])
-                self.meters.requests[Outcome.CANCELLED] += 1
+            if removed := self._queue.remove(lambda entry: entry.ticket == ticket):
+                self._record_abort(removed[0])
+                self.metrics.requests[Outcome.CANCELLED] += 1
                 return
             self._cancelled.add(ticket)
             if ticket in self._reading:
@@ -124,63 +123,62 @@ class Scheduler:
             self._changed.notify()
 
     def forecast(self) -> ServiceForecast:
-        """Return what one request more has to reckon with; for any thread."""
+        """Return the forecast for one more request; for any thread."""
         with self._changed:
             return self._queue.forecast(self._work_left(self._clock.monotonic_s()))
 
     def _work_left(self, now_s: float) -> list[Work]:
-        """Return what those that run still have to do; who is given up does nothing more."""
+        """Return the remaining work of the running requests, without cancelled and expired ones."""
         return [
             sequence.work_left(now_s)
             for sequence in self._running
-            if sequence.ticket not in self._cancelled and sequence.job.deadline.at_s > now_s
+            if sequence.ticket not in self._cancelled and sequence.request.deadline.at_s > now_s
         ]
 
     def close(self) -> None:
-        """Let `run` return after its step; what still runs gets no further emission."""
+        """Let `run` return after its step; running requests get no further output."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no request runs or waits."""
         return not (self._running or len(self._queue) or self._cancelled)
 
     def run(self) -> None:
-        """Step until closed, asleep while there is nothing to do; DecodeFailed passes through.
+        """Step until closed; sleep while idle; raises DecodeFailed.
 
-        What a step gave is handed over when the next one is about to decode: `llama_decode` leaves the
-        interpreter to the threads that pass it on, which would hold up this one at any other moment.
-        """
-        given: list[StepOutput] = []
+        The outputs of a step are delivered just before the next decode: `llama_decode` releases the
+        interpreter lock to the threads that send them, which would delay this thread at any other time."""
+        pending: list[StepOutput] = []
         while True:
-            if self.is_idle:  # Nobody sleeps on what is to be handed over.
-                self._hand_over(given)
-                given = []
+            if self.is_idle:  # Deliver before sleeping.
+                self._deliver_outputs(pending)
+                pending = []
             if not self._wait_for_work():
                 break
-            start_s, steps = self._clock.monotonic_s(), self.meters.steps
+            start_s, steps = self._clock.monotonic_s(), self.metrics.steps
             ended, shares = self._schedule()
-            self._hand_over([*given, *ended])
-            given = self._decode(shares) if shares else []
-            self.turns += 1
-            if self.meters.steps > steps:
-                self.meters.step_s += self._clock.monotonic_s() - start_s
-        self._hand_over(given)
+            self._deliver_outputs([*pending, *ended])
+            pending = self._decode(shares) if shares else []
+            self.iterations += 1
+            if self.metrics.steps > steps:
+                self.metrics.step_s += self._clock.monotonic_s() - start_s
+        self._deliver_outputs(pending)
 
     def step(self) -> list[StepOutput]:
-        """Do one step: schedule, decode, sample; return what is to be emitted."""
+        """Do one step: schedule, decode, sample; return the outputs."""
         ended, shares = self._schedule()
         return [*ended, *self._decode(shares)] if shares else ended
 
     def _schedule(self) -> tuple[list[StepOutput], list[tuple[Sequence, int]]]:
-        """Return what ended without a token, and who is in the step, with how many tokens."""
+        """Return outputs of requests that ended, and the sequences of the step with their token counts."""
         return [*self._drop_ended(), *self._admit()], self._plan()
 
-    def _hand_over(self, emissions: list[StepOutput]) -> None:
-        if emissions:
-            self._deliver(emissions)
+    def _deliver_outputs(self, outputs: list[StepOutput]) -> None:
+        if outputs:
+            self._deliver(outputs)
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -189,65 +187,67 @@ class Scheduler:
             return not self._is_closed
 
     def _drop_ended(self) -> list[StepOutput]:
-        """Free what was cancelled or is out of time, waiting or running."""
+        """End requests that were cancelled or whose deadline passed, waiting or running."""
         now_s = self._clock.monotonic_s()
         with self._changed:
             self._model.resume()
             self._reading = frozenset()
             cancelled, self._cancelled = self._cancelled, set()
-            gone = self._queue.remove(lambda entry: entry.job.deadline.at_s <= now_s)
-            for entry in gone:
-                self._queue.note_end(entry, is_in_time=False)
-        emissions = [self._deadline_passed(entry.ticket, "in the queue") for entry in gone]
+            expired = self._queue.remove(lambda entry: entry.request.deadline.at_s <= now_s)
+            for entry in expired:
+                self._queue.record_end(entry, is_in_time=False)
+        outputs = [self._deadline_passed(entry.ticket, "in the queue") for entry in expired]
         for sequence in list(self._running):
             if sequence.ticket in cancelled:
-                self.meters.requests[Outcome.CANCELLED] += 1
-                self._give_up(sequence)
-            elif sequence.job.deadline.at_s <= now_s:
-                self._give_up(sequence)
+                self.metrics.requests[Outcome.CANCELLED] += 1
+                self._abort(sequence)
+            elif sequence.request.deadline.at_s <= now_s:
+                self._abort(sequence)
                 done = f"after {sequence.completion_tokens} tokens"
-                emissions.append(self._deadline_passed(sequence.ticket, done))
-        return emissions
+                outputs.append(self._deadline_passed(sequence.ticket, done))
+        return outputs
 
-    def _give_up(self, sequence: Sequence) -> None:
-        """End an answer in its middle: it would have had more tokens than it has."""
-        self.pace.note_answer(sequence.completion_tokens, is_cut=True)
+    def _abort(self, sequence: Sequence) -> None:
+        """End an incomplete answer; its length counts as a lower bound."""
+        self.throughput.record_answer(sequence.completion_tokens, is_cut=True)
         self._release(sequence, keep=False)
         with self._changed:
-            self._note_given_up(sequence.entry)
+            self._record_abort(sequence.entry)
 
-    def _note_given_up(self, entry: QueuedRequest) -> None:
-        """Tell the queue that a request was ended by its deadline, or by its caller."""
-        self._queue.note_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
+    def _record_abort(self, entry: QueuedRequest) -> None:
+        """Record in the queue that the deadline or the caller ended a request."""
+        self._queue.record_end(entry, is_in_time=False if entry.is_late(self._clock.monotonic_s()) else None)
 
     def _deadline_passed(self, ticket: int, where: str) -> StepOutput:
         return self._failed(ticket, errors.DeadlinePassed(f"{self._name}: the deadline passed {where}"))
 
-    def _failure(self, error: Exception, job: EngineRequest) -> errors.GatewayError:
-        return failure_of(error, model=self._name, sampling=job.sampling)
+    def _failure(self, error: Exception, request: EngineRequest) -> errors.GatewayError:
+        return failure_of(error, model=self._name, sampling=request.sampling)
 
     def _failed(self, ticket: int, failure: errors.GatewayError) -> StepOutput:
-        self.meters.requests[failure.reason] += 1
+        self.metrics.requests[failure.reason] += 1
         if isinstance(failure, errors.EngineFault):
             self._report(str(failure))
         return StepOutput(ticket=ticket, failure=failure)
 
     def _admit(self) -> list[StepOutput]:
-        """Give slots to those that are due first, while there are slots and cells."""
-        emissions = []
+        """Give slots to waiting requests in queue order, while slots and cells are free."""
+        outputs = []
         while len(self._running) < self._model.slots and (entry := self._pop()) is not None:
-            cells = len(entry.job.prompt) + entry.job.max_tokens
-            branch = self._cache.begin(entry.job.tenant, entry.job.prompt, cells)
-            if branch is None:
+            cells = len(entry.request.prompt) + entry.request.max_tokens
+            cached = self._cache.begin(entry.request.tenant, entry.request.prompt, cells)
+            if cached is None:
                 self._put_back(entry)
                 break
             try:
-                self._running.append(self._start(entry, branch))
-            except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
-                self._cache.end(branch, keep=False)
-                self._note_end(entry, is_in_time=False if isinstance(error, errors.EngineQueueFull) else None)
-                emissions.append(self._failed(entry.ticket, self._failure(error, entry.job)))
-        return emissions
+                self._running.append(self._start(entry, cached))
+            except Exception as error:  # noqa: BLE001  fails the request; a defect is also reported
+                self._cache.end(cached, keep=False)
+                self._record_end(
+                    entry, is_in_time=False if isinstance(error, errors.EngineQueueFull) else None
+                )
+                outputs.append(self._failed(entry.ticket, self._failure(error, entry.request)))
+        return outputs
 
     def _pop(self) -> QueuedRequest | None:
         with self._changed:
@@ -257,29 +257,29 @@ class Scheduler:
         with self._changed:
             self._queue.put_back(entry)
 
-    def _start(self, entry: QueuedRequest, branch: CachedSequence) -> Sequence:
-        """Return a job as a sequence; raises EngineQueueFull if it would be late, or its own fault."""
-        now_s, job = self._clock.monotonic_s(), entry.job
-        work = Work(prompt_tokens=len(job.prompt) - len(branch.tokens), max_tokens=job.max_tokens)
-        taken_s = self.pace.predict_s(work, sequences=len(self._running) + 1)
-        is_held_to_it = self._running and entry.admission is Admission.PREDICTED
-        if now_s + taken_s > job.deadline.at_s and is_held_to_it:
-            left_s = job.deadline.at_s - now_s
+    def _start(self, entry: QueuedRequest, cached: CachedSequence) -> Sequence:
+        """Return the sequence of a request; raises EngineQueueFull if it would be late."""
+        now_s, request = self._clock.monotonic_s(), entry.request
+        work = Work(prompt_tokens=len(request.prompt) - len(cached.tokens), max_tokens=request.max_tokens)
+        taken_s = self.throughput.predict_s(work, sequences=len(self._running) + 1)
+        is_bound = self._running and entry.admission is Admission.PREDICTED
+        if now_s + taken_s > request.deadline.at_s and is_bound:
+            left_s = request.deadline.at_s - now_s
             late = f"an answer is expected to take {taken_s:.1f} s, and has {left_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
-        sampler = self._model.sampler(job.sampling)
-        self.meters.queue_s.add(now_s - entry.submitted_s)
-        self.meters.prompt_tokens_reused += len(branch.tokens)
-        return Sequence(entry, branch=branch, sampler=sampler)
+        sampler = self._model.sampler(request.sampling)
+        self.metrics.queue_s.add(now_s - entry.submitted_s)
+        self.metrics.prompt_tokens_reused += len(cached.tokens)
+        return Sequence(entry, cached=cached, sampler=sampler)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
-        """Return who is in the next step, with how many tokens: one for an answer, a part of a prompt."""
+        """Return the sequences of the next step with their token counts: an answer has 1, a prompt more."""
         answering = [sequence for sequence in self._running if sequence.is_answering]
         reading = [sequence for sequence in self._running if not sequence.is_answering]
         if not reading:
             return [(sequence, 1) for sequence in answering]
         most = self._model.batch_tokens - len(answering)
-        budget = self.pace.prompt_budget(answering=len(answering), most=most)
+        budget = self.throughput.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
         parts = [(sequence, count) for sequence, count in zip(reading, counts, strict=True) if count]
         with self._changed:
@@ -289,54 +289,56 @@ class Scheduler:
         return [*((sequence, 1) for sequence in answering), *parts]
 
     def _decode(self, shares: list[tuple[Sequence, int]]) -> list[StepOutput]:
-        """Decode one batch and sample for each sequence whose prompt is done."""
+        """Decode one batch and sample a token for each sequence whose prompt is decoded."""
         start_s = self._clock.monotonic_s()
         try:
             self._model.decode([row for sequence, count in shares for row in sequence.next_tokens(count)])
         except KvCacheFull:
-            return [self._give_up_youngest()]
+            return [self._abort_youngest()]
         except DecodeInterrupted:
             for sequence, _ in shares:
-                self._cache.restore(sequence.branch)
+                self._cache.restore(sequence.cached)
             return []
         self._step_s = self._clock.monotonic_s() - start_s
-        self._note_step(shares, self._step_s)
-        emissions = []
+        self._record_step(shares, self._step_s)
+        outputs = []
         row = -1
         for sequence, count in shares:
             row += count
-            self._cache.extend(sequence.branch, sequence.pending[:count])
+            self._cache.extend(sequence.cached, sequence.pending[:count])
             if sequence.decoded(count):
-                emissions.append(self._sample(sequence, row))
-        return emissions
+                outputs.append(self._sample(sequence, row))
+        return outputs
 
     def _sample(self, sequence: Sequence, row: int) -> StepOutput:
-        """Take the next token of a sequence; what fails in its own samplers or text is its own failure."""
+        """Sample the next token of a sequence; an error in its samplers or text fails this request only."""
         try:
             start_s = self._clock.monotonic_s()
-            emission = self._take(sequence, row)
-            if sequence.job.sampling.grammar is not None and emission.finish_reason is None:
+            output = self._take(sequence, row)
+            if sequence.request.sampling.grammar is not None and output.finish_reason is None:
                 self._charge(sequence, self._clock.monotonic_s() - start_s)
-        except Exception as error:  # noqa: BLE001  said to the request and, as a defect, to the owner
+        except Exception as error:  # noqa: BLE001  fails the request; a defect is also reported
             self._release(sequence, keep=False)
-            self._note_end(sequence.entry, is_in_time=None)
-            return self._failed(sequence.ticket, self._failure(error, sequence.job))
-        self.meters.completion_tokens += 1
+            self._record_end(sequence.entry, is_in_time=None)
+            return self._failed(sequence.ticket, self._failure(error, sequence.request))
+        self.metrics.completion_tokens += 1
         if sequence.completion_tokens == 1:
             sequence.first_token_s = self._clock.monotonic_s()
-            self.meters.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
-        if emission.finish_reason is not None:
-            self._note_answer(sequence, emission.finish_reason)
+            self.metrics.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
+        if output.finish_reason is not None:
+            self._record_answer(sequence, output.finish_reason)
             self._release(sequence, keep=True)
-        return emission
+        return output
 
     def _charge(self, sequence: Sequence, taken_s: float) -> None:
-        """Take the time of a token under a grammar; raises NotCapable of one that holds up all others."""
-        over_s = min(taken_s - max(SAMPLING_S, self._step_s), MOST_TOKEN_DEBT_S)
+        """Charge the seconds of a token under a grammar; raises NotCapable when they add up to too many."""
+        over_s = min(taken_s - max(SAMPLING_S, self._step_s), MAX_TOKEN_DEBT_S)
         sequence.sampling_debt_s = max(0.0, sequence.sampling_debt_s + over_s)
-        if sequence.sampling_debt_s > MOST_SAMPLING_DEBT_S:
-            said = f"{sequence.job.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
-            raise errors.NotCapable(self._name, said)
+        if sequence.sampling_debt_s > MAX_SAMPLING_DEBT_S:
+            message = (
+                f"{sequence.request.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
+            )
+            raise errors.NotCapable(self._name, message)
 
     def _take(self, sequence: Sequence, row: int) -> StepOutput:
         token = sequence.sampler.sample(row)
@@ -348,35 +350,35 @@ class Scheduler:
             logprob=sequence.sampler.logprob(row, token),
         )
 
-    def _give_up_youngest(self) -> StepOutput:
-        """Give up the latest arrival so that the others go on; admission makes this the exception."""
+    def _abort_youngest(self) -> StepOutput:
+        """Abort the latest arrival so that the others continue; admission makes this rare."""
         youngest = max(self._running, key=lambda sequence: sequence.ticket)
         self._release(youngest, keep=False)
-        self._note_end(youngest.entry, is_in_time=None)
+        self._record_end(youngest.entry, is_in_time=None)
         failure = errors.EngineQueueFull(
-            self._name, "the KV cache has no free cells", retry_after_s=LEAST_RETRY_S
+            self._name, "the KV cache has no free cells", retry_after_s=MIN_RETRY_S
         )
         return self._failed(youngest.ticket, failure)
 
     def _release(self, sequence: Sequence, *, keep: bool) -> None:
         self._running.remove(sequence)
-        self._cache.end(sequence.branch, keep=keep)
+        self._cache.end(sequence.cached, keep=keep)
         sequence.sampler.close()
 
-    def _note_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
+    def _record_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
         answering = sum(sequence.is_answering for sequence, _ in shares)
         prompt_tokens = sum(count for sequence, count in shares if not sequence.is_answering)
-        self.pace.note_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
-        self.meters.note_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
+        self.throughput.record_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
+        self.metrics.record_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
 
-    def _note_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
+    def _record_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:
         with self._changed:
-            self._queue.note_end(entry, is_in_time=is_in_time)
+            self._queue.record_end(entry, is_in_time=is_in_time)
 
-    def _note_answer(self, sequence: Sequence, reason: FinishReason) -> None:
-        self._note_end(sequence.entry, is_in_time=True)
-        self.meters.requests[reason] += 1
-        self.pace.note_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
+    def _record_answer(self, sequence: Sequence, reason: FinishReason) -> None:
+        self._record_end(sequence.entry, is_in_time=True)
+        self.metrics.requests[reason] += 1
+        self.throughput.record_answer(sequence.completion_tokens, is_cut=reason is FinishReason.LENGTH)
         if sequence.completion_tokens > 1:
             taken_s = self._clock.monotonic_s() - sequence.first_token_s
-            self.meters.per_token_s.add(taken_s / (sequence.completion_tokens - 1))
+            self.metrics.per_token_s.add(taken_s / (sequence.completion_tokens - 1))

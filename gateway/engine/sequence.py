@@ -1,4 +1,4 @@
-"""One request on its way through the engine."""
+"""The state of one running request in the engine."""
 
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
@@ -14,74 +14,74 @@ from gateway.types import FinishReason, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutput:
-    """What a step gives one request: text, and with the last one how it ended."""
+    """The output of one step for one request: text, and how the request ended if it is the last."""
 
     ticket: int
     text: str = field(default="", repr=False)
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     reused_tokens: int = 0
-    """With the last one: prompt tokens that were in memory already."""
+    """In the last output: prompt tokens taken from the prefix cache."""
     prompt_tokens: int = 0
-    """Beside a `logprob`: tokens of the prompt."""
+    """With a `logprob`: tokens of the prompt."""
     logprob: TokenLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing follows."""
+        """Whether no output follows."""
         return self.finish_reason is not None or self.failure is not None
 
 
 class Sequence:
-    """A job that has a slot: what of it is decoded, and what comes next."""
+    """A request with a slot: what is decoded and what is next."""
 
-    def __init__(self, entry: QueuedRequest, *, branch: CachedSequence, sampler: Sampler) -> None:
+    def __init__(self, entry: QueuedRequest, *, cached: CachedSequence, sampler: Sampler) -> None:
         self.entry = entry
         self.ticket = entry.ticket
-        self.job = entry.job
+        self.request = entry.request
         self.submitted_s = entry.submitted_s
-        self.branch = branch
+        self.cached = cached
         self.sampler = sampler
         self.first_token_s = 0.0
-        """When the first token was sampled."""
-        self.reused_tokens = len(branch.tokens)
-        self.pending: Seq[int] = self.job.prompt[self.reused_tokens :]
-        """Tokens that are to be decoded next."""
+        """When the first token was sampled, on the monotonic clock."""
+        self.reused_tokens = len(cached.tokens)
+        self.pending: Seq[int] = self.request.prompt[self.reused_tokens :]
+        """Tokens to decode next."""
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
-        """How much longer than its share its grammar took for its tokens."""
-        self.text = TextStream(self.job.stop)
+        """Seconds over its share that its grammar took for its tokens."""
+        self.text = TextStream(self.request.stop)
 
     @property
     def is_answering(self) -> bool:
-        """Whether its prompt is read, so that every step gives it a token."""
+        """Whether its prompt is decoded, so that every step samples a token for it."""
         return self.completion_tokens > 0
 
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
-        return Usage(prompt_tokens=len(self.job.prompt), completion_tokens=self.completion_tokens)
+        return Usage(prompt_tokens=len(self.request.prompt), completion_tokens=self.completion_tokens)
 
     def work_left(self, now_s: float) -> Work:
-        """What it still costs at most."""
+        """Return the work that is left at most."""
         return Work(
             prompt_tokens=0 if self.is_answering else len(self.pending),
-            max_tokens=self.job.max_tokens,
+            max_tokens=self.request.max_tokens,
             sampled_tokens=self.completion_tokens,
-            most_s=max(0.0, self.job.deadline.at_s - now_s),
+            most_s=max(0.0, self.request.deadline.at_s - now_s),
         )
 
     def next_tokens(self, count: int) -> list[BatchToken]:
         """Return the next `count` pending tokens as rows of a batch; the last pending one wants logits."""
         last = len(self.pending) - 1
-        position, number = len(self.branch.tokens), self.branch.sequence
+        position, number = len(self.cached.tokens), self.cached.sequence
         return [
             BatchToken(token, position + i, number, i == last) for i, token in enumerate(self.pending[:count])
         ]
 
     def decoded(self, count: int) -> bool:
-        """Note that `count` pending tokens are decoded; return whether a token can be sampled now."""
+        """Record that `count` pending tokens are decoded; return whether a token can be sampled."""
         self.pending = self.pending[count:]
         return not self.pending
 
@@ -93,7 +93,7 @@ class Sequence:
         is_end: bool,
         logprob: TokenLogprob | None = None,
     ) -> StepOutput:
-        """Take the sampled token; return what to show of it and whether it is the last."""
+        """Append the sampled token; return its output."""
         self.completion_tokens += 1
         self.pending = (token,)
         shown = self.text.push(piece)
@@ -102,7 +102,7 @@ class Sequence:
             if logprob is None:
                 return StepOutput(ticket=self.ticket, text=shown)
             return StepOutput(
-                ticket=self.ticket, text=shown, logprob=logprob, prompt_tokens=len(self.job.prompt)
+                ticket=self.ticket, text=shown, logprob=logprob, prompt_tokens=len(self.request.prompt)
             )
         shown += self.text.finish()
         if self.text.is_stopped:
@@ -113,7 +113,7 @@ class Sequence:
             finish_reason=reason,
             usage=self.usage,
             reused_tokens=self.reused_tokens,
-            prompt_tokens=len(self.job.prompt),
+            prompt_tokens=len(self.request.prompt),
             logprob=logprob,
         )
 
@@ -122,6 +122,6 @@ class Sequence:
             return FinishReason.STOP_SEQUENCE
         if is_end:
             return FinishReason.STOP
-        if self.completion_tokens >= self.job.max_tokens:
+        if self.completion_tokens >= self.request.max_tokens:
             return FinishReason.LENGTH
         return None

@@ -1,6 +1,6 @@
-"""The engine's service on its unix socket: messages in, pieces of an answer out.
+"""The engine's gRPC service on its unix socket.
 
-The event loop does the talking, a small pool renders and tokenizes, and one thread owns the model.
+The event loop serves calls, a small pool renders and tokenizes, and one thread owns the model.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import Model, TokenLogprob
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
-from gateway.engine.requests import job_of
+from gateway.engine.requests import engine_request_of
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
@@ -36,54 +36,55 @@ ERROR_DOMAIN = "engine.gateway.v1"
 
 _TOKENIZER_THREADS = 2
 LONG_BYTES = 8 * 1024
-"""A longer request is made ready in a thread apart: a schema of 64 kB takes 0.1 s, and no short one waits."""
+"""A longer request is prepared in a thread of its own, so that short ones do not wait: a schema of 64 kB
+takes 0.1 s."""
 _FINISH_REASONS = {
     FinishReason.STOP: engine_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: engine_pb2.FINISH_REASON_LENGTH,
     FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
 }
 
-SIGN_S = 2.0
-"""After so much silence a request that waits, or whose prompt is read, is told that the engine is at work."""
+HEARTBEAT_S = 2.0
+"""After so long without output, a request in the queue or in prefill gets an empty output as a heartbeat."""
 
 
 class OutputRouter:
-    """The emissions of the scheduler's thread, handed to the coroutines that wait for them."""
+    """Passes the outputs of the scheduler's thread to the coroutines that wait for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._queues: dict[int, asyncio.Queue[StepOutput]] = {}
 
-    def deliver(self, emissions: list[StepOutput]) -> None:
-        """Hand over what one step gave; called from the scheduler's thread."""
-        self._loop.call_soon_threadsafe(self._spread, emissions)
+    def deliver(self, outputs: list[StepOutput]) -> None:
+        """Deliver the outputs of one step; called from the scheduler's thread."""
+        self._loop.call_soon_threadsafe(self._dispatch, outputs)
 
     def open(self, ticket: int) -> asyncio.Queue[StepOutput]:
-        """Return the queue of a ticket; to be called before the loop runs again after `submit`."""
+        """Return the output queue of a ticket; call it after `submit`, before the loop runs again."""
         self._queues[ticket] = asyncio.Queue()
         return self._queues[ticket]
 
-    def forget(self, ticket: int) -> None:
-        """Drop what still comes for a ticket."""
+    def close(self, ticket: int) -> None:
+        """Drop further outputs of a ticket."""
         del self._queues[ticket]
 
-    def _spread(self, emissions: list[StepOutput]) -> None:
-        for emission in emissions:
-            if emission.ticket in self._queues:
-                self._queues[emission.ticket].put_nowait(emission)
+    def _dispatch(self, outputs: list[StepOutput]) -> None:
+        for output in outputs:
+            if output.ticket in self._queues:
+                self._queues[output.ticket].put_nowait(output)
 
 
-async def next_or_sign(
-    queue: asyncio.Queue[StepOutput], ticket: int, *, turns: Callable[[], int]
+async def next_or_heartbeat(
+    queue: asyncio.Queue[StepOutput], ticket: int, *, iterations: Callable[[], int]
 ) -> StepOutput:
-    """Return the next emission, or after `SIGN_S` an empty one if the scheduler made turns: else it hangs."""
+    """Return the next output, or an empty one after `HEARTBEAT_S` if the scheduler made progress."""
     while True:
-        before = turns()
+        before = iterations()
         try:
-            async with asyncio.timeout(SIGN_S):
+            async with asyncio.timeout(HEARTBEAT_S):
                 return await queue.get()
         except TimeoutError:
-            if turns() != before:
+            if iterations() != before:
                 return StepOutput(ticket=ticket)
 
 
@@ -97,18 +98,18 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         model: Model,
         prompts: PromptMaker,
         scheduler: Scheduler,
-        answers: OutputRouter,
+        router: OutputRouter,
         clock: Clock,
         report: Callable[[str], None],
         sampling_defaults: Mapping[str, float],
     ) -> None:
-        """`sampling_defaults` hold where a request says nothing; they come from the model's file."""
+        """`sampling_defaults` are those of the model file, for what a request does not set."""
         self._name = name
         self._sampling_defaults = sampling_defaults
         self._model = model
         self._prompts = prompts
         self._scheduler = scheduler
-        self._answers = answers
+        self._router = router
         self._clock = clock
         self._report = report
         self._pool = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenize")
@@ -119,18 +120,18 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         request: engine_pb2.GenerateRequest,
         context: grpc.aio.ServicerContext[engine_pb2.GenerateRequest, engine_pb2.GenerateResponse],
     ) -> AsyncIterator[engine_pb2.GenerateResponse]:
-        """Answer one request; the last response holds `finished`."""
+        """Generate the answer to one request; the last response holds `finished`."""
         remaining_s = context.time_remaining()
         deadline = Deadline.never()
         if remaining_s is not None:
             deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
         try:
-            job = await self._made_ready(request, deadline)
-            async for emission in self._run(job):
-                yield _response(self._model, emission)
+            prepared = await self._prepare(request, deadline)
+            async for output in self._run(prepared):
+                yield _response(self._model, output)
         except errors.GatewayError as error:
             await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
-        except Exception as error:  # noqa: BLE001  said to the request and to the owner, without its words
+        except Exception as error:  # noqa: BLE001  reported without its text, which may quote the request
             fault = fault_of(error, model=self._name)
             self._report(str(fault))
             await context.abort_with_status(rpc_status.to_status(to_rpc_status(fault)))
@@ -140,16 +141,18 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         request: engine_pb2.GetStatusRequest,
         context: grpc.aio.ServicerContext[engine_pb2.GetStatusRequest, engine_pb2.GetStatusResponse],
     ) -> engine_pb2.GetStatusResponse:
-        """Say what is loaded and how busy it is."""
+        """Return what is loaded and how busy the engine is."""
         return status_of(self._name, self._model, self._scheduler)
 
-    async def _made_ready(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
+    async def _prepare(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
         pool = self._pool if request.ByteSize() <= LONG_BYTES else self._long_pool
-        return await asyncio.get_running_loop().run_in_executor(pool, self._job, request, deadline)
+        return await asyncio.get_running_loop().run_in_executor(
+            pool, self._to_engine_request, request, deadline
+        )
 
-    def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
-        """Check, render and tokenize; runs in a pool."""
-        return job_of(
+    def _to_engine_request(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
+        """Check, render and tokenize a request; runs in a pool."""
+        return engine_request_of(
             request,
             name=self._name,
             prompts=self._prompts,
@@ -158,33 +161,33 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             sampling_defaults=self._sampling_defaults,
         )
 
-    async def _run(self, job: EngineRequest) -> AsyncIterator[StepOutput]:
-        ticket = self._scheduler.submit(job)
-        queue = self._answers.open(ticket)
+    async def _run(self, request: EngineRequest) -> AsyncIterator[StepOutput]:
+        ticket = self._scheduler.submit(request)
+        queue = self._router.open(ticket)
         is_over = False
         try:
             while not is_over:
-                emission = await next_or_sign(queue, ticket, turns=lambda: self._scheduler.turns)
-                is_over = emission.is_last
-                if emission.failure is not None:
-                    raise emission.failure
-                yield emission
+                output = await next_or_heartbeat(queue, ticket, iterations=lambda: self._scheduler.iterations)
+                is_over = output.is_last
+                if output.failure is not None:
+                    raise output.failure
+                yield output
         finally:
-            self._answers.forget(ticket)
+            self._router.close(ticket)
             if not is_over:
                 self._scheduler.cancel(ticket)
 
 
-def _response(model: Model, emission: StepOutput) -> engine_pb2.GenerateResponse:
-    response = engine_pb2.GenerateResponse(text=emission.text)
-    if emission.logprob is not None:
-        response.logprobs.append(_logprob(model, emission.logprob))
-        response.prompt_tokens = emission.prompt_tokens
-    if emission.finish_reason is not None and emission.usage is not None:
-        response.finished.reason = _FINISH_REASONS[emission.finish_reason]
-        response.finished.prompt_tokens = emission.usage.prompt_tokens
-        response.finished.completion_tokens = emission.usage.completion_tokens
-        response.finished.reused_tokens = emission.reused_tokens
+def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
+    response = engine_pb2.GenerateResponse(text=output.text)
+    if output.logprob is not None:
+        response.logprobs.append(_logprob(model, output.logprob))
+        response.prompt_tokens = output.prompt_tokens
+    if output.finish_reason is not None and output.usage is not None:
+        response.finished.reason = _FINISH_REASONS[output.finish_reason]
+        response.finished.prompt_tokens = output.usage.prompt_tokens
+        response.finished.completion_tokens = output.usage.completion_tokens
+        response.finished.reused_tokens = output.reused_tokens
     return response
 
 
@@ -201,7 +204,7 @@ def _logprob(model: Model, reported: TokenLogprob) -> engine_pb2.TokenLogprob:
 
 
 def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
-    """Return the status of an error, with ErrorInfo, and RetryInfo where a time is known."""
+    """Return the gRPC status of an error, with ErrorInfo, and with RetryInfo if a delay is known."""
     metadata = {"field": error.field} if isinstance(error, errors.NotCapable) else {}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
     details: list[message.Message] = [info]
@@ -217,13 +220,13 @@ def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
 
 
 def make_private(socket: Path) -> None:
-    """Make sure that only the owner can reach a socket to be made there; raises StartupError."""
+    """Prepare the folder of a socket so that only this user can open it; raises StartupError."""
     os.umask(0o077)
     socket.parent.mkdir(mode=0o700, exist_ok=True)
     found = socket.parent.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise StartupError(
-            f"{socket.parent}: is open to other users; chmod it to 700 or choose another folder"
+            f"{socket.parent}: other users can open this folder; run chmod 700 on it or choose another"
         )
     socket.unlink(missing_ok=True)
 
@@ -231,7 +234,10 @@ def make_private(socket: Path) -> None:
 async def serve(
     service: EngineService, *, socket: Path, ready: Callable[[], None], stop: asyncio.Event, grace_s: float
 ) -> None:
-    """Serve on a socket that `make_private` prepared, from `ready` until `stop` is set; StartupError."""
+    """Serve on a socket prepared by `make_private` until `stop` is set; raises StartupError.
+
+    `ready` is called when the server accepts calls.
+    """
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), FRESH_TIMEOUTS])
     engine_pb2_grpc.add_EngineServiceServicer_to_server(service, server)
     health = health_aio.HealthServicer()
@@ -241,7 +247,9 @@ async def serve(
     try:
         server.add_insecure_port(f"unix:{socket}")
     except RuntimeError:
-        raise StartupError(f"{socket}: cannot be served on; its path may be too long (set TMPDIR)") from None
+        raise StartupError(
+            f"{socket}: cannot listen on this socket; its path may be too long, set TMPDIR to a shorter one"
+        ) from None
     await server.start()
     ready()
     await stop.wait()

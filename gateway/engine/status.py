@@ -1,4 +1,4 @@
-"""The state and the numbers of an engine as the message that operators' tools read."""
+"""The state and the counters of an engine as a GetStatus response."""
 
 from gateway.engine.interfaces import Model
 from gateway.engine.metrics import Histogram
@@ -7,8 +7,8 @@ from gateway.engine.v1 import engine_pb2
 
 
 def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetStatusResponse:
-    """Return what is loaded, how busy it is, and what was counted."""
-    load, meters, pace = scheduler.load, scheduler.meters, scheduler.pace
+    """Return the loaded model, the load and the counters of an engine."""
+    load, metrics, throughput = scheduler.load, scheduler.metrics, scheduler.throughput
     forecast = scheduler.forecast()
     return engine_pb2.GetStatusResponse(
         model=name,
@@ -16,23 +16,23 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
         slots=model.slots,
         slots_busy=load.slots_busy,
         queued=load.queued,
-        steps=meters.steps,
+        steps=metrics.steps,
         kv_cells=model.kv_cells,
         kv_cells_used=load.kv_cells_used,
         kept_tokens=load.kept_tokens,
         kept_bytes=load.kept_bytes,
-        step_s=meters.step_s,
-        decode_s=meters.decode_s,
-        prompt_tokens=meters.prompt_tokens,
-        prompt_tokens_reused=meters.prompt_tokens_reused,
-        completion_tokens=meters.completion_tokens,
-        requests=dict(meters.requests),
-        first_token_s=_histogram(meters.first_token_s),
-        per_token_s=_histogram(meters.per_token_s),
-        queue_s=_histogram(meters.queue_s),
-        batch_sequences=_histogram(meters.batch_sequences),
-        prompt_tokens_per_s=1.0 / pace.prompt_token_s if pace.prompt_token_s else 0.0,
-        token_s=pace.token_s(max(1, load.slots_busy)) or 0.0,
+        step_s=metrics.step_s,
+        decode_s=metrics.decode_s,
+        prompt_tokens=metrics.prompt_tokens,
+        prompt_tokens_reused=metrics.prompt_tokens_reused,
+        completion_tokens=metrics.completion_tokens,
+        requests=dict(metrics.requests),
+        first_token_s=_histogram(metrics.first_token_s),
+        per_token_s=_histogram(metrics.per_token_s),
+        queue_s=_histogram(metrics.queue_s),
+        batch_sequences=_histogram(metrics.batch_sequences),
+        prompt_tokens_per_s=1.0 / throughput.prompt_token_s if throughput.prompt_token_s else 0.0,
+        token_s=throughput.token_s(max(1, load.slots_busy)) or 0.0,
         forecast=engine_pb2.Forecast(
             wait_s=forecast.wait_s,
             prompt_token_s=forecast.prompt_token_s,

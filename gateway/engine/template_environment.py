@@ -1,7 +1,7 @@
-"""The Jinja environment of chat templates: what transformers gives them, in a sandbox with bounds.
+"""The Jinja environment of chat templates: the functions of transformers, in a sandbox with limits.
 
-A template comes with a model's file, so it may be wrong or hostile. Each turn of a loop and each call of a
-macro is a step, which ends a rendering that takes too long; texts and lists that grow too large end it too.
+A template comes with a model file, so it may be wrong or hostile. Each iteration of a loop and each call of a
+macro checks the time limit. Texts and lists over a size limit also end a rendering.
 """
 
 import functools
@@ -23,25 +23,25 @@ from jinja2.visitor import NodeTransformer
 from gateway.clock import Clock, Deadline
 
 MAX_TEXT_CHARS = 16 << 20
-"""Of a rendering and of each text made on the way: more than any context of a local model holds."""
+"""Most characters of a rendering and of each intermediate text: more than any local context holds."""
 MAX_WIDTH = 1 << 20
-"""Of a number that a function or filter is called with: it may be the width of what is made."""
+"""Largest number passed to a function or filter: it may be the width of its result."""
 MAX_INT_BITS = 4096
-"""Of a product or a power."""
+"""Most bits of a product or a power."""
 _WIDE_FORMAT = re.compile(r"\d{6}|\*")
-"""A format that may ask for a width of megabytes."""
+"""Matches a format whose width may be megabytes."""
 
 
 class Refused(TemplateError):
-    """The template called `raise_exception`; the message is its own and may quote the conversation."""
+    """The template called `raise_exception`; its message may quote the conversation."""
 
 
 class TooLarge(TemplateError):
-    """A text, a list or a number grows over its bound."""
+    """A text, a list or a number is over its limit."""
 
 
 class TooSlow(TemplateError):
-    """A rendering takes longer than it may."""
+    """A rendering is over its time limit."""
 
 
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
@@ -59,23 +59,23 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         self.globals["raise_exception"] = _raise_exception
         self.globals["strftime_now"] = self.strftime_now
         self.filters["tojson"] = _tojson
-        # Jinja's own marks a text as HTML, and then escapes what is added to it.
+        # Jinja's own filter marks a text as HTML and then escapes text that is appended.
         self.filters["safe"] = str
         self.filters["join"] = self._join
         self.filters = {name: _bounded(name, function) for name, function in self.filters.items()}
 
     def until(self, deadline: Deadline) -> None:
-        """End what this thread renders from now on at `deadline`."""
+        """Set the deadline of the next renderings of this thread."""
         self._rendering.deadline = deadline
 
     def step(self) -> str:
-        """Raise TooSlow when the time is up; compiled templates call it again and again."""
+        """Raise TooSlow after the deadline; compiled templates call it in every loop."""
         if self._rendering.deadline.has_passed(self._clock):
             raise TooSlow
         return ""
 
     def join(self, *parts: object) -> str:
-        """Return what the operator `~` gives."""
+        """Return the result of the operator `~`."""
         return self.concat(map(str, parts))
 
     def concat(self, parts: Iterable[str]) -> str:
@@ -89,13 +89,13 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         return "".join(found)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Apply an operator whose result may be much larger than its operands."""
+        """Apply an operator; raises TooLarge for a result over the limit."""
         if _result_size(operator, left, right) > MAX_TEXT_CHARS:
             raise TooLarge
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805  as in Jinja
-        """Call a function or a method, where what it makes keeps to the bounds."""
+        """Call a function or a method; raises TooLarge for a result over the limit."""
         method = getattr(__obj, "__wrapped__", __obj)  # Jinja wraps `format`.
         text, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
         if isinstance(text, str) and name == "join" and len(args) == 1:
@@ -116,7 +116,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         return datetime.fromtimestamp(self._clock.unix_s()).strftime(form)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Let a template fill a list of its own, as llama.cpp does; no list outlives a rendering."""
+        """Let a template change its own lists, as llama.cpp does; no list outlives a rendering."""
         fills = isinstance(obj, list) and attr in ("append", "pop")
         return fills or super().is_safe_attribute(obj, attr, value)
 
@@ -127,7 +127,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
 
 class _GenerationBlock(Extension):
-    """`{% generation %}` marks for training what a model said; its content stands as if it were not there."""
+    """`{% generation %}` marks a model's answer for training; here only its content counts."""
 
     tags = frozenset({"generation"})  # type: ignore[assignment]  # Jinja says set.
 
@@ -137,7 +137,7 @@ class _GenerationBlock(Extension):
 
 
 class _Bounding(NodeTransformer):
-    """Adds a step to what may repeat, and the bound of texts to the operator `~`."""
+    """Adds a time check to loops and macros, and the text limit to the operator `~`."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  the name is Jinja's
         return self._with_step(node)
@@ -164,9 +164,9 @@ def _method(name: str, arguments: list[nodes.Expr], line: int) -> nodes.Call:
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter that keeps to the bounds."""
+    """Return a filter with the limits applied."""
 
-    @functools.wraps(function)  # Jinja marks some, to be given their context.
+    @functools.wraps(function)  # Jinja marks filters that take the context.
     def bounded(*args: Any, **kwargs: Any) -> Any:
         _check_call(name, *args, *kwargs.values())
         return function(*args, **kwargs)
@@ -175,7 +175,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_call(name: str, *values: object) -> None:
-    """Raise TooLarge where a function or filter of this name would make too much of its arguments."""
+    """Raise TooLarge if the result of this function or filter would be over the limit."""
     texts = [value for value in values if isinstance(value, str)]
     size: float = max((value for value in values if isinstance(value, int)), default=0) * (
         MAX_TEXT_CHARS // MAX_WIDTH
@@ -189,7 +189,7 @@ def _check_call(name: str, *values: object) -> None:
 
 
 def _result_size(operator: str, left: Any, right: Any) -> float:
-    """Return how large a result is, as `_size` counts; infinity for a number over its bound."""
+    """Return the size of a result, as `_size` counts; infinity for a number over its limit."""
     sizes = [_size(left), _size(right)]
     if operator == "+":
         return sum(size for size in sizes if size is not None)
@@ -202,7 +202,7 @@ def _result_size(operator: str, left: Any, right: Any) -> float:
 
 
 def _size(value: object) -> int | None:
-    """Return the characters of a text, or the room of a list in characters; None for what has no size."""
+    """Return the size of a text or a list in characters; None for a value without a size."""
     if isinstance(value, str):
         return len(value)
     return 16 * len(value) if isinstance(value, (list, tuple)) else None

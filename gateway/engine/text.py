@@ -1,13 +1,13 @@
-"""From the bytes of tokens to text that may be shown: whole characters, and nothing of a stop string."""
+"""Converts the bytes of tokens to text that may be sent: whole characters, no part of a stop string."""
 
 import codecs
 
 
 class TextStream:
-    """The text of one answer; shows each part of it once, as soon as nothing to come can change it.
+    """The text of one answer; returns each part once, as soon as no later token can change it.
 
-    Of several stop strings the one that is complete first ends the text, and of two that end together
-    the longer one; so the result does not depend on where the borders of tokens fall.
+    The first complete stop string ends the text; of two that end together, the longer one does. So the result
+    does not depend on token boundaries.
     """
 
     def __init__(self, stop: tuple[str, ...]) -> None:
@@ -17,11 +17,11 @@ class TextStream:
         self.is_stopped = False
 
     def push(self, data: bytes) -> str:
-        """Take the bytes of the next token; return what may be shown now."""
+        """Take the bytes of the next token; return the text that may be sent now."""
         return self._take(self._decoder.decode(data))
 
     def finish(self) -> str:
-        """Return what was held back, when no token follows; the bytes of half a character are no text."""
+        """Return the text that was held back, after the last token; incomplete characters are dropped."""
         shown, self._held = self._held, ""
         return shown
 
@@ -42,13 +42,13 @@ class TextStream:
 
 
 def find_stop(text: str, stop: tuple[str, ...]) -> int | None:
-    """Return where the first complete stop string begins; None if there is none."""
+    """Return the index of the first complete stop string; None if there is none."""
     found = [(start + len(s), start) for s in stop if (start := text.find(s)) >= 0]
     return min(found)[1] if found else None
 
 
 def held_length(text: str, stop: tuple[str, ...]) -> int:
-    """Return the length of the longest end of `text` that may be the beginning of a stop string."""
+    """Return the length of the longest suffix of `text` that is a prefix of a stop string."""
     longest = max((len(s) for s in stop), default=1) - 1
     for length in range(min(longest, len(text)), 0, -1):
         if any(s.startswith(text[-length:]) for s in stop):

@@ -1,26 +1,25 @@
-"""How many threads to decode with, when the policy does not say.
+"""The default number of decoding threads, for a policy that does not set it.
 
-ggml's threads spin at a barrier after every operation, so one that has no core to itself holds up all
-the others: on two cores of which another process used one, a small model gave 2,376 tokens/s with one
-thread and 96 with two. The gateway itself, its clients and a second engine need cores as well, so the
-default takes half of the physical cores that this process may use, and no more than
-`MOST_THREADS`: decoding is bound by memory bandwidth, which a few cores use up.
-"""
+ggml's threads spin at a barrier after every operation, so a thread without a core of its own delays all
+others: on two cores, one of them used by another process, a small model decoded 2,376 tokens/s with one
+thread and 96 with two. The gateway, its clients and a second engine need cores as well, so the default is
+half of the physical cores that this process may use, at most `MAX_THREADS`: decoding is bound by memory
+bandwidth, which a few cores exhaust."""
 
 import os
 from pathlib import Path
 
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 _SMT = Path("/sys/devices/system/cpu/smt/active")
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def choose_threads(*, logical_cpus: int, has_smt: bool, quota_cpus: float | None) -> int:
-    """Return half of the physical cores within the quota, from 1 to `MOST_THREADS`."""
+    """Return half of the physical cores within the quota, from 1 to `MAX_THREADS`."""
     physical = logical_cpus / 2 if has_smt else logical_cpus
     usable = physical if quota_cpus is None else min(physical, quota_cpus)
-    return max(1, min(MOST_THREADS, int(usable / 2)))
+    return max(1, min(MAX_THREADS, int(usable / 2)))
 
 
 def default_threads() -> int:

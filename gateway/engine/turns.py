@@ -1,4 +1,5 @@
-"""The turns of a conversation, and the forms in which a chat template may take them; no text is ever lost."""
+"""The turns of a conversation, and the forms in which a chat template may accept them; all keep every
+text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +8,20 @@ from typing import Literal
 RoleText = tuple[str, str]
 """Role and text."""
 ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "user"}
-"""By their first letters; what a tool gave goes out as the user's, for no call of it is in a conversation."""
+"""By their first letters. A tool result is sent as the user's, since conversations hold no tool calls."""
 _BETWEEN = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How turns are changed for a template that refuses them as they are."""
+    """How turns are changed for a template that refuses the original ones."""
 
     system: Literal["kept", "first", "none"] = "kept"
-    """Which turns stay the system's, the others become the user's; "first": those that begin."""
+    """Which system turns are kept; the others become user turns. "first": those at the start."""
     is_merged: bool = False
-    """Whether turns of one role in a row become one."""
+    """Whether consecutive turns of one role are merged."""
     is_opened: bool = False
-    """Whether an empty turn of the user stands before an assistant that would begin."""
+    """Whether an empty user turn is put before an assistant turn that would be first."""
 
     def apply(self, turns: Sequence[RoleText]) -> list[RoleText]:
         """Return the turns in this form."""
@@ -51,4 +52,4 @@ FORMS = (
     Form(system="first", is_merged=True, is_opened=True),
     Form(system="none", is_merged=True, is_opened=True),
 )
-"""From the conversation as it is to the one that is changed most."""
+"""From the unchanged conversation to the most changed one."""

@@ -1,1 +1,1 @@
-"""The owner's side of engine processes: started, watched, restarted."""
+"""The parent's side of engine processes: starts, watches and restarts them."""

@@ -1,4 +1,4 @@
-"""One engine process as its owner sees it: spawned, ready, ended."""
+"""One engine process, as its parent sees it."""
 
 import asyncio
 import json
@@ -18,43 +18,43 @@ from gateway.tasks import child
 _ASSERTION = re.compile(rb"([^/\s]+:\d+: (?:GGML_ASSERT\(.*\) failed|fatal error))$", re.MULTILINE)
 _NO_MEMORY = re.compile(rb"std::bad_alloc|^MemoryError|pthread_create failed", re.MULTILINE)
 OUT_OF_MEMORY = "out of memory"
-"""The cause of an end that a failed allocation brought about; the kernel's own way, SIGKILL, has none."""
+"""Cause of an exit after a failed allocation. A SIGKILL by the kernel's OOM killer reports no cause."""
 LOADING_PATIENCE_S = 30.0
-"""How long an engine that loads may say nothing: it says every 5 s that it runs."""
-_SECOND_LOOK_S = 1.0
-"""How long a silent engine is listened to once more: perhaps it was we who were held up."""
+"""How long a loading engine may send nothing; it sends a heartbeat every 5 s."""
+_GRACE_S = 1.0
+"""How much longer a silent engine is waited for, in case this process was delayed."""
 _TAIL_BYTES = 16 * 1024
-"""How much of the end of standard error is searched for a failed assertion."""
+"""Bytes at the end of standard error that are searched for a failed assertion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """What an engine says when its model is loaded."""
+    """The event of an engine whose model is loaded."""
 
     load_ms: int
     context_tokens: int
     has_template: bool
     folded: tuple[str, ...]
-    """Which conversations its template does not take as they are; see `ChatTemplate.check`."""
+    """Which conversations its template folds; see `ChatTemplate.check`."""
     template_sha256: str
-    """Of the template that it renders prompts by."""
+    """SHA-256 of the chat template in use."""
     has_gpu: bool
     is_locked: bool
-    """Whether the kernel granted what `mlock` asked for."""
+    """Whether the kernel locked the memory that `mlock` asked for."""
     sampling: Mapping[str, float]
-    """What the model's file says of sampling."""
+    """Sampling parameters of the model file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How an engine ended: its exit status (negative: the signal), and the cause where it said one."""
+    """How an engine ended: its exit status (negative: the signal), and the cause if it is known."""
 
     status: int
     cause: str | None
 
 
 class EngineProcess:
-    """A child process that lives as long as its standard input is open."""
+    """An engine process, which lives while its standard input is open."""
 
     def __init__(self, process: Process, *, model: str, spec: LlamaCppModel) -> None:
         self._process = process
@@ -65,11 +65,11 @@ class EngineProcess:
 
     @classmethod
     async def spawn(cls, model: str, spec: LlamaCppModel, socket: Path) -> "EngineProcess":
-        """Start a process for a model that will serve on `socket`; StartupError where the system cannot."""
+        """Start the process of a model that will serve on `socket`; raises StartupError."""
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # Leaves the working folder out of sys.path: a file in it could shadow a module.
+                "-P",  # Without the working folder in sys.path, where a file could shadow a module.
                 "-m",
                 "gateway.engine",
                 "--model",
@@ -79,81 +79,81 @@ class EngineProcess:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                # A signal to the gateway's process group is the gateway's: it decides when the engine ends.
+                # A signal to the gateway's process group must not end the engine: the gateway ends it.
                 start_new_session=True,
             )
-        except OSError as error:  # No memory, or too many processes: it may pass.
-            raise StartupError(f"model {model}: no engine process can be started: {error.strerror}") from None
+        except OSError as error:  # No memory or too many processes; may be temporary.
+            raise StartupError(f"model {model}: cannot start the engine process: {error.strerror}") from None
         return cls(process, model=model, spec=spec)
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     async def ready(self, on_progress: Callable[[str, int], None] = lambda phase, percent: None) -> Ready:
-        """Hand over the spec and return when the model is loaded; StartupError when it cannot be."""
+        """Send the spec and return when the model is loaded; raises StartupError."""
         if self._process.stdin is not None:
             self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
         try:
-            said = await self._heard(LOADING_PATIENCE_S)
-            while said is not None and said["event"] in ("progress", "alive"):
-                if said["event"] == "progress":
-                    on_progress(said["phase"], said["percent"])
-                said = await self._heard(LOADING_PATIENCE_S)
+            message = await self._next_message(LOADING_PATIENCE_S)
+            while message is not None and message["event"] in ("progress", "alive"):
+                if message["event"] == "progress":
+                    on_progress(message["phase"], message["percent"])
+                message = await self._next_message(LOADING_PATIENCE_S)
         except TimeoutError:
             raise StartupError(
-                f"model {self._model}: the engine process gave no sign of life for {LOADING_PATIENCE_S:g} s "
-                f"while it loaded {self._spec.path}; is it stopped?"
+                f"model {self._model}: the engine process sent no heartbeat for {LOADING_PATIENCE_S:g} s "
+                f"while it loaded {self._spec.path}; check whether it is stopped"
             ) from None
-        if said is None:
+        if message is None:
             status = await self._process.wait()
             raise StartupError(
                 f"model {self._model}: the engine process ended with status {status} while it loaded "
                 f"{self._spec.path}{_guess(status, await self._tail)}"
             )
-        if said["event"] != "ready":
-            raise StartupError(f"model {self._model}: {said['message']}")
+        if message["event"] != "ready":
+            raise StartupError(f"model {self._model}: {message['message']}")
         return Ready(
-            load_ms=said["load_ms"],
-            context_tokens=said["context_tokens"],
-            has_template=said["has_template"],
-            folded=tuple(said["folded"]),
-            template_sha256=said["template_sha256"],
-            has_gpu=said["has_gpu"],
-            is_locked=said["is_locked"],
-            sampling=said["sampling"],
+            load_ms=message["load_ms"],
+            context_tokens=message["context_tokens"],
+            has_template=message["has_template"],
+            folded=tuple(message["folded"]),
+            template_sha256=message["template_sha256"],
+            has_gpu=message["has_gpu"],
+            is_locked=message["is_locked"],
+            sampling=message["sampling"],
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
-        """Return when it has ended; one that gives no sign of life for `watchdog_s` is killed."""
+        """Return when the process has ended; kill it if it sends no heartbeat for `watchdog_s`."""
         cause = None
         try:
-            while (said := await self._heard(self._spec.watchdog_s)) is not None:
-                if said["event"] == "failed":
-                    cause = said["message"]
-                elif said["event"] == "fault":
-                    on_fault(said["message"])
+            while (message := await self._next_message(self._spec.watchdog_s)) is not None:
+                if message["event"] == "failed":
+                    cause = message["message"]
+                elif message["event"] == "fault":
+                    on_fault(message["message"])
         except TimeoutError:
             cause = f"no step for {self._spec.watchdog_s:g} s"
             self._process.kill()
         status = await self._process.wait()
         return Exit(status=status, cause=cause or await self._tail)
 
-    async def _heard(self, patience_s: float) -> dict[str, Any] | None:
-        """Return what it says next, None at its end; TimeoutError if it says nothing for too long."""
-        listening = child(self._said(), name=f"word of engine {self._model}")
+    async def _next_message(self, timeout_s: float) -> dict[str, Any] | None:
+        """Return the next event, None at the end; raises TimeoutError after `timeout_s` without one."""
+        reading = child(self._read_message(), name=f"output of engine {self._model}")
         try:
-            for timeout_s in (patience_s, _SECOND_LOOK_S):
-                done, _ = await asyncio.wait({listening}, timeout=timeout_s)
+            for wait_s in (timeout_s, _GRACE_S):
+                done, _ = await asyncio.wait({reading}, timeout=wait_s)
                 if done:
-                    return listening.result()
+                    return reading.result()
         finally:
-            listening.cancel()
+            reading.cancel()
         raise TimeoutError
 
     async def end(self, grace_s: float) -> None:
-        """Ask it to end what it does; kill it after `grace_s`."""
+        """Send SIGTERM; kill the process after `grace_s`."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -163,16 +163,16 @@ class EngineProcess:
                 await self._process.wait()
         await self._tail
 
-    async def _said(self) -> dict[str, Any] | None:
-        """Return the next line that it says on standard output; None when it has ended."""
+    async def _read_message(self) -> dict[str, Any] | None:
+        """Return the next event on standard output; None when the process has ended."""
         line = b"" if self._process.stdout is None else await self._process.stdout.readline()
         return json.loads(line) if line else None
 
 
 async def _tail(process: Process) -> str | None:
-    """Read standard error to its end; return a failed assertion of llama.cpp, or that memory ran out.
+    """Read standard error to its end; return a failed assertion of llama.cpp, or OUT_OF_MEMORY.
 
-    Nothing else of it is kept: llama.cpp prints grammars and pieces of answers there.
+    The rest is dropped: llama.cpp prints grammars and pieces of answers there.
     """
     tail = b""
     while process.stderr is not None and (data := await process.stderr.read(_TAIL_BYTES)):
@@ -186,5 +186,5 @@ async def _tail(process: Process) -> str | None:
 def _guess(status: int, cause: str | None) -> str:
     if status == -signal.SIGKILL or cause == OUT_OF_MEMORY:
         return " (out of memory?); choose a smaller model, or lower kv_cells"
-    said = "" if cause is None else f" ({cause})"
-    return f"{said}; llama.cpp may not be able to run this file, or its adapters"
+    reported = "" if cause is None else f" ({cause})"
+    return f"{reported}; llama.cpp may not be able to run this file, or its adapters"

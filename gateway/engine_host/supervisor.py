@@ -1,4 +1,4 @@
-"""Keeps the engine process of one local model alive; runs in the gateway's event loop."""
+"""Supervises the engine process of one local model, in the gateway's event loop."""
 
 import asyncio
 import secrets
@@ -17,19 +17,20 @@ from gateway.policy.model import LlamaCppModel
 from gateway.tasks import Tasks
 
 FIRST_DELAY_S = 1.0
-"""How long after an end the engine is started again; doubles each time."""
-MOST_DELAY_S = 60.0
+"""Delay before the first restart; it doubles with each restart."""
+MAX_DELAY_S = 60.0
+"""Longest delay before a restart."""
 HEALTHY_AFTER_S = 60.0
-"""A process that lived this long was well: the delay begins anew."""
+"""After a run of this length the delay is FIRST_DELAY_S again."""
 
 _log = structlog.get_logger()
 
 OnStatus = Callable[[str, bool], None]
-"""Is told a model's name, and whether its engine takes requests."""
+"""Called with a model's name and whether its engine accepts requests."""
 
 
 class EngineSupervisor:
-    """Starts an engine, watches it, and starts it again with a growing delay when it ends."""
+    """Starts an engine, watches it, and restarts it with exponential backoff when it ends."""
 
     def __init__(
         self,
@@ -50,27 +51,27 @@ class EngineSupervisor:
         self._process: EngineProcess | None = None
         self._watch: asyncio.Task[None] | None = None
         self.is_serving = False
-        """Whether the engine takes requests."""
+        """Whether the engine accepts requests."""
         self.generation = 0
-        """How often an engine was started."""
+        """Number of starts of the engine."""
         self.load_s = 0.0
-        """Seconds that the last loading took; 0 before the first."""
+        """Seconds of the last model load; 0 before the first."""
         self.template_sha256 = ""
-        """Of the template that the engine renders prompts by; empty before the first start."""
+        """SHA-256 of the chat template in use; empty before the first start."""
 
     @property
     def target(self) -> str:
-        """The engine's address for gRPC; the same across restarts."""
+        """The engine's gRPC address; restarts keep it."""
         return f"unix:{self._folder / 'engine.sock'}"
 
     @property
     def pid(self) -> int | None:
-        """The process id of the engine, while there is one."""
+        """The process id of the engine; None while it does not run."""
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
-        """Return when the model is loaded; raises StartupError when it cannot be."""
-        # Fails if somebody else made it; with this mode nobody else on this host can connect.
+        """Start the engine and return when its model is loaded; raises StartupError."""
+        # Fails if the folder exists; with this mode no other user can connect.
         self._folder.mkdir(mode=0o700)
         try:
             process = await self._start_process()
@@ -80,7 +81,7 @@ class EngineSupervisor:
         self._watch = self._tasks.start(f"engine {self.model}", self._keep_alive(process), is_critical=True)
 
     async def stop(self, grace_s: float = 5.0) -> None:
-        """End the engine for good: politely first, by force after `grace_s`."""
+        """End the engine without a restart; kill it after `grace_s`."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
@@ -100,7 +101,7 @@ class EngineSupervisor:
             self._on_status(self.model, is_serving)
 
     async def _start_process(self) -> EngineProcess:
-        """Start one process and return it when its model is loaded; raises StartupError."""
+        """Start a process and return it when its model is loaded; raises StartupError."""
         self.generation += 1
         self._process = await EngineProcess.spawn(self.model, self._spec, self._folder / "engine.sock")
         try:
@@ -142,7 +143,7 @@ class EngineSupervisor:
             _log.warning("engine.mlock_refused", model=self.model, limit="RLIMIT_MEMLOCK")
 
     async def _keep_alive(self, process: EngineProcess) -> None:
-        """Watch the engine and start it again; when this fails, the model takes no more requests."""
+        """Watch and restart the engine; if this fails, the model accepts no more requests."""
         try:
             await self._restart_when_it_ends(process)
         finally:
@@ -163,11 +164,11 @@ class EngineSupervisor:
             process, delay_s = await self._restart(delay_s)
 
     async def _restart(self, delay_s: float) -> tuple[EngineProcess, float]:
-        """Try until an engine is there; return it, and the delay for the next time."""
+        """Retry until an engine runs; return it, and the delay of the next restart."""
         while True:
             _log.info("engine.restarting", model=self.model, delay_s=delay_s)
             await self._clock.sleep(delay_s)
-            delay_s = min(2 * delay_s, MOST_DELAY_S)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
             try:
                 return await self._start_process(), delay_s
             except StartupError as error:

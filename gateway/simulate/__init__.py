@@ -1,1 +1,1 @@
-"""An OpenAI-compatible provider made for trying and testing."""
+"""A simulated OpenAI-compatible provider, for trials and tests."""

@@ -1,4 +1,4 @@
-"""What the simulated provider answers: a pure function of model and messages, with its token counts."""
+"""The answers of the simulated provider: a pure function of model and messages, with token counts."""
 
 import hashlib
 import json
@@ -9,35 +9,36 @@ from dataclasses import dataclass, replace
 from gateway.simulate.schema import minimal_instance
 
 TOKENS_PER_MESSAGE = 4
-"""Counted for the role and the borders of a message."""
+"""Tokens counted for the role and the delimiters of a message."""
 TOKENS_PER_PROMPT = 3
-"""Counted once, for the beginning of the answer."""
+"""Tokens counted once for the start of the answer."""
 
 _TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 _PADDING = " and", " so", " on", ","
 
 
 def tokenize(text: str) -> list[str]:
-    """Split `text` into tokens: a word or a single mark, each with the white space before it.
+    """Split `text` into tokens: a word or a single punctuation mark, with the white space before it.
 
-    The tokens joined are the text, and there are never more of them than characters.
+    The joined tokens are the text; there are never more tokens than characters.
     """
     return _TOKEN.findall(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What an answer depends on, and where it ends."""
+    """What an answer depends on, and its limits."""
 
     model: str
     messages: tuple[tuple[str, str], ...]
-    """Role and content of each."""
+    """(role, content) of each message."""
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     schema: object | None = None
 
     def tokens(self) -> int:
-        """Count the prompt: all contents, the schema, and a few tokens for each message and the whole."""
+        """Return the tokens of the prompt: contents and schema, and a fixed number for each message and
+        once."""
         counted = sum(TOKENS_PER_MESSAGE + len(tokenize(content)) for _, content in self.messages)
         schema = 0 if self.schema is None else len(tokenize(_compact(self.schema)))
         return TOKENS_PER_PROMPT + counted + schema
@@ -45,14 +46,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """An answer as its tokens, and why it ends: `stop` or `length`."""
+    """An answer as tokens, with the finish reason `stop` or `length`."""
 
     tokens: tuple[str, ...]
     finish_reason: str
 
 
 def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
-    """Answer `prompt`, with `length` tokens where that is asked for; raises ValueError for its schema."""
+    """Return the answer to `prompt`, of `length` tokens if set; raises ValueError for an unusable schema."""
     text = _sentence(prompt) if prompt.schema is None else _compact(minimal_instance(prompt.schema))
     if length is not None:
         text = "".join(_padded(tokenize(text), length))
@@ -63,9 +64,9 @@ def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
 
 
 def _sentence(prompt: Prompt) -> str:
-    *before, (role, begun) = prompt.messages
+    *before, (role, start) = prompt.messages
     if role == "assistant" and before:
-        return _rest(replace(prompt, messages=tuple(before)), begun)
+        return _rest(replace(prompt, messages=tuple(before)), start)
     digest = hashlib.sha256(_compact([prompt.model, *prompt.messages]).encode()).hexdigest()[:8]
     count = len(prompt.messages)
     return (
@@ -74,13 +75,13 @@ def _sentence(prompt: Prompt) -> str:
     )
 
 
-def _rest(prompt: Prompt, begun: str) -> str:
-    """Go on from an answer that was begun: to its own end where it is this model's, else to another."""
+def _rest(prompt: Prompt, start: str) -> str:
+    """Return the continuation of an answer: the rest of this model's own, or another one."""
     whole = _sentence(prompt)
-    if whole.startswith(begun):
-        return whole.removeprefix(begun)
-    digest = hashlib.sha256(_compact([prompt.model, begun]).encode()).hexdigest()[:8]
-    return f", and {prompt.model} goes on after {len(tokenize(begun))} tokens; their digest is {digest}."
+    if whole.startswith(start):
+        return whole.removeprefix(start)
+    digest = hashlib.sha256(_compact([prompt.model, start]).encode()).hexdigest()[:8]
+    return f", and {prompt.model} goes on after {len(tokenize(start))} tokens; their digest is {digest}."
 
 
 def _compact(value: object) -> str:

@@ -1,6 +1,6 @@
-"""What the simulated provider charges, so that a ledger can be compared with it.
+"""The charges of the simulated provider, to compare a ledger with.
 
-Exact in pico-dollars; a bill is told in nano-dollars, rounded up.
+Amounts are exact in pico-dollars; a bill has nano-dollars, rounded up.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 PICOS_PER_TOKEN = 1_000_000
-"""One US dollar for a million tokens is a million pico-dollars for one."""
+"""Pico-dollars for one token at a price of one US dollar for a million tokens."""
 PICOS_PER_NANO = 1000
 
 
@@ -36,7 +36,7 @@ class SimulatedPrice:
 
 
 DEFAULT_PRICE = SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00"))
-"""The price of a model that was given none."""
+"""The price of a model without a price of its own."""
 
 
 def parse_price(text: str) -> tuple[str, SimulatedPrice]:
@@ -68,7 +68,7 @@ def picos_per_token(usd_per_million: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelBill:
-    """What one model served: tokens it was sent and gave, and what they cost in nano-dollars."""
+    """The bill of one model: requests, tokens of prompts and answers, and cost in nano-dollars."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -78,7 +78,7 @@ class ModelBill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """What was served since the start or the last reset."""
+    """The bill since the start or the last reset."""
 
     requests: int
     bytes_received: int
@@ -88,7 +88,7 @@ class Bill:
 
 
 class Meter:
-    """Counts while answers are given, so that an answer that is cut bills what was sent of it."""
+    """Counts tokens while answers are sent, so that an interrupted answer bills what was sent."""
 
     def __init__(self, prices: Mapping[str, PriceLike]) -> None:
         self._prices = {
@@ -101,7 +101,7 @@ class Meter:
     def count(
         self, model: str, *, requests: int = 0, prompt_tokens: int = 0, completion_tokens: int = 0
     ) -> None:
-        """Add to what `model` served."""
+        """Add requests and tokens to the bill of `model`."""
         into, out = self._prices.get(model, self._default)
         so_far = self._models.get(model, ModelBill())
         prompt, completion = (
@@ -116,9 +116,9 @@ class Meter:
         )
 
     def models(self) -> dict[str, ModelBill]:
-        """Return what each model served so far."""
+        """Return the bill of each model."""
         return dict(self._models)
 
     def reset(self) -> None:
-        """Start again from nothing."""
+        """Delete all bills."""
         self._models.clear()

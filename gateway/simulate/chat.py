@@ -1,4 +1,4 @@
-"""The dialect of OpenAI's chat completions: requests read strictly, answers and errors as JSON."""
+"""OpenAI's chat completions: strict parsing of requests, answers and errors as JSON."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ KNOWN_FIELDS = frozenset((
     "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop",
     "stream", "stream_options", "response_format", "n", "user",
 ))  # fmt: skip
-"""Any other field is refused, so that a client that sends too much is noticed."""
+"""Any other field is refused, so that tests detect a client that sends unknown fields."""
 ROLES = frozenset(("system", "developer", "user", "assistant", "tool"))
 MAX_STOPS = 4
-"""As many stop strings as OpenAI takes."""
+"""Most stop strings that OpenAI accepts."""
 
 
 class ChatError(Exception):
-    """A request is answered with an HTTP error: status, the provider's code, and the field at fault."""
+    """An HTTP error answer: status, the provider's code, and the wrong field."""
 
     def __init__(
         self, status: int, message: str, *, code: str | None = None, param: str | None = None
@@ -30,17 +30,17 @@ class ChatError(Exception):
         self.param = param
 
     def body(self) -> dict[str, object]:
-        """Return the error as OpenAI writes it."""
+        """Return the error in OpenAI's form."""
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A request that is right in every field."""
+    """A valid request."""
 
     model: str
-    """As it was sent, with the fault that its name may ask for."""
+    """The name as sent, which may contain a fault."""
     messages: tuple[tuple[str, str], ...]
     max_tokens: int | None
     stop: tuple[str, ...]
@@ -49,7 +49,7 @@ class ChatRequest:
     wants_usage: bool
 
     def prompt(self, *, name: str) -> Prompt:
-        """Return what the answer of the model with the bare `name` depends on."""
+        """Return the prompt for the model with the bare `name`."""
         return Prompt(
             model=name,
             messages=self.messages,
@@ -60,7 +60,7 @@ class ChatRequest:
 
 
 def parse_chat(raw: bytes) -> ChatRequest:
-    """Read the body of a request; raises ChatError with status 400 and the name of the wrong field."""
+    """Parse the body of a request; raises ChatError with status 400 and the wrong field."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -68,12 +68,12 @@ def parse_chat(raw: bytes) -> ChatRequest:
     if not isinstance(body, dict):
         raise ChatError(400, "the body is not a JSON object")
     for field in body:
-        _require(field in KNOWN_FIELDS, str(field)[:64], "is not known")
-    _require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "is a name")
-    _require(body.get("n", 1) == 1, "n", "is 1")
+        _require(field in KNOWN_FIELDS, str(field)[:64], "is an unknown field")
+    _require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "must be a name")
+    _require(body.get("n", 1) == 1, "n", "must be 1")
     _check_numbers(body)
     is_stream = body.get("stream", False)
-    _require(isinstance(is_stream, bool), "stream", "is true or false")
+    _require(isinstance(is_stream, bool), "stream", "must be true or false")
     return ChatRequest(
         model=body["model"],
         messages=_messages(body.get("messages")),
@@ -94,40 +94,46 @@ def _check_numbers(body: Mapping[str, object]) -> None:
     for field, most in (("temperature", 2), ("top_p", 1)):
         value = body.get(field)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        _require(value is None or (is_number and 0 <= cast(float, value) <= most), field, f"is 0 to {most}")
+        _require(
+            value is None or (is_number and 0 <= cast(float, value) <= most),
+            field,
+            f"must be from 0 to {most}",
+        )
     seed = body.get("seed")
-    _require(seed is None or (isinstance(seed, int) and not isinstance(seed, bool)), "seed", "is an integer")
+    _require(
+        seed is None or (isinstance(seed, int) and not isinstance(seed, bool)), "seed", "must be an integer"
+    )
 
 
 def _messages(value: object) -> tuple[tuple[str, str], ...]:
-    _require(isinstance(value, list) and bool(value), "messages", "is a list with a message in it")
+    _require(isinstance(value, list) and bool(value), "messages", "must be a list of at least one message")
     messages = []
     for i, message in enumerate(cast(list[object], value)):
         is_message = isinstance(message, dict) and set(message) == {"role", "content"}
-        _require(is_message, f"messages[{i}]", "has a role and a content")
+        _require(is_message, f"messages[{i}]", "must have a role and a content only")
         fields = cast(dict[str, object], message)
-        _require(fields["role"] in ROLES, f"messages[{i}].role", "is a role")
-        _require(isinstance(fields["content"], str), f"messages[{i}].content", "is a string")
+        _require(fields["role"] in ROLES, f"messages[{i}].role", "must be a role")
+        _require(isinstance(fields["content"], str), f"messages[{i}].content", "must be a string")
         messages.append((cast(str, fields["role"]), cast(str, fields["content"])))
     return tuple(messages)
 
 
 def _max_tokens(body: Mapping[str, object]) -> int | None:
     given = [field for field in ("max_completion_tokens", "max_tokens") if body.get(field) is not None]
-    _require(len(given) < 2, "max_tokens", "and max_completion_tokens exclude each other")
+    _require(len(given) < 2, "max_tokens", "must not be set together with max_completion_tokens")
     if not given:
         return None
     value = body[given[0]]
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    _require(is_count, given[0], "is 1 or more")
+    _require(is_count, given[0], "must be 1 or more")
     return cast(int, value)
 
 
 def _stop(value: object) -> tuple[str, ...]:
     stops = [value] if isinstance(value, str) else [] if value is None else value
     is_list = isinstance(stops, list) and all(isinstance(s, str) and s for s in stops)
-    _require(is_list, "stop", "is a string or a list of strings, none empty")
-    _require(len(cast(list[str], stops)) <= MAX_STOPS, "stop", f"has at most {MAX_STOPS} strings")
+    _require(is_list, "stop", "must be a string or a list of strings, none empty")
+    _require(len(cast(list[str], stops)) <= MAX_STOPS, "stop", f"must have at most {MAX_STOPS} strings")
     return tuple(cast(list[str], stops))
 
 
@@ -138,7 +144,7 @@ def _schema(value: object) -> object | None:
         value.get("json_schema") if isinstance(value, dict) and value.get("type") == "json_schema" else None
     )
     is_schema = isinstance(wrapped, dict) and isinstance(wrapped.get("name"), str) and "schema" in wrapped
-    _require(is_schema, "response_format", "is of type text or json_schema, with name and schema")
+    _require(is_schema, "response_format", "must be of type text or json_schema, with name and schema")
     return cast(dict[str, object], wrapped)["schema"]
 
 
@@ -146,15 +152,15 @@ def _wants_usage(body: Mapping[str, object], *, is_stream: bool) -> bool:
     options = body.get("stream_options")
     if options is None:
         return False
-    _require(is_stream, "stream_options", "needs stream")
+    _require(is_stream, "stream_options", "requires stream")
     is_known = isinstance(options, dict) and set(options) <= {"include_usage"}
-    _require(is_known, "stream_options", "has include_usage and nothing else")
+    _require(is_known, "stream_options", "must have include_usage only")
     return bool(cast(dict[str, object], options).get("include_usage", False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyWriter:
-    """Writes one answer as JSON, whole or in chunks; the id is made from the request, so it repeats."""
+    """Writes one answer as JSON, whole or in chunks; equal requests get the same id."""
 
     id: str
     model: str
@@ -162,7 +168,7 @@ class ReplyWriter:
 
     @classmethod
     def of(cls, raw: bytes, *, model: str, created: int) -> "ReplyWriter":
-        """Return the voice for the answer to the request `raw`."""
+        """Return the writer for the answer to the request `raw`."""
         digest = hashlib.sha256(raw).hexdigest()[:24]
         return cls(id=f"chatcmpl-{digest}", model=model, created=created)
 
@@ -176,12 +182,12 @@ class ReplyWriter:
         return whole if usage is None else {**whole, "usage": usage}
 
     def chunk(self, delta: Mapping[str, str], *, finish_reason: str | None = None) -> dict[str, object]:
-        """Return a piece of a stream."""
+        """Return a chunk of a stream."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return self._object("chat.completion.chunk", [choice])
 
     def usage_chunk(self, usage: Mapping[str, int]) -> dict[str, object]:
-        """Return the last piece of a stream, which has no choice but the usage."""
+        """Return the last chunk of a stream, which has the usage and no choice."""
         return {**self._object("chat.completion.chunk", []), "usage": usage}
 
     def _object(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
@@ -196,7 +202,7 @@ class ReplyWriter:
 
 
 def usage_of(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    """Return token counts as OpenAI writes them."""
+    """Return token counts in OpenAI's form."""
     return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,

@@ -1,4 +1,4 @@
-"""The endpoints under /control, by which a test or a person at a terminal directs the simulated provider."""
+"""The endpoints under /control, by which a test or an operator controls the simulated provider."""
 
 import dataclasses
 import json
@@ -11,40 +11,40 @@ from gateway.simulate.faults import Fault
 
 
 class KeptRequest(Protocol):
-    """A request that was kept."""
+    """A logged request."""
 
     @property
     def body(self) -> bytes:
-        """Its raw body."""
+        """The raw body."""
         ...
 
 
 class Controlled(Protocol):
-    """What can be directed."""
+    """The simulated provider, as these endpoints use it."""
 
     def add_fault(self, model: str, fault: Fault) -> None:
-        """Set a fault."""
+        """Set a fault of a model."""
         ...
 
     def clear_faults(self) -> None:
-        """Answer everything again."""
+        """Remove all faults."""
         ...
 
     def bill(self) -> Bill:
-        """Return what was served and billed so far."""
+        """Return the bill since the start or the last reset."""
         ...
 
     def received(self) -> tuple[KeptRequest, ...]:
-        """Return what was sent."""
+        """Return the logged requests."""
         ...
 
     def reset(self) -> None:
-        """Forget faults, bill and what was received."""
+        """Delete faults, bill and logged requests."""
         ...
 
 
 def add_control(app: web.Application, cloud: Controlled) -> None:
-    """Add the endpoints to `app`."""
+    """Add the control endpoints to `app`."""
 
     async def post_fault(request: web.Request) -> web.Response:
         try:
@@ -79,16 +79,18 @@ def _read_fault(raw: bytes) -> tuple[str, Fault]:
     fields = json.loads(raw)
     known = {"model", "fault", "value", "retry_after_s", "times"}
     if not isinstance(fields, dict) or not {"model", "fault"} <= set(fields) <= known:
-        raise ValueError(f"a fault is an object with model, fault and perhaps {', '.join(sorted(known))}")
+        raise ValueError(
+            f"a fault must be an object with model and fault, optionally {', '.join(sorted(known))}"
+        )
     if not isinstance(fields["model"], str) or not isinstance(fields["fault"], str):
-        raise ValueError("model and fault are strings")
+        raise ValueError("model and fault must be strings")
     for key in ("value", "retry_after_s"):
         number = fields.get(key)
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
-            raise ValueError(f"{key} is a number")
+            raise ValueError(f"{key} must be a number")
     times = fields.get("times")
     if times is not None and (isinstance(times, bool) or not isinstance(times, int)):
-        raise ValueError("times is a whole number")
+        raise ValueError("times must be a whole number")
     return fields["model"], Fault(
         kind=fields["fault"],
         value=cast(float | None, fields.get("value")),

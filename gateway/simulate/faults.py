@@ -1,4 +1,4 @@
-"""How the simulated provider can fail: the faults, their spelling, and which request gets which."""
+"""The faults of the simulated provider: kinds, syntax, and assignment to requests."""
 
 import math
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 EVERY_MODEL = "*"
-"""Stands for every model where a fault is set."""
+"""Name that means every model when a fault is set."""
 
 ValueKind = Literal["none", "status", "count", "seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """One way to fail: what its value means, the value when none is given, and a line of help."""
+    """One kind of fault: the meaning and the default of its value, and a line of help."""
 
     value: ValueKind
     default: float | None = None
@@ -27,43 +27,55 @@ KINDS: Mapping[str, FaultKind] = {
     "content-filter": FaultKind(value="none", help="400 content_filter"),
     "quota": FaultKind(value="none", help="429 insufficient_quota"),
     "reset": FaultKind(value="none", help="resets the connection before any header"),
-    "silence": FaultKind(value="none", help="takes the request and never answers"),
+    "silence": FaultKind(value="none", help="accepts the request and never answers"),
     "slow": FaultKind(value="seconds", default=1, help="answers after this many seconds"),
-    "drip": FaultKind(value="seconds", default=0.1, help="streams one token every so many seconds"),
-    "cut": FaultKind(value="count", default=3, help="closes the connection after so many tokens"),
-    "stall": FaultKind(value="count", default=3, help="says nothing more after so many tokens"),
-    "stall-at-end": FaultKind(value="none", help="streams to the finish_reason, then says nothing more"),
-    "garbage": FaultKind(value="count", default=3, help="sends one unreadable chunk after so many tokens"),
-    "no-prefill": FaultKind(value="none", help="400 for messages that end with one of the assistant"),
-    "filtered": FaultKind(value="count", default=3, help="finish_reason content_filter after so many tokens"),
+    "drip": FaultKind(
+        value="seconds", default=0.1, help="streams one token after each interval of this many seconds"
+    ),
+    "cut": FaultKind(value="count", default=3, help="closes the connection after this many tokens"),
+    "stall": FaultKind(value="count", default=3, help="sends nothing more after this many tokens"),
+    "stall-at-end": FaultKind(value="none", help="streams up to the finish_reason, then sends nothing more"),
+    "garbage": FaultKind(value="count", default=3, help="sends one invalid chunk after this many tokens"),
+    "no-prefill": FaultKind(value="none", help="400 if the last message is the assistant's"),
+    "filtered": FaultKind(
+        value="count", default=3, help="finish_reason content_filter after this many tokens"
+    ),
     "no-finish": FaultKind(value="none", help="ends cleanly without a finish_reason"),
     "no-done": FaultKind(value="none", help="ends a stream without [DONE]"),
-    "open-end": FaultKind(value="none", help="ends a stream without [DONE] and leaves it open"),
-    "no-usage": FaultKind(value="none", help="leaves out the usage"),
-    "zero-usage": FaultKind(value="none", help="counts no token, whatever it said"),
-    "late-usage": FaultKind(value="seconds", default=1, help="counts tokens so many seconds after the end"),
-    "repeat-finish": FaultKind(
-        value="seconds", default=0, help="a finish_reason with every token, and so many seconds between them"
+    "open-end": FaultKind(value="none", help="sends no [DONE] and leaves the stream open"),
+    "no-usage": FaultKind(value="none", help="omits the usage"),
+    "zero-usage": FaultKind(value="none", help="reports a usage of 0 tokens"),
+    "late-usage": FaultKind(
+        value="seconds", default=1, help="sends the usage this many seconds after the end"
     ),
-    "endless": FaultKind(value="none", help="never stops, whatever max_tokens says"),
-    "compressed": FaultKind(value="none", help="answers in gzip, unasked"),
-    "bomb": FaultKind(value="none", help="answers in gzip, unasked, which unpacks to 256 MiB of blanks"),
-    "absurd-usage": FaultKind(value="none", help="counts 2^62 tokens of the prompt and of the answer"),
-    "length": FaultKind(value="count", default=200, help="no fault: an answer of so many tokens"),
+    "repeat-finish": FaultKind(
+        value="seconds", default=0, help="sends a finish_reason with every token, this many seconds apart"
+    ),
+    "endless": FaultKind(value="none", help="never stops, ignores max_tokens"),
+    "compressed": FaultKind(value="none", help="answers in gzip without being asked"),
+    "bomb": FaultKind(value="none", help="answers in gzip that unpacks to 256 MiB of spaces"),
+    "absurd-usage": FaultKind(value="none", help="reports 2^62 tokens of prompt and of answer"),
+    "length": FaultKind(value="count", default=200, help="no fault: an answer of this many tokens"),
 }
 
-_SHOWN: Mapping[ValueKind, str] = {"none": "", "status": "=STATUS", "count": "=TOKENS", "seconds": "=SECONDS"}
+_VALUE_SYNTAX: Mapping[ValueKind, str] = {
+    "none": "",
+    "status": "=STATUS",
+    "count": "=TOKENS",
+    "seconds": "=SECONDS",
+}
 
 FAULTS = "\n".join(
-    f"{name + _SHOWN[kind.value]:<18} {kind.help}" + ("" if kind.default is None else f" ({kind.default:g})")
+    f"{name + _VALUE_SYNTAX[kind.value]:<18} {kind.help}"
+    + ("" if kind.default is None else f" ({kind.default:g})")
     for name, kind in KINDS.items()
 )
-"""Help for the terminal: one line a fault, with the default of its value in brackets."""
+"""Help for the terminal: one line for each fault, with the default of its value in brackets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault to show; `times` None means for ever. Raises ValueError for what makes no sense."""
+    """One fault; `times` None means always. Raises ValueError for invalid values."""
 
     kind: str
     value: float | None = None
@@ -71,35 +83,35 @@ class Fault:
     times: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a fault that does not exist or a value out of its range."""
+        """Raise ValueError for an unknown fault or a value out of its range."""
         kind = KINDS.get(self.kind)
         if kind is None:
-            raise ValueError(f"fault {self.kind!r} does not exist; there are {', '.join(KINDS)}")
+            raise ValueError(f"fault {self.kind!r} does not exist; choose one of {', '.join(KINDS)}")
         if kind.value == "none" and self.value is not None:
             raise ValueError(f"fault {self.kind} takes no value")
         if self.value is not None:
             _check_value(self.kind, kind.value, self.value)
         if self.retry_after_s is not None and not 0 <= self.retry_after_s < math.inf:
-            raise ValueError(f"fault {self.kind}: retry_after_s is 0 or more seconds")
+            raise ValueError(f"fault {self.kind}: retry_after_s must be 0 or more seconds")
         if self.times is not None and self.times < 1:
-            raise ValueError(f"fault {self.kind}: times is 1 or more")
+            raise ValueError(f"fault {self.kind}: times must be 1 or more")
 
     def amount(self) -> float:
-        """Return the value, or the default of the kind; 0 for a kind that takes none."""
+        """Return the value, or the default of the kind; 0 for a kind without a value."""
         return self.value if self.value is not None else KINDS[self.kind].default or 0
 
 
 def _check_value(name: str, kind: ValueKind, value: float) -> None:
     if kind == "status" and not (value == int(value) and 300 <= value <= 599):
-        raise ValueError(f"fault {name}: the value is an HTTP status from 300 to 599")
+        raise ValueError(f"fault {name}: the value must be an HTTP status from 300 to 599")
     if kind == "count" and not (0 <= value <= 1_000_000 and value == int(value)):
-        raise ValueError(f"fault {name}: the value is a whole number of tokens from 0 to 1000000")
+        raise ValueError(f"fault {name}: the value must be a whole number of tokens from 0 to 1000000")
     if kind == "seconds" and not 0 <= value <= 86_400:
-        raise ValueError(f"fault {name}: the value is a number of seconds from 0 to 86400")
+        raise ValueError(f"fault {name}: the value must be a number of seconds from 0 to 86400")
 
 
 def parse_fault(text: str) -> Fault:
-    """Read `FAULT[=VALUE][,times=N][,retry_after_s=S]`; raises ValueError."""
+    """Parse `FAULT[=VALUE][,times=N][,retry_after_s=S]`; raises ValueError."""
     head, *options = text.split(",")
     kind, has_value, value = head.partition("=")
     numbers = {"value": _number(kind, value)} if has_value else {}
@@ -110,7 +122,7 @@ def parse_fault(text: str) -> Fault:
         numbers[key] = _number(key, number)
     times = numbers.get("times")
     if times is not None and times != int(times):
-        raise ValueError(f"fault {kind}: times is a whole number")
+        raise ValueError(f"fault {kind}: times must be a whole number")
     return Fault(
         kind=kind,
         value=numbers.get("value"),
@@ -120,7 +132,7 @@ def parse_fault(text: str) -> Fault:
 
 
 def parse_model_fault(text: str) -> tuple[str, Fault]:
-    """Read `MODEL:FAULT...`, where MODEL may hold colons and `*` is every model; raises ValueError."""
+    """Parse `MODEL:FAULT...`, where MODEL may contain colons and `*` means every model; raises ValueError."""
     model, colon, fault = text.rpartition(":")
     if not colon or not model:
         raise ValueError(f"{text!r} is not MODEL:FAULT, as in 'sim-strong:status=503,times=2'")
@@ -128,7 +140,7 @@ def parse_model_fault(text: str) -> tuple[str, Fault]:
 
 
 def split_model(model: str) -> tuple[str, Fault | None]:
-    """Split `NAME+FAULT...` into the name and the fault that it asks for; raises ValueError."""
+    """Split `NAME+FAULT...` into the name and its fault; raises ValueError."""
     name, plus, fault = model.partition("+")
     return name, parse_fault(fault) if plus else None
 
@@ -144,29 +156,29 @@ def _number(name: str, text: str) -> float:
 
 
 class FaultBook:
-    """Which faults are set for which model; they are shown in the order in which they were set."""
+    """The faults of each model, applied in the order in which they were set."""
 
     def __init__(self) -> None:
         self._set: dict[str, list[Fault]] = {}
-        self._shown: dict[str, int] = {}
+        self._applied: dict[str, int] = {}
 
     def add(self, model: str, fault: Fault) -> None:
-        """Set a fault after those that are set for this model already."""
+        """Append a fault to those of a model."""
         self._set.setdefault(model, []).append(fault)
 
     def clear(self) -> None:
-        """Forget every fault that was set, and how often those in model names were shown."""
+        """Delete all faults, and the counts of those in model names."""
         self._set.clear()
-        self._shown.clear()
+        self._applied.clear()
 
     def take(self, model: str) -> tuple[str, Fault | None]:
-        """Return the bare name of `model` and the fault that this request gets; raises ValueError.
+        """Return the bare name of `model` and the fault of this request; raises ValueError.
 
         The fault in the name comes first, then those set for the name, then those for `*`.
         """
         name, fault = split_model(model)
-        if fault is not None and (fault.times is None or self._shown.get(model, 0) < fault.times):
-            self._shown[model] = self._shown.get(model, 0) + 1
+        if fault is not None and (fault.times is None or self._applied.get(model, 0) < fault.times):
+            self._applied[model] = self._applied.get(model, 0) + 1
             return name, fault
         return name, self._next(name) or self._next(EVERY_MODEL)
 

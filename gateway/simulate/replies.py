@@ -1,4 +1,4 @@
-"""Answers over HTTP, whole or streamed, with the fault that a request was given."""
+"""Answers over HTTP, whole or streamed, with the fault of the request."""
 
 import asyncio
 import functools
@@ -20,11 +20,14 @@ from gateway.simulate.chat import ChatError, ReplyWriter, usage_of
 from gateway.simulate.faults import Fault
 
 GARBAGE = b'{"id": "chatcmpl-'
-"""The beginning of a JSON object that never ends."""
+"""An incomplete JSON object."""
 
 ENDLESS_BYTES = 64 * 1024
+"""Bytes of each write of an endless answer."""
 BOMB_MIB = 256
+"""Size of a compression bomb after unpacking, in MiB."""
 ABSURD_TOKENS = 2**62
+"""Token count of the fault absurd-usage."""
 
 _REFUSALS = {
     "unauthorized": (401, "invalid_api_key"),
@@ -35,7 +38,7 @@ _REFUSALS = {
 
 
 def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
-    """Return the HTTP error that `fault` stands for, if it is one; `last_role` is the last message's."""
+    """Return the HTTP error of `fault`; None if it is no HTTP error. `last_role` is the last message's."""
     if fault is None:
         return None
     if fault.kind == "no-prefill" and last_role == "assistant":
@@ -50,32 +53,32 @@ def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request on its way to an answer."""
+    """One request with its prepared answer."""
 
     request: web.Request
-    voice: ReplyWriter
+    writer: ReplyWriter
     completion: Completion
     prompt_tokens: int
     wants_usage: bool
     fault: Fault | None
     bill: Callable[[int, int], None]
-    """Bills tokens of the prompt and of the answer."""
+    """Called with the tokens of the prompt and of the answer to bill."""
     closing: asyncio.Event
-    """Set when the server ends, so that whoever hangs lets go."""
+    """Set when the server stops; ends hanging requests."""
     clock: Clock
 
     def has(self, kind: str) -> bool:
-        """Whether the request was given this fault."""
+        """Whether the request has this fault."""
         return self.fault is not None and self.fault.kind == kind
 
     def at(self, kind: str) -> int | None:
-        """Return after how many tokens this fault shows; None when it was not given."""
+        """Return after how many tokens this fault happens; None if the request does not have it."""
         if self.fault is None or self.fault.kind != kind:
             return None
         return min(int(self.fault.amount()), len(self.completion.tokens))
 
     def usage(self, completion_tokens: int) -> dict[str, int] | None:
-        """Return the token counts that the answer has."""
+        """Return the reported token counts."""
         if self.has("no-usage"):
             return None
         if self.has("absurd-usage"):
@@ -84,17 +87,17 @@ class Exchange:
 
 
 class BrokenOffError(Exception):
-    """The connection was closed on purpose; nothing more can be answered."""
+    """The connection was closed on purpose; no response can follow."""
 
 
 async def hang(request: web.Request, closing: asyncio.Event) -> NoReturn:
-    """Say nothing more until the client leaves, which cancels this, or the server ends."""
+    """Send nothing until the client disconnects, which cancels this task, or the server stops."""
     await closing.wait()
     reset(request)
 
 
 def reset(request: web.Request) -> NoReturn:
-    """Reset the connection; what was not sent yet is lost."""
+    """Reset the connection; unsent data is lost."""
     if request.transport is not None:
         raw: socket.socket = request.transport.get_extra_info("socket")
         # With a linger time of zero the kernel sends RST rather than FIN.
@@ -104,7 +107,7 @@ def reset(request: web.Request) -> NoReturn:
 
 
 async def reply_whole(exchange: Exchange) -> web.StreamResponse:
-    """Answer in one JSON object. It is billed in full before it is sent, whatever becomes of it then."""
+    """Answer in one JSON object; it is billed in full before it is sent."""
     tokens, finish_reason = exchange.completion.tokens, exchange.completion.finish_reason
     filtered = exchange.at("filtered")
     if filtered is not None:
@@ -112,7 +115,7 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     exchange.bill(exchange.prompt_tokens, len(tokens))
     if exchange.has("bomb"):
         return _packed(_bomb(), content_type="application/json")
-    answer = exchange.voice.whole(
+    answer = exchange.writer.whole(
         "".join(tokens),
         finish_reason=None if exchange.has("no-finish") else finish_reason,
         usage=exchange.usage(len(tokens)),
@@ -132,7 +135,7 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
 
 
 async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
-    """Answer in server-sent events, a token each; billed as they are sent."""
+    """Answer in server-sent events, one token each, billed when sent."""
     if exchange.has("bomb"):
         exchange.bill(exchange.prompt_tokens, 0)
         return _packed(_bomb(), content_type="text/event-stream")
@@ -142,20 +145,20 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
         response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(exchange.request)
     exchange.bill(exchange.prompt_tokens, 0)
-    await _send(response, exchange.voice.chunk({"role": "assistant", "content": ""}))
+    await _send(response, exchange.writer.chunk({"role": "assistant", "content": ""}))
     ends_at = exchange.at("filtered")
     if not await _send_tokens(exchange, response, exchange.completion.tokens[:ends_at]):
         return await _break_off(exchange)
     if not exchange.has("no-finish"):
         finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
-        await _send(response, exchange.voice.chunk({}, finish_reason=finish_reason))
+        await _send(response, exchange.writer.chunk({}, finish_reason=finish_reason))
         if exchange.has("stall-at-end"):
             await hang(exchange.request, exchange.closing)
         if exchange.fault is not None and exchange.has("late-usage"):
             await exchange.clock.sleep(exchange.fault.amount())
         usage = exchange.usage(len(exchange.completion.tokens[:ends_at]))
         if exchange.wants_usage and usage is not None:
-            await _send(response, exchange.voice.usage_chunk(usage))
+            await _send(response, exchange.writer.usage_chunk(usage))
     if exchange.has("open-end"):
         await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
@@ -165,7 +168,7 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
 
 
 async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens: tuple[str, ...]) -> bool:
-    """Send tokens one by one; False when the stream must break off."""
+    """Send tokens one by one; return False if the stream must break off."""
     breaks_at = exchange.at("cut") if exchange.has("cut") else exchange.at("stall")
     garbage_at = exchange.at("garbage")
     finish_reason = exchange.completion.finish_reason if exchange.has("repeat-finish") else None
@@ -177,7 +180,7 @@ async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens:
         if exchange.fault is not None and (exchange.has("drip") or exchange.has("repeat-finish")):
             await exchange.clock.sleep(exchange.fault.amount())
         exchange.bill(0, 1)
-        await _send(response, exchange.voice.chunk({"content": token}, finish_reason=finish_reason))
+        await _send(response, exchange.writer.chunk({"content": token}, finish_reason=finish_reason))
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)
@@ -189,14 +192,15 @@ def _packed(body: bytes, *, content_type: str) -> web.Response:
 
 @functools.cache
 def _bomb() -> bytes:
-    """Return what unpacks to BOMB_MIB of blanks: one member, since readers may stop behind the first."""
-    packer = zlib.compressobj(level=9, wbits=zlib.MAX_WBITS | 16)  # 16: with the header of gzip.
+    """Return gzip data that unpacks to BOMB_MIB of spaces, as one member: readers may stop after the
+    first."""
+    packer = zlib.compressobj(level=9, wbits=zlib.MAX_WBITS | 16)  # 16: with a gzip header.
     blanks = b" " * 1024 * 1024
     return b"".join(packer.compress(blanks) for _ in range(BOMB_MIB)) + packer.flush()
 
 
 async def _reply_endless(exchange: Exchange, body: bytes) -> web.StreamResponse:
-    """Send an answer and blanks behind it until the client leaves."""
+    """Send an answer, then spaces until the client disconnects."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.enable_chunked_encoding()
     await response.prepare(exchange.request)
@@ -214,6 +218,6 @@ async def _break_off(exchange: Exchange) -> NoReturn:
     if not exchange.has("cut"):
         await hang(exchange.request, exchange.closing)
     if exchange.request.transport is not None:
-        # A close, not a reset: what was sent before still arrives, so that a test can count on it.
+        # A close, not a reset: sent data still arrives, so that a test can rely on it.
         exchange.request.transport.close()
     raise BrokenOffError

@@ -1,4 +1,4 @@
-"""The smallest value that a JSON schema allows, for answers of the simulated provider."""
+"""A small value that a JSON schema allows, for answers of the simulated provider."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
@@ -6,20 +6,20 @@ from typing import Any, NoReturn, cast
 import jsonschema_rs
 
 MAX_DEPTH = 32
-"""Deeper schemas, and those that contain themselves, are refused."""
+"""Deeper schemas, and recursive ones, are refused."""
 MAX_LENGTH = 10_000
-"""A longer string or array that the schema insists on is refused."""
+"""A schema that requires a longer string or array is refused."""
 
 
 def minimal_instance(schema: object) -> object:
-    """Return a small value that `schema` allows; raises ValueError where none is found.
+    """Return a small value that `schema` allows; raises ValueError if none is found.
 
-    It knows const, enum, type, properties, required, items, minItems, minLength, minimum,
-    anyOf, oneOf and local $ref. What it makes is checked against the whole schema.
+    It supports const, enum, type, properties, required, items, minItems, minLength, minimum,
+    anyOf, oneOf and local $ref. The value is validated against the whole schema.
     """
     checked = cast(dict[str, Any], schema)
     try:
-        # Without a retriever of ours a $ref to a URL would be fetched.
+        # Without this retriever a $ref to a URL would be fetched.
         validator = jsonschema_rs.Draft202012Validator(checked, retriever=_fetch_nothing)
         instance = _instance(schema, schema, MAX_DEPTH)
         validator.validate(instance)
@@ -30,7 +30,7 @@ def minimal_instance(schema: object) -> object:
 
 
 def _fetch_nothing(uri: str) -> NoReturn:
-    raise ValueError("a $ref in the schema leads nowhere")
+    raise ValueError("a $ref in the schema points to nothing")
 
 
 def _instance(schema: object, root: object, depth: int) -> object:
@@ -78,11 +78,11 @@ def _length(schema: Mapping[str, object], key: str) -> int:
 
 def _resolve(pointer: str, root: object) -> object:
     if not pointer.startswith("#"):
-        raise ValueError("a $ref in the schema leaves the schema")
+        raise ValueError("a $ref points outside the schema")
     found = root
     for part in pointer.removeprefix("#").split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         if not isinstance(found, Mapping) or key not in found:
-            raise ValueError("a $ref in the schema leads nowhere")
+            raise ValueError("a $ref in the schema points to nothing")
         found = found[key]
     return found

@@ -1,4 +1,4 @@
-"""The simulated provider: a small server of OpenAI's chat completions that bills, and fails on request."""
+"""The simulated provider: a small server for OpenAI's chat completions, with billing and faults."""
 
 import asyncio
 import contextlib
@@ -29,14 +29,14 @@ from gateway.simulate.replies import (
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A larger body is refused with 413."""
 MAX_LOG_BYTES = 64 * 1024 * 1024
-"""Of what was sent, this much is kept; the oldest goes first."""
+"""Most bytes of logged requests; the oldest are dropped first."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A request as it came, the key in its headers included; never shown in a repr."""
+    """A received request with its headers, which hold the API key; its repr hides them."""
 
     method: str
     path: str
@@ -52,14 +52,14 @@ class Received:
 
 
 class SimulatedCloud:
-    """A provider for trying and testing; `serve` makes it listen.
+    """A provider for trials and tests; `serve` makes it listen.
 
     Prices are US dollars for a million tokens; a model without one costs `billing.DEFAULT_PRICE`.
     """
 
     def __init__(self, prices: Mapping[str, PriceLike] | None = None, *, clock: Clock | None = None) -> None:
         self.base_url = ""
-        """What a client is given while it listens, as in `http://127.0.0.1:8080/v1`; empty otherwise."""
+        """The base URL for clients while it listens, as in `http://127.0.0.1:8080/v1`; else empty."""
         self._meter = Meter(prices or {})
         self._priced = tuple(prices or {})
         self._faults = FaultBook()
@@ -79,22 +79,22 @@ class SimulatedCloud:
         retry_after_s: float | None = None,
         times: int | None = None,
     ) -> None:
-        """Let the next `times` requests for `model` (`*`: any) meet `fault`, after those set before.
+        """Apply `fault` to the next `times` requests for `model` (`*`: any), after the faults set before.
 
-        Raises ValueError for a fault that does not exist or a value out of its range.
+        Raises ValueError for an unknown fault or a value out of its range.
         """
         self._faults.add(model, Fault(kind=fault, value=value, retry_after_s=retry_after_s, times=times))
 
     def add_fault(self, model: str, fault: Fault) -> None:
-        """Set a fault that was read from text."""
+        """Append a parsed fault to those of `model`."""
         self._faults.add(model, fault)
 
     def clear_faults(self) -> None:
-        """Answer everything again."""
+        """Remove all faults."""
         self._faults.clear()
 
     def bill(self) -> Bill:
-        """Return what was served and billed so far."""
+        """Return the bill since the start or the last reset."""
         models = self._meter.models()
         return Bill(
             requests=sum(model.requests for model in models.values()),
@@ -105,11 +105,11 @@ class SimulatedCloud:
         )
 
     def received(self) -> tuple[Received, ...]:
-        """Return the requests that were sent, oldest first, without those to /control."""
+        """Return the logged requests, oldest first, without those to /control."""
         return tuple(self._received)
 
     def reset(self) -> None:
-        """Forget faults, bill and what was received."""
+        """Delete faults, bill and logged requests."""
         self._faults.clear()
         self._meter.reset()
         self._received.clear()
@@ -117,7 +117,7 @@ class SimulatedCloud:
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
-        """Listen while the block runs; port 0 takes a free one. Raises StartupError when it cannot."""
+        """Listen while the block runs, on a free port if `port` is 0; raises StartupError."""
         self._closing.clear()
         runner = web.AppRunner(self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -126,7 +126,7 @@ class SimulatedCloud:
                 await web.TCPSite(runner, host, port).start()
             except OSError as error:
                 raise StartupError(
-                    f"simulate-cloud: cannot listen on {host}:{port} ({error.strerror}); take another address"
+                    f"simulate-cloud: cannot listen on {host}:{port} ({error.strerror}); choose another"
                 ) from None
             shown = f"[{host}]" if ":" in host else host
             self.base_url = f"http://{shown}:{runner.addresses[0][1]}/v1"
@@ -173,9 +173,9 @@ class SimulatedCloud:
         except ChatError as error:
             return web.json_response(error.body(), status=error.status)
         except BrokenOffError:
-            return web.Response()  # Nobody is there to read it; aiohttp wants one.
+            return web.Response()  # The client has disconnected; aiohttp requires a response.
         except ConnectionError:
-            # We wrote to a client that had left, before its leaving cancelled us.
+            # A write to a client that disconnected, before the disconnect cancelled this task.
             self._disconnects += 1
             return web.Response()
         except asyncio.CancelledError:
@@ -214,7 +214,7 @@ class SimulatedCloud:
             raise ChatError(400, str(error), param="response_format") from None
         return Exchange(
             request=request,
-            voice=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
+            writer=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
             completion=completion,
             prompt_tokens=prompt.tokens(),
             wants_usage=chat.wants_usage,
@@ -240,11 +240,11 @@ async def run_simulated_cloud(
     prices: Sequence[str] = (),
     on_listening: Callable[[str], None] = lambda base_url: None,
 ) -> None:
-    """Serve until cancelled; `on_listening` is told the base URL once connections are taken.
+    """Serve until cancelled; `on_listening` gets the base URL when connections are accepted.
 
     `faults` are `MODEL:FAULT[=VALUE][,times=N][,retry_after_s=S]`, `prices` are `MODEL=IN:OUT` in US
-    dollars for a million tokens. Raises ValueError, with one line, for those that cannot be read, and
-    StartupError when it cannot listen.
+    dollars for a million tokens. Raises ValueError for one that cannot be parsed, and StartupError if it
+    cannot listen.
     """
     cloud = SimulatedCloud(dict(parse_price(price) for price in prices))
     for fault in faults:

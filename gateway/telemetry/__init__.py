@@ -1,1 +1,1 @@
-"""Logs: one line per request."""
+"""Metrics, logs and traces."""

@@ -1,8 +1,7 @@
-"""Every metric by name, kind, unit and labels: what the code counts, the docs list and the board may ask for.
+"""The catalogue of metrics with name, kind, unit and labels, for code, docs and dashboard.
 
-Where OpenTelemetry has a name it is that one, as Prometheus writes it (dots become underscores, the unit
-comes last), with OpenTelemetry's buckets; what it has no name for begins with `gateway_`.
-"""
+A metric with a name in OpenTelemetry has that name, as Prometheus writes it (dots become underscores, the
+unit is last), and OpenTelemetry's buckets. All others begin with `gateway_`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ PER_TOKEN_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.
 TOKENS = tuple(float(4**power) for power in range(14))
 """Buckets of OpenTelemetry's `gen_ai.client.token.usage`: 1 to 67,108,864."""
 OWN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Buckets of what the gateway itself takes, which is far below what a model takes."""
+"""Buckets of the gateway's own time, which is far below that of a model."""
 SEQUENCES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric; a counter's name ends in `_total`, a time's in `_seconds`."""
+    """One metric; the name of a counter ends in `_total`, that of a duration in `_seconds`."""
 
     name: str
     kind: Kind
@@ -35,11 +34,11 @@ class Metric:
     labels: tuple[str, ...] = ()
     help: str
     buckets: tuple[float, ...] = ()
-    """Upper bounds, ascending; a histogram's only."""
+    """Upper bounds of a histogram, ascending."""
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names that a query may use."""
+        """The names of its series in queries."""
         if self.kind != "histogram":
             return (self.name,)
         return tuple(f"{self.name}_{part}" for part in ("bucket", "count", "sum"))
@@ -52,14 +51,14 @@ REQUESTS = Metric(
     kind="counter",
     unit="requests",
     labels=("method", "route", "code", "reason", "privacy_class", "tenant"),
-    help="Calls that are over, by how they ended; reason is why one failed or got a canned reply.",
+    help="Completed calls by outcome; reason is why a call failed or got a canned reply.",
 )
 CALL_S = Metric(
     name="rpc_server_call_duration_seconds",
     kind="histogram",
     unit="seconds",
     labels=("rpc_system_name", "rpc_method", "rpc_response_status_code", "route"),
-    help="A call from its arrival to its end.",
+    help="Duration of a call, from arrival to end.",
     buckets=OPERATION_S,
 )
 FIRST_TEXT_S = Metric(
@@ -67,7 +66,7 @@ FIRST_TEXT_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=("route",),
-    help="A streamed call from its arrival to the first text that its caller was sent.",
+    help="Time to the first text of a streamed call, from arrival.",
     buckets=FIRST_TOKEN_S,
 )
 OVERHEAD_S = Metric(
@@ -75,15 +74,15 @@ OVERHEAD_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=("method",),
-    help="What the gateway itself took of a call: all of it less the waits for models, for pauses between"
-    " tries and for a reader that is slow.",
+    help="Time of a call in the gateway itself: its duration minus the waits for models, between retries"
+    " and for a slow client.",
     buckets=OWN_S,
 )
 DECISION_S = Metric(
     name="gateway_decision_duration_seconds",
     kind="histogram",
     unit="seconds",
-    help="Scoring a request and deciding where it may go.",
+    help="Time to score a request and to decide its route.",
     buckets=OWN_S,
 )
 ATTEMPTS = Metric(
@@ -91,21 +90,21 @@ ATTEMPTS = Metric(
     kind="counter",
     unit="attempts",
     labels=("model", "outcome", "reason"),
-    help="Tries at a model, those that were refused without a call among them.",
+    help="Attempts at a model, including those refused without a call.",
 )
 RETRIES = Metric(
     name="gateway_retries_total",
     kind="counter",
     unit="attempts",
     labels=("model",),
-    help="Tries at a model that had failed in the same request before.",
+    help="Attempts at a model that had failed before in the same request.",
 )
 OPERATION = Metric(
     name="gen_ai_client_operation_duration_seconds",
     kind="histogram",
     unit="seconds",
     labels=(*_ATTEMPT, "error_type"),
-    help="One call to a model, from the gateway's side; local models are those of provider llama_cpp.",
+    help="Duration of a call to a model, seen by the gateway; provider llama_cpp means a local model.",
     buckets=OPERATION_S,
 )
 FIRST_CHUNK_S = Metric(
@@ -113,7 +112,7 @@ FIRST_CHUNK_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=_ATTEMPT,
-    help="One streamed call to a model, to its first text.",
+    help="Time to the first text of a streamed call to a model.",
     buckets=OPERATION_S,
 )
 PER_OUTPUT_TOKEN_S = Metric(
@@ -121,7 +120,7 @@ PER_OUTPUT_TOKEN_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=("model",),
-    help="Seconds for each token after the first of a streamed answer, its mean.",
+    help="Mean seconds for each token after the first of a streamed answer.",
     buckets=PER_TOKEN_S,
 )
 TOKEN_USAGE = Metric(
@@ -129,7 +128,7 @@ TOKEN_USAGE = Metric(
     kind="histogram",
     unit="tokens",
     labels=(*_ATTEMPT, "gen_ai_token_type"),
-    help="Tokens of one call to a model, by the model's own count; the sum is the total.",
+    help="Tokens of a call to a model, as the model reports them.",
     buckets=TOKENS,
 )
 COST = Metric(
@@ -137,36 +136,36 @@ COST = Metric(
     kind="counter",
     unit="US dollars",
     labels=("model", "tenant"),
-    help="What calls to a model were charged, those of unknown outcome in full.",
+    help="Cost of calls to a model; a call of unknown outcome counts in full.",
 )
 RELOADS = Metric(
     name="gateway_policy_reloads_total",
     kind="counter",
     unit="reloads",
     labels=("outcome",),
-    help="Policies that were to replace the one that runs: applied, unchanged or refused.",
+    help="Reloads of the policy by outcome: applied, unchanged or refused.",
 )
 SHADOW_DECISIONS = Metric(
     name="gateway_shadow_decisions_total",
     kind="counter",
     unit="requests",
     labels=("differs",),
-    help="Requests that the policy of --shadow decided, too: true where they would have gone another way.",
+    help="Requests also decided by the policy of --shadow; differs is true if the decision differs.",
 )
 MIRRORED = Metric(
     name="gateway_mirrored_requests_total",
     kind="counter",
     unit="requests",
     labels=("result",),
-    help="Requests that were drawn to be answered by the other side, too: json, number, choice or judge is"
-    " how both answers were compared; busy, budget, forbidden, failed or unreadable why they were not.",
+    help="Requests that were mirrored: json, number, choice or judge is how the two answers were compared;"
+    " busy, budget, forbidden, failed or unreadable is why they were not.",
 )
 MIRROR_COST = Metric(
     name="gateway_mirror_cost_usd_total",
     kind="counter",
     unit="US dollars",
     labels=("model",),
-    help="What second answers and their judges were charged; no part of gateway_cost_usd_total.",
+    help="Cost of mirrored answers and their judges; not part of gateway_cost_usd_total.",
 )
 RECORD_ERRORS = Metric(
     name="gateway_record_errors_total",
@@ -178,52 +177,52 @@ WORKER_STARTS = Metric(
     name="gateway_worker_starts_total",
     kind="counter",
     unit="starts",
-    help="Starts of worker processes; more than there are workers means that some ended and came back.",
+    help="Starts of worker processes; more than the number of workers means restarts.",
 )
 COUNTED = (
     REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
     PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
     RECORD_ERRORS, WORKER_STARTS,
 )  # fmt: skip
-"""What is counted where it happens, in every worker; the page has the sum of all."""
+"""Metrics that every worker counts; the metrics page has their sums."""
 
 WORKERS = Metric(
     name="gateway_workers",
     kind="gauge",
     unit="processes",
-    help="Worker processes that answered when this was read.",
+    help="Worker processes that answered when the metrics were read.",
 )
 IN_FLIGHT = Metric(
-    name="gateway_requests_in_flight", kind="gauge", unit="requests", help="Calls that are not over."
+    name="gateway_requests_in_flight", kind="gauge", unit="requests", help="Calls in progress."
 )
 BREAKERS = Metric(
     name="gateway_breakers",
     kind="gauge",
     unit="workers",
     labels=("model", "state"),
-    help="How many workers have the model's breaker closed, open or half_open.",
+    help="Workers whose breaker for the model is closed, open or half_open.",
 )
 BUDGET_LIMIT = Metric(
     name="gateway_budget_limit_usd",
     kind="gauge",
     unit="US dollars",
     labels=("budget",),
-    help="The cap of a budget, for each of its subjects.",
+    help="Limit of a budget for each of its subjects.",
 )
 BUDGET_LEFT = Metric(
     name="gateway_budget_left_usd",
     kind="gauge",
     unit="US dollars",
     labels=("budget", "subject"),
-    help="What is neither spent nor reserved in the window that runs, of subjects that called lately;"
-    " of a budget per label, the least of each tenant.",
+    help="Amount neither spent nor reserved in the current window, for subjects with recent calls;"
+    " for a budget per label, the lowest of each tenant.",
 )
 ENGINE_UP = Metric(
     name="gateway_engine_up",
     kind="gauge",
     unit="1 or 0",
     labels=("model",),
-    help="Whether the engine of a local model takes requests.",
+    help="Whether the engine of a local model accepts requests.",
 )
 ENGINE_STARTS = Metric(
     name="gateway_engine_starts_total",
@@ -237,14 +236,14 @@ ENGINE_LOAD_S = Metric(
     kind="gauge",
     unit="seconds",
     labels=("model",),
-    help="How long the last loading of the model took.",
+    help="Duration of the last load of the model.",
 )
 SLOTS = Metric(
     name="gateway_engine_slots",
     kind="gauge",
     unit="slots",
     labels=("model", "state"),
-    help="Sequences that an engine can decode concurrently: busy and free.",
+    help="Slots of an engine for concurrent sequences: busy and free.",
 )
 QUEUED = Metric(
     name="gateway_engine_queued",
@@ -265,21 +264,21 @@ KEPT = Metric(
     kind="gauge",
     unit="bytes",
     labels=("model",),
-    help="Memory that kept prompts take beside the KV cache.",
+    help="Memory of the prefix cache, outside the KV cache.",
 )
 ENGINE_REQUESTS = Metric(
     name="gateway_engine_requests_total",
     kind="counter",
     unit="requests",
     labels=("model", "outcome"),
-    help="Requests of an engine by how they ended.",
+    help="Requests of an engine by outcome.",
 )
 ENGINE_TOKENS = Metric(
     name="gateway_engine_tokens_total",
     kind="counter",
     unit="tokens",
     labels=("model", "type"),
-    help="Tokens of an engine: prompt (decoded), prompt_reused (in memory already) and completion.",
+    help="Tokens of an engine: prompt (decoded), prompt_reused (from the prefix cache) and completion.",
 )
 ENGINE_STEPS = Metric(
     name="gateway_engine_steps_total",
@@ -293,14 +292,14 @@ ENGINE_STEP_S = Metric(
     kind="counter",
     unit="seconds",
     labels=("model", "part"),
-    help="Time in steps: decode (inside llama.cpp) and other.",
+    help="Time of decode steps: decode (inside llama.cpp) and other.",
 )
 QUEUE_S = Metric(
     name="gateway_engine_queue_seconds",
     kind="histogram",
     unit="seconds",
     labels=("model",),
-    help="From a request's arrival at an engine to its slot.",
+    help="Time from the arrival of a request at an engine to its slot.",
     buckets=FIRST_TOKEN_S,
 )
 BATCH = Metric(
@@ -308,7 +307,7 @@ BATCH = Metric(
     kind="histogram",
     unit="sequences",
     labels=("model",),
-    help="Sequences that were decoded in a step.",
+    help="Sequences in a decode step.",
     buckets=SEQUENCES,
 )
 SERVER_FIRST_TOKEN_S = Metric(
@@ -316,7 +315,7 @@ SERVER_FIRST_TOKEN_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=_ATTEMPT,
-    help="From a request's arrival at an engine to its first token.",
+    help="Time from the arrival of a request at an engine to its first token.",
     buckets=FIRST_TOKEN_S,
 )
 SERVER_PER_TOKEN_S = Metric(
@@ -324,7 +323,7 @@ SERVER_PER_TOKEN_S = Metric(
     kind="histogram",
     unit="seconds",
     labels=_ATTEMPT,
-    help="Seconds of an engine for each token after the first, the mean of a request.",
+    help="Mean seconds for each token after the first of a request at an engine.",
     buckets=PER_TOKEN_S,
 )
 READ = (
@@ -332,7 +331,7 @@ READ = (
     QUEUED, KV_CELLS, KEPT, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S, BATCH,
     SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
 )  # fmt: skip
-"""What is read when somebody asks: from each worker, each engine and the ledger."""
+"""Metrics that are read on each scrape, from workers, engines and ledger."""
 
 
 def all_metrics() -> Iterator[Metric]:

@@ -15,11 +15,10 @@ LogFormat = Literal["json", "text"]
 
 
 def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None = None) -> None:
-    """Send every event to `stream` (default: stderr): text on a terminal, else a JSON object a line.
+    """Send every event to `stream` (default: stderr): text on a terminal, else one JSON object a line.
 
-    Foreign libraries log by `logging`; only their warnings pass, and the SDK of the cloud backend and
-    asyncio are kept out, because they put requests into their messages.
-    """
+    Of other libraries only warnings are logged. The SDK of the cloud backend and asyncio are silenced,
+    because their messages contain requests."""
     target = stream or sys.stderr
     chosen = log_format or ("text" if target.isatty() else "json")
     renderer: structlog.typing.Processor = (
@@ -35,7 +34,7 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        # One write a line: several workers share standard error, and lines must not run into each other.
+        # One write a line: workers share standard error, and their lines must not mix.
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=True,
     )
@@ -44,7 +43,7 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
 
 
 def call_fields(report: CallReport) -> Mapping[str, object]:
-    """Return the line of a call that is over."""
+    """Return the log fields of a completed call."""
     fields: dict[str, object] = {
         "method": report.method,
         "request_id": report.request_id,
@@ -66,7 +65,7 @@ def call_fields(report: CallReport) -> Mapping[str, object]:
 
 
 def decision_fields(decision: Decision) -> Mapping[str, object]:
-    """Return what the line of a request says of its decision; numbers and names only."""
+    """Return the log fields of a decision: numbers and names only."""
     return {
         "rule": decision.rule,
         "privacy_class": decision.privacy_class.name,
@@ -79,7 +78,7 @@ def decision_fields(decision: Decision) -> Mapping[str, object]:
 
 
 def answer_fields(answer: Answer) -> Mapping[str, object]:
-    """Return what the line of a request says of its answer."""
+    """Return the log fields of an answer."""
     fields: dict[str, object] = {
         "route": str(answer.route),
         "model": answer.model,
@@ -103,11 +102,11 @@ def attempt_names(attempts: tuple[Attempt, ...]) -> list[str]:
 
 
 def refusal_fields(attempts: tuple[Attempt, ...]) -> Mapping[str, object]:
-    """Return what providers refused with, each as `model=STATUS code`; nothing where none did."""
-    told = [
+    """Return the refusals of providers, each as `model=STATUS code`; empty if there are none."""
+    refusals = [
         f"{attempt.model}="
         + " ".join(str(part) for part in (attempt.http_status, attempt.upstream_code) if part)
         for attempt in attempts
         if attempt.http_status is not None or attempt.upstream_code is not None
     ]
-    return {"refusals": told} if told else {}
+    return {"refusals": refusals} if refusals else {}

@@ -1,8 +1,7 @@
-"""Counts what happened, in the process where it happens; Prometheus' own library holds the numbers.
+"""The counters of one process, kept by the Prometheus client library.
 
-With several workers each keeps its numbers in files of one folder, one set for each worker's number. A
-worker that is started again goes on with the files of the one before it, so that no total ever falls, not
-even by `kill -9`.
+Several workers keep their values in files of one folder, by worker number. A restarted worker continues with
+the files of its predecessor, so that no total decreases, even after `kill -9`.
 """
 
 import os
@@ -18,25 +17,27 @@ from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
 from gateway.types import Attempt, MirrorResult, Outcome
 
-MOST_TENANTS = 100
-"""Tenants that get a label of their own in one process; calls of later ones are counted under OTHER."""
+MAX_TENANTS = 100
+"""Most tenants with a label of their own in one process; later ones are counted under OTHER."""
 OTHER = "other"
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the library looks for the folder that processes share."""
+"""Environment variable of the library with the shared folder."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-values.ValueClass = values.MutexValue  # In memory, unless `share_numbers` says otherwise; no variable does.
+values.ValueClass = (
+    values.MutexValue
+)  # In memory unless `share_numbers` is called, whatever the environment says.
 
 
 class Tenants:
-    """Keeps a label from growing without bound: the first names stay, the others are one."""
+    """Bounds the values of the tenant label: the first tenants keep their names, the others share one."""
 
-    def __init__(self, most: int = MOST_TENANTS) -> None:
+    def __init__(self, most: int = MAX_TENANTS) -> None:
         self._most = most
         self._known: set[str] = set()
 
     def label(self, tenant: str) -> str:
-        """Return the tenant, or OTHER once there are too many."""
+        """Return the tenant, or OTHER if there are too many."""
         if tenant in self._known:
             return tenant
         if len(self._known) >= self._most:
@@ -46,16 +47,16 @@ class Tenants:
 
 
 def share_numbers(folder: Path, *, worker: int) -> None:
-    """Keep the numbers of this process in a folder that workers share, under this one's number.
+    """Keep the values of this process in a folder shared by workers, under this worker's number.
 
-    To be called before the first `Measures`; without it they are kept in memory.
+    Call it before the first `Measures`; without it values are kept in memory.
     """
     os.environ[_FOLDER_VARIABLE] = str(folder)
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: worker)  # type: ignore[no-untyped-call]
 
 
 class Measures:
-    """The metrics of one process; `note_...` is called by those who know."""
+    """The metrics of one process; other rooms call `record_*`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -77,7 +78,7 @@ class Measures:
         self._children: dict[tuple[str, ...], Counter | Histogram] = {}
 
     def record_call(self, report: CallReport) -> None:
-        """Count a call that is over, with all its tries."""
+        """Count a completed call with all its attempts."""
         route = "" if report.route is None else str(report.route)
         self._count(
             names.REQUESTS,
@@ -101,11 +102,11 @@ class Measures:
             self._record_attempts(report, report.policy)
 
     def record_reload(self, outcome: str) -> None:
-        """Count a policy that was to replace the one that runs: `applied`, `unchanged` or `refused`."""
+        """Count a reload of the policy: `applied`, `unchanged` or `refused`."""
         self._count(names.RELOADS, outcome)
 
     def record_mirrored(self, mirrored: MirrorResult) -> None:
-        """Count a request that was drawn to be answered a second time, and what that cost."""
+        """Count a mirrored request and its cost."""
         self._count(names.MIRRORED, str(mirrored.result))
         for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
@@ -164,9 +165,9 @@ class Measures:
 
 
 def attempt_labels(model: str, policy: Policy) -> tuple[str, str, str, str]:
-    """Return operation, provider, the provider's name of a model, and the policy's, as OpenTelemetry has it.
+    """Return operation, provider, the provider's model name and the policy's, as OpenTelemetry labels.
 
-    A local model is a file, so its name in the policy stands for it.
+    A local model has no provider name, so its name in the policy is used.
     """
     return ("chat", *provider_and_model(model, policy.models), model)
 
@@ -178,7 +179,7 @@ def provider_and_model(model: str, specs: Mapping[str, ModelSpec]) -> tuple[str,
 
 
 def counted(folder: Path) -> CollectorRegistry:
-    """Return what reads the numbers of all workers from the folder that they share."""
+    """Return a registry that reads the values of all workers from their shared folder."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
     return registry

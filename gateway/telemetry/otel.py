@@ -1,8 +1,7 @@
-"""Traces by OpenTelemetry: the only file that knows its SDK, which is an extra.
+"""Traces by OpenTelemetry: the only file that imports its SDK, which is an extra.
 
-One span for a call, of kind SERVER; under it one for each try at a model, with the GenAI attributes, CLIENT
-for a cloud model and INTERNAL for a local one. Never a text: no prompt, answer, stop sequence or label.
-"""
+A call has one span of kind SERVER. Each attempt has a child span with the GenAI attributes, CLIENT for a
+cloud model and INTERNAL for a local one. Spans hold no prompt, answer, stop sequence or label."""
 
 import logging
 import os
@@ -37,7 +36,7 @@ SERVICE_NAME = "edge-cloud-gateway"
 _SERVER_ERRORS = {
     "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
 }  # fmt: skip
-"""Statuses that OpenTelemetry takes for errors of a gRPC server; others blame the caller."""
+"""Statuses that OpenTelemetry counts as errors of a gRPC server; others are errors of the caller."""
 _CONTEXT = TraceContextTextMapPropagator()
 _log = structlog.get_logger()
 
@@ -45,9 +44,9 @@ Value = str | bool | int | float | list[str]
 
 
 class OtelTraces:
-    """Draws traces, and sends them in the background; `close` sends what is left.
+    """Makes traces and exports them in the background; `close` exports the rest.
 
-    With `own` each call begins a trace, which is linked to the caller's: a provider gets no id of theirs.
+    With `own` each call starts a new trace, linked to the caller's: a provider gets no trace id of a caller.
     """
 
     def __init__(self, exporter: SpanExporter, *, own: bool = False) -> None:
@@ -60,7 +59,7 @@ class OtelTraces:
         self._tracer = self._provider.get_tracer("gateway", __version__)
 
     def call(self, method: str, metadata: Metadata) -> "OtelCall":
-        """Begin the span of a call, in the caller's trace if its metadata names one."""
+        """Start the span of a call, in the caller's trace if its metadata names one."""
         name = f"gateway.v1.GatewayService/{method}"
         callers = _callers(metadata)
         linked = get_current_span(callers).get_span_context()
@@ -71,15 +70,15 @@ class OtelTraces:
         return OtelCall(span, self._start)
 
     def close(self) -> None:
-        """Send what is left; blocks."""
+        """Export the remaining spans; blocks."""
         self._provider.shutdown()
 
-    def _start(self, parent: Span, begun: AttemptStart) -> "OtelAttempt":
+    def _start(self, parent: Span, start: AttemptStart) -> "OtelAttempt":
         context = set_span_in_context(parent, Context())
-        provider, model = provider_and_model(begun.model, {begun.model: begun.spec})
-        kind = SpanKind.CLIENT if begun.spec.leaves_host else SpanKind.INTERNAL
+        provider, model = provider_and_model(start.model, {start.model: start.spec})
+        kind = SpanKind.CLIENT if start.spec.leaves_host else SpanKind.INTERNAL
         span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
-        span.set_attributes(_request_attributes(begun, provider, model))
+        span.set_attributes(_request_attributes(start, provider, model))
         return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
 
 
@@ -90,18 +89,18 @@ class OtelCall:
         self._span = span
         self._start = start
 
-    def attempt(self, begun: AttemptStart) -> "OtelAttempt":
-        """Begin the span of a try."""
-        return self._start(self._span, begun)
+    def attempt(self, start: AttemptStart) -> "OtelAttempt":
+        """Start the span of an attempt."""
+        return self._start(self._span, start)
 
     def passed_over(self, model: str, reason: Reason) -> None:
-        """Note a model that was not tried."""
+        """Add an event for a model that was skipped."""
         self._span.add_event(
             "gateway.model_passed_over", {"gateway.model": model, "gateway.reason": str(reason)}
         )
 
     def end(self, report: CallReport) -> None:
-        """Say what came of the call."""
+        """Add the result of the call and end the span."""
         self._span.set_attributes(_call_attributes(report))
         if report.code in _SERVER_ERRORS:
             self._span.set_status(Status(StatusCode.ERROR))
@@ -109,7 +108,7 @@ class OtelCall:
 
 
 class OtelAttempt:
-    """The span of one try at one model."""
+    """The span of one attempt at one model."""
 
     def __init__(self, span: Span, *, is_client: bool) -> None:
         self._span = span
@@ -117,7 +116,7 @@ class OtelAttempt:
 
     @property
     def traceparent(self) -> str | None:
-        """What a provider is sent: ids of trace and span."""
+        """The `traceparent` header for the provider; None for a local model."""
         if not self._is_client:
             return None
         carrier: dict[str, str] = {}
@@ -125,27 +124,27 @@ class OtelAttempt:
         return carrier.get("traceparent")
 
     def end(self, attempt: Attempt, finish_reason: FinishReason | None) -> None:
-        """Say what came of the try."""
-        told: dict[str, Value] = {"gateway.outcome": str(attempt.outcome)}
+        """Add the result of the attempt and end the span."""
+        attributes: dict[str, Value] = {"gateway.outcome": str(attempt.outcome)}
         if attempt.usage is not None:
-            told["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
-            told["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
+            attributes["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
+            attributes["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
         if finish_reason is not None:
-            told["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
+            attributes["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
         if attempt.first_text_ms is not None:
-            told["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
+            attributes["gen_ai.response.time_to_first_chunk"] = attempt.first_text_ms / 1000
         if attempt.cost_usd_nanos:
-            told["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
+            attributes["gateway.cost_usd"] = attempt.cost_usd_nanos / NANOS_PER_USD
         if attempt.outcome is not Outcome.ANSWERED:
-            told["error.type"] = str(attempt.reason or attempt.outcome)
+            attributes["error.type"] = str(attempt.reason or attempt.outcome)
             self._span.set_status(Status(StatusCode.ERROR))
-        self._span.set_attributes(told)
+        self._span.set_attributes(attributes)
         self._span.end()
 
 
 def otlp_exporter(endpoint: str) -> SpanExporter:
-    """Return what sends spans to a collector; the address is this one, whatever the environment says."""
-    logging.getLogger("opentelemetry").addHandler(_Complaints())
+    """Return an exporter that sends spans to `endpoint`, whatever the environment says."""
+    logging.getLogger("opentelemetry").addHandler(_ExportErrors())
     logging.getLogger("opentelemetry").propagate = False
     return OTLPSpanExporter(
         endpoint=endpoint,
@@ -154,53 +153,53 @@ def otlp_exporter(endpoint: str) -> SpanExporter:
     )
 
 
-class _Complaints(logging.Handler):
-    """Tells our log that spans do not reach the collector: each kind of complaint once."""
+class _ExportErrors(logging.Handler):
+    """Logs that spans do not reach the collector: each kind of error once."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         place = f"{record.module}:{record.lineno}"
-        if place not in self._told:
-            self._told.add(place)
+        if place not in self._logged:
+            self._logged.add(place)
             _log.warning("traces.not_sent", place=place, level=record.levelname)
 
 
 def _callers(metadata: Metadata) -> Context:
-    """Return the caller's context; only its ids are taken, since all else that it may hold is free text."""
+    """Return the caller's context with its ids only, since other fields may hold free text."""
     carrier = {key: value for key, value in metadata if key == "traceparent" and isinstance(value, str)}
     return _CONTEXT.extract(carrier, Context())
 
 
-def _request_attributes(begun: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
-    config = begun.config
-    told: dict[str, Value | None] = {
+def _request_attributes(start: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
+    config = start.config
+    attributes: dict[str, Value | None] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": model,
-        "gen_ai.request.max_tokens": begun.max_tokens,
+        "gen_ai.request.max_tokens": start.max_tokens,
         "gen_ai.request.temperature": config.temperature,
         "gen_ai.request.top_p": config.top_p,
         "gen_ai.request.seed": config.seed,
-        "gen_ai.request.stream": begun.is_streamed,
-        "gateway.model": begun.model,
-        **_server(begun),
+        "gen_ai.request.stream": start.is_streamed,
+        "gateway.model": start.model,
+        **_server(start),
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in attributes.items() if value is not None}
 
 
-def _server(begun: AttemptStart) -> Mapping[str, Value | None]:
-    if begun.spec.server_url is None:
+def _server(start: AttemptStart) -> Mapping[str, Value | None]:
+    if start.spec.server_url is None:
         return {}
-    parts = urlsplit(begun.spec.server_url)
+    parts = urlsplit(start.spec.server_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"server.address": parts.hostname, "server.port": port}
 
 
 def _call_attributes(report: CallReport) -> Mapping[str, Value]:
-    told: dict[str, Value] = {
+    attributes: dict[str, Value] = {
         "rpc.response.status_code": report.code,
         "gateway.request_id": report.request_id,
         "gateway.tenant": report.tenant,
@@ -209,20 +208,20 @@ def _call_attributes(report: CallReport) -> Mapping[str, Value]:
         "gateway.cost_usd": sum(attempt.cost_usd_nanos for attempt in report.attempts) / NANOS_PER_USD,
     }
     if report.code != "OK":
-        told["error.type"] = report.code
+        attributes["error.type"] = report.code
     if report.reason is not None:
-        told["gateway.reason"] = str(report.reason)
+        attributes["gateway.reason"] = str(report.reason)
     if report.route is not None:
-        told["gateway.route"] = str(report.route)
+        attributes["gateway.route"] = str(report.route)
     if report.answer is not None:
-        told["gateway.model"] = report.answer.model
+        attributes["gateway.model"] = report.answer.model
     if report.decision is not None:
-        told["gateway.rule"] = report.decision.rule
-        told["gateway.chain"] = list(report.decision.chain)
-        told["gateway.privacy_class"] = report.decision.privacy_class.name
-        told["gateway.policy_hash"] = report.decision.policy_hash
-        told |= _scores(report.decision.scores)
-    return told
+        attributes["gateway.rule"] = report.decision.rule
+        attributes["gateway.chain"] = list(report.decision.chain)
+        attributes["gateway.privacy_class"] = report.decision.privacy_class.name
+        attributes["gateway.policy_hash"] = report.decision.policy_hash
+        attributes |= _scores(report.decision.scores)
+    return attributes
 
 
 def _scores(scores: Scores) -> dict[str, Value]:

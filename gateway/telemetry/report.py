@@ -1,4 +1,4 @@
-"""What is known of a call when it is over: what metrics, status and traces are made from."""
+"""The report of a completed call, for metrics, status and traces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gateway.types import Answer, Attempt, Decision, Reason, Route, ShadowDecisi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReport:
-    """One call of the public service, whatever became of it; numbers and names, never a text of it."""
+    """One completed call of the public service: numbers and names, never a text."""
 
     method: str
     request_id: str
@@ -17,38 +17,38 @@ class CallReport:
     code: str
     """The name of the gRPC status."""
     reason: Reason | None
-    """Why it failed, or why it got a canned reply."""
+    """Why the call failed or got a canned reply."""
     policy: Policy | None
-    """What it was decided under; None if it did not get that far."""
+    """The policy of its decision; None if it was not decided."""
     decision: Decision | None
     shadow: ShadowDecision | None
-    """What the policy of `--shadow` would have decided."""
+    """The decision of the policy of `--shadow`."""
     answer: Answer | None
     attempts: tuple[Attempt, ...]
-    """Also of a call that failed or was cancelled."""
+    """All attempts, also of a call that failed or was cancelled."""
     ended_unix_s: float
     duration_s: float
     decision_s: float | None
-    """What scoring and deciding took."""
+    """Seconds of scoring and deciding."""
     first_text_s: float | None
-    """Until the first text of a stream was sent."""
+    """Seconds to the first text of a stream."""
     waited_s: float
-    """For a reader that is slow, and in pauses between tries."""
+    """Seconds of waiting for a slow client, and between retries."""
 
     @property
     def route(self) -> Route | None:
-        """Where the answer was made; None for a call that got none."""
+        """Where the answer was made; None for a call without an answer."""
         return None if self.answer is None else self.answer.route
 
     @property
     def overhead_s(self) -> float:
-        """What the gateway itself took: all of it less the waits for models, readers and pauses."""
+        """Seconds in the gateway itself: the duration minus the waits for models, clients and retries."""
         upstream_ms = sum(attempt.upstream_ms for attempt in self.attempts) - overlap_ms(self.attempts)
         return max(0.0, self.duration_s - self.waited_s - upstream_ms / 1000)
 
 
 def overlap_ms(attempts: Sequence[Attempt]) -> float:
-    """Return how long more than one try ran at once, as they do when a slow beginning is hedged."""
+    """Return for how many milliseconds attempts ran concurrently, as hedged ones do."""
     overlap = end = 0.0
     for attempt in sorted(attempts, key=lambda each: each.start_ms):
         last = attempt.start_ms + attempt.duration_ms
@@ -58,4 +58,4 @@ def overlap_ms(attempts: Sequence[Attempt]) -> float:
 
 
 Observer = Callable[[CallReport], None]
-"""Is told of every call when it is over; quick, and never raises."""
+"""Called with the report of every completed call; returns quickly and never raises."""

@@ -1,4 +1,4 @@
-"""The status of a gateway as metrics: what is read at the moment that somebody asks, not counted."""
+"""The status of a gateway as metrics that are read on each scrape."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,8 +12,8 @@ from gateway.engine.v1 import engine_pb2
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry import catalogue as names
 
-MOST_SUBJECTS = 100
-"""Of a budget; the page has those with the least left."""
+MAX_SUBJECTS = 100
+"""Most subjects of a budget on the metrics page: those with the least left."""
 STATES = {
     pb.BREAKER_STATE_CLOSED: "closed",
     pb.BREAKER_STATE_OPEN: "open",
@@ -24,7 +24,7 @@ _Sample = tuple[tuple[str, ...], float]
 
 
 class Snapshot(Collector):
-    """The metrics of one status, for one page."""
+    """The metrics of one status, for one scrape."""
 
     def __init__(self, status: pb.GetStatusResponse) -> None:
         self._status = status
@@ -52,9 +52,9 @@ def _breakers(workers: Iterable[pb.Worker]) -> Iterator[_Sample]:
 
 
 def budgets_left(budgets: Iterable[pb.Budget]) -> Sequence[_Sample]:
-    """Return what subjects have left in dollars; of a budget per label, the least of each tenant.
+    """Return the dollars left of each subject; for a budget per label, the lowest of each tenant.
 
-    Values of labels are callers' claims, so there may be any number of them.
+    Label values are callers' claims, so their number is unbounded.
     """
     left: dict[tuple[str, ...], float] = {}
     for budget in budgets:
@@ -65,7 +65,7 @@ def budgets_left(budgets: Iterable[pb.Budget]) -> Sequence[_Sample]:
     samples = []
     for labels, usd in sorted(left.items(), key=lambda each: each[1]):
         shown[labels[0]] += 1
-        if shown[labels[0]] <= MOST_SUBJECTS:
+        if shown[labels[0]] <= MAX_SUBJECTS:
             samples.append((labels, usd))
     return samples
 
@@ -106,7 +106,7 @@ def _two(
     rest: str,
     read: Callable[[engine_pb2.GetStatusResponse], tuple[float, float]],
 ) -> Iterator[_Sample]:
-    """Yield a part of a whole and what is left of it, for each engine."""
+    """Yield a part of a total and the rest, for each engine."""
     for engine in engines:
         value, whole = read(engine)
         yield (engine.model, part), value

@@ -1,4 +1,4 @@
-"""What is told of a call and its tries while they run, for those who draw traces; by default to nobody."""
+"""The interface to tracing of calls and attempts; by default nothing is traced."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """A try at a model that begins now."""
+    """An attempt at a model that starts now."""
 
     model: str
     spec: ModelSpec
@@ -27,67 +27,67 @@ class AttemptStart:
 
 
 class AttemptSpan(Protocol):
-    """One try at one model."""
+    """The span of one attempt at one model."""
 
     @property
     def traceparent(self) -> str | None:
-        """What the provider is sent, so that its trace and ours are one; ids only."""
+        """The `traceparent` header for the provider, with ids only, to join its trace."""
         ...
 
     def end(self, attempt: Attempt, finish_reason: FinishReason | None) -> None:
-        """Take what came of it."""
+        """End the span with the result."""
         ...
 
 
 class CallSpan(Protocol):
-    """One call of the public service."""
+    """The span of one call of the public service."""
 
-    def attempt(self, begun: AttemptStart) -> AttemptSpan:
-        """Begin a try."""
+    def attempt(self, start: AttemptStart) -> AttemptSpan:
+        """Start the span of an attempt."""
         ...
 
     def passed_over(self, model: str, reason: Reason) -> None:
-        """Take that a model was not tried."""
+        """Record that a model was skipped."""
         ...
 
     def end(self, report: CallReport) -> None:
-        """Take what came of it."""
+        """End the span with the result."""
         ...
 
 
 class Tracer(Protocol):
-    """Draws traces of one process."""
+    """Makes the traces of one process."""
 
     def call(self, method: str, metadata: Metadata) -> CallSpan:
-        """Begin a call, as part of the caller's trace if its metadata names one."""
+        """Start the span of a call, in the caller's trace if its metadata names one."""
         ...
 
 
 class NoSpan:
-    """Nobody is told: fits all three of a tracer's protocols."""
+    """Traces nothing; implements the three protocols of this module."""
 
     traceparent: str | None = None
 
     def call(self, method: str, metadata: Metadata) -> "NoSpan":
-        """Begin nothing."""
+        """Return this object."""
         return self
 
-    def attempt(self, begun: AttemptStart) -> "NoSpan":
-        """Begin nothing."""
+    def attempt(self, start: AttemptStart) -> "NoSpan":
+        """Return this object."""
         return self
 
     def passed_over(self, model: str, reason: Reason) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
     def end(self, *_: object) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
 
 NO_SPAN = NoSpan()
 
 
 def check_endpoint(endpoint: str, *, air_gap: bool) -> None:
-    """Raise StartupError unless `endpoint` is the URL of a collector that may be sent to."""
+    """Raise StartupError unless `endpoint` is the URL of a permitted collector."""
     try:
         parts = urlsplit(endpoint)
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port is not None

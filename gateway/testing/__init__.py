@@ -1,1 +1,1 @@
-"""Doubles for tests, demonstrations and trying a policy out."""
+"""Test doubles, for tests, demos and policy trials."""

@@ -1,4 +1,4 @@
-"""A backend that does what it is told: for tests, demonstrations and trying a policy out."""
+"""A backend that follows a script, for tests, demos and policy trials."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from gateway.types import Chunk, FinishReason, Reply, Usage
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Say nothing for `delay_s` seconds on the backend's clock."""
+    """Wait for `delay_s` seconds on the backend's clock."""
 
     delay_s: float
 
 
 Act = Reply | Chunk | Delay | Exception
-"""One thing that the model does: answer whole, say a piece, be silent, fail."""
+"""One action of the model: a whole answer, a chunk, a wait, an error."""
 
 Step = Act | Sequence[Act]
-"""What the model does in one call."""
+"""The actions of one call."""
 
 Script = Callable[[Call], Step] | Sequence[Step]
-"""A function of the call, or one step for each call; the last step is for all calls that follow."""
+"""A function of the call, or one step for each call; the last step repeats."""
 
 
 class ScriptedBackend:
-    """Plays its script and remembers its calls."""
+    """Follows its script and records its calls."""
 
     def __init__(self, name: str, script: Script, *, clock: Clock | None = None) -> None:
         self.name = name
@@ -35,11 +35,11 @@ class ScriptedBackend:
         self.stopped: list[Call] = []
         """Calls that were cancelled, or closed before their end."""
         self.is_closed = False
-        self._step_of = script if callable(script) else _in_turn(name, script)
+        self._step_of = script if callable(script) else _in_order(name, script)
         self._clock = clock or SystemClock()
 
     async def generate(self, call: Call) -> Reply:
-        """Return the whole answer of the next step, or fail as it says."""
+        """Return the whole answer of the next step, or raise its error."""
         pieces: list[Chunk] = []
         async for chunk in self.stream(call):
             pieces.append(chunk)
@@ -53,7 +53,7 @@ class ScriptedBackend:
         )
 
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
-        """Yield the pieces of the next step; a whole reply comes word by word."""
+        """Yield the chunks of the next step; a whole reply is split into words."""
         step = self._step_of(call)
         self.calls.append(call)
         is_over = False
@@ -74,16 +74,16 @@ class ScriptedBackend:
                 self.stopped.append(call)
 
     async def aclose(self) -> None:
-        """Remember that it was closed."""
+        """Record that the backend was closed."""
         self.is_closed = True
 
 
 def reply(text: str, *, usage: Usage | None = None, finish_reason: FinishReason = FinishReason.STOP) -> Reply:
-    """Return a reply, short to write in a script."""
+    """Return a reply; a short form for scripts."""
     return Reply(text=text, finish_reason=finish_reason, usage=usage)
 
 
-def _in_turn(name: str, steps: Sequence[Step]) -> Callable[[Call], Step]:
+def _in_order(name: str, steps: Sequence[Step]) -> Callable[[Call], Step]:
     if not steps:
         raise ValueError(f"{name}: the script has no step")
     waiting = list(steps)

@@ -31,25 +31,25 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_SYSTEM: _Role.ValueType  # 1
     """Instructions of the calling application."""
     ROLE_USER: _Role.ValueType  # 2
-    """What the person says."""
+    """Text of the user."""
     ROLE_ASSISTANT: _Role.ValueType  # 3
-    """What a model said in an earlier turn."""
+    """Text of a model in an earlier turn."""
     ROLE_TOOL: _Role.ValueType  # 4
-    """What a tool returned."""
+    """Result of a tool."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """Role says who speaks in a message."""
+    """Role is the author of a message."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 """Not set; refused with INVALID_ARGUMENT."""
 ROLE_SYSTEM: Role.ValueType  # 1
 """Instructions of the calling application."""
 ROLE_USER: Role.ValueType  # 2
-"""What the person says."""
+"""Text of the user."""
 ROLE_ASSISTANT: Role.ValueType  # 3
-"""What a model said in an earlier turn."""
+"""Text of a model in an earlier turn."""
 ROLE_TOOL: Role.ValueType  # 4
-"""What a tool returned."""
+"""Result of a tool."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _Route:
@@ -173,7 +173,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_LEDGER_UNAVAILABLE: _Reason.ValueType  # 6
     """The store of the ledger cannot be reached, so nothing may be spent."""
     REASON_BREAKER_OPEN: _Reason.ValueType  # 7
-    """The model failed too often lately and is left alone for a while."""
+    """The model failed too often recently and is not called for a while."""
     REASON_RETRY_BUDGET: _Reason.ValueType  # 8
     """Too many retries are in flight in this process."""
     REASON_RATE_LIMITED: _Reason.ValueType  # 9
@@ -185,17 +185,17 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_UPSTREAM_UNREACHABLE: _Reason.ValueType  # 12
     """No connection to the provider."""
     REASON_UPSTREAM_SILENT: _Reason.ValueType  # 13
-    """The provider accepted the request and then said nothing in time."""
+    """The provider accepted the request and sent nothing in time."""
     REASON_UPSTREAM_ERROR: _Reason.ValueType  # 14
     """The provider answered with an error."""
     REASON_UPSTREAM_PROTOCOL: _Reason.ValueType  # 15
-    """The provider answered with something that cannot be read."""
+    """The provider sent an invalid answer."""
     REASON_UPSTREAM_CREDENTIALS: _Reason.ValueType  # 16
     """The provider refused the gateway's own credentials."""
     REASON_CONTENT_FILTERED: _Reason.ValueType  # 17
     """The provider's content filter refused the request."""
     REASON_STREAM_TRUNCATED: _Reason.ValueType  # 18
-    """The answer was cut after it had begun."""
+    """The answer was interrupted after it had started."""
     REASON_ALL_FAILED: _Reason.ValueType  # 19
     """Every model that was allowed failed, for different reasons."""
     REASON_INVALID_REQUEST: _Reason.ValueType  # 20
@@ -207,7 +207,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_RECORDS_UNAVAILABLE: _Reason.ValueType  # 23
     """Nothing can be recorded now, and the policy wants no answer without a record, or it is feedback; come back later."""
     REASON_TICKET_UNKNOWN: _Reason.ValueType  # 24
-    """No hand-off of this tenant has this ticket, or none any more."""
+    """No hand-off of this tenant has this ticket, or it has expired."""
     REASON_HANDOFF_UNAVAILABLE: _Reason.ValueType  # 25
     """The queue of hand-offs cannot be used."""
     REASON_LOW_CONFIDENCE: _Reason.ValueType  # 26
@@ -217,7 +217,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
-    names without the prefix stand in ErrorInfo, logs and the policy.
+    names without the prefix appear in ErrorInfo, logs and the policy.
     """
 
 REASON_UNSPECIFIED: Reason.ValueType  # 0
@@ -235,7 +235,7 @@ REASON_BUDGET_EXHAUSTED: Reason.ValueType  # 5
 REASON_LEDGER_UNAVAILABLE: Reason.ValueType  # 6
 """The store of the ledger cannot be reached, so nothing may be spent."""
 REASON_BREAKER_OPEN: Reason.ValueType  # 7
-"""The model failed too often lately and is left alone for a while."""
+"""The model failed too often recently and is not called for a while."""
 REASON_RETRY_BUDGET: Reason.ValueType  # 8
 """Too many retries are in flight in this process."""
 REASON_RATE_LIMITED: Reason.ValueType  # 9
@@ -247,17 +247,17 @@ REASON_ENGINE_DOWN: Reason.ValueType  # 11
 REASON_UPSTREAM_UNREACHABLE: Reason.ValueType  # 12
 """No connection to the provider."""
 REASON_UPSTREAM_SILENT: Reason.ValueType  # 13
-"""The provider accepted the request and then said nothing in time."""
+"""The provider accepted the request and sent nothing in time."""
 REASON_UPSTREAM_ERROR: Reason.ValueType  # 14
 """The provider answered with an error."""
 REASON_UPSTREAM_PROTOCOL: Reason.ValueType  # 15
-"""The provider answered with something that cannot be read."""
+"""The provider sent an invalid answer."""
 REASON_UPSTREAM_CREDENTIALS: Reason.ValueType  # 16
 """The provider refused the gateway's own credentials."""
 REASON_CONTENT_FILTERED: Reason.ValueType  # 17
 """The provider's content filter refused the request."""
 REASON_STREAM_TRUNCATED: Reason.ValueType  # 18
-"""The answer was cut after it had begun."""
+"""The answer was interrupted after it had started."""
 REASON_ALL_FAILED: Reason.ValueType  # 19
 """Every model that was allowed failed, for different reasons."""
 REASON_INVALID_REQUEST: Reason.ValueType  # 20
@@ -269,7 +269,7 @@ REASON_UNAUTHENTICATED: Reason.ValueType  # 22
 REASON_RECORDS_UNAVAILABLE: Reason.ValueType  # 23
 """Nothing can be recorded now, and the policy wants no answer without a record, or it is feedback; come back later."""
 REASON_TICKET_UNKNOWN: Reason.ValueType  # 24
-"""No hand-off of this tenant has this ticket, or none any more."""
+"""No hand-off of this tenant has this ticket, or it has expired."""
 REASON_HANDOFF_UNAVAILABLE: Reason.ValueType  # 25
 """The queue of hand-offs cannot be used."""
 REASON_LOW_CONFIDENCE: Reason.ValueType  # 26
@@ -293,7 +293,7 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_REFUSED: _Outcome.ValueType  # 3
     """The model was not called: budget, ledger, breaker or deadline forbade it."""
     OUTCOME_CANCELLED: _Outcome.ValueType  # 4
-    """The caller went away while the model was at work."""
+    """The caller cancelled the call while the model was working."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """Outcome says how an attempt at a model ended."""
@@ -307,7 +307,7 @@ OUTCOME_FAILED: Outcome.ValueType  # 2
 OUTCOME_REFUSED: Outcome.ValueType  # 3
 """The model was not called: budget, ledger, breaker or deadline forbade it."""
 OUTCOME_CANCELLED: Outcome.ValueType  # 4
-"""The caller went away while the model was at work."""
+"""The caller cancelled the call while the model was working."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _HandoffState:
@@ -324,7 +324,7 @@ class _HandoffStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HandoffS
     """A person has answered."""
 
 class HandoffState(_HandoffState, metaclass=_HandoffStateEnumTypeWrapper):
-    """HandoffState says where a request stands that was handed to a person."""
+    """HandoffState is the state of a request that was given to a person."""
 
 HANDOFF_STATE_UNSPECIFIED: HandoffState.ValueType  # 0
 """Not set; never sent."""
@@ -343,9 +343,9 @@ class Message(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
-    """Required. Who speaks."""
+    """Required. The author of the message."""
     content: _builtins.str
-    """Required. What is said; not empty."""
+    """Required. The text; not empty."""
     def __init__(
         self,
         *,
@@ -443,7 +443,7 @@ class Hints(_message.Message):
     max_cost_usd: _builtins.float
     """Optional. The whole request may cost at most this; 0 allows free models only."""
     allow_degraded: _builtins.bool
-    """Optional. False: an error status instead of a canned reply. Unset means true."""
+    """Optional. If false, an error status replaces a canned reply. Unset means true."""
     def __init__(
         self,
         *,
@@ -719,7 +719,7 @@ class Degraded(_message.Message):
     answer when there is one.
     """
     retry_after_s: _builtins.float
-    """Output only. Seconds after which another try makes sense; unset where that is not known."""
+    """Output only. Seconds after which a retry makes sense; unset if unknown."""
     def __init__(
         self,
         *,
@@ -750,7 +750,7 @@ class Scores(_message.Message):
     complexity: _builtins.float
     """Output only. How much a strong model is expected to gain; it ranks prompts."""
     privacy: _builtins.float
-    """Output only. How much the findings weigh together."""
+    """Output only. The combined weight of the findings."""
     budget: _builtins.float
     """Output only. How much of the tightest budget is spent or reserved."""
     def __init__(
@@ -911,7 +911,7 @@ Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):
-    """Attempt is one try at one model."""
+    """Attempt is one call to one model for this request, or a refusal to call it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -933,7 +933,7 @@ class Attempt(_message.Message):
     reason: Global___Reason.ValueType
     """Output only. Why it did not answer; unset when it did."""
     start_ms: _builtins.float
-    """Output only. When it began, in milliseconds after the request came in."""
+    """Output only. When it started, in milliseconds after the request arrived."""
     duration_ms: _builtins.float
     """Output only. How long it took, in milliseconds."""
     prompt_tokens: _builtins.int
@@ -943,16 +943,16 @@ class Attempt(_message.Message):
     cost_usd: _builtins.float
     """Output only. What was charged for it."""
     continued: _builtins.bool
-    """Output only. Whether it was given the text that had been sent, and went on
-    from there: the answer is then not of one model alone.
+    """Output only. Whether it continued the text that was already sent: the answer
+    is then made by more than one model.
     """
     http_status: _builtins.int
-    """Output only. The HTTP status with which the provider refused it, or which its
-    error named; 0 where there was none.
+    """Output only. The HTTP status of the provider's refusal or error; 0 if there
+    was none.
     """
     upstream_code: _builtins.str
     """Output only. The provider's machine code for its refusal, such as
-    context_length_exceeded, if it is one that the gateway knows; never its words.
+    context_length_exceeded, if the gateway knows it; never its text.
     """
     def __init__(
         self,
@@ -979,7 +979,7 @@ Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class GenerateResponse(_message.Message):
-    """GenerateResponse is an answer, and how it came about."""
+    """GenerateResponse is an answer, with its decision and attempts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1004,11 +1004,11 @@ class GenerateResponse(_message.Message):
     model: _builtins.str
     """Output only. The answering model's name in the policy; empty for a canned reply."""
     cost_usd: _builtins.float
-    """Output only. What all attempts together were charged."""
+    """Output only. The cost of all attempts."""
     @_builtins.property
     def usage(self) -> Global___Usage:
-        """Output only. Tokens of the answering model, of the last one where several
-        went on from each other; unset for a canned reply.
+        """Output only. Tokens of the answering model, of the last one if several
+        continued each other; unset for a canned reply.
         """
 
     @_builtins.property
@@ -1084,9 +1084,9 @@ class Restart(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Output only. The model that begins anew; empty when the canned reply does."""
+    """Output only. The model that starts the new answer; empty for a canned reply."""
     reason: Global___Reason.ValueType
-    """Output only. What ended the answer before."""
+    """Output only. Why the previous answer ended."""
     def __init__(
         self,
         *,
@@ -1125,7 +1125,7 @@ class StreamGenerateResponse(_message.Message):
 
     @_builtins.property
     def completed(self) -> Global___GenerateResponse:
-        """Output only. The last message of a stream that ended well."""
+        """Output only. The last message of a complete stream."""
 
     def __init__(
         self,
@@ -1153,7 +1153,7 @@ class GetHandoffRequest(_message.Message):
 
     TICKET_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
-    """Required. `degraded.ticket_id` of a canned reply."""
+    """Required. The `degraded.ticket_id` of a canned reply."""
     def __init__(
         self,
         *,
@@ -1169,8 +1169,8 @@ Global___GetHandoffRequest: _TypeAlias = GetHandoffRequest  # noqa: Y015
 
 @_typing.final
 class PersonAnswer(_message.Message):
-    """PersonAnswer is what a person wrote. It is no GenerateResponse and has no
-    model, so that it is not taken for a model's answer.
+    """PersonAnswer is the answer of a person. It is not a GenerateResponse and has no
+    model, so that it is not mistaken for a model's answer.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1199,7 +1199,7 @@ Global___PersonAnswer: _TypeAlias = PersonAnswer  # noqa: Y015
 
 @_typing.final
 class GetHandoffResponse(_message.Message):
-    """GetHandoffResponse says what became of a request that was handed to a person."""
+    """GetHandoffResponse is the state of a request that was given to a person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1212,16 +1212,16 @@ class GetHandoffResponse(_message.Message):
     ticket_id: _builtins.str
     """Output only. The ticket."""
     request_id: _builtins.str
-    """Output only. The id of the request that was handed over."""
+    """Output only. The id of the request."""
     state: Global___HandoffState.ValueType
-    """Output only. Where it stands."""
+    """Output only. The state."""
     @_builtins.property
     def answer(self) -> Global___PersonAnswer:
         """Output only. Set when, and only when, a person has answered."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When it was handed over."""
+        """Output only. When the hand-off was created."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -1277,7 +1277,7 @@ class SubmitFeedbackRequest(_message.Message):
     request_id: _builtins.str
     """Required. The id of the request, as it is in its response."""
     score: _builtins.float
-    """Required. How good the answer was, from 0 (useless) to 1 (as good as it gets)."""
+    """Required. How good the answer was, from 0 (useless) to 1 (perfect)."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Up to 16 claims of the caller, as in GenerateRequest; those that the
@@ -1303,14 +1303,14 @@ Global___SubmitFeedbackRequest: _TypeAlias = SubmitFeedbackRequest  # noqa: Y015
 
 @_typing.final
 class SubmitFeedbackResponse(_message.Message):
-    """SubmitFeedbackResponse says that feedback was taken down."""
+    """SubmitFeedbackResponse confirms that feedback was recorded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When it was; of several for one request the last one counts."""
+        """Output only. When it was recorded; for one request the last feedback counts."""
 
     def __init__(
         self,
@@ -1327,7 +1327,7 @@ Global___SubmitFeedbackResponse: _TypeAlias = SubmitFeedbackResponse  # noqa: Y0
 
 @_typing.final
 class Finding(_message.Message):
-    """Finding is one private datum, by place; never its text."""
+    """Finding is one private datum by its position; never its text."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1377,7 +1377,7 @@ class ExplainResponse(_message.Message):
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
-        """Output only. Every finding with its place."""
+        """Output only. Every finding with its position."""
 
     def __init__(
         self,

@@ -30,12 +30,12 @@ class GatewayServiceStub:
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     def __init__(self, channel):
@@ -76,12 +76,12 @@ class GatewayServiceServicer:
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     def Generate(self, request, context):
@@ -92,9 +92,9 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamGenerate(self, request, context):
-        """StreamGenerate does the same and sends the answer as it is made. The first
-        message holds the decision; only a message with `completed` ends a stream
-        well, and its text is authoritative.
+        """StreamGenerate does the same and streams the answer while it is generated. The first
+        message holds the decision; only a message with `completed` ends a
+        complete stream, and its text is authoritative.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,14 +111,14 @@ class GatewayServiceServicer:
     def GetHandoff(self, request, context):
         """GetHandoff fetches what a person answered to a request that no model
         answered, by the `ticket_id` of its canned reply. A ticket of another
-        tenant, one that never was and one that has expired are all NOT_FOUND.
+        tenant, an unknown one and an expired one are all NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitFeedback(self, request, context):
-        """SubmitFeedback takes down how good an answer was, by the id of its request;
+        """SubmitFeedback records how good an answer was, by the id of its request;
         a tenant rates its own requests only, and the last feedback of a request
         counts. It goes into the operator's records and nowhere else; a gateway that
         keeps none refuses it with FAILED_PRECONDITION.
@@ -168,12 +168,12 @@ class GatewayService:
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     @staticmethod

@@ -31,12 +31,12 @@ class GatewayServiceStub:
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     @_typing.overload
@@ -46,9 +46,9 @@ class GatewayServiceStub:
     Generate: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]
     """Generate scores, routes and answers one request."""
     StreamGenerate: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamGenerateRequest, _gateway_pb2.StreamGenerateResponse]
-    """StreamGenerate does the same and sends the answer as it is made. The first
-    message holds the decision; only a message with `completed` ends a stream
-    well, and its text is authoritative.
+    """StreamGenerate does the same and streams the answer while it is generated. The first
+    message holds the decision; only a message with `completed` ends a
+    complete stream, and its text is authoritative.
     """
     Explain: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ExplainRequest, _gateway_pb2.ExplainResponse]
     """Explain says how a request would be scored and routed. It calls no model
@@ -57,10 +57,10 @@ class GatewayServiceStub:
     GetHandoff: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]
     """GetHandoff fetches what a person answered to a request that no model
     answered, by the `ticket_id` of its canned reply. A ticket of another
-    tenant, one that never was and one that has expired are all NOT_FOUND.
+    tenant, an unknown one and an expired one are all NOT_FOUND.
     """
     SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitFeedbackRequest, _gateway_pb2.SubmitFeedbackResponse]
-    """SubmitFeedback takes down how good an answer was, by the id of its request;
+    """SubmitFeedback records how good an answer was, by the id of its request;
     a tenant rates its own requests only, and the last feedback of a request
     counts. It goes into the operator's records and nowhere else; a gateway that
     keeps none refuses it with FAILED_PRECONDITION.
@@ -72,21 +72,21 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Generate: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]  # type: ignore[assignment]
     """Generate scores, routes and answers one request."""
     StreamGenerate: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamGenerateRequest, _gateway_pb2.StreamGenerateResponse]  # type: ignore[assignment]
-    """StreamGenerate does the same and sends the answer as it is made. The first
-    message holds the decision; only a message with `completed` ends a stream
-    well, and its text is authoritative.
+    """StreamGenerate does the same and streams the answer while it is generated. The first
+    message holds the decision; only a message with `completed` ends a
+    complete stream, and its text is authoritative.
     """
     Explain: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ExplainRequest, _gateway_pb2.ExplainResponse]  # type: ignore[assignment]
     """Explain says how a request would be scored and routed. It calls no model
@@ -95,10 +95,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     GetHandoff: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]  # type: ignore[assignment]
     """GetHandoff fetches what a person answered to a request that no model
     answered, by the `ticket_id` of its canned reply. A ticket of another
-    tenant, one that never was and one that has expired are all NOT_FOUND.
+    tenant, an unknown one and an expired one are all NOT_FOUND.
     """
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitFeedbackRequest, _gateway_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
-    """SubmitFeedback takes down how good an answer was, by the id of its request;
+    """SubmitFeedback records how good an answer was, by the id of its request;
     a tenant rates its own requests only, and the last feedback of a request
     counts. It goes into the operator's records and nowhere else; a gateway that
     keeps none refuses it with FAILED_PRECONDITION.
@@ -109,12 +109,12 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     it by the operator's policy, and answers it from a local model, from a cloud
     API or, when neither may or can answer, with a typed canned reply.
 
-    A caller sends messages and, if it likes, hints that tighten the policy. What
-    comes back is an answer (status OK, `route` says from where), a canned reply
+    A caller sends messages and, optionally, hints that tighten the policy. The
+    response is an answer (status OK, `route` says from where), a canned reply
     (status OK, `route = ROUTE_CANNED`, `degraded` set), or an error status that
     carries `google.rpc.ErrorInfo` with one of the values of `Reason` and the
-    domain "gateway.v1". The deadline of the call bounds everything that is done
-    for it, and cancelling the call stops the model that is answering it.
+    domain "gateway.v1". The deadline of the call bounds all work for it, and
+    cancelling the call stops the model that is answering it.
     """
 
     @_abc_1.abstractmethod
@@ -131,9 +131,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.StreamGenerateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.StreamGenerateResponse], _abc.AsyncIterator[_gateway_pb2.StreamGenerateResponse]]:
-        """StreamGenerate does the same and sends the answer as it is made. The first
-        message holds the decision; only a message with `completed` ends a stream
-        well, and its text is authoritative.
+        """StreamGenerate does the same and streams the answer while it is generated. The first
+        message holds the decision; only a message with `completed` ends a
+        complete stream, and its text is authoritative.
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +154,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.GetHandoffResponse, _abc.Awaitable[_gateway_pb2.GetHandoffResponse]]:
         """GetHandoff fetches what a person answered to a request that no model
         answered, by the `ticket_id` of its canned reply. A ticket of another
-        tenant, one that never was and one that has expired are all NOT_FOUND.
+        tenant, an unknown one and an expired one are all NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -163,7 +163,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.SubmitFeedbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.SubmitFeedbackResponse, _abc.Awaitable[_gateway_pb2.SubmitFeedbackResponse]]:
-        """SubmitFeedback takes down how good an answer was, by the id of its request;
+        """SubmitFeedback records how good an answer was, by the id of its request;
         a tenant rates its own requests only, and the last feedback of a request
         counts. It goes into the operator's records and nowhere else; a gateway that
         keeps none refuses it with FAILED_PRECONDITION.

@@ -60,7 +60,7 @@ class TestAdapters:
 
         assert str(refusal.value).startswith(f"model edge: {path}: does not load: ")
         assert said in str(refusal.value)
-        assert str(refusal.value).endswith("; is it an adapter of this model?")
+        assert str(refusal.value).endswith("; choose an adapter of this model")
         assert "\n" not in str(refusal.value)
 
     async def test_one_that_is_not_there_is_refused(self, tmp_path: Path) -> None:

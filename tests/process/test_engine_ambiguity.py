@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.engine.grammar import ambiguity
-from gateway.engine.grammar.ambiguity import MAX_READINGS, check_readings
+from gateway.engine.grammar.ambiguity import MAX_PARSES, check_ambiguity
 from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
 from tests.support.draws import examples
@@ -54,7 +54,7 @@ TREE = {"$ref": "#/$defs/tree"}
     ("schema", "why"),
     [
         (levels(10, 10), "as many as may be"),
-        (arrays(MAX_READINGS, NULL), "as many on one level"),
+        (arrays(MAX_PARSES, NULL), "as many on one level"),
         ({"enum": [f"value {n}" for n in range(3000)]}, "values are compared letter by letter"),
         ({"enum": beginnings(700)}, "hundreds of different letters"),
         (members(*(f"name {n}" for n in range(450))), "and so are names"),
@@ -85,14 +85,14 @@ def test_taken(schema: object, why: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        (levels(10, 11), "anyOf: more than 100 readings may be open concurrently"),
-        (levels(5, 5, 5), "anyOf: more than 100 readings"),
-        (arrays(MAX_READINGS + 1, NULL), "anyOf: more than 100 readings"),
-        ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 readings"),
-        ({"enum": ["a", *beginnings(1000, before="all the same")]}, "enum or anyOf: more than 100 readings"),
+        (levels(10, 11), "anyOf: more than 100 parses may be open concurrently"),
+        (levels(5, 5, 5), "anyOf: more than 100 parses"),
+        (arrays(MAX_PARSES + 1, NULL), "anyOf: more than 100 parses"),
+        ({"enum": beginnings(1000)}, "enum or anyOf: more than 100 parses"),
+        ({"enum": ["a", *beginnings(1000, before="all the same")]}, "enum or anyOf: more than 100 parses"),
         (
             {"anyOf": [members(**{f"a{n}": {"enum": beginnings(300)}}) for n in range(4)]},
-            "enum or anyOf: more than 100 readings",
+            "enum or anyOf: more than 100 parses",
         ),
         (HOSTILE, r"\$ref: alternatives that begin alike lead back to it, without end"),
         (
@@ -157,7 +157,7 @@ def test_an_enum_is_looked_at_once() -> None:
 
         patched.setattr(ambiguity, "_widest", look)
         with contextlib.suppress(SchemaRefused):
-            check_readings(schema)
+            check_ambiguity(schema)
     assert looks == [values]
 
 
@@ -170,7 +170,7 @@ def test_what_leads_back_in_many_ways_is_not_followed_for_ever() -> None:
     }
 
     with pytest.raises(SchemaRefused):
-        check_readings(entangled)
+        check_ambiguity(entangled)
 
 
 async def test_a_decoder_bears_what_is_taken_and_never_sees_the_rest() -> None:

@@ -52,7 +52,7 @@ def test_its_own_file_and_template() -> None:
 )
 def test_another_is_refused(spec: LlamaCppModel, what: str) -> None:
     """With what differs, and the way out."""
-    with pytest.raises(StartupError, match=f"made for another {what} .*make it anew with gateway calibrate"):
+    with pytest.raises(StartupError, match=f"made for another {what} .*make it again with gateway calibrate"):
         check(spec)
 
 

@@ -203,8 +203,11 @@ class TestSampling:
         [
             ({"grammar": "root ::= " + "(" * 40 + '"a"' + ")" * 40}, "grammar: is nested deeper than 32"),
             ({"grammar": 'root ::= "' + "a" * 70_000 + '"'}, "grammar: is longer than 65536 bytes"),
-            ({"grammar": "root ::= root"}, "grammar: llama.cpp refuses its grammar"),
-            ({"grammar": 'root ::= "a"', "json_schema": "{}"}, "grammar: not together with json_schema"),
+            ({"grammar": "root ::= root"}, "grammar: llama.cpp does not compile this grammar"),
+            (
+                {"grammar": 'root ::= "a"', "json_schema": "{}"},
+                "grammar: must not be set together with json_schema",
+            ),
             ({"top_k": -1}, "top_k: must be from 0"),
             ({"temperature": float("nan")}, "temperature: must be from 0"),
             ({"logprobs": 21}, "logprobs: must be from 0 to 20"),
@@ -238,7 +241,7 @@ class TestSampling:
             logit_bias=dict.fromkeys(forbidden, float("-inf")),
         )
 
-        with pytest.raises(grpc.aio.AioRpcError, match="leaves no token to go on with"):
+        with pytest.raises(grpc.aio.AioRpcError, match="allows no further token"):
             await ask(stub, wanted)
 
         assert text_of(await ask(stub, request("Hello"))).startswith("Hello!")

@@ -20,7 +20,7 @@ from gateway.engine.llama import LlamaModel
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.template import HUNG_AFTER_S, ChatTemplate
-from gateway.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
+from gateway.engine.threads import MAX_THREADS, choose_threads, default_threads, parse_quota
 from gateway.engine.v1 import engine_pb2
 from gateway.errors import NotCapable, StartupError
 from gateway.policy.model import LlamaCppModel
@@ -38,7 +38,7 @@ from tests.support.synthetic_models import write_recommending
         (4, True, None, 1, "two threads of one core are one core"),
         (8, False, None, 4, "half of the cores"),
         (16, True, None, 4, "half of the physical cores"),
-        (128, False, None, MOST_THREADS, "memory bandwidth is used up before"),
+        (128, False, None, MAX_THREADS, "memory bandwidth is used up before"),
         (64, False, 4.0, 2, "a quota counts like cores: a thread that is throttled holds up all others"),
         (64, False, 0.5, 1, "a quota below one core"),
     ],
@@ -63,7 +63,7 @@ def test_parse_quota(text: str, cpus: float | None) -> None:
 
 def test_default_threads_of_this_machine() -> None:
     """Whatever the machine, the default is a number that llama.cpp takes."""
-    assert 1 <= default_threads() <= MOST_THREADS
+    assert 1 <= default_threads() <= MAX_THREADS
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_progress_is_told_in_tenths_from_the_second_second_on() -> None:
     progress = Progress("load", lambda phase, percent: said.append((phase, percent)), clock=clock)
     for percent in range(101):
         clock.advance(0.2)
-        progress.note(percent / 100)
+        progress.update(percent / 100)
     fast = Progress("check", lambda phase, percent: said.append((phase, percent)), clock=clock)
-    fast.note(1.0)
+    fast.update(1.0)
 
     assert said == [("load", percent) for percent in range(10, 101, 10)]
 
@@ -136,14 +136,14 @@ def test_an_engine_whose_template_hangs_is_not_well() -> None:
 
     class Endless(str):
         def __str__(self) -> str:
-            looks.append(pulse.is_well())
+            looks.append(pulse.is_healthy())
             clock.advance(HUNG_AFTER_S)
-            looks.append(pulse.is_well())
+            looks.append(pulse.is_healthy())
             return "text"
 
     template.render([("user", Endless("x"))])
 
-    assert [*looks, pulse.is_well()] == [True, False, True]
+    assert [*looks, pulse.is_healthy()] == [True, False, True]
 
 
 @pytest.mark.parametrize(

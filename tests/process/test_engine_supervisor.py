@@ -111,7 +111,7 @@ class TestStart:
             await supervisor.start()
 
     async def test_a_process_that_is_stopped_while_it_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An engine that gives no sign of life while it loads is killed, and is a StartupError."""
+        """An engine that sends no heartbeat while it loads is killed, and is a StartupError."""
         spawn, pids = EngineProcess.spawn, list[int]()
 
         async def spawn_a_victim(model: str, spec: LlamaCppModel, socket: Path) -> EngineProcess:
@@ -124,7 +124,7 @@ class TestStart:
         monkeypatch.setattr("gateway.engine_host.process.LOADING_PATIENCE_S", 0.5)
         supervisor, reports = supervise(spec())
 
-        with pytest.raises(StartupError, match=r"no sign of life for 0\.5 s while it loaded builtin:demo"):
+        with pytest.raises(StartupError, match=r"no heartbeat for 0\.5 s while it loaded builtin:demo"):
             await supervisor.start()
 
         assert not is_alive(pids[0])
@@ -317,7 +317,7 @@ async def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None
     os.chmod(tmp_path, 0o755)
     process = await EngineProcess.spawn("edge", spec(), tmp_path / "engine.sock")
 
-    with pytest.raises(StartupError, match="is open to other users; chmod it to 700"):
+    with pytest.raises(StartupError, match="other users can open this folder; run chmod 700"):
         await process.ready()
 
     await process.end(1.0)

@@ -194,7 +194,7 @@ class TestRefusals:
         [
             ("{", "is not JSON"),
             ('{"type": "string", "pattern": "^a$"}', "pattern is not supported here"),
-            ('{"anyOf": [{"$ref": "#"}]}', "llama.cpp refuses its grammar"),
+            ('{"anyOf": [{"$ref": "#"}]}', "llama.cpp does not compile this grammar"),
         ],
     )
     async def test_a_schema_without_a_grammar(self, backend: LocalBackend, schema: str, said: str) -> None:

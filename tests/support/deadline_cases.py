@@ -44,7 +44,7 @@ class Simulated:
 
 
 class Provider:
-    """A model whose speed changes: a lognormal beginning, a pace, and from time to time a bad spell."""
+    """A model whose speed changes: a lognormal beginning, a throughput, and from time to time a bad spell."""
 
     def __init__(self, bench: "list[Bench]", *, begin_s: float, token_s: float, seed: int) -> None:
         self._bench = bench

@@ -73,12 +73,12 @@ class SimulatedEngine:
 
     async def _run(self) -> None:
         while not self._scheduler.is_idle:
-            emissions = self._scheduler.step()
+            outputs = self._scheduler.step()
             taken_s, self._clock.ahead_s = self._clock.ahead_s, 0.0
             await asyncio.sleep(taken_s)
-            for emission in emissions:
-                if emission.ticket in self._answers:
-                    self._answers[emission.ticket].put_nowait(emission)
+            for output in outputs:
+                if output.ticket in self._answers:
+                    self._answers[output.ticket].put_nowait(output)
         self._running = None
 
     @property
@@ -131,11 +131,11 @@ class SimulatedEngine:
         is_over = False
         try:
             while not is_over:
-                emission = await answers.get()
-                is_over = emission.is_last
-                if emission.failure is not None:
-                    raise self._translated(emission.failure)
-                yield Chunk(text=emission.text, finish_reason=emission.finish_reason, usage=emission.usage)
+                output = await answers.get()
+                is_over = output.is_last
+                if output.failure is not None:
+                    raise self._translated(output.failure)
+                yield Chunk(text=output.text, finish_reason=output.finish_reason, usage=output.usage)
         finally:
             del self._answers[ticket]
             if not is_over:

@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """AdminService shows and steers a running gateway.
+    """AdminService shows and controls a running gateway.
 
     Where several worker processes serve one address, one of them answers for all.
-    Nothing here holds a word of a prompt or an answer.
+    No message holds text of a prompt or an answer.
     """
 
     def __init__(self, channel):
@@ -51,21 +51,21 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """AdminService shows and steers a running gateway.
+    """AdminService shows and controls a running gateway.
 
     Where several worker processes serve one address, one of them answers for all.
-    Nothing here holds a word of a prompt or an answer.
+    No message holds text of a prompt or an answer.
     """
 
     def GetStatus(self, request, context):
-        """GetStatus says how the gateway is: workers, engines, breakers, spend and the last decisions.
+        """GetStatus returns the state of the gateway: workers, engines, breakers, spend and the last decisions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reload(self, request, context):
-        """Reload reads the policy's file again, and lets new requests of all workers begin with it, or changes nothing.
+        """Reload reads the policy file again and applies it to new requests of all workers, or changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,10 +93,10 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """AdminService shows and steers a running gateway.
+    """AdminService shows and controls a running gateway.
 
     Where several worker processes serve one address, one of them answers for all.
-    Nothing here holds a word of a prompt or an answer.
+    No message holds text of a prompt or an answer.
     """
 
     @staticmethod

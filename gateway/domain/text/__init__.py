@@ -1,1 +1,1 @@
-"""Patterns and bounds for text of strangers."""
+"""Patterns and limits for untrusted text."""

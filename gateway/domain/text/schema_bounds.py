@@ -1,4 +1,4 @@
-"""JSON schemas as text: how large they may be, and how they are read; for wire, routing and engine alike."""
+"""Size limits and strict parsing of JSON schemas, for server, routing and engine."""
 
 import json
 import math
@@ -11,14 +11,14 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 @dataclass(frozen=True, slots=True)
 class SchemaBounds:
-    """How many bytes of UTF-8, how many values, and how deeply nested brackets are taken."""
+    """Most bytes of UTF-8, values and nesting levels of a schema."""
 
     max_bytes: int
     max_values: int
     max_depth: int
 
     def problem(self, text: str) -> str:
-        """Say which bound a schema exceeds, or "" when it keeps all; without recursion, in milliseconds."""
+        """Return which limit a schema exceeds, or ""; takes milliseconds, without recursion."""
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > self.max_bytes:
             return f"is longer than {self.max_bytes} bytes"
@@ -34,22 +34,22 @@ class SchemaBounds:
 
 
 ON_THE_WIRE = SchemaBounds(max_bytes=128 * 1024, max_values=20_000, max_depth=64)
-"""What the gateway takes from a caller."""
+"""Limits of a caller's schema at the gateway."""
 AT_THE_EDGE = SchemaBounds(max_bytes=64 * 1024, max_values=20_000, max_depth=32)
-"""What a llama.cpp model takes: its grammar grows with the schema."""
+"""Limits for a llama.cpp model, whose grammar grows with the schema."""
 
 
 def wrapper_problem(schema: dict[str, object]) -> str:
-    """Say that a schema is inside what was sent, as the `json_schema` of other interfaces has it; else ""."""
+    """Return a problem if the schema is wrapped, as in the `json_schema` of other APIs; else ""."""
     inside = next((key for key in ("schema", "json_schema") if isinstance(schema.get(key), dict)), "")
     is_wrapper = inside and schema.keys() <= {"type", "name", "title", "strict", "description", inside}
     return f'wraps a schema: send the value of "{inside}" alone' if is_wrapper else ""
 
 
 def strict_json(text: str) -> object:
-    """Read JSON as the standard has it; raises ValueError.
+    """Parse standard JSON; raises ValueError.
 
-    Python's own reader also takes NaN, Infinity and numbers beyond a double, which no provider reads.
+    Python's own parser also accepts NaN, Infinity and numbers beyond a double, which no provider accepts.
     """
     return json.loads(text, parse_constant=_refuse, parse_float=_finite)
 

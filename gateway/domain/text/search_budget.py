@@ -1,19 +1,19 @@
-"""A bound on the time that searches through a stranger's text take, kept inside of their loops."""
+"""A time limit on searches of untrusted text, checked inside their loops."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 CANDIDATES_A_LOOK = 128
-"""Candidates between two looks at the clock: a detector takes up to 10 microseconds for each."""
+"""Candidates between two checks of the clock: a detector takes up to 10 microseconds for each."""
 
 
 class SearchOverTime(Exception):
-    """The searches of this block have taken longer than they may."""
+    """The searches of a block exceeded their time limit."""
 
 
 class SearchBudget:
-    """Counts candidates, and looks at the clock after so many."""
+    """Counts candidates and checks the time limit after every CANDIDATES_A_LOOK."""
 
     def __init__(self, is_over: Callable[[], bool]) -> None:
         self._is_over = is_over
@@ -46,6 +46,6 @@ def bounded(budget: SearchBudget) -> Iterator[None]:
 
 
 def count_candidate() -> None:
-    """Say that a search is about to look at one more place; raises SearchOverTime where that is too many."""
+    """Count one candidate of the running search, if it is bounded; raises SearchOverTime."""
     if (budget := _running.budget) is not None:
         budget.take()

@@ -1,1 +1,1 @@
-"""From a JSON schema to the grammar that an answer is held to."""
+"""Converts a JSON schema to the grammar that constrains an answer."""

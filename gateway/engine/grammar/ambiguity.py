@@ -1,14 +1,13 @@
-"""How many ways of reading an answer a JSON schema leaves open at once: the decoder follows them all.
+"""Bounds the concurrent parses of an answer under a JSON schema: the decoder follows them all.
 
-llama.cpp follows every reading that the answer so far allows, and compares them with each other. Alternatives
-that begin alike multiply with each level of nesting, and under a `$ref` to itself without end: a schema of a
-hundred bytes can hold up a decoder for hours. So the most readings are counted here, from above:
+llama.cpp follows every parse that the answer so far allows, and compares them with each other. Alternatives
+with a common prefix multiply with each level of nesting, and without bound under a recursive `$ref`: a schema
+of a hundred bytes can block a decoder for hours. So an upper bound on the parses is computed here:
 
-* alternatives of `anyOf` add up where they may begin with the same character;
-* the values of an `enum` are a tree of what they begin with: as many are open as its widest place has next
-  characters; and the names of members that may come next are all open. Each costs a part of a reading;
-* a `$ref` to what is being counted is allowed once among such alternatives; twice has no bound.
-"""
+* alternatives of `anyOf` add up if they may begin with the same character; * the values of an `enum` are a
+prefix tree: as many are open as its widest node has next characters. The names   of members that may come
+next are all open. Each counts as a fraction of a parse; * a `$ref` to a schema that is being counted is
+allowed once among such alternatives; twice has no bound."""
 
 import json
 from collections import Counter
@@ -17,30 +16,30 @@ from typing import Any
 
 from gateway.engine.grammar.schema import JsonValue, SchemaRefused, resolve
 
-MAX_READINGS = 100
-"""At 400, llama.cpp took 0.2 s for a token of a vocabulary of 660, and at 8,000 a minute did not suffice."""
-LITERALS_OF_A_READING = 8
-"""So many values of an `enum` that go on with different characters, or names of members, are one reading.
-Each is compared with every token: 3,000 took 3 s for a token of a vocabulary of 150,000."""
+MAX_PARSES = 100
+"""At 400 parses, llama.cpp took 0.2 s for a token with a vocabulary of 660; at 8,000, over a minute."""
+LITERALS_PER_PARSE = 8
+"""This many values of an `enum` with different next characters, or names of members, count as one parse.
+Each is compared with every token: 3,000 took 3 s for a token with a vocabulary of 150,000."""
 MAX_VISITS = 10_000
-"""How much of a schema is looked at, what is looked at again included."""
+"""Most nodes of a schema that are visited, counting repeated visits."""
 
 _FIRST = {
     "string": '"', "integer": "-0", "number": "-0", "boolean": "tf", "null": "n", "object": "{", "array": "[",
 }  # fmt: skip
 _ANYTHING = frozenset("".join(_FIRST.values()))
 _Count = Counter[str]
-"""Readings: under "" a number, and under each `$ref` that is being counted, how many times its own."""
+"""Parses: under "" a number; under each `$ref` that is being counted, the factor of its own count."""
 
 
-def check_readings(schema: JsonValue) -> None:
-    """Raise SchemaRefused when more readings than MAX_READINGS may be open at once."""
-    if _Readings(schema).of(schema)[""] > MAX_READINGS:
-        raise SchemaRefused(f"enum or anyOf: more than {MAX_READINGS} readings may be open concurrently")
+def check_ambiguity(schema: JsonValue) -> None:
+    """Raise SchemaRefused if more than MAX_PARSES parses may be open concurrently."""
+    if _ParseCounter(schema).of(schema)[""] > MAX_PARSES:
+        raise SchemaRefused(f"enum or anyOf: more than {MAX_PARSES} parses may be open concurrently")
 
 
-class _Readings:
-    """Counts the readings of one schema; what was counted once is remembered."""
+class _ParseCounter:
+    """Counts the parses of one schema and caches the counts."""
 
     def __init__(self, root: JsonValue) -> None:
         self._root = root
@@ -49,10 +48,10 @@ class _Readings:
         self._known: dict[str, _Count] = {}
         self._visits = 0
         self._widths: dict[int, int] = {}
-        """How many values of an `enum` are open at once, by the identity of its list."""
+        """How many values of an `enum` are open concurrently, by the identity of its list."""
 
     def of(self, schema: JsonValue) -> _Count:
-        """Return the most readings that are open while a value of this schema is read."""
+        """Return the most parses that are open in a value of this schema."""
         self._visits += 1
         if self._visits > MAX_VISITS:
             raise SchemaRefused("refers to itself in too many ways")
@@ -61,14 +60,14 @@ class _Readings:
         if "$ref" in schema:
             return self._of_reference(str(schema["$ref"]))
         if isinstance(values := schema.get("enum"), list):
-            return Counter({"": 1 + self._width(values) // LITERALS_OF_A_READING})
+            return Counter({"": 1 + self._width(values) // LITERALS_PER_PARSE})
         if isinstance(options := schema.get("anyOf"), list):
             return self._of_options(options)
         if isinstance(kinds := schema.get("type"), list):
             return self._of_options([{**schema, "type": kind} for kind in kinds])
         return _most(
             [
-                Counter({"": 1 + _optional(schema) // LITERALS_OF_A_READING}),
+                Counter({"": 1 + _optional(schema) // LITERALS_PER_PARSE}),
                 *map(self.of, _values(schema.get("properties"))),
                 *map(self.of, _values(schema.get("prefixItems"))),
                 self.of(schema.get("items")),
@@ -102,7 +101,7 @@ class _Readings:
         return _most(_sum(count for first, count in counts if character in first) for character in firsts)
 
     def _first(self, schema: JsonValue, seen: tuple[str, ...]) -> frozenset[str]:
-        """Return the characters that a value may begin with; one stands for all digits."""
+        """Return the characters that a value may begin with; "0" means any digit."""
         if not isinstance(schema, dict):
             return _ANYTHING
         if "$ref" in schema:
@@ -127,15 +126,15 @@ def _values(found: JsonValue) -> list[JsonValue]:
 
 
 def _widest(values: list[JsonValue]) -> int:
-    """Return how many different characters may come next, at most, while one of these values is read."""
+    """Return the most different characters that may come next in one of these values."""
     root: dict[str, Any] = {}
     widest = 0
     for value in values:
-        place = root
+        node = root
         for character in json.dumps(value, ensure_ascii=False, separators=(",", ":")):
-            following = place.setdefault(character, {})
-            widest = max(widest, len(place))
-            place = following
+            following = node.setdefault(character, {})
+            widest = max(widest, len(node))
+            node = following
     return widest
 
 

@@ -1,4 +1,4 @@
-"""Bounds on a grammar that a caller wrote: llama.cpp reads it recursively, and follows all of it."""
+"""Limits on a caller's grammar: llama.cpp parses it recursively and follows all alternatives."""
 
 MAX_GRAMMAR_BYTES = 64 * 1024
 MAX_GRAMMAR_DEPTH = 32
@@ -6,11 +6,11 @@ MAX_GRAMMAR_RULES = 2000
 
 
 class GrammarTooLarge(Exception):
-    """A grammar is over a bound; the message names it, and no word of the grammar."""
+    """A grammar is over a limit; the message names the limit and quotes no grammar."""
 
 
 def check_grammar(text: str) -> str:
-    """Return a grammar that is within bounds; whether it compiles, llama.cpp says."""
+    """Return a grammar that is within the limits; llama.cpp checks later whether it compiles."""
     if len(text.encode()) > MAX_GRAMMAR_BYTES:
         raise GrammarTooLarge(f"is longer than {MAX_GRAMMAR_BYTES} bytes")
     if text.count("::=") > MAX_GRAMMAR_RULES:
@@ -21,7 +21,7 @@ def check_grammar(text: str) -> str:
 
 
 def _depth(text: str) -> int:
-    """Return how deep groups are nested, what stands in literals, sets and comments apart."""
+    """Return the nesting depth of groups, outside literals, sets and comments."""
     depth = deepest = 0
     quote = ""
     characters = iter(text)
@@ -42,4 +42,4 @@ def _depth(text: str) -> int:
 
 
 _QUOTES = {'"': '"', "[": "]", "#": "\n"}
-"""What begins a part without structure, and what ends it."""
+"""Start and end of a part in which brackets have no meaning."""

@@ -1,27 +1,27 @@
-"""A JSON schema as a grammar for the decoder (GBNF): what it cannot hold to the letter, it refuses.
+"""Converts a JSON schema to a grammar for the decoder (GBNF); refuses what it cannot express exactly.
 
-Everything that a grammar made here admits is valid under the schema. It need not admit everything that
-is: properties come in the schema's order, unlisted ones do not come, and numbers have at most 16 digits.
+Every text that the grammar allows is valid under the schema. The grammar may allow less than the schema:
+properties come in the schema's order, without unlisted ones, and numbers have at most 16 digits.
 """
 
 import json
 from typing import cast
 
 from gateway.domain.text.schema_bounds import AT_THE_EDGE, strict_json
-from gateway.engine.grammar.ambiguity import check_readings
+from gateway.engine.grammar.ambiguity import check_ambiguity
 from gateway.engine.grammar.number_ranges import range_rule
 from gateway.engine.grammar.schema import JsonValue, Schema, SchemaRefused
 from gateway.engine.grammar.schema_core import core_of
 from gateway.engine.grammar.string_formats import FORMATS
 
 MAX_RULES = 1000
-"""Rules of one grammar, two for a property: llama.cpp follows all that may come next at every token."""
+"""Most rules of one grammar; a property takes two. llama.cpp follows all rules that may come next."""
 _CHUNK = 1000
-"""Characters of a part of a long text: llama.cpp takes no larger repetition than 2,000."""
+"""Characters of one chunk of a long text: llama.cpp allows at most 2,000 repetitions."""
 
 _PRIMITIVES = {
     "char": r'[^"\\\x00-\x1F\x7F] | "\\" (["\\/bfnrt] | "u" unit)',
-    # No halves of a surrogate pair: two of them would be one character, and one alone is none.
+    # No surrogates: two of them would be one character, and one alone is invalid.
     "unit": "([0-9a-cefA-CEF] hex | [dD] [0-7]) hex hex",
     "hex": "[0-9a-fA-F]",
     "string": r'"\"" char* "\""',
@@ -37,7 +37,7 @@ _PRIMITIVES = {
 
 
 def grammar_of(schema: str) -> str:
-    """Return the GBNF grammar whose texts are valid under a JSON schema; raises SchemaRefused."""
+    """Return a GBNF grammar whose texts are all valid under a JSON schema; raises SchemaRefused."""
     problem = AT_THE_EDGE.problem(schema)
     if problem:
         raise SchemaRefused(problem)
@@ -47,12 +47,12 @@ def grammar_of(schema: str) -> str:
         raise SchemaRefused("is not JSON") from None
     core = core_of(parsed)
     grammar = _Grammar(core).text()
-    check_readings(core)
+    check_ambiguity(core)
     return grammar
 
 
 class _Grammar:
-    """The rules of one schema in its simple forms, gathered while walking it."""
+    """Collects the rules of one schema in its core form."""
 
     def __init__(self, core: JsonValue) -> None:
         self._root = core
@@ -67,7 +67,7 @@ class _Grammar:
         return "\n".join(rules + [f"{name} ::= {body}" for name, body in _PRIMITIVES.items()])
 
     def _add(self, body: str) -> str:
-        """Return the name of a rule; equal rules are one."""
+        """Return the name of a rule with this body; equal bodies share a rule."""
         if body not in self._known:
             name = self._known[body] = self._reserve()
             self._fill(name, body)
@@ -83,7 +83,7 @@ class _Grammar:
         self._rules[int(name[1:])] = f"{name} ::= {body}"
 
     def _visit(self, form: JsonValue) -> str:
-        """Return an expression for a form."""
+        """Return the expression of a schema in core form."""
         if not isinstance(form, dict):
             return "value"
         if "$ref" in form:
@@ -113,7 +113,7 @@ class _Grammar:
         return self._references[reference]
 
     def _characters(self, least: int, most: int | None) -> str:
-        """Return a rule for so many characters; long ones are in chunks, which are read in one way only."""
+        """Return a rule for this number of characters; long ones use chunks, so that the parse is unique."""
         if (most or least) <= _CHUNK:
             return f"char{_repeat(least, most)}"
         chunk = self._add(f"char{{{_CHUNK}}}")
@@ -125,7 +125,7 @@ class _Grammar:
         return f"{needed} {chunk}{{0,{chunks}}} char{{0,{most - least - chunks * _CHUNK}}}"
 
     def _array(self, form: Schema) -> str:
-        """Return an array: its first items one by one, then others."""
+        """Return an array: its first items one by one, then the others."""
         least, most = _limits(form, "minItems", "maxItems")
         first = [self._visit(item) for item in cast("list[JsonValue]", form["prefixItems"])][:most]
         more = ""
@@ -152,9 +152,9 @@ class _Grammar:
         return self._add(f'"{{" ws {self._members(members)} "}}"')
 
     def _members(self, members: list[tuple[str, bool]]) -> str:
-        """Return the members in order, optional ones or not, with a comma between any two.
+        """Return the members in order, required or optional, separated by commas.
 
-        `first` continues an object that has no member yet, `next` one that has.
+        `first` continues an object without members yet, `following` one with members.
         """
         first = following = '""'
         for member, is_required in reversed(members):
@@ -178,7 +178,7 @@ def _limits(form: Schema, least_key: str, most_key: str) -> tuple[int, int | Non
 
 
 def _listed(item: str, least: int, most: int | None) -> str:
-    """Return a rule for so many items with commas between them."""
+    """Return a rule for this number of items, separated by commas."""
     if most == 0:
         return ""
     more = f'("," ws {item}){_repeat(max(least - 1, 0), None if most is None else most - 1)}'
@@ -190,24 +190,24 @@ def _repeat(least: int, most: int | None) -> str:
 
 
 def _choice(texts: list[str]) -> str:
-    """Return an expression for one of several texts, as a tree of what they begin with.
+    """Return an expression for one of several texts, as a prefix tree.
 
-    llama.cpp compares every alternative that is open with every token of the vocabulary: 5,900 values with a
-    common beginning took it 19 s for a token, and as a tree they leave open one for each next character.
+    llama.cpp compares every open alternative with every token of the vocabulary: 5,900 values with a common
+    prefix took 19 s for a token. In a tree, one alternative is open for each next character.
     """
     groups: dict[str, list[str]] = {}
     for text in texts:
         groups.setdefault(text[:1], []).append(text)
     choices = []
     for group in groups.values():
-        begin = _common_beginning(group)
-        rest = [text[len(begin) :] for text in group]
-        choices.append(_quoted(begin) if len(group) == 1 else f"{_quoted(begin)} ({_choice(rest)})")
+        prefix = _common_prefix(group)
+        rest = [text[len(prefix) :] for text in group]
+        choices.append(_quoted(prefix) if len(group) == 1 else f"{_quoted(prefix)} ({_choice(rest)})")
     return " | ".join(choices)
 
 
-def _common_beginning(texts: list[str]) -> str:
-    first, last = min(texts), max(texts)  # All others lie between them, and begin like both.
+def _common_prefix(texts: list[str]) -> str:
+    first, last = min(texts), max(texts)  # All others sort between them and share their prefix.
     differ = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
     return first[: next(differ, len(first))]
 

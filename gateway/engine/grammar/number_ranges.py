@@ -1,4 +1,4 @@
-"""Numbers between two bounds, as a grammar of their digits."""
+"""Converts a range of numbers to a grammar of digits."""
 
 import math
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from fractions import Fraction
 
 from gateway.engine.grammar.schema import JsonValue, SchemaRefused
 
-MOST_DIGITS = 16
-"""Before the point, and behind it where there is no bound: what a double holds."""
-_MOST_DECIMALS = 15
+MAX_DIGITS = 16
+"""Most digits before the decimal point, and after it without a bound: the precision of a double."""
+_MAX_DECIMALS = 15
 _FINER = 4
-"""Decimals behind the last one of a bound that numbers may have."""
+"""How many more decimals than the bound a number may have."""
 _INTEGERS = {"int32": (-(2**31), 2**31 - 1)}
-"""Formats of OpenAPI that bound an integer; int64 holds all of `MOST_DIGITS`."""
+"""Formats of OpenAPI that bound an integer; int64 holds all of `MAX_DIGITS`."""
 _Digits = list[tuple[int, int]]
-"""From and to, for each digit."""
+"""Lowest and highest value of each digit."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberBounds:
-    """Bounds that are part of the range, as whole numbers of 10 to the power of minus `scale`."""
+    """Inclusive bounds, as integers in units of 10 to the power of -`scale`."""
 
     low: int
     high: int
@@ -31,7 +31,7 @@ class NumberBounds:
 def number_bounds(
     schema: Mapping[str, JsonValue], *, is_integer: bool, number_format: str
 ) -> NumberBounds | None:
-    """Return the bounds that a schema sets; None where it sets none."""
+    """Return the bounds of a schema; None if it sets none."""
     given = {key: Decimal(str(schema[key])) for key in (*_LOW, *_HIGH) if key in schema}
     if is_integer and number_format in _INTEGERS:
         least, most = _INTEGERS[number_format]
@@ -40,14 +40,20 @@ def number_bounds(
     if not given:
         return None
     scale = 0 if is_integer else _FINER + max(_decimals(bound) for bound in given.values())
-    if scale > _MOST_DECIMALS:
+    if scale > _MAX_DECIMALS:
         raise SchemaRefused("minimum or maximum has more decimals than are supported here")
-    edge = 10 ** (MOST_DIGITS + scale) - 1
-    lows = [-edge, *(_first(given[key], scale, is_part=key == "minimum") for key in _LOW if key in given)]
-    highs = [edge, *(-_first(-given[key], scale, is_part=key == "maximum") for key in _HIGH if key in given)]
+    edge = 10 ** (MAX_DIGITS + scale) - 1
+    lows = [
+        -edge,
+        *(_first(given[key], scale, is_inclusive=key == "minimum") for key in _LOW if key in given),
+    ]
+    highs = [
+        edge,
+        *(-_first(-given[key], scale, is_inclusive=key == "maximum") for key in _HIGH if key in given),
+    ]
     low, high = max(lows), min(highs)
     if low > edge or high < -edge:
-        raise SchemaRefused(f"minimum or maximum has more than {MOST_DIGITS} digits")
+        raise SchemaRefused(f"minimum or maximum has more than {MAX_DIGITS} digits")
     return NumberBounds(low=low, high=high, scale=scale)
 
 
@@ -70,10 +76,10 @@ def _decimals(bound: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _first(bound: Decimal, scale: int, *, is_part: bool) -> int:
-    """Return the first whole number of 10 to the power of -scale from a lower bound on."""
+def _first(bound: Decimal, scale: int, *, is_inclusive: bool) -> int:
+    """Return the smallest integer, in units of 10 to the power of -scale, within a lower bound."""
     exact = Fraction(bound) * Fraction(10) ** scale
-    return math.ceil(exact) + int(not is_part and exact.denominator == 1)
+    return math.ceil(exact) + int(not is_inclusive and exact.denominator == 1)
 
 
 def _positive(low: int, high: int, scale: int) -> list[str]:
@@ -83,7 +89,7 @@ def _positive(low: int, high: int, scale: int) -> list[str]:
         first = 0 if length == 1 else 10 ** (length - 1 + scale)
         start, end = max(low, first), min(high, 10 ** (length + scale) - 1)
         if length > 1 and (start, end) == (first, 10 ** (length + scale) - 1):
-            complete.append(length)  # Of these one alternative is made: a decoder follows each of several.
+            complete.append(length)  # These become one alternative, since a decoder follows each.
         elif start <= end:
             width = length + scale
             found += [
@@ -96,7 +102,7 @@ def _positive(low: int, high: int, scale: int) -> list[str]:
 
 
 def _same_length(low: str, high: str) -> list[_Digits]:
-    """Return ranges of digits that together are all numbers between two of one length."""
+    """Return ranges of digits that together cover all numbers between two of the same length."""
     if set(low) <= {"0"} and set(high) <= {"9"}:
         return [[(0, 9)] * len(low)]
     first, last = int(low[0]), int(high[0])
@@ -115,7 +121,7 @@ def _same_length(low: str, high: str) -> list[_Digits]:
 
 
 def _written(digits: _Digits, length: int) -> str:
-    """Return the rule of a number: what follows its last digit that counts may be left out."""
+    """Return the rule of a number; digits after the last significant one are optional."""
     whole, fraction = digits[:length], digits[length:]
     needed = len(fraction)
     last = fraction[-1] if fraction and fraction[-1] in ((0, 9), (0, 0)) else None

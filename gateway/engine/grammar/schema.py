@@ -1,4 +1,4 @@
-"""A JSON schema as it was parsed: which keywords there are, what they hold, and where a reference points."""
+"""A parsed JSON schema: its known keywords, the check of their values, and references."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
@@ -8,33 +8,33 @@ Schema = dict[str, JsonValue]
 
 KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
 """The types of JSON, as `type` names them."""
-MAX_LOOKED_AT = 10_000
-"""How many places of a schema are looked at, those that are looked at again included."""
+MAX_NODES = 10_000
+"""Most nodes of a schema that are visited, counting repeated visits."""
 
 
 class SchemaRefused(Exception):
-    """A schema has no grammar; the message names the keyword, never a word of the schema."""
+    """A schema has no grammar; the message names the keyword and quotes no schema."""
 
 
 class SchemaBudget:
-    """Counts what is looked at, so that a small schema cannot take long."""
+    """Counts visited nodes, so that a small schema cannot take long."""
 
-    def __init__(self, most: int = MAX_LOOKED_AT) -> None:
+    def __init__(self, most: int = MAX_NODES) -> None:
         self._left = most
 
-    def spend(self, places: int = 1) -> None:
-        """Count some places; raises SchemaRefused when there are too many."""
-        self._left -= places
+    def spend(self, nodes: int = 1) -> None:
+        """Count visited nodes; raises SchemaRefused if there are too many."""
+        self._left -= nodes
         if self._left < 0:
             raise SchemaRefused("refers to itself in too many ways, or has too many alternatives")
 
 
 def resolve(root: JsonValue, reference: str) -> JsonValue:
-    """Return what a `$ref` points to; raises SchemaRefused unless that is a place in the schema itself."""
+    """Return the target of a `$ref`; raises SchemaRefused unless it is in the schema itself."""
     if isinstance(root, dict) and isinstance(own := root.get("$id"), str):
         reference = reference.removeprefix(own.removesuffix("#"))
     if not reference.startswith("#"):
-        raise SchemaRefused("$ref has to point into the schema itself, as #/$defs/... does")
+        raise SchemaRefused("$ref must point into the schema itself, as in #/$defs/...")
     if reference != "#" and not reference.startswith("#/"):
         return _anchor(root, unquote(reference[1:]))
     target = root
@@ -52,18 +52,18 @@ def resolve(root: JsonValue, reference: str) -> JsonValue:
 def _anchor(root: JsonValue, name: str) -> JsonValue:
     left = [root]
     while left:
-        place = left.pop()
-        if isinstance(place, dict):
-            if place.get("$anchor") == name:
-                return place
-            left += place.values()
-        elif isinstance(place, list):
-            left += place
+        node = left.pop()
+        if isinstance(node, dict):
+            if node.get("$anchor") == name:
+                return node
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
     raise SchemaRefused("$ref points to nothing")
 
 
 def _is_count(value: JsonValue) -> bool:
-    return type(value) in (int, float) and value == int(value) >= 0  # type: ignore[arg-type]  # As said.
+    return type(value) in (int, float) and value == int(value) >= 0  # type: ignore[arg-type]  # Its type is checked.
 
 
 def _is_number(value: JsonValue) -> bool:
@@ -92,31 +92,31 @@ def _are_kinds(value: JsonValue) -> bool:
 
 
 _Check = tuple[Callable[[JsonValue], bool], str]
-_COUNT: _Check = (_is_count, "has to be a whole number from 0")
-_NUMBER: _Check = (_is_number, "has to be a number")
-_SCHEMA: _Check = (_is_schema, "has to be a schema")
-_SCHEMAS: _Check = (_are_schemas, "has to be a list of schemas")
-_NAMED: _Check = (lambda value: isinstance(value, dict), "has to be an object")
-_TEXT: _Check = (lambda value: isinstance(value, str), "has to be a text")
-_FLAG: _Check = (lambda value: isinstance(value, bool), "has to be true or false")
+_COUNT: _Check = (_is_count, "must be a whole number from 0")
+_NUMBER: _Check = (_is_number, "must be a number")
+_SCHEMA: _Check = (_is_schema, "must be a schema")
+_SCHEMAS: _Check = (_are_schemas, "must be a list of schemas")
+_NAMED: _Check = (lambda value: isinstance(value, dict), "must be an object")
+_TEXT: _Check = (lambda value: isinstance(value, str), "must be a string")
+_FLAG: _Check = (lambda value: isinstance(value, bool), "must be true or false")
 _ANY: _Check = (lambda value: True, "")
 
 KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
     "": {
         "$ref": _TEXT, "$dynamicRef": _TEXT, "$recursiveRef": _TEXT, "const": _ANY,
-        "enum": (_are_schemas, "has to be a list of at least one value"),
-        "type": (_are_kinds, "is none that JSON has"), "anyOf": _SCHEMAS, "oneOf": _SCHEMAS,
+        "enum": (_are_schemas, "must be a list of at least one value"),
+        "type": (_are_kinds, "is not a type of JSON"), "anyOf": _SCHEMAS, "oneOf": _SCHEMAS,
         "allOf": _SCHEMAS, "not": _SCHEMA, "if": _SCHEMA, "then": _SCHEMA, "else": _SCHEMA,
     },
     "object": {
         "properties": _NAMED, "patternProperties": _NAMED, "additionalProperties": _SCHEMA,
-        "unevaluatedProperties": _SCHEMA, "required": (_are_names, "has to be a list of names"),
+        "unevaluatedProperties": _SCHEMA, "required": (_are_names, "must be a list of names"),
         "propertyNames": _SCHEMA, "minProperties": _COUNT, "maxProperties": _COUNT,
-        "dependentRequired": (_are_lists_of_names, "has to be an object of lists of names"),
+        "dependentRequired": (_are_lists_of_names, "must be an object of lists of names"),
         "dependentSchemas": _NAMED, "dependencies": _NAMED,
     },
     "array": {
-        "items": (lambda value: _is_schema(value) or isinstance(value, list), "has to be a schema"),
+        "items": (lambda value: _is_schema(value) or isinstance(value, list), "must be a schema"),
         "prefixItems": _SCHEMAS, "additionalItems": _SCHEMA, "unevaluatedItems": _SCHEMA, "minItems": _COUNT,
         "maxItems": _COUNT, "uniqueItems": _FLAG, "contains": _SCHEMA,
     },
@@ -126,12 +126,12 @@ KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
         "multipleOf": _NUMBER,
     },
 }  # fmt: skip
-"""The keywords that restrict a value, by the type that they restrict ("": any); all others say nothing."""
+"""The keywords that restrict a value, by the type that they restrict ("": any); others are ignored."""
 _CHECKS = {keyword: check for group in KEYWORDS.values() for keyword, check in group.items()}
 
 
 def asserting(schema: Schema) -> Schema:
-    """Return the keywords of a schema that restrict a value; raises SchemaRefused where one is wrong."""
+    """Return the keywords of a schema that restrict a value; raises SchemaRefused for a wrong one."""
     for keyword, value in schema.items():
         if keyword in _CHECKS and not _CHECKS[keyword][0](value):
             raise SchemaRefused(f"{keyword} {_CHECKS[keyword][1]}")
@@ -139,7 +139,7 @@ def asserting(schema: Schema) -> Schema:
 
 
 def kinds_of(schema: Schema) -> set[str]:
-    """Return the types that a schema allows; all where it says none."""
+    """Return the types that a schema allows; all if it names none."""
     if isinstance(values := schema.get("enum"), list):
         return {kind_of(value) for value in values}
     kinds = schema.get("type", list(KINDS))
@@ -158,7 +158,7 @@ def kind_of(value: JsonValue) -> str:
 
 
 def names_of(value: JsonValue) -> set[str]:
-    """Return all types that a value is of: an integer is a number too."""
+    """Return all types of a value: an integer is also a number."""
     kind = kind_of(value)
     return {kind, "number"} if kind == "integer" else {kind}
 

@@ -1,8 +1,8 @@
-"""A JSON schema in a few simple forms, of which a grammar is made.
+"""Reduces a JSON schema to its core form, from which a grammar is made.
 
-The forms are: true, a `$ref` into its own `$defs`, `enum`, `anyOf`, and an object, array, string, number,
-integer, boolean or null with keywords of its own. What cannot be said so to the letter is refused. The result
-may admit less than the schema does, and never more.
+A core form is: true, a `$ref` into its own `$defs`, `enum`, `anyOf`, or an object, array, string, number,
+integer, boolean or null with its own keywords. A schema without an exact core form is refused. The result may
+allow less than the schema, never more.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from gateway.engine.grammar.schema_leaves import NoValue, enum_form, length_boun
 from gateway.engine.grammar.schema_merge import are_disjoint, merge
 
 MAX_NESTED = 32
-"""Levels, of references too."""
+"""Most levels of nesting, counting references."""
 _UNSUPPORTED = ("not", "if", "$dynamicRef", "$recursiveRef")
 _UNSUPPORTED_BY_KIND = {
     "object": ("patternProperties", "dependentSchemas", "dependencies"),
@@ -37,21 +37,21 @@ _UNSUPPORTED_BY_KIND = {
 
 
 def core_of(root: JsonValue) -> JsonValue:
-    """Return a schema in its simple forms, with `$defs` beside; raises SchemaRefused."""
+    """Return the core form of a schema, with its `$defs`; raises SchemaRefused."""
     if not isinstance(root, dict) and root is not True:
-        raise SchemaRefused("a schema has to be an object or true")
+        raise SchemaRefused("a schema must be an object or true")
     if isinstance(root, dict) and (problem := wrapper_problem({**root})):
         raise SchemaRefused(problem)
     reducer = _Reducer(root)
     try:
         core = reducer.reduce(root, 0)
     except NoValue:
-        raise SchemaRefused("no value is valid under it") from None
+        raise SchemaRefused("no value is valid under this schema") from None
     return {**core, "$defs": reducer.defs} if isinstance(core, dict) else core
 
 
 class _Reducer:
-    """Reduces the parts of one schema; what a `$ref` points to is reduced once."""
+    """Reduces the parts of one schema; the target of a `$ref` is reduced once."""
 
     def __init__(self, root: JsonValue) -> None:
         self._root = root
@@ -61,7 +61,7 @@ class _Reducer:
         self.defs: dict[str, JsonValue] = {}
 
     def reduce(self, schema: JsonValue, depth: int) -> JsonValue:
-        """Return the simple form of a schema; raises NoValue."""
+        """Return the core form of a schema; raises NoValue."""
         if depth > MAX_NESTED:
             raise SchemaRefused(f"is nested deeper than {MAX_NESTED}")
         if isinstance(schema, dict) and asserting(schema).keys() == {"$ref"}:
@@ -94,7 +94,7 @@ class _Reducer:
         return {"$ref": f"#/$defs/{self._names[reference]}"}
 
     def _flat(self, schema: JsonValue, depth: int) -> Schema:
-        """Return what a schema asserts, without `$ref`, `allOf` and `const`; raises NoValue."""
+        """Return the keywords of a schema with `$ref`, `allOf` and `const` merged in; raises NoValue."""
         self._budget.spend()
         if depth > MAX_NESTED:
             raise SchemaRefused("$ref or allOf leads back to itself")
@@ -103,7 +103,7 @@ class _Reducer:
         if schema is True:
             return {}
         if not isinstance(schema, dict):
-            raise SchemaRefused("a schema has to be an object, true or false")
+            raise SchemaRefused("a schema must be an object, true or false")
         found = asserting(schema)
         self._budget.spend(sum(len(part) for part in found.values() if isinstance(part, (list, dict))) // 16)
         parts = cast("list[JsonValue]", found.pop("allOf", []))
@@ -134,7 +134,7 @@ class _Reducer:
             if not (
                 are_disjoint(_written(one), other, flat_of) and are_disjoint(_written(other), one, flat_of)
             ):
-                raise SchemaRefused("oneOf is not supported here where two of it may hold; write anyOf")
+                raise SchemaRefused("oneOf is supported only if no two options can both hold; write anyOf")
 
     def _try_flat(self, schema: JsonValue, depth: int) -> Schema | None:
         try:
@@ -175,7 +175,7 @@ class _Reducer:
         return _object(flat, members, [name for name in members if name in required])
 
     def _member_names(self, flat: Schema, depth: int) -> JsonValue:
-        """Return the form of a member's name; true: any text."""
+        """Return the core form of a member's name; true: any string."""
         names = flat.get("propertyNames", True)
         try:
             form = self.reduce({"allOf": [names, {"type": "string"}]}, depth + 1)
@@ -189,7 +189,7 @@ class _Reducer:
             value: JsonValue = self.reduce(others, depth + 1) if names is not False and most != 0 else False
         except NoValue:
             value = False
-        if least > 1:  # Names may be said twice.
+        if least > 1:  # A name may be repeated.
             raise SchemaRefused("minProperties above 1 is not supported here without properties")
         if value is False and least:
             raise NoValue
@@ -206,7 +206,7 @@ class _Reducer:
         first = cast("list[JsonValue]", flat.get("prefixItems", items if isinstance(items, list) else []))
         rest = flat.get("additionalItems") if isinstance(items, list) else items
         if rest is None and first and least <= len(first):
-            rest = False  # More is allowed, and not needed.
+            rest = False  # More items are allowed, but not required.
         forms: list[JsonValue] = []
         try:
             for item in first[:most]:
@@ -220,7 +220,7 @@ class _Reducer:
 
 
 def _joined(makers: Iterable[Callable[[], JsonValue]]) -> JsonValue:
-    """Return the form of a value of any of several forms, without those that no value has."""
+    """Return the union of several core forms, without those that no value satisfies."""
     found: list[JsonValue] = []
     for make in makers:
         with contextlib.suppress(NoValue):
@@ -234,12 +234,12 @@ def _joined(makers: Iterable[Callable[[], JsonValue]]) -> JsonValue:
 
 
 def _meant(flat: Schema) -> set[str]:
-    """Return the types that the keywords of a schema without a type speak of; other values are not needed."""
+    """Return the types that the keywords of a schema without a type restrict; others are not generated."""
     return {kind for kind, group in KEYWORDS.items() if group.keys() & flat.keys()} - {""}
 
 
 def _written(flat: Schema) -> Schema:
-    """Return a schema with the types that are written for it."""
+    """Return a schema with the types that are generated for it."""
     kinds = _meant(flat)
     return {**flat, "type": [*kinds]} if kinds and not {"type", "enum"} & flat.keys() else flat
 
@@ -249,11 +249,11 @@ def _may_be_named(name: str, names: JsonValue) -> bool:
         return names
     if isinstance(names, dict) and isinstance(values := names.get("enum"), list):
         return name in values
-    raise SchemaRefused("propertyNames is supported here with enum, or without properties")
+    raise SchemaRefused("propertyNames is supported only with enum, or without properties")
 
 
 def _object(flat: Schema, members: Schema, required: list[str]) -> JsonValue:
-    """Return an object of these members: as many are required, and no more listed, as its bounds say."""
+    """Return an object with these members, as many required and listed as its bounds allow."""
     least, most = length_bounds(flat, "minProperties", "maxProperties")
     if most is not None and len(required) > most:
         raise NoValue

@@ -1,4 +1,4 @@
-"""Two schemas that hold together (`allOf`, or keywords beside a `$ref`) as one schema."""
+"""Merges two schemas that must both hold (`allOf`, or keywords next to a `$ref`)."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,11 +7,11 @@ from typing import Any, cast
 from gateway.engine.grammar.schema import JsonValue, Schema, SchemaRefused, kinds_of, shared_kinds
 
 MAX_PRODUCT = 100
-"""Pairs of two lists of alternatives that are written out."""
+"""Most pairs of alternatives in the product of two lists."""
 
 
 def merge(one: Schema, other: Schema) -> Schema:
-    """Return the schema of what both admit; raises SchemaRefused where it cannot be written as one."""
+    """Return the intersection of two schemas; raises SchemaRefused if no single schema expresses it."""
     if any("patternProperties" in each for each in (one, other)) and one.keys() & other.keys():
         raise SchemaRefused("patternProperties is not supported here")
     if any("prefixItems" in each or isinstance(each.get("items"), list) for each in (one, other)) and (
@@ -32,17 +32,17 @@ def merge(one: Schema, other: Schema) -> Schema:
 
 
 def same(one: JsonValue, other: JsonValue) -> bool:
-    """Whether two values are one in JSON, where true is not 1."""
+    """Whether two values are equal in JSON, where true is not 1."""
     return one is other or written(one) == written(other)
 
 
 def written(value: JsonValue) -> str:
-    """Return a value as JSON, equal for equal values."""
+    """Return a value as canonical JSON."""
     return json.dumps(value, sort_keys=True)
 
 
 def are_disjoint(one: Schema, other: Schema, flat: Callable[[JsonValue], Schema | None]) -> bool:
-    """Whether it is certain that no value is valid under both; `flat` returns a schema without references."""
+    """Whether certainly no value is valid under both; `flat` returns a schema without references."""
     kinds = shared_kinds(kinds_of(one), kinds_of(other))
     if not kinds:
         return True
@@ -69,7 +69,7 @@ def _member(schema: Schema, name: str) -> JsonValue:
 
 
 def _properties(one: Schema, other: Schema) -> JsonValue:
-    """Return the members of both: one that the other schema does not list is what it says of those."""
+    """Return the members of both; a member that one schema does not list gets its additionalProperties."""
     listed = [cast(Schema, each.get("properties", {})) for each in (one, other)]
     found: Schema = {}
     for name in [*listed[0], *listed[1]]:
@@ -87,13 +87,13 @@ def _both(one: JsonValue, other: JsonValue) -> JsonValue:
 
 def _product(one: Any, other: Any) -> JsonValue:
     if len(one) * len(other) > MAX_PRODUCT:
-        raise SchemaRefused(f"anyOf: more than {MAX_PRODUCT} pairs of alternatives hold together")
+        raise SchemaRefused(f"anyOf: more than {MAX_PRODUCT} pairs of alternatives")
     return [{"allOf": [left, right]} for left in one for right in other]
 
 
 def _kinds(one: Any, other: Any) -> JsonValue:
     found = sorted(shared_kinds(kinds_of({"type": one}), kinds_of({"type": other})))
-    return cast("list[JsonValue]", found) or False  # No type: `reduce` sees that nothing is left.
+    return cast("list[JsonValue]", found) or False  # False means no type; `reduce` raises NoValue.
 
 
 def _shared(one: Any, other: Any) -> JsonValue:

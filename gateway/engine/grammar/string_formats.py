@@ -1,4 +1,4 @@
-"""Formats of JSON Schema as grammars: what they admit is of that format; they need not admit all of it."""
+"""Formats of JSON Schema as grammars; each allows only texts of its format, but not all of them."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _NUMBER = "[0-9]{1,4}"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A rule for what stands between the quotes, and how many characters that has."""
+    """The rule for the text between the quotes, and its shortest and longest length in characters."""
 
     rule: str
     shortest: int
@@ -46,4 +46,4 @@ for _other, _known in (
 ):  # fmt: skip
     FORMATS[_other] = FORMATS[_known]
 UNSUPPORTED_FORMATS = frozenset({"uri-template", "json-pointer", "relative-json-pointer", "regex"})
-"""Formats of the standard without a grammar here; any other name asserts nothing."""
+"""Formats of the standard without a grammar; unknown formats are ignored."""

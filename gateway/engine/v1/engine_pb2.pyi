@@ -58,9 +58,9 @@ class Message(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     role: _builtins.str
-    """Required. "system", "user", "assistant" or "tool", as chat templates have it."""
+    """Required. "system", "user", "assistant" or "tool", as in chat templates."""
     content: _builtins.str
-    """Required. What is said."""
+    """Required. The text."""
     def __init__(
         self,
         *,
@@ -121,9 +121,9 @@ class GenerateRequest(_message.Message):
     CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: _builtins.int
     LOGPROB_TOKENS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Required. Names the request in the engine's log."""
+    """Required. The id of the request in the engine's log."""
     tenant: _builtins.str
-    """Required. Whose request it is; what one tenant leaves in memory serves no other."""
+    """Required. The tenant; tenants never share a cached prefix."""
     max_tokens: _builtins.int
     """Required. The most tokens to generate, at least 1."""
     temperature: _builtins.float
@@ -135,25 +135,25 @@ class GenerateRequest(_message.Message):
     json_schema: _builtins.str
     """Optional. A JSON schema that the answer has to follow."""
     top_k: _builtins.int
-    """Optional. Sample from so many of the likeliest tokens; 0 is all of them."""
+    """Optional. Sample from this many of the likeliest tokens; 0 means all."""
     min_p: _builtins.float
     """Optional. Leave out tokens less likely than this share of the likeliest one."""
     repeat_penalty: _builtins.float
     """Optional. Divides the logits of the latest tokens; 1 changes nothing."""
     frequency_penalty: _builtins.float
-    """Optional. Taken off a token's logit for each time that it stands among the latest."""
+    """Optional. Subtracted from a token's logit for each occurrence among the latest tokens."""
     presence_penalty: _builtins.float
-    """Optional. Taken off a token's logit when it stands among the latest."""
+    """Optional. Subtracted from a token's logit if it occurs among the latest tokens."""
     grammar: _builtins.str
     """Optional. A GBNF grammar that the answer has to follow; not with `json_schema`."""
     logprobs: _builtins.int
-    """Optional. Report the log-probability of each token, and so many likeliest ones beside it."""
+    """Optional. Report the log-probability of each token, and this many of the likeliest tokens."""
     continue_final_message: _builtins.bool
-    """Optional. The last message is the beginning of the answer, said by the assistant: go on from
-    exactly there, and send what follows only. Not with `json_schema` or `grammar`.
+    """Optional. The last message is the start of the assistant's answer: continue exactly there,
+    and send the continuation only. Not with `json_schema` or `grammar`.
     """
     logprob_tokens: _builtins.int
-    """Optional. With `logprobs`: report the first so many tokens only. Default: all."""
+    """Optional. With `logprobs`: report only this many tokens, from the first. Default: all."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
@@ -164,7 +164,7 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.int, _builtins.float]:
-        """Optional. What is added to the logits of tokens, by token id."""
+        """Optional. Added to the logits of tokens, by token id."""
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ class Alternative(_message.Message):
     logprob: _builtins.float
     """Output only. Its natural logarithm of the probability, before any sampler."""
     piece: _builtins.bytes
-    """Output only. What it stands for; not always whole characters."""
+    """Output only. Its bytes; not always whole characters."""
     def __init__(
         self,
         *,
@@ -276,7 +276,7 @@ Global___Alternative: _TypeAlias = Alternative  # noqa: Y015
 
 @_typing.final
 class TokenLogprob(_message.Message):
-    """TokenLogprob says how sure the model was of one token of the answer."""
+    """TokenLogprob is the log-probability of one token of the answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -287,7 +287,7 @@ class TokenLogprob(_message.Message):
     margin: _builtins.float
     """Output only. Log-probability of the likeliest token less that of the second."""
     entropy: _builtins.float
-    """Output only. Entropy of all tokens that could have come, in nats."""
+    """Output only. Entropy over the whole vocabulary, in nats."""
     @_builtins.property
     def sampled(self) -> Global___Alternative:
         """Output only. The token that was sampled."""
@@ -329,7 +329,7 @@ class Finished(_message.Message):
     completion_tokens: _builtins.int
     """Output only. Tokens of the answer."""
     reused_tokens: _builtins.int
-    """Output only. Tokens of the prompt that were in memory already."""
+    """Output only. Prompt tokens taken from the prefix cache."""
     def __init__(
         self,
         *,
@@ -359,14 +359,14 @@ class GenerateResponse(_message.Message):
     text: _builtins.str
     """Output only. Text to append; always valid UTF-8, may be empty."""
     prompt_tokens: _builtins.int
-    """Output only. Beside `logprobs`: tokens of the prompt, template included."""
+    """Output only. With `logprobs`: tokens of the prompt, template included."""
     @_builtins.property
     def finished(self) -> Global___Finished:
         """Output only. Set in the last response only."""
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
-        """Output only. One entry for each token since the last response, where asked for."""
+        """Output only. One entry for each token since the last response, if requested."""
 
     def __init__(
         self,
@@ -437,7 +437,7 @@ Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class Forecast(_message.Message):
-    """Forecast is what one request more has to reckon with; all zero before anything was measured."""
+    """Forecast is the prediction for one more request; all zero before the first measurement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -452,7 +452,7 @@ class Forecast(_message.Message):
     token_s: _builtins.float
     """Output only. Predicted seconds for each token of its answer."""
     answer_tokens: _builtins.float
-    """Output only. Tokens that all but one in twenty answers had at most lately; 0 where too few are known."""
+    """Output only. Tokens that 95 % of recent answers do not exceed, or 50 % while a slot is free; 0 if unknown."""
     def __init__(
         self,
         *,
@@ -523,7 +523,7 @@ class GetStatusResponse(_message.Message):
     context_tokens: _builtins.int
     """Output only. The context window of one sequence, in tokens."""
     slots: _builtins.int
-    """Output only. How many sequences can be decoded at once."""
+    """Output only. How many sequences can be decoded concurrently."""
     slots_busy: _builtins.int
     """Output only. How many are being decoded."""
     queued: _builtins.int
@@ -535,23 +535,23 @@ class GetStatusResponse(_message.Message):
     kv_cells_used: _builtins.int
     """Output only. Cells of the KV cache in use."""
     kept_tokens: _builtins.int
-    """Output only. Tokens of prompts and answers of the past that are kept for reuse."""
+    """Output only. Tokens in the prefix cache."""
     step_s: _builtins.float
-    """Output only. Seconds in steps that decoded something, since the model was loaded."""
+    """Output only. Seconds of decode steps, since the model was loaded."""
     decode_s: _builtins.float
     """Output only. Seconds of these inside llama_decode."""
     prompt_tokens: _builtins.int
     """Output only. Prompt tokens that were decoded."""
     prompt_tokens_reused: _builtins.int
-    """Output only. Prompt tokens that were in memory already."""
+    """Output only. Prompt tokens taken from the prefix cache."""
     completion_tokens: _builtins.int
     """Output only. Tokens that were sampled."""
     prompt_tokens_per_s: _builtins.float
-    """Output only. Measured prompt tokens in a second, lately; 0 before the first."""
+    """Output only. Recent prompt tokens per second; 0 before the first."""
     token_s: _builtins.float
-    """Output only. Measured seconds from one token of a stream to the next, lately; 0 before the first."""
+    """Output only. Recent seconds between two tokens of a stream; 0 before the first."""
     kept_bytes: _builtins.int
-    """Output only. Bytes of memory that what is kept takes, beside the KV cache."""
+    """Output only. Bytes of the prefix cache, outside the KV cache."""
     @_builtins.property
     def requests(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Output only. Requests by how they ended: "STOP", "LENGTH", "STOP_SEQUENCE", "CANCELLED", "DEADLINE",
@@ -576,7 +576,7 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def forecast(self) -> Global___Forecast:
-        """Output only. What one request more has to reckon with."""
+        """Output only. The prediction for one more request."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """GetStatus says what is loaded and how busy it is.
+        """GetStatus returns the loaded model and the load.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,7 @@ class EngineServiceStub:
     Generate: _grpc.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]
     """Generate answers one request; the last response holds `finished`."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
-    """GetStatus says what is loaded and how busy it is."""
+    """GetStatus returns the loaded model and the load."""
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
@@ -60,7 +60,7 @@ class EngineServiceAsyncStub(EngineServiceStub):
     Generate: _aio.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]  # type: ignore[assignment]
     """Generate answers one request; the last response holds `finished`."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """GetStatus says what is loaded and how busy it is."""
+    """GetStatus returns the loaded model and the load."""
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
     """EngineService generates text with the one model that its process has loaded.
@@ -85,6 +85,6 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.GetStatusResponse, _abc.Awaitable[_engine_pb2.GetStatusResponse]]:
-        """GetStatus says what is loaded and how busy it is."""
+        """GetStatus returns the loaded model and the load."""
 
 def add_EngineServiceServicer_to_server(servicer: EngineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,7 +18,7 @@ class Recent:
     def __init__(self) -> None:
         self._kept: deque[pb.DecisionSummary] = deque(maxlen=KEPT)
 
-    def note_call(self, report: CallReport) -> None:
+    def record_call(self, report: CallReport) -> None:
         """Keep the numbers and names of a call that was decided; its decision and answer hold text."""
         if report.decision is not None:
             self._kept.append(_summary(report, report.decision))

@@ -122,7 +122,7 @@ async def test_a_socket_that_a_killed_gateway_left_is_no_obstacle(tmp_path: Path
 async def test_a_socket_in_use_and_a_file_are_refused(tmp_path: Path) -> None:
     """Another gateway's socket, or somebody's file, is never removed: one line says so."""
     async with operated(_backends(), tmp_path):
-        with pytest.raises(StartupError, match="another process serves there"):
+        with pytest.raises(StartupError, match="another process listens there"):
             async with operated(_backends(), tmp_path):
                 pass
     (tmp_path / "admin.sock").write_text("mine")

@@ -52,7 +52,7 @@ async def test_a_socket_that_is_left_over_is_replaced(address: Address) -> None:
 async def test_a_socket_that_is_in_use_is_left_alone(address: Address) -> None:
     """A second gateway is refused, and the first one goes on."""
     async with served(_backends(), address=address) as first:
-        with pytest.raises(StartupError, match=r"--listen unix:.* another process serves there"):
+        with pytest.raises(StartupError, match=r"--listen unix:.* another process listens there"):
             async with served(_backends(), address=address):
                 pass
         async with GatewayClient(first.server.target) as client:
@@ -73,7 +73,7 @@ async def test_a_file_in_the_place_of_a_socket_is_kept(address: Address) -> None
     ("name", "wrong"),
     [
         ("x" * 200, "the path is too long; choose another path"),
-        ("no/such/folder.sock", "its folder does not exist; make it first"),
+        ("no/such/folder.sock", "its folder does not exist; create it"),
         ("folder", "is a folder, not a socket; choose another path"),
         ("file/x.sock", "Not a directory; choose another path"),
     ],

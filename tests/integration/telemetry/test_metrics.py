@@ -15,7 +15,7 @@ from gateway.server.grpc.api_keys import by_header
 from gateway.telemetry.catalogue import BATCH, COUNTED, QUEUE_S, READ, all_metrics
 from gateway.telemetry.catalogue import SERVER_FIRST_TOKEN_S as FIRST
 from gateway.telemetry.catalogue import SERVER_PER_TOKEN_S as PER_TOKEN
-from gateway.telemetry.metrics import MOST_TENANTS, OTHER, Tenants
+from gateway.telemetry.metrics import MAX_TENANTS, OTHER, Tenants
 from gateway.telemetry.status_collector import Snapshot, budgets_left
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.types import Chunk, FinishReason, Usage
@@ -247,10 +247,10 @@ def test_an_engine_counts_in_the_buckets_that_are_promised() -> None:
 def test_labels_with_tenants_are_bounded() -> None:
     """The first tenants keep their names; however many come, the others are one."""
     tenants = Tenants()
-    first = [tenants.label(f"t{n}") for n in range(MOST_TENANTS)]
-    later = {tenants.label(f"t{n}") for n in range(MOST_TENANTS, 10_000)}
+    first = [tenants.label(f"t{n}") for n in range(MAX_TENANTS)]
+    later = {tenants.label(f"t{n}") for n in range(MAX_TENANTS, 10_000)}
 
-    assert first == [f"t{n}" for n in range(MOST_TENANTS)]
+    assert first == [f"t{n}" for n in range(MAX_TENANTS)]
     assert later == {OTHER}
     assert tenants.label("t0") == "t0"
 
@@ -258,13 +258,13 @@ def test_labels_with_tenants_are_bounded() -> None:
 async def test_a_flood_of_tenants_makes_no_flood_of_series(tmp_path: Path) -> None:
     """Callers who invent tenants do not grow the page beyond its bound."""
     async with operated(_both(), tmp_path, tenant_of=by_header) as running:
-        for number in range(MOST_TENANTS + 20):
+        for number in range(MAX_TENANTS + 20):
             await running.gateway.stub.Explain(
                 pb.ExplainRequest(messages=ask("hi").messages), metadata=[("x-tenant", f"t{number}")]
             )
         page = await running.page()
 
-    assert len(page.labels("gateway_requests_total", "tenant")) == MOST_TENANTS + 1
+    assert len(page.labels("gateway_requests_total", "tenant")) == MAX_TENANTS + 1
     assert page.total("gateway_requests_total", tenant=OTHER) == 20
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.throughput import LEAST_CHUNK, MARGIN, ThroughputModel, Work, starts
+from gateway.engine.throughput import MARGIN, MIN_CHUNK_TOKENS, ThroughputModel, Work, starts
 from gateway.types import FinishReason
 from tests.support.fakes import FakeClock
 from tests.support.scripted_model import Bench, ScriptedModel
@@ -71,7 +71,7 @@ def test_nobody_is_taken_at_the_cost_of_one_who_was_promised() -> None:
     bench = busy_bench(slots=1)
     promised = bench.submit(1, max_tokens=10, deadline=Deadline.after(6.5, bench.clock))
 
-    with pytest.raises(errors.EngineQueueFull, match="a request that was accepted before would miss"):
+    with pytest.raises(errors.EngineQueueFull, match="a request that was accepted earlier would miss"):
         bench.submit(1, max_tokens=10, deadline=Deadline.after(6.4, bench.clock))
     bench.finish()
 
@@ -136,7 +136,7 @@ def test_four_times_too_much(seed: int) -> None:
     bench = busy_bench(slots=4, stay=False)
     tokens, asked, met = {}, 0, {"a": 0, "b": 0, "c": 0}
     owner = {}
-    start_s, before = bench.clock.monotonic_s(), bench.scheduler.meters.completion_tokens
+    start_s, before = bench.clock.monotonic_s(), bench.scheduler.metrics.completion_tokens
     while bench.clock.monotonic_s() - start_s < 120.0:
         while asked < 4 * 40.0 * (bench.clock.monotonic_s() - start_s) / 20:
             asked += 1
@@ -153,7 +153,7 @@ def test_four_times_too_much(seed: int) -> None:
     for each in bench.given:
         if each.finish_reason is not None and each.ticket in tokens:
             met[owner[each.ticket]] += tokens[each.ticket]
-    sampled = bench.scheduler.meters.completion_tokens - before
+    sampled = bench.scheduler.metrics.completion_tokens - before
 
     assert sum(met.values()) >= 0.9 * 40.0 * 120.0
     assert sum(met.values()) >= 0.9 * sampled
@@ -205,47 +205,47 @@ def take(bench: Bench, kinds: dict[int, str], kind: str, *, size: int, deadline_
 
 def test_a_prompt_is_read_in_pieces_that_hardly_hold_up_who_answers() -> None:
     """Beside others a step may take 2.5 times what it takes without prompts; alone it may take a second."""
-    pace = ThroughputModel(8, clock=FakeClock())
-    assert pace.prompt_budget(answering=0, most=512) == 64
-    pace.note_step(answering=8, prompt_tokens=0, taken_s=0.04)
-    pace.note_step(answering=0, prompt_tokens=100, taken_s=0.1)
+    throughput = ThroughputModel(8, clock=FakeClock())
+    assert throughput.prompt_budget(answering=0, most=512) == 64
+    throughput.record_step(answering=8, prompt_tokens=0, taken_s=0.04)
+    throughput.record_step(answering=0, prompt_tokens=100, taken_s=0.1)
 
-    assert pace.prompt_budget(answering=8, most=504) == 60
-    assert pace.prompt_budget(answering=0, most=512) == 512
+    assert throughput.prompt_budget(answering=8, most=504) == 60
+    assert throughput.prompt_budget(answering=0, most=512) == 512
     for _ in range(10):
-        pace.note_step(answering=0, prompt_tokens=100, taken_s=1000.0)
-    assert pace.prompt_budget(answering=8, most=504) == LEAST_CHUNK
+        throughput.record_step(answering=0, prompt_tokens=100, taken_s=1000.0)
+    assert throughput.prompt_budget(answering=8, most=504) == MIN_CHUNK_TOKENS
 
 
 def test_predictions_follow_what_was_measured() -> None:
     """The time of an answer is that of its prompt and of the tokens that answers usually have."""
-    pace = ThroughputModel(2, clock=FakeClock())
+    throughput = ThroughputModel(2, clock=FakeClock())
     work = Work(prompt_tokens=100, max_tokens=100)
-    assert pace.predict_s(work, sequences=1) == pace.finish_s(work, sequences=1) == 0.0
-    pace.note_step(answering=0, prompt_tokens=100, taken_s=1.0)
-    pace.note_step(answering=1, prompt_tokens=0, taken_s=0.1)
+    assert throughput.predict_s(work, sequences=1) == throughput.finish_s(work, sequences=1) == 0.0
+    throughput.record_step(answering=0, prompt_tokens=100, taken_s=1.0)
+    throughput.record_step(answering=1, prompt_tokens=0, taken_s=0.1)
     for tokens in (40, 50, 60, 40, 60, 10_000):
-        pace.note_answer(tokens, is_cut=False)
+        throughput.record_answer(tokens, is_cut=False)
 
-    assert pace.predict_s(work, sequences=1) == pytest.approx(1.0 + 310 / 6 * 0.1)
-    assert pace.finish_s(work, sequences=1) == pytest.approx(MARGIN * (1.0 + 60 * 0.1))
-    assert pace.finish_s(replace(work, max_tokens=5), sequences=1) == pytest.approx(MARGIN * 1.5)
+    assert throughput.predict_s(work, sequences=1) == pytest.approx(1.0 + 310 / 6 * 0.1)
+    assert throughput.finish_s(work, sequences=1) == pytest.approx(MARGIN * (1.0 + 60 * 0.1))
+    assert throughput.finish_s(replace(work, max_tokens=5), sequences=1) == pytest.approx(MARGIN * 1.5)
     begun = replace(work, prompt_tokens=0, sampled_tokens=55)
-    assert pace.predict_s(begun, sequences=1) == pytest.approx(5 * 0.1)
-    assert pace.predict_s(replace(begun, most_s=0.2), sequences=1) == 0.2
-    assert pace.predict_s(replace(begun, sampled_tokens=70), sequences=1) == pytest.approx(30 * 0.1)
+    assert throughput.predict_s(begun, sequences=1) == pytest.approx(5 * 0.1)
+    assert throughput.predict_s(replace(begun, most_s=0.2), sequences=1) == 0.2
+    assert throughput.predict_s(replace(begun, sampled_tokens=70), sequences=1) == pytest.approx(30 * 0.1)
 
 
 def test_one_step_that_was_held_up_changes_little() -> None:
     """A machine that stood still for a step makes no slow model, and one that became slow is noticed."""
-    pace = ThroughputModel(1, clock=FakeClock())
+    throughput = ThroughputModel(1, clock=FakeClock())
     for _ in range(5):
-        pace.note_step(answering=1, prompt_tokens=0, taken_s=0.01)
-    pace.note_step(answering=1, prompt_tokens=0, taken_s=30.0)
-    assert pace.token_s(1) == pytest.approx(0.016)
+        throughput.record_step(answering=1, prompt_tokens=0, taken_s=0.01)
+    throughput.record_step(answering=1, prompt_tokens=0, taken_s=30.0)
+    assert throughput.token_s(1) == pytest.approx(0.016)
     for _ in range(30):
-        pace.note_step(answering=1, prompt_tokens=0, taken_s=0.5)
-    assert pace.token_s(1) == pytest.approx(0.5, rel=0.05)
+        throughput.record_step(answering=1, prompt_tokens=0, taken_s=0.5)
+    assert throughput.token_s(1) == pytest.approx(0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 60])

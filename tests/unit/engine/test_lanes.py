@@ -18,7 +18,7 @@ async def test_short_requests_do_not_wait_for_long_ones() -> None:
     goes_on = threading.Event()
 
     class Service(EngineService):
-        def _job(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Any:
+        def _to_engine_request(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> Any:
             if request.ByteSize() > LONG_BYTES:
                 assert goes_on.wait(30.0)
             return len(request.messages[0].content)
@@ -29,18 +29,18 @@ async def test_short_requests_do_not_wait_for_long_ones() -> None:
         model=unused,
         prompts=unused,
         scheduler=unused,
-        answers=unused,
+        router=unused,
         clock=SystemClock(),
         report=unused,
         sampling_defaults=unused,
     )
     long_ones = [
-        asyncio.ensure_future(service._made_ready(_request("a" * LONG_BYTES), Deadline.never()))
+        asyncio.ensure_future(service._prepare(_request("a" * LONG_BYTES), Deadline.never()))
         for _ in range(8)
     ]
     try:
         async with asyncio.timeout(10.0):
-            assert await service._made_ready(_request("a"), Deadline.never()) == cast(Any, 1)
+            assert await service._prepare(_request("a"), Deadline.never()) == cast(Any, 1)
         assert not any(each.done() for each in long_ones)
     finally:
         goes_on.set()

@@ -45,7 +45,7 @@ class Life(RuleBasedStateMachine):
         self.bench = Bench(model, queue_limit=4, kept_bytes=100)
         self.asked: dict[int, Asked] = {}
         self.open: set[int] = set()
-        """Tickets that have not had their last emission, nor were cancelled."""
+        """Tickets that have not had their last output, nor were cancelled."""
         self.waiting: set[int] = set()
         """Tickets that have no slot yet."""
         self.cancelled: set[int] = set()
@@ -121,15 +121,15 @@ class Life(RuleBasedStateMachine):
             self.bench.clock.advance(0.1)
         given = self.bench.given[before:]
         self.nobody_was_passed_over(self.bench.model.begun[begun:], given, now_s)
-        for emission in given:
-            assert emission.ticket not in self.cancelled or emission.ticket == self.cancel_in_step
-            if emission.is_last and emission.ticket in self.open:
-                self.open.discard(emission.ticket)
-                self.it_is_right(emission)
+        for output in given:
+            assert output.ticket not in self.cancelled or output.ticket == self.cancel_in_step
+            if output.is_last and output.ticket in self.open:
+                self.open.discard(output.ticket)
+                self.it_is_right(output)
 
     def nobody_was_passed_over(self, begun: list[int | None], given: list[StepOutput], now_s: float) -> None:
         """Each that got a slot was due before all that had none, those left out that were not to get one."""
-        refused = {emission.ticket for emission in given if emission.failure} - set(begun)
+        refused = {output.ticket for output in given if output.failure} - set(begun)
         self.waiting -= refused | {t for t in self.waiting if self.asked[t].ends_s <= now_s}
         for ticket in begun:
             assert ticket is not None
@@ -137,17 +137,17 @@ class Life(RuleBasedStateMachine):
             due = [(self.asked[other].due_s, other) for other in self.waiting]
             assert all((self.asked[ticket].due_s, ticket) < other for other in due)
 
-    def it_is_right(self, emission: StepOutput) -> None:
+    def it_is_right(self, output: StepOutput) -> None:
         """The answer is that of the script, and began from nothing but its own tenant's past."""
-        mine = self.asked[emission.ticket]
-        if emission.failure:
+        mine = self.asked[output.ticket]
+        if output.failure:
             return
-        assert self.bench.text(emission.ticket).encode() == mine.answer
+        assert self.bench.text(output.ticket).encode() == mine.answer
         begun = self.bench.model.begun
-        before = [self.asked[t] for t in begun[: begun.index(emission.ticket)] if t is not None]
+        before = [self.asked[t] for t in begun[: begun.index(output.ticket)] if t is not None]
         pasts = [[*other.prompt, *other.answer] for other in before if other.tenant == mine.tenant]
         known = max((common_length(past, mine.prompt[:-1]) for past in pasts), default=0)
-        assert emission.reused_tokens <= known
+        assert output.reused_tokens <= known
 
     @rule(seconds=st.floats(0.1, 5.0))
     def time_passes(self, seconds: float) -> None:
@@ -162,9 +162,9 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.bench.finish()
         self.bench.step()
-        for emission in self.bench.given:
-            if emission.is_last:
-                self.open.discard(emission.ticket)
+        for output in self.bench.given:
+            if output.is_last:
+                self.open.discard(output.ticket)
         assert not self.open
         assert self.bench.is_clean()
 

@@ -104,8 +104,8 @@ def test_a_template_that_does_not_compile() -> None:
 
 
 def test_a_template_that_drops_such_a_message() -> None:
-    """A template that does not carry over a message that spells a control token is not trusted with it."""
-    with pytest.raises(TemplateBroken, match="changes a message that spells a control token"):
+    """A template that does not carry over a message that contains a control token is not trusted with it."""
+    with pytest.raises(TemplateBroken, match="changes a message that contains a control token"):
         prompt(("user", "<end>"), template="{{ messages[0].content | replace('placeholder', 'P') }}")
 
 

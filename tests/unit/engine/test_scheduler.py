@@ -93,7 +93,7 @@ def test_a_full_queue_refuses_with_a_time() -> None:
     bench.submit()
     bench.submit()
 
-    with pytest.raises(errors.EngineQueueFull, match=r"requests that wait: 2") as refusal:
+    with pytest.raises(errors.EngineQueueFull, match=r"requests waiting: 2") as refusal:
         bench.submit()
 
     assert refusal.value.retry_after_s is not None
@@ -214,7 +214,7 @@ def test_a_defect_in_what_one_request_begins_with_ends_that_request_only() -> No
     assert "secret" not in str(failure)
     assert bench.faults == [str(failure)]
     assert (bench.text(good), bench.text(late)) == ("ab", "cd")
-    assert bench.scheduler.meters.requests == {"STOP": 2, "INTERNAL": 1}
+    assert bench.scheduler.metrics.requests == {"STOP": 2, "INTERNAL": 1}
     assert bench.is_clean()
 
 
@@ -285,8 +285,8 @@ def test_run_sleeps_until_there_is_work_and_ends_when_closed() -> None:
     done = threading.Event()
     given: list[StepOutput] = []
 
-    def deliver(emissions: list[StepOutput]) -> None:
-        given.extend(emissions)
+    def deliver(outputs: list[StepOutput]) -> None:
+        given.extend(outputs)
         if given[-1].is_last:
             done.set()
 

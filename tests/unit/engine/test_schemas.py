@@ -176,7 +176,7 @@ def test_numbers_keep_to_their_bounds(
     if width is not None:
         schema[most] = round((low or 0) + width, 2)
     if refusal := refusal_of(schema, seed=seed):
-        assert refusal == "no value is valid under it"
+        assert refusal == "no value is valid under this schema"
         steps = [(low or 0) + n / 1000 for n in range(1000)] if kind == "number" else range(-1300, 3000)
         assert not any(jsonschema_rs.is_valid(schema, step) for step in steps)
 
@@ -249,7 +249,7 @@ def test_what_is_admitted_is_valid(schema: Json, seed: int) -> None:
         **schema,
     }
     refusal = refusal_of(whole, count=8, seed=seed)
-    assert re.search(r"^$|not supported|no value|readings|alternatives|leads back", refusal)
+    assert re.search(r"^$|not supported|supported only|no value|parses|alternatives|leads back", refusal)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_what_is_admitted_is_valid(schema: Json, seed: int) -> None:
     [
         ({"name": "turnip", "strict": True, "schema": {}}, 'send the value of "schema" alone'),
         ({"type": "json_schema", "json_schema": {"a": "turnip"}}, 'send the value of "json_schema" alone'),
-        ({"$ref": "https://turnip.example"}, "$ref has to point into the schema itself, as #/$defs/... does"),
+        ({"$ref": "https://turnip.example"}, "$ref must point into the schema itself, as in #/$defs/..."),
         ({"$ref": "#turnip"}, "$ref points to nothing"),
         ({"allOf": [{"$ref": "#"}]}, "$ref or allOf leads back to itself"),
         ({"properties": {"turnip": {"not": {}}}}, "not is not supported here"),
@@ -269,12 +269,12 @@ def test_what_is_admitted_is_valid(schema: Json, seed: int) -> None:
         ({"type": "array", "contains": {"const": "turnip"}}, "contains is not supported here"),
         ({"type": "object", "patternProperties": {"turnip": True}}, "patternProperties is not supported"),
         ({"type": "object", "minProperties": 2}, "minProperties above 1 is not supported here"),
-        ({"oneOf": [{"type": "string"}, {"const": "turnip"}]}, "oneOf is not supported here where two"),
-        ({"type": "number", "multipleOf": 0.1}, "multipleOf is not supported here, but for 1"),
+        ({"oneOf": [{"type": "string"}, {"const": "turnip"}]}, "oneOf is supported only if no two"),
+        ({"type": "number", "multipleOf": 0.1}, "multipleOf is supported only with 1"),
         ({"type": "integer", "minimum": 10**17}, "minimum or maximum has more than 16 digits"),
-        ({"type": "integer", "minimum": 2, "maximum": 1}, "no value is valid under it"),
-        ({"allOf": [{"const": "turnip"}, {"const": "beet"}]}, "no value is valid under it"),
-        (closed(turnip=False), "no value is valid under it"),
+        ({"type": "integer", "minimum": 2, "maximum": 1}, "no value is valid under this schema"),
+        ({"allOf": [{"const": "turnip"}, {"const": "beet"}]}, "no value is valid under this schema"),
+        (closed(turnip=False), "no value is valid under this schema"),
         ({"type": "string", "enum": ["turnip"], "pattern": "turnip"}, "pattern beside enum or const is not"),
     ],
     ids=lambda value: json.dumps(value)[:50],
