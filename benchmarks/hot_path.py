@@ -31,6 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gateway.app.observability import Observability
 from gateway.clock import SystemClock
 from gateway.complexity.complexity import score_complexity
+from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
+from gateway.domain.decision import RoutingState, Scores
+from gateway.domain.request import Request
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
 from gateway.server.admin.worker import WorkerIdentity
@@ -42,7 +45,6 @@ from gateway.telemetry.metrics import share_numbers
 from gateway.telemetry.otel import OtelTraces
 from gateway.telemetry.traces import NO_SPAN
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Answer, Attempt, FinishReason, Outcome, Request, Route, RoutingState, Scores, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 from tests.support.decisions import decide

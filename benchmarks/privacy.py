@@ -31,10 +31,10 @@ from benchmarks.privacy_inputs import LARGE
 from benchmarks.privacy_measures import STRUCTURED, Detect, Figure, Span, measure
 from benchmarks.privacy_table import LARGE_TITLE, ON_LOOP_TITLE, table
 from gateway.clock import SystemClock
+from gateway.domain.privacy import PrivacyClass
 from gateway.pipeline.assess import ON_LOOP_BYTES
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import PrivacyClass
 
 SHORT = range(50, 71)
 """Characters of the texts that the times of short texts are taken on: about 60."""

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.complexity.complexity import Scorer, score_complexity
+from gateway.domain.conversation import Message, Role
 from gateway.offline.learning import learn
 from gateway.offline.ranking import apgr, calibration_error
-from gateway.types import Message, Role
 from training.complexity.heads import fit
 from training.complexity.train import Outcomes, hand_head, outcomes_of, read_rows, tables
 from training.demo_model import confidence

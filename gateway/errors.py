@@ -60,7 +60,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from gateway.types import Attempt, Reason, Usage
+from gateway.domain.answer import Attempt, Usage
+from gateway.domain.decision import Reason
 
 
 class BreakerVerdict(StrEnum):

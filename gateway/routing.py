@@ -7,25 +7,23 @@ models, whatever a rule says. What needs state (budgets, breakers) is dispatch's
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
-from gateway.types import (
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import (
     _ROUTING_SEAL,
     Decision,
     EgressPermit,
     Facts,
     Masked,
-    Message,
-    PrivacyAssessment,
-    PrivacyClass,
     Reason,
     Refusal,
-    Request,
     RequestTexts,
-    Role,
     RoutingInput,
     RoutingState,
     Scores,
 )
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
+from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 
 
 def estimate_prompt_tokens(request: Request) -> int:

@@ -16,6 +16,7 @@ from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
+from gateway.domain.answer import MirrorResult
 from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
@@ -31,7 +32,6 @@ from gateway.server.grpc.health import Health
 from gateway.tasks import Tasks, all_of
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN
-from gateway.types import MirrorResult
 
 _log = structlog.get_logger()
 ANYBODY = Access()

@@ -7,10 +7,12 @@ from pkgutil import resolve_name
 from typing import Any, Protocol, cast, runtime_checkable
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.answer import Chunk, Reply
+from gateway.domain.decision import EgressPermit
+from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.escalation import Escalate
 from gateway.policy.kinds import KINDS
 from gateway.policy.model import ModelSpec
-from gateway.types import Chunk, EgressPermit, GenerationConfig, Reply, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.domain.decision import Reason
 from gateway.policy.model import RETRY_AFTER, CannedReply
-from gateway.types import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.domain.answer import TokenConfidence
 from gateway.policy.escalation import Calibration
-from gateway.types import TokenConfidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from gateway.backends.base import Backend, Call
 from gateway.backends.confidence import confidence, signals_of
 from gateway.clock import Clock
+from gateway.domain.answer import Chunk, Reply, TokenConfidence
 from gateway.errors import NotConfident, StreamTruncated
 from gateway.policy.escalation import Escalate
-from gateway.types import Chunk, Reply, TokenConfidence
 
 
 class ConfidenceGuard:

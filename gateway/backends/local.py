@@ -12,9 +12,10 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway import errors
 from gateway.backends.base import Call, QueueForecast, sampling_parameters
 from gateway.clock import Clock
+from gateway.domain.answer import Chunk, FinishReason, Reply, TokenConfidence, Usage
+from gateway.domain.decision import Reason
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.tasks import Tasks
-from gateway.types import Chunk, FinishReason, Reason, Reply, TokenConfidence, Usage
 
 _STATUS_KEY = "grpc-status-details-bin"
 

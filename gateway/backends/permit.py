@@ -1,8 +1,9 @@
 """The last look before text leaves for a cloud model: does routing's permit say so?"""
 
 from gateway.backends.base import Call
+from gateway.domain.decision import EgressPermit
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import NotPermitted
-from gateway.types import EgressPermit, PrivacyClass
 
 
 def permitted(call: Call, *, model: str, clearance: PrivacyClass) -> EgressPermit:

@@ -12,13 +12,13 @@ from rich.progress import track
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
+from gateway.domain.conversation import Message, Role
 from gateway.engine.calibrated import sha256_of_file
 from gateway.engine.models import resolve_model_path
 from gateway.offline.confidence_fit import ConfidenceOutcome, Fit, fit
 from gateway.offline.labelled import LabelledQuestion, read_questions
 from gateway.offline.model_probe import ModelProbe, ProbeAnswer
 from gateway.policy.model import LlamaCppModel, Policy
-from gateway.types import Message, Role
 
 _SIGNALS = ("intercept", "mean_logprob", "least_margin", "prompt_entropy", "prompt_margin")
 

@@ -17,6 +17,9 @@ from gateway.cli.render import FINDING_COLUMNS, decision_rows, finding_rows, to_
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.client.prompt import prompt
 from gateway.clock import Clock, SystemClock
+from gateway.domain.decision import Decision, RoutingState
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 from gateway.errors import InvalidRequest
 from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
@@ -26,7 +29,6 @@ from gateway.policy.model import Policy, PrivacyPolicy
 from gateway.routing import Decider
 from gateway.server.grpc.render import render_explanation
 from gateway.server.grpc.wire import parse_request
-from gateway.types import Decision, PrivacyClass, Request, RoutingState
 
 
 def explain(

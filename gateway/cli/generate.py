@@ -27,7 +27,7 @@ from gateway.cli.options import (
     read_text,
 )
 from gateway.client.prompt import prompt
-from gateway.types import PrivacyClass
+from gateway.domain.privacy import PrivacyClass
 
 Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")]
 IsChat = Annotated[

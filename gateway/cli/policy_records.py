@@ -12,13 +12,14 @@ import typer
 from gateway.cli.exits import FAILED, MISUSED, WOULD_LEAK, CommandFailed
 from gateway.cli.options import Json
 from gateway.cli.terminal import names_and_values, show, table
+from gateway.domain.decision import Decision
+from gateway.domain.privacy import PrivacyClass
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.replay import Difference, difference, not_reproduced, reads_labels
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.loading.load import load_policy
 from gateway.records.codec import BadRecord, DecisionRecord
 from gateway.records.reading import read_decisions
-from gateway.types import Decision, PrivacyClass
 
 On = Annotated[Path, typer.Option("--on", metavar="FILE", help="The --decisions file of gateway serve.")]
 MOST_SHOWN = 20

@@ -23,7 +23,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway.client.hints import HINTS
-from gateway.types import Reason
+from gateway.domain.decision import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.types import Reason
+from gateway.domain.decision import Reason
 
 HINTS: Mapping[Reason, str] = {
     Reason.CLEARANCE: "try again when the local model answers, or leave the private data out",

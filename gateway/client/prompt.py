@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.types import PrivacyClass
+from gateway.domain.privacy import PrivacyClass
 from gateway.v1 import gateway_pb2
 
 

@@ -10,8 +10,8 @@ from operator import mul
 from gateway.complexity.features import PromptFeatures, last_of_user, prompt_features
 from gateway.complexity.scorer_file import parse_scorer
 from gateway.complexity.static_words import DIGITS, DIMENSIONS, mean_vector, word_table
+from gateway.domain.conversation import Message
 from gateway.policy.complexity import Scorer
-from gateway.types import Message
 
 __all__ = [
     "FEATURES", "NUMERIC", "Scorer", "complexity_of", "features_of", "score_complexity", "shipped_scorer",

@@ -16,7 +16,7 @@ from gateway.complexity.vocabulary import (
     ORDERS,
     REASONING,
 )
-from gateway.types import Message, Role
+from gateway.domain.conversation import Message, Role
 
 _BYTES_PER_WORD = 6
 _LONG_WORD_CHARS = 8

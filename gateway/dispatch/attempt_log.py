@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import structlog
 
 from gateway.clock import Clock
+from gateway.domain.answer import Attempt, Outcome, Usage
+from gateway.domain.decision import Reason
 from gateway.errors import BackendError, BackendMisfit, NotCapable
 from gateway.telemetry.traces import NO_SPAN, CallSpan
-from gateway.types import Attempt, Outcome, Reason, Usage
 
 _log = structlog.get_logger(__name__)
 

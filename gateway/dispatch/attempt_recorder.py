@@ -6,9 +6,10 @@ from contextlib import aclosing
 
 from gateway.clock import Clock
 from gateway.dispatch.layer import AttemptContext, Layer
+from gateway.domain.answer import Chunk, FinishReason, Outcome
+from gateway.domain.decision import Reason
 from gateway.errors import GatewayError, NotConfident, NotTried
 from gateway.telemetry.traces import AttemptStart
-from gateway.types import Chunk, FinishReason, Outcome, Reason
 
 
 def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:

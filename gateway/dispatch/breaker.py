@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from gateway.clock import Clock
 from gateway.dispatch.layer import AttemptContext, Layer
+from gateway.domain.answer import Chunk
 from gateway.errors import BackendError, BreakerOpen, BreakerVerdict
-from gateway.types import Chunk
 
 FAILURES_IN_A_ROW = 5
 WINDOW_S = 60.0

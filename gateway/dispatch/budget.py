@@ -11,12 +11,12 @@ import structlog
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
+from gateway.domain.answer import Chunk, Usage
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
 from gateway.policy.model import ModelSpec
 from gateway.tasks import Tasks, child
-from gateway.types import Chunk, Usage
 
 _log = structlog.get_logger(__name__)
 

@@ -15,6 +15,9 @@ from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.layer import Target
 from gateway.dispatch.recovery import PrivacyCheck, SentText, StreamSplicer, continuation
 from gateway.dispatch.time_limit import is_over
+from gateway.domain.answer import Answer, Chunk, Degraded, Route, StreamEvent, Usage
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.request import Request
 from gateway.errors import (
     AttemptError,
     BackendInvalid,
@@ -28,7 +31,6 @@ from gateway.errors import (
     StreamTruncated,
 )
 from gateway.policy.model import Policy
-from gateway.types import Answer, Chunk, Decision, Degraded, Reason, Request, Route, StreamEvent, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

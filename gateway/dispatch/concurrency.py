@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.dispatch.layer import AttemptContext, Layer
+from gateway.domain.answer import Chunk
 from gateway.errors import ModelBusy, Overloaded
 from gateway.policy.model import Policy
-from gateway.types import Chunk
 
 
 class ConcurrencyLimits:

@@ -45,9 +45,11 @@ from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.time_limit import TimeLimit
 from gateway.dispatch.unmask import UnmaskLayer
+from gateway.domain.answer import Answer, StreamEvent
+from gateway.domain.decision import Decision
+from gateway.domain.request import Request
 from gateway.errors import NotPermitted
 from gateway.policy.model import ModelSpec, Policy
-from gateway.types import Answer, Decision, Request, StreamEvent
 
 REPLY_RESERVE_S = 0.05
 """Kept back from the caller's deadline, so that the reply, or the error, still arrives in time."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from gateway.domain.answer import Attempt
+from gateway.domain.decision import Decision, Reason, Refusal
 from gateway.errors import AttemptError, NotDegraded
-from gateway.types import Attempt, Decision, Reason, Refusal
 
 _CODES = {
     Reason.BUDGET_EXHAUSTED: "RESOURCE_EXHAUSTED",

@@ -12,9 +12,9 @@ from gateway.clock import Clock
 from gateway.dispatch.latency import LatencyTracker
 from gateway.dispatch.layer import Target
 from gateway.dispatch.retry_budget import RetryBudget
+from gateway.domain.answer import Chunk
 from gateway.errors import AttemptError
 from gateway.tasks import child
-from gateway.types import Chunk
 
 TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 

@@ -8,10 +8,12 @@ from typing import Protocol
 from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.answer import Chunk, Usage
+from gateway.domain.decision import EgressPermit
+from gateway.domain.request import Request
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import ModelSpec, Policy
 from gateway.routing import estimate_prompt_tokens
-from gateway.types import Chunk, EgressPermit, Request, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

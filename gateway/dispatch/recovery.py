@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gateway.dispatch.layer import Target
+from gateway.domain.answer import Chunk, Delta, Restart, StreamEvent
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.privacy import PrivacyAssessment
+from gateway.domain.request import Request
 from gateway.routing import continuation_request, permit_continuation
-from gateway.types import Chunk, Decision, Delta, PrivacyAssessment, Reason, Request, Restart, StreamEvent
 
 PrivacyCheck = Callable[[Request], Awaitable[PrivacyAssessment]]
 """Says how private a request is; one that has no answer says restricted."""

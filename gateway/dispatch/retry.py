@@ -15,9 +15,10 @@ from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.cooldowns import Cooldowns
 from gateway.dispatch.layer import AttemptContext, Layer, Target
 from gateway.dispatch.retry_budget import RetryBudget, RetryTicket
+from gateway.domain.answer import Chunk
+from gateway.domain.decision import Reason
 from gateway.errors import AttemptError, BackendRateLimited, ModelPaused
 from gateway.policy.model import Backoff
-from gateway.types import Chunk, Reason
 
 JITTER = 0.2
 

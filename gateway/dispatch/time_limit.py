@@ -10,6 +10,8 @@ from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.latency import LatencyTracker
 from gateway.dispatch.layer import AttemptContext, Target, seconds_left
+from gateway.domain.answer import Chunk, FinishReason
+from gateway.domain.decision import Reason
 from gateway.errors import (
     BackendCutShort,
     BackendError,
@@ -19,7 +21,6 @@ from gateway.errors import (
     NotCapable,
     StreamTruncated,
 )
-from gateway.types import Chunk, FinishReason, Reason
 
 LEAST_S = 0.001
 """Less time than this is none: a timer may fire a little early."""

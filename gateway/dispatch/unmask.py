@@ -5,8 +5,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.dispatch.layer import Target
+from gateway.domain.answer import Chunk
 from gateway.privacy.masking.restore import Restorer
-from gateway.types import Chunk
 
 TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.types import PrivacyClass, Reason
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyClass
 
 
 class TicketState(StrEnum):

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from gateway import errors
 from gateway.clock import Clock
+from gateway.domain.answer import FinishReason, Outcome
+from gateway.domain.decision import Reason
 from gateway.engine.batch import share_prompts
 from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
@@ -20,7 +22,6 @@ from gateway.engine.queue import MIN_RETRY_S, Admission, Queue, QueuedRequest
 from gateway.engine.request_errors import failure_of
 from gateway.engine.sequence import Sequence, StepOutput
 from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
-from gateway.types import FinishReason, Outcome, Reason
 
 QUEUE_LIMIT = 32
 """Requests that may wait; one more is refused, since another model answers it sooner."""

@@ -3,13 +3,13 @@
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
+from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.interfaces import BatchToken, Sampler, TokenLogprob
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
 from gateway.engine.text import TextStream
 from gateway.engine.throughput import Work
 from gateway.errors import GatewayError
-from gateway.types import FinishReason, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.clock import Clock, Deadline
+from gateway.domain.answer import FinishReason
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import Model, TokenLogprob
@@ -30,7 +31,6 @@ from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.errors import StartupError
-from gateway.types import FinishReason
 
 ERROR_DOMAIN = "engine.gateway.v1"
 

@@ -7,8 +7,9 @@ bill.
 
 from decimal import Decimal
 
+from gateway.domain.answer import Usage
+from gateway.domain.request import Request
 from gateway.policy.model import ModelSpec
-from gateway.types import Request, Usage
 
 NANOS_PER_USD = 1_000_000_000
 PICOS_PER_NANO = 1000

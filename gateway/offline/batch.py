@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from gateway.clock import Clock
 from gateway.complexity.complexity import Scorer as ComplexityScorer
 from gateway.complexity.complexity import score_complexity
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyAssessment
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import Message, PrivacyAssessment, Role
 
 
 class BadLine(ValueError):

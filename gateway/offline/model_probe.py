@@ -7,10 +7,12 @@ from gateway.backends.base import Call
 from gateway.backends.confidence import Signals, signals_of
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, Deadline
+from gateway.domain.answer import TokenConfidence
+from gateway.domain.conversation import Message
+from gateway.domain.request import GenerationConfig, Request
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel
-from gateway.types import GenerationConfig, Message, Request, TokenConfidence
 
 ANSWER_S = 120.0
 """Time limit of one answer, in seconds."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.complexity.complexity import FEATURES, features_of
-from gateway.types import Message, Role
+from gateway.domain.conversation import Message, Role
 
 
 class BadOutcome(ValueError):

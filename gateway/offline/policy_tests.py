@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision, RoutingState
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Hints, Request
 from gateway.offline.batch import StillClock
 from gateway.pipeline.assessor import Assessor
 from gateway.policy.model import Policy
 from gateway.policy.policy_tests import PolicyTest
 from gateway.routing import Decider
-from gateway.types import Decision, Hints, Message, PrivacyClass, Request, Role, RoutingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gateway.complexity.complexity import complexity_of
+from gateway.domain.decision import Decision, RoutingInput
+from gateway.domain.privacy import PrivacyClass
 from gateway.ledger.money import cost_usd_nanos
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy.classify import class_of, scale_of, score_of
 from gateway.records.codec import DecisionRecord
 from gateway.routing import Decider
-from gateway.types import Decision, PrivacyClass, RoutingInput
 
 
 def input_under(recorded: RoutingInput, before: Policy, after: Policy) -> RoutingInput:

@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Literal
 
 from gateway.complexity.complexity import complexity_of
+from gateway.domain.answer import Route
 from gateway.offline.replay import cost_of_first, input_under
 from gateway.policy.model import Policy
 from gateway.records.codec import DecisionRecord
 from gateway.routing import Decider
-from gateway.types import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.domain.answer import Route
 from gateway.offline.replay import reads_labels
 from gateway.offline.thresholds import SideOutcomes, side_outcomes
 from gateway.policy.loading.threshold import ALL_ABOVE, ALL_BELOW, Threshold, pinned
 from gateway.policy.model import Policy
 from gateway.records.codec import DecisionRecord
-from gateway.types import Route
 
 DAY_S = 86_400.0
 

@@ -4,11 +4,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
+from gateway.domain.decision import RoutingInput
+from gateway.domain.privacy import Entities, PrivacyAssessment
+from gateway.domain.request import Request
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.model import Policy
-from gateway.types import Entities, PrivacyAssessment, Request, RoutingInput
 
 AT_ONCE_BYTES = 1024
 """So much text is scored on the event loop whatever else is: it costs no more than the call itself."""

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.complexity.complexity import complexity_of, features_of
+from gateway.domain.decision import Masked, RequestTexts, RoutingInput
+from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
@@ -12,15 +15,6 @@ from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.routing import estimate_prompt_tokens
-from gateway.types import (
-    Entities,
-    Masked,
-    PrivacyAssessment,
-    PrivacyClass,
-    Request,
-    RequestTexts,
-    RoutingInput,
-)
 
 NO_ENTITIES = Entities()
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from gateway.clock import Deadline
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.answer import Answer
+from gateway.domain.decision import Decision, ShadowDecision
+from gateway.domain.request import Request
 from gateway.policy.model import Policy
-from gateway.types import Answer, Decision, Request, ShadowDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,10 @@ from gateway.clock import Clock, Deadline
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
+from gateway.domain.answer import Answer, Delta, StreamEvent
+from gateway.domain.decision import Decision, RoutingState, ShadowDecision
+from gateway.domain.privacy import Entities
+from gateway.domain.request import Feedback, Request
 from gateway.domain.ticket import Fetched
 from gateway.errors import DeadlinePassed, RecordsOff, TicketUnknown
 from gateway.ledger.accounts import accounts_of
@@ -26,17 +30,6 @@ from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
 from gateway.routing import Decider
-from gateway.types import (
-    Answer,
-    Decision,
-    Delta,
-    Entities,
-    Feedback,
-    Request,
-    RoutingState,
-    ShadowDecision,
-    StreamEvent,
-)
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""

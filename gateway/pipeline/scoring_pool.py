@@ -17,13 +17,14 @@ import structlog
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
+from gateway.domain.privacy import Entities
+from gateway.domain.request import Request
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline.assessor import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, PolicyUnknown, ScoringJob
 from gateway.policy.model import Policy
 from gateway.policy.source import Source
 from gateway.tasks import Tasks, child
-from gateway.types import Entities, Request
 
 PROCESSES = 2
 """Two, so that one tenant's long texts leave one for the others."""

@@ -16,9 +16,10 @@ from typing import BinaryIO, NamedTuple
 
 from gateway.clock import CpuClock
 from gateway.complexity.complexity import complexity_of
+from gateway.domain.privacy import Entities
+from gateway.domain.request import Request
 from gateway.pipeline.assessor import Assessment, Assessor, unassessed
 from gateway.policy.model import Policy
-from gateway.types import Entities, Request
 
 LENGTH = struct.Struct(">I")
 NICE = 5

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from gateway.clock import Deadline
+from gateway.domain.decision import Decision, ShadowDecision
+from gateway.domain.privacy import Entities
+from gateway.domain.request import Request
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.policy.model import Policy
 from gateway.routing import Decider
-from gateway.types import Decision, Entities, Request, ShadowDecision
 
 
 class Shadow:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gateway.domain.decision import Reason
 from gateway.policy.spec import ClassName
 from gateway.policy.strict import Strict
-from gateway.types import Reason
 
 
 class Handoff(Strict):

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.domain.decision import Facts, Reason
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
@@ -29,7 +31,6 @@ from gateway.policy.spec import (
     Usd,
 )
 from gateway.policy.strict import Strict
-from gateway.types import Facts, PrivacyClass, Reason
 
 __all__ = [
     "RETRY_AFTER",

@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from gateway.domain.answer import Route
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
-from gateway.types import Route
 
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]

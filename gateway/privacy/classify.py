@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.policy.model import Classes, PrivacyPolicy, privacy_class
 from gateway.privacy.custom_patterns import OWN_FLOOR, OWN_WEIGHT
 from gateway.privacy.detectors.defaults import FLOORS, WEIGHTS
-from gateway.types import Evidence, PrivacyClass
 
 SURE = 0.5
 """The least confidence of a finding that counts for floors and for MANY."""

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
+from gateway.domain.privacy import Entities, Finding
 from gateway.domain.text.search_budget import SearchOverTime
 from gateway.privacy.classify import SURE
 from gateway.privacy.detector import Detector, Match
@@ -11,7 +12,6 @@ from gateway.privacy.named import named_values
 from gateway.privacy.normalize import NO_OFFSET, NormalText, normalise, parted, spelled
 from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
-from gateway.types import Entities, Finding
 
 MAX_SURE = 256
 """Matches of one detector in one request from SURE on; then it stops. More than can be masked."""

@@ -3,6 +3,8 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.privacy import Entities, Evidence, Finding, PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
 from gateway.policy.model import PrivacyPolicy
@@ -27,7 +29,6 @@ from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
 from gateway.privacy.normalize import NormalText
 from gateway.privacy.scan import DetectorRun, Located, ScanFailed, name_of, variants_of, with_entities
-from gateway.types import Entities, Evidence, Finding, PrivacyAssessment, PrivacyClass, Request
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (
     SecretDetector(),

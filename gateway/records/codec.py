@@ -7,23 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.complexity.complexity import FEATURES
+from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
+from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
+from gateway.domain.privacy import Evidence, PrivacyClass
+from gateway.domain.request import Feedback
 from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
-from gateway.types import (
-    Attempt,
-    Decision,
-    Evidence,
-    Feedback,
-    MirrorResult,
-    PrivacyClass,
-    Reason,
-    Refusal,
-    Route,
-    RoutingInput,
-    RoutingState,
-    ShadowDecision,
-    Usage,
-)
 
 VERSION = 1
 """Version of the format; a reader refuses any other."""

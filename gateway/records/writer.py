@@ -13,13 +13,14 @@ from typing import Any, Final
 import structlog
 
 from gateway.clock import Clock
+from gateway.domain.answer import MirrorResult
+from gateway.domain.request import Feedback
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
 from gateway.records.chain import FILE_KIND, ChainLink, append
 from gateway.records.codec import VERSION, feedback_fields, fields_of, mirror_fields
 from gateway.records.files import end_path, full, resume
 from gateway.telemetry.report import CallReport
-from gateway.types import Feedback, MirrorResult
 
 MOST_WAITING = 10_000
 """Records that wait in memory while the disk fails; one more is lost, and counted."""

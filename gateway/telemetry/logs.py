@@ -7,9 +7,10 @@ from typing import Literal, TextIO
 
 import structlog
 
+from gateway.domain.answer import Answer, Attempt
+from gateway.domain.decision import Decision
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.report import CallReport
-from gateway.types import Answer, Attempt, Decision
 
 LogFormat = Literal["json", "text"]
 

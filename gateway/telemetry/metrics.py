@@ -11,11 +11,11 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.domain.answer import Attempt, MirrorResult, Outcome
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import ModelSpec, Policy
 from gateway.telemetry import catalogue as names
 from gateway.telemetry.report import CallReport
-from gateway.types import Attempt, MirrorResult, Outcome
 
 MAX_TENANTS = 100
 """Most tenants with a label of their own in one process; later ones are counted under OTHER."""

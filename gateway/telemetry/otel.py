@@ -26,11 +26,12 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
+from gateway.domain.answer import Attempt, FinishReason, Outcome
+from gateway.domain.decision import Reason, Scores
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.metrics import provider_and_model
 from gateway.telemetry.report import CallReport
 from gateway.telemetry.traces import AttemptStart, Metadata
-from gateway.types import Attempt, FinishReason, Outcome, Reason, Scores
 
 SERVICE_NAME = "edge-cloud-gateway"
 _SERVER_ERRORS = {

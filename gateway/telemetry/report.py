@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.domain.answer import Answer, Attempt, Route
+from gateway.domain.decision import Decision, Reason, ShadowDecision
 from gateway.policy.model import Policy
-from gateway.types import Answer, Attempt, Decision, Reason, Route, ShadowDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from gateway.domain.answer import Attempt, FinishReason
+from gateway.domain.decision import Reason
+from gateway.domain.request import GenerationConfig
 from gateway.errors import StartupError
 from gateway.policy.loading.air_gap import AIR_GAP_HINT, is_on_this_host
 from gateway.policy.model import ModelSpec
 from gateway.telemetry.report import CallReport
-from gateway.types import Attempt, FinishReason, GenerationConfig, Reason
 
 FLAG = "--otlp"
 Metadata = Iterable[tuple[str, str | bytes]]

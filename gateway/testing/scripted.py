@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from gateway.backends.base import Call
 from gateway.clock import Clock, SystemClock
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.errors import StreamTruncated
-from gateway.types import Chunk, FinishReason, Reply, Usage
 
 
 @dataclass(frozen=True, slots=True)

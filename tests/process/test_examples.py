@@ -14,10 +14,10 @@ import pytest
 
 from gateway.backends.base import Backend
 from gateway.clock import SystemClock
+from gateway.domain.answer import Chunk, FinishReason
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.records.writer import Records
 from gateway.testing.scripted import Act, ScriptedBackend
-from gateway.types import Chunk, FinishReason
 from tests.support.repository import ROOT
 from tests.support.served import served
 

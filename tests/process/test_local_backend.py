@@ -17,11 +17,13 @@ from gateway import errors
 from gateway.backends.base import Backend, Call
 from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
+from gateway.domain.answer import FinishReason
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import GenerationConfig, Request
 from gateway.engine.server import to_rpc_status
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
-from gateway.types import FinishReason, GenerationConfig, Message, Request, Role
 from tests.support.constructed_model import constructed
 from tests.support.real_engine import Stub, until_idle, until_status
 from tests.support.waiting import until

@@ -10,11 +10,11 @@ import pytest
 from gateway.app.build import OptionalParts, running_gateway
 from gateway.backends.base import Backend
 from gateway.domain.address import Address, ListenSettings
+from gateway.domain.answer import Chunk
 from gateway.errors import StreamTruncated
 from gateway.policy.loading.load import parse_policy
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend
-from gateway.types import Chunk
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 

@@ -8,6 +8,9 @@ import signal
 import pytest
 
 from gateway.clock import Deadline, SystemClock
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import Entities, PrivacyClass
+from gateway.domain.request import Request
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline import scoring_pool
 from gateway.pipeline.assess import ON_LOOP_BYTES, Elsewhere, PolicyAssessor
@@ -18,7 +21,6 @@ from gateway.pipeline.scoring_worker import assessor_of
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
-from gateway.types import Entities, Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
 from tests.support.waiting import until
 

@@ -10,8 +10,8 @@ import structlog
 
 from gateway.backends.openai.errors import refused
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.answer import Attempt, Outcome
 from gateway.telemetry.logs import configure_logs, refusal_fields
-from gateway.types import Attempt, Outcome
 from tests.support.fakes import FakeClock
 
 SPEAKER = (

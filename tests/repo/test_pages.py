@@ -7,9 +7,9 @@ import pytest
 
 from gateway.cli.app import COMMANDS
 from gateway.client.hints import HINTS
+from gateway.domain.decision import Reason
 from gateway.errors import AttemptError, BackendError, NotTried
 from gateway.policy.loading.load import parse_policy
-from gateway.types import Reason
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.default_policy import with_cloud
 from tests.support.repository import ROOT

@@ -34,7 +34,6 @@ NO_FOLDER = {
 }
 """Rooms without a folder of tests, and why."""
 FILES = {
-    "gateway.types": "domain",
     "gateway.errors": "domain",
     "gateway.clock": "domain",
     "gateway.defects": "domain",

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.clock import SystemClock
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
-from gateway.types import PrivacyClass
 from tests.support.days_of_traffic import MONDAY_UNIX_S
 from tests.support.records_made import POLICY, ended
 

@@ -2,7 +2,8 @@
 
 from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline, SystemClock
-from gateway.types import GenerationConfig, Message, Request, Role
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import GenerationConfig, Request
 from tests.support.permits import permit_for
 
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Clock, SystemClock
+from gateway.domain.answer import Chunk, Reply
 from gateway.policy.model import OpenAIModel
-from gateway.types import Chunk, Reply
 
 
 @contextlib.asynccontextmanager

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.domain.answer import Reply, Usage
 from gateway.errors import BackendError
-from gateway.types import Reply, Usage
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, backend_at
 from tests.support.provider_bytes import counted, line, plain, said

@@ -14,25 +14,16 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.complexity.complexity import complexity_of, features_of
+from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import RoutingState, Scores
+from gateway.domain.request import Request
 from gateway.ledger.money import cost_usd_nanos, nanos_of_usd
 from gateway.offline.batch import StillClock
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.privacy import PrivacyScorer
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
-from gateway.types import (
-    Answer,
-    Attempt,
-    FinishReason,
-    Message,
-    Outcome,
-    Request,
-    Role,
-    Route,
-    RoutingState,
-    Scores,
-    Usage,
-)
 from tests.support.decisions import decide
 
 POLICY = """\

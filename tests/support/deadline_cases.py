@@ -7,22 +7,13 @@ from dataclasses import dataclass, replace
 
 from gateway.backends.base import Call
 from gateway.clock import Deadline
+from gateway.domain.answer import Answer, Chunk, FinishReason, Route, Usage
+from gateway.domain.decision import Reason, RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.errors import GatewayError
 from gateway.policy.model import CompiledRule
 from gateway.testing.scripted import Act, Delay, Step
-from gateway.types import (
-    Answer,
-    Chunk,
-    FinishReason,
-    PrivacyAssessment,
-    PrivacyClass,
-    Reason,
-    Request,
-    Route,
-    RoutingState,
-    Scores,
-    Usage,
-)
 from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_request
 from tests.support.simulated_engine import SimulatedEngine, mixed

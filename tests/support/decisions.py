@@ -4,19 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from gateway.domain.decision import Decision, Masked, RequestTexts, RoutingInput, RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment
+from gateway.domain.request import Request
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.model import Policy
 from gateway.routing import Decider, estimate_prompt_tokens
-from gateway.types import (
-    Decision,
-    Masked,
-    PrivacyAssessment,
-    Request,
-    RequestTexts,
-    RoutingInput,
-    RoutingState,
-    Scores,
-)
 
 
 def decide(

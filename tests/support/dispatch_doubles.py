@@ -10,6 +10,20 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.recovery import PrivacyCheck
+from gateway.domain.answer import (
+    Answer,
+    Chunk,
+    Delta,
+    FinishReason,
+    Restart,
+    StreamEvent,
+    TokenConfidence,
+    Usage,
+)
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision, Reason, Refusal, Scores
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.escalation import Escalate
 from gateway.policy.limits import Limits
@@ -25,26 +39,6 @@ from gateway.policy.model import (
     Resilience,
 )
 from gateway.testing.scripted import Act, Delay, Script, ScriptedBackend
-from gateway.types import (
-    Answer,
-    Chunk,
-    Decision,
-    Delta,
-    FinishReason,
-    GenerationConfig,
-    Hints,
-    Message,
-    PrivacyClass,
-    Reason,
-    Refusal,
-    Request,
-    Restart,
-    Role,
-    Scores,
-    StreamEvent,
-    TokenConfidence,
-    Usage,
-)
 from tests.support.virtual_time import LoopClock
 
 CLOUD = OpenAIModel(

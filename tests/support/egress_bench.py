@@ -18,6 +18,9 @@ from gateway.backends.openai.backend import chat_body
 from gateway.backends.permit import permitted
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Answer, Chunk, StreamEvent
+from gateway.domain.decision import Decision
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
@@ -32,7 +35,6 @@ from gateway.server.grpc.error_status import status_of
 from gateway.server.grpc.render import render_decision, render_explanation
 from gateway.telemetry.logs import answer_fields, decision_fields
 from gateway.testing.scripted import ScriptedBackend, Step
-from gateway.types import Answer, Chunk, Decision, PrivacyClass, StreamEvent
 from tests.support.egress_cases import NAME, TEXT, VALUE, Case, Defect, Detour, FaultyDetector, step_of
 from tests.support.pipeline_calls import context_of
 from tests.support.virtual_time import LoopClock, VirtualLoop

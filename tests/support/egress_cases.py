@@ -8,6 +8,10 @@ from typing import Any, cast
 
 from gateway.backends.openai.errors import refused
 from gateway.clock import Clock
+from gateway.domain.answer import Chunk, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.errors import (
     BackendError,
     BackendProtocol,
@@ -22,7 +26,6 @@ from gateway.errors import (
 )
 from gateway.privacy.detector import Match
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import Chunk, GenerationConfig, Hints, Message, PrivacyClass, Request, Role, Usage
 from tests.support.data_carriers import CARRIERS, carried
 
 TEXT = "quibberflax"

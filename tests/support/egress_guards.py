@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
-from gateway import defects, routing, types
+from gateway import defects, routing
 from gateway.backends import permit
 from gateway.backends.base import Call
 from gateway.backends.openai import errors as cloud_errors
 from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.conversation import Message
+from gateway.domain.decision import EgressPermit
+from gateway.domain.privacy import Entities, Finding, PrivacyClass
+from gateway.domain.request import Hints, Request
 from gateway.errors import NotPermitted, PolicyError
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
@@ -30,7 +34,6 @@ from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.grpc import wire
-from gateway.types import EgressPermit, Entities, Finding, PrivacyClass, Request
 from tests.support import egress_cases
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
@@ -211,7 +214,7 @@ def _without(**fields: object) -> Callable[[Any], Any]:
             config: dict[str, Any] = {
                 key: value for key, value in fields.items() if key in ("stop", "json_schema")
             }
-            hints = types.Hints() if "hints" in fields else request.hints
+            hints = Hints() if "hints" in fields else request.hints
             seen = dataclasses.replace(
                 request, messages=messages, config=dataclasses.replace(request.config, **config), hints=hints
             )
@@ -345,10 +348,10 @@ GUARDS: Sequence[Guard] = (
               remove=_wrapped(permit, "permitted", _permit_without(text)))
         for text in ("without a permit", "another model", "another request", "above the model")
     ),
-    Guard(name="routing alone mints", where="types.EgressPermit",
+    Guard(name="routing alone mints", where="decision.EgressPermit",
           remove=_set(EgressPermit, "__post_init__", lambda *_: None)),
-    Guard(name="no text in a repr", where="types.Message",
-          remove=_set(types.Message, "__repr__", lambda self: self.content)),
+    Guard(name="no text in a repr", where="conversation.Message",
+          remove=_set(Message, "__repr__", lambda self: self.content)),
     Guard(name="no provider's words in an error", where="cloud_errors.refused",
           remove=_set(egress_cases, "refused", _loud(cloud_errors.refused))),
     Guard(name="no exception's words in the log", where="defects.log_defect",

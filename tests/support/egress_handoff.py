@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from gateway.clock import Deadline, SystemClock
+from gateway.domain.answer import Answer, Degraded, Route
+from gateway.domain.decision import Decision, Reason, Scores
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import GatewayError
 from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.payload import answer_associated_data, request_associated_data
@@ -12,7 +15,6 @@ from gateway.extras.handoff.service import HandoffService
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import Answer, Decision, Degraded, PrivacyClass, Reason, Route, Scores
 from tests.support.egress_cases import DATA, PLACES, TEXT, VALUE, a_request
 
 ANSWER = "grindlewort"

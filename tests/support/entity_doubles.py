@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.clock import Deadline
+from gateway.domain.privacy import Finding
+from gateway.domain.request import Request
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.entities.ask import EntityLookup
-from gateway.types import (
-    Finding,
-    Request,
-)
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())

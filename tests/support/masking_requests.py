@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from random import Random
 
 from gateway.clock import Deadline
+from gateway.domain.decision import Decision, RoutingState, Scores
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Match
@@ -12,14 +15,6 @@ from gateway.privacy.masking.masker import MAX_VALUES, Masker
 from gateway.privacy.masking.placeholders import new_tag
 from gateway.privacy.scorer import DEFAULT_DETECTORS
 from gateway.testing.scripted import reply
-from gateway.types import (
-    Decision,
-    GenerationConfig,
-    PrivacyClass,
-    Request,
-    RoutingState,
-    Scores,
-)
 from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench
 from tests.support.fakes import FakeClock

@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import SystemClock
+from gateway.domain.answer import FinishReason, Reply, SampleResult, Usage
 from gateway.records.writer import Records
 from gateway.testing.scripted import Script, ScriptedBackend, reply
-from gateway.types import (
-    FinishReason,
-    Reply,
-    SampleResult,
-    Usage,
-)
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.mirror_values import (
     EVERY,

@@ -3,25 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision, RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Hints, Request
 from gateway.extras.mirror.selection import draw
 from gateway.policy.loading.load import parse_policy
 from gateway.routing import decide_for, restrict_to
-from gateway.types import (
-    Answer,
-    Attempt,
-    Decision,
-    FinishReason,
-    Hints,
-    Message,
-    Outcome,
-    PrivacyAssessment,
-    PrivacyClass,
-    Request,
-    Role,
-    Route,
-    RoutingState,
-    Scores,
-)
 from tests.support.decisions import decide
 from tests.support.policies import POLICY
 

@@ -5,14 +5,10 @@ import dataclasses
 from collections.abc import Callable
 
 from gateway.backends.base import Call
-from gateway.types import (
-    _ROUTING_SEAL,
-    EgressPermit,
-    Message,
-    PrivacyClass,
-    Request,
-    Role,
-)
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import _ROUTING_SEAL, EgressPermit
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 
 
 def permit_for(

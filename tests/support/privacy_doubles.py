@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import Match, PrivacyScorer
 from gateway.privacy.scan import MAX_SURE
-from gateway.types import (
-    PrivacyAssessment,
-    PrivacyClass,
-)
 from tests.support.fakes import FakeClock
 from tests.support.requests import request_of
 

@@ -1,25 +1,13 @@
 """Calls that are over, made by hand, for tests of what is recorded of them."""
 
 from gateway.complexity.complexity import complexity_of, features_of
+from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import RoutingState, Scores
+from gateway.domain.privacy import Evidence, Finding, PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.policy.model import Policy
 from gateway.telemetry.report import CallReport
-from gateway.types import (
-    Answer,
-    Attempt,
-    Evidence,
-    Finding,
-    FinishReason,
-    Message,
-    Outcome,
-    PrivacyAssessment,
-    PrivacyClass,
-    Request,
-    Role,
-    Route,
-    RoutingState,
-    Scores,
-    Usage,
-)
 from tests.support.decisions import decide
 
 POLICY = """\

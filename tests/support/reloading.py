@@ -13,8 +13,8 @@ from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.reload.reloader import Reloader
 from gateway.backends.base import Call
 from gateway.domain.address import Address, ListenSettings
+from gateway.domain.answer import Chunk, FinishReason
 from gateway.testing.scripted import Act, Delay, ScriptedBackend
-from gateway.types import Chunk, FinishReason
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 from tests.support.served import ask

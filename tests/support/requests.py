@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from gateway.types import GenerationConfig, Hints, Message, PrivacyClass, Request, Role
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Hints, Request
 
 
 def request_of(

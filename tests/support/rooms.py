@@ -4,7 +4,6 @@ LAYERS = (
     (
         "gateway",
         "gateway.domain",
-        "gateway.types",
         "gateway.errors",
         "gateway.clock",
         "gateway.defects",

@@ -18,13 +18,16 @@ from gateway.backends.base import Call
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Reason
+from gateway.domain.request import Request
 from gateway.errors import BackendFailed, BackendReset
 from gateway.ledger import file, redis
 from gateway.ledger.money import cost_usd_nanos
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import Budget, OpenAIModel, Price, Resilience
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
-from gateway.types import Message, Reason, Request, Role, Usage
 from tests.support.dispatch_doubles import a_decision, a_policy
 
 CAP_USD_NANOS = 1_000_000_000

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from gateway.backends.base import Backend
+from gateway.domain.answer import Usage
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Usage
 from tests.support.policies import POLICY
 
 KEYS = {"acme": "gw_acme", "eve": "gw_eve"}

@@ -6,7 +6,8 @@ from typing import TypeVar
 from gateway import errors
 from gateway.client.hints import HINTS
 from gateway.dispatch.failure_summary import code_of
-from gateway.types import Decision, PrivacyClass, Reason, Scores
+from gateway.domain.decision import Decision, Reason, Scores
+from gateway.domain.privacy import PrivacyClass
 from reference.tables import page, paragraph, table
 
 Kind = TypeVar("Kind", bound=errors.GatewayError)

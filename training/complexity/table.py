@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gateway.complexity.features import prompt_features
 from gateway.complexity.static_words import DIMENSIONS, pieces_of
-from gateway.types import Message, Role
+from gateway.domain.conversation import Message, Role
 
 Floats = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gateway.complexity.complexity import features_of
 from gateway.complexity.scorer_file import write_scorer
 from gateway.complexity.static_words import word_table
+from gateway.domain.conversation import Message, Role
 from gateway.offline.ranking import apgr, interval
-from gateway.types import Message, Role
 from training.complexity.heads import Head, by_hand, fit
 from training.complexity.table import reduced, write_table
 

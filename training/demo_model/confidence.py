@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from gateway.backends.confidence import confidence
 from gateway.complexity.complexity import features_of, shipped_scorer
+from gateway.domain.conversation import Message, Role
 from gateway.offline.confidence_fit import ConfidenceOutcome, auroc, fit
 from gateway.offline.learning import learn
 from gateway.offline.model_probe import ProbeAnswer
 from gateway.offline.ranking import apgr
 from gateway.policy.escalation import Calibration
-from gateway.types import Message, Role
 from training.demo_model.exam import Asked, draw_exam, replies
 from training.demo_model.questions import Question
 

@@ -22,9 +22,9 @@ from rich.progress import track
 
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
+from gateway.domain.conversation import Message, Role
 from gateway.offline.model_probe import ModelProbe, ProbeAnswer
 from gateway.policy.model import LlamaCppModel
-from gateway.types import Message, Role
 from training.demo_model.kinds import Kind
 from training.demo_model.questions import ALL_KINDS, Question, draw_held, draw_training
 from training.demo_model.talk import UNKNOWN

@@ -12,7 +12,7 @@ from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.refusal_body import is_error
 from gateway.backends.openai.text import TextJoiner, spoken
 from gateway.backends.openai.usage import has_usage, larger, read_usage
-from gateway.types import Chunk, FinishReason, Reply, Usage
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 
 Note = Callable[[str], None]
 """Told in a fixed word what was odd about an answer that counts all the same."""

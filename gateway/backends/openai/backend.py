@@ -25,9 +25,11 @@ from gateway.backends.openai.errors import error_event, refused, unanswered, unr
 from gateway.backends.openai.events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
+from gateway.domain.answer import Chunk, Reply
+from gateway.domain.conversation import Role
+from gateway.domain.decision import EgressPermit
 from gateway.errors import BackendError, BackendInvalid, BreakerVerdict, NotCapable, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
-from gateway.types import Chunk, EgressPermit, Reply, Role
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """The SDK's own default; a provider that is there takes a connection within it."""

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.domain.request import Request
 from gateway.ledger.money import prompt_tokens_bound
-from gateway.types import Request
 
 TOKEN_CHARS = 256
 """No known vocabulary has a longer token; the longest are runs of 128 spaces."""

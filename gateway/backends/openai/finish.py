@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.types import FinishReason
+from gateway.domain.answer import FinishReason
 
 FAILED: Final = "FAILED"
 """The answer was not finished: whatever came of it is a part."""

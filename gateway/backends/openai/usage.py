@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.backends.openai.bounds import AnswerBounds
-from gateway.types import Usage
+from gateway.domain.answer import Usage
 
 
 def has_usage(body: Mapping[str, object], choice: Mapping[str, object] | None) -> bool:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.types import Message, Request, Role
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

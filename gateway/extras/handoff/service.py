@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.answer import Answer, Degraded
+from gateway.domain.decision import Decision
+from gateway.domain.request import Request
 from gateway.domain.ticket import Fetched, Ticket
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketUnknown
 from gateway.extras.handoff.payload import (
@@ -19,7 +22,6 @@ from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
 from gateway.extras.handoff.ticket import new_id
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import privacy_class
-from gateway.types import Answer, Decision, Degraded, Request
 
 if TYPE_CHECKING:  # Needs the extra `handoff`.
     from gateway.extras.handoff.encryption import KeyRing

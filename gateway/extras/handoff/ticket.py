@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyClass
 from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import TicketRefused
-from gateway.types import PrivacyClass, Reason
 
 ID_BYTES = 16
 """Random bytes of an id, so that it cannot be guessed."""

@@ -10,8 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import GenerationConfig
 from gateway.domain.text.schema_bounds import strict_json
-from gateway.types import GenerationConfig, Message, Role
 
 LONGEST = 64
 """The most characters of an answer that is compared as a number or a choice."""

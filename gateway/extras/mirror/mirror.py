@@ -8,6 +8,9 @@ from dataclasses import replace
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.answer import Answer, Attempt, MirrorResult, SampleResult
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.request import Hints, Request
 from gateway.errors import BackendError, GatewayError
 from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict
 from gateway.extras.mirror.selection import ENDED, MirrorCandidate, capped, draw, is_drawn_from
@@ -16,7 +19,6 @@ from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import Policy
 from gateway.routing import decide_for, restrict_to
 from gateway.tasks import Tasks, child
-from gateway.types import Answer, Attempt, Decision, Hints, MirrorResult, Reason, Request, SampleResult
 
 LOOK_EVERY_S = 0.05
 """Interval in seconds of the check whether a caller needs the model; then the mirrored call is cancelled."""

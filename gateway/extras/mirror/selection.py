@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from gateway.domain.answer import Answer, FinishReason, Outcome, Route
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import Budget, Policy
-from gateway.types import Answer, Decision, FinishReason, Outcome, PrivacyClass, Reason, Request, Route
 
 ENDED = frozenset({FinishReason.STOP, FinishReason.STOP_SEQUENCE})
 """Finish reasons of a complete answer; an incomplete one cannot be compared."""

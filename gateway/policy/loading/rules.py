@@ -8,9 +8,9 @@ from typing import Final, get_args
 
 from cel_expr_python import cel
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.model import Condition, Facts, FindingType
-from gateway.types import PrivacyClass
 
 VARIABLES: Final[Mapping[str, str]] = {
     "complexity": "double",

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.air_gap import is_on_this_host
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.policy.openai import OPENAI_BASE_URL
 from gateway.policy.source import Path
-from gateway.types import PrivacyClass
 
 _ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
 """The path of one call, which does not belong into `base_url`; the gateway appends it."""

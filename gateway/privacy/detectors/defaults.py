@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import FindingType
-from gateway.types import PrivacyClass
 
 _WEIGHTS: dict[FindingType, float] = {
     "SECRET": 1.0,

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock, Deadline
-from gateway.types import Entities, Finding, Request
+from gateway.domain.privacy import Entities, Finding
+from gateway.domain.request import Request
 
 
 class EntityDetector(Protocol):

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from gateway.backends.base import Backend, Call
 from gateway.clock import Deadline
-from gateway.types import Finding, FinishReason, GenerationConfig, Message, Request, Role
+from gateway.domain.answer import FinishReason
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import Finding
+from gateway.domain.request import GenerationConfig, Request
 
 CONFIDENCE = 0.6
 """The confidence of its findings: PROBABLE, because the model reports none."""

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from gateway.clock import Deadline
 from gateway.domain.optional import require
+from gateway.domain.privacy import Finding
+from gateway.domain.request import Request
 from gateway.errors import StartupError
 from gateway.policy.entities import PresidioEntities
-from gateway.types import Finding, Request
 
 _TYPES = {
     "PERSON": "PERSON",

@@ -11,6 +11,9 @@ from random import Random
 from secrets import SystemRandom
 
 from gateway.clock import Clock
+from gateway.domain.decision import Masked
+from gateway.domain.privacy import Entities, Finding, PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
@@ -20,7 +23,6 @@ from gateway.privacy.masking.restore import restore
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.types import Entities, Finding, Masked, PrivacyAssessment, PrivacyClass, Request
 
 MAX_VALUES = 200
 """The most values that are masked in a request, because each is searched in the whole rest."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import islice
 
 from gateway.admin.v1 import admin_pb2 as pb
+from gateway.domain.decision import Decision
 from gateway.telemetry.logs import attempt_names
 from gateway.telemetry.report import CallReport
-from gateway.types import Decision
 
 KEPT = 100
 

@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from gateway.domain.answer import Attempt
+from gateway.domain.decision import Reason
 from gateway.errors import (
     BackendQuotaUsedUp,
     BudgetExhausted,
@@ -18,7 +20,6 @@ from gateway.errors import (
     NotCapable,
     NotDegraded,
 )
-from gateway.types import Attempt, Reason
 
 DOMAIN = "gateway.v1"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"

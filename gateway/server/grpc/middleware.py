@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from gateway.clock import Clock, Deadline
 from gateway.defects import log_defect
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.decision import Reason
 from gateway.domain.grpc_timeout import least_sent_s
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
 from gateway.pipeline.active_policy import ActivePolicy
@@ -29,7 +30,6 @@ from gateway.server.grpc.wire import parse_languages, parse_request_id
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer
-from gateway.types import Reason
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")

@@ -5,25 +5,21 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.domain.ticket import Fetched
-from gateway.ledger.money import NANOS_PER_USD
-from gateway.types import (
+from gateway.domain.answer import (
     Answer,
     Attempt,
-    Decision,
     Delta,
-    Finding,
     FinishReason,
     Outcome,
-    PrivacyClass,
-    Reason,
-    Refusal,
     Restart,
     Route,
-    RoutingState,
     StreamEvent,
     Usage,
 )
+from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
+from gateway.domain.privacy import Finding, PrivacyClass
+from gateway.domain.ticket import Fetched
+from gateway.ledger.money import NANOS_PER_USD
 from gateway.v1 import gateway_pb2 as pb
 
 _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {

@@ -10,11 +10,13 @@ from functools import lru_cache
 import jsonschema_rs
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Feedback, GenerationConfig, Hints, Request
 from gateway.domain.text.schema_bounds import ON_THE_WIRE, strict_json, wrapper_problem
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
-from gateway.types import Feedback, GenerationConfig, Hints, Message, PrivacyClass, Request, Role
 from gateway.v1 import gateway_pb2 as pb
 
 AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest

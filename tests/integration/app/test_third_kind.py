@@ -10,6 +10,7 @@ from pydantic import Field
 from gateway.backends.base import Call
 from gateway.backends.permit import permitted
 from gateway.clock import Clock
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.errors import PolicyError, StartupError
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.diff.restart import needs_restart
@@ -17,7 +18,6 @@ from gateway.policy.kinds import KINDS, Kind
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import privacy_class
 from gateway.policy.spec import ModelSpec, Price
-from gateway.types import Chunk, FinishReason, Reply, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.served import served
 

@@ -9,11 +9,13 @@ import pytest
 
 from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend, chat_body
+from gateway.domain.answer import FinishReason
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
 from gateway.policy.openai import DROPPABLE
 from gateway.simulate.server import SimulatedCloud
-from gateway.types import FinishReason, GenerationConfig, Message, Role
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, streamed, whole
 from tests.support.fakes import FakeClock

@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from gateway.backends.openai import body as cloud_body
+from gateway.domain.answer import FinishReason, Reply
 from gateway.errors import BackendError, BackendProtocol, BreakerVerdict, StreamTruncated
-from gateway.types import FinishReason, Reply
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from gateway.backends.openai.backend import SDK_ERRORS
 from gateway.backends.openai.codes import SHARP_CODES, STATUSES
 from gateway.backends.openai.errors import refused, retry_after_s
+from gateway.domain.answer import FinishReason
 from gateway.errors import (
     BackendConflict,
     BackendCredentials,
@@ -27,7 +28,6 @@ from gateway.errors import (
     ContentFiltered,
     ContextTooLong,
 )
-from gateway.types import FinishReason
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.fakes import FakeClock

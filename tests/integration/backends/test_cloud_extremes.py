@@ -14,10 +14,12 @@ from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Answer
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import GatewayError, NotDegraded
 from gateway.ledger.open import open_ledger
 from gateway.policy.model import Budget, Resilience
-from gateway.types import Answer, PrivacyClass, Reason
 from tests.support.cloud_calls import RawServer, http
 from tests.support.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.support.permits import permit_for

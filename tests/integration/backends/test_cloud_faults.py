@@ -14,6 +14,7 @@ import pytest
 
 from gateway.backends.openai.backend import translate
 from gateway.clock import Deadline
+from gateway.domain.answer import FinishReason, Reply
 from gateway.errors import (
     BackendCredentials,
     BackendError,
@@ -33,7 +34,6 @@ from gateway.errors import (
 )
 from gateway.simulate.faults import KINDS
 from gateway.simulate.server import SimulatedCloud
-from gateway.types import FinishReason, Reply
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.cloud_streams import outcome

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from gateway.backends.openai import body as cloud_body
+from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud
-from gateway.types import FinishReason, Reply, Usage
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 from tests.support.cloud_streams import ANSWER, COUNTS, EVERY, USAGE, outcome, writing

@@ -15,11 +15,13 @@ from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Answer, Delta, Restart, StreamEvent
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import OpenAIModel, Resilience
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import ScriptedBackend, Step, reply
-from gateway.types import Answer, Delta, PrivacyAssessment, PrivacyClass, Request, Restart, StreamEvent
 from tests.support.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.support.permits import permit_for
 

@@ -9,17 +9,12 @@ import pytest
 
 from gateway.backends.base import Call
 from gateway.clock import Deadline
+from gateway.domain.decision import EgressPermit, RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.errors import NotPermitted
 from gateway.policy.loading.load import parse_policy
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import reply
-from gateway.types import (
-    EgressPermit,
-    PrivacyAssessment,
-    PrivacyClass,
-    RoutingState,
-    Scores,
-)
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, backend_at, streamed, whole
 from tests.support.decisions import decide
@@ -70,7 +65,7 @@ class TestMint:
                     seals.add(where)
                 if isinstance(node, ast.Call) and "EgressPermit" in ast.unparse(node.func):
                     makers.append(where)
-        assert seals == {"types.py", "routing.py"}
+        assert seals == {"domain/decision.py", "routing.py"}
         assert makers == ["routing.py"]
 
     def test_a_permit_shows_no_text(self) -> None:

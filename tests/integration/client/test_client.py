@@ -12,7 +12,7 @@ from gateway.client.channel import GatewayClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, service_config
 from gateway.client.failure import CallFailed, ResourceExhausted, Unavailable, Unreachable, failure_of
 from gateway.client.prompt import prompt
-from gateway.types import PrivacyClass
+from gateway.domain.privacy import PrivacyClass
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.repository import ROOT
 from tests.support.scripted_gateway import Context, ScriptedGateway, failing, status

@@ -9,10 +9,10 @@ from google.rpc import code_pb2, error_details_pb2
 from gateway.client import ClientTls, NotAllowed, ResourceExhausted, SyncGatewayClient, Unreachable, prompt
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
+from gateway.domain.answer import FinishReason, Reply
 from gateway.server.grpc.api_keys import KeyFile, by_credentials, new_key
 from gateway.server.grpc.tls import ServerTls, TlsFiles
 from gateway.testing.scripted import ScriptedBackend
-from gateway.types import FinishReason, Reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.scripted_gateway import Context, ScriptedGateway, failing
 from tests.support.served import served

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from gateway.clock import Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
+from gateway.domain.answer import Answer, Outcome
+from gateway.domain.decision import Reason
 from gateway.errors import NotDegraded, Overloaded
 from gateway.policy.limits import Limits
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Answer, Outcome, Reason
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import CLOUD, Bench, a_request
 from tests.support.draws import examples

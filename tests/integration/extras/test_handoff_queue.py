@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyClass
 from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketRefused, TicketUnknown
 from gateway.extras.handoff.encryption import KeyRing, new_key
@@ -14,7 +17,6 @@ from gateway.extras.handoff.payload import HandoffQuestion, request_associated_d
 from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
 from gateway.extras.handoff.responder import Responder, waiting
 from gateway.extras.handoff.ticket import new_id
-from gateway.types import Message, PrivacyClass, Reason, Role
 from tests.support.fakes import FakeClock
 from tests.support.redis_server import RedisServer, running_redis
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Call
 from gateway.cli.app import run
 from gateway.clock import SystemClock
+from gateway.domain.answer import Answer, FinishReason, MirrorResult, Reply, SampleResult
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
 from gateway.extras.mirror.mirror import Mirror
 from gateway.pipeline.active_policy import ActivePolicy
@@ -22,13 +23,6 @@ from gateway.records.writer import Records
 from gateway.server.grpc.api_keys import anyone
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import (
-    Answer,
-    FinishReason,
-    MirrorResult,
-    Reply,
-    SampleResult,
-)
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
 from tests.support.mirror_made import (

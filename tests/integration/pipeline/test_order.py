@@ -8,9 +8,11 @@ import grpc
 import pytest
 
 from gateway.client.failure import failure_of
+from gateway.domain.answer import Usage
+from gateway.domain.decision import RoutingInput
+from gateway.domain.request import Request
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Request, RoutingInput, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
 from tests.support.served import Served, ask, served

@@ -6,13 +6,13 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.cli.app import run
+from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.errors import RateLimited
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend
-from gateway.types import FinishReason, Reply, Usage
 from tests.support.fakes import FakeClock
 from tests.support.policies import POLICY
 from tests.support.records_made import ended

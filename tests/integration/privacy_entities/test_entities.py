@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.clock import Deadline
+from gateway.domain.answer import FinishReason, Reply
+from gateway.domain.privacy import Entities, Finding, PrivacyClass
 from gateway.errors import EngineDown, PolicyError, StartupError
 from gateway.policy.entities import PresidioEntities
 from gateway.policy.loading.load import parse_policy
@@ -19,13 +21,6 @@ from gateway.privacy.entities.model import CONFIDENCE, MAX_TOKENS, ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.privacy.masking.masker import Masker
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import (
-    Entities,
-    Finding,
-    FinishReason,
-    PrivacyClass,
-    Reply,
-)
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.entity_doubles import SCORER, Says, desk
 from tests.support.fakes import FakeClock

@@ -8,11 +8,12 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.clock import SystemClock
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import BackendFailed
 from gateway.records.codec import read_record
 from gateway.records.writer import Records
 from gateway.testing.scripted import Delay, ScriptedBackend
-from gateway.types import Chunk, FinishReason, PrivacyClass, Reply, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
 from tests.support.served import ask, served

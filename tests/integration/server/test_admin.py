@@ -20,13 +20,13 @@ from gateway.cli.app import run
 from gateway.cli.status_tables import decision_rows, status_tables
 from gateway.cli.terminal import console
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
+from gateway.domain.answer import Usage
 from gateway.errors import BackendFailed, StartupError
 from gateway.server.admin.address import default_folder, found_addresses, parse_admin
 from gateway.server.admin.page import MetricsPage
 from gateway.server.admin.server import AdminServer, AdminService
 from gateway.server.admin.status import merged
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Usage
 from tests.support.operated import operated
 from tests.support.policies import POLICY
 from tests.support.served import ask

@@ -11,11 +11,11 @@ import pytest
 from gateway.client.failure import failure_of
 from gateway.clock import SystemClock
 from gateway.dispatch.dispatcher import REPLY_RESERVE_S
+from gateway.domain.answer import Outcome, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.server.grpc.api_keys import DEFAULT_TENANT, Context
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Outcome, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
 from tests.support.served import ask, served

@@ -11,12 +11,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gateway.backends.base import Backend, Call
 from gateway.cli.app import run
+from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
 from gateway.server.grpc.api_keys import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
-from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 from tests.support.policies import POLICY

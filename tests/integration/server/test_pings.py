@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.base import Call
+from gateway.domain.answer import Usage
 from gateway.server.grpc import connection_limits
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
-from gateway.types import Usage
 from tests.support.raw_http2 import ACK, END_STREAM, GOAWAY, HEADERS, PING, RawConnection, raw_connection
 from tests.support.repository import ROOT
 from tests.support.served import ask, served

@@ -13,11 +13,11 @@ from grpc_reflection.v1alpha import reflection_pb2
 from structlog.testing import capture_logs
 
 from gateway.backends.base import Backend
+from gateway.domain.answer import Chunk, Usage
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, StreamTruncated
 from gateway.server.grpc.api_keys import anyone, by_header
 from gateway.server.grpc.service import SERVICE
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Chunk, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.error_details import detail_of
 from tests.support.served import Served, ask, served

@@ -9,6 +9,7 @@ import pytest
 from gateway.admin.v1 import admin_pb2
 from gateway.backends.base import Backend
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
+from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.engine.metrics import EngineMetrics
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.server.grpc.api_keys import by_header
@@ -18,7 +19,6 @@ from gateway.telemetry.catalogue import SERVER_PER_TOKEN_S as PER_TOKEN
 from gateway.telemetry.metrics import MAX_TENANTS, OTHER, Tenants
 from gateway.telemetry.status_collector import Snapshot, budgets_left
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.operated import Operated, Page, operated, read_page
 from tests.support.policies import POLICY

@@ -18,11 +18,11 @@ from gateway.app.observability import Observability
 from gateway.backends.base import Backend
 from gateway.cli.app import run
 from gateway.cli.demo.stage import running_stage
+from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.errors import BackendFailed
 from gateway.server.admin.worker import WorkerIdentity
 from gateway.telemetry.otel import OtelTraces
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Chunk, FinishReason, Usage
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
 from tests.support.served import Served, ask, served

@@ -5,13 +5,13 @@ from typing import cast
 
 from gateway.app.runtime import Runtime
 from gateway.clock import SystemClock
+from gateway.domain.answer import Chunk
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Extras, Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend
-from gateway.types import Chunk
 from tests.support.policies import POLICY
 
 

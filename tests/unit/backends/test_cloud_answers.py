@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
 from gateway.backends.openai.bounds import UnreadableAnswer
 from gateway.backends.openai.finish import WORDS
-from gateway.types import FinishReason, Reply, Usage
+from gateway.domain.answer import FinishReason, Reply, Usage
 from tests.support.provider_bytes import BOUNDS, chunk, counted, counts, plain, said, whole
 
 FIELDS = [

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.openai.finish import WORDS, FinishMeaning, ending_of
-from gateway.types import FinishReason
+from gateway.domain.answer import FinishReason
 
 
 @given(

@@ -12,7 +12,7 @@ import pytest
 from gateway.backends.openai.answers import StreamReader
 from gateway.backends.openai.bounds import UnreadableAnswer
 from gateway.backends.openai.events import EventReader
-from gateway.types import FinishReason, Reply, Usage
+from gateway.domain.answer import FinishReason, Reply, Usage
 from tests.support.provider_bytes import BOUNDS, chunk, counted, said
 
 ROUNDS = 400

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from gateway.backends.openai.answers import StreamReader, read_reply
 from gateway.backends.openai.bounds import AnswerBounds, fewest_tokens, letters
 from gateway.backends.openai.usage import read_usage
-from gateway.types import Message, Request, Role, Usage
+from gateway.domain.answer import Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import Request
 from tests.support.provider_bytes import BOUNDS, chunk, counted, counts, said, whole
 
 ABSURD: list[object] = [

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from gateway.backends.confidence import Signals, confidence, signals_of
+from gateway.domain.answer import TokenConfidence
 from gateway.policy.escalation import Calibration
-from gateway.types import TokenConfidence
 
 SURE = TokenConfidence(logprob=-0.1, margin=4.0, entropy=0.3)
 UNSURE = TokenConfidence(logprob=-2.5, margin=0.1, entropy=3.0)

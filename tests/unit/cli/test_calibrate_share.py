@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
+from gateway.domain.answer import Answer, FinishReason, Route, Usage
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
 from gateway.policy.loading.load import load_policy
 from gateway.records.codec import DecisionRecord
 from gateway.records.reading import read_decisions
 from gateway.telemetry.report import CallReport
-from gateway.types import Answer, FinishReason, PrivacyClass, Route, Usage
 from tests.support.calibration import calibrated, recorded
 from tests.support.days_of_traffic import POLICY as DAYS_POLICY
 from tests.support.days_of_traffic import lived

@@ -8,9 +8,11 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.cli.explain import decide_unspent
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 from gateway.policy.loading.load import parse_policy
 from gateway.server.grpc.render import render_explanation
-from gateway.types import Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
 
 POLICY = """

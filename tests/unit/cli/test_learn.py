@@ -7,9 +7,9 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.complexity.complexity import features_of
+from gateway.domain.conversation import Message, Role
 from gateway.errors import PolicyError
 from gateway.policy.loading.load import default_policy_path, load_policy
-from gateway.types import Message, Role
 
 MANUAL = default_policy_path().read_text("utf-8")
 

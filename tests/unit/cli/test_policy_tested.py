@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.cli.app import run
 from gateway.clock import SystemClock
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import Evidence, PrivacyClass
+from gateway.domain.request import Request
 from gateway.offline.batch import StillClock
 from gateway.offline.replay import difference, input_under, not_reproduced
 from gateway.policy.loading.load import parse_policy
@@ -18,7 +21,6 @@ from gateway.privacy import PrivacyScorer
 from gateway.records.codec import DecisionRecord, fields_of, read_record
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
-from gateway.types import Evidence, Message, PrivacyClass, Request, Role
 from tests.support.draws import examples
 from tests.support.records_made import POLICY, ended
 from tests.support.repository import ROOT

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.complexity.complexity import complexity_of, features_of, score_complexity, shipped_scorer
 from gateway.complexity.features import PromptFeatures, prompt_features
-from gateway.types import Message, Role
+from gateway.domain.conversation import Message, Role
 
 HARD = 0.6
 """From here on the default policy calls a prompt hard."""

@@ -7,8 +7,8 @@ from importlib.resources import files
 import numpy as np
 
 from gateway.complexity.complexity import features_of, shipped_scorer
+from gateway.domain.conversation import Message, Role
 from gateway.offline.ranking import apgr
-from gateway.types import Message, Role
 from training.complexity.heads import fit
 from training.complexity.train import hand_head
 

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from gateway.clock import Deadline
+from gateway.domain.answer import Answer, Attempt, Chunk, Delta, FinishReason, Outcome, Route, Usage
+from gateway.domain.decision import Reason, Refusal
 from gateway.errors import (
     AttemptError,
     BackendConflict,
@@ -35,18 +37,6 @@ from gateway.errors import (
 from gateway.policy.model import Resilience
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import (
-    Answer,
-    Attempt,
-    Chunk,
-    Delta,
-    FinishReason,
-    Outcome,
-    Reason,
-    Refusal,
-    Route,
-    Usage,
-)
 from tests.support.dispatch_doubles import EDGE, Bench, a_decision, a_request
 from tests.support.virtual_time import virtual_time
 

@@ -8,6 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.base import Call
+from gateway.domain.answer import (
+    Answer,
+    Chunk,
+    Delta,
+    FinishReason,
+    Outcome,
+    Reply,
+    Restart,
+    Route,
+    StreamEvent,
+    Usage,
+)
+from gateway.domain.decision import Reason, Refusal
 from gateway.errors import (
     BackendConflict,
     BackendCredentials,
@@ -31,20 +44,6 @@ from gateway.errors import (
 )
 from gateway.policy.model import Backoff, Resilience
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    Delta,
-    FinishReason,
-    Outcome,
-    Reason,
-    Refusal,
-    Reply,
-    Restart,
-    Route,
-    StreamEvent,
-    Usage,
-)
 from tests.support.dispatch_doubles import WORST, Bench, a_budget, a_request
 from tests.support.draws import examples
 from tests.support.virtual_time import VirtualLoop, virtual_time

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.answer import Chunk, Usage
 from gateway.errors import (
     BackendFailed,
     BackendOverloaded,
@@ -18,7 +19,6 @@ from gateway.errors import (
 )
 from gateway.policy.model import Backoff, Resilience
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import Chunk, Usage
 from tests.support.dispatch_doubles import WORST, Bench, a_budget, a_request
 from tests.support.draws import examples
 from tests.support.virtual_time import LoopClock, VirtualLoop, virtual_time

@@ -19,6 +19,8 @@ from gateway.dispatch.recovery import SentText
 from gateway.dispatch.retry import backoff_s
 from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget, RetryTicket
 from gateway.dispatch.time_limit import patience, silence
+from gateway.domain.answer import Attempt, Delta, Outcome, Restart, Usage
+from gateway.domain.decision import Reason, Refusal
 from gateway.errors import (
     BackendCutShort,
     BackendFailed,
@@ -28,7 +30,6 @@ from gateway.errors import (
     BreakerVerdict,
 )
 from gateway.policy.model import Backoff, CannedReply, Resilience
-from gateway.types import Attempt, Delta, Outcome, Reason, Refusal, Restart, Usage
 from tests.support.dispatch_doubles import CLOUD, EDGE, REPLIES, WORST, a_decision, a_policy, a_request
 from tests.support.fakes import FakeClock
 

@@ -6,21 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.backends.confident import Window
+from gateway.domain.answer import Answer, Chunk, Delta, Outcome, Restart, Route, TokenConfidence, Usage
+from gateway.domain.decision import Reason
 from gateway.errors import BackendUnreachable
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import LlamaCppModel
 from gateway.testing.scripted import Act, Delay, Script, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    Delta,
-    Outcome,
-    Reason,
-    Restart,
-    Route,
-    TokenConfidence,
-    Usage,
-)
 from tests.support.dispatch_doubles import (
     DOUBTFUL_EDGE,
     EDGE,

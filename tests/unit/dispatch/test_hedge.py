@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.answer import Answer, Chunk, Outcome, Restart, Usage
+from gateway.domain.decision import Reason
 from gateway.errors import BackendFailed, BackendInvalid, BackendRateLimited, GatewayError
 from gateway.ledger.accounts import Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Backoff, ModelSpec, Resilience
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import Answer, Chunk, Outcome, Reason, Restart, Usage
 from tests.support.dispatch_doubles import (
     CLOUD,
     DOUBTFUL_EDGE,

@@ -9,19 +9,12 @@ import pytest
 from gateway.backends.base import QueueForecast
 from gateway.clock import Deadline
 from gateway.dispatch.latency import FEWEST, FRESH_S, KEPT, LatencyTracker, foreseen_s
+from gateway.domain.answer import Chunk, FinishReason, Usage
+from gateway.domain.decision import Reason, RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.testing.scripted import Delay
-from gateway.types import (
-    Chunk,
-    FinishReason,
-    PrivacyAssessment,
-    PrivacyClass,
-    Reason,
-    RoutingState,
-    Scores,
-    Usage,
-)
 from tests.support.deadline_cases import Simulated, one, simulate_engine, simulate_mixed, simulate_providers
 from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_request

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.answer import Answer, Chunk, FinishReason, StreamEvent
+from gateway.domain.decision import Reason
 from gateway.errors import BackendFailed, BackendProtocol, BackendReset, DeadlinePassed
 from gateway.policy.model import ModelSpec, Resilience
 from gateway.testing.scripted import Act, Delay, Step, reply
-from gateway.types import Answer, Chunk, FinishReason, Reason, StreamEvent
 from tests.support.dispatch_doubles import CLOUD, EDGE, Bench
 from tests.support.draws import examples
 from tests.support.virtual_time import virtual_time

@@ -9,6 +9,10 @@ import pytest
 from gateway.clock import Deadline
 from gateway.dispatch.budget import LEDGER_CALLS
 from gateway.dispatch.layer import most_tokens
+from gateway.domain.answer import Answer, Chunk, FinishReason, Outcome, Route, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Reason
+from gateway.domain.request import GenerationConfig
 from gateway.errors import (
     BackendFailed,
     BackendInvalid,
@@ -22,18 +26,6 @@ from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import Budget, Resilience
 from gateway.testing.scripted import Act, Delay, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    FinishReason,
-    GenerationConfig,
-    Message,
-    Outcome,
-    Reason,
-    Role,
-    Route,
-    Usage,
-)
 from tests.support.dispatch_doubles import CLOUD, WORST, Bench, a_budget, a_decision, a_request
 from tests.support.virtual_time import LoopClock, virtual_time
 

@@ -8,26 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backends.base import Call
+from gateway.domain.answer import Answer, Chunk, Delta, FinishReason, Outcome, Restart, StreamEvent, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, ContextTooLong, StreamTruncated
 from gateway.policy.model import ModelSpec, Resilience
 from gateway.testing.scripted import Act, Delay, Step, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    Delta,
-    FinishReason,
-    GenerationConfig,
-    Message,
-    Outcome,
-    PrivacyAssessment,
-    PrivacyClass,
-    Reason,
-    Request,
-    Restart,
-    Role,
-    StreamEvent,
-    Usage,
-)
 from tests.support.dispatch_doubles import CLOUD, EDGE, PROMPT, WORST, Bench, a_budget, a_request, told
 from tests.support.draws import examples
 from tests.support.virtual_time import VirtualLoop, virtual_time

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from gateway.domain.answer import Chunk, Outcome, Route, Usage
+from gateway.domain.decision import Reason
 from gateway.errors import BackendFailed, BackendOverloaded, BackendRateLimited, NotDegraded
 from gateway.policy.model import Backoff, Resilience
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import Chunk, Outcome, Reason, Route, Usage
 from tests.support.dispatch_doubles import Bench, a_request
 from tests.support.virtual_time import virtual_time
 

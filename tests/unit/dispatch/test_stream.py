@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.clock import Deadline
+from gateway.domain.answer import Answer, Chunk, FinishReason, Outcome, Route, Usage
+from gateway.domain.decision import Reason
 from gateway.errors import (
     BackendFailed,
     BackendUnreachable,
@@ -17,15 +19,6 @@ from gateway.errors import (
 )
 from gateway.policy.model import Resilience
 from gateway.testing.scripted import Act, Delay, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    FinishReason,
-    Outcome,
-    Reason,
-    Route,
-    Usage,
-)
 from tests.support.dispatch_doubles import CLOUD, Bench, a_decision, a_request, told
 from tests.support.virtual_time import virtual_time
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway import errors
 from gateway.clock import Deadline
+from gateway.domain.answer import FinishReason
 from gateway.engine.throughput import MARGIN, MIN_CHUNK_TOKENS, ThroughputModel, Work, starts
-from gateway.types import FinishReason
 from tests.support.fakes import FakeClock
 from tests.support.scripted_model import Bench, ScriptedModel
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.local import to_request
+from gateway.domain.request import GenerationConfig
 from gateway.engine.requests import ENGINE_SAMPLING, sampling_of, sampling_of_file
 from gateway.policy.loading.load import parse_policy
-from gateway.types import GenerationConfig
 from tests.support.calls import call_of
 
 POLICY = """\

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.clock import Deadline
+from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.batch import SHORT, share_prompts
 from gateway.engine.interfaces import BatchToken, DecodeFailed, NothingToSample, Sampling
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
-from gateway.types import FinishReason, Usage
 from tests.support.scripted_model import Bench, ScriptedModel
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.conversation import Message, Role
 from gateway.extras.mirror.agreement import (
     VERDICT_FORM,
     ComparisonKind,
@@ -14,7 +15,6 @@ from gateway.extras.mirror.agreement import (
     judge_messages,
     read_verdict,
 )
-from gateway.types import Message, Role
 
 
 @pytest.mark.parametrize(

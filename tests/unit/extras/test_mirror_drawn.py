@@ -6,20 +6,13 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.answer import Answer, Degraded, FinishReason, Outcome, Route
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.privacy import PrivacyClass
 from gateway.extras.mirror.selection import capped, draw
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.mirror import CAP
 from gateway.routing import restrict_to
-from gateway.types import (
-    Answer,
-    Decision,
-    Degraded,
-    FinishReason,
-    Outcome,
-    PrivacyClass,
-    Reason,
-    Route,
-)
 from tests.support.mirror_values import (
     EVERY,
     FINE,

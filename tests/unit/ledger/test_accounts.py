@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.answer import Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.request import GenerationConfig, Request
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.money import (
     cost_usd_nanos,
@@ -17,7 +20,6 @@ from gateway.ledger.money import (
     worst_case_usd_nanos,
 )
 from gateway.policy.model import Budget, OpenAIModel, Price
-from gateway.types import GenerationConfig, Message, Request, Role, Usage
 
 
 def unix_s(text: str) -> float:

@@ -10,23 +10,17 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Route, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import RoutingState, Scores
+from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request import Request
 from gateway.ledger.accounts import accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.score import score_budget, score_plan
 from gateway.ledger.spend_cache import SpendCache
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import (
-    Message,
-    PrivacyAssessment,
-    PrivacyClass,
-    Request,
-    Role,
-    Route,
-    RoutingState,
-    Scores,
-    Usage,
-)
 from tests.support.decisions import decide
 from tests.support.fakes import FakeClock
 

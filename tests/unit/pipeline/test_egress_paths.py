@@ -9,12 +9,15 @@ import pytest
 
 from gateway import defects
 from gateway.clock import Deadline, SystemClock
+from gateway.domain.answer import Chunk
+from gateway.domain.decision import Decision
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.errors import BackendFailed, DeadlinePassed, EngineDied, EngineQueueFull
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.server.grpc.wire import parse_request
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import Chunk, Decision, GenerationConfig, Hints, PrivacyClass, Request
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
 from tests.support.egress_bench import captured_logs

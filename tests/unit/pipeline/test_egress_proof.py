@@ -10,10 +10,10 @@ from collections import Counter
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.scorer import DEFAULT_DETECTORS
-from gateway.types import PrivacyClass
 from tests.support.data_carriers import CARRIERS
 from tests.support.draws import examples
 from tests.support.egress_bench import play

@@ -8,6 +8,9 @@ import pytest
 
 from benchmarks.privacy_inputs import LARGE
 from gateway.clock import Deadline, SystemClock
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import Entities
+from gateway.domain.request import Request
 from gateway.errors import Overloaded
 from gateway.pipeline.assess import (
     AT_ONCE_BYTES,
@@ -23,7 +26,6 @@ from gateway.pipeline.scoring_worker import assessor_of
 from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
 from gateway.policy.model import Policy
-from gateway.types import Entities, Message, Request, Role
 from tests.support.fakes import FakeClock
 
 MOST_STEPS = 120_000

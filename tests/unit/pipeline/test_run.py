@@ -8,6 +8,10 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Answer, Delta
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision
+from gateway.domain.request import Request
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest, RateLimited
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
@@ -18,7 +22,6 @@ from gateway.pipeline.run import Extras, Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Answer, Decision, Delta, Message, Request, Role
 from tests.support.pipeline_calls import context_of
 from tests.support.records_made import POLICY
 from tests.support.virtual_time import LoopClock, virtual_time

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.rules import VARIABLES, ConditionRefused, Conditions
 from gateway.policy.model import Facts
-from gateway.types import PrivacyClass
 
 
 def facts(

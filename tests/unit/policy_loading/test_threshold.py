@@ -2,11 +2,12 @@
 
 import pytest
 
+from gateway.domain.decision import Facts
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.document import read_document
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.syntax import comparisons
 from gateway.policy.loading.threshold import NoThreshold, pinned, rewritten, threshold_of
-from gateway.types import Facts, PrivacyClass
 from tests.support.default_policy import with_cloud
 
 HEAD = """\

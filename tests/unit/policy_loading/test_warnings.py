@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.app import run
+from gateway.domain.answer import Usage
 from gateway.ledger.money import cost_usd_nanos, nanos_of_usd
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.warnings import warnings_of
 from gateway.policy.model import OpenAIModel, Policy
 from gateway.policy.openai import OPENAI_BASE_URL
-from gateway.types import Usage
 from tests.support.repository import ROOT
 
 POLICIES = ROOT / "policies"

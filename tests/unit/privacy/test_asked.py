@@ -4,11 +4,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
 from gateway.privacy.asked import MAX_LINES, Questions
 from gateway.privacy.asked_words import QUESTION_PATTERNS
-from gateway.types import GenerationConfig, Message, PrivacyClass, Request, Role
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 

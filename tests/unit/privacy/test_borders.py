@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, Match, PrivacyScorer
 from gateway.privacy.classify import SURE
 from gateway.privacy.normalize import normalise
-from gateway.types import PrivacyClass
 from tests.support.data_carriers import CARRIERS, NEIGHBOURS, carried
 from tests.support.data_values import MAKERS
 from tests.support.draws import examples

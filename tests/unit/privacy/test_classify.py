@@ -4,13 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.domain.privacy import Finding, PrivacyClass
+from gateway.domain.request import GenerationConfig
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS, Match, PrivacyScorer
-from gateway.types import (
-    Finding,
-    GenerationConfig,
-    PrivacyClass,
-)
 from tests.support.fakes import FakeClock
 from tests.support.privacy_doubles import (
     Numbered,

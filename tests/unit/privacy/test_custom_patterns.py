@@ -2,11 +2,11 @@
 
 import pytest
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.errors import PolicyError
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.types import PrivacyClass
 from tests.support.fakes import FakeClock
 
 NUMBER = ExtraPattern(name="EMPLOYEE_NUMBER", regex=r"\bE-\d{6}\b")

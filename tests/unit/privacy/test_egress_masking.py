@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.answer import Answer, Chunk, Delta, FinishReason, StreamEvent
+from gateway.domain.decision import Reason
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.money import prompt_tokens_bound
@@ -20,17 +24,6 @@ from gateway.privacy.masking.placeholders import MaskSpan, mask, new_tag
 from gateway.privacy.masking.restore import Restorer, restore
 from gateway.server.grpc.render import render_decision
 from gateway.testing.scripted import Delay, Step, reply
-from gateway.types import (
-    Answer,
-    Chunk,
-    Delta,
-    FinishReason,
-    GenerationConfig,
-    PrivacyClass,
-    Reason,
-    Request,
-    StreamEvent,
-)
 from tests.support.dispatch_doubles import Bench
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock

@@ -8,12 +8,12 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import SURE
 from gateway.privacy.escapes import unescaped
 from gateway.privacy.normalize import MAX_EDITS, NO_OFFSET, normalise
-from gateway.types import PrivacyClass
 from tests.support.data_values import MAKERS
 from tests.support.fakes import FakeClock
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
 from gateway.privacy.detector import NumberDetector, digits_in
 from gateway.privacy.normalize import normalise
-from gateway.types import PrivacyClass
 from tests.support.detector_texts import FINDS, TEXTS
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock

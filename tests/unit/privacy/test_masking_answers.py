@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
+from gateway.domain.request import GenerationConfig
 from gateway.policy.model import OpenAIModel
 from gateway.privacy.masking.restore import Restorer, restore
-from gateway.types import GenerationConfig
 from tests.support.masking_requests import MAIL, PHONE, TAG, decided
 from tests.support.requests import request_of
 

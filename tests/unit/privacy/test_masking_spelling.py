@@ -15,9 +15,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.request import GenerationConfig
 from gateway.privacy.masking.codings import variants
 from gateway.privacy.masking.spelling import Value, is_spelled_in
-from gateway.types import GenerationConfig
 from tests.support.draws import examples
 from tests.support.masking_requests import decided
 from tests.support.requests import request_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.types import PrivacyClass
+from gateway.domain.privacy import PrivacyClass
 from tests.support.detector_texts import SCORER, found
 
 

@@ -7,11 +7,13 @@ import pytest
 from stdnum.cn import ric
 from stdnum.jp import in_ as my_number
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.normalize import NO_OFFSET, normalise
 from gateway.privacy.other_scripts import in_english
-from gateway.types import Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
 
 SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())

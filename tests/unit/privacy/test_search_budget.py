@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.privacy_inputs import LARGE
+from gateway.domain.privacy import PrivacyClass
 from gateway.domain.text.pattern import Pattern
 from gateway.domain.text.search_budget import (
     CANDIDATES_A_LOOK,
@@ -17,7 +18,6 @@ from gateway.domain.text.search_budget import (
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.scorer import DEFAULT_DETECTORS, PrivacyScorer
-from gateway.types import PrivacyClass
 from tests.support.fakes import FakeClock
 
 _DIGIT = Pattern(r"\d")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.request import Feedback, Request
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
@@ -15,7 +16,6 @@ from gateway.records.chain import chained, faults
 from gateway.records.files import chains_of, end_path, files_of, full, of_worker, read_end
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.types import Feedback, Request
 from tests.support.fakes import FakeClock
 from tests.support.records_made import POLICY, ended
 

@@ -7,26 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision, Reason, Refusal, RoutingState, Scores
+from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
 from gateway.routing import estimate_prompt_tokens
 from gateway.server.grpc.render import render_decision
-from gateway.types import (
-    Decision,
-    Finding,
-    GenerationConfig,
-    Hints,
-    Message,
-    PrivacyAssessment,
-    PrivacyClass,
-    Reason,
-    Refusal,
-    Request,
-    Role,
-    RoutingState,
-    Scores,
-)
 from tests.support.decisions import decide
 from tests.support.draws import examples
 

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from gateway.cli.explain import decide_unspent
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import Decision
+from gateway.domain.privacy import Finding, PrivacyClass
+from gateway.domain.request import Hints, Request
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
 from gateway.offline.policy_tests import run_tests
@@ -26,7 +30,6 @@ from gateway.policy.policy_tests import GivenHints, GivenState, PolicyTest, Poli
 from gateway.privacy.entities.ask import EntityLookup
 from gateway.records.codec import DecisionRecord, fields_of, read_record
 from gateway.testing.scripted import ScriptedBackend, reply
-from gateway.types import Decision, Finding, Hints, Message, PrivacyClass, Request, Role
 from tests.support.fakes import FakeClock
 from tests.support.pipeline_calls import context_of, incoming_of
 from tests.support.records_made import POLICY as RECORDED_POLICY

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.conversation import Role
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Hints
 from gateway.domain.text.schema_bounds import ON_THE_WIRE
 from gateway.errors import InvalidRequest
 from gateway.server.grpc.wire import parse_request, schema_problem
-from gateway.types import Hints, PrivacyClass, Role
 from gateway.v1 import gateway_pb2 as pb
 
 BLANK = (

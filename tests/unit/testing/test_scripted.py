@@ -4,9 +4,9 @@ import pytest
 
 from gateway.backends.base import Backend, Call
 from gateway.clock import Deadline
+from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
-from gateway.types import Chunk, FinishReason, Usage
 from tests.support.dispatch_doubles import a_request
 from tests.support.fakes import FakeClock
 

@@ -1,0 +1,209 @@
+"""Where a request may go and why: what routing looks at, and what it decides."""
+
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from gateway.domain.privacy import Evidence, Finding, PrivacyClass
+from gateway.domain.request import Request
+
+
+class Reason(StrEnum):
+    """Why something was refused or failed: one vocabulary for wire, logs and policy."""
+
+    CLEARANCE = "CLEARANCE"
+    CONTEXT_LENGTH_EXCEEDED = "CONTEXT_LENGTH_EXCEEDED"
+    CAPABILITY = "CAPABILITY"
+    DEADLINE = "DEADLINE"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
+    BREAKER_OPEN = "BREAKER_OPEN"
+    RETRY_BUDGET = "RETRY_BUDGET"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUEUE_FULL = "QUEUE_FULL"
+    ENGINE_DOWN = "ENGINE_DOWN"
+    UPSTREAM_UNREACHABLE = "UPSTREAM_UNREACHABLE"
+    UPSTREAM_SILENT = "UPSTREAM_SILENT"
+    UPSTREAM_ERROR = "UPSTREAM_ERROR"
+    UPSTREAM_PROTOCOL = "UPSTREAM_PROTOCOL"
+    UPSTREAM_CREDENTIALS = "UPSTREAM_CREDENTIALS"
+    CONTENT_FILTERED = "CONTENT_FILTERED"
+    STREAM_TRUNCATED = "STREAM_TRUNCATED"
+    ALL_FAILED = "ALL_FAILED"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    INTERNAL = "INTERNAL"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
+    TICKET_UNKNOWN = "TICKET_UNKNOWN"
+    HANDOFF_UNAVAILABLE = "HANDOFF_UNAVAILABLE"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
+    RECORDS_OFF = "RECORDS_OFF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The three numbers that rules see, each in [0, 1]."""
+
+    complexity: float
+    privacy: float
+    budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a rule's condition may read; the names are those of the CEL variables."""
+
+    complexity: float
+    privacy: float
+    budget: float
+    budget_plan: float
+    """The variable `budget.plan`: CEL takes a name with a dot for one name where it is declared."""
+    privacy_class: PrivacyClass
+    findings: tuple[str, ...]
+    tenant: str
+    labels: Mapping[str, str]
+    prompt_tokens: int
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """A request with placeholders in the place of private values, as a model may see it."""
+
+    request: Request
+    privacy_class: PrivacyClass
+    """The class of what is left."""
+    values: Mapping[str, str] = field(repr=False)
+    """What each placeholder stands for, by its word in lower case."""
+    counts: Mapping[str, int]
+    """How many places were masked, by type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTexts:
+    """The texts that were scored; what has none, such as a record, is decided without leave to send any."""
+
+    request: Request
+    masked: Mapping[str, Masked]
+    """By model that a mask helps, what it may be sent."""
+    findings: tuple[Finding, ...]
+    """The places of what was found in `request`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingInput:
+    """All that routing looks at of a request; records keep it, but for its texts."""
+
+    complexity: float
+    privacy: float
+    privacy_class: PrivacyClass
+    privacy_reason: str
+    findings: tuple[str, ...]
+    """The types of what was found, sorted."""
+    tenant: str
+    labels: Mapping[str, str]
+    prompt_tokens: int
+    is_schema_bounded: bool
+    """Whether an engine at the edge takes the request's JSON schema."""
+    masked_classes: Mapping[str, PrivacyClass]
+    """By model that a mask helps, the class of what is left."""
+    evidence: Mapping[str, Evidence] | None = None
+    """What the privacy class was made of; None where the text could not be judged."""
+    hint: PrivacyClass | None = None
+    """The class that the caller asked for at least."""
+    features: tuple[float, ...] = ()
+    """What the complexity scorer counted."""
+    texts: RequestTexts | None = field(default=None, repr=False, compare=False)
+    """What permits are minted for; None: the decision lets nothing leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingState:
+    """All that routing looks at of the moment: time, speeds of models and spending."""
+
+    deadline_s: float
+    """Seconds that the caller's deadline leaves."""
+    finish_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds within which each model is expected to finish this answer, by what was measured lately; one
+    without a measurement is not held back."""
+    idle: frozenset[str] = frozenset()
+    """The models that have nothing to do."""
+    budget: float = 0.0
+    """How much of the tightest budget is gone; see `gateway.ledger.score`."""
+    budget_plan: float = 0.0
+    """How far spending is ahead of its plan (above 0) or behind it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A model that a filter removed from a rule's route, and why."""
+
+    model: str
+    reason: Reason
+
+
+_ROUTING_SEAL: Final = object()
+"""What routing shows when it mints a permit; a test holds that no other module names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressPermit:
+    """Leave for one request to go to one cloud model; only `gateway.routing` mints one.
+
+    A cloud backend sends nothing without it, and of it nothing but `request`. Raises TypeError for
+    whoever has no seal; `dataclasses.replace` has none, so a permit cannot be altered into another.
+    """
+
+    request_id: str
+    model: str
+    privacy_class: PrivacyClass
+    """The class of `request`."""
+    clearance: PrivacyClass
+    """The highest class that the policy lets this model see."""
+    policy_hash: str
+    request: Request = field(repr=False)
+    """Exactly what was judged and may be sent; masked, where the caller's own may not."""
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What each placeholder in `request` stands for; in memory for this request alone."""
+    seal: InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        """Refuse whoever is not routing."""
+        if seal is not _ROUTING_SEAL:
+            raise TypeError("an egress permit is minted by gateway.routing alone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where a request may go and why; dispatch may only walk `chain`, in order."""
+
+    scores: Scores
+    privacy_class: PrivacyClass
+    privacy_reason: str
+    findings: tuple[Finding, ...]
+    rule: str
+    rule_errors: tuple[str, ...]
+    chain: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    policy_hash: str
+    permits: Mapping[str, EgressPermit] = field(default_factory=dict)
+    """For each cloud model of the chain, and no other; a local model's text stays on this host."""
+    masked: Mapping[str, int] = field(default_factory=dict)
+    """How many values, by type, are replaced for models of the chain that may only see them so."""
+    routing_input: RoutingInput | None = None
+    """What of the request it was made of."""
+    state: RoutingState | None = None
+    """What of the moment it was made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowDecision:
+    """What a policy that only watches would have decided."""
+
+    policy_hash: str
+    privacy_class: PrivacyClass
+    rule: str
+    chain: tuple[str, ...]
+    differs: bool
+    """Whether the request would have gone another way."""
