@@ -75,7 +75,7 @@ def test_a_scorer_survives_its_file() -> None:
     assert scorer.weights == pytest.approx(shipped_scorer().weights, abs=1e-6)
     assert scorer.is_calibrated
     for broken, said in (
-        (text.replace('"features": "', '"features": "0'), "other features"),
+        (text.replace('"features": "', '"features": "0'), "features of another version"),
         (text.replace('"slope": 2.0', '"slope": -2.0'), "slope above 0"),
         (text.replace('"format": 1', '"format": 9'), "no scorer of format 1"),
         ("{", "is not JSON"),
