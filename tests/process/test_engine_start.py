@@ -72,7 +72,8 @@ def test_default_threads_of_this_machine() -> None:
 )
 def test_kv_cells(keys: dict[str, int], kv_cells: int) -> None:
     """The cache has slots x context / 2 cells, at least one context, or what the policy says."""
-    spec = LlamaCppModel(kind="llama_cpp", path="m.gguf", clearance="public").model_copy(update=keys)
+    keys_of_file = {"kind": "llama_cpp", "path": "m.gguf", "clearance": "public", **keys}
+    spec = LlamaCppModel.model_validate(keys_of_file)
 
     assert settings_of(spec, Path("m.gguf")).kv_cells == kv_cells
 
