@@ -31,7 +31,7 @@ class Tasks:
     def start(
         self, name: str, work: Coroutine[Any, Any, T], *, is_critical: bool = False, **where: str
     ) -> asyncio.Task[T]:
-        """Run `work` in the background; `where` stands in the log line of its failure."""
+        """Run `work` in the background; `where` is in the log line of its failure."""
         task = asyncio.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(partial(self._end, is_critical=is_critical, where=where))

@@ -86,10 +86,7 @@ async def running_gateway(
     parts: OptionalParts = NO_PARTS,
     clock: Clock | None = None,
 ) -> AsyncIterator[RunningGateway]:
-    """Run a gateway until the block ends: the port first, then engines, then health; the reverse at the end.
-
-    Raises StartupError when something that the policy or an operator names is not to be had.
-    """
+    """Run a gateway until the block ends: port, engines, health. Raises StartupError for a missing part."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         health = Health(access.guard)
@@ -107,11 +104,7 @@ async def running_gateway(
             ledger=ledger,
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
-            extras=Extras()
-            if parts.records is None
-            else Extras(
-                gates=(parts.records.gate,), mirror=mirror, take_feedback=parts.records.take_feedback
-            ),
+            extras=_extras(parts.records, mirror),
             has_tenants=access.tells_callers_apart,
             environ=environ,
             clock=clock,
@@ -238,6 +231,12 @@ def _observers(parts: OptionalParts) -> Iterator[Observer]:
         yield parts.records.note
     if parts.observability is not None:
         yield from parts.observability.observers
+
+
+def _extras(records: Records | None, mirror: Mirror | None) -> Extras:
+    if records is None:
+        return Extras()
+    return Extras(gates=(records.gate,), mirror=mirror, take_feedback=records.take_feedback)
 
 
 def _mirror(begin: Begin, policy: Policy, parts: OptionalParts, *, clock: Clock) -> Mirror | None:

@@ -108,13 +108,13 @@ class Runtime:
             shadow=None if shadow is None else self._shadow_of(shadow),
         )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
-        self._model_health = ModelHealth.unknown(clock, has_tenants=has_tenants)
+        self._health = ModelHealth.unknown(clock, has_tenants=has_tenants)
         self._budgets = SpendCache(ledger, clock=clock)
 
     @property
     def breakers(self) -> Breakers:
         """The breakers of this process."""
-        return self._model_health.breakers
+        return self._health.breakers
 
     @property
     def budgets(self) -> SpendCache:
@@ -148,9 +148,7 @@ class Runtime:
         handoffs = self._handoff.service(policy.handoff)
         others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
         backends = {**self._lasting, **self._policy_backends.take(others)}
-        dispatcher = Dispatcher(
-            backends=backends, ledger=self.ledger, clock=self._clock, model_health=self._model_health
-        )
+        dispatcher = Dispatcher(backends=backends, ledger=self.ledger, clock=self._clock, health=self._health)
 
         async def retire() -> None:
             await dispatcher.drained()
@@ -165,7 +163,7 @@ class Runtime:
             extras=replace(
                 self._extras,
                 entities=tuple(
-                    self._entity_desk(source, backends, judges) for source in policy.privacy.entities
+                    self._entity_lookup(source, backends, judges) for source in policy.privacy.entities
                 ),
                 handoffs=handoffs,
             ),
@@ -181,7 +179,7 @@ class Runtime:
         await self.scoring.aclose()
         await self._handoff.aclose()
 
-    def _entity_desk(
+    def _entity_lookup(
         self, source: EntitySource, backends: Mapping[str, Backend], judges: _Judges
     ) -> EntityLookup:
         detector: EntityDetector = (
@@ -195,4 +193,4 @@ class Runtime:
         """Drop what was learned of the names that mean another model now."""
         for name, spec in after.models.items():
             if name in before.models and before.models[name].identity != spec.identity:
-                self._model_health.forget(name)
+                self._health.forget(name)

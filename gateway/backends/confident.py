@@ -36,7 +36,7 @@ class ConfidenceGuard:
         return Reply(text="".join(texts), finish_reason=last.finish_reason, usage=last.usage)
 
     def stream(self, call: Call) -> AsyncIterator[Chunk]:
-        """Yield the answer in pieces, the held ones at once."""
+        """Yield the answer in pieces, the held ones together."""
         if call.escalate is None:
             return self._inner.stream(call)
         return self._confident(call, call.escalate)

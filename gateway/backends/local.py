@@ -131,8 +131,8 @@ class LocalBackend:
     async def has_work(self, *, own: int) -> bool:
         """Say whether the engine works on more than `own` requests, or one waits; raises BackendError.
 
-        The only slot of an engine is always wanted: whoever finds it taken may be refused at once, by the
-        time that what is in it would still take.
+        The only slot of an engine is always wanted: a caller that finds it taken may be refused immediately,
+        by the time that what is in it would still take.
         """
         status = await self.status(STATUS_TIMEOUT_S)
         return status.slots_busy > own or status.queued > 0 or status.slots == 1

@@ -26,7 +26,7 @@ from gateway.domain.ticket import TicketState as TicketState
 from gateway.errors import GatewayError
 from gateway.extras.handoff.open import open_responder
 from gateway.extras.handoff.payload import HandoffQuestion
-from gateway.extras.handoff.queue import Queue, open_queue
+from gateway.extras.handoff.queue import HandoffQueue, open_queue
 from gateway.extras.handoff.responder import waiting
 from gateway.ledger.open import default_ledger_url
 
@@ -221,7 +221,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def _queue(state: str | None, *, air_gap: bool) -> AsyncIterator[Queue]:
+async def _queue(state: str | None, *, air_gap: bool) -> AsyncIterator[HandoffQueue]:
     url = state or default_ledger_url(os.environ)
     if air_gap:
         refuse_beyond_this_host(hosts={}, state_url=url)

@@ -51,9 +51,9 @@ class DispatchRequest:
 
 @dataclass(slots=True, kw_only=True)
 class _ChainRun:
-    """Where one request stands on its way along the chain."""
+    """How far one request has come along the chain."""
 
-    dispatch_request: DispatchRequest
+    work: DispatchRequest
     attempt_log: AttemptLog
     sent: SentText = field(default_factory=SentText)
     engine_died: bool = False
@@ -69,9 +69,7 @@ class _ChainRun:
     @property
     def resumes(self) -> bool:
         """Whether the next model is to go on from what a stream was sent."""
-        return (
-            self.sent.void_reason is not None and self.dispatch_request.policy.resilience.recovery == "resume"
-        )
+        return self.sent.void_reason is not None and self.work.policy.resilience.recovery == "resume"
 
 
 class Chain:
@@ -82,114 +80,108 @@ class Chain:
         self._heals_after_s = heals_after_s
         self._clock = clock
 
-    async def __call__(self, dispatch_request: DispatchRequest, /) -> AsyncGenerator[StreamEvent, None]:
+    async def __call__(self, work: DispatchRequest, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
-        chain_run = _ChainRun(dispatch_request=dispatch_request, attempt_log=dispatch_request.attempt_log)
-        targets = self._turns(chain_run)
+        run = _ChainRun(work=work, attempt_log=work.attempt_log)
+        targets = self._turns(run)
         for target in targets:
             try:
-                async with aclosing(self._serve(target, targets, chain_run)) as events:
+                async with aclosing(self._serve(target, targets, run)) as events:
                     async for event in events:
                         yield event
                 return
             except AttemptError as error:
-                self._consider(error, chain_run)
-        for event in self._canned(chain_run):
+                self._consider(error, run)
+        for event in self._canned(run):
             yield event
 
-    def _turns(self, chain_run: _ChainRun) -> Iterator[Target]:
+    def _turns(self, run: _ChainRun) -> Iterator[Target]:
         """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one.
 
         When no other model answered, one that was not sure gets a second turn, and has to answer: that is
         better than a canned reply.
         """
-        dispatch_request, chain = chain_run.dispatch_request, chain_run.dispatch_request.decision.chain
+        work, chain = run.work, run.work.decision.chain
         for index, model in enumerate(chain):
-            if is_over(dispatch_request.deadline, self._clock):
+            if is_over(work.deadline, self._clock):
                 for name in chain[index:]:
-                    chain_run.attempt_log.refuse(name, Reason.DEADLINE)
+                    run.attempt_log.refuse(name, Reason.DEADLINE)
                 break
-            if self._is_shut_out(model, chain_run):
-                chain_run.attempt_log.refuse(model, Reason.ENGINE_DOWN)
+            if self._is_shut_out(model, run):
+                run.attempt_log.refuse(model, Reason.ENGINE_DOWN)
                 continue
-            follows = any(not self._is_shut_out(name, chain_run) for name in chain[index + 1 :])
-            yield self._target(
-                model, chain_run, is_last=not follows and not chain_run.doubts, may_escalate=follows
-            )
-        for model in sorted(chain_run.doubts, key=lambda name: -chain_run.doubts[name]):
-            if not is_over(dispatch_request.deadline, self._clock) and not self._is_shut_out(
-                model, chain_run
-            ):
-                yield self._target(model, chain_run, is_last=True, may_escalate=False)
-        if chain and is_over(dispatch_request.deadline, self._clock):
-            raise DeadlinePassed(
-                "the deadline passed before an answer", attempts=chain_run.attempt_log.attempts
-            )
+            follows = any(not self._is_shut_out(name, run) for name in chain[index + 1 :])
+            yield self._target(model, run, is_last=not follows and not run.doubts, may_escalate=follows)
+        for model in sorted(run.doubts, key=lambda name: -run.doubts[name]):
+            if not is_over(work.deadline, self._clock) and not self._is_shut_out(model, run):
+                yield self._target(model, run, is_last=True, may_escalate=False)
+        if chain and is_over(work.deadline, self._clock):
+            raise DeadlinePassed("the deadline passed before an answer", attempts=run.attempt_log.attempts)
 
-    def _target(self, model: str, chain_run: _ChainRun, *, is_last: bool, may_escalate: bool) -> Target:
-        dispatch_request = chain_run.dispatch_request
-        permit = dispatch_request.decision.permits.get(model)
+    def _target(self, model: str, run: _ChainRun, *, is_last: bool, may_escalate: bool) -> Target:
+        work = run.work
+        permit = work.decision.permits.get(model)
         return Target(
-            request=dispatch_request.request if permit is None else permit.request,
+            request=work.request if permit is None else permit.request,
             permit=permit,
-            policy=dispatch_request.policy,
+            policy=work.policy,
             model=model,
             is_last=is_last,
-            may_escalate=may_escalate and not chain_run.sent.parts,
-            is_streamed=dispatch_request.is_streamed,
-            deadline=dispatch_request.deadline,
-            attempt_log=chain_run.attempt_log,
+            may_escalate=may_escalate and not run.sent.parts,
+            is_streamed=work.is_streamed,
+            deadline=work.deadline,
+            attempt_log=run.attempt_log,
         )
 
-    def _is_shut_out(self, model: str, chain_run: _ChainRun) -> bool:
+    def _is_shut_out(self, model: str, run: _ChainRun) -> bool:
         """Say whether a request that an engine died of must not enter this one."""
-        return chain_run.engine_died and chain_run.dispatch_request.policy.models[model].has_engine
+        return run.engine_died and run.work.policy.models[model].has_engine
 
     async def _serve(
-        self, target: Target, targets: Iterator[Target], chain_run: _ChainRun
+        self, target: Target, targets: Iterator[Target], run: _ChainRun
     ) -> AsyncGenerator[StreamEvent, None]:
         """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
-        continued = await self._continued(target, chain_run)
+        continued = await self._continued(target, run)
         if continued is not None:
             try:
-                async with aclosing(self._answer(continued, targets, chain_run)) as events:
+                async with aclosing(self._answer(continued, targets, run)) as events:
                     async for event in events:
                         yield event
                 return
             except (BackendInvalid, BackendMisfit, NotCapable, ContextTooLong):
-                if chain_run.sent.void_reason is None:
+                if run.sent.void_reason is None:
                     raise
-        async with aclosing(self._answer(target, targets, chain_run)) as events:
+        async with aclosing(self._answer(target, targets, run)) as events:
             async for event in events:
                 yield event
 
-    async def _continued(self, target: Target, chain_run: _ChainRun) -> Target | None:
-        dispatch_request = chain_run.dispatch_request
-        if not chain_run.resumes or dispatch_request.privacy_check is None:
+    async def _continued(self, target: Target, run: _ChainRun) -> Target | None:
+        work = run.work
+        if not run.resumes or work.privacy_check is None:
             return None
         return await continuation(
             target,
-            chain_run.sent,
-            decision=dispatch_request.decision,
-            privacy_check=dispatch_request.privacy_check,
+            run.sent,
+            decision=work.decision,
+            privacy_check=work.privacy_check,
         )
 
     async def _answer(
-        self, asked: Target, targets: Iterator[Target], chain_run: _ChainRun
+        self, asked: Target, targets: Iterator[Target], run: _ChainRun
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer of a model, or of the one that was asked beside it and began sooner."""
         last: Chunk | None = None
         usage: Usage | None = None
 
         def rival() -> Target | None:
-            return None if is_over(chain_run.dispatch_request.deadline, self._clock) else next(targets, None)
+            return None if is_over(run.work.deadline, self._clock) else next(targets, None)
 
         async with self._hedge.opened(
             asked,
-            rival=rival if self._may_be_hedged(asked, chain_run) else None,
-            consider=lambda error: self._consider(error, chain_run),
+            rival=rival if self._may_be_hedged(asked, run) else None,
+            consider=lambda error: self._consider(error, run),
         ) as (target, chunks):
-            splicer = StreamSplicer(chain_run.sent, target, may_fit=chain_run.resumes)
+            splicer = StreamSplicer(run.sent, target, may_fit=run.resumes)
             async for chunk in chunks:
                 for event in splicer.take(chunk):
                     yield event
@@ -197,108 +189,105 @@ class Chain:
         if last is None:
             raise StreamTruncated(target.model, "the answer ended before it began")
         yield Answer(
-            decision=chain_run.dispatch_request.decision,
+            decision=run.work.decision,
             text=splicer.text,
             finish_reason=last.finish_reason,
             usage=usage,
             route=target.spec.route,
             model=target.model,
             degraded=None,
-            cost_usd_nanos=chain_run.attempt_log.cost_usd_nanos,
-            attempts=chain_run.attempt_log.attempts,
+            cost_usd_nanos=run.attempt_log.cost_usd_nanos,
+            attempts=run.attempt_log.attempts,
         )
 
-    def _may_be_hedged(self, asked: Target, chain_run: _ChainRun) -> bool:
+    def _may_be_hedged(self, asked: Target, run: _ChainRun) -> bool:
         """Say whether the next model may run beside one: not two engines, for one request might end both."""
-        if asked.is_last or chain_run.sent.void_reason is not None:
+        if asked.is_last or run.sent.void_reason is not None:
             return False
-        chain, models = chain_run.dispatch_request.decision.chain, chain_run.dispatch_request.policy.models
+        chain, models = run.work.decision.chain, run.work.policy.models
         following = chain[chain.index(asked.model) + 1 :]
-        beside = next((name for name in following if not self._is_shut_out(name, chain_run)), None)
+        beside = next((name for name in following if not self._is_shut_out(name, run)), None)
         return beside is not None and not (models[asked.model].has_engine and models[beside].has_engine)
 
-    def _consider(self, error: AttemptError, chain_run: _ChainRun) -> None:
+    def _consider(self, error: AttemptError, run: _ChainRun) -> None:
         """Raise what ends the request; return if the next model may be tried."""
-        chain_run.was_begun = chain_run.was_begun or bool(chain_run.sent.parts)
-        chain_run.sent.cut(error.reason)
-        chain_run.engine_died = chain_run.engine_died or isinstance(error, EngineDied)
-        chain_run.causes[error.model] = error
+        run.was_begun = run.was_begun or bool(run.sent.parts)
+        run.sent.cut(error.reason)
+        run.engine_died = run.engine_died or isinstance(error, EngineDied)
+        run.causes[error.model] = error
         if isinstance(error, NotConfident):
-            chain_run.doubts[error.model] = error.confidence
+            run.doubts[error.model] = error.confidence
         # What the error does not tell, the model's breaker or pause may know: it may be its doing.
         heals_s = self._heals_after_s(error.model) if error.retry_after_s is None else error.retry_after_s
         if heals_s is not None:
-            chain_run.heals_s[error.model] = heals_s
-        if not self._may_go_on(error, chain_run):
-            error.attempts = chain_run.attempt_log.attempts
+            run.heals_s[error.model] = heals_s
+        if not self._may_go_on(error, run):
+            error.attempts = run.attempt_log.attempts
             raise error
-        if is_over(chain_run.dispatch_request.deadline, self._clock):
+        if is_over(run.work.deadline, self._clock):
             return
-        if (
-            chain_run.sent.void_reason is not None
-            and chain_run.dispatch_request.policy.resilience.recovery == "fail"
-        ):
-            raise self._truncated(error.model, chain_run) from error
+        if run.sent.void_reason is not None and run.work.policy.resilience.recovery == "fail":
+            raise self._truncated(error.model, run) from error
 
-    def _may_go_on(self, error: AttemptError, chain_run: _ChainRun) -> bool:
+    def _may_go_on(self, error: AttemptError, run: _ChainRun) -> bool:
         """Say whether the next model may be tried after this error."""
         if isinstance(error, ContentFiltered):
-            return chain_run.dispatch_request.policy.resilience.content_filter == "next"
+            return run.work.policy.resilience.content_filter == "next"
         return error.fallback
 
-    def _check_request(self, chain_run: _ChainRun) -> None:
+    def _check_request(self, run: _ChainRun) -> None:
         """Raise the last refusal if every model of the chain refused the request as such.
 
         What one model began to answer is no bad request: the others' refusals are their own limits, and must
         not hide the fault that came before.
         """
-        causes = [chain_run.causes.get(model) for model in chain_run.dispatch_request.decision.chain]
+        causes = [run.causes.get(model) for model in run.work.decision.chain]
         refusals = [cause for cause in causes if isinstance(cause, BackendInvalid)]
-        if refusals and len(refusals) == len(causes) and not chain_run.was_begun:
-            refusals[-1].attempts = chain_run.attempt_log.attempts
+        if refusals and len(refusals) == len(causes) and not run.was_begun:
+            refusals[-1].attempts = run.attempt_log.attempts
             raise refusals[-1]
 
-    def _canned(self, chain_run: _ChainRun) -> Iterator[StreamEvent]:
+    def _canned(self, run: _ChainRun) -> Iterator[StreamEvent]:
         """Yield the canned reply; raises NotDegraded or StreamTruncated if the request declines it.
 
         A request that every model refuses gets no canned reply: raises BackendInvalid.
         """
-        self._check_request(chain_run)
-        dispatch_request = chain_run.dispatch_request
-        reason = degraded_reason(chain_run.attempt_log.attempts, dispatch_request.decision.refused)
-        retry_after_s = min(chain_run.heals_s.values(), default=None)
-        if not dispatch_request.request.hints.allow_degraded:
-            if chain_run.sent.void_reason is not None:
-                raise self._truncated(chain_run.attempt_log.attempts[-1].model, chain_run)
+        self._check_request(run)
+        work = run.work
+        reason = degraded_reason(run.attempt_log.attempts, work.decision.refused)
+        retry_after_s = min(run.heals_s.values(), default=None)
+        if not work.request.hints.allow_degraded:
+            if run.sent.void_reason is not None:
+                raise self._truncated(run.attempt_log.attempts[-1].model, run)
             raise not_degraded(
                 reason,
-                dispatch_request.decision,
-                chain_run.attempt_log.attempts,
-                causes=tuple(chain_run.causes.values()),
+                work.decision,
+                run.attempt_log.attempts,
+                causes=tuple(run.causes.values()),
                 retry_after_s=retry_after_s,
             )
-        if restart := chain_run.sent.restart(""):
+        if restart := run.sent.restart(""):
             yield restart
         occasion = Occasion(
             reason=reason,
-            labels=dispatch_request.request.labels,
-            languages=dispatch_request.request.languages,
+            labels=work.request.labels,
+            languages=work.request.languages,
             retry_after_s=retry_after_s,
         )
-        reply = choose_reply(dispatch_request.policy.replies, occasion)
+        reply = choose_reply(work.policy.replies, occasion)
         yield Answer(
-            decision=dispatch_request.decision,
+            decision=work.decision,
             text=text_of(reply, occasion),
             finish_reason=None,
             usage=None,
             route=Route.CANNED,
             model="",
             degraded=Degraded(reason=reason, canned_id=reply.id, retry_after_s=retry_after_s),
-            cost_usd_nanos=chain_run.attempt_log.cost_usd_nanos,
-            attempts=chain_run.attempt_log.attempts,
+            cost_usd_nanos=run.attempt_log.cost_usd_nanos,
+            attempts=run.attempt_log.attempts,
         )
 
-    def _truncated(self, model: str, chain_run: _ChainRun) -> StreamTruncated:
-        error = StreamTruncated(model, "the answer was cut after it had begun, and nothing stands in for it")
-        error.attempts = chain_run.attempt_log.attempts
+    def _truncated(self, model: str, run: _ChainRun) -> StreamTruncated:
+        error = StreamTruncated(model, "the answer was cut after it had begun, and nothing replaces it")
+        error.attempts = run.attempt_log.attempts
         return error

@@ -1,4 +1,4 @@
-"""The layers that hold a bound on what runs at once: of one process, and of one model."""
+"""Bounds on concurrent requests: of one process, and of one model."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager

@@ -19,7 +19,7 @@ class Cooldowns:
         self._not_before_s[model] = max(until_s, self._not_before_s.get(model, 0.0))
 
     def forget(self, model: str) -> None:
-        """Let the model be called at once."""
+        """Let the model be called immediately."""
         self._not_before_s.pop(model, None)
 
     def remaining_s(self, model: str) -> float:

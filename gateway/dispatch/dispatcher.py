@@ -99,10 +99,10 @@ class Dispatcher:
         ledger: Ledger,
         clock: Clock,
         rng: random.Random | None = None,
-        model_health: ModelHealth | None = None,
+        health: ModelHealth | None = None,
     ) -> None:
-        model_health = model_health or ModelHealth.unknown(clock)
-        breakers, cooldowns = model_health.breakers, model_health.cooldowns
+        health = health or ModelHealth.unknown(clock)
+        breakers, cooldowns = health.breakers, health.cooldowns
 
         def heals_after_s(model: str) -> float | None:
             return breakers.heals_after_s(model) or cooldowns.remaining_s(model) or None
@@ -110,14 +110,14 @@ class Dispatcher:
         self._clock = clock
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, QueueAware)}
         self._shared = {name: each for name, each in backends.items() if isinstance(each, LoadAware)}
-        self._latencies = model_health.latencies
-        self._cooldowns = model_health.cooldowns
-        self._retry_budget = model_health.retry_budget
-        self._concurrency = model_health.concurrency
+        self._latencies = health.latencies
+        self._cooldowns = health.cooldowns
+        self._retry_budget = health.retry_budget
+        self._concurrency = health.concurrency
         confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
         within = TimeLimit(confident, clock=clock, latencies=self._latencies)
         self._reserve = BudgetLayer(within, ledger=ledger, clock=clock)
-        guarded = BreakerLayer(self._reserve, breakers=breakers, clock=clock)
+        breaker_layer = BreakerLayer(self._reserve, breakers=breakers, clock=clock)
         jitter = rng or random.Random()  # noqa: S311 - no secret
 
         def chain(calls: Layer) -> Chain:
@@ -125,20 +125,17 @@ class Dispatcher:
                 AttemptRecorder(calls, clock=clock),
                 breakers=breakers,
                 cooldowns=cooldowns,
-                retry_budget=model_health.retry_budget,
+                retry_budget=health.retry_budget,
                 clock=clock,
                 rng=jitter,
             )
             hedge = Hedge(
-                UnmaskLayer(retry),
-                latencies=model_health.latencies,
-                retry_budget=model_health.retry_budget,
-                clock=clock,
+                UnmaskLayer(retry), latencies=self._latencies, retry_budget=self._retry_budget, clock=clock
             )
             return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
 
-        self._chain = chain(ConcurrencyLayer(guarded, concurrency=model_health.concurrency, clock=clock))
-        self._background_chain = chain(guarded)
+        self._chain = chain(ConcurrencyLayer(breaker_layer, concurrency=health.concurrency, clock=clock))
+        self._background_chain = chain(breaker_layer)
 
     async def generate(
         self,
@@ -168,10 +165,10 @@ class Dispatcher:
         attempt_log: AttemptLog,
     ) -> Answer:
         """Return an answer that no caller waits for; whoever asks gives way while the model `has_demand`."""
-        dispatch_request = self._dispatch_request(
+        work = self._work(
             request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
         )
-        return await _answer_of(self._background_chain(dispatch_request))
+        return await _answer_of(self._background_chain(work))
 
     def stream(
         self,
@@ -238,7 +235,7 @@ class Dispatcher:
             return self._latencies.finish_s(model, max_tokens)
         forecast = foreseeing.forecast()
         if forecast is None:
-            # It knows its queue, and says at once what it cannot finish.
+            # It knows its queue, and refuses immediately what it cannot finish.
             return 0.0
         return foreseen_s(forecast, max_tokens=max_tokens)
 
@@ -257,7 +254,7 @@ class Dispatcher:
         is_streamed: bool,
         privacy_check: PrivacyCheck | None,
     ) -> AsyncGenerator[StreamEvent, None]:
-        dispatch_request = self._dispatch_request(
+        work = self._work(
             request,
             decision,
             policy=policy,
@@ -267,11 +264,11 @@ class Dispatcher:
             is_streamed=is_streamed,
         )
         with self._retry_budget.request():
-            async with aclosing(self._chain(dispatch_request)) as events:
+            async with aclosing(self._chain(work)) as events:
                 async for event in events:
                     yield event
 
-    def _dispatch_request(
+    def _work(
         self,
         request: Request,
         decision: Decision,

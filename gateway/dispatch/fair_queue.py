@@ -1,4 +1,4 @@
-"""A bound on what runs at once, with a bounded queue in which tenants take turns.
+"""A bound on concurrent work, with a bounded queue in which tenants take turns.
 
 Round robin between the tenants that wait, first come, first served inside each. A full queue refuses the
 newest of the tenant that has most in it, so that a flood pushes out itself and nobody else (McKenney,
@@ -21,7 +21,7 @@ _WEIGHT = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How many may be inside at once, how many of one tenant, and how many may wait."""
+    """How many may run concurrently, how many of one tenant, and how many may wait."""
 
     concurrency: int
     tenant_concurrency: int

@@ -1,4 +1,4 @@
-"""What the caller of a stream was sent so far, whether it still stands, and how the next model goes on."""
+"""What the caller of a stream was sent so far, whether it is still valid, and how the next model goes on."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -70,7 +70,7 @@ class StreamSplicer:
 
     @property
     def text(self) -> str:
-        """The answer as it stands."""
+        """The answer so far."""
         return "".join(self._parts)
 
     def take(self, chunk: Chunk) -> Iterator[StreamEvent]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 
 SHARE = 0.2
-"""Of the requests in flight in this process, how many may be retrying at once; and of those that came lately,
+"""Of the requests in flight in this process, how many may be retrying; and of those that came lately,
 how many retries there may be."""
 FLOOR = 3
-"""How many may be retrying at once, and how many retries a second there may be, if few requests come."""
+"""How many may be retrying concurrently, and how many retries a second there may be, if few requests come."""
 LATELY_S = 10
 """What is lately, in seconds."""
 

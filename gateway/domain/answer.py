@@ -98,7 +98,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degraded:
-    """Why a canned reply stands in for an answer, and which one."""
+    """Why a canned reply was sent in place of an answer, and which one."""
 
     reason: Reason
     canned_id: str

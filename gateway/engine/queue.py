@@ -56,7 +56,7 @@ class QueuedRequest:
         return now_s - self.submitted_s >= LATE * (self.request.deadline.at_s - self.submitted_s)
 
 
-class Queue:
+class RequestQueue:
     """The requests that wait for one model. Not safe across threads: the scheduler holds its lock."""
 
     def __init__(

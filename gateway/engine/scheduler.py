@@ -18,7 +18,7 @@ from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
-from gateway.engine.queue import MIN_RETRY_S, Admission, Queue, QueuedRequest
+from gateway.engine.queue import MIN_RETRY_S, Admission, QueuedRequest, RequestQueue
 from gateway.engine.request_errors import failure_of
 from gateway.engine.sequence import Sequence, StepOutput
 from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
@@ -65,7 +65,7 @@ class Scheduler:
         self._cache = PrefixCache(model, kept_bytes=kept_bytes)
         self.throughput = ThroughputModel(model.slots, clock=clock)
         self.metrics = EngineMetrics()
-        self._queue = Queue(
+        self._queue = RequestQueue(
             name=name,
             limit=queue_limit,
             slots=model.slots,

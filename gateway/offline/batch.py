@@ -34,7 +34,7 @@ class Scored:
 
 
 class StillClock:
-    """A clock that stands still: no detector exceeds its time, so scores are the same on any machine."""
+    """A clock that does not move: no detector exceeds its time, so scores are the same on any machine."""
 
     def monotonic_s(self) -> float:
         """Return 0."""

@@ -24,22 +24,24 @@ Report = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class DownloadSource:
     """Where a model file is, and its name."""
 
     url: str
     file_name: str
 
 
-def source_of(text: str) -> Source:
+def source_of(text: str) -> DownloadSource:
     """Return the source for a URL, or for `OWNER/REPO/FILE.gguf` of Hugging Face; raises WorkRefused."""
     if text.startswith(("https://", "http://")):
-        return Source(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
+        return DownloadSource(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
     owner, _, rest = text.removeprefix("hf:").partition("/")
     repository, _, file = rest.partition("/")
     if not (owner and repository and file):
         raise WorkRefused(f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face")
-    return Source(url=f"{HUGGING_FACE}/{owner}/{repository}/resolve/main/{file}", file_name=Path(file).name)
+    return DownloadSource(
+        url=f"{HUGGING_FACE}/{owner}/{repository}/resolve/main/{file}", file_name=Path(file).name
+    )
 
 
 async def download(url: str, path: Path, *, sha256: str | None, report: Report) -> str:

@@ -1,4 +1,4 @@
-"""Which pipeline new requests begin with: a reload swaps it at once, and who has begun keeps the old one."""
+"""The pipeline of new requests: a reload swaps it in one step, and requests in flight keep the old one."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager

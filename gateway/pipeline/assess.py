@@ -41,7 +41,7 @@ class Elsewhere(NamedTuple):
 
 
 class PolicyAssessor:
-    """Scores and masks for one policy; without `elsewhere` everything is done on the event loop at once."""
+    """Scores and masks for one policy; without `elsewhere` it does everything on the event loop."""
 
     def __init__(self, policy: Policy, assessor: Assessor, *, elsewhere: Elsewhere | None = None) -> None:
         self._policy = policy

@@ -1,6 +1,6 @@
 """Turns at the event loop for work that takes milliseconds of it: one piece at a time, then a rest.
 
-Rates and places let a caller make many calls at once. Each may hold the loop for some milliseconds, and all
+Rates and slots let a caller make many concurrent calls. Each may hold the loop for some milliseconds, and all
 of them together would hold it for as long as they come.
 """
 
@@ -15,7 +15,7 @@ from gateway.tasks import Tasks
 REST = 2.0
 """How many times as long as the work the rest behind it is: such work has a third of the loop's time."""
 QUEUE = 1024
-"""Those that wait for a turn; as many requests as are worked on at once by default."""
+"""Most requests that wait for a turn: the default of `limits.concurrency`."""
 _BOUNDS = Bounds(concurrency=1, tenant_concurrency=1, queue=QUEUE)
 
 
@@ -29,7 +29,7 @@ class LoopShare:
 
     @property
     def is_free(self) -> bool:
-        """Whether a turn would be had at once."""
+        """Whether a turn is free now."""
         return not self._gate.is_full
 
     @asynccontextmanager

@@ -9,7 +9,7 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.errors import GatewayError
 from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.payload import answer_associated_data, request_associated_data
-from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
+from gateway.extras.handoff.queue import KEY_VARIABLE, HandoffQueue, open_queue
 from gateway.extras.handoff.responder import Responder
 from gateway.extras.handoff.service import HandoffService
 from gateway.policy.handoff import Handoff
@@ -86,7 +86,7 @@ async def hand_over_everything(folder: Path, state_url: str = "") -> list[str]:
     return wrong
 
 
-async def _opened_elsewhere(queue: Queue, *, keys: KeyRing, ticket_id: str) -> list[str]:
+async def _opened_elsewhere(queue: HandoffQueue, *, keys: KeyRing, ticket_id: str) -> list[str]:
     """Return where an answer can be decrypted as something else."""
     encrypted = await queue.answer_of(ticket_id)
     wrong = []

@@ -101,7 +101,7 @@ def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> ReloadRe
 
 
 async def watch(path: Path, on_change: Callable[[], Awaitable[object]], *, clock: Clock) -> None:
-    """Call `on_change` each time that the file is another one, for ever; it is looked at once a second."""
+    """Call `on_change` each time that the file is another one, for ever; it is checked once a second."""
     async for _ in _changes(path, clock):
         await on_change()
 

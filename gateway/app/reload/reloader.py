@@ -1,4 +1,4 @@
-"""Takes a changed policy into the process that serves: checked whole, then swapped at once."""
+"""Takes a changed policy into the process that serves: checked whole, then swapped in one step."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -26,16 +26,16 @@ class WorkerParent(Protocol):
         ...
 
 
-async def listen(folder: Path, boss: WorkerParent) -> asyncio.Server:
+async def listen(folder: Path, parent: WorkerParent) -> asyncio.Server:
     """Answer the workers until the server is closed."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             asked = json.loads(await reader.readline() or b"{}")
             if "serves" in asked:
-                await boss.serves(asked["worker"], asked["serves"])
+                await parent.serves(asked["worker"], asked["serves"])
             elif "reload" in asked:
-                reloaded = await boss.reload(allow_loosening=asked["reload"])
+                reloaded = await parent.reload(allow_loosening=asked["reload"])
                 writer.write(json.dumps(asdict(reloaded)).encode() + b"\n")
                 await writer.drain()
         except OSError:

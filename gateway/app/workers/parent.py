@@ -118,11 +118,11 @@ class Parent:
         try:
             await all_of(*(supervisor.start() for supervisor in self._supervisors.values()))
             self._write()
-            keeping = [
+            watches = [
                 self._tasks.start(f"worker {number}", self._keep(number), is_critical=True)
                 for number in range(self._settings.workers)
             ]
-            await asyncio.wait(keeping)
+            await asyncio.wait(watches)
         finally:
             control_socket.close()
             await asyncio.gather(*(supervisor.stop() for supervisor in self._supervisors.values()))

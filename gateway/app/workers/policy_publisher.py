@@ -29,7 +29,7 @@ class PolicyPublisher:
         self._file = file
         self._published = folder / PUBLISHED
         self._turn = asyncio.Lock()
-        self._news = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._hashes: dict[int, str] = {}
         self.running = file.load()
         self._publish(self.running)
@@ -43,9 +43,9 @@ class PolicyPublisher:
 
     async def serves(self, worker: int, policy_hash: str) -> None:
         """Take down what a worker serves."""
-        async with self._news:
+        async with self._changed:
             self._hashes[worker] = policy_hash
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def has_gone(self, worker: int) -> None:
         """Take down that a worker has ended."""
@@ -63,8 +63,8 @@ class PolicyPublisher:
             return all(self._hashes.get(worker) == self.running.hash for worker in range(workers))
 
         try:
-            async with asyncio.timeout(WORKERS_TAKE_S), self._news:
-                await self._news.wait_for(is_so)
+            async with asyncio.timeout(WORKERS_TAKE_S), self._changed:
+                await self._changed.wait_for(is_so)
         except TimeoutError:
             return False
         return True

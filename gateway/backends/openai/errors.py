@@ -129,7 +129,7 @@ def _error(
     if kind is NotCapable:
         error = _parameter(model, where, said)
     elif kind is BackendProtocol:
-        error = unreadable(model, "an error stands in its place")
+        error = unreadable(model, "an error is in its place")
     else:
         error = kind(model, where, retry_after_s=pause_s)
     if is_by_words and error.breaker is BreakerVerdict.OPEN_LONG:
@@ -209,7 +209,7 @@ def _pause_s(said: RefusalBody) -> float | None:
 
 
 def unanswered(model: str, error: BaseException) -> BackendError:
-    """Return our error for a call that got no readable answer, by what stands behind `error`.
+    """Return our error for a call that got no readable answer, by what caused `error`.
 
     Over aiohttp the SDK says "timed out" for a refused connection and for a reset as well, so its own
     class says nothing; the aiohttp exception at the end of the chain of causes does.

@@ -105,7 +105,7 @@ class EventReader:
                 yield event
 
     def rest(self, *, is_needed: bool = True) -> Iterator[object]:
-        """Yield what stands at the end of the stream without the blank line that belongs there.
+        """Yield what is at the end of the stream without the blank line that belongs there.
 
         Raises UnreadableAnswer for a part of an event, if that is needed.
         """

@@ -31,7 +31,7 @@ class MessageText:
 
     text: str = ""
     is_refusal: bool = False
-    """Whether the text is the model's refusal, which stands in a field of its own."""
+    """Whether the text is the model's refusal, which is in a field of its own."""
     has_spoken: bool = False
     """Whether the model said or thought anything, or called a tool."""
     thought: str = ""

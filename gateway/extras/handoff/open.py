@@ -8,7 +8,7 @@ import structlog
 from gateway.clock import Clock
 from gateway.domain.optional import require
 from gateway.errors import HandoffUnavailable, StartupError
-from gateway.extras.handoff.queue import Queue, kind_of, open_queue
+from gateway.extras.handoff.queue import HandoffQueue, kind_of, open_queue
 from gateway.extras.handoff.responder import Responder
 from gateway.extras.handoff.service import HandoffService
 from gateway.policy.handoff import Handoff
@@ -57,7 +57,7 @@ class HandoffOpener:
             await self._service.aclose()
 
 
-def open_responder(queue: Queue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Responder:
+def open_responder(queue: HandoffQueue, *, environ: Mapping[str, str], by: str, clock: Clock) -> Responder:
     """Return the responder for a person; raises StartupError without a key."""
     return Responder(queue, keys_of(environ), by=by, clock=clock)
 

@@ -16,7 +16,7 @@ KEY_VARIABLE = "GATEWAY_HANDOFF_KEY"
 """Environment variable with the comma-separated keys; the first one encrypts, all decrypt."""
 
 
-class Queue(Protocol):
+class HandoffQueue(Protocol):
     """Store of tickets with encrypted texts; every method but `aclose` raises HandoffUnavailable."""
 
     async def put(self, ticket: Ticket, encrypted_request: bytes, *, max_waiting: int) -> None:
@@ -67,7 +67,7 @@ def path_of(state_url: str) -> Path:
     return ledger.with_name(f"{ledger.stem}-handoff{ledger.suffix}")
 
 
-def open_queue(state_url: str, *, clock: Clock, must_exist: bool = False) -> Queue:
+def open_queue(state_url: str, *, clock: Clock, must_exist: bool = False) -> HandoffQueue:
     """Open the queue for a state URL; raises StartupError, in one line.
 
     `must_exist` refuses to create a file, for commands that use the queue of a gateway.

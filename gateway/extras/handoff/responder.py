@@ -7,7 +7,7 @@ from gateway.clock import Clock
 from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import TicketRefused, TicketUnknown
 from gateway.extras.handoff.payload import HandoffQuestion, answer_associated_data, request_associated_data
-from gateway.extras.handoff.queue import Queue
+from gateway.extras.handoff.queue import HandoffQueue
 from gateway.extras.handoff.ticket import answered, leased
 
 if TYPE_CHECKING:  # It needs the extra `handoff`.
@@ -19,7 +19,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 class Responder:
     """Access of one person to the queue; `by` is the name that others see."""
 
-    def __init__(self, queue: Queue, keys: "KeyRing", *, by: str, clock: Clock) -> None:
+    def __init__(self, queue: HandoffQueue, keys: "KeyRing", *, by: str, clock: Clock) -> None:
         self._queue = queue
         self._keys = keys
         self._by = by
@@ -72,7 +72,9 @@ class Responder:
         return changed
 
 
-async def waiting(queue: Queue, *, all_states: bool, clock: Clock) -> Sequence[tuple[Ticket, TicketState]]:
+async def waiting(
+    queue: HandoffQueue, *, all_states: bool, clock: Clock
+) -> Sequence[tuple[Ticket, TicketState]]:
     """Return the unanswered tickets, the oldest first; with `all_states` the answered ones too."""
     now_s = clock.unix_s()
     found = [(ticket, ticket.state(now_s)) for ticket in await queue.tickets()]

@@ -18,7 +18,7 @@ from gateway.extras.handoff.payload import (
     request_associated_data,
     size_bytes,
 )
-from gateway.extras.handoff.queue import KEY_VARIABLE, Queue
+from gateway.extras.handoff.queue import KEY_VARIABLE, HandoffQueue
 from gateway.extras.handoff.ticket import new_id
 from gateway.policy.handoff import Handoff
 from gateway.policy.model import privacy_class
@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 class HandoffService:
     """Queues requests that no model answered, and returns the answers of people."""
 
-    def __init__(self, queue: Queue, keys: "KeyRing", *, clock: Clock) -> None:
+    def __init__(self, queue: HandoffQueue, keys: "KeyRing", *, clock: Clock) -> None:
         self._queue = queue
         self._keys = keys
         self._clock = clock
@@ -110,7 +110,7 @@ class HandoffService:
         await self._queue.put(ticket, encrypted, max_waiting=section.max_waiting)
 
 
-async def check_key(queue: Queue, keys: "KeyRing") -> None:
+async def check_key(queue: HandoffQueue, keys: "KeyRing") -> None:
     """Raise StartupError if the queue has another key, HandoffUnavailable if it cannot be reached."""
     found = await queue.adopt_key(keys.ids)
     if found not in keys.ids:

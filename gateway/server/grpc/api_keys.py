@@ -81,7 +81,7 @@ def end_of_day(date: str, *, place: str) -> float:
 
 
 def new_key(tenant: str, *, expires: str | None = None) -> tuple[str, str]:
-    """Return a fresh key and the line for the file; the key stands nowhere else."""
+    """Return a fresh key and the line for the file; the key is kept nowhere else."""
     if not IDENTIFIER.fullmatch(tenant):
         raise StartupError(f"{tenant[:64]!r}: a tenant must match [A-Za-z0-9._:-]{{1,64}}")
     if expires is not None:

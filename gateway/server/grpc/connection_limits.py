@@ -10,11 +10,11 @@ HANDSHAKE_S = 10
 IDLE_S = 300
 """So is one on which no call was for so long; clients connect again by themselves."""
 MOST_CONNECTIONS = 16_384
-"""Connections of one process at once; those above are closed when they come."""
+"""Most concurrent connections of one process; further ones are closed when they arrive."""
 MACOS_FILES = 10_240
 """OPEN_MAX of macOS, which refuses more even where its hard limit is "unlimited"."""
 STREAMS = 256
-"""Calls at once on one connection; those above wait at the client."""
+"""Most concurrent calls on one connection; further ones wait at the client."""
 METADATA_BYTES = 8 * 1024
 """Of all metadata of a call together; above twice as much the call is refused for certain."""
 PING_EVERY_S = 60

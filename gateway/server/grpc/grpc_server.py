@@ -50,7 +50,7 @@ class GatewayServer:
         self._shares_port = shares_port
         self._tls = access.tls
         self._clock = clock
-        self._boundary = RpcMiddleware(
+        self._middleware = RpcMiddleware(
             active, clock=clock, tenant_of=access.tenant_of, observers=observers, tracer=tracer
         )
         self._server = grpc.aio.server(
@@ -60,7 +60,7 @@ class GatewayServer:
                 *channel_limits(shares_port=shares_port),
             ]
         )
-        add_service(self._server, self._boundary)
+        add_service(self._server, self._middleware)
         health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         add_reflection(self._server, names, guard=access.guard)
@@ -77,12 +77,12 @@ class GatewayServer:
 
     async def wait_idle(self) -> None:
         """Return when no call is in flight."""
-        await self._boundary.wait_idle()
+        await self._middleware.wait_idle()
 
     @property
     def in_flight(self) -> int:
         """How many calls are not over."""
-        return self._boundary.in_flight
+        return self._middleware.in_flight
 
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
@@ -124,7 +124,7 @@ class GatewayServer:
         if not at_once:
             await self._clock.sleep(self._listen.drain_s)
         closing = child(self._server.stop(self._listen.grace_s), name="end of the server")
-        idle = child(self._boundary.wait_idle(), name="end of all calls")
+        idle = child(self._middleware.wait_idle(), name="end of all calls")
         await asyncio.wait({closing, idle}, return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
         await self._server.stop(0)

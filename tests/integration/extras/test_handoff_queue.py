@@ -14,7 +14,7 @@ from gateway.domain.ticket import Ticket, TicketState
 from gateway.errors import HandoffFull, HandoffUnavailable, StartupError, TicketRefused, TicketUnknown
 from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.payload import HandoffQuestion, request_associated_data
-from gateway.extras.handoff.queue import KEY_VARIABLE, Queue, open_queue
+from gateway.extras.handoff.queue import KEY_VARIABLE, HandoffQueue, open_queue
 from gateway.extras.handoff.responder import Responder, waiting
 from gateway.extras.handoff.ticket import new_id
 from tests.support.fakes import FakeClock
@@ -55,7 +55,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def queue(url: str, clock: FakeClock) -> AsyncIterator[Queue]:
+async def queue(url: str, clock: FakeClock) -> AsyncIterator[HandoffQueue]:
     """An empty queue."""
     opened = open_queue(url, clock=clock)
     yield opened
@@ -81,7 +81,7 @@ def a_ticket(tenant: str = "acme", *, created_unix_s: float = NOW_S) -> Ticket:
     )
 
 
-async def put(queue: Queue, ticket: Ticket | None = None, *, max_waiting: int = 10) -> Ticket:
+async def put(queue: HandoffQueue, ticket: Ticket | None = None, *, max_waiting: int = 10) -> Ticket:
     """Store a ticket with the question."""
     stored = ticket or a_ticket()
     encrypted = keys().encrypt(
@@ -91,12 +91,14 @@ async def put(queue: Queue, ticket: Ticket | None = None, *, max_waiting: int = 
     return stored
 
 
-def responder(queue: Queue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None) -> Responder:
+def responder(
+    queue: HandoffQueue, clock: FakeClock, by: str = "jane", ring: KeyRing | None = None
+) -> Responder:
     """Return a person at the queue."""
     return Responder(queue, ring or keys(), by=by, clock=clock)
 
 
-async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
+async def test_take_and_answer(queue: HandoffQueue, clock: FakeClock) -> None:
     """The oldest comes first, is shown as it was sent, and can be answered once."""
     second = await put(queue, a_ticket(created_unix_s=NOW_S + 1))
     first = await put(queue)
@@ -117,7 +119,7 @@ async def test_take_and_answer(queue: Queue, clock: FakeClock) -> None:
     assert len(await waiting(queue, all_states=True, clock=clock)) == 2
 
 
-async def test_a_lease_keeps_others_away_until_it_ends(queue: Queue, clock: FakeClock) -> None:
+async def test_a_lease_keeps_others_away_until_it_ends(queue: HandoffQueue, clock: FakeClock) -> None:
     """Meanwhile only its holder may answer or take it again; afterwards anybody."""
     ticket = await put(queue)
     await responder(queue, clock).take(ticket.id, lease_s=60)
@@ -134,7 +136,7 @@ async def test_a_lease_keeps_others_away_until_it_ends(queue: Queue, clock: Fake
         await responder(queue, clock).answer(ticket.id, "too late")
 
 
-async def test_two_people_never_get_the_same(queue: Queue, clock: FakeClock) -> None:
+async def test_two_people_never_get_the_same(queue: HandoffQueue, clock: FakeClock) -> None:
     """Of many who take at once each gets another request."""
     for _ in range(5):
         await put(queue)
@@ -145,7 +147,7 @@ async def test_two_people_never_get_the_same(queue: Queue, clock: FakeClock) -> 
     assert len(ids) == len(set(ids)) == 5
 
 
-async def test_one_of_two_answers_counts(queue: Queue, clock: FakeClock) -> None:
+async def test_one_of_two_answers_counts(queue: HandoffQueue, clock: FakeClock) -> None:
     """Two people who answer at once: one is stored, the other is told so."""
     ticket = await put(queue)
     outcomes = await asyncio.gather(
@@ -155,7 +157,7 @@ async def test_one_of_two_answers_counts(queue: Queue, clock: FakeClock) -> None
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Ticket", "TicketRefused"]
 
 
-async def test_what_a_tenant_may_leave_is_bounded(queue: Queue, clock: FakeClock) -> None:
+async def test_what_a_tenant_may_leave_is_bounded(queue: HandoffQueue, clock: FakeClock) -> None:
     """One more than the bound is refused; an answer, or another tenant, is not in its way."""
     first = await put(queue, max_waiting=2)
     await put(queue, max_waiting=2)
@@ -167,7 +169,7 @@ async def test_what_a_tenant_may_leave_is_bounded(queue: Queue, clock: FakeClock
     await put(queue, max_waiting=2)
 
 
-async def test_everything_ends(queue: Queue, clock: FakeClock) -> None:
+async def test_everything_ends(queue: HandoffQueue, clock: FakeClock) -> None:
     """A ticket expires; an answer is kept as long again; what is gone makes room."""
     forgotten, ticket = await put(queue, max_waiting=2), await put(queue, max_waiting=2)
     clock.advance(KEEP_S - 1)
@@ -183,7 +185,7 @@ async def test_everything_ends(queue: Queue, clock: FakeClock) -> None:
     assert await queue.tickets() == []
 
 
-async def test_a_wrong_key_takes_nothing(queue: Queue, clock: FakeClock) -> None:
+async def test_a_wrong_key_takes_nothing(queue: HandoffQueue, clock: FakeClock) -> None:
     """It is a clear error, and the request still waits; with the old key behind the new one it opens."""
     ticket = await put(queue)
     other = new_key()
@@ -193,7 +195,7 @@ async def test_a_wrong_key_takes_nothing(queue: Queue, clock: FakeClock) -> None
     assert (await responder(queue, clock, ring=keys(other, KEY)).take(ticket.id, lease_s=60))[1] == QUESTION
 
 
-async def test_the_queue_remembers_its_key(queue: Queue) -> None:
+async def test_the_queue_remembers_its_key(queue: HandoffQueue) -> None:
     """The first key is adopted; another one is told; one that follows it takes its place."""
     old, new = new_key(), new_key()
     ring, other, both = keys(old), keys(new), keys(new, old)
