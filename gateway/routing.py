@@ -1,7 +1,7 @@
 """Which models may answer a request, in which order, and why the others may not: `Decider`.
 
-Pure: no I/O, no clock, no log. Rules express wishes and order models; filters express law and remove
-models, whatever a rule says. What needs state (budgets, breakers) is dispatch's.
+Pure: no I/O, no clock, no log. Rules order models; filters remove models, whatever a rule says. What
+changes while a request runs (reservations, breakers) is read by dispatch.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """The life of a request, the same for every transport: `Pipeline.run` and `Pipeline.stream`.
 
-A transport parses, runs and renders. What costs nothing comes first: rates and a slot before any check of the
-request, its check and its scores before any model. Nothing runs on after the deadline.
+A transport parses, runs and renders. The cheap steps come first: rates and a slot, then the check of the
+request, then its scores, then a model. Nothing runs on after the deadline.
 """
 
 import asyncio
