@@ -32,6 +32,7 @@ from gateway.app.observability import Observability
 from gateway.clock import SystemClock
 from gateway.complexity.complexity import score_complexity
 from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
+from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import RoutingState, Scores
 from gateway.domain.request import Request
 from gateway.policy.loading.load import parse_policy
@@ -73,7 +74,7 @@ def stages() -> Mapping[str, Callable[[], object]]:
     )
     answer = Answer(
         decision=decision,
-        text="It is.",
+        message=Message(role=Role.ASSISTANT, content="It is."),
         finish_reason=FinishReason.STOP,
         usage=USAGE,
         route=Route.CLOUD,

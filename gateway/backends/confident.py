@@ -7,6 +7,7 @@ from gateway.backends.base import Backend, Call
 from gateway.backends.confidence import confidence, signals_of
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Reply, TokenConfidence
+from gateway.domain.assembly import Assembly
 from gateway.errors import NotConfident, StreamTruncated
 from gateway.policy.escalation import Escalate
 
@@ -26,14 +27,13 @@ class ConfidenceGuard:
         """Return the whole answer."""
         if call.escalate is None:
             return await self._inner.generate(call)
-        texts, last = [], Chunk()
+        answer = Assembly()
         async with aclosing(self._confident(call, call.escalate)) as chunks:
             async for chunk in chunks:
-                texts.append(chunk.text)
-                last = chunk
-        if last.finish_reason is None:
+                answer.add(chunk)
+        if not answer.is_whole:
             raise StreamTruncated(self.name, "the answer ended without a finish reason")
-        return Reply(text="".join(texts), finish_reason=last.finish_reason, usage=last.usage)
+        return answer.reply()
 
     def stream(self, call: Call) -> AsyncIterator[Chunk]:
         """Yield the answer in pieces, the held ones together."""

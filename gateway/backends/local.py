@@ -13,6 +13,7 @@ from gateway import errors
 from gateway.backends.base import Call, QueueForecast, sampling_parameters
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, FinishReason, Reply, TokenConfidence, Usage
+from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Reason
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.tasks import Tasks
@@ -89,14 +90,12 @@ class LocalBackend:
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""
-        texts = []
-        last = Chunk()
+        answer = Assembly()
         async for chunk in self.stream(call):
-            texts.append(chunk.text)
-            last = chunk
-        if last.finish_reason is None:
+            answer.add(chunk)
+        if not answer.is_whole:
             raise errors.StreamTruncated(self.name, "the engine ended its answer without a finish")
-        return Reply(text="".join(texts), finish_reason=last.finish_reason, usage=last.usage)
+        return answer.reply()
 
     async def stream(self, call: Call) -> AsyncIterator[Chunk]:
         """Yield the answer in pieces; closing the iterator frees the engine's slot."""

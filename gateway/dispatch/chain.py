@@ -16,6 +16,7 @@ from gateway.dispatch.layer import Target
 from gateway.dispatch.recovery import PrivacyCheck, SentText, StreamSplicer, continuation
 from gateway.dispatch.time_limit import is_over
 from gateway.domain.answer import Answer, Chunk, Degraded, Route, StreamEvent, Usage
+from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, Reason
 from gateway.domain.request import Request
 from gateway.errors import (
@@ -127,7 +128,7 @@ class Chain:
             policy=work.policy,
             model=model,
             is_last=is_last,
-            may_escalate=may_escalate and not run.sent.parts,
+            may_escalate=may_escalate and not run.sent.has_begun,
             is_streamed=work.is_streamed,
             deadline=work.deadline,
             attempt_log=run.attempt_log,
@@ -190,7 +191,8 @@ class Chain:
             raise StreamTruncated(target.model, "the answer ended before it began")
         yield Answer(
             decision=run.work.decision,
-            text=splicer.text,
+            message=splicer.answer.message(target.model),
+            logprobs=splicer.answer.logprobs,
             finish_reason=last.finish_reason,
             usage=usage,
             route=target.spec.route,
@@ -211,7 +213,7 @@ class Chain:
 
     def _consider(self, error: AttemptError, run: _ChainRun) -> None:
         """Raise what ends the request; return if the next model may be tried."""
-        run.was_begun = run.was_begun or bool(run.sent.parts)
+        run.was_begun = run.was_begun or run.sent.has_begun
         run.sent.cut(error.reason)
         run.engine_died = run.engine_died or isinstance(error, EngineDied)
         run.causes[error.model] = error
@@ -224,6 +226,8 @@ class Chain:
         if not self._may_go_on(error, run):
             error.attempts = run.attempt_log.attempts
             raise error
+        if run.sent.is_committed:
+            raise self._truncated(error.model, run) from error
         if is_over(run.work.deadline, self._clock):
             return
         if run.sent.void_reason is not None and run.work.policy.resilience.recovery == "fail":
@@ -277,7 +281,7 @@ class Chain:
         reply = choose_reply(work.policy.replies, occasion)
         yield Answer(
             decision=work.decision,
-            text=text_of(reply, occasion),
+            message=Message(role=Role.ASSISTANT, content=text_of(reply, occasion)),
             finish_reason=None,
             usage=None,
             route=Route.CANNED,

@@ -1,10 +1,11 @@
 """What the caller of a stream was sent so far, whether it is still valid, and how the next model goes on."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.dispatch.layer import Target
-from gateway.domain.answer import Chunk, Delta, Restart, StreamEvent
+from gateway.domain.answer import Chunk, Delta, ReasoningDelta, Restart, StreamEvent
+from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Decision, Reason
 from gateway.domain.privacy import PrivacyAssessment
 from gateway.domain.request import Request
@@ -20,6 +21,11 @@ class SentText:
 
     attempt: int = 0
     parts: list[str] = field(default_factory=list)
+    """Pieces of text."""
+    has_begun: bool = False
+    """Whether anything of the attempt that speaks was sent, be it reasoning."""
+    is_committed: bool = False
+    """Whether a call of a tool was sent: the caller may act on it, so no other model may begin anew."""
     void_reason: Reason | None = None
     """Why what was sent is void, until somebody else begins or goes on."""
 
@@ -28,14 +34,24 @@ class SentText:
         """The text of the attempt that speaks."""
         return "".join(self.parts)
 
-    def delta(self, text: str) -> Delta:
-        """Return the next piece."""
-        self.parts.append(text)
-        return Delta(text=text, attempt=self.attempt)
+    def deltas(self, chunk: Chunk, text: str) -> Iterator[Delta]:
+        """Yield a piece as the caller is sent it, with `text` in place of its own."""
+        logprobs = chunk.logprobs
+        for thought in chunk.reasoning:
+            yield Delta(reasoning=thought, attempt=self.attempt)
+        if text:
+            self.parts.append(text)
+            yield Delta(text=text, attempt=self.attempt, logprobs=logprobs)
+            logprobs = ()
+        for call in chunk.tool_calls:
+            self.is_committed = True
+            yield Delta(tool_call=call, attempt=self.attempt, logprobs=logprobs)
+            logprobs = ()
+        self.has_begun = self.has_begun or bool(text) or chunk.has_output
 
     def cut(self, reason: Reason) -> None:
         """Note that a model failed; what was said is void, for the reason of the first that did."""
-        if self.parts and self.void_reason is None:
+        if self.has_begun and self.void_reason is None:
             self.void_reason = reason
 
     def go_on(self) -> None:
@@ -49,6 +65,7 @@ class SentText:
         restart = Restart(model=model, reason=self.void_reason)
         self.attempt += 1
         self.parts.clear()
+        self.has_begun = False
         self.void_reason = None
         return restart
 
@@ -63,19 +80,20 @@ class StreamSplicer:
     def __init__(self, sent: SentText, target: Target, *, may_fit: bool) -> None:
         self._told = sent
         self._target = target
-        self._parts = [sent.text] if target.continue_final_message else []
+        self._hides_reasoning = target.request.config.reasoning.hide
+        self.answer = Assembly()
+        """What the target said; with what was sent before, where it goes on from that."""
+        if target.continue_final_message:
+            self.answer.add(Chunk(text=sent.text))
         self._sent = sent.text if may_fit and sent.void_reason is not None else ""
         self._matched = 0
         """How many characters of `_sent` the answer has said."""
 
-    @property
-    def text(self) -> str:
-        """The answer so far."""
-        return "".join(self._parts)
-
     def take(self, chunk: Chunk) -> Iterator[StreamEvent]:
         """Yield what the caller is told of a piece."""
-        self._parts.append(chunk.text)
+        if self._hides_reasoning and chunk.reasoning:
+            chunk = replace(chunk, reasoning=_without_text(chunk.reasoning))
+        self.answer.add(chunk)
         text = chunk.text
         if self._target.continue_final_message:
             self._told.go_on()
@@ -83,25 +101,35 @@ class StreamSplicer:
             fitted = self._fit(chunk)
             if fitted is None:
                 return
-            text = fitted
+            chunk, text = fitted
         if restart := self._told.restart(self._target.model):
             yield restart
-        if self._target.is_streamed and text:
-            yield self._told.delta(text)
+        if self._target.is_streamed:
+            yield from self._told.deltas(chunk, text)
 
-    def _fit(self, chunk: Chunk) -> str | None:
-        """Return what may be said now; None: nothing yet."""
+    def _fit(self, chunk: Chunk) -> tuple[Chunk, str] | None:
+        """Return what may be said now, and its text; None: nothing yet.
+
+        What it thinks while it repeats what was sent is not told: the caller has the first model's thoughts.
+        """
         left = len(self._sent) - self._matched
-        if self._sent.startswith(chunk.text[:left], self._matched):
+        if self._sent.startswith(chunk.text[:left], self._matched) and (
+            len(chunk.text) >= left or not chunk.tool_calls
+        ):
             self._matched += min(left, len(chunk.text))
             if self._matched == len(self._sent):
                 self._told.go_on()
                 self._sent = ""
-                return chunk.text[left:]
+                return replace(chunk, reasoning=()), chunk.text[left:]
             if chunk.finish_reason is None:
                 return None
         self._sent = ""
-        return self.text
+        return replace(chunk, reasoning=self.answer.thoughts), self.answer.text
+
+
+def _without_text(thoughts: Sequence[ReasoningDelta]) -> tuple[ReasoningDelta, ...]:
+    """Return what a model needs back of thoughts that the caller does not want to see."""
+    return tuple(ReasoningDelta(opaque=each.opaque) for each in thoughts if each.opaque)
 
 
 async def continuation(
@@ -114,7 +142,8 @@ async def continuation(
     """
     left_tokens = target.max_tokens - len(sent.parts)
     request = target.request
-    if not target.spec.prefill or left_tokens < 1 or request.config.json_schema is not None:
+    has_form = request.config.json_schema is not None or request.config.grammar is not None
+    if not target.spec.prefill or left_tokens < 1 or has_form or not sent.parts:
         return None
     begun = continuation_request(request, text=sent.text, max_tokens=left_tokens)
     leave = permit_continuation(

@@ -11,6 +11,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.latency import LatencyTracker
 from gateway.dispatch.layer import AttemptContext, Target, seconds_left
 from gateway.domain.answer import Chunk, FinishReason
+from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Reason
 from gateway.errors import (
     BackendCutShort,
@@ -107,19 +108,18 @@ class TimeLimit:
     async def _joined(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
         """Yield a stream in one piece: as long as it goes on it may take what the caller's time allows."""
         now_s, until = self._clock.monotonic_s(), attempt.target.share(self._clock)
-        texts, last = [], Chunk()
+        answer = Assembly()
         try:
             async with self._limit(until) as limit, aclosing(self._stream(attempt, until=until)) as chunks:
                 async for chunk in chunks:
-                    texts.append(chunk.text)
-                    last = chunk
+                    answer.add(chunk)
         except TimeoutError:
             if not limit.expired():
                 raise
             raise self._give_up(
                 attempt.target, Patience(now_s=now_s, until=until, granted_s=math.inf)
             ) from None
-        yield replace(last, text="".join(texts), usage=attempt.usage)
+        yield replace(answer.chunk(), usage=attempt.usage)
 
     async def _whole(self, attempt: AttemptContext) -> AsyncGenerator[Chunk, None]:
         target = attempt.target
@@ -142,7 +142,7 @@ class TimeLimit:
             tokens=reply.usage.completion_tokens if reply.usage is not None else 0,
             hit_limit=reply.finish_reason is FinishReason.LENGTH,
         )
-        yield attempt.note(Chunk(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage))
+        yield attempt.note(reply.as_chunk())
 
     async def _stream(self, attempt: AttemptContext, *, until: Deadline) -> AsyncGenerator[Chunk, None]:
         target = attempt.target
@@ -153,7 +153,7 @@ class TimeLimit:
                 chunk = await self._first(chunks, attempt, allowed)
             finally:
                 attempt.upstream_s = begin_s = self._clock.monotonic_s() - allowed.now_s
-            if target.continue_final_message and not chunk.text:
+            if target.continue_final_message and not chunk.has_output:
                 # Perhaps it took the text so far for a whole answer, and then it is none.
                 raise NotCapable(target.model, "it was given the beginning of an answer and added nothing")
             if target.is_streamed:  # Of a whole answer nobody saw the first text.
@@ -173,7 +173,7 @@ class TimeLimit:
                     attempt.upstream_s += pause_s
                 if chunk.finish_reason is not None:
                     self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
-                if chunk.text or chunk.finish_reason is not None:
+                if chunk.has_output or chunk.finish_reason is not None:
                     pieces += 1
                     yield chunk
 
@@ -188,7 +188,7 @@ class TimeLimit:
         try:
             async with self._limit(allowed.until) as limit:
                 async for chunk in chunks:
-                    if attempt.note(chunk).text or chunk.finish_reason is not None:
+                    if attempt.note(chunk).has_output or chunk.finish_reason is not None:
                         return chunk
                     if is_engine:
                         allowed = replace(allowed, granted_s=math.inf)

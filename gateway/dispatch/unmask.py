@@ -12,7 +12,7 @@ TurnLayer = Callable[[Target], AsyncGenerator[Chunk, None]]
 
 
 class UnmaskLayer:
-    """Restores what a turn answers; a turn without a mask passes as it is."""
+    """Restores what a turn answers: text, reasoning and arguments; a turn without a mask passes as it is."""
 
     def __init__(self, inner: TurnLayer) -> None:
         self._inner = inner

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason
 
 
@@ -35,19 +36,64 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens by the answering model's own count."""
+    """Tokens by the answering model's own count: the parts below are included in the first two."""
 
     prompt_tokens: int
     completion_tokens: int
+    cached_prompt_tokens: int = 0
+    """Of the prompt, read from a cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt, written to a cache."""
+    reasoning_tokens: int = 0
+    """Of the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """The whole answer of one model."""
+class TopLogprob:
+    """A token that could have come, and the natural logarithm of its probability."""
 
-    text: str = field(repr=False)
-    finish_reason: FinishReason
-    usage: Usage | None
+    token: str = field(repr=False)
+    logprob: float
+    token_bytes: bytes = field(default=b"", repr=False)
+    """The token may be part of a character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """A token of the answer, its log probability, and the likeliest tokens in its place."""
+
+    token: str = field(repr=False)
+    logprob: float
+    token_bytes: bytes = field(default=b"", repr=False)
+    top: tuple[TopLogprob, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta:
+    """A piece of a call of a tool; the first one of a call has its id and its whole name."""
+
+    index: int
+    """Which call of the answer, from 0; calls do not interleave."""
+    id: str = ""
+    name: str = field(default="", repr=False)
+    arguments_json: str = field(default="", repr=False)
+    """The next piece of the arguments of a function."""
+    input: str = field(default="", repr=False)
+    """The next piece of the text of a custom tool."""
+    is_custom: bool = False
+    """In the first piece: whether the tool takes `input`."""
+    arguments_invalid: bool = False
+    """In the last piece: the call is whole, and its arguments are not JSON."""
+    opaque: bytes = field(default=b"", repr=False)
+    """In any piece: what the provider wants back with the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    """A piece of what a model thinks; `opaque` ends a thought."""
+
+    text: str = field(default="", repr=False)
+    opaque: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +110,50 @@ class TokenConfidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A piece of a streamed answer; the last one, and only it, has a `finish_reason`."""
+    """A piece of an answer; the last one, and only it, has a `finish_reason`.
+
+    What a piece holds of several kinds was said in this order: reasoning, text, calls of tools.
+    """
 
     text: str = field(default="", repr=False)
+    reasoning: tuple[ReasoningDelta, ...] = field(default=(), repr=False)
+    tool_calls: tuple[ToolCallDelta, ...] = field(default=(), repr=False)
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     certainties: tuple[TokenConfidence, ...] = ()
     """For each token since the last piece, where the call asks for them."""
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    """Likewise, for the caller."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether it holds a part of the answer, or of what the model thinks."""
+        return bool(self.text or self.reasoning or self.tool_calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The whole answer of one model."""
+
+    text: str = field(repr=False)
+    finish_reason: FinishReason
+    usage: Usage | None
+    reasoning: tuple[ReasoningDelta, ...] = field(default=(), repr=False)
+    """Each a whole thought."""
+    tool_calls: tuple[ToolCallDelta, ...] = field(default=(), repr=False)
+    """Each a whole call."""
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+
+    def as_chunk(self) -> Chunk:
+        """Return it as a stream of one piece."""
+        return Chunk(
+            text=self.text,
+            reasoning=self.reasoning,
+            tool_calls=self.tool_calls,
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            logprobs=self.logprobs,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +196,8 @@ class Answer:
     """What dispatch gives back: an answer or a canned reply, with its decision and every attempt."""
 
     decision: Decision
-    text: str = field(repr=False)
+    message: Message
+    """What a caller appends to the conversation."""
     finish_reason: FinishReason | None
     usage: Usage | None
     route: Route
@@ -121,6 +205,12 @@ class Answer:
     degraded: Degraded | None
     cost_usd_nanos: int
     attempts: tuple[Attempt, ...]
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return self.message.text
 
 
 class SampleResult(StrEnum):
@@ -167,10 +257,13 @@ class MirrorResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of the streamed answer; `attempt` grows at every Restart."""
+    """A piece of the streamed answer: one of text, reasoning, call; `attempt` grows at every Restart."""
 
-    text: str = field(repr=False)
+    text: str = field(default="", repr=False)
+    reasoning: ReasoningDelta | None = None
+    tool_call: ToolCallDelta | None = None
     attempt: int
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ class PrivacyClass(IntEnum):
 class Finding:
     """A private datum by type and place, never its text.
 
-    `start` and `end` count characters in the string that holds it; `message_index` is -1 for
-    `config.stop` and `config.json_schema`.
+    `start` and `end` count characters in the string that holds it, which `message_index` (-1: the config)
+    and `path` name, as `domain.strings` does.
     """
 
     type: str
@@ -27,6 +27,7 @@ class Finding:
     end: int
     confidence: float
     message_index: int = 0
+    path: str = "content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

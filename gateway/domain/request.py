@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.domain.conversation import Message
+from gateway.domain.conversation import Message, ReasoningConfig, Tool, ToolChoice
 from gateway.domain.privacy import PrivacyClass
 
 
@@ -17,6 +17,21 @@ class GenerationConfig:
     seed: int | None = None
     stop: tuple[str, ...] = field(default=(), repr=False)
     json_schema: str | None = field(default=None, repr=False)
+    tools: tuple[Tool, ...] = field(default=(), repr=False)
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning: ReasoningConfig = field(default_factory=ReasoningConfig)
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    """By token id of the answering model, what is added to its logit."""
+    top_logprobs: int | None = None
+    """How many of the likeliest tokens are reported beside each token; None: no log probabilities."""
+    json_object: bool = False
+    grammar: str | None = field(default=None, repr=False)
+    """GBNF, for models at the edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +55,10 @@ class Request:
     labels: Mapping[str, str] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
     """What the caller reads, as tags like `pl` or `de-AT`, the dearest first; for canned replies."""
+    model: str = field(default="", repr=False)
+    """The model, or alias of the policy, that alone may answer; "": any of the route."""
+    session_id: str = field(default="", repr=False)
+    """Names the conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from gateway.domain.answer import Usage
 from gateway.domain.request import Request
+from gateway.domain.strings import strings_of, unreadable_tokens
 from gateway.policy.model import ModelSpec
 
 NANOS_PER_USD = 1_000_000_000
@@ -17,7 +18,10 @@ PICOS_PER_NANO = 1000
 # For a model behind an API there is no tokenizer. A token is at least one byte of UTF-8, and a chat format
 # adds far fewer tokens than these to a message and to a prompt.
 TOKENS_AROUND_A_MESSAGE = 16
+TOKENS_AROUND_A_TOOL = 64
 TOKENS_AROUND_A_PROMPT = 64
+MOST_TOKENS_OF_AN_IMAGE = 40_000
+"""gpt-4o-mini counts up to 36,835 for one; a document counts by its bytes."""
 
 
 def nanos_of_usd(amount: Decimal) -> int:
@@ -32,13 +36,12 @@ def picos_per_token(price_per_million_usd: Decimal) -> int:
 
 def prompt_tokens_bound(request: Request) -> int:
     """Return an upper bound of the prompt's tokens that holds for every tokenizer."""
-    config = request.config
-    texts = [message.content for message in request.messages] + list(config.stop)
-    if config.json_schema is not None:
-        texts.append(config.json_schema)
+    parts = sum(len(message.parts) for message in request.messages)
     return (
-        sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-        + TOKENS_AROUND_A_MESSAGE * len(request.messages)
+        sum(len(string.text.encode("utf-8", "surrogatepass")) for string in strings_of(request))
+        + TOKENS_AROUND_A_MESSAGE * (len(request.messages) + parts)
+        + TOKENS_AROUND_A_TOOL * len(request.config.tools)
+        + unreadable_tokens(request, each=MOST_TOKENS_OF_AN_IMAGE)
         + TOKENS_AROUND_A_PROMPT
     )
 

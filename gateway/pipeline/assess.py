@@ -7,6 +7,7 @@ from gateway.clock import Deadline
 from gateway.domain.decision import RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment
 from gateway.domain.request import Request
+from gateway.domain.strings import strings_of
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.start_queue import StartQueue
@@ -53,12 +54,12 @@ class PolicyAssessor:
         self._on_loop_bytes = ON_LOOP_BYTES // passes
 
     def turn_to_check(
-        self, tenant: str, schema: str, deadline: Deadline
+        self, tenant: str, schema_chars: int, deadline: Deadline
     ) -> AbstractAsyncContextManager[None]:
         """Return what is held while a schema is checked; entering raises Overloaded."""
         if self._elsewhere is None:
             return nullcontext()
-        if len(schema) <= CHECKED_AT_ONCE_BYTES:
+        if schema_chars <= CHECKED_AT_ONCE_BYTES:
             return self._elsewhere.start.turn(tenant, deadline)
         return self._elsewhere.share.turn(tenant, deadline)
 
@@ -84,6 +85,5 @@ class PolicyAssessor:
 
 def _scored_bytes(request: Request) -> int:
     """Return how much text the scorers read: everything that a backend is sent."""
-    config = request.config
-    texts = (*(message.content for message in request.messages), *config.stop, config.json_schema or "")
+    texts = (string.text for string in strings_of(request))
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

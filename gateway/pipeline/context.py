@@ -17,8 +17,8 @@ class IncomingRequest:
 
     prompt_tokens: int
     """The estimate, as routing makes it."""
-    json_schema: str
-    """A large one costs milliseconds to check, and waits for its turn."""
+    schema_chars: int
+    """Of all JSON schemas: large ones cost milliseconds to check, and wait for their turn."""
     parse: Callable[[], Request]
     """Checks every field; raises InvalidRequest. Called once, after admission."""
 
@@ -38,6 +38,16 @@ class CallSummary:
     answer: Answer | None = None
     afterwards: Callable[[], None] | None = None
     """What the transport has to call once the caller has its answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCount:
+    """How long a prompt is."""
+
+    prompt_tokens: int
+    model: str
+    """Whose tokens they are; "" if no model may answer."""
+    is_estimate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

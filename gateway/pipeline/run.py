@@ -25,11 +25,11 @@ from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
-from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
+from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
-from gateway.routing import Decider
+from gateway.routing import Decider, estimate_prompt_tokens
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
@@ -114,6 +114,15 @@ class Pipeline:
                 if isinstance(event, Decision):
                     return event
         raise RuntimeError("a request that was not decided raises")
+
+    async def count_tokens(self, incoming: IncomingRequest, context: CallContext) -> TokenCount:
+        """Say how long a prompt is for the named model, or the one that would be asked; raises GatewayError."""
+        async with self._admitted(incoming, context), self._time_to_decide(context.deadline):
+            request = await self._check(incoming, context)
+            if not request.model:
+                decision = await self.decide(request, context.deadline)
+                request = replace(request, model=next(iter(decision.chain), ""))
+        return TokenCount(prompt_tokens=estimate_prompt_tokens(request), model=request.model)
 
     async def _live(
         self, incoming: IncomingRequest, context: CallContext, *, is_streamed: bool
@@ -210,7 +219,7 @@ class Pipeline:
             raise DeadlinePassed("the deadline passed before the request was scored") from None
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
-        async with self._assessor.turn_to_check(context.tenant, incoming.json_schema, context.deadline):
+        async with self._assessor.turn_to_check(context.tenant, incoming.schema_chars, context.deadline):
             return incoming.parse()
 
     async def _find_entities(self, request: Request, deadline: Deadline) -> Entities:

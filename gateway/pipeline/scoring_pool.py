@@ -19,6 +19,7 @@ from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
 from gateway.domain.privacy import Entities
 from gateway.domain.request import Request
+from gateway.domain.strings import strings_of
 from gateway.errors import DeadlinePassed, Overloaded
 from gateway.pipeline.assessor import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, PolicyUnknown, ScoringJob
@@ -240,7 +241,7 @@ class _Scorer:
 
 
 def _chars(request: Request) -> int:
-    return sum(len(message.content) for message in request.messages) + len(request.config.json_schema or "")
+    return sum(len(string.text) for string in strings_of(request))
 
 
 def _for_scoring(policy: Policy) -> Policy:

@@ -162,6 +162,16 @@ class ModelSpec(CommonKeys):
         return False
 
     @property
+    def calls_tools(self) -> bool:
+        """Whether it is sent tools."""
+        return False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The forms of content that it reads: text, image, file."""
+        return ("text",)
+
+    @property
     def identity(self) -> tuple[str | None, ...]:
         """What identifies the model at its provider; health is kept per identity."""
         return self.kind, self.server_url, self.provider_model, self.key_variable

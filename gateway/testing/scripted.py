@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.backends.base import Call
 from gateway.clock import Clock, SystemClock
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
+from gateway.domain.assembly import Assembly
 from gateway.errors import StreamTruncated
 
 
@@ -40,17 +41,12 @@ class ScriptedBackend:
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer of the next step, or raise its error."""
-        pieces: list[Chunk] = []
+        answer = Assembly()
         async for chunk in self.stream(call):
-            pieces.append(chunk)
-        last = pieces[-1] if pieces else Chunk()
-        if last.finish_reason is None:
+            answer.add(chunk)
+        if not answer.is_whole:
             raise StreamTruncated(self.name, "the script ends without a finish reason")
-        return Reply(
-            text="".join(piece.text for piece in pieces),
-            finish_reason=last.finish_reason,
-            usage=last.usage,
-        )
+        return answer.reply()
 
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the chunks of the next step; a whole reply is split into words."""

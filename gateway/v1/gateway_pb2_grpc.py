@@ -59,6 +59,16 @@ class GatewayServiceStub:
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_gateway__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/gateway.v1.GatewayService/CountTokens',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/gateway.v1.GatewayService/ListModels',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.GetHandoff = channel.unary_unary(
                 '/gateway.v1.GatewayService/GetHandoff',
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.GetHandoffRequest.SerializeToString,
@@ -108,6 +118,21 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """CountTokens says how many tokens a prompt has, tools and images included. It
+        calls no model of a provider and spends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """ListModels says which models the policy has and what they can do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHandoff(self, request, context):
         """GetHandoff fetches what a person answered to a request that no model
         answered, by the `ticket_id` of its canned reply. A ticket of another
@@ -144,6 +169,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=gateway_dot_v1_dot_gateway__pb2.ExplainRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_gateway__pb2.ExplainResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.CountTokensRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.CountTokensResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.ListModelsRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.ListModelsResponse.SerializeToString,
             ),
             'GetHandoff': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHandoff,
@@ -247,6 +282,60 @@ class GatewayService:
             '/gateway.v1.GatewayService/Explain',
             gateway_dot_v1_dot_gateway__pb2.ExplainRequest.SerializeToString,
             gateway_dot_v1_dot_gateway__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/CountTokens',
+            gateway_dot_v1_dot_gateway__pb2.CountTokensRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.CountTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/ListModels',
+            gateway_dot_v1_dot_gateway__pb2.ListModelsRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,12 @@ class GatewayServiceStub:
     """Explain says how a request would be scored and routed. It calls no model
     and spends nothing.
     """
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CountTokensRequest, _gateway_pb2.CountTokensResponse]
+    """CountTokens says how many tokens a prompt has, tools and images included. It
+    calls no model of a provider and spends nothing.
+    """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListModelsRequest, _gateway_pb2.ListModelsResponse]
+    """ListModels says which models the policy has and what they can do."""
     GetHandoff: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]
     """GetHandoff fetches what a person answered to a request that no model
     answered, by the `ticket_id` of its canned reply. A ticket of another
@@ -92,6 +98,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Explain says how a request would be scored and routed. It calls no model
     and spends nothing.
     """
+    CountTokens: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CountTokensRequest, _gateway_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """CountTokens says how many tokens a prompt has, tools and images included. It
+    calls no model of a provider and spends nothing.
+    """
+    ListModels: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListModelsRequest, _gateway_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """ListModels says which models the policy has and what they can do."""
     GetHandoff: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetHandoffRequest, _gateway_pb2.GetHandoffResponse]  # type: ignore[assignment]
     """GetHandoff fetches what a person answered to a request that no model
     answered, by the `ticket_id` of its canned reply. A ticket of another
@@ -145,6 +157,24 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Explain says how a request would be scored and routed. It calls no model
         and spends nothing.
         """
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _gateway_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.CountTokensResponse, _abc.Awaitable[_gateway_pb2.CountTokensResponse]]:
+        """CountTokens says how many tokens a prompt has, tools and images included. It
+        calls no model of a provider and spends nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _gateway_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListModelsResponse, _abc.Awaitable[_gateway_pb2.ListModelsResponse]]:
+        """ListModels says which models the policy has and what they can do."""
 
     @_abc_1.abstractmethod
     def GetHandoff(

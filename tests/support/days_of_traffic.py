@@ -186,7 +186,8 @@ class Day:
         )  # fmt: skip
         answer = Answer(
             decision=decision,
-            text="", finish_reason=FinishReason.STOP, usage=usage, route=model.route, model=attempt.model,
+            message=Message(role=Role.ASSISTANT), finish_reason=FinishReason.STOP, usage=usage,
+            route=model.route, model=attempt.model,
             degraded=None, cost_usd_nanos=cost, attempts=(attempt,),
         )  # fmt: skip
         return CallReport(

@@ -33,7 +33,7 @@ from gateway.privacy import scorer as scoring
 from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
-from gateway.server.grpc import wire
+from gateway.server.validation import config as checked_config
 from tests.support import egress_cases
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
@@ -115,7 +115,7 @@ def _passes(test: Callable[[], None]) -> str:
 
 def _schemas() -> str:
     text = json.dumps({"title": "jane.roe\u0040example.org"}).replace("@", "\\u0040")
-    plain = wire._json_schema(text)
+    plain = checked_config.checked_schema("config.json_schema", text)
     return "" if "jane.roe@example.org" in plain else "an escape in a schema hides what a provider would read"
 
 
@@ -356,8 +356,8 @@ GUARDS: Sequence[Guard] = (
           remove=_set(egress_cases, "refused", _loud(cloud_errors.refused))),
     Guard(name="no exception's words in the log", where="defects.log_defect",
           remove=_set(defects, "log_defect", _loud_log)),
-    Guard(name="a schema has no escapes", where="wire._json_schema",
-          remove=_set(wire, "_json_schema", lambda text: text)),
+    Guard(name="a schema has no escapes", where="validation.config.checked_schema",
+          remove=_set(checked_config, "checked_schema", lambda field, text: text)),
     Guard(name="masking: sure of type, place and text", where="masker._is_sure",
           remove=_wrapped(judge, "_is_sure", _always(True))),
     Guard(name="masking: no places that overlap", where="masker._overlaps",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.clock import Deadline, SystemClock
 from gateway.domain.answer import Answer, Degraded, Route
+from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, Reason, Scores
 from gateway.domain.privacy import PrivacyClass
 from gateway.errors import GatewayError
@@ -25,7 +26,7 @@ SECTION = Handoff(queue="sqlite", store_up_to="confidential")
 def _canned(decision: Decision) -> Answer:
     return Answer(
         decision=decision,
-        text="sorry",
+        message=Message(role=Role.ASSISTANT, content="sorry"),
         finish_reason=None,
         usage=None,
         route=Route.CANNED,

@@ -54,7 +54,7 @@ def attempt(model: str = "edge", outcome: Outcome = Outcome.ANSWERED, **fields: 
 
 
 FINE = Answer(
-    decision=decision_of(), text="42",
+    decision=decision_of(), message=Message(role=Role.ASSISTANT, content="42"),
     finish_reason=FinishReason.STOP, usage=None, route=Route.LOCAL, model="edge", degraded=None,
     cost_usd_nanos=0, attempts=(attempt(),),
 )  # fmt: skip

@@ -52,6 +52,6 @@ def incoming_of(request: Request) -> IncomingRequest:
     """Return a request that was checked already."""
     return IncomingRequest(
         prompt_tokens=estimate_prompt_tokens(request),
-        json_schema=request.config.json_schema or "",
+        schema_chars=len(request.config.json_schema or ""),
         parse=lambda: request,
     )

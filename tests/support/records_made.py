@@ -79,7 +79,7 @@ def ended(
     )
     answer = Answer(
         decision=decision,
-        text=TEXT,
+        message=Message(role=Role.ASSISTANT, content=TEXT),
         finish_reason=FinishReason.STOP,
         usage=usage,
         route=Route.LOCAL,

@@ -115,6 +115,20 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         await self._called(request, context)
         return self.answer
 
+    async def CountTokens(  # noqa: N802  # The name is the proto's.
+        self, request: pb.CountTokensRequest, context: Context
+    ) -> pb.CountTokensResponse:
+        """Count."""
+        await self._called(request, context)
+        return pb.CountTokensResponse(prompt_tokens=len(request.messages), model="edge")
+
+    async def ListModels(  # noqa: N802  # The name is the proto's.
+        self, request: pb.ListModelsRequest, context: Context
+    ) -> pb.ListModelsResponse:
+        """List."""
+        await self._called(request, context)
+        return pb.ListModelsResponse(models=[pb.ModelInfo(name="edge", place=pb.ROUTE_LOCAL)])
+
     async def Explain(  # noqa: N802  # The name is the proto's.
         self, request: pb.ExplainRequest, context: Context
     ) -> pb.ExplainResponse:

@@ -51,8 +51,8 @@ class AnswerBounds:
         return cls(
             prompt_tokens=prompt_tokens_bound(request),
             fewest_prompt_tokens=fewest_tokens(
-                sum(len(message.content) for message in request.messages),
-                sum(letters(message.content) for message in request.messages),
+                sum(len(message.text) for message in request.messages),
+                sum(letters(message.text) for message in request.messages),
             ),
             max_tokens=max_tokens,
         )

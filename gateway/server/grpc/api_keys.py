@@ -16,7 +16,8 @@ import structlog
 from gateway.clock import Clock
 from gateway.errors import StartupError, Unauthenticated
 from gateway.server.grpc.tls import ServerTls
-from gateway.server.grpc.wire import IDENTIFIER, parse_tenant
+from gateway.server.grpc.wire import parse_tenant
+from gateway.server.validation.request import IDENTIFIER
 
 DEFAULT_TENANT = "default"
 KEY_BYTES = 32

@@ -26,7 +26,8 @@ from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
 from gateway.server.grpc.api_keys import DEFAULT_TENANT, Context, TenantRule
 from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
-from gateway.server.grpc.wire import parse_languages, parse_request_id
+from gateway.server.grpc.wire import parse_request_id
+from gateway.server.validation.languages import parse_languages
 from gateway.telemetry.logs import call_fields
 from gateway.telemetry.report import CallReport, Observer
 from gateway.telemetry.traces import NO_SPAN, Tracer

@@ -14,12 +14,15 @@ from gateway.domain.answer import (
     Restart,
     Route,
     StreamEvent,
+    TokenLogprob,
     Usage,
 )
+from gateway.domain.conversation import Message, Part, Reasoning, Text, ToolCall
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
 from gateway.domain.privacy import Finding, PrivacyClass
 from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
+from gateway.policy.model import ModelSpec, Policy
 from gateway.v1 import gateway_pb2 as pb
 
 _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
@@ -70,6 +73,8 @@ def render_answer(request_id: str, answer: Answer) -> pb.GenerateResponse:
     response = pb.GenerateResponse(
         request_id=request_id,
         text=answer.text,
+        message=render_message(answer.message),
+        logprobs=_logprobs(answer.logprobs),
         route=_ROUTES[answer.route],
         model=answer.model,
         cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
@@ -95,7 +100,7 @@ def render_event(request_id: str, event: Decision | StreamEvent) -> pb.StreamGen
         case Decision():
             return pb.StreamGenerateResponse(decision=render_decision(event))
         case Delta():
-            return pb.StreamGenerateResponse(delta=pb.Delta(text=event.text, attempt=event.attempt))
+            return pb.StreamGenerateResponse(delta=_delta(event))
         case Restart():
             return pb.StreamGenerateResponse(
                 restart=pb.Restart(model=event.model, reason=_REASONS[event.reason])
@@ -104,9 +109,95 @@ def render_event(request_id: str, event: Decision | StreamEvent) -> pb.StreamGen
             return pb.StreamGenerateResponse(completed=render_answer(request_id, event))
 
 
+def render_message(message: Message) -> pb.Message:
+    """Return an answer as a message that can be appended to the conversation."""
+    return pb.Message(
+        role=pb.Role.Value(f"ROLE_{message.role.name}"),
+        content=message.content,
+        parts=[_part(part) for part in message.parts],
+        name=message.name,
+    )
+
+
+def _part(part: Part) -> pb.Part:
+    match part:
+        case Text():
+            return pb.Part(text=part.text)
+        case ToolCall():
+            return pb.Part(
+                tool_call=pb.ToolCall(
+                    id=part.id,
+                    name=part.name,
+                    arguments_json=part.arguments_json,
+                    input=part.input,
+                    arguments_invalid=part.arguments_invalid,
+                    opaque=part.opaque,
+                )
+            )
+        case Reasoning():
+            return pb.Part(reasoning=pb.Reasoning(text=part.text, model=part.model, opaque=part.opaque))
+    raise TypeError(f"no model answers with {type(part).__name__}")
+
+
+def _delta(delta: Delta) -> pb.Delta:
+    rendered = pb.Delta(attempt=delta.attempt, logprobs=_logprobs(delta.logprobs))
+    if delta.reasoning is not None:
+        rendered.reasoning = delta.reasoning.text
+    elif delta.tool_call is not None:
+        call = delta.tool_call
+        rendered.tool_call.CopyFrom(
+            pb.ToolCallDelta(
+                index=call.index,
+                id=call.id,
+                name=call.name,
+                arguments_json=call.arguments_json,
+                input=call.input,
+            )
+        )
+    else:
+        rendered.text = delta.text
+    return rendered
+
+
+def _logprobs(logprobs: Iterable[TokenLogprob]) -> list[pb.TokenLogprob]:
+    return [
+        pb.TokenLogprob(
+            token=each.token,
+            logprob=each.logprob,
+            token_bytes=each.token_bytes,
+            top=[
+                pb.TopLogprob(token=one.token, logprob=one.logprob, token_bytes=one.token_bytes)
+                for one in each.top
+            ],
+        )
+        for each in logprobs
+    ]
+
+
 def render_explanation(decision: Decision) -> pb.ExplainResponse:
     """Return decision and findings with their places, never their text."""
     return pb.ExplainResponse(decision=render_decision(decision), findings=_findings(decision.findings))
+
+
+def render_models(policy: Policy) -> pb.ListModelsResponse:
+    """Return what a policy's models can do."""
+    return pb.ListModelsResponse(
+        models=[_model(name, spec) for name, spec in policy.models.items()], policy_hash=policy.hash
+    )
+
+
+def _model(name: str, spec: ModelSpec) -> pb.ModelInfo:
+    info = pb.ModelInfo(
+        name=name,
+        place=_ROUTES[spec.route],
+        context=spec.context,
+        modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in spec.reads],
+        tools=spec.calls_tools,
+    )
+    if spec.price is not None:
+        info.price.input_per_million_usd = float(spec.price.input)
+        info.price.output_per_million_usd = float(spec.price.output)
+    return info
 
 
 def render_handoff(fetched: Fetched) -> pb.GetHandoffResponse:
@@ -144,6 +235,7 @@ def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:
             end=finding.end,
             confidence=finding.confidence,
             message_index=finding.message_index,
+            path=finding.path,
         )
         for finding in findings
     ]
@@ -151,7 +243,7 @@ def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:
 
 def _attempt(attempt: Attempt) -> pb.Attempt:
     usage = attempt.usage
-    return pb.Attempt(
+    rendered = pb.Attempt(
         model=attempt.model,
         outcome=_OUTCOMES[attempt.outcome],
         reason=_REASONS[attempt.reason] if attempt.reason is not None else pb.REASON_UNSPECIFIED,
@@ -164,7 +256,16 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         http_status=attempt.http_status or 0,
         upstream_code=attempt.upstream_code or "",
     )
+    if usage is not None:
+        rendered.usage.CopyFrom(_usage(usage))
+    return rendered
 
 
 def _usage(usage: Usage) -> pb.Usage:
-    return pb.Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+    return pb.Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_prompt_tokens=usage.cached_prompt_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+    )

@@ -15,6 +15,7 @@ from gateway.server.grpc.render import (
     render_explanation,
     render_feedback,
     render_handoff,
+    render_models,
 )
 from gateway.server.grpc.wire import incoming, parse_feedback, parse_ticket_id
 from gateway.v1 import gateway_pb2 as pb
@@ -42,6 +43,19 @@ async def _explain(
     return render_explanation(await pipeline.explain(incoming(message, context), context))
 
 
+async def _count_tokens(
+    message: pb.CountTokensRequest, context: CallContext, pipeline: Pipeline
+) -> pb.CountTokensResponse:
+    counted = await pipeline.count_tokens(incoming(message, context), context)
+    return pb.CountTokensResponse(
+        prompt_tokens=counted.prompt_tokens, model=counted.model, is_estimate=counted.is_estimate
+    )
+
+
+async def _list_models(_: pb.ListModelsRequest, __: CallContext, pipeline: Pipeline) -> pb.ListModelsResponse:
+    return render_models(pipeline.policy)
+
+
 async def _get_handoff(
     message: pb.GetHandoffRequest, context: CallContext, pipeline: Pipeline
 ) -> pb.GetHandoffResponse:
@@ -66,6 +80,8 @@ def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
         for name, handler, message_type in (
             ("Generate", _generate, pb.GenerateRequest),
             ("Explain", _explain, pb.ExplainRequest),
+            ("CountTokens", _count_tokens, pb.CountTokensRequest),
+            ("ListModels", _list_models, pb.ListModelsRequest),
             ("GetHandoff", _get_handoff, pb.GetHandoffRequest),
             ("SubmitFeedback", _submit_feedback, pb.SubmitFeedbackRequest),
         )

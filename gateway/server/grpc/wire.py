@@ -1,70 +1,43 @@
-"""From protobuf to a valid Request, and back: after `parse_request` nothing checks a field again."""
+"""From protobuf to a Request: what only the wire can say is checked here, the rest by `server.validation`."""
 
-import json
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from typing import TypeVar
 
-import jsonschema_rs
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import (
+    File,
+    Image,
+    ImageDetail,
+    Message,
+    Part,
+    Reasoning,
+    ReasoningConfig,
+    ReasoningEffort,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolChoiceMode,
+    ToolKind,
+    ToolResult,
+)
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Feedback, GenerationConfig, Hints, Request
-from gateway.domain.text.schema_bounds import ON_THE_WIRE, strict_json, wrapper_problem
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
+from gateway.server.validation.request import check_identifier, check_labels, checked
 from gateway.v1 import gateway_pb2 as pb
 
-AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest
+AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest | pb.CountTokensRequest
 
-IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-MAX_MESSAGES = 1024
-MAX_LABELS = 16
-MAX_STOPS = 4
-MAX_STOP_BYTES = 256
-MAX_TOKENS = 1_000_000
 MAX_COST_USD = 1_000_000
+BYTES_PER_TOKEN = 4
 
-_VISIBLE = re.compile(
-    "[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2800"
-    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
-    "\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8"
-    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]"
-)
-"""A character that a reader sees: no space, no control, not braille's empty cell, and nothing that Unicode
-lists as `Default_Ignorable_Code_Point`, zero-width characters above all."""
-MAX_LANGUAGES = 8
-MAX_LANGUAGE_CHARS = 256
-_LANGUAGE = re.compile(r"([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
-
-DIALECTS = frozenset(
-    f"{uri}{end}"
-    for uri in (
-        "https://json-schema.org/draft/2020-12/schema",
-        "https://json-schema.org/draft/2019-09/schema",
-        "http://json-schema.org/draft-07/schema",
-        "http://json-schema.org/draft-06/schema",
-        "http://json-schema.org/draft-04/schema",
-    )
-    for end in ("", "#")
-)
-"""What `$schema` may name; a schema of any other dialect, or of none, is read as draft 2020-12."""
-KEYWORDS = frozenset({
-    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
-    "$vocabulary", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
-    "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions", "dependencies",
-    "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "examples",
-    "exclusiveMaximum", "exclusiveMinimum", "format", "id", "if", "items", "maxContains", "maxItems",
-    "maxLength", "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties",
-    "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties",
-    "propertyNames", "readOnly", "required", "then", "title", "type", "unevaluatedItems",
-    "unevaluatedProperties", "uniqueItems", "writeOnly",
-})  # fmt: skip
-"""The keywords of JSON Schema, drafts 4 to 2020-12."""
 
 _ROLES: Mapping[int, Role] = {
     pb.ROLE_SYSTEM: Role.SYSTEM,
@@ -72,24 +45,50 @@ _ROLES: Mapping[int, Role] = {
     pb.ROLE_ASSISTANT: Role.ASSISTANT,
     pb.ROLE_TOOL: Role.TOOL,
 }
+_DETAILS: Mapping[int, ImageDetail | None] = {
+    pb.IMAGE_DETAIL_UNSPECIFIED: None,
+    **{pb.ImageDetail.Value(f"IMAGE_DETAIL_{each.name}"): each for each in ImageDetail},
+}
+_TOOL_KINDS: Mapping[int, ToolKind] = {
+    pb.TOOL_KIND_UNSPECIFIED: ToolKind.FUNCTION,
+    **{pb.ToolKind.Value(f"TOOL_KIND_{each.name}"): each for each in ToolKind},
+}
+_CHOICES: Mapping[int, ToolChoiceMode] = {
+    pb.TOOL_CHOICE_MODE_UNSPECIFIED: ToolChoiceMode.AUTO,
+    **{pb.ToolChoiceMode.Value(f"TOOL_CHOICE_MODE_{each.name}"): each for each in ToolChoiceMode},
+}
+_EFFORTS: Mapping[int, ReasoningEffort | None] = {
+    pb.REASONING_EFFORT_UNSPECIFIED: None,
+    **{pb.ReasoningEffort.Value(f"REASONING_EFFORT_{each.name}"): each for each in ReasoningEffort},
+}
+_Known = TypeVar("_Known")
 
 
 def prompt_tokens(message: AnyRequest) -> int:
-    """Return the estimate of a prompt's tokens, as `routing` makes it, before anything of it is checked."""
-    return -(-sum(len(turn.content.encode()) for turn in message.messages) // 4)
+    """Return an estimate of a prompt's tokens before anything of it is checked, for limits of rates.
+
+    Parts and tools are taken by their size on the wire, images too: what is too much for a rate is not read.
+    """
+    parts_bytes = sum(part.ByteSize() for turn in message.messages for part in turn.parts)
+    tools_bytes = sum(tool.ByteSize() for tool in message.config.tools)
+    content_bytes = sum(len(turn.content.encode()) for turn in message.messages)
+    return -(-(content_bytes + parts_bytes + tools_bytes) // BYTES_PER_TOKEN)
 
 
 def parse_request_id(message: object, *, new_id: str) -> str:
     """Return the caller's id of a request, or a new one; raises InvalidRequest."""
     own_id = getattr(message, "request_id", "")
-    return _identifier("request_id", own_id) if own_id else new_id
+    if own_id:
+        check_identifier("request_id", own_id)
+    return own_id or new_id
 
 
 def incoming(message: AnyRequest, context: CallContext) -> IncomingRequest:
     """Return a request that is checked when it is admitted."""
+    config = message.config
     return IncomingRequest(
         prompt_tokens=prompt_tokens(message),
-        json_schema=message.config.json_schema,
+        schema_chars=len(config.json_schema) + sum(len(each.parameters_json_schema) for each in config.tools),
         parse=lambda: replace(
             parse_request(message, tenant=context.tenant, new_id=context.request_id),
             languages=context.languages,
@@ -99,157 +98,166 @@ def incoming(message: AnyRequest, context: CallContext) -> IncomingRequest:
 
 def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
     """Return the request that a message holds; raises InvalidRequest with the path of the first bad field."""
-    return Request(
+    request = Request(
         request_id=parse_request_id(message, new_id=new_id),
         tenant=tenant,
-        messages=_messages(message),
+        messages=tuple(_message(f"messages[{i}]", each) for i, each in enumerate(message.messages)),
         config=_config(message.config) if message.HasField("config") else GenerationConfig(),
-        hints=_hints(message.hints) if message.HasField("hints") else Hints(),
-        labels=_labels(message.labels),
+        model=message.model,
     )
-
-
-def parse_languages(value: str) -> tuple[str, ...]:
-    """Return the tags of the metadata `accept-language`, the dearest first, without what makes no sense."""
-    weighed = []
-    for part in value[:MAX_LANGUAGE_CHARS].split(","):
-        if match := _LANGUAGE.fullmatch(part.strip()):
-            weight = float(match[2] or 1)
-            if weight > 0:
-                weighed.append((-weight, match[1]))
-    return tuple(tag for _, tag in sorted(weighed, key=lambda each: each[0]))[:MAX_LANGUAGES]
+    if not isinstance(message, pb.CountTokensRequest):
+        hints = _hints(message.hints) if message.HasField("hints") else Hints()
+        request = replace(request, hints=hints, labels=dict(message.labels), session_id=message.session_id)
+    return checked(request)
 
 
 def parse_tenant(value: str) -> str:
     """Return the tenant that the metadata `x-tenant` names; raises InvalidRequest."""
-    return _identifier("x-tenant", value)
+    check_identifier("x-tenant", value)
+    return value
 
 
 def parse_ticket_id(value: str) -> str:
     """Return the ticket that a caller names; raises InvalidRequest for what cannot be one."""
-    return _identifier("ticket_id", value)
+    check_identifier("ticket_id", value)
+    return value
 
 
 def parse_feedback(message: pb.SubmitFeedbackRequest, *, tenant: str) -> Feedback:
     """Return the feedback that a message holds; raises InvalidRequest with the first bad field."""
-    request_id = _identifier("request_id", message.request_id)
+    check_identifier("request_id", message.request_id)
     if not message.HasField("score"):
         raise InvalidRequest("score", "must be there, a number from 0 to 1")
     if not 0.0 <= message.score <= 1.0:  # False for NaN too.
         raise InvalidRequest("score", f"must be a number from 0 to 1, is {message.score:g}")
-    return Feedback(request_id=request_id, tenant=tenant, score=message.score, labels=_labels(message.labels))
-
-
-def _identifier(field: str, value: str) -> str:
-    if not IDENTIFIER.fullmatch(value):
-        raise InvalidRequest(field, "must match [A-Za-z0-9._:-]{1,64}")
-    return value
-
-
-def _messages(message: AnyRequest) -> tuple[Message, ...]:
-    count = len(message.messages)
-    if not 1 <= count <= MAX_MESSAGES:
-        raise InvalidRequest("messages", f"must have 1 to {MAX_MESSAGES} messages, has {count}")
-    parsed = []
-    for index, turn in enumerate(message.messages):
-        role = _ROLES.get(turn.role)
-        if role is None:
-            raise InvalidRequest(f"messages[{index}].role", f"must be a known role, is {turn.role}")
-        if not _VISIBLE.search(turn.content):
-            raise InvalidRequest(
-                f"messages[{index}].content", "must not be empty, nor hold blank characters alone"
-            )
-        parsed.append(Message(role=role, content=turn.content))
-    return tuple(parsed)
-
-
-def _config(config: pb.GenerationConfig) -> GenerationConfig:
-    return GenerationConfig(
-        max_tokens=_max_tokens(config.max_tokens) if config.HasField("max_tokens") else None,
-        temperature=_temperature(config.temperature) if config.HasField("temperature") else None,
-        top_p=_top_p(config.top_p) if config.HasField("top_p") else None,
-        seed=config.seed if config.HasField("seed") else None,
-        stop=_stop(tuple(config.stop)),
-        json_schema=_json_schema(config.json_schema) if config.HasField("json_schema") else None,
+    check_labels(message.labels)
+    return Feedback(
+        request_id=message.request_id, tenant=tenant, score=message.score, labels=dict(message.labels)
     )
 
 
-def _max_tokens(value: int) -> int:
-    if not 1 <= value <= MAX_TOKENS:
-        raise InvalidRequest("config.max_tokens", f"must be 1 to {MAX_TOKENS}, is {value}")
-    return value
+def _known(field: str, value: int, known: Mapping[int, _Known], what: str) -> _Known:
+    if value not in known:
+        raise InvalidRequest(field, f"must be a known {what}, is {value}")
+    return known[value]
 
 
-def _temperature(value: float) -> float:
-    if not 0.0 <= value <= 2.0:  # False for NaN too.
-        raise InvalidRequest("config.temperature", f"must be a number from 0 to 2, is {value:g}")
-    return value
+def _message(at: str, message: pb.Message) -> Message:
+    return Message(
+        role=_known(f"{at}.role", message.role, _ROLES, "role"),
+        content=message.content,
+        parts=_parts(at, message.parts) if message.parts else (),
+        name=message.name,
+    )
 
 
-def _top_p(value: float) -> float:
-    if not 0.0 < value <= 1.0:
-        raise InvalidRequest("config.top_p", f"must be a number above 0 and at most 1, is {value:g}")
-    return value
+def _parts(at: str, parts: Iterable[pb.Part]) -> tuple[Part, ...]:
+    return tuple(_part(f"{at}.parts[{i}]", part) for i, part in enumerate(parts))
 
 
-def _stop(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(values) > MAX_STOPS:
-        raise InvalidRequest("config.stop", f"must have at most {MAX_STOPS} strings, has {len(values)}")
-    for index, value in enumerate(values):
-        if not 1 <= len(value.encode()) <= MAX_STOP_BYTES:
-            raise InvalidRequest(f"config.stop[{index}]", f"must have 1 to {MAX_STOP_BYTES} bytes")
-    return values
+def _part(at: str, part: pb.Part) -> Part:
+    match part.WhichOneof("part"):
+        case "text":
+            return Text(part.text)
+        case "image":
+            return _image(f"{at}.image", part.image)
+        case "file":
+            return File(data=part.file.data, media_type=part.file.media_type, name=part.file.name)
+        case "tool_call":
+            call = part.tool_call
+            return ToolCall(
+                id=call.id,
+                name=call.name,
+                arguments_json=call.arguments_json,
+                input=call.input,
+                is_custom=bool(call.input),
+                arguments_invalid=call.arguments_invalid,
+                opaque=call.opaque,
+            )
+        case "tool_result":
+            return _result(f"{at}.tool_result", part.tool_result)
+        case "reasoning":
+            thought = part.reasoning
+            return Reasoning(text=thought.text, model=thought.model, opaque=thought.opaque)
+    raise InvalidRequest(at, "must have a part that this gateway knows")
 
 
-def _json_schema(text: str) -> str:
-    problem = schema_problem(text)
-    if problem:
-        raise InvalidRequest("config.json_schema", problem)
-    # Without the escapes that JSON does not need: behind them private data would pass the detectors, and
-    # a provider is sent the schema without them.
-    plain = json.dumps(strict_json(text), ensure_ascii=False)
-    if not plain.isascii() and not _is_unicode(plain):
-        raise InvalidRequest("config.json_schema", "has half of a surrogate pair")
-    return plain
+def _result(at: str, result: pb.ToolResult) -> ToolResult:
+    parts: list[Text | Image] = []
+    for i, part in enumerate(result.parts):
+        field = f"{at}.parts[{i}]"
+        match part.WhichOneof("part"):
+            case "text":
+                parts.append(Text(part.text))
+            case "image":
+                parts.append(_image(f"{field}.image", part.image))
+            case _:
+                raise InvalidRequest(field, "must be text or image")
+    return ToolResult(tool_call_id=result.tool_call_id, parts=tuple(parts), is_error=result.is_error)
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _image(at: str, image: pb.Image) -> Image:
+    return Image(
+        data=image.data,
+        url=image.url,
+        media_type=image.media_type,
+        detail=_known(f"{at}.detail", image.detail, _DETAILS, "detail"),
+    )
 
 
-@lru_cache(maxsize=256)
-def schema_problem(text: str) -> str:
-    """Say what keeps `text` from being a JSON schema that is taken, or "" when nothing does.
+def _config(config: pb.GenerationConfig) -> GenerationConfig:
+    def of(name: str) -> object:
+        return getattr(config, name) if config.HasField(name) else None  # type: ignore[arg-type]  # A name.
 
-    Applications send the same few schemas again and again, and a check costs milliseconds: hence the cache.
-    """
-    problem = ON_THE_WIRE.problem(text)
-    if problem:
-        return problem
-    try:
-        schema = strict_json(text)
-    except ValueError:
-        return "is not JSON"
-    if not isinstance(schema, dict):
-        return "must be a JSON object"
-    if str(schema.get("$schema")) not in DIALECTS:
-        # The library would look up, on the network too, a dialect that it does not know.
-        schema = {key: value for key, value in schema.items() if key != "$schema"}
-    if problem := wrapper_problem(schema):
-        return problem
-    try:
-        jsonschema_rs.meta.validate(schema)
-    except jsonschema_rs.ValidationError as error:
-        keyword = error.instance_path[-1] if error.instance_path else None
-        # Only a keyword of the standard is named: other names in a schema are the caller's text.
-        if keyword in KEYWORDS:
-            return f"is not a JSON schema: the value of {keyword!r} is wrong"
-        return "is not a JSON schema"
-    return ""
+    return GenerationConfig(
+        **{name: of(name) for name in _OPTIONAL},  # type: ignore[arg-type]  # Fields of the same name and type.
+        stop=tuple(config.stop),
+        tools=tuple(_tool(f"config.tools[{i}]", each) for i, each in enumerate(config.tools)),
+        tool_choice=_choice(config.tool_choice) if config.HasField("tool_choice") else None,
+        reasoning=_reasoning(config.reasoning),
+        logit_bias=dict(config.logit_bias),
+        json_object=config.json_object,
+    )
+
+
+_OPTIONAL = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "json_schema",
+    "parallel_tool_calls",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "top_logprobs",
+    "grammar",
+)
+"""Fields of a configuration that are None where the caller did not set them."""
+
+
+def _tool(at: str, tool: pb.Tool) -> Tool:
+    return Tool(
+        name=tool.name,
+        description=tool.description,
+        parameters_json_schema=tool.parameters_json_schema,
+        strict=tool.strict,
+        kind=_known(f"{at}.kind", tool.kind, _TOOL_KINDS, "kind"),
+        input_grammar=tool.input_grammar,
+    )
+
+
+def _choice(choice: pb.ToolChoice) -> ToolChoice:
+    return ToolChoice(mode=_known("config.tool_choice.mode", choice.mode, _CHOICES, "mode"), name=choice.name)
+
+
+def _reasoning(reasoning: pb.ReasoningConfig) -> ReasoningConfig:
+    return ReasoningConfig(
+        effort=_known("config.reasoning.effort", reasoning.effort, _EFFORTS, "effort"),
+        budget_tokens=reasoning.budget_tokens if reasoning.HasField("budget_tokens") else None,
+        hide=reasoning.hide,
+    )
 
 
 def _hints(hints: pb.Hints) -> Hints:
@@ -276,13 +284,3 @@ def _max_cost(value: float) -> int:
     if not 0.0 <= value <= MAX_COST_USD:  # False for NaN too.
         raise InvalidRequest("hints.max_cost_usd", f"must be 0 to {MAX_COST_USD}, is {value:g}")
     return math.floor(value * NANOS_PER_USD)
-
-
-def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
-    if len(labels) > MAX_LABELS:
-        raise InvalidRequest("labels", f"must have at most {MAX_LABELS} entries, has {len(labels)}")
-    for key, value in labels.items():
-        if not IDENTIFIER.fullmatch(key):
-            raise InvalidRequest("labels", "every key must match [A-Za-z0-9._:-]{1,64}")
-        _identifier(f"labels[{key}]", value)
-    return dict(labels)

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import BackendFailed, PolicyError
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.wire import parse_languages
+from gateway.server.validation.languages import parse_languages
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.domain.answer import Answer, FinishReason, Route, Usage
+from gateway.domain.conversation import Message, Role
 from gateway.domain.privacy import PrivacyClass
 from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
@@ -166,7 +167,7 @@ def test_what_cannot_be_relied_on_is_counted(
             return replace(report, code="UNAVAILABLE", answer=None)
         assert report.answer is not None
         canned = Answer(
-            decision=report.answer.decision, text="",
+            decision=report.answer.decision, message=Message(role=Role.ASSISTANT),
             finish_reason=FinishReason.STOP, usage=Usage(prompt_tokens=0, completion_tokens=0),
             route=Route.CANNED, model="", degraded=None, cost_usd_nanos=0, attempts=(),
         )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.domain.answer import Answer, Attempt, Chunk, Delta, FinishReason, Outcome, Route, Usage
+from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Reason, Refusal
 from gateway.errors import (
     AttemptError,
@@ -56,7 +57,7 @@ async def test_first_model_answers() -> None:
     answer = await bench.generate("edge", "cloud")
     assert answer == Answer(
         decision=a_decision("edge", "cloud"),
-        text="at home",
+        message=Message(role=Role.ASSISTANT, content="at home"),
         finish_reason=FinishReason.STOP,
         usage=USAGE,
         route=Route.LOCAL,

@@ -19,7 +19,7 @@ from gateway.dispatch.recovery import SentText
 from gateway.dispatch.retry import backoff_s
 from gateway.dispatch.retry_budget import FLOOR, LATELY_S, RetryBudget, RetryTicket
 from gateway.dispatch.time_limit import patience, silence
-from gateway.domain.answer import Attempt, Delta, Outcome, Restart, Usage
+from gateway.domain.answer import Attempt, Chunk, Delta, Outcome, Restart, Usage
 from gateway.domain.decision import Reason, Refusal
 from gateway.errors import (
     BackendCutShort,
@@ -295,9 +295,9 @@ def test_told() -> None:
     """Text that is void is followed by one restart, which says what ended it and who begins next."""
     told = SentText()
     assert told.restart("a") is None
-    assert told.delta("one") == Delta(text="one", attempt=0)
+    assert list(told.deltas(Chunk(text="one"), "one")) == [Delta(text="one", attempt=0)]
     told.cut(Reason.STREAM_TRUNCATED)
     told.cut(Reason.UPSTREAM_ERROR)
     assert told.restart("c") == Restart(model="c", reason=Reason.STREAM_TRUNCATED)
     assert told.restart("c") is None
-    assert told.delta("two") == Delta(text="two", attempt=1)
+    assert list(told.deltas(Chunk(text="two"), "two")) == [Delta(text="two", attempt=1)]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.answer import Answer, Degraded, FinishReason, Outcome, Route
+from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, Reason
 from gateway.domain.privacy import PrivacyClass
 from gateway.extras.mirror.selection import capped, draw
@@ -39,7 +40,7 @@ def test_the_other_side_is_the_first_of_the_chain_that_is() -> None:
     cloud = draw(REQUEST, answered(decision_of(team="x"), route=Route.CLOUD, model="cloud"), PARSED)
     assert cloud is not None
     assert (cloud.second, cloud.weak_model, cloud.strong_model) == ("edge", "edge", "cloud")
-    assert cloud.texts(replace(FINE, text="7")) == ("7", "42")
+    assert cloud.texts(replace(FINE, message=Message(role=Role.ASSISTANT, content="7"))) == ("7", "42")
 
 
 UNSURE = attempt(outcome=Outcome.FAILED, reason=Reason.LOW_CONFIDENCE)

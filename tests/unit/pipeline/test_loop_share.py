@@ -218,12 +218,12 @@ async def test_a_long_schema_waits_for_its_turn(policy: Policy) -> None:
     )
     async with share.turn("eve", _later(clock)):
         pass
-    async with one.turn_to_check("acme", "s" * CHECKED_AT_ONCE_BYTES, _later(clock)):
+    async with one.turn_to_check("acme", CHECKED_AT_ONCE_BYTES, _later(clock)):
         pass
     checked = asyncio.Event()
 
     async def check() -> None:
-        async with one.turn_to_check("acme", "s" * (CHECKED_AT_ONCE_BYTES + 1), _later(clock)):
+        async with one.turn_to_check("acme", CHECKED_AT_ONCE_BYTES + 1, _later(clock)):
             checked.set()
 
     task = asyncio.create_task(check())

@@ -74,7 +74,7 @@ class Life:
             clock=self.clock,
             conclude=self.summaries.append,
         )
-        return IncomingRequest(prompt_tokens=2, json_schema="", parse=self.parse), context
+        return IncomingRequest(prompt_tokens=2, schema_chars=0, parse=self.parse), context
 
 
 async def _run(life: Life) -> object:

@@ -14,7 +14,8 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Hints
 from gateway.domain.text.schema_bounds import ON_THE_WIRE
 from gateway.errors import InvalidRequest
-from gateway.server.grpc.wire import parse_request, schema_problem
+from gateway.server.grpc.wire import parse_request
+from gateway.server.validation.json_text import schema_problem
 from gateway.v1 import gateway_pb2 as pb
 
 BLANK = (

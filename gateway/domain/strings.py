@@ -1,0 +1,187 @@
+"""Every string of a request that a model can be sent, for whoever scans, masks or counts them.
+
+A new field of a request that holds a caller's text is added to `map_strings`, and nowhere else.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from gateway.domain.conversation import (
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from gateway.domain.request import GenerationConfig, Request
+
+OUTSIDE_MESSAGES = -1
+"""The message index of strings in `config`."""
+
+
+class RequestString(NamedTuple):
+    """One string of a request, and where it is."""
+
+    message_index: int
+    path: str
+    """In its message, or outside messages in the request: `parts[0].tool_call.arguments_json`."""
+    text: str
+    is_json: bool = False
+    """Whether it is a JSON text, which has to stay one."""
+
+
+_FILE_BYTES_PER_TOKEN = 4
+_Value = TypeVar("_Value")
+_AnyPart = TypeVar("_AnyPart", bound=Part)
+
+Change = Callable[[RequestString], str]
+"""Returns what takes the place of a string; the same string where nothing does."""
+
+
+def strings_of(request: Request) -> list[RequestString]:
+    """Return every string of a request that a model can be sent, messages first."""
+    found: list[RequestString] = []
+
+    def take(string: RequestString) -> str:
+        found.append(string)
+        return string.text
+
+    map_strings(request, take)
+    return found
+
+
+def message_strings(message: Message, index: int = 0) -> list[RequestString]:
+    """Return every string of one message."""
+    found: list[RequestString] = []
+
+    def take(string: RequestString) -> str:
+        found.append(string)
+        return string.text
+
+    _message(message, index, take)
+    return found
+
+
+def unreadable_tokens(request: Request, *, each: int) -> int:
+    """Return how many tokens its images and files count: `each` an image, and a document by its bytes."""
+    return sum(
+        each if isinstance(part, Image) else each + len(part.data) // _FILE_BYTES_PER_TOKEN
+        for message in request.messages
+        if message.parts
+        for part in message.unreadable_parts
+    )
+
+
+def with_texts(request: Request, texts: Sequence[str]) -> Request:
+    """Return the request with `texts` in place of `strings_of(request)`; as many, or ValueError."""
+    rest = iter(texts)
+    try:
+        changed = map_strings(request, lambda _: next(rest))
+    except StopIteration:
+        raise ValueError("there are fewer texts than strings") from None
+    if next(rest, None) is not None:
+        raise ValueError("there are more texts than strings")
+    return changed
+
+
+def map_strings(request: Request, change: Change) -> Request:
+    """Return the request with each string changed."""
+    messages = _all(request.messages, (_message(each, i, change) for i, each in enumerate(request.messages)))
+    config = _config(request.config, change)
+    if messages is request.messages and config is request.config:
+        return request
+    return replace(request, messages=messages, config=config)
+
+
+def _message(message: Message, index: int, change: Change) -> Message:
+    if not message.parts and not message.name:
+        content = change(RequestString(index, "content", message.content))
+        return message if content is message.content else replace(message, content=content)
+
+    def at(path: str, text: str, *, is_json: bool = False) -> str:
+        return change(RequestString(index, path, text, is_json)) if text else text
+
+    if not message.parts:
+        content = change(RequestString(index, "content", message.content))
+        return _with(message, content=content, name=at("name", message.name))
+    parts = _all(message.parts, (_part(part, f"parts[{i}]", at) for i, part in enumerate(message.parts)))
+    return _with(message, parts=parts, name=at("name", message.name))
+
+
+def _part(part: _AnyPart, path: str, at: Callable[..., str]) -> _AnyPart:
+    match part:
+        case Text():
+            return _with(part, text=at(f"{path}.text", part.text))
+        case Image():
+            return _with(part, url=at(f"{path}.image.url", part.url))
+        case File():
+            return _with(part, name=at(f"{path}.file.name", part.name))
+        case ToolCall():
+            call = f"{path}.tool_call"
+            return _with(
+                part,
+                id=at(f"{call}.id", part.id),
+                name=at(f"{call}.name", part.name),
+                arguments_json=at(
+                    f"{call}.arguments_json", part.arguments_json, is_json=not part.arguments_invalid
+                ),
+                input=at(f"{call}.input", part.input),
+            )
+        case ToolResult():
+            result = f"{path}.tool_result"
+            return _with(
+                part,
+                tool_call_id=at(f"{result}.tool_call_id", part.tool_call_id),
+                parts=_all(
+                    part.parts,
+                    (_part(inner, f"{result}.parts[{i}]", at) for i, inner in enumerate(part.parts)),
+                ),
+            )
+        case Reasoning():
+            return _with(part, text=at(f"{path}.reasoning.text", part.text))
+
+
+def _config(config: GenerationConfig, change: Change) -> GenerationConfig:
+    def at(path: str, text: str, *, is_json: bool = False) -> str:
+        return change(RequestString(OUTSIDE_MESSAGES, path, text, is_json)) if text else text
+
+    stop = _all(config.stop, (at(f"config.stop[{i}]", each) for i, each in enumerate(config.stop)))
+    tools = _all(config.tools, (_tool(each, f"config.tools[{i}]", at) for i, each in enumerate(config.tools)))
+    schema, grammar = config.json_schema, config.grammar
+    return _with(
+        config,
+        stop=stop,
+        json_schema=at("config.json_schema", schema, is_json=True) if schema else schema,
+        tools=tools,
+        grammar=at("config.grammar", grammar) if grammar else grammar,
+    )
+
+
+def _tool(tool: Tool, path: str, at: Callable[..., str]) -> Tool:
+    return _with(
+        tool,
+        name=at(f"{path}.name", tool.name),
+        description=at(f"{path}.description", tool.description),
+        parameters_json_schema=at(
+            f"{path}.parameters_json_schema", tool.parameters_json_schema, is_json=True
+        ),
+        input_grammar=at(f"{path}.input_grammar", tool.input_grammar),
+    )
+
+
+def _with(value: _Value, **changed: object) -> _Value:
+    """Return the value with its fields changed; the same value if none is another object."""
+    if all(getattr(value, name) is new for name, new in changed.items()):
+        return value
+    return replace(value, **changed)  # type: ignore[type-var]  # Values of the domain are dataclasses.
+
+
+def _all(before: tuple[_Value, ...], after: Iterable[_Value]) -> tuple[_Value, ...]:
+    changed = tuple(after)
+    same = all(new is old for new, old in zip(changed, before, strict=True))
+    return before if same else changed

@@ -1,0 +1,171 @@
+"""Checks messages: who says what, and whether calls of tools and their results belong together."""
+
+import re
+from dataclasses import replace
+
+from gateway.domain.conversation import (
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from gateway.errors import InvalidRequest
+from gateway.server.validation.json_text import checked_arguments
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+"""The name of a tool or of a participant."""
+MAX_MESSAGES = 1024
+MAX_PARTS = 1024
+"""In one message, and in one result of a tool."""
+MAX_CALL_ID_BYTES = 256
+MAX_URL_BYTES = 8 * 1024
+MAX_FILE_NAME_BYTES = 256
+IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+FILE_TYPES = frozenset({
+    "application/pdf", "application/json", "text/plain", "text/csv", "text/markdown", "text/html", "text/xml",
+    "application/msword", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+})  # fmt: skip
+
+_VISIBLE = re.compile(
+    "[^\\s\\x00-\\x1f\\x7f-\\x9f\\u2800"
+    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
+    "\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8"
+    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]"
+)
+"""A character that a reader sees: no space, no control, not braille's empty cell, and nothing that Unicode
+lists as `Default_Ignorable_Code_Point`, zero-width characters above all."""
+
+_PARTS_OF: dict[Role, tuple[type, ...]] = {
+    Role.SYSTEM: (Text,),
+    Role.USER: (Text, Image, File),
+    Role.ASSISTANT: (Text, ToolCall, Reasoning),
+    Role.TOOL: (ToolResult,),
+}
+_WORDS = {
+    Text: "text",
+    Image: "image",
+    File: "file",
+    ToolCall: "tool_call",
+    ToolResult: "tool_result",
+    Reasoning: "reasoning",
+}
+
+
+def checked_messages(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return the messages, with arguments of calls as they are sent; raises InvalidRequest."""
+    if not 1 <= len(messages) <= MAX_MESSAGES:
+        raise InvalidRequest("messages", f"must have 1 to {MAX_MESSAGES} messages, has {len(messages)}")
+    calls: set[str] = set()
+    answered: set[str] = set()
+    return tuple(_message(f"messages[{i}]", message, calls, answered) for i, message in enumerate(messages))
+
+
+def check_name(field: str, name: str) -> None:
+    """Raise InvalidRequest for what is no name of a tool or participant."""
+    if not NAME.fullmatch(name):
+        raise InvalidRequest(field, "must match [A-Za-z0-9_-]{1,64}")
+
+
+def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> Message:
+    if message.name:
+        check_name(f"{at}.name", message.name)
+    if not message.parts:
+        if message.role is Role.TOOL:
+            raise InvalidRequest(f"{at}.parts", "must have a tool_result: ROLE_TOOL takes no content")
+        if not _VISIBLE.search(message.content):
+            raise InvalidRequest(f"{at}.content", "must not be empty, nor hold blank characters alone")
+        return message
+    if message.content:
+        raise InvalidRequest(f"{at}.content", "must not be set together with parts")
+    if len(message.parts) > MAX_PARTS:
+        raise InvalidRequest(f"{at}.parts", f"must have at most {MAX_PARTS} parts, has {len(message.parts)}")
+    if not any(not isinstance(part, Text) or _VISIBLE.search(part.text) for part in message.parts):
+        raise InvalidRequest(f"{at}.parts", "must not be empty, nor hold blank characters alone")
+    parts = []
+    for i, part in enumerate(message.parts):
+        field = f"{at}.parts[{i}]"
+        if not isinstance(part, _PARTS_OF[message.role]):
+            raise InvalidRequest(f"{field}.{_WORDS[type(part)]}", f"is not allowed for role {message.role}")
+        parts.append(_part(field, part, calls, answered))
+    return message if all(map(_is, parts, message.parts)) else replace(message, parts=tuple(parts))
+
+
+def _part(at: str, part: Part, calls: set[str], answered: set[str]) -> Part:
+    match part:
+        case Image():
+            _check_image(f"{at}.image", part)
+        case File():
+            _check_file(f"{at}.file", part)
+        case ToolCall():
+            return _call(f"{at}.tool_call", part, calls)
+        case ToolResult():
+            _check_result(f"{at}.tool_result", part, calls, answered)
+        case Reasoning() if not part.model:
+            raise InvalidRequest(f"{at}.reasoning.model", "must name the model that made it")
+    return part
+
+
+def _check_image(at: str, image: Image) -> None:
+    if bool(image.data) == bool(image.url):
+        raise InvalidRequest(at, "must have either data or url")
+    if image.data:
+        if image.media_type not in IMAGE_TYPES:
+            raise InvalidRequest(f"{at}.media_type", f"must be one of {', '.join(sorted(IMAGE_TYPES))}")
+    elif image.media_type:
+        raise InvalidRequest(f"{at}.media_type", "must not be set together with url")
+    elif not image.url.startswith(("https://", "http://")) or len(image.url.encode()) > MAX_URL_BYTES:
+        raise InvalidRequest(
+            f"{at}.url", f"must be an http or https URL of at most {MAX_URL_BYTES} bytes; send others as data"
+        )
+
+
+def _check_file(at: str, file: File) -> None:
+    if not file.data:
+        raise InvalidRequest(f"{at}.data", "must not be empty")
+    if file.media_type not in FILE_TYPES:
+        raise InvalidRequest(f"{at}.media_type", f"must be one of {', '.join(sorted(FILE_TYPES))}")
+    if len(file.name.encode()) > MAX_FILE_NAME_BYTES:
+        raise InvalidRequest(f"{at}.name", f"must have at most {MAX_FILE_NAME_BYTES} bytes")
+
+
+def _call(at: str, call: ToolCall, calls: set[str]) -> ToolCall:
+    if not 1 <= len(call.id.encode()) <= MAX_CALL_ID_BYTES:
+        raise InvalidRequest(f"{at}.id", f"must have 1 to {MAX_CALL_ID_BYTES} bytes")
+    if call.id in calls:
+        raise InvalidRequest(f"{at}.id", "must be unique in the conversation")
+    calls.add(call.id)
+    check_name(f"{at}.name", call.name)
+    if call.arguments_json and call.input:
+        raise InvalidRequest(f"{at}.input", "must not be set together with arguments_json")
+    if call.is_custom or call.input:
+        return replace(call, is_custom=True)
+    if call.arguments_invalid:
+        return call
+    arguments = checked_arguments(f"{at}.arguments_json", call.arguments_json)
+    return call if arguments is call.arguments_json else replace(call, arguments_json=arguments)
+
+
+def _check_result(at: str, result: ToolResult, calls: set[str], answered: set[str]) -> None:
+    if result.tool_call_id not in calls:
+        raise InvalidRequest(f"{at}.tool_call_id", "must be the id of an earlier tool_call")
+    if result.tool_call_id in answered:
+        raise InvalidRequest(f"{at}.tool_call_id", "must not have two results")
+    answered.add(result.tool_call_id)
+    if len(result.parts) > MAX_PARTS:
+        raise InvalidRequest(f"{at}.parts", f"must have at most {MAX_PARTS} parts, has {len(result.parts)}")
+    for i, part in enumerate(result.parts):
+        if isinstance(part, Image):
+            _check_image(f"{at}.parts[{i}].image", part)
+        elif not isinstance(part, Text):
+            raise InvalidRequest(f"{at}.parts[{i}].{_WORDS[type(part)]}", "must be text or image")
+
+
+def _is(new: Part, old: Part) -> bool:
+    return new is old

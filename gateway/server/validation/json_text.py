@@ -1,0 +1,125 @@
+"""JSON that a caller sends: schemas, and the arguments of calls."""
+
+import json
+import re
+from functools import lru_cache
+
+import jsonschema_rs
+
+from gateway.domain.text.schema_bounds import ON_THE_WIRE, SchemaBounds, strict_json, wrapper_problem
+from gateway.errors import InvalidRequest
+
+ARGUMENTS = SchemaBounds(max_bytes=8 * 1024 * 1024, max_values=200_000, max_depth=64)
+"""Limits of the arguments of one call, which may hold a whole file."""
+
+DIALECTS = frozenset(
+    f"{uri}{end}"
+    for uri in (
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-04/schema",
+    )
+    for end in ("", "#")
+)
+"""What `$schema` may name; a schema of any other dialect, or of none, is read as draft 2020-12."""
+KEYWORDS = frozenset({
+    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
+    "$vocabulary", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
+    "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions", "dependencies",
+    "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "examples",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "id", "if", "items", "maxContains", "maxItems",
+    "maxLength", "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties",
+    "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties",
+    "propertyNames", "readOnly", "required", "then", "title", "type", "unevaluatedItems",
+    "unevaluatedProperties", "uniqueItems", "writeOnly",
+})  # fmt: skip
+"""The keywords of JSON Schema, drafts 4 to 2020-12."""
+
+_ESCAPE = re.compile(
+    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)", re.DOTALL
+)
+_NEEDED = frozenset(['"', "\\", *map(chr, range(0x20))])
+"""What JSON cannot hold without an escape."""
+
+
+def checked_schema(field: str, text: str) -> str:
+    """Return a JSON schema as it is sent; raises InvalidRequest."""
+    problem = schema_problem(text)
+    if problem:
+        raise InvalidRequest(field, problem)
+    # Without the escapes that JSON does not need: behind them private data would pass the detectors, and
+    # a provider is sent the schema without them.
+    return _encodable(field, json.dumps(strict_json(text), ensure_ascii=False))
+
+
+def checked_arguments(field: str, text: str) -> str:
+    """Return the arguments of a call, "{}" where there are none, with the caller's order, spaces and numbers.
+
+    Raises InvalidRequest.
+    """
+    if not text.strip():
+        return "{}"
+    if problem := ARGUMENTS.problem(text):
+        raise InvalidRequest(field, problem)
+    try:
+        strict_json(text)
+    except ValueError:
+        raise InvalidRequest(field, "is not JSON") from None
+    return _encodable(field, without_needless_escapes(text) if "\\" in text else text)
+
+
+def without_needless_escapes(text: str) -> str:
+    """Return a JSON text whose strings hold characters as they are, wherever JSON allows it."""
+
+    def plain(match: re.Match[str]) -> str:
+        high, low, code = match.groups()
+        if high is not None:
+            return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00))
+        character = chr(int(code, 16)) if code is not None else match[0][1]
+        if code is None:
+            return "/" if character == "/" else match[0]
+        return match[0] if character in _NEEDED else character
+
+    return _ESCAPE.sub(plain, text)
+
+
+def _encodable(field: str, text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequest(field, "has half of a surrogate pair") from None
+    return text
+
+
+@lru_cache(maxsize=256)
+def schema_problem(text: str) -> str:
+    """Say what keeps `text` from being a JSON schema that is taken, or "" when nothing does.
+
+    Applications send the same few schemas again and again, and a check costs milliseconds: hence the cache.
+    """
+    problem = ON_THE_WIRE.problem(text)
+    if problem:
+        return problem
+    try:
+        schema = strict_json(text)
+    except ValueError:
+        return "is not JSON"
+    if not isinstance(schema, dict):
+        return "must be a JSON object"
+    if str(schema.get("$schema")) not in DIALECTS:
+        # The library would look up, on the network too, a dialect that it does not know.
+        schema = {key: value for key, value in schema.items() if key != "$schema"}
+    if problem := wrapper_problem(schema):
+        return problem
+    try:
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        keyword = error.instance_path[-1] if error.instance_path else None
+        # Only a keyword of the standard is named: other names in a schema are the caller's text.
+        if keyword in KEYWORDS:
+            return f"is not a JSON schema: the value of {keyword!r} is wrong"
+        return "is not a JSON schema"
+    return ""
