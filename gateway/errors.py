@@ -5,6 +5,7 @@ GatewayError
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
+├── NotInRoute              FAILED_PRECONDITION   the rule does not route to the model that the caller names
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's deadline passed
 ├── Overloaded                  RESOURCE_EXHAUSTED    the limit of requests in flight is reached
@@ -128,6 +129,13 @@ class RecordsOff(GatewayError):
     """The gateway keeps no records, so feedback would be lost; only its operator can change that."""
 
     reason = Reason.RECORDS_OFF
+    code = "FAILED_PRECONDITION"
+
+
+class NotInRoute(GatewayError):
+    """The caller names a model that the rule which holds does not route to."""
+
+    reason = Reason.NOT_IN_ROUTE
     code = "FAILED_PRECONDITION"
 
 

@@ -30,6 +30,7 @@ HINTS: Mapping[Reason, str] = {
     Reason.LOW_CONFIDENCE: "rephrase the prompt or allow a stronger model: the confidence is too low",
     Reason.RECORDS_UNAVAILABLE: "try again in a few seconds: a request that cannot be recorded is refused",
     Reason.RECORDS_OFF: "tell the operator: only gateway serve --decisions FILE takes feedback",
+    Reason.NOT_IN_ROUTE: "leave model unset, or have the operator add the model to the rule that holds",
     Reason.TICKET_UNKNOWN: "discard the ticket: it is another tenant's, or it has expired",
     Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the hand-off queue is unavailable",
 }

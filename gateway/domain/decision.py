@@ -39,6 +39,7 @@ class Reason(StrEnum):
     HANDOFF_UNAVAILABLE = "HANDOFF_UNAVAILABLE"
     LOW_CONFIDENCE = "LOW_CONFIDENCE"
     RECORDS_OFF = "RECORDS_OFF"
+    NOT_IN_ROUTE = "NOT_IN_ROUTE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ class BatchToken:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenLogprob:
+class SampledLogprob:
     """Log-probability of a token before any sampler, as natural logarithms."""
 
     token: int
@@ -86,7 +86,7 @@ class Sampler(Protocol):
         """Sample from the logits of a row of the last batch; raises NothingToSample."""
         ...
 
-    def logprob(self, row: int, token: int) -> TokenLogprob | None:
+    def logprob(self, row: int, token: int) -> SampledLogprob | None:
         """Return the log-probability of a sampled token; None if the request does not ask for it."""
         ...
 

@@ -17,7 +17,7 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
-from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling, TokenLogprob
+from gateway.engine.interfaces import GrammarRefused, NothingToSample, SampledLogprob, Sampling
 
 _RANDOM_SEED = 0xFFFFFFFF
 """LLAMA_DEFAULT_SEED: llama.cpp chooses a random seed."""
@@ -67,7 +67,7 @@ class LlamaSampler:
             raise NothingToSample
         return token
 
-    def logprob(self, row: int, token: int) -> TokenLogprob | None:
+    def logprob(self, row: int, token: int) -> SampledLogprob | None:
         """Return the log-probability of a sampled token; None if the request does not ask for it."""
         count = self._sampling.logprobs
         if count is None or self._reported == self._sampling.logprob_tokens:
@@ -82,7 +82,7 @@ class LlamaSampler:
         likeliest = np.argpartition(logits, -most)[-most:]
         likeliest = likeliest[np.lexsort((likeliest, -logits[likeliest]))]
         found = [(int(t), float(logits[t]) - total) for t in likeliest]
-        return TokenLogprob(
+        return SampledLogprob(
             token=token,
             logprob=float(logits[token]) - total,
             margin=found[0][1] - found[1][1],

@@ -4,7 +4,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, Usage
-from gateway.engine.interfaces import BatchToken, Sampler, TokenLogprob
+from gateway.engine.interfaces import BatchToken, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
 from gateway.engine.text import TextStream
@@ -24,7 +24,7 @@ class StepOutput:
     """In the last output: prompt tokens taken from the prefix cache."""
     prompt_tokens: int = 0
     """With a `logprob`: tokens of the prompt."""
-    logprob: TokenLogprob | None = field(default=None, repr=False)
+    logprob: SampledLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
 
     @property
@@ -91,7 +91,7 @@ class Sequence:
         *,
         piece: bytes,
         is_end: bool,
-        logprob: TokenLogprob | None = None,
+        logprob: SampledLogprob | None = None,
     ) -> StepOutput:
         """Append the sampled token; return its output."""
         self.completion_tokens += 1

@@ -22,7 +22,7 @@ from gateway.clock import Clock, Deadline
 from gateway.domain.answer import FinishReason
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.engine_request import EngineRequest
-from gateway.engine.interfaces import Model, TokenLogprob
+from gateway.engine.interfaces import Model, SampledLogprob
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
 from gateway.engine.requests import engine_request_of
@@ -191,7 +191,7 @@ def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
     return response
 
 
-def _logprob(model: Model, reported: TokenLogprob) -> engine_pb2.TokenLogprob:
+def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:
     def alternative(token: int, logprob: float) -> engine_pb2.Alternative:
         return engine_pb2.Alternative(token=token, logprob=logprob, piece=model.piece(token))
 

@@ -116,7 +116,7 @@ class Pipeline:
         raise RuntimeError("a request that was not decided raises")
 
     async def count_tokens(self, incoming: IncomingRequest, context: CallContext) -> TokenCount:
-        """Say how long a prompt is for the named model, or the one that would be asked; raises GatewayError."""
+        """Say how long a prompt is for the named model, or the first of the chain; raises GatewayError."""
         async with self._admitted(incoming, context), self._time_to_decide(context.deadline):
             request = await self._check(incoming, context)
             if not request.model:

@@ -1545,16 +1545,20 @@ class Refusal(_message.Message):
         reason: Global___Reason.ValueType = ...,
         expected_s: _builtins.float | None = ...,
         given_s: _builtins.float | None = ...,
-        capability: _builtins.str = ...,
+        capability: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "_given_s", b"_given_s", "expected_s", b"expected_s", "given_s", b"given_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_capability", b"_capability", "_expected_s", b"_expected_s", "_given_s", b"_given_s", "capability", b"capability", "expected_s", b"expected_s", "given_s", b"given_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "_given_s", b"_given_s", "capability", b"capability", "expected_s", b"expected_s", "given_s", b"given_s", "model", b"model", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_capability", b"_capability", "_expected_s", b"_expected_s", "_given_s", b"_given_s", "capability", b"capability", "expected_s", b"expected_s", "given_s", b"given_s", "model", b"model", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__capability: _TypeAlias = _typing.Literal["capability"]  # noqa: Y015
+    _WhichOneofArgType__capability: _TypeAlias = _typing.Literal["_capability", b"_capability"]  # noqa: Y015
     _WhichOneofReturnType__expected_s: _TypeAlias = _typing.Literal["expected_s"]  # noqa: Y015
     _WhichOneofArgType__expected_s: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s"]  # noqa: Y015
     _WhichOneofReturnType__given_s: _TypeAlias = _typing.Literal["given_s"]  # noqa: Y015
     _WhichOneofArgType__given_s: _TypeAlias = _typing.Literal["_given_s", b"_given_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__capability) -> _WhichOneofReturnType__capability | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_s) -> _WhichOneofReturnType__expected_s | None: ...
     @_typing.overload

@@ -22,7 +22,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.conversation import Message
 from gateway.domain.decision import EgressPermit
 from gateway.domain.privacy import Entities, Finding, PrivacyClass
-from gateway.domain.request import Hints, Request
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.errors import NotPermitted, PolicyError
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
@@ -115,8 +115,9 @@ def _passes(test: Callable[[], None]) -> str:
 
 def _schemas() -> str:
     text = json.dumps({"title": "jane.roe\u0040example.org"}).replace("@", "\\u0040")
-    plain = checked_config.checked_schema("config.json_schema", text)
-    return "" if "jane.roe@example.org" in plain else "an escape in a schema hides what a provider would read"
+    plain = checked_config.checked_config(GenerationConfig(json_schema=text)).json_schema or ""
+    is_plain = "jane.roe@example.org" in plain
+    return "" if is_plain else "an escape in a schema hides what a provider would read"
 
 
 def _air_gap() -> str:

@@ -13,8 +13,8 @@ from gateway.engine.interfaces import (
     DecodeInterrupted,
     GrammarRefused,
     KvCacheFull,
+    SampledLogprob,
     Sampling,
-    TokenLogprob,
 )
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
@@ -61,7 +61,7 @@ class ScriptedSampler:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
 
-    def logprob(self, row: int, token: int) -> TokenLogprob | None:
+    def logprob(self, row: int, token: int) -> SampledLogprob | None:
         return None
 
     def close(self) -> None:

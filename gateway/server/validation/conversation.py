@@ -78,7 +78,7 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
         check_name(f"{at}.name", message.name)
     if not message.parts:
         if message.role is Role.TOOL:
-            raise InvalidRequest(f"{at}.parts", "must have a tool_result: ROLE_TOOL takes no content")
+            raise InvalidRequest(f"{at}.content", "is not allowed for role tool: send a tool_result part")
         if not _VISIBLE.search(message.content):
             raise InvalidRequest(f"{at}.content", "must not be empty, nor hold blank characters alone")
         return message
