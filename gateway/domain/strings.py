@@ -79,14 +79,10 @@ def unreadable_tokens(request: Request, *, each: int) -> int:
 
 def with_texts(request: Request, texts: Sequence[str]) -> Request:
     """Return the request with `texts` in place of `strings_of(request)`; as many, or ValueError."""
+    if len(texts) != len(strings_of(request)):
+        raise ValueError("there are not as many texts as strings")
     rest = iter(texts)
-    try:
-        changed = map_strings(request, lambda _: next(rest))
-    except StopIteration:
-        raise ValueError("there are fewer texts than strings") from None
-    if next(rest, None) is not None:
-        raise ValueError("there are more texts than strings")
-    return changed
+    return map_strings(request, lambda _: next(rest))
 
 
 def map_strings(request: Request, change: Change) -> Request:
