@@ -15,9 +15,11 @@ from gateway.domain.answer import (
     Chunk,
     Delta,
     FinishReason,
+    ReasoningDelta,
     Restart,
     StreamEvent,
     TokenConfidence,
+    ToolCallDelta,
     Usage,
 )
 from gateway.domain.conversation import Message, Role
@@ -221,6 +223,10 @@ def told(events: Sequence[StreamEvent]) -> list[str]:
     words = []
     for event in events:
         match event:
+            case Delta(tool_call=ToolCallDelta() as call):
+                words.append(f"{event.attempt}:call {call.index} {call.name}{call.arguments_json}")
+            case Delta(reasoning=ReasoningDelta() as thought):
+                words.append(f"{event.attempt}:thinks {thought.text}")
             case Delta():
                 words.append(f"{event.attempt}:{event.text}")
             case Restart():
