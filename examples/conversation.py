@@ -27,4 +27,4 @@ with SyncGatewayClient(sys.argv[1]) as gateway:
         if answer.HasField("degraded"):  # A canned reply is no part of the conversation.
             del request.messages[-1]
         else:
-            request.messages.add(role=pb.ROLE_ASSISTANT, content=answer.text)
+            request.messages.append(answer.message)

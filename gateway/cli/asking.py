@@ -99,8 +99,12 @@ class TextPrinter:
         if not response.text.startswith(self._written):
             self._void("its last message differs from the streamed text")
         self._write(response.text[len(self._written) :])
-        if not response.text.endswith("\n"):
+        calls = [part.tool_call for part in response.message.parts if part.HasField("tool_call")]
+        if not response.text.endswith("\n") and (response.text or not calls):
             sys.stdout.write("\n")
+        for call in calls:
+            line = call_line(call)
+            print(for_terminal(line) if self._is_terminal else line)
         sys.stdout.flush()
         if self._shows_decision:
             rows = [*answer_rows(response), *decision_rows(response.decision)]
@@ -139,6 +143,12 @@ class TextPrinter:
         sys.stdout.flush()
         print(f"gateway: the text above is void: {reason}", file=sys.stderr)
         self._written = ""
+
+
+def call_line(call: pb.ToolCall) -> str:
+    """Return what a model asks of a tool, as one line."""
+    mark = " (arguments are not JSON)" if call.arguments_invalid else ""
+    return f"call {call.name} {call.input or call.arguments_json}{mark}"
 
 
 def status_of(response: pb.GenerateResponse) -> int:

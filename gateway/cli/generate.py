@@ -4,11 +4,13 @@ import asyncio
 import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
+from gateway.cli.attachments import read_images, read_tools
 from gateway.cli.chat import Chat
 from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connection
 from gateway.cli.exits import MISUSED, CommandFailed
@@ -48,6 +50,21 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the decision even if standard error is no terminal.")
 ]
 NoDegraded = Annotated[bool, typer.Option("--no-degraded", help="Fail instead of taking a canned reply.")]
+Tools = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--tool",
+        metavar="FILE",
+        help="A JSON file with a tool that the model may ask for, or a list of tools; repeatable.",
+    ),
+]
+Images = Annotated[
+    list[str] | None,
+    typer.Option("--image", metavar="FILE|URL", help="An image to send with the text; repeatable."),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Only this model of the policy, or alias, may answer.")
+]
 TimeoutS = Annotated[
     float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")
 ]
@@ -67,6 +84,9 @@ def generate(
     privacy_class: PrivacyClassName = None,
     max_cost_usd: MaxCost = None,
     label: Labels = None,
+    tool: Tools = None,
+    image: Images = None,
+    model: ModelName = "",
     no_degraded: NoDegraded = False,
     timeout_s: TimeoutS = 60.0,
     server: Server = DEFAULT_SERVER,
@@ -87,6 +107,10 @@ def generate(
     Example: git diff | gateway generate --quiet --system "Summarise this change"
 
     Example: gateway generate --chat
+
+    Example: gateway generate --tool weather.json "Will it rain in Paris?"
+
+    A call of a tool is printed as `call NAME ARGUMENTS`; with --chat the next line is its result.
     """
     if quiet and (verbose or as_json):
         raise CommandFailed("--quiet does not go with --verbose and --json: both print more", status=MISUSED)
@@ -99,13 +123,17 @@ def generate(
         max_cost_usd=max_cost_usd,
         allow_degraded=False if no_degraded else None,
         labels=read_labels(label),
+        model=model,
+        images=read_images(image),
+        tools=read_tools(tool),
     )
     gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
     printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
     if chat:
+        images = [part for part in request.messages[-1].parts if part.HasField("image")]
         del request.messages[-1]  # Each turn adds its own message.
         with gateway.blocking_client() as client:
-            turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream)
+            turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream, images=images)
             raise typer.Exit(turns.run(text))
     ask = ask_stream if stream else ask_once
 

@@ -21,9 +21,9 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Life cycle": ("drain_s", "grace_s"),
     },
     "generate": {
-        "The answer": ("max_tokens", "temperature", "system", "stream", "chat"),
+        "The answer": ("max_tokens", "temperature", "system", "tool", "image", "stream", "chat"),
         "What is printed": ("quiet", "verbose", "as_json"),
-        "How it is routed": ("privacy_class", "max_cost_usd", "label", "no_degraded"),
+        "How it is routed": ("model", "privacy_class", "max_cost_usd", "label", "no_degraded"),
         "Which gateway": ("server", "timeout_s", "tls_ca", "tls_cert", "tls_key"),
     },
 }  # fmt: skip

@@ -15,7 +15,7 @@ from gateway.client.failure import (
     Unavailable,
     Unreachable,
 )
-from gateway.client.prompt import prompt
+from gateway.client.prompt import image_part, prompt, tool_result
 from gateway.client.streaming import AnswerStream, SyncAnswerStream
 
 __all__ = [
@@ -34,5 +34,7 @@ __all__ = [
     "SyncGatewayClient",
     "Unavailable",
     "Unreachable",
+    "image_part",
     "prompt",
+    "tool_result",
 ]

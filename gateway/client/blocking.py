@@ -73,6 +73,19 @@ class SyncGatewayClient:
         same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
         return self._ask(self._gateway.Explain, same, timeout_s)
 
+    def count_tokens(
+        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.CountTokensResponse:
+        """Return how many tokens the prompt of a request has; no provider is asked."""
+        counted = gateway_pb2.CountTokensRequest(
+            messages=request.messages, config=request.config, model=request.model
+        )
+        return self._ask(self._gateway.CountTokens, counted, timeout_s)
+
+    def list_models(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> gateway_pb2.ListModelsResponse:
+        """Return the models of the policy, and what they can do."""
+        return self._ask(self._gateway.ListModels, gateway_pb2.ListModelsRequest(), timeout_s)
+
     def get_handoff(
         self, ticket_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> gateway_pb2.GetHandoffResponse:

@@ -17,6 +17,9 @@ class Transcript:
         """The decision; the first event carries it."""
         self.text = ""
         """The answer so far: a restart empties it, and the last message replaces it."""
+        self.reasoning = ""
+        """What the model thought so far; a restart empties it."""
+        self._has_call = False
         self._completed: gateway_pb2.GenerateResponse | None = None
 
     @property
@@ -36,15 +39,17 @@ class Transcript:
                 self.decision = event.decision
             case "delta":
                 self.text += event.delta.text
+                self.reasoning += event.delta.reasoning
+                self._has_call = self._has_call or event.delta.HasField("tool_call")
             case "restart":
-                self.text = ""
+                self.text = self.reasoning = ""
             case "completed":
                 self._completed = event.completed
                 self.text = event.completed.text
 
     def failure(self, error: grpc.RpcError) -> CallFailed:
         """Return the client's error for the gRPC error that ended the stream."""
-        return failure_of(error, has_text=bool(self.text))
+        return failure_of(error, has_text=bool(self.text or self.reasoning or self._has_call))
 
 
 class AnswerStream(Transcript):

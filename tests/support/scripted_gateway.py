@@ -21,6 +21,7 @@ Behaviour = Callable[[Context], Awaitable[None]]
 ANSWER = pb.GenerateResponse(
     request_id="r-1",
     text="hello",
+    message=pb.Message(role=pb.ROLE_ASSISTANT, content="hello"),
     finish_reason=pb.FINISH_REASON_STOP,
     usage=pb.Usage(prompt_tokens=7, completion_tokens=2),
     route=pb.ROUTE_CLOUD,
