@@ -197,7 +197,8 @@ class StreamReader:
             raise UnreadableAnswer("message is not an object")
         if not self._said:
             return message
-        if spoken(message).text not in ("", "".join(self._said)):
+        text = spoken(message).text
+        if text and text != "".join(self._said):
             raise UnreadableAnswer("message is not what the deltas said")
         return {}
 

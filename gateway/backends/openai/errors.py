@@ -91,13 +91,13 @@ def _kind(status: int | None, said: RefusalBody, *, has_pause: bool) -> tuple[Ki
         by_status = STATUSES.get(status, BackendFailed if status >= 500 else BackendModelMissing)
     if status is not None and status >= 500:
         # A broken server's words are not believed, but some say so that a prompt is too long.
-        is_length = (sharp is not None and sharp[1] is ContextTooLong) or LENGTH.search(said.words)
+        is_length = (sharp is not None and sharp[1] is ContextTooLong) or LENGTH.is_in(said.words)
         return (ContextTooLong if is_length else by_status), code, False
     if sharp is not None:
         return sharp[1], code, False
     if status == 429:
         # "Exceeded your quota" is said of a minute's too, but not without a time to come back.
-        is_empty = not has_pause and MONEY.search(said.own_words) is not None
+        is_empty = not has_pause and MONEY.is_in(said.own_words)
         return (BackendQuotaUsedUp if is_empty else by_status), code, is_empty
     if said.is_page:
         return (BackendModelMissing if status == 403 else by_status), code, False
@@ -114,7 +114,7 @@ def _by_words(said: RefusalBody) -> Kind | None:
     for kind, phrases in PHRASES:
         # What a body quotes may be a caller's words, which count for nothing where others would feel it.
         text = said.words if kind.breaker is BreakerVerdict.IGNORE else said.own_words
-        if phrases.search(text):
+        if phrases.is_in(text):
             return kind
     return None
 

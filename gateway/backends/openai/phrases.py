@@ -1,8 +1,8 @@
 """What providers say in words when they refuse, and what it means to us: a written list of phrases.
 
 A phrase is a regular expression in which a space stands for any run of spaces, `_` and `-`, and `…` for up to
-60 characters of one sentence; it begins at the beginning of a word. Every gap is bounded, so the time to
-search is linear in the text.
+60 characters of one sentence; it begins at the beginning of a word. Runs are one space before the search, and
+every gap is bounded, so the time to search is linear in the text, which a provider chooses.
 
 Sources: as of `cloud_codes.py`.
 """
@@ -148,23 +148,32 @@ no such (deployment|model)
 """
 
 
-def _pattern(phrases: str) -> re.Pattern[str]:
-    alternatives = "|".join(phrases.strip().splitlines())
-    spaced = re.sub(r" (\??)", lambda space: r"[\s_-]*" if space[1] else r"[\s_-]+", alternatives)
-    return re.compile(rf"(?<![a-z0-9])(?:{spaced})".replace("…", r"(?:[^.]|\.(?! )){0,60}?"))
+class Phrases:
+    """The phrases of one meaning."""
+
+    def __init__(self, phrases: str) -> None:
+        alternatives = "|".join(phrases.strip().splitlines())
+        self._pattern = re.compile(rf"(?<![a-z0-9])(?:{alternatives})".replace("…", _GAP))
+
+    def is_in(self, words: str) -> bool:
+        """Say whether one of them is in words in lower case."""
+        return self._pattern.search(_RUN.sub(" ", words)) is not None
 
 
-MONEY: Final = _pattern(_QUOTA)
-LENGTH: Final = _pattern(_LENGTH)
+_RUN = re.compile(r"[\s_-]+")
+_GAP = r"(?:[^.]|\.(?! )){0,60}?"
 
-PHRASES: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
-    (BackendOverAllowance, _pattern(_OVER_ALLOWANCE)),
-    (BackendRateLimited, _pattern(_RATE)),
-    (BackendCredentials, _pattern(_CREDENTIALS)),
+MONEY: Final = Phrases(_QUOTA)
+LENGTH: Final = Phrases(_LENGTH)
+
+PHRASES: Final[tuple[tuple[Kind, Phrases], ...]] = (
+    (BackendOverAllowance, Phrases(_OVER_ALLOWANCE)),
+    (BackendRateLimited, Phrases(_RATE)),
+    (BackendCredentials, Phrases(_CREDENTIALS)),
     (BackendQuotaUsedUp, MONEY),
-    (ContentFiltered, _pattern(_FILTER)),
+    (ContentFiltered, Phrases(_FILTER)),
     (ContextTooLong, LENGTH),
-    (NotCapable, _pattern(_PARAMETER)),
-    (BackendModelMissing, _pattern(_MODEL)),
+    (NotCapable, Phrases(_PARAMETER)),
+    (BackendModelMissing, Phrases(_MODEL)),
 )
 """What the words of a refusal mean, in lower case; the first that is found counts."""

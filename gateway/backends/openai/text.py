@@ -25,6 +25,10 @@ _UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
 """With what a piece may end whose last character is cut: a first half, or what a provider puts for one."""
 
 
+_LONGEST_HELD = 4
+"""A character has at most four bytes, and a provider puts one mark for each of them that it has so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageText:
     """What a message or a delta says."""
@@ -95,9 +99,10 @@ class TextJoiner:
         if not self._held and piece.isascii():
             return piece
         text = self._held + piece
-        whole = text.rstrip(_UNFINISHED)
-        self._held = text[len(whole) :]
-        return _mended(whole)
+        at = max(0, len(text) - _LONGEST_HELD)
+        at += len(text[at:].rstrip(_UNFINISHED))
+        self._held = text[at:]
+        return _mended(text[:at])
 
     def end(self, *, is_cut: bool) -> str:
         """Return what was held back; nothing if the model was cut off in the middle of a character."""
