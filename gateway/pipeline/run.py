@@ -15,6 +15,7 @@ from gateway.clock import Clock, Deadline
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
+from gateway.dispatch.layer import seconds_left
 from gateway.domain.answer import Answer, Delta, StreamEvent
 from gateway.domain.decision import Decision, RoutingState, ShadowDecision
 from gateway.domain.privacy import Entities
@@ -183,11 +184,18 @@ class Pipeline:
         """Say whether callers want a model that has `own` requests of the asker; raises BackendError."""
         return await self._dispatcher.has_demand(model, own=own)
 
-    async def fetch_handoff(self, ticket_id: str, *, tenant: str) -> Fetched:
-        """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
+    async def fetch_handoff(self, ticket_id: str, context: CallContext) -> Fetched:
+        """Return a ticket of the tenant; raises TicketUnknown, HandoffUnavailable, RateLimited and more."""
+        self._pass_gates(context.tenant, prompt_tokens=0)
         if self._extras.handoffs is None:
             raise TicketUnknown("the tenant has no ticket with this id, or it has expired")
-        return await self._extras.handoffs.fetch(ticket_id, tenant=tenant)
+        try:
+            async with asyncio.timeout(seconds_left(context.deadline, self._clock)) as limit:
+                return await self._extras.handoffs.fetch(ticket_id, tenant=context.tenant)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlinePassed("the deadline passed before the ticket was read") from None
 
     def take_feedback(self, feedback: Feedback) -> float:
         """Take down how good an answer was, and return when; nobody is told whether there was one."""

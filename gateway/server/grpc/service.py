@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from operator import methodcaller
+from typing import Any
 
 import grpc
 
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.grpc.middleware import RpcMiddleware, tolerant
+from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.server.grpc.render import (
     render_answer,
     render_event,
@@ -60,7 +61,7 @@ async def _get_handoff(
     message: pb.GetHandoffRequest, context: CallContext, pipeline: Pipeline
 ) -> pb.GetHandoffResponse:
     ticket_id = parse_ticket_id(message.ticket_id)
-    return render_handoff(await pipeline.fetch_handoff(ticket_id, tenant=context.tenant))
+    return render_handoff(await pipeline.fetch_handoff(ticket_id, context))
 
 
 async def _submit_feedback(
@@ -70,26 +71,23 @@ async def _submit_feedback(
 
 
 def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
-    """Register the service with deserializers that do not fail in the library."""
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(
-            middleware.unary(name, handler),
-            request_deserializer=tolerant(message_type),
-            response_serializer=methodcaller("SerializeToString"),
-        )
-        for name, handler, message_type in (
-            ("Generate", _generate, pb.GenerateRequest),
-            ("Explain", _explain, pb.ExplainRequest),
-            ("CountTokens", _count_tokens, pb.CountTokensRequest),
-            ("ListModels", _list_models, pb.ListModelsRequest),
-            ("GetHandoff", _get_handoff, pb.GetHandoffRequest),
-            ("SubmitFeedback", _submit_feedback, pb.SubmitFeedbackRequest),
-        )
+    """Register the service without deserializers: bytes are decoded once it is known who sent them."""
+    unary = {
+        "Generate": middleware.unary("Generate", pb.GenerateRequest, _generate),
+        "Explain": middleware.unary("Explain", pb.ExplainRequest, _explain),
+        "CountTokens": middleware.unary("CountTokens", pb.CountTokensRequest, _count_tokens),
+        "ListModels": middleware.unary("ListModels", pb.ListModelsRequest, _list_models),
+        "GetHandoff": middleware.unary("GetHandoff", pb.GetHandoffRequest, _get_handoff),
+        "SubmitFeedback": middleware.unary("SubmitFeedback", pb.SubmitFeedbackRequest, _submit_feedback),
+    }
+    serialize = methodcaller("SerializeToString")
+    handlers: dict[str, Any] = {
+        name: grpc.unary_unary_rpc_method_handler(serve, response_serializer=serialize)
+        for name, serve in unary.items()
     }
     handlers["StreamGenerate"] = grpc.unary_stream_rpc_method_handler(
-        middleware.streaming("StreamGenerate", _stream_generate),
-        request_deserializer=tolerant(pb.StreamGenerateRequest),
-        response_serializer=methodcaller("SerializeToString"),
+        middleware.streaming("StreamGenerate", pb.StreamGenerateRequest, _stream_generate),
+        response_serializer=serialize,
     )
     # Not as registered methods: of those, grpc.aio does not tell a handler that its caller has left.
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

@@ -13,6 +13,7 @@ from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.server.grpc.api_keys import by_header
 from gateway.testing.scripted import ScriptedBackend
+from gateway.v1 import gateway_pb2 as pb
 from tests.support.fakes import FakeClock
 from tests.support.policies import POLICY
 from tests.support.records_made import ended
@@ -136,6 +137,21 @@ async def test_a_caller_is_told_when_to_come_back() -> None:
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert info.reason == "RATE_LIMITED"
     assert 0 < retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 <= 20
+
+
+async def test_tickets_are_not_guessed_beyond_the_rates() -> None:
+    """To ask for a person's answer is a request, too: it reads the store that all tenants share."""
+    ticket = pb.GetHandoffRequest(ticket_id="ho_" + 32 * "0")
+    reply = Reply(text="x", finish_reason=FinishReason.STOP, usage=None)
+    codes = []
+    backends = {name: ScriptedBackend(name, lambda _: reply) for name in ("edge", "cloud")}
+    async with served(backends, policy=LIMITED, tenant_of=by_header) as gateway:
+        for tenant in ("acme", "acme", "acme", "acme", "other"):
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await gateway.stub.GetHandoff(ticket, metadata=(("x-tenant", tenant),))
+            codes.append(error.value.code())
+    unknown, limited = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert codes == [unknown, unknown, unknown, limited, unknown]
 
 
 def test_a_tenant_that_stands_twice_is_refused(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -15,6 +16,7 @@ from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
 from gateway.server.grpc.api_keys import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
+from gateway.server.grpc.service import SERVICE
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.v1 import gateway_pb2 as pb
@@ -57,6 +59,22 @@ async def test_a_wrong_key_gets_nothing_and_is_not_scored(tenant_of: TenantRule)
     assert _calls(backends) == 0
     assert len(reports) == len(codes)
     assert not [report for report in reports if report.decision is not None or report.attempts]
+
+
+async def test_a_strangers_bytes_are_not_decoded(tenant_of: TenantRule) -> None:
+    """Half a million empty messages cost a call without a key no more than one message of the size."""
+    many, one = b"\x0a\x00" * 500_000, ask("x" * 1_000_000).SerializeToString()
+    async with served(edge_of(), tenant_of=tenant_of) as gateway:
+        explain: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = gateway.channel.unary_unary(
+            f"/{SERVICE}/Explain"
+        )
+        await _refused(explain(one))
+        seconds = []
+        for data in (one, many):
+            began_s = time.process_time()
+            assert {await _refused(explain(data)) for _ in range(20)} == {grpc.StatusCode.UNAUTHENTICATED}
+            seconds.append(time.process_time() - began_s)
+    assert seconds[1] < 2 * seconds[0] + 0.1
 
 
 async def test_somebody_elses_label_spends_nothing_of_theirs(tenant_of: TenantRule) -> None:

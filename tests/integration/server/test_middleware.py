@@ -57,9 +57,9 @@ async def test_a_caller_whose_connection_broke_has_left(is_sending: bool) -> Non
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
     active = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
     middleware = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone)
-    serve = middleware.streaming("StreamGenerate", handler)
+    serve = middleware.streaming("StreamGenerate", pb.GenerateRequest, handler)
     with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
-        await serve(pb.GenerateRequest(), LostConnection())  # type: ignore[arg-type]
+        await serve(b"", LostConnection())  # type: ignore[arg-type]
     assert [line["event"] for line in logs] == (["request"] if is_sending else ["defect", "request"])
     assert logs[-1]["code"] == ("CANCELLED" if is_sending else "INTERNAL")
     assert middleware.in_flight == 0
