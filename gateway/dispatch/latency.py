@@ -68,11 +68,24 @@ class LatencyTracker:
         token_s = (seconds - begin_s) / max(1, tokens)
         self._add(model, begin_s=begin_s, token_s=token_s, tokens=tokens, hit_limit=hit_limit)
 
-    def note_unfinished(self, model: str, seconds: float) -> None:
-        """Note a call that was given up after `seconds`: it would have taken longer, and is no faster now."""
+    def note_unfinished(self, model: str, seconds: float, *, max_tokens: int = 0) -> None:
+        """Note a call that was given up after `seconds`: it would have taken longer, and is no faster now.
+
+        With `max_tokens` its caller was in a hurry: that says something of answers as long as this one alone.
+        """
         known = [sample.seconds(sample.tokens) for sample in self._samples.get(model, ())]
         needed_s = max(UNFINISHED * seconds, quantile(known))
-        self._add(model, begin_s=needed_s, token_s=0.0, tokens=0, hit_limit=False)
+        if max_tokens:
+            token_s = needed_s / max_tokens
+            self._add(model, begin_s=0.0, token_s=token_s, tokens=max_tokens, hit_limit=False)
+        else:
+            self._add(model, begin_s=needed_s, token_s=0.0, tokens=0, hit_limit=False)
+
+    def note_cut(self, model: str, *, begin_s: float, seconds: float, tokens: int) -> None:
+        """Note a stream that went on until its caller had no time left: it has its pace, and is not over."""
+        token_s = (seconds - begin_s) / max(1, tokens)
+        longer = math.ceil(UNFINISHED * tokens)
+        self._add(model, begin_s=begin_s, token_s=token_s, tokens=longer, hit_limit=True)
 
     def note_lost(self, model: str, seconds: float) -> None:
         """Note a call that was ended for another one before its first text: it takes longer to begin."""

@@ -167,6 +167,13 @@ class TimeLimit:
                     chunk = attempt.note(
                         await self._next(chunks, target, allowed, known_s=RHYTHM * longest_s)
                     )
+                except BackendCutShort as error:
+                    if error.reason is Reason.DEADLINE:
+                        seconds = self._clock.monotonic_s() - allowed.now_s
+                        self._latencies.note_cut(
+                            target.model, begin_s=begin_s, seconds=seconds, tokens=pieces
+                        )
+                    raise
                 finally:
                     pause_s = self._clock.monotonic_s() - asked_s
                     longest_s = max(longest_s, pause_s)
@@ -223,11 +230,11 @@ class TimeLimit:
         except TimeoutError:
             if not limit.expired():
                 raise
-        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
         if until == target.deadline:
             raise BackendCutShort(
                 target.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
             )
+        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
         had_s = until.at_s - asked_s
         message = f"the stream paused for more than {had_s:.3g} s"
         if had_s < EVIDENCE * stall_s:
@@ -239,8 +246,14 @@ class TimeLimit:
         return broken_silence(target, error, allowed, had_s=had_s)
 
     def _give_up(self, target: Target, allowed: Patience) -> BackendSilent:
-        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
-        return silence(target, allowed)
+        error = silence(target, allowed)
+        is_hurry = isinstance(error, BackendCutShort) and not target.is_streamed_upstream
+        self._latencies.note_unfinished(
+            target.model,
+            self._clock.monotonic_s() - allowed.now_s,
+            max_tokens=target.max_tokens if is_hurry else 0,
+        )
+        return error
 
     def _note_stream(self, attempt: AttemptContext, last: Chunk, *, begin_s: float, pieces: int) -> None:
         usage = attempt.usage

@@ -114,6 +114,22 @@ async def test_dispatch_learns_from_both_kinds() -> None:
     assert finish_s["silent"] == pytest.approx(9.9)
 
 
+@pytest.mark.parametrize("is_streamed", [True, False], ids=["stream", "whole"])
+@virtual_time
+async def test_long_answers_to_a_caller_in_a_hurry_make_no_short_one_slow(is_streamed: bool) -> None:
+    """One tenant asks for more than its own deadline has time for: the others' short requests still go."""
+    words = (Delay(0.5), *(part for _ in range(200) for part in (Chunk(text="a"), Delay(0.5))))
+    bench = Bench({"cloud": [words if is_streamed else Delay(100.0)]})
+    long = replace(a_request(), config=replace(a_request().config, max_tokens=1000))
+    short = replace(a_request(tenant="other"), config=replace(a_request().config, max_tokens=4))
+    for _ in range(KEPT):
+        with pytest.raises(DeadlinePassed):
+            await (bench.stream if is_streamed else bench.generate)("cloud", request=long, timeout_s=10.0)
+    expected_s = bench.dispatcher.finish_s(long, policy=bench.policy)["cloud"]
+    assert 15.0 < expected_s < 25.0, "another long one has to know"
+    assert bench.dispatcher.finish_s(short, policy=bench.policy)["cloud"] < 3.0
+
+
 RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
 
 
