@@ -32,8 +32,10 @@ class SpendCache:
         self._clock = clock
         self._seen: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
         """By account key: when it was read, and what was spent (None: unreadable); the oldest first."""
-        self._recent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        """Budget, scope and subject of recent calls; not the limit, which a reload may change."""
+        self._recent: OrderedDict[tuple[str, str, str], OrderedDict[str, None]] = OrderedDict()
+        """By budget, scope and whose it is: the subjects of recent calls; not the limit, which a reload may
+        change. Labels are callers' claims, so one tenant may have any number of subjects."""
+        self._recent_count = 0
 
     async def spent_and_limits(self, accounts: Sequence[Account]) -> tuple[tuple[int, int], ...]:
         """Return (spent and reserved, limit) of each account, in nano-dollars; a soft limit takes precedence.
@@ -67,8 +69,9 @@ class SpendCache:
         by_name, unix_s = {budget.name: budget for budget in budgets}, self._clock.unix_s()
         accounts = [
             account_of(budget, subject, unix_s=unix_s)
-            for name, scope, subject in self._recent
+            for (name, scope, _), subjects in self._recent.items()
             if (budget := by_name.get(name)) is not None and scope_of(budget) == scope
+            for subject in subjects
         ]
         if not accounts:
             return []
@@ -83,12 +86,20 @@ class SpendCache:
             self._seen.popitem(last=False)
 
     def _remember(self, accounts: Sequence[Account]) -> None:
+        """Keep the subjects of a call; beyond the most, whoever has most of them loses its oldest one."""
         for account in accounts:
-            known = (account.budget, account.scope, account.subject)
-            self._recent[known] = None
-            self._recent.move_to_end(known)
-        while len(self._recent) > MAX_RECENT:
-            self._recent.popitem(last=False)
+            whose = (account.budget, account.scope, account.subject.partition("/")[0])
+            subjects = self._recent.setdefault(whose, OrderedDict())
+            self._recent.move_to_end(whose)
+            self._recent_count += account.subject not in subjects
+            subjects[account.subject] = None
+            subjects.move_to_end(account.subject)
+        while self._recent_count > MAX_RECENT:
+            largest = max(self._recent, key=lambda each: len(self._recent[each]))
+            self._recent[largest].popitem(last=False)
+            self._recent_count -= 1
+            if not self._recent[largest]:
+                del self._recent[largest]
 
     async def _read(self, accounts: Sequence[Account]) -> Sequence[int | None]:
         try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, accounts_for
-from gateway.ledger.spend_cache import SpendCache
+from gateway.ledger.spend_cache import MAX_RECENT, SpendCache
 from gateway.policy.model import Budget
 from tests.support.fakes import FakeClock
 
@@ -119,6 +119,24 @@ async def test_operators_see_the_caps_that_hold_now(before: list[Budget], after:
 
     stay = [each for each in after if (each.name, each.per) in {(old.name, old.per) for old in before}]
     assert shown == set(accounts_for(stay, **caller, unix_s=clock.unix_s()))  # type: ignore[arg-type]
+
+
+async def test_one_tenants_labels_hide_no_other_from_the_operator() -> None:
+    """Labels are claims: whoever makes up thousands keeps the last of them, and takes no other's place."""
+    budgets = [
+        Budget(name="team", per="label", label="team", limit_usd=Decimal(1), window="day"),
+        Budget(name="all", per="tenant", limit_usd=Decimal(1), window="day"),
+    ]
+    clock = FakeClock()
+    view = SpendCache(CountingReader(), clock=clock)
+    for tenant, team in [("acme", "x"), *(("eve", f"made-up-{number}") for number in range(2 * MAX_RECENT))]:
+        accounts = accounts_for(
+            budgets, tenant=tenant, labels={"team": team}, model="cloud", unix_s=clock.unix_s()
+        )
+        await view.spent_and_limits(accounts)
+    shown = {account.subject for account, _ in await view.recent(budgets)}
+    assert len(shown) == MAX_RECENT
+    assert {"acme", "acme/team=x", "eve", f"eve/team=made-up-{2 * MAX_RECENT - 1}"} <= shown
 
 
 class CountedReadings(OrderedDict[str, tuple[float, int | None]]):
