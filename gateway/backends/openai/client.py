@@ -8,13 +8,14 @@ since the SDK reads it whole; that of an answer is read, within its own bounds, 
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from functools import cache
+from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 import httpx2
 import openai
+from aiohttp.client_proto import ResponseHandler
 from openai._vendor.httpx_aiohttp import AiohttpTransport
 
 from gateway.errors import StartupError
@@ -23,10 +24,15 @@ from gateway.policy.model import OpenAIModel
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
+    from aiohttp.http_parser import RawResponseMessage
+    from aiohttp.streams import StreamReader
     from aiohttp.tracing import Trace
 
 ERROR_BYTES: Final = 64 * 1024
 """Of an error's body that are read; its words are in the first few hundred."""
+
+MOST_INFORMATIONAL: Final = 16
+"""Answers such as 103 before the one that was asked for; servers send one or two."""
 
 _NO_KEY = "none"
 """The SDK insists on a key; without one of ours the header that would carry it is left out."""
@@ -44,11 +50,30 @@ class CloudClient(openai.AsyncOpenAI):
         return dict(self.sent_headers)
 
 
+class _Handler(ResponseHandler):
+    """Takes a few informational answers (1xx) before the one that was asked for; aiohttp takes any number."""
+
+    _informational = 0
+
+    def feed_data(self, data: "tuple[RawResponseMessage, StreamReader]", size: int = 0) -> None:
+        """Take the head of an answer, and close a connection on which only informational ones come."""
+        self._informational = self._informational + 1 if 100 <= data[0].code < 200 else 0
+        if self._informational <= MOST_INFORMATIONAL:
+            super().feed_data(data, size)
+        elif self.exception() is None:
+            self.close()
+            self.set_exception(aiohttp.ClientPayloadError("too many informational answers"))
+
+
 class _CleanConnector(aiohttp.TCPConnector):
     """Uses a connection again only where nothing has come on it since its last answer.
 
     aiohttp would give out what came unasked as the answer to the next request.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Handler, loop=self._loop))
 
     async def _get(self, key: "ConnectionKey", traces: "list[Trace]") -> "Connection | None":
         while (connection := await super()._get(key, traces)) is not None:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from gateway.backends.openai import client
-from gateway.errors import BackendError
+from gateway.errors import BackendError, BackendProtocol
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole
 from tests.support.provider_bytes import plain, wire
@@ -100,3 +100,26 @@ async def test_the_certificates_are_read_once_for_all_models(monkeypatch: pytest
         for _ in range(3):
             await stack.enter_async_context(backend_at("https://127.0.0.1:9/v1"))
         assert len(read) == 1
+
+
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+@ASKS
+async def test_a_few_informational_answers_are_passed_over(ask: Ask) -> None:
+    """As HTTP has it, and again in the next call on the connection."""
+    async with (
+        RawServer(8 * HINT + answer(ask, OURS)).serve() as server,
+        backend_at(server.base_url) as backend,
+    ):
+        for _ in range(3):
+            assert (await ask(backend, call_of())).text == OURS
+
+
+@ASKS
+async def test_informational_answers_without_end_are_left(ask: Ask) -> None:
+    """They are no answer, and to parse them would keep the event loop busy until the deadline."""
+    async with RawServer(1_000 * HINT).serve() as server, backend_at(server.base_url) as backend:
+        async with asyncio.timeout(10):
+            with pytest.raises(BackendProtocol):
+                await ask(backend, call_of())
