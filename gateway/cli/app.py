@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Set a threshold from your own data: the cloud share, or the confidence that a local model needs.",
     ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
+    "prices": ("gateway.cli.prices:app", "Show prices of the offline catalogue, and compare a policy's."),
     "reload": (
         "gateway.cli.reload:reload",
         "Make a running gateway reload its policy: it applies the whole file, or changes nothing.",

@@ -158,7 +158,7 @@ class BudgetLayer:
             model=target.model,
             unix_s=now_s,
         )
-        if not accounts or target.spec.price is None:
+        if not accounts or target.spec.token_price is None:
             return None
         reservation_id = uuid.uuid4().hex
 

@@ -71,7 +71,7 @@ def accounts_of(
     found = {
         account.key: account
         for name, spec in policy.models.items()
-        if spec.price is not None
+        if spec.token_price is not None
         for account in accounts_for(policy.budgets, tenant=tenant, labels=labels, model=name, unix_s=unix_s)
     }
     return tuple(found.values())

@@ -47,20 +47,42 @@ def prompt_tokens_bound(request: Request) -> int:
 
 
 def worst_case_usd_nanos(spec: ModelSpec, request: Request, max_tokens: int) -> int:
-    """Return the highest cost of an answer of at most `max_tokens`; 0 for a model without a price."""
-    if spec.price is None:
+    """Return the highest cost of an answer of at most `max_tokens`; 0 for a model without a price.
+
+    All of the prompt may be written to a cache, and none of it be read from one.
+    """
+    if spec.token_price is None:
         return 0
-    most = Usage(prompt_tokens=prompt_tokens_bound(request), completion_tokens=max_tokens)
-    return cost_usd_nanos(spec, most)
+    prompt = prompt_tokens_bound(request)
+    return max(
+        _nanos(
+            prompt * picos_per_token(max(price.input, price.of("cache_write")))
+            + max_tokens * picos_per_token(price.output)
+        )
+        for price in spec.token_price.all_up_to(prompt)
+    )
 
 
 def cost_usd_nanos(spec: ModelSpec, usage: Usage) -> int:
-    """Return the cost of `usage` at the policy's prices, rounded up; 0 for a model without a price."""
-    price = spec.price
-    if price is None:
+    """Return the cost of `usage` at the policy's prices, rounded up; 0 for a model without a price.
+
+    Tokens that were read from a cache or written to one are part of the prompt. Parts that are more than the
+    whole make nothing cheaper: the rest of the prompt is never less than none.
+    """
+    if spec.token_price is None:
         return 0
-    picos = usage.prompt_tokens * picos_per_token(price.input)
-    picos += usage.completion_tokens * picos_per_token(price.output)
+    price = spec.token_price.at(usage.prompt_tokens)
+    written = min(usage.cache_write_tokens, usage.prompt_tokens)
+    cached = min(usage.cached_prompt_tokens, usage.prompt_tokens - written)
+    return _nanos(
+        (usage.prompt_tokens - cached - written) * picos_per_token(price.input)
+        + cached * picos_per_token(price.of("cached_input"))
+        + written * picos_per_token(price.of("cache_write"))
+        + usage.completion_tokens * picos_per_token(price.output)
+    )
+
+
+def _nanos(picos: int) -> int:
     return -(-picos // PICOS_PER_NANO)
 
 

@@ -20,13 +20,13 @@ from gateway.policy.llama_cpp import LlamaCppModel
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.openai import OpenAIModel
 from gateway.policy.policy_tests import PolicyTest
+from gateway.policy.priced import Price
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,
     ModelSpec,
     Name,
-    Price,
     Seconds,
     Usd,
 )

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from gateway.policy.spec import MaskableType, ModelSpec, Price
+from gateway.policy.priced import PricedModel
+from gateway.policy.spec import MaskableType, ModelSpec
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -33,7 +34,7 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
-class OpenAIModel(ModelSpec):
+class OpenAIModel(PricedModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
@@ -66,9 +67,6 @@ class OpenAIModel(ModelSpec):
         None,
         pattern="^https?://",
         description="The HTTP proxy for calls; proxies of the environment are ignored. Default: none.",
-    )
-    price_per_million_usd: Price | None = Field(
-        None, description="The price of a million tokens, in US dollars. Required unless place is edge."
     )
     context: int = Field(
         128_000,
@@ -104,11 +102,6 @@ class OpenAIModel(ModelSpec):
     )
 
     @property
-    def price(self) -> Price | None:
-        """The price of its tokens; None: free, and no budget counts it."""
-        return self.price_per_million_usd
-
-    @property
     def key_variable(self) -> str | None:
         """The environment variable that holds its API key."""
         return self.api_key_env
@@ -140,9 +133,6 @@ class OpenAIModel(ModelSpec):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
-        if self.place == "edge":
-            if "base_url" not in self.model_fields_set:
-                yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
-        elif self.price is None:
-            detail = "write {input: ..., output: ...}, or place: edge where a call costs nothing"
-            yield "price_per_million_usd", f"is missing; {detail}"
+        yield from super().problems()
+        if self.place == "edge" and "base_url" not in self.model_fields_set:
+            yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"

@@ -7,7 +7,7 @@ and does not test for the kind.
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,9 @@ from gateway.domain.answer import Route
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
+
+if TYPE_CHECKING:
+    from gateway.policy.priced import FindPrice, Price
 
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
@@ -48,17 +51,6 @@ CLOUD_FIRST_TOKEN_S: Final = 10.0
 """Seconds for `first_token_s: auto`, for a cloud model that is not the last: hosted models begin early."""
 FIRST_TOKEN_S: Final = 30.0
 """Seconds for `first_token_s: auto`, for other models: long prompts at the edge and reasoning take longer."""
-
-
-class Price(Strict):
-    """US dollars per million tokens; at most six decimals, so that a token costs whole pico-dollars."""
-
-    input: Annotated[Usd, Field(decimal_places=6)] = Field(
-        description="Per million tokens of the prompt; at most six decimals."
-    )
-    output: Annotated[Usd, Field(decimal_places=6)] = Field(
-        description="Per million tokens of the answer; at most six decimals."
-    )
 
 
 class CommonKeys(Strict):
@@ -122,7 +114,7 @@ class ModelSpec(CommonKeys):
         return Route.LOCAL if self.place == "edge" else Route.CLOUD
 
     @property
-    def price(self) -> Price | None:
+    def token_price(self) -> "Price | None":
         """The price of its tokens; None: free, and no budget counts it."""
         return None
 
@@ -190,6 +182,10 @@ class ModelSpec(CommonKeys):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
         yield from ()
+
+    def with_found_price(self, find: "FindPrice") -> Self:
+        """Return the spec with the price that `find` knows, if it wants that; raises LookupError."""
+        return self
 
     def in_folder(self, folder: Path) -> Self:
         """Return the spec with absolute paths; a relative one is relative to the policy's folder."""

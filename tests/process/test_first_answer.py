@@ -101,7 +101,10 @@ async def test_with_the_cloud_alone_the_private_gets_no_answer(tmp_path: Path) -
     ("flags", "said"),
     [
         (CLOUD, "--cloud gpt-5-mini: the variable OPENAI_API_KEY is not set"),
-        (("--cloud", "m"), "--cloud needs --price INPUT,OUTPUT"),
+        (
+            ("--cloud", "m"),
+            "the catalogue knows no price of m at https://api.openai.com/v1; give --price INPUT,OUTPUT",
+        ),
         (("--cloud", "m", "--price", "cheap"), "write --price INPUT,OUTPUT"),
         (("--price", "1,2"), "--price and --base-url need --cloud MODEL"),
         (("--model", "none.gguf"), "--model none.gguf: there is no such file"),

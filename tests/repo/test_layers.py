@@ -141,6 +141,7 @@ BUDGETS = {
     "gateway.routing": ("numpy", "phonenumbers", "re2", "ruamel", "openai", "grpc", "cel_expr_python"),
     "gateway.client": ("numpy", "openai", "llama_cpp", "pydantic", "re2", "ruamel"),
     "gateway.engine.server": ("ruamel", "cel_expr_python", "re2", "phonenumbers", "openai"),
+    "gateway.policy.loading.load": ("genai_prices", "openai", "grpc", "llama_cpp"),
     "gateway.pipeline.scoring_worker": (
         "grpc",
         "openai",

@@ -23,6 +23,7 @@ from gateway.policy.model import (
     Resilience,
     privacy_class,
 )
+from gateway.policy.priced import KINDS_OF_TOKENS
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
@@ -104,13 +105,22 @@ def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
 
 
 def _price(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
-    if new.price_per_million_usd is None:
+    was, now = old.token_price, new.token_price
+    if was is None:
+        return
+    if now is None:
         yield "price_per_million_usd", "removed: no budget counts this model"
         return
-    for key, value in old.price_per_million_usd or ():
-        if getattr(new.price_per_million_usd, key) < value:
-            lower = getattr(new.price_per_million_usd, key)
-            yield "price_per_million_usd", f"{key} lowered from {value} to {lower}: budgets count less"
+    for above in sorted({0, *(tier.above_tokens for tier in (*was.tiers, *now.tiers))}):
+        before, after = was.at(above + 1), now.at(above + 1)
+        for key in KINDS_OF_TOKENS:
+            if getattr(before, key) is None and getattr(after, key) is None:
+                continue  # The price of the prompt says it.
+            value, lower = before.of(key), after.of(key)
+            if lower < value:
+                where = f" above {above} tokens" if above else ""
+                detail = f"{key}{where} lowered from {value} to {lower}: budgets count less"
+                yield "price_per_million_usd", detail
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:

@@ -17,6 +17,7 @@ from gateway.complexity.scorer_file import ScorerRefused, read_scorer
 from gateway.errors import PolicyError
 from gateway.policy.complexity import SHIPPED, Complexity, Scorer
 from gateway.policy.loading.air_gap import check_air_gap
+from gateway.policy.loading.catalogue import find_price
 from gateway.policy.loading.checks import check
 from gateway.policy.loading.document import MAX_BYTES, TOO_LONG, Document, read_document
 from gateway.policy.loading.messages import problems_of
@@ -74,6 +75,9 @@ def parse_policy(
             detail = f"{file.complexity.scorer}: {refused}"
             problems.append(document.problem(("complexity", "scorer"), detail))
     if file is None or problems:
+        raise _refused(problems, name)
+    file, problems = _with_prices(file, document)
+    if problems:
         raise _refused(problems, name)
     source = Source(name=name, lines=document.lines, text=text)
     return _policy_of(_with_derived_defaults(file), source, scorer, folder)
@@ -139,6 +143,18 @@ def _with_derived_defaults(file: PolicyFile) -> PolicyFile:
         for name, spec in file.models.items()
     }
     return file.model_copy(update={"models": models})
+
+
+def _with_prices(file: PolicyFile, document: Document) -> tuple[PolicyFile, list[Problem]]:
+    """Fill in the prices that models take from the catalogue."""
+    models, problems = {}, []
+    for name, spec in file.models.items():
+        try:
+            models[name] = spec.with_found_price(find_price)
+        except LookupError as error:
+            detail = f"{error.args[0]}; write price_per_million_usd"
+            problems.append(document.problem(("models", name, "price"), detail))
+    return file.model_copy(update={"models": models}), problems
 
 
 def _plain(value: object) -> object:

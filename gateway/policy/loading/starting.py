@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from gateway.errors import StartupError
+from gateway.policy.loading.catalogue import find_price
 from gateway.policy.loading.warnings import refused_by
+from gateway.policy.openai import OPENAI_BASE_URL
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The environment variable that holds the key of the model that `--cloud` names."""
+_PRICE_FORM = "--price INPUT,OUTPUT: US dollars per million tokens, as in --price 0.25,2.00"
 _MORE = re.compile(r"^(?:models|rules):\n(?:(?:[ #].*)?\n)*", re.MULTILINE)
 """The sections whose commented lines are enabled; those of other sections are examples."""
 _KEY_LINE = re.compile(r"^( *)#(?! \S)(?= *(?:- )?[\w-]+:(?: |$))", re.MULTILINE)
@@ -80,13 +83,16 @@ class ModelFlags:
         yield '  - {id: sorry, text: "The assistant is not available at the moment. Please try again later."}'
 
     def _cloud(self, name: str) -> Iterator[str]:
-        into, out = _prices(self.price)
         yield from ("  cloud:", "    kind: openai", f"    model: {json.dumps(name)}")
         if self.base_url is not None:
             yield f"    base_url: {json.dumps(self.base_url)}"
         yield f"    api_key_env: {KEY_VARIABLE}  # The variable that holds the key."
         yield "    clearance: internal  # What is confidential or restricted never goes there."
-        yield f"    price_per_million_usd: {{input: {into}, output: {out}}}"
+        if self.price is not None:
+            into, out = _prices(self.price)
+            yield f"    price_per_million_usd: {{input: {into}, output: {out}}}"
+        else:
+            yield f"    price: catalogue  # {_catalogued(name, self.base_url or OPENAI_BASE_URL)}"
         if refused := refused_by(name):
             yield f"    drop: [{', '.join(refused)}]  # Parameters that it refuses."
 
@@ -96,13 +102,19 @@ def _edge(path: str) -> Iterator[str]:
     yield "    clearance: restricted  # It runs on this host, and may see everything."
 
 
-def _prices(price: str | None) -> tuple[Decimal, Decimal]:
+def _catalogued(model: str, url: str) -> str:
+    """Return the price of the catalogue in words; raises StartupError for a model that it does not know."""
+    try:
+        price, source = find_price(url, model)
+    except LookupError as error:
+        raise StartupError(f"--cloud {model}: {error.args[0]}; give {_PRICE_FORM}") from None
+    return f"{price.input} in, {price.output} out by {source}."
+
+
+def _prices(price: str) -> tuple[Decimal, Decimal]:
     """Return the prices of `INPUT,OUTPUT`; raises StartupError."""
-    form = "--price INPUT,OUTPUT: US dollars per million tokens, as in --price 0.25,2.00"
-    if price is None:
-        raise StartupError(f"--cloud needs {form}")
     try:
         into, out = (Decimal(part.strip()) for part in price.split(","))
     except (InvalidOperation, ValueError):
-        raise StartupError(f"write {form}") from None
+        raise StartupError(f"write {_PRICE_FORM}") from None
     return into, out

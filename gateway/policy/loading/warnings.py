@@ -59,11 +59,12 @@ def _of_budgets(policy: Policy) -> Iterator[PolicyWarning]:
     """Yield the caps that one large request exceeds, so that it is refused even if nothing was spent."""
     for index, budget in enumerate(policy.budgets):
         for name, spec in policy.models.items():
-            if (price := spec.price) is None:
+            if (price := spec.token_price) is None:
                 continue
             answer = min(spec.max_tokens, spec.context)
             prompt = spec.context - answer
-            cost = (prompt * price.input + answer * price.output) / Decimal(1_000_000)
+            prices = price.at(prompt)
+            cost = (prompt * prices.input + answer * prices.output) / Decimal(1_000_000)
             if cost > budget.limit_usd:
                 yield (
                     ("budgets", index, "limit_usd"),

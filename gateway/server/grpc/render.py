@@ -194,9 +194,11 @@ def _model(name: str, spec: ModelSpec) -> pb.ModelInfo:
         modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in spec.reads],
         tools=spec.calls_tools,
     )
-    if spec.price is not None:
-        info.price.input_per_million_usd = float(spec.price.input)
-        info.price.output_per_million_usd = float(spec.price.output)
+    if (price := spec.token_price) is not None:
+        info.price.input_per_million_usd = float(price.input)
+        info.price.output_per_million_usd = float(price.output)
+        info.price.cached_input_per_million_usd = float(price.of("cached_input"))
+        info.price.cache_write_per_million_usd = float(price.of("cache_write"))
     return info
 
 

@@ -17,7 +17,8 @@ from gateway.policy.diff.restart import needs_restart
 from gateway.policy.kinds import KINDS, Kind
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import privacy_class
-from gateway.policy.spec import ModelSpec, Price
+from gateway.policy.priced import Price
+from gateway.policy.spec import ModelSpec
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.served import served
 
@@ -44,7 +45,7 @@ class ParrotModel(ModelSpec):
     key: str
 
     @property
-    def price(self) -> Price:
+    def token_price(self) -> Price:
         """What its tokens cost."""
         return Price.model_validate({"input": 1, "output": 1})
 

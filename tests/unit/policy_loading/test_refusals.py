@@ -277,7 +277,7 @@ def test_a_wrong_type_or_range_is_refused(old: str, new: str, place: str, messag
             "    price_per_million_usd: {input: 0.25, output: 2.00}\n",
             "",
             "4: models.cloud.price_per_million_usd",
-            "is missing; write {input: ..., output: ...}, or place: edge where a call costs nothing",
+            "is missing; write {input: ..., output: ...} or price: catalogue, or place: edge if it is free",
         ),
         (
             MODEL,
