@@ -31,7 +31,7 @@ class Metric:
     name: str
     kind: Kind
     unit: str
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...]
     help: str
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram, ascending."""
@@ -44,294 +44,193 @@ class Metric:
         return tuple(f"{self.name}_{part}" for part in ("bucket", "count", "sum"))
 
 
+def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=name, kind="counter", unit=unit, labels=labels, help=text)
+
+
+def _gauge(name: str, unit: str, labels: tuple[str, ...], text: str) -> Metric:
+    return Metric(name=name, kind="gauge", unit=unit, labels=labels, help=text)
+
+
+def _histogram(
+    name: str, unit: str, labels: tuple[str, ...], buckets: tuple[float, ...], text: str
+) -> Metric:
+    return Metric(name=name, kind="histogram", unit=unit, labels=labels, help=text, buckets=buckets)
+
+
 _ATTEMPT = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "model")
 
-REQUESTS = Metric(
-    name="gateway_requests_total",
-    kind="counter",
-    unit="requests",
-    labels=("method", "route", "code", "reason", "privacy_class", "tenant"),
-    help="Completed calls by outcome; reason is why a call failed or got a canned reply.",
+# fmt: off
+REQUESTS = _counter(
+    "gateway_requests_total", "requests", ("method", "route", "code", "reason", "privacy_class", "tenant"),
+    "Completed calls by outcome; reason is why a call failed or got a canned reply.",
 )
-CALL_S = Metric(
-    name="rpc_server_call_duration_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=("rpc_system_name", "rpc_method", "rpc_response_status_code", "route"),
-    help="Duration of a call, from arrival to end.",
-    buckets=OPERATION_S,
+CALL_S = _histogram(
+    "rpc_server_call_duration_seconds", "seconds",
+    ("rpc_system_name", "rpc_method", "rpc_response_status_code", "route"), OPERATION_S,
+    "Duration of a call, from arrival to end.",
 )
-FIRST_TEXT_S = Metric(
-    name="gateway_time_to_first_token_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=("route",),
-    help="Time to the first text of a streamed call, from arrival.",
-    buckets=FIRST_TOKEN_S,
+FIRST_TEXT_S = _histogram(
+    "gateway_time_to_first_token_seconds", "seconds", ("route",), FIRST_TOKEN_S,
+    "Time to the first text of a streamed call, from arrival.",
 )
-OVERHEAD_S = Metric(
-    name="gateway_overhead_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=("method",),
-    help="Time of a call in the gateway itself: its duration minus the waits for models, between retries"
+OVERHEAD_S = _histogram(
+    "gateway_overhead_seconds", "seconds", ("method",), OWN_S,
+    "Time of a call in the gateway itself: its duration minus the waits for models, between retries"
     " and for a slow client.",
-    buckets=OWN_S,
 )
-DECISION_S = Metric(
-    name="gateway_decision_duration_seconds",
-    kind="histogram",
-    unit="seconds",
-    help="Time to score a request and to decide its route.",
-    buckets=OWN_S,
+DECISION_S = _histogram(
+    "gateway_decision_duration_seconds", "seconds", (), OWN_S,
+    "Time to score a request and to decide its route.",
 )
-ATTEMPTS = Metric(
-    name="gateway_attempts_total",
-    kind="counter",
-    unit="attempts",
-    labels=("model", "outcome", "reason"),
-    help="Attempts at a model, including those refused without a call.",
+ATTEMPTS = _counter(
+    "gateway_attempts_total", "attempts", ("model", "outcome", "reason"),
+    "Attempts at a model, including those refused without a call.",
 )
-RETRIES = Metric(
-    name="gateway_retries_total",
-    kind="counter",
-    unit="attempts",
-    labels=("model",),
-    help="Attempts at a model that had failed before in the same request.",
+RETRIES = _counter(
+    "gateway_retries_total", "attempts", ("model",),
+    "Attempts at a model that had failed before in the same request.",
 )
-OPERATION = Metric(
-    name="gen_ai_client_operation_duration_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=(*_ATTEMPT, "error_type"),
-    help="Duration of a call to a model, seen by the gateway; provider llama_cpp means a local model.",
-    buckets=OPERATION_S,
+OPERATION = _histogram(
+    "gen_ai_client_operation_duration_seconds", "seconds", (*_ATTEMPT, "error_type"), OPERATION_S,
+    "Duration of a call to a model, seen by the gateway; provider llama_cpp means a local model.",
 )
-FIRST_CHUNK_S = Metric(
-    name="gen_ai_client_operation_time_to_first_chunk_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=_ATTEMPT,
-    help="Time to the first text of a streamed call to a model.",
-    buckets=OPERATION_S,
+FIRST_CHUNK_S = _histogram(
+    "gen_ai_client_operation_time_to_first_chunk_seconds", "seconds", _ATTEMPT, OPERATION_S,
+    "Time to the first text of a streamed call to a model.",
 )
-PER_OUTPUT_TOKEN_S = Metric(
-    name="gateway_time_per_output_token_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=("model",),
-    help="Mean seconds for each token after the first of a streamed answer.",
-    buckets=PER_TOKEN_S,
+PER_OUTPUT_TOKEN_S = _histogram(
+    "gateway_time_per_output_token_seconds", "seconds", ("model",), PER_TOKEN_S,
+    "Mean seconds for each token after the first of a streamed answer.",
 )
-TOKEN_USAGE = Metric(
-    name="gen_ai_client_token_usage",
-    kind="histogram",
-    unit="tokens",
-    labels=(*_ATTEMPT, "gen_ai_token_type"),
-    help="Tokens of a call to a model, as the model reports them.",
-    buckets=TOKENS,
+TOKEN_USAGE = _histogram(
+    "gen_ai_client_token_usage", "tokens", (*_ATTEMPT, "gen_ai_token_type"), TOKENS,
+    "Tokens of a call to a model, as the model reports them.",
 )
-COST = Metric(
-    name="gateway_cost_usd_total",
-    kind="counter",
-    unit="US dollars",
-    labels=("model", "tenant"),
-    help="Cost of calls to a model; a call of unknown outcome counts in full.",
+COST = _counter(
+    "gateway_cost_usd_total", "US dollars", ("model", "tenant"),
+    "Cost of calls to a model; a call of unknown outcome counts in full.",
 )
-RELOADS = Metric(
-    name="gateway_policy_reloads_total",
-    kind="counter",
-    unit="reloads",
-    labels=("outcome",),
-    help="Reloads of the policy by outcome: applied, unchanged or refused.",
+RELOADS = _counter(
+    "gateway_policy_reloads_total", "reloads", ("outcome",),
+    "Reloads of the policy by outcome: applied, unchanged or refused.",
 )
-SHADOW_DECISIONS = Metric(
-    name="gateway_shadow_decisions_total",
-    kind="counter",
-    unit="requests",
-    labels=("differs",),
-    help="Requests also decided by the policy of --shadow; differs is true if the decision differs.",
+SHADOW_DECISIONS = _counter(
+    "gateway_shadow_decisions_total", "requests", ("differs",),
+    "Requests also decided by the policy of --shadow; differs is true if the decision differs.",
 )
-MIRRORED = Metric(
-    name="gateway_mirrored_requests_total",
-    kind="counter",
-    unit="requests",
-    labels=("result",),
-    help="Requests that were mirrored: json, number, choice or judge is how the two answers were compared;"
+MIRRORED = _counter(
+    "gateway_mirrored_requests_total", "requests", ("result",),
+    "Requests that were mirrored: json, number, choice or judge is how the two answers were compared;"
     " busy, budget, forbidden, failed or unreadable is why they were not.",
 )
-MIRROR_COST = Metric(
-    name="gateway_mirror_cost_usd_total",
-    kind="counter",
-    unit="US dollars",
-    labels=("model",),
-    help="Cost of mirrored answers and their judges; not part of gateway_cost_usd_total.",
+MIRROR_COST = _counter(
+    "gateway_mirror_cost_usd_total", "US dollars", ("model",),
+    "Cost of mirrored answers and their judges; not part of gateway_cost_usd_total.",
 )
-RECORD_ERRORS = Metric(
-    name="gateway_record_errors_total",
-    kind="counter",
-    unit="records",
-    help="Records of decisions that could not be written.",
+RECORD_ERRORS = _counter(
+    "gateway_record_errors_total", "records", (),
+    "Records of decisions that could not be written.",
 )
-WORKER_STARTS = Metric(
-    name="gateway_worker_starts_total",
-    kind="counter",
-    unit="starts",
-    help="Starts of worker processes; more than the number of workers means restarts.",
+WORKER_STARTS = _counter(
+    "gateway_worker_starts_total", "starts", (),
+    "Starts of worker processes; more than the number of workers means restarts.",
 )
 COUNTED = (
     REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
     PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
     RECORD_ERRORS, WORKER_STARTS,
-)  # fmt: skip
+)
 """Metrics that every worker counts; the metrics page has their sums."""
 
-WORKERS = Metric(
-    name="gateway_workers",
-    kind="gauge",
-    unit="processes",
-    help="Worker processes that answered when the metrics were read.",
+WORKERS = _gauge(
+    "gateway_workers", "processes", (),
+    "Worker processes that answered when the metrics were read.",
 )
-IN_FLIGHT = Metric(
-    name="gateway_requests_in_flight", kind="gauge", unit="requests", help="Calls in progress."
+IN_FLIGHT = _gauge(
+    "gateway_requests_in_flight", "requests", (),
+    "Calls in progress.",
 )
-BREAKERS = Metric(
-    name="gateway_breakers",
-    kind="gauge",
-    unit="workers",
-    labels=("model", "state"),
-    help="Workers whose breaker for the model is closed, open or half_open.",
+BREAKERS = _gauge(
+    "gateway_breakers", "workers", ("model", "state"),
+    "Workers whose breaker for the model is closed, open or half_open.",
 )
-BUDGET_LIMIT = Metric(
-    name="gateway_budget_limit_usd",
-    kind="gauge",
-    unit="US dollars",
-    labels=("budget",),
-    help="Limit of a budget for each of its subjects.",
+BUDGET_LIMIT = _gauge(
+    "gateway_budget_limit_usd", "US dollars", ("budget",),
+    "Limit of a budget for each of its subjects.",
 )
-BUDGET_LEFT = Metric(
-    name="gateway_budget_left_usd",
-    kind="gauge",
-    unit="US dollars",
-    labels=("budget", "subject"),
-    help="Amount neither spent nor reserved in the current window, for subjects with recent calls;"
+BUDGET_LEFT = _gauge(
+    "gateway_budget_left_usd", "US dollars", ("budget", "subject"),
+    "Amount neither spent nor reserved in the current window, for subjects with recent calls;"
     " for a budget per label, the lowest of each tenant.",
 )
-ENGINE_UP = Metric(
-    name="gateway_engine_up",
-    kind="gauge",
-    unit="1 or 0",
-    labels=("model",),
-    help="Whether the engine of a local model accepts requests.",
+ENGINE_UP = _gauge(
+    "gateway_engine_up", "1 or 0", ("model",),
+    "Whether the engine of a local model accepts requests.",
 )
-ENGINE_STARTS = Metric(
-    name="gateway_engine_starts_total",
-    kind="counter",
-    unit="starts",
-    labels=("model",),
-    help="Starts of an engine; all but the first are restarts.",
+ENGINE_STARTS = _counter(
+    "gateway_engine_starts_total", "starts", ("model",),
+    "Starts of an engine; all but the first are restarts.",
 )
-ENGINE_LOAD_S = Metric(
-    name="gateway_engine_load_seconds",
-    kind="gauge",
-    unit="seconds",
-    labels=("model",),
-    help="Duration of the last load of the model.",
+ENGINE_LOAD_S = _gauge(
+    "gateway_engine_load_seconds", "seconds", ("model",),
+    "Duration of the last load of the model.",
 )
-SLOTS = Metric(
-    name="gateway_engine_slots",
-    kind="gauge",
-    unit="slots",
-    labels=("model", "state"),
-    help="Slots of an engine for concurrent sequences: busy and free.",
+SLOTS = _gauge(
+    "gateway_engine_slots", "slots", ("model", "state"),
+    "Slots of an engine for concurrent sequences: busy and free.",
 )
-QUEUED = Metric(
-    name="gateway_engine_queued",
-    kind="gauge",
-    unit="requests",
-    labels=("model",),
-    help="Requests that wait for a slot.",
+QUEUED = _gauge(
+    "gateway_engine_queued", "requests", ("model",),
+    "Requests that wait for a slot.",
 )
-KV_CELLS = Metric(
-    name="gateway_engine_kv_cells",
-    kind="gauge",
-    unit="tokens",
-    labels=("model", "state"),
-    help="Cells of the KV cache: used and free.",
+KV_CELLS = _gauge(
+    "gateway_engine_kv_cells", "tokens", ("model", "state"),
+    "Cells of the KV cache: used and free.",
 )
-KEPT = Metric(
-    name="gateway_engine_kept_bytes",
-    kind="gauge",
-    unit="bytes",
-    labels=("model",),
-    help="Memory of the prefix cache, outside the KV cache.",
+KEPT = _gauge(
+    "gateway_engine_kept_bytes", "bytes", ("model",),
+    "Memory of the prefix cache, outside the KV cache.",
 )
-ENGINE_REQUESTS = Metric(
-    name="gateway_engine_requests_total",
-    kind="counter",
-    unit="requests",
-    labels=("model", "outcome"),
-    help="Requests of an engine by outcome.",
+ENGINE_REQUESTS = _counter(
+    "gateway_engine_requests_total", "requests", ("model", "outcome"),
+    "Requests of an engine by outcome.",
 )
-ENGINE_TOKENS = Metric(
-    name="gateway_engine_tokens_total",
-    kind="counter",
-    unit="tokens",
-    labels=("model", "type"),
-    help="Tokens of an engine: prompt (decoded), prompt_reused (from the prefix cache) and completion.",
+ENGINE_TOKENS = _counter(
+    "gateway_engine_tokens_total", "tokens", ("model", "type"),
+    "Tokens of an engine: prompt (decoded), prompt_reused (from the prefix cache) and completion.",
 )
-ENGINE_STEPS = Metric(
-    name="gateway_engine_steps_total",
-    kind="counter",
-    unit="steps",
-    labels=("model",),
-    help="Decode steps of an engine.",
+ENGINE_STEPS = _counter(
+    "gateway_engine_steps_total", "steps", ("model",),
+    "Decode steps of an engine.",
 )
-ENGINE_STEP_S = Metric(
-    name="gateway_engine_step_seconds_total",
-    kind="counter",
-    unit="seconds",
-    labels=("model", "part"),
-    help="Time of decode steps: decode (inside llama.cpp) and other.",
+ENGINE_STEP_S = _counter(
+    "gateway_engine_step_seconds_total", "seconds", ("model", "part"),
+    "Time of decode steps: decode (inside llama.cpp) and other.",
 )
-QUEUE_S = Metric(
-    name="gateway_engine_queue_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=("model",),
-    help="Time from the arrival of a request at an engine to its slot.",
-    buckets=FIRST_TOKEN_S,
+QUEUE_S = _histogram(
+    "gateway_engine_queue_seconds", "seconds", ("model",), FIRST_TOKEN_S,
+    "Time from the arrival of a request at an engine to its slot.",
 )
-BATCH = Metric(
-    name="gateway_engine_batch_sequences",
-    kind="histogram",
-    unit="sequences",
-    labels=("model",),
-    help="Sequences in a decode step.",
-    buckets=SEQUENCES,
+BATCH = _histogram(
+    "gateway_engine_batch_sequences", "sequences", ("model",), SEQUENCES,
+    "Sequences in a decode step.",
 )
-SERVER_FIRST_TOKEN_S = Metric(
-    name="gen_ai_server_time_to_first_token_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=_ATTEMPT,
-    help="Time from the arrival of a request at an engine to its first token.",
-    buckets=FIRST_TOKEN_S,
+SERVER_FIRST_TOKEN_S = _histogram(
+    "gen_ai_server_time_to_first_token_seconds", "seconds", _ATTEMPT, FIRST_TOKEN_S,
+    "Time from the arrival of a request at an engine to its first token.",
 )
-SERVER_PER_TOKEN_S = Metric(
-    name="gen_ai_server_time_per_output_token_seconds",
-    kind="histogram",
-    unit="seconds",
-    labels=_ATTEMPT,
-    help="Mean seconds for each token after the first of a request at an engine.",
-    buckets=PER_TOKEN_S,
+SERVER_PER_TOKEN_S = _histogram(
+    "gen_ai_server_time_per_output_token_seconds", "seconds", _ATTEMPT, PER_TOKEN_S,
+    "Mean seconds for each token after the first of a request at an engine.",
 )
 READ = (
     WORKERS, IN_FLIGHT, BREAKERS, BUDGET_LIMIT, BUDGET_LEFT, ENGINE_UP, ENGINE_STARTS, ENGINE_LOAD_S, SLOTS,
     QUEUED, KV_CELLS, KEPT, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S, BATCH,
     SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
-)  # fmt: skip
+)
 """Metrics that are read on each scrape, from workers, engines and ledger."""
+# fmt: on
 
 
 def all_metrics() -> Iterator[Metric]:
