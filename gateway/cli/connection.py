@@ -5,11 +5,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.option_groups import option
 from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
@@ -20,38 +18,6 @@ _SENDABLE = re.compile("[!-~]*")
 """Characters that an API key may have in gRPC metadata."""
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
 """Environment variable of the API key; there is no flag, since arguments show in the process list."""
-
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(envvar="GATEWAY_TLS_CA", metavar="FILE", help="Use TLS; trust this authority (PEM)."),
-]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-cert",
-        envvar="GATEWAY_TLS_CLIENT_CERT",
-        metavar="FILE",
-        help="The client's certificate chain (PEM); needs --tls-key.",
-    ),
-]
-TlsKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-key",
-        envvar="GATEWAY_TLS_CLIENT_KEY",
-        metavar="FILE",
-        help="The key of the client's certificate (PEM).",
-    ),
-]
-TlsName = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-name",
-        envvar="GATEWAY_TLS_NAME",
-        metavar="NAME",
-        help="The name in the server's certificate, where --server differs, such as on the same host.",
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,38 +37,43 @@ class Connection:
         return SyncGatewayClient(self.server, tls=self.tls, api_key=self.api_key)
 
 
-def connect(server: str, **options: Any) -> GatewayClient:
-    """Return an async client; arguments and errors are those of `connection`."""
-    return connection(server, **options).client()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOptions:
+    """The options of every command that calls a running gateway."""
 
+    server: str = option("127.0.0.1:50051", "HOST:PORT", "The address of the gateway; unix:PATH works too.")
+    tls_ca: Path | None = option(None, "FILE", "Use TLS; trust this authority (PEM).")
+    tls_cert: Path | None = option(
+        None,
+        "FILE",
+        "The client's certificate chain (PEM); needs --tls-key.",
+        envvar="GATEWAY_TLS_CLIENT_CERT",
+    )
+    tls_key: Path | None = option(
+        None, "FILE", "The key of the client's certificate (PEM).", envvar="GATEWAY_TLS_CLIENT_KEY"
+    )
 
-def connection(
-    server: str,
-    *,
-    tls_ca: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    tls_name: str | None = None,
-    environ: Mapping[str, str],
-) -> Connection:
-    """Check the options; raises CommandFailed for a URL and for files that are missing or not PEM.
+    def checked(self, environ: Mapping[str, str], *, tls_name: str | None = None) -> Connection:
+        """Return the connection; raises CommandFailed for a URL and for files that are missing or not PEM.
 
-    Raises StartupError for an invalid address.
-    """
-    if _URL.match(server):
-        raise CommandFailed(
-            "--server is a URL: give HOST:PORT alone, and --tls-ca FILE for TLS", status=MISUSED
-        )
-    parse_listen(server, flag="--server")
-    if (tls_cert is None) != (tls_key is None) or (tls_cert is not None and tls_ca is None):
-        raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
-    if tls_name is not None and tls_ca is None:
-        raise CommandFailed("--tls-name needs --tls-ca", status=MISUSED)
-    tls = None
-    if tls_ca is not None:
-        _check(tls_ca, tls_cert, tls_key)
-        tls = ClientTls(ca=_read(tls_ca), name=tls_name, cert=_read(tls_cert), key=_read(tls_key))
-    return Connection(server=server, tls=tls, api_key=_api_key(environ))
+        `tls_name` is the name in the server's certificate, where the address differs. Raises StartupError for
+        an invalid address.
+        """
+        if _URL.match(self.server):
+            raise CommandFailed(
+                "--server is a URL: give HOST:PORT alone, and --tls-ca FILE for TLS", status=MISUSED
+            )
+        parse_listen(self.server, flag="--server")
+        ca, cert, key = self.tls_ca, self.tls_cert, self.tls_key
+        if (cert is None) != (key is None) or (cert is not None and ca is None):
+            raise CommandFailed("--tls-cert needs --tls-key and --tls-ca", status=MISUSED)
+        if tls_name is not None and ca is None:
+            raise CommandFailed("--tls-name needs --tls-ca", status=MISUSED)
+        tls = None
+        if ca is not None:
+            _check(ca, cert, key)
+            tls = ClientTls(ca=_read(ca), name=tls_name, cert=_read(cert), key=_read(key))
+        return Connection(server=self.server, tls=tls, api_key=_api_key(environ))
 
 
 def _api_key(environ: Mapping[str, str]) -> str | None:

@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from gateway.cli.asking import command_failed
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connect
-from gateway.cli.options import DEFAULT_SERVER, Json, Server, read_labels
+from gateway.cli.connection import ConnectionOptions
+from gateway.cli.option_groups import with_groups
+from gateway.cli.options import Json, read_labels
 from gateway.cli.render import to_json
 from gateway.client.failure import CallFailed
 from gateway.v1 import gateway_pb2 as pb
 
 
+@with_groups
 def feedback(
     request_id: Annotated[
         str, typer.Argument(metavar="REQUEST_ID", help="The `request_id` of the answer.", show_default=False)
@@ -32,10 +34,7 @@ def feedback(
     ] = None,
     as_json: Json = False,
     timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the whole call.")] = 60.0,
-    server: Server = DEFAULT_SERVER,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    gateway: ConnectionOptions,
 ) -> None:
     """Rate an answer of a running gateway.
 
@@ -51,14 +50,13 @@ def feedback(
     labels = read_labels(label)
 
     async def submit() -> pb.SubmitFeedbackResponse:
-        client = connect(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
-        async with client:
+        async with gateway.checked(os.environ).client() as client:
             return await client.submit_feedback(request_id, score, labels=labels, timeout_s=timeout_s)
 
     try:
         response = asyncio.run(submit())
     except CallFailed as error:
-        raise command_failed(error, server) from error
+        raise command_failed(error, gateway.server) from error
     if as_json:
         print(to_json(response))
     else:

@@ -12,16 +12,15 @@ import typer
 from gateway.cli.asking import JsonPrinter, TextPrinter, ask_once, ask_stream
 from gateway.cli.attachments import read_images, read_tools
 from gateway.cli.chat import Chat
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, connection
+from gateway.cli.connection import ConnectionOptions
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.option_groups import with_groups
 from gateway.cli.options import (
-    DEFAULT_SERVER,
     Json,
     Labels,
     MaxCost,
     MaxTokens,
     PrivacyClassName,
-    Server,
     SystemText,
     Temperature,
     Text,
@@ -70,6 +69,7 @@ TimeoutS = Annotated[
 ]
 
 
+@with_groups
 def generate(
     text: Text = None,
     *,
@@ -89,10 +89,7 @@ def generate(
     model: ModelName = "",
     no_degraded: NoDegraded = False,
     timeout_s: TimeoutS = 60.0,
-    server: Server = DEFAULT_SERVER,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    gateway: ConnectionOptions,
 ) -> None:
     """Ask a running gateway and print the answer.
 
@@ -127,18 +124,18 @@ def generate(
         images=read_images(image),
         tools=read_tools(tool),
     )
-    gateway = connection(server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, environ=os.environ)
+    connection = gateway.checked(os.environ)
     printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
     if chat:
         images = [part for part in request.messages[-1].parts if part.HasField("image")]
         del request.messages[-1]  # Each turn adds its own message.
-        with gateway.blocking_client() as client:
+        with connection.blocking_client() as client:
             turns = Chat(client, request, timeout_s=timeout_s, printer=printer, streams=stream, images=images)
             raise typer.Exit(turns.run(text))
     ask = ask_stream if stream else ask_once
 
     async def run() -> int:
-        return await ask(gateway.client(), request, timeout_s=timeout_s, printer=printer())
+        return await ask(connection.client(), request, timeout_s=timeout_s, printer=printer())
 
     raise typer.Exit(asyncio.run(run()))
 

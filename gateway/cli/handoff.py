@@ -7,19 +7,22 @@ import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from gateway.app.air_gap import refuse_beyond_this_host
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey
+from gateway.cli.asking import command_failed
+from gateway.cli.connection import ConnectionOptions
 from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
-from gateway.cli.handoff_fetch import fetch_answer
-from gateway.cli.options import DEFAULT_SERVER, Json, Server, read_text
-from gateway.cli.render import for_terminal
-from gateway.cli.serve_flags import AirGap
+from gateway.cli.option_groups import option, with_groups
+from gateway.cli.options import Json, read_text
+from gateway.cli.render import for_terminal, to_json
+from gateway.cli.serve_flags import AIR_GAP_TEXT
 from gateway.cli.terminal import names_and_values, show, table
+from gateway.client.failure import CallFailed
 from gateway.clock import SystemClock
 from gateway.domain.ticket import Ticket
 from gateway.domain.ticket import TicketState as TicketState
@@ -29,6 +32,7 @@ from gateway.extras.handoff.payload import HandoffQuestion
 from gateway.extras.handoff.queue import HandoffQueue, open_queue
 from gateway.extras.handoff.responder import waiting
 from gateway.ledger.open import default_ledger_url
+from gateway.v1 import gateway_pb2 as pb
 
 COLUMNS = ("ticket", "state", "since", "tenant", "reason")
 
@@ -40,21 +44,36 @@ app = typer.Typer(
     help="Answer the requests that wait for people, and fetch their answers.",
 )
 
-QueueState = Annotated[
-    str | None,
-    typer.Option(
-        "--state",
-        envvar="GATEWAY_STATE",
-        metavar="URL",
-        help="The --state of gateway serve, which holds the requests: sqlite:///PATH or redis://HOST; "
-        "default: under XDG_STATE_HOME.",
-    ),
-]
 TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="The ticket, as `list` shows it.")]
 By = Annotated[
     str | None,
     typer.Option("--as", metavar="NAME", help="Your name, which others see; default: your user name."),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOptions:
+    """The options of every command that opens the queue itself."""
+
+    state: str | None = option(
+        None,
+        "URL",
+        "The --state of gateway serve, which holds the requests: sqlite:///PATH or redis://HOST; "
+        "default: under XDG_STATE_HOME.",
+    )
+    air_gap: bool = option(False, None, AIR_GAP_TEXT)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[HandoffQueue]:
+        """Open the queue until the block ends; raises StartupError where there is none."""
+        url = self.state or default_ledger_url(os.environ)
+        if self.air_gap:
+            refuse_beyond_this_host(hosts={}, state_url=url)
+        queue = open_queue(url, clock=SystemClock(), must_exist=True)
+        try:
+            yield queue
+        finally:
+            await queue.aclose()
 
 
 @app.callback()
@@ -69,10 +88,10 @@ def handoff() -> None:
 
 
 @app.command("list")
+@with_groups
 def list_(
     *,
-    state: QueueState = None,
-    air_gap: AirGap = False,
+    store: QueueOptions,
     all_states: Annotated[bool, typer.Option("--all", help="Also list answered requests.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +101,7 @@ def list_(
     """
 
     async def work() -> list[tuple[Ticket, TicketState]]:
-        async with _queue(state, air_gap=air_gap) as queue:
+        async with store.opened() as queue:
             return list(await waiting(queue, all_states=all_states, clock=SystemClock()))
 
     found = _run(work())
@@ -98,6 +117,7 @@ def list_(
 
 
 @app.command()
+@with_groups
 def take(
     ticket: Annotated[
         str | None, typer.Argument(metavar="[TICKET]", help="The ticket; default: the oldest that waits.")
@@ -107,8 +127,7 @@ def take(
     lease_s: Annotated[
         float, typer.Option(min=1, max=86_400, help="Seconds for which nobody else can take or answer it.")
     ] = 1800.0,
-    state: QueueState = None,
-    air_gap: AirGap = False,
+    store: QueueOptions,
     as_json: Json = False,
 ) -> None:
     """Show a request, and lease it: nobody else can take it for some time.
@@ -119,7 +138,7 @@ def take(
     """
 
     async def work() -> tuple[Ticket, HandoffQuestion] | None:
-        async with _queue(state, air_gap=air_gap) as queue:
+        async with store.opened() as queue:
             responder = open_responder(queue, environ=os.environ, by=_name(by), clock=SystemClock())
             if ticket is None:
                 return await responder.take_next(lease_s=lease_s)
@@ -136,6 +155,7 @@ def take(
 
 
 @app.command()
+@with_groups
 def answer(
     ticket: TicketId,
     text: Annotated[
@@ -143,8 +163,7 @@ def answer(
     ],
     *,
     by: By = None,
-    state: QueueState = None,
-    air_gap: AirGap = False,
+    store: QueueOptions,
 ) -> None:
     """Answer a request, once; its caller can fetch the answer from then on.
 
@@ -157,7 +176,7 @@ def answer(
     written = read_text(text)
 
     async def work() -> Ticket:
-        async with _queue(state, air_gap=air_gap) as queue:
+        async with store.opened() as queue:
             responder = open_responder(queue, environ=os.environ, by=_name(by), clock=SystemClock())
             return await responder.answer(ticket, written)
 
@@ -169,15 +188,13 @@ def answer(
 
 
 @app.command()
+@with_groups
 def fetch(
     ticket: Annotated[str, typer.Argument(metavar="TICKET", help="`degraded.ticket_id` of a canned reply.")],
     *,
     as_json: Json = False,
     timeout_s: Annotated[float, typer.Option(min=0.001, help="The deadline of the call.")] = 10.0,
-    server: Server = DEFAULT_SERVER,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    gateway: ConnectionOptions,
 ) -> None:
     """Ask a running gateway for the answer of a person; for callers, who see their own tickets only.
 
@@ -187,16 +204,27 @@ def fetch(
 
     Example: gateway handoff fetch ho_0123456789abcdef0123456789abcdef
     """
-    fetching = fetch_answer(
-        ticket,
-        server=server,
-        tls_ca=tls_ca,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        timeout_s=timeout_s,
-        as_json=as_json,
-    )
-    raise typer.Exit(ANSWERED if asyncio.run(fetching) else NOT_YET)
+    client = gateway.checked(os.environ).client
+
+    async def work() -> pb.GetHandoffResponse:
+        async with client() as connected:
+            return await connected.get_handoff(ticket, timeout_s=timeout_s)
+
+    try:
+        response = asyncio.run(work())
+    except CallFailed as error:
+        raise command_failed(error, gateway.server) from error
+    is_answered = response.state == pb.HANDOFF_STATE_ANSWERED
+    until = f"{response.expire_time.ToDatetime():%Y-%m-%d %H:%M} UTC"
+    if as_json:
+        print(to_json(response))
+    elif is_answered:
+        text = response.answer.text
+        print(for_terminal(text) if sys.stdout.isatty() else text)
+        print(f"gateway: a person's answer, kept until {until}", file=sys.stderr)
+    else:
+        print(f"gateway: nobody has answered yet; the request waits until {until}", file=sys.stderr)
+    raise typer.Exit(ANSWERED if is_answered else NOT_YET)
 
 
 @app.command("new-key")
@@ -218,18 +246,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except GatewayError as error:
         raise CommandFailed(str(error)) from error
-
-
-@asynccontextmanager
-async def _queue(state: str | None, *, air_gap: bool) -> AsyncIterator[HandoffQueue]:
-    url = state or default_ledger_url(os.environ)
-    if air_gap:
-        refuse_beyond_this_host(hosts={}, state_url=url)
-    queue = open_queue(url, clock=SystemClock(), must_exist=True)
-    try:
-        yield queue
-    finally:
-        await queue.aclose()
 
 
 def _name(by: str | None) -> str:

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from gateway.cli.asking import command_failed
-from gateway.cli.connection import TlsCa, TlsCert, TlsKey, TlsName, connect
+from gateway.cli.connection import ConnectionOptions
 from gateway.cli.exits import FAILED
-from gateway.cli.options import DEFAULT_SERVER, Server
+from gateway.cli.option_groups import with_groups
 from gateway.client.failure import CallFailed
 
 
+@with_groups
 def health(
     *,
     service: Annotated[
@@ -22,11 +23,16 @@ def health(
         ),
     ] = "",
     timeout_s: Annotated[float, typer.Option(min=0.001, help="How long to wait.")] = 5.0,
-    server: Server = DEFAULT_SERVER,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_name: TlsName = None,
+    gateway: ConnectionOptions,
+    tls_name: Annotated[
+        str | None,
+        typer.Option(
+            "--tls-name",
+            envvar="GATEWAY_TLS_NAME",
+            metavar="NAME",
+            help="The name in the server's certificate, where --server differs, such as on the same host.",
+        ),
+    ] = None,
 ) -> None:
     """Check whether a gateway can take requests.
 
@@ -39,15 +45,13 @@ def health(
     """
 
     async def check() -> str:
-        async with connect(
-            server, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, tls_name=tls_name, environ=os.environ
-        ) as client:
+        async with gateway.checked(os.environ, tls_name=tls_name).client() as client:
             return await client.health(service, timeout_s=timeout_s)
 
     try:
         status = asyncio.run(check())
     except CallFailed as error:
-        raise command_failed(error, server) from error
+        raise command_failed(error, gateway.server) from error
     print(status)
     if status != "SERVING":
         raise typer.Exit(FAILED)

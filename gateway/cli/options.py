@@ -9,8 +9,6 @@ import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 
-DEFAULT_SERVER = "127.0.0.1:50051"
-
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 
 Text = Annotated[
@@ -19,12 +17,6 @@ Text = Annotated[
         metavar="TEXT",
         help="The prompt; without it, or with `-`, standard input is read, which no process list shows.",
         show_default=False,
-    ),
-]
-Server = Annotated[
-    str,
-    typer.Option(
-        metavar="HOST:PORT", envvar="GATEWAY_SERVER", help="The address of the gateway; unix:PATH works too."
     ),
 ]
 PolicyFile = Annotated[

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.connection import API_KEY_VARIABLE, connect
+from gateway.cli.connection import API_KEY_VARIABLE, ConnectionOptions
 from gateway.cli.exits import CommandFailed
 from gateway.errors import StartupError
 from gateway.server.grpc.tls import ServerTls, TlsFiles
@@ -28,7 +28,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def refusal(files: Path, *, ca: str = "cert.pem", cert: str = "cert.pem", key: str = "key.pem") -> str:
     """Return why these files are refused."""
     with pytest.raises(CommandFailed) as caught:
-        connect(ADDRESS, tls_ca=files / ca, tls_cert=files / cert, tls_key=files / key, environ={})
+        ConnectionOptions(
+            server=ADDRESS, tls_ca=files / ca, tls_cert=files / cert, tls_key=files / key
+        ).checked({})
     return str(caught.value).replace(f"{files}/", "")
 
 
@@ -55,7 +57,7 @@ def test_a_key_that_cannot_be_sent(key: str) -> None:
     with pytest.raises(
         CommandFailed, match=f"^{API_KEY_VARIABLE} holds a character that no API key has"
     ) as error:
-        connect(ADDRESS, tls_ca=None, tls_cert=None, tls_key=None, environ={API_KEY_VARIABLE: key})
+        ConnectionOptions(server=ADDRESS).checked({API_KEY_VARIABLE: key})
     assert key not in str(error.value)
 
 
@@ -63,5 +65,5 @@ def test_a_key_that_cannot_be_sent(key: str) -> None:
 async def test_a_key_from_a_file(end: str) -> None:
     """The line break of the file that it was read from is no part of it."""
     environ = {API_KEY_VARIABLE: f"gw_abc{end}"}
-    async with connect(ADDRESS, tls_ca=None, tls_cert=None, tls_key=None, environ=environ) as client:
+    async with ConnectionOptions(server=ADDRESS).checked(environ).client() as client:
         assert client.target == ADDRESS

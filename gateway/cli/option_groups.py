@@ -1,0 +1,55 @@
+"""Options of a command as one value: a frozen dataclass, each of whose fields is an option."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import field, fields, is_dataclass
+from functools import partial, wraps
+from typing import Any, get_type_hints
+
+import typer
+
+_parameter = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def option(
+    default: object, metavar: str | None, text: str, *, envvar: str | None = "GATEWAY_{}", **bounds: float
+) -> Any:
+    """Return a field that is an option with the help `text`; `{}` in its variable is the field's name.
+
+    `bounds` are the `min` and `max` of a number. A switch has no metavar.
+    """
+    return field(default=default, metadata={"metavar": metavar, "help": text, "envvar": envvar, **bounds})
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command for typer: each parameter that is a dataclass becomes one option for each field."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    options: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        options += _options(groups[parameter.name]) if parameter.name in groups else [parameter]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        values = {
+            name: kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+            for name, kind in groups.items()
+        }
+        command(**given, **values)
+
+    run.__dict__["__signature__"] = inspect.Signature(options)
+    return run
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    """Return a parameter for typer for each field."""
+    hints = get_type_hints(group)
+    options = []
+    for each in fields(group):
+        facts = dict(each.metadata)
+        if facts["envvar"] is not None:
+            facts["envvar"] = facts["envvar"].format(each.name.upper())
+        # Without its name a switch would get a second one, `--no-...`.
+        default = typer.Option(each.default, f"--{each.name.replace('_', '-')}", **facts)
+        options.append(_parameter(each.name, default=default, annotation=hints[each.name]))
+    return options
