@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.exits import MISUSED, CommandFailed, reading
 from gateway.cli.share_report import ShareResult, fields_of, notes_of, tables_of
 from gateway.cli.terminal import console, show
 from gateway.ledger.money import NANOS_PER_USD
@@ -19,7 +19,7 @@ from gateway.offline.traffic import Traffic, gather
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.threshold import NoThreshold, Threshold, rewritten, threshold_of
 from gateway.policy.model import Policy
-from gateway.records.codec import BadRecord, DecisionRecord
+from gateway.records.codec import DecisionRecord
 from gateway.records.reading import read_decisions
 
 
@@ -63,20 +63,16 @@ def calibrate_share(
 
 
 def _read(path: Path) -> Iterator[DecisionRecord]:
-    try:
-        lines = track(
-            read_decisions(path),
-            description="deciding",
-            console=console(sys.stderr),
-            disable=not sys.stderr.isatty(),
-            transient=True,
-        )
+    lines = track(
+        read_decisions(path),
+        description="deciding",
+        console=console(sys.stderr),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with reading(path):
         for _, recorded in lines:
             yield recorded
-    except BadRecord as error:
-        raise CommandFailed(str(error), status=MISUSED) from None
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
 def _options(traffic: Traffic, records: Path, threshold: Threshold) -> list[ThresholdOption]:
@@ -114,10 +110,8 @@ def _pick(found: list[ThresholdOption], traffic: Traffic, targets: Targets) -> P
 
 def _write(path: Path, policy: Policy, threshold: Threshold, number: str) -> Policy:
     """Write the number into the policy file if nothing else changes; return the new policy."""
-    try:
+    with reading(path):
         old = path.read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     if not is_unchanged(old, policy, path):
         raise CommandFailed(f"{path}: has changed meanwhile; nothing was written, run the command again")
     try:

@@ -1,5 +1,9 @@
 """Exit statuses of commands, and the error that carries one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from gateway.errors import STARTUP_STATUS
 
 ANSWERED = 0
@@ -10,6 +14,8 @@ CANNED = 3
 """A canned reply was printed instead of a model's answer."""
 NOT_YET = 4
 """There is no person's answer yet, or no request that waits for one."""
+WOULD_LEAK = 3
+"""Of `gateway policy diff`: a request of class confidential or above would now reach the cloud."""
 
 
 class CommandFailed(Exception):
@@ -20,5 +26,10 @@ class CommandFailed(Exception):
         self.status = status
 
 
-WOULD_LEAK = 3
-"""Of `gateway policy diff`: a request of class confidential or above would now reach the cloud."""
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise CommandFailed with the file's name where the block cannot read it."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None

@@ -9,9 +9,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.exits import MISUSED, CommandFailed, reading
 from gateway.cli.options import Json
-from gateway.cli.scorers import opened_scorer
+from gateway.cli.score import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
 from gateway.offline.learning import (
     Learned,
@@ -27,7 +27,6 @@ from gateway.offline.recorded_outcomes import RecordedOutcomes, recorded_outcome
 from gateway.offline.tenant_shares import TenantShare
 from gateway.policy.complexity import Scorer
 from gateway.policy.loading.messages import counted
-from gateway.records.codec import BadRecord
 from gateway.records.reading import read_lines
 
 Output = Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer file to write.")]
@@ -136,21 +135,15 @@ def _read(path: Path) -> list[QualityOutcome]:
     try:
         if path == Path("-"):
             return [row for _, row in read_outcomes(sys.stdin.buffer)]
-        with path.open("rb") as lines:
+        with reading(path), path.open("rb") as lines:
             return [row for _, row in read_outcomes(lines)]
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     except BadOutcome as error:
         raise CommandFailed(f"{path}:{error}", status=MISUSED) from None
 
 
 def _recorded(path: Path) -> RecordedOutcomes:
-    try:
+    with reading(path):
         return recorded_outcomes(lambda: read_lines(path))
-    except BadRecord as error:
-        raise CommandFailed(str(error), status=MISUSED) from None
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
 def _record_counts(found: RecordedOutcomes | None) -> str:

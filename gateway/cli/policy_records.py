@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.exits import FAILED, MISUSED, WOULD_LEAK, CommandFailed
+from gateway.cli.exits import FAILED, WOULD_LEAK, reading
 from gateway.cli.options import Json
 from gateway.cli.terminal import names_and_values, show, table
 from gateway.domain.decision import Decision
@@ -18,7 +18,7 @@ from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.replay import Difference, difference, not_reproduced, reads_labels
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.loading.load import load_policy
-from gateway.records.codec import BadRecord, DecisionRecord
+from gateway.records.codec import DecisionRecord
 from gateway.records.reading import read_decisions
 
 On = Annotated[Path, typer.Option("--on", metavar="FILE", help="The --decisions file of gateway serve.")]
@@ -165,12 +165,8 @@ def replay(
 
 
 def _read(path: Path) -> Iterator[tuple[str, DecisionRecord]]:
-    try:
+    with reading(path):
         yield from read_decisions(path)
-    except BadRecord as error:
-        raise CommandFailed(str(error), status=MISUSED) from None
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
 
 
 def _usd(nanos: int) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.exits import MISUSED, CommandFailed, reading
 from gateway.cli.options import Json
 from gateway.policy.loading.messages import counted
 from gateway.records.chain import ChainLine, chained, faults
@@ -84,10 +84,8 @@ class _Report:
 
 
 def _report(path: Path) -> _Report:
-    try:
+    with reading(path):
         lines = chained((str(each), each.read_bytes()) for each in files_of(path))
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     if not any(line.seq is not None for line in lines):
         what = "holds no record; name the --decisions file" if path.exists() else "No such file"
         raise CommandFailed(f"{path}: {what}", status=MISUSED)

@@ -11,12 +11,13 @@ from typing import Annotated, BinaryIO, TextIO
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.exits import MISUSED, CommandFailed, reading
 from gateway.cli.explain import warn_of_entities
 from gateway.cli.options import PolicyFile
-from gateway.cli.scorers import opened_scorer
 from gateway.cli.terminal import console
+from gateway.complexity.scorer_file import ScorerRefused, read_scorer
 from gateway.offline.batch import BadLine, BatchScorer, parse_line, to_line
+from gateway.policy.complexity import Scorer
 from gateway.policy.loading.load import default_policy_path, load_policy
 
 
@@ -60,16 +61,22 @@ def score(
                 out.write(to_line(texts.score(item)))
 
 
+def opened_scorer(path: Path) -> Scorer:
+    """Read a scorer file; raises CommandFailed."""
+    try:
+        return read_scorer(path)
+    except ScorerRefused as error:
+        raise CommandFailed(f"{path}: {error}", status=MISUSED) from None
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterable[bytes]]:
     """Yield the lines of a file, with a progress bar on a terminal."""
     if path == Path("-"):
         yield sys.stdin.buffer
         return
-    try:
+    with reading(path):
         file = path.open("rb")
-    except OSError as error:
-        raise CommandFailed(f"{path}: cannot be read: {error.strerror}", status=MISUSED) from None
     with file:
         if not (path.is_file() and sys.stderr.isatty()):
             yield file

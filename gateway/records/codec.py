@@ -11,6 +11,7 @@ from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
+from gateway.errors import InputRefused
 from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
 
@@ -18,7 +19,7 @@ VERSION = 1
 """Version of the format; a reader refuses any other."""
 
 
-class BadRecord(ValueError):
+class BadRecord(InputRefused):
     """A line is no record of this version; the message says why, without its content."""
 
 
