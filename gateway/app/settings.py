@@ -7,9 +7,9 @@ several workers takes the same settings, and must not.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StartupError
+from gateway.policy.loading.air_gap import refuse_beyond_this_host
 from gateway.server.admin.address import parse_admin
 from gateway.telemetry.logs import LogFormat
 from gateway.telemetry.traces import check_endpoint

@@ -13,7 +13,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.cli.asking import command_failed
 from gateway.cli.connection import ConnectionOptions
 from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
@@ -32,6 +31,7 @@ from gateway.extras.handoff.payload import HandoffQuestion
 from gateway.extras.handoff.queue import HandoffQueue, open_queue
 from gateway.extras.handoff.responder import waiting
 from gateway.ledger.open import default_ledger_url
+from gateway.policy.loading.air_gap import refuse_beyond_this_host
 from gateway.v1 import gateway_pb2 as pb
 
 COLUMNS = ("ticket", "state", "since", "tenant", "reason")

@@ -1,8 +1,10 @@
-"""The interface between the scheduler and a model; the scheduler does not import llama.cpp."""
+"""The interfaces of the scheduler, to the server and to a model; it does not import llama.cpp."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from gateway.clock import Deadline
 
 
 class KvCacheFull(Exception):
@@ -53,6 +55,20 @@ class Sampling:
     def has_penalties(self) -> bool:
         """Whether any penalty on the latest tokens is set."""
         return (self.repeat_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """One generation, as the scheduler takes it; made by the server, which has tokenized the prompt."""
+
+    request_id: str
+    tenant: str
+    prompt: tuple[int, ...] = field(repr=False)
+    max_tokens: int
+    """Most tokens of the answer; the scheduler lowers it to what the context leaves after the prompt."""
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    sampling: Sampling
+    deadline: Deadline
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.engine_request import EngineRequest
 from gateway.engine.grammar.gbnf import GrammarTooLarge, check_grammar
 from gateway.engine.grammar.grammar import grammar_of
 from gateway.engine.grammar.schema import SchemaRefused
-from gateway.engine.interfaces import Sampling
+from gateway.engine.interfaces import EngineRequest, Sampling
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2

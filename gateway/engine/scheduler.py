@@ -14,8 +14,7 @@ from gateway.clock import Clock
 from gateway.domain.answer import FinishReason, Outcome
 from gateway.domain.decision import Reason
 from gateway.engine.batch import share_prompts
-from gateway.engine.engine_request import EngineRequest
-from gateway.engine.interfaces import DecodeInterrupted, KvCacheFull, Model
+from gateway.engine.interfaces import DecodeInterrupted, EngineRequest, KvCacheFull, Model
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
 from gateway.engine.queue import MIN_RETRY_S, Admission, QueuedRequest, RequestQueue

@@ -21,8 +21,7 @@ from gateway import errors
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import FinishReason
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
-from gateway.engine.engine_request import EngineRequest
-from gateway.engine.interfaces import Model, SampledLogprob
+from gateway.engine.interfaces import EngineRequest, Model, SampledLogprob
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
 from gateway.engine.requests import engine_request_of

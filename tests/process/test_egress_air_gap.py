@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.air_gap import refuse_beyond_this_host
 from gateway.cli.app import run
 from gateway.cli.demo.cases import CASES, EASY
 from gateway.cli.demo.stage import MAX_TOKENS, PRICES, GatewayProcess, Stage, state_url
 from gateway.client.prompt import prompt
 from gateway.errors import PolicyError, StartupError
+from gateway.policy.loading.air_gap import refuse_beyond_this_host
 from gateway.policy.loading.load import load_policy, parse_policy
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb

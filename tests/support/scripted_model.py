@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.clock import Deadline
-from gateway.engine.engine_request import EngineRequest
 from gateway.engine.interfaces import (
     BatchToken,
     DecodeInterrupted,
+    EngineRequest,
     GrammarRefused,
     KvCacheFull,
     SampledLogprob,

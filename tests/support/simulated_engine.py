@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from gateway.backends.base import Call, QueueForecast
 from gateway.clock import Deadline
 from gateway.domain.answer import Chunk, Reply
-from gateway.engine.engine_request import EngineRequest
+from gateway.engine.interfaces import EngineRequest
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from gateway.errors import AttemptError, BackendError, BackendSilent
