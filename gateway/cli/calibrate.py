@@ -1,6 +1,7 @@
 """`gateway calibrate`: sets the threshold of complexity or of a local model's confidence from data."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from gateway.cli.calibrate_model import calibrate_model
 from gateway.cli.calibrate_share import Targets, calibrate_share
 from gateway.cli.exits import MISUSED, CommandFailed
+from gateway.cli.option_groups import option, with_groups
 from gateway.cli.options import PolicyFile
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.telemetry.logs import configure_logs
@@ -20,73 +22,56 @@ _NEEDS = (
 )
 
 
-Input = Annotated[
-    Path | None,
-    typer.Option(
-        "--input",
-        metavar="FILE",
-        help="The --decisions file of gateway serve; its full files and those of workers are read too.",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateFlags:
+    """The options of both modes."""
+
+    input_: Path | None = option(
+        None,
+        "FILE",
+        "The --decisions file of gateway serve; its full files and those of workers are read too.",
         rich_help_panel=_SHARE,
-    ),
-]
-TargetCloudShare = Annotated[
-    float | None,
-    typer.Option(
+    )
+    target_cloud_share: float | None = option(
+        None,
+        "X",
+        "Target: share of requests in the cloud, 0 to 1.",
         min=0.0,
         max=1.0,
-        metavar="X",
-        help="Target: share of requests in the cloud, 0 to 1.",
         rich_help_panel=_SHARE,
-    ),
-]
-MaxUsdPerDay = Annotated[
-    float | None,
-    typer.Option(
+    )
+    max_usd_per_day: float | None = option(
+        None,
+        "N",
+        "Target: cost of an average day in US dollars. Of two targets the smaller share applies.",
         min=0.0,
-        metavar="N",
-        help="Target: cost of an average day in US dollars. Of two targets the smaller share applies.",
         rich_help_panel=_SHARE,
-    ),
-]
-RuleName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The rule whose threshold is set; needed where several rules compare complexity with a number.",
+    )
+    rule: str | None = option(
+        None,
+        "NAME",
+        "The rule whose threshold is set; needed where several rules compare complexity with a number.",
         rich_help_panel=_SHARE,
-    ),
-]
-Write = Annotated[
-    bool,
-    typer.Option(
-        "--write",
-        help="Write the number into the policy file; no other character changes.",
+    )
+    write: bool = option(
+        False,
+        None,
+        "Write the number into the policy file; no other character changes.",
         rich_help_panel=_SHARE,
-    ),
-]
-ModelName = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="A local model of the policy.", rich_help_panel=_MODEL),
-]
-Labelled = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help='JSON lines {"text", "answer"}: a string, a list, or null where no answer is right.',
+    )
+    model: str | None = option(None, "NAME", "A local model of the policy.", rich_help_panel=_MODEL)
+    labelled: Path | None = option(
+        None,
+        "FILE",
+        'JSON lines {"text", "answer"}: a string, a list, or null where no answer is right.',
         rich_help_panel=_MODEL,
-    ),
-]
+    )
 
 
+@with_groups
 def calibrate(
+    flags: CalibrateFlags,
     *,
-    input_: Input = None,
-    target_cloud_share: TargetCloudShare = None,
-    max_usd_per_day: MaxUsdPerDay = None,
-    rule: RuleName = None,
-    write: Write = False,
-    model: ModelName = None,
-    labelled: Labelled = None,
     policy: PolicyFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -107,17 +92,20 @@ def calibrate(
     Example: gateway calibrate --policy policy.yaml --model edge --labelled questions.jsonl
     """
     of_share = {
-        "--input": input_, "--target-cloud-share": target_cloud_share, "--max-usd-per-day": max_usd_per_day,
-        "--rule": rule, "--write": write or None,
+        "--input": flags.input_, "--target-cloud-share": flags.target_cloud_share,
+        "--max-usd-per-day": flags.max_usd_per_day, "--rule": flags.rule, "--write": flags.write or None,
     }  # fmt: skip
-    of_model = {"--model": model, "--labelled": labelled}
+    of_model = {"--model": flags.model, "--labelled": flags.labelled}
     _refuse_mixed(_given(of_share), _given(of_model))
-    if model is not None and labelled is not None:
+    if flags.model is not None and flags.labelled is not None:
         configure_logs()  # The engine logs to standard error; standard output has the result only.
-        calibrate_model(load_policy(policy or default_policy_path()), model, labelled=labelled, as_json=json)
-    elif input_ is not None:
-        targets = Targets(cloud_share=target_cloud_share, max_usd_per_day=max_usd_per_day, rule=rule)
-        calibrate_share(policy, input_, targets, writes=write, as_json=json)
+        checked = load_policy(policy or default_policy_path())
+        calibrate_model(checked, flags.model, labelled=flags.labelled, as_json=json)
+    elif flags.input_ is not None:
+        targets = Targets(
+            cloud_share=flags.target_cloud_share, max_usd_per_day=flags.max_usd_per_day, rule=flags.rule
+        )
+        calibrate_share(policy, flags.input_, targets, writes=flags.write, as_json=json)
 
 
 def _given(options: Mapping[str, object]) -> list[str]:

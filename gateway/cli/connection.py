@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.cli.exits import MISUSED, CommandFailed
-from gateway.cli.option_groups import option
+from gateway.cli.option_groups import option, setting
 from gateway.client.blocking import SyncGatewayClient
 from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
@@ -41,8 +41,8 @@ class Connection:
 class ConnectionOptions:
     """The options of every command that calls a running gateway."""
 
-    server: str = option("127.0.0.1:50051", "HOST:PORT", "The address of the gateway; unix:PATH works too.")
-    tls_ca: Path | None = option(None, "FILE", "Use TLS; trust this authority (PEM).")
+    server: str = setting("127.0.0.1:50051", "HOST:PORT", "The address of the gateway; unix:PATH works too.")
+    tls_ca: Path | None = setting(None, "FILE", "Use TLS; trust this authority (PEM).")
     tls_cert: Path | None = option(
         None,
         "FILE",

@@ -16,7 +16,7 @@ import typer
 from gateway.cli.asking import command_failed
 from gateway.cli.connection import ConnectionOptions
 from gateway.cli.exits import ANSWERED, NOT_YET, CommandFailed
-from gateway.cli.option_groups import option, with_groups
+from gateway.cli.option_groups import setting, with_groups
 from gateway.cli.options import Json, read_text
 from gateway.cli.render import for_terminal, to_json
 from gateway.cli.serve_flags import AIR_GAP_TEXT
@@ -55,13 +55,13 @@ By = Annotated[
 class QueueOptions:
     """The options of every command that opens the queue itself."""
 
-    state: str | None = option(
+    state: str | None = setting(
         None,
         "URL",
         "The --state of gateway serve, which holds the requests: sqlite:///PATH or redis://HOST; "
         "default: under XDG_STATE_HOME.",
     )
-    air_gap: bool = option(False, None, AIR_GAP_TEXT)
+    air_gap: bool = setting(False, None, AIR_GAP_TEXT)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[HandoffQueue]:

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import numpy as np
 import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed, reading
+from gateway.cli.option_groups import option, with_groups
 from gateway.cli.options import Json
 from gateway.cli.score import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
@@ -30,34 +32,22 @@ from gateway.policy.loading.messages import counted
 from gateway.records.reading import read_lines
 
 Output = Annotated[Path, typer.Option("--output", metavar="FILE", help="The scorer file to write.")]
-Outcomes = Annotated[
-    Path | None,
-    typer.Option("--outcomes", metavar="FILE", help="Outcomes as JSON lines; `-` is standard input."),
-]
-Decisions = Annotated[
-    Path | None, typer.Option("--decisions", metavar="FILE", help="The --decisions file of gateway serve.")
-]
-Base = Annotated[
-    str,
-    typer.Option("--base", metavar="FILE", help="The scorer to start from; `shipped` is the packaged one."),
-]
-Accept = Annotated[
-    bool,
-    typer.Option(
-        "--accept", help="Write the scorer even if it is no better than chance, or worse for a tenant."
-    ),
-]
 
 
-def learn(
-    *,
-    output: Output,
-    outcomes: Outcomes = None,
-    decisions: Decisions = None,
-    base: Base = "shipped",
-    accept: Accept = False,
-    as_json: Json = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnFlags:
+    """Where outcomes are read from, and what is made of them."""
+
+    outcomes: Path | None = option(None, "FILE", "Outcomes as JSON lines; `-` is standard input.")
+    decisions: Path | None = option(None, "FILE", "The --decisions file of gateway serve.")
+    base: str = option("shipped", "FILE", "The scorer to start from; `shipped` is the packaged one.")
+    accept: bool = option(
+        False, None, "Write the scorer even if it is no better than chance, or worse for a tenant."
+    )
+
+
+@with_groups
+def learn(*, output: Output, flags: LearnFlags, as_json: Json = False) -> None:
     """Learn a complexity scorer from outcomes of your own traffic.
 
     A line of --outcomes is {"id", "text", "weak", "strong", "tenant"}: "weak" and "strong" are the quality of
@@ -80,16 +70,17 @@ def learn(
 
     Example: gateway learn --decisions decisions.jsonl --output scorer.json
     """
+    outcomes, decisions = flags.outcomes, flags.decisions
     if outcomes is None and decisions is None:
         raise CommandFailed("no outcomes: give --decisions FILE, --outcomes FILE or both", status=MISUSED)
-    scorer = shipped_scorer() if base == "shipped" else opened_scorer(Path(base))
+    scorer = shipped_scorer() if flags.base == "shipped" else opened_scorer(Path(flags.base))
     found = None if decisions is None else _recorded(decisions)
     rows = [] if outcomes is None else _read(outcomes)
     rows += () if found is None else (*found.joined, *found.mirrored)
     where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
     learned = _learned(rows, scorer, where=f"{where}: ", records=_record_counts(found))
     objections = objections_to(learned)
-    is_written = accept or not objections
+    is_written = flags.accept or not objections
     if is_written:
         _write(output, learned, scorer)
     _show(learned, found, objections, is_written=is_written, as_json=as_json)

@@ -12,13 +12,18 @@ _parameter = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
 
 
 def option(
-    default: object, metavar: str | None, text: str, *, envvar: str | None = "GATEWAY_{}", **bounds: float
+    default: object, metavar: str | None, text: str, *, envvar: str | None = None, **more: str | float
 ) -> Any:
-    """Return a field that is an option with the help `text`; `{}` in its variable is the field's name.
+    """Return a field that is an option with the help `text`; a switch has no metavar.
 
-    `bounds` are the `min` and `max` of a number. A switch has no metavar.
+    `more` are arguments of typer.Option, such as `min` and `max` of a number.
     """
-    return field(default=default, metadata={"metavar": metavar, "help": text, "envvar": envvar, **bounds})
+    return field(default=default, metadata={"metavar": metavar, "help": text, "envvar": envvar, **more})
+
+
+def setting(default: object, metavar: str | None, text: str, **more: str | float) -> Any:
+    """Return an option that the variable GATEWAY_ and its name sets, too."""
+    return option(default, metavar, text, envvar="GATEWAY_{}", **more)
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,6 +55,6 @@ def _options(group: Any) -> list[inspect.Parameter]:
         if facts["envvar"] is not None:
             facts["envvar"] = facts["envvar"].format(each.name.upper())
         # Without its name a switch would get a second one, `--no-...`.
-        default = typer.Option(each.default, f"--{each.name.replace('_', '-')}", **facts)
+        default = typer.Option(each.default, f"--{each.name.strip('_').replace('_', '-')}", **facts)
         options.append(_parameter(each.name, default=default, annotation=hints[each.name]))
     return options
