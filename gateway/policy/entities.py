@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.policy.strict import Strict
+from gateway.policy.strict import Share, Strict
 
 _LIMIT = "Time in milliseconds; a request that takes longer is restricted."
 
@@ -19,14 +19,8 @@ class PresidioEntities(Strict):
         description="The package of the spaCy model; it is not downloaded.",
     )
     language: str = Field("en", pattern="^[a-z]{2}$", description="The language of spacy_model.")
-    threshold: float = Field(
-        0.4,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
-        description="The least confidence of a finding that it adds.",
-    )
-    limit_ms: float = Field(1000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
+    threshold: Share = Field(0.4, description="The least confidence of a finding that it adds.")
+    limit_ms: float = Field(1000.0, gt=0, le=60_000, description=_LIMIT)
 
 
 class ModelEntities(Strict):
@@ -34,7 +28,7 @@ class ModelEntities(Strict):
 
     kind: Literal["model"] = Field(description="A model of this policy that runs on this host.")
     model: str = Field(description="The model's name; it must be of kind llama_cpp.")
-    limit_ms: float = Field(10_000.0, gt=0, le=60_000, allow_inf_nan=False, description=_LIMIT)
+    limit_ms: float = Field(10_000.0, gt=0, le=60_000, description=_LIMIT)
 
 
 EntitySource = Annotated[PresidioEntities | ModelEntities, Field(discriminator="kind")]

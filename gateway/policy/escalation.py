@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.policy.strict import Strict
+from gateway.policy.strict import Share, Strict
 
-Coefficient = Annotated[float, Field(ge=-1000.0, le=1000.0, allow_inf_nan=False)]
+Coefficient = Annotated[float, Field(ge=-1000.0, le=1000.0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -38,16 +38,9 @@ class Escalate(Strict):
         500.0,
         gt=0.0,
         le=60_000.0,
-        allow_inf_nan=False,
         description="The longest time that they are held back, from the first token on, in milliseconds.",
     )
-    below: float = Field(
-        0.35,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
-        description="An answer is dropped when its confidence is below this.",
-    )
+    below: Share = Field(0.35, description="An answer is dropped when its confidence is below this.")
     calibration: Calibration | None = Field(
         None,
         description="Makes the confidence a probability. Default: the confidence is the geometric mean of "

@@ -23,9 +23,7 @@ class Adapter(Strict):
     path: str = Field(
         min_length=1, description="The adapter, a GGUF file made for this model, relative to the policy file."
     )
-    scale: float = Field(
-        1.0, ge=-10.0, le=10.0, allow_inf_nan=False, description="How strongly it is applied."
-    )
+    scale: float = Field(1.0, ge=-10.0, le=10.0, description="How strongly it is applied.")
 
 
 class LlamaCppModel(ModelSpec):
@@ -96,8 +94,7 @@ class LlamaCppModel(ModelSpec):
         32, ge=0, le=10_000, description="Requests that may wait for a slot; further ones are refused."
     )
     watchdog_s: Seconds = Field(
-        30.0,
-        description="An engine that makes no step for this many seconds is killed and restarted.",
+        30.0, description="An engine that makes no step for this many seconds is killed and restarted."
     )
     escalate: Escalate | None = Field(
         None,

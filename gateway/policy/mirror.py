@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.policy.spec import ClassName, Name, Usd
-from gateway.policy.strict import Strict
+from gateway.policy.strict import Share, Strict
 
 CAP = "mirror"
 """The name of the budget that holds `max_usd_per_day`, in the ledger and in errors."""
@@ -19,13 +19,7 @@ class MirrorPolicy(Strict):
     recorded for `gateway learn`. Needs `gateway serve --decisions`.
     """
 
-    share: float = Field(
-        0.01,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
-        description="The share of requests, selected at random.",
-    )
+    share: Share = Field(0.01, description="The share of requests, selected at random.")
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1)] = Field(
         ("public",),
         strict=False,

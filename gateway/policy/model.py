@@ -30,7 +30,7 @@ from gateway.policy.spec import (
     Seconds,
     Usd,
 )
-from gateway.policy.strict import Strict
+from gateway.policy.strict import Share, Strict
 
 __all__ = [
     "RETRY_AFTER",
@@ -55,7 +55,6 @@ __all__ = [
     "privacy_class",
 ]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 FindingType = Literal[
     "SECRET", "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS",
     "DOB", "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "ORG", "LOCATION", "DATE", "TITLE", "NRP",
@@ -163,7 +162,6 @@ class PrivacyPolicy(Strict):
         50.0,
         gt=0,
         le=10_000,
-        allow_inf_nan=False,
         description="Time for all detectors in milliseconds, plus 1 ms for every 2 kB of text; "
         "a request that takes longer is restricted.",
     )
@@ -178,8 +176,7 @@ class Budget(Strict):
         "or all spend together."
     )
     label: Name | None = Field(
-        None,
-        description="The key of the label, required with per: label. Requests without it share one cap.",
+        None, description="The key of the label, required with per: label. Requests without it share one cap."
     )
     limit_usd: Annotated[Usd, Field(decimal_places=9)] = Field(
         description="The cap in US dollars; spend and open reservations together never exceed it."

@@ -1,13 +1,10 @@
 """The section `tests` of a policy, which `gateway policy test` runs."""
 
-from typing import Annotated
 
 from pydantic import Field
 
-from gateway.policy.spec import ClassName, Name
-from gateway.policy.strict import Strict
-
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+from gateway.policy.spec import ClassName, Name, Seconds
+from gateway.policy.strict import Share, Strict
 
 
 class GivenHints(Strict):
@@ -21,18 +18,12 @@ class GivenState(Strict):
 
     tenant: Name = Field("default", description="The caller's tenant.")
     budget: Share = Field(0.0, description="The spent share of the tightest budget.")
-    budget_plan: float = Field(
-        0.0, ge=-1.0, le=1.0, allow_inf_nan=False, description="What rules read as budget.plan."
-    )
+    budget_plan: float = Field(0.0, ge=-1.0, le=1.0, description="What rules read as budget.plan.")
     complexity: Share | None = Field(
         None, description="What rules read as complexity. Default: the score of the prompt."
     )
-    deadline_s: float | None = Field(
-        None,
-        gt=0.0,
-        le=86_400.0,
-        allow_inf_nan=False,
-        description="The caller's deadline, in seconds. Default: resilience.deadline_s.default.",
+    deadline_s: Seconds | None = Field(
+        None, description="The caller's deadline, in seconds. Default: resilience.deadline_s.default."
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gateway.policy.strict import Strict
+from gateway.policy.strict import Share, Strict
 
 
 class SamplingDefaults(Strict):
@@ -14,7 +14,6 @@ class SamplingDefaults(Strict):
         None,
         ge=0.0,
         le=2.0,
-        allow_inf_nan=False,
         description="For a request that sets none; 0 always picks the likeliest token. "
         "Default: the model's own.",
     )
@@ -22,7 +21,6 @@ class SamplingDefaults(Strict):
         None,
         gt=0.0,
         le=1.0,
-        allow_inf_nan=False,
         description="For a request that sets none: tokens are picked from the likeliest ones whose "
         "probabilities sum up to this. Default: the model's own.",
     )
@@ -42,11 +40,8 @@ class LlamaCppSampling(SamplingDefaults):
         description="Tokens are picked from this many of the likeliest; 0: from all. Default: the file's own "
         "(general.sampling.top_k), else 40.",
     )
-    min_p: float | None = Field(
+    min_p: Share | None = Field(
         None,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
         description="Tokens are picked only if they have at least this share of the likeliest one's "
         "probability. Default: the file's own (general.sampling.min_p), else 0.05.",
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
-Seconds = Annotated[float, Field(gt=0.0, le=86_400.0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 
 
 def _refuse_text(value: object) -> object:
