@@ -1,6 +1,5 @@
 """The section `tests` of a policy, which `gateway policy test` runs."""
 
-
 from pydantic import Field
 
 from gateway.policy.spec import ClassName, Name, Seconds
