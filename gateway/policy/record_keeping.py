@@ -7,6 +7,8 @@ from pydantic import Field
 from gateway.policy.spec import ClassName, Name
 from gateway.policy.strict import Strict
 
+ToolName = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
+
 
 class RecordKeeping(Strict):
     """What a line of `gateway serve --decisions FILE` may hold; never text of a prompt or an answer."""
@@ -21,6 +23,12 @@ class RecordKeeping(Strict):
         strict=False,
         description="Keys of labels that are recorded; of other labels only the number is. A decision can be "
         "replayed only if the labels that rules read are recorded.",
+    )
+    tool_names: Annotated[tuple[ToolName, ...], Field(max_length=256)] = Field(
+        (),
+        strict=False,
+        description="Names of tools that are recorded when a model calls them; other calls are only "
+        "counted. Arguments and results are never recorded.",
     )
     on_error: Literal["refuse", "continue"] = Field(
         "continue",

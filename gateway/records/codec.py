@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.complexity.complexity import FEATURES
 from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
+from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
@@ -73,6 +74,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
             "usage": _usage(answer.usage),
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
+        fields |= _tool_calls(answer.message, policy)
     fields |= _features(decision, policy)
     if report.shadow is not None:
         fields["shadow"] = _shadow(report.shadow)
@@ -195,7 +197,17 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
 def _usage(usage: Usage | None) -> Mapping[str, int] | None:
     if usage is None:
         return None
-    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    return asdict(usage)
+
+
+def _tool_calls(message: Message, policy: Policy) -> Mapping[str, Any]:
+    """Return how many calls of tools an answer has, and of those that the policy names how many each."""
+    names = [call.name for call in message.tool_calls]
+    if not names:
+        return {}
+    listed = Counter(name for name in names if name in policy.records.tool_names)
+    invalid = sum(call.arguments_invalid for call in message.tool_calls)
+    return {"tool_calls": {"count": len(names), "invalid": invalid, "names": dict(sorted(listed.items()))}}
 
 
 def _shadow(shadow: ShadowDecision) -> Mapping[str, Any]:

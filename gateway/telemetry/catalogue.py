@@ -105,7 +105,12 @@ PER_OUTPUT_TOKEN_S = _histogram(
 )
 TOKEN_USAGE = _histogram(
     "gen_ai_client_token_usage", "tokens", (*_ATTEMPT, "gen_ai_token_type"), TOKENS,
-    "Tokens of a call to a model, as the model reports them.",
+    "Tokens of a call to a model, as it reports them; cache_read and cache_write are parts of input, reasoning "
+    "of output.",
+)
+TOOL_CALLS = _counter(
+    "gateway_tool_calls_total", "calls", ("model", "outcome"),
+    "Calls of tools that answers ask for; outcome is valid, or invalid: the arguments are not JSON.",
 )
 COST = _counter(
     "gateway_cost_usd_total", "US dollars", ("model", "tenant"),
@@ -138,7 +143,7 @@ WORKER_STARTS = _counter(
 )
 COUNTED = (
     REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
-    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
+    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, TOOL_CALLS, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
     RECORD_ERRORS, WORKER_STARTS,
 )
 """Metrics that every worker counts; the metrics page has their sums."""

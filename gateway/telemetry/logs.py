@@ -90,6 +90,10 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
     if answer.usage is not None:
         fields["prompt_tokens"] = answer.usage.prompt_tokens
         fields["completion_tokens"] = answer.usage.completion_tokens
+        if answer.usage.cached_prompt_tokens:
+            fields["cached_prompt_tokens"] = answer.usage.cached_prompt_tokens
+    if calls := len(answer.message.tool_calls):
+        fields["tool_calls"] = calls
     if answer.degraded is not None:
         fields["degraded"] = str(answer.degraded.reason)
         if answer.degraded.ticket_id:

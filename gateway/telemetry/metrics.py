@@ -96,6 +96,10 @@ class Measures:
             self._observe(names.DECISION_S, report.decision_s)
         if report.first_text_s is not None:
             self._observe(names.FIRST_TEXT_S, report.first_text_s, route)
+        if report.answer is not None:
+            for call in report.answer.message.tool_calls:
+                outcome = "invalid" if call.arguments_invalid else "valid"
+                self._count(names.TOOL_CALLS, report.answer.model, outcome)
         if report.shadow is not None:
             self._count(names.SHADOW_DECISIONS, str(report.shadow.differs).lower())
         if report.policy is not None:
@@ -142,8 +146,17 @@ class Measures:
             self._observe(names.FIRST_CHUNK_S, attempt.first_text_ms / 1000, *labels)
         if attempt.usage is None:
             return
-        self._observe(names.TOKEN_USAGE, attempt.usage.prompt_tokens, *labels, "input")
-        self._observe(names.TOKEN_USAGE, attempt.usage.completion_tokens, *labels, "output")
+        usage = attempt.usage
+        self._observe(names.TOKEN_USAGE, usage.prompt_tokens, *labels, "input")
+        self._observe(names.TOKEN_USAGE, usage.completion_tokens, *labels, "output")
+        parts = (
+            ("cache_read", usage.cached_prompt_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        )
+        for kind, tokens in parts:
+            if tokens:
+                self._observe(names.TOKEN_USAGE, tokens, *labels, kind)
         if attempt.first_text_ms is not None and attempt.usage.completion_tokens > 1:
             rest_s = (attempt.upstream_ms - attempt.first_text_ms) / 1000
             per_token_s = rest_s / (attempt.usage.completion_tokens - 1)

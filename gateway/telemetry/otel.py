@@ -130,6 +130,12 @@ class OtelAttempt:
         if attempt.usage is not None:
             attributes["gen_ai.usage.input_tokens"] = attempt.usage.prompt_tokens
             attributes["gen_ai.usage.output_tokens"] = attempt.usage.completion_tokens
+            parts = {
+                "gen_ai.usage.cache_read.input_tokens": attempt.usage.cached_prompt_tokens,
+                "gen_ai.usage.cache_creation.input_tokens": attempt.usage.cache_write_tokens,
+                "gen_ai.usage.reasoning.output_tokens": attempt.usage.reasoning_tokens,
+            }
+            attributes |= {name: tokens for name, tokens in parts.items() if tokens}
         if finish_reason is not None:
             attributes["gen_ai.response.finish_reasons"] = [str(finish_reason).lower()]
         if attempt.first_text_ms is not None:

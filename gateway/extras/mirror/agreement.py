@@ -138,7 +138,7 @@ VERDICT_FORM = GenerationConfig(json_schema=json.dumps(_VERDICT))
 
 def judge_messages(messages: Sequence[Message], *, reference: str, other: str) -> tuple[Message, ...]:
     """Return the messages that ask a judge to compare two answers to a request."""
-    headed = [(f"REQUEST, {message.role}", message.content) for message in messages]
+    headed = [(f"REQUEST, {message.role}", message.text) for message in messages]
     headed += [("REFERENCE ANSWER", reference), ("OTHER ANSWER", other)]
     return (
         Message(role=Role.SYSTEM, content=_INSTRUCTIONS),

@@ -47,12 +47,15 @@ def draw(request: Request, answer: Answer, policy: Policy) -> MirrorCandidate | 
     """Return the candidate for a request; None where it must not, or need not, be mirrored.
 
     Only a model of the request's own chain may answer, so no text goes where the request could not go. A
-    request with a cost limit is not mirrored, nor one with a failed attempt, whose cause may be the request.
+    request with a cost limit is not mirrored, nor one with a failed attempt, whose cause may be the request,
+    nor a conversation with tools or images: only texts can be compared.
     """
     section, decision = policy.mirror, answer.decision
     if section is None or not is_drawn_from(decision.privacy_class, section):
         return None
     if decision.policy_hash != policy.hash or request.hints.max_cost_usd_nanos is not None:
+        return None
+    if request.config.tools or any(message.parts for message in request.messages):
         return None
     if answer.degraded is not None or answer.finish_reason not in ENDED or not _went_well(answer):
         return None

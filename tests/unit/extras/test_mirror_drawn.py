@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.domain.answer import Answer, Degraded, FinishReason, Outcome, Route
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import Image, Message, Role, Tool
 from gateway.domain.decision import Decision, Reason
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import GenerationConfig, Request
 from gateway.extras.mirror.selection import capped, draw
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.mirror import CAP
@@ -71,6 +72,22 @@ DEAD = attempt("backup", Outcome.FAILED, reason=Reason.ENGINE_DOWN)
 def test_only_a_whole_answer_of_one_side_is_drawn(answer: Answer, is_drawn: bool) -> None:
     """Not one that was cut, filtered, canned or made by two; nor where an engine died, of it perhaps."""
     assert (draw(REQUEST, answer, PARSED) is not None) == is_drawn
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(REQUEST, config=GenerationConfig(tools=(Tool(name="look"),))),
+        replace(
+            REQUEST,
+            messages=(*REQUEST.messages, Message(role=Role.USER, parts=(Image(url="https://example.org/a"),))),
+        ),
+    ],
+    ids=["tools", "image"],
+)
+def test_a_conversation_with_tools_or_images_is_not_drawn(request_: Request) -> None:
+    """Only texts can be compared."""
+    assert draw(request_, FINE, PARSED) is None
 
 
 def test_one_model_of_the_chain_keeps_its_permit_and_no_other_one_may_be_asked() -> None:
