@@ -134,6 +134,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ),
             ),
         ),
+        Panel(
+            title="Calls of tools a second",
+            queries=((rate(d.TOOL_CALLS, "model", "outcome"), "{{model}} {{outcome}}"),),
+            unit="ops",
+        ),
     ),
     "Money": (
         Panel(

@@ -1,5 +1,6 @@
 """What a call leaves behind in the metrics: through real gRPC, and read as Prometheus reads it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,22 @@ from gateway.admin.v1 import admin_pb2
 from gateway.backends.base import Backend
 from gateway.dispatch.breaker import FAILURES_IN_A_ROW
 from gateway.domain.answer import Chunk, FinishReason, Usage
+from gateway.domain.conversation import Message, Role, ToolCall
 from gateway.engine.metrics import EngineMetrics
 from gateway.errors import BackendFailed, StreamTruncated
+from gateway.policy.loading.load import parse_policy
 from gateway.server.grpc.api_keys import by_header
 from gateway.telemetry.catalogue import BATCH, COUNTED, QUEUE_S, READ, all_metrics
 from gateway.telemetry.catalogue import SERVER_FIRST_TOKEN_S as FIRST
 from gateway.telemetry.catalogue import SERVER_PER_TOKEN_S as PER_TOKEN
-from gateway.telemetry.metrics import MAX_TENANTS, OTHER, Tenants
+from gateway.telemetry.metrics import MAX_TENANTS, OTHER, Measures, Tenants
 from gateway.telemetry.status_collector import Snapshot, budgets_left
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.operated import Operated, Page, operated, read_page
 from tests.support.policies import POLICY
+from tests.support.records_made import POLICY as RECORDED
+from tests.support.records_made import ended
 from tests.support.served import ask
 
 MARK = "the-zebra-wore-plum-slippers"
@@ -201,6 +206,7 @@ async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
     seen = {defined[name].name for name, _ in page.samples}
     assert {m.name for m in COUNTED} - seen == {
         "gateway_retries_total",
+        "gateway_tool_calls_total",
         "gateway_mirrored_requests_total",
         "gateway_mirror_cost_usd_total",
     }
@@ -290,3 +296,39 @@ async def test_a_stream_that_is_cut_counts_both_tries(tmp_path: Path, step: Exce
     assert page.total("gateway_attempts_total", model="edge", reason="STREAM_TRUNCATED") == 1
     assert page.total("gateway_attempts_total", model="cloud", outcome="ANSWERED") == 1
     assert page.total("gateway_requests_total", route="CLOUD") == 1
+
+
+def test_tokens_and_calls_of_tools_are_counted_by_kind() -> None:
+    """Parts of the prompt and of the answer are kinds of their own; a call is valid, or it is not."""
+    measures = Measures()
+    report = ended(parse_policy(RECORDED, name="p"))
+    assert report.answer is not None
+    usage = Usage(
+        prompt_tokens=100,
+        completion_tokens=20,
+        cached_prompt_tokens=90,
+        cache_write_tokens=5,
+        reasoning_tokens=7,
+    )
+    calls = tuple(
+        ToolCall(id=f"c{i}", name="look", arguments_invalid=i == 2, arguments_json="{}") for i in range(3)
+    )
+    answer = replace(report.answer, message=Message(role=Role.ASSISTANT, parts=calls))
+    attempts = tuple(replace(attempt, usage=usage) for attempt in report.attempts)
+    measures.record_call(replace(report, answer=answer, attempts=attempts))
+
+    def counted(name: str, **labels: str) -> float:
+        return sum(
+            sample.value
+            for family in measures.registry.collect()
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    tokens = {
+        kind: counted("gen_ai_client_token_usage_sum", gen_ai_token_type=kind)
+        for kind in ("input", "output", "cache_read", "cache_write", "reasoning")
+    }
+    assert tokens == {"input": 100, "output": 20, "cache_read": 90, "cache_write": 5, "reasoning": 7}
+    assert counted("gateway_tool_calls_total", outcome="valid") == 2
+    assert counted("gateway_tool_calls_total", outcome="invalid") == 1

@@ -80,7 +80,10 @@ def test_only_a_whole_answer_of_one_side_is_drawn(answer: Answer, is_drawn: bool
         replace(REQUEST, config=GenerationConfig(tools=(Tool(name="look"),))),
         replace(
             REQUEST,
-            messages=(*REQUEST.messages, Message(role=Role.USER, parts=(Image(url="https://example.org/a"),))),
+            messages=(
+                *REQUEST.messages,
+                Message(role=Role.USER, parts=(Image(url="https://example.org/a"),)),
+            ),
         ),
     ],
     ids=["tools", "image"],
