@@ -67,6 +67,7 @@ from gateway.domain.decision import Reason
 HTTP_STATUS: Mapping[Reason, int] = {
     Reason.INVALID_REQUEST: 400,
     Reason.CAPABILITY: 400,
+    Reason.NOT_IN_ROUTE: 400,
     Reason.CONTEXT_LENGTH_EXCEEDED: 400,
     Reason.CONTENT_FILTERED: 400,
     Reason.UNAUTHENTICATED: 401,

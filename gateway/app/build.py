@@ -25,10 +25,12 @@ from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Extras
 from gateway.policy.model import Policy
 from gateway.records.writer import Records
+from gateway.server.access import Access
 from gateway.server.admin.status import Sources, WatchedEngine
-from gateway.server.grpc.api_keys import Access
+from gateway.server.calls import Calls
 from gateway.server.grpc.grpc_server import GatewayServer
-from gateway.server.grpc.health import Health
+from gateway.server.grpc.health import GrpcHealth
+from gateway.server.health import Health
 from gateway.tasks import Tasks, all_of
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN
@@ -89,7 +91,8 @@ async def running_gateway(
     """Run a gateway until the block ends: port, engines, health. Raises StartupError for a missing part."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        health = Health(access.guard)
+        checks = GrpcHealth(access.guard)
+        health = Health(checks)
         tasks = _tasks(health)
         stack.push_async_callback(tasks.aclose)
         if parts.records is not None:
@@ -114,13 +117,22 @@ async def running_gateway(
         stack.push_async_callback(active.aclose)
         if mirror is not None:
             stack.push_async_callback(mirror.aclose)
-        server = _server(active, parts, runtime, listen=listen, access=access, health=health, clock=clock)
+        calls = _calls(active, parts, runtime, access=access, clock=clock)
+        server = GatewayServer(
+            calls,
+            listen=listen,
+            access=access,
+            health=health,
+            checks=checks,
+            shares_port=parts.engines is not None,
+            clock=clock,
+        )
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
         reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
         if parts.observability is not None:
-            sources = _sources(parts.observability, server, active, runtime, engines, clock=clock)
+            sources = _sources(parts.observability, calls, active, runtime, engines, clock=clock)
             handler = None if reloads is None else reloads.handler
             name = server.address.name
             operator = operated(parts.observability, sources, reloading=handler, name=name)
@@ -203,25 +215,16 @@ async def _start(
         tasks.start("states of the parent's engines", watch, is_critical=True)
 
 
-def _server(
-    active: ActivePolicy,
-    parts: OptionalParts,
-    runtime: Runtime,
-    *,
-    listen: ListenSettings,
-    access: Access,
-    health: Health,
-    clock: Clock,
-) -> GatewayServer:
-    return GatewayServer(
+def _calls(
+    active: ActivePolicy, parts: OptionalParts, runtime: Runtime, *, access: Access, clock: Clock
+) -> Calls:
+    """Return the calls of this process, whatever transport brings them."""
+    return Calls(
         active,
-        listen=listen,
-        access=access,
-        health=health,
+        clock=clock,
+        tenant_of=access.tenant_of,
         observers=(*_observers(parts), runtime.rates.note),
         tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
-        shares_port=parts.engines is not None,
-        clock=clock,
     )
 
 
@@ -278,7 +281,7 @@ def _reloads(
 
 def _sources(
     observability: Observability,
-    server: GatewayServer,
+    calls: Calls,
     active: ActivePolicy,
     runtime: Runtime,
     engines: _Engines,
@@ -289,7 +292,7 @@ def _sources(
     return Sources(
         place=observability.place,
         current=active,
-        in_flight=lambda: server.in_flight,
+        in_flight=lambda: calls.in_flight,
         breakers=runtime.breakers,
         budgets=runtime.budgets,
         ledger=runtime.ledger,

@@ -46,6 +46,7 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
 def call_fields(report: CallReport) -> Mapping[str, object]:
     """Return the log fields of a completed call."""
     fields: dict[str, object] = {
+        "transport": report.transport,
         "method": report.method,
         "request_id": report.request_id,
         "tenant": report.tenant,

@@ -14,7 +14,7 @@ from gateway.backends.base import Backend, Call
 from gateway.cli.app import run
 from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
-from gateway.server.grpc.api_keys import TenantRule
+from gateway.server.access import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
 from gateway.server.grpc.service import SERVICE
 from gateway.telemetry.report import CallReport
