@@ -9,8 +9,9 @@ from gateway.domain.answer import Attempt, FinishReason
 from gateway.domain.decision import Reason
 from gateway.domain.request import GenerationConfig
 from gateway.errors import StartupError
-from gateway.policy.loading.air_gap import AIR_GAP_HINT, is_on_this_host
+from gateway.policy.loading.air_gap import AIR_GAP_HINT
 from gateway.policy.model import ModelSpec
+from gateway.policy.spec import is_on_this_host
 from gateway.telemetry.report import CallReport, Operation
 
 FLAG = "--otlp"

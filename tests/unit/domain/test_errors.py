@@ -45,7 +45,8 @@ def test_what_the_tree_says_of_retry_and_stop_is_true() -> None:
 def test_every_reason_has_a_status_of_http() -> None:
     """None is missing, and each says whose fault it is as the gRPC status does where that is certain."""
     assert set(HTTP_STATUS) == set(Reason)
-    for kind in [*_classes(GatewayError), GatewayError]:
+    kinds: list[type[GatewayError]] = [GatewayError, *_classes(GatewayError)]
+    for kind in kinds:
         status = HTTP_STATUS[kind.reason]
         if kind.code == "INVALID_ARGUMENT":
             assert status == 400, kind.__name__
