@@ -1,4 +1,8 @@
-"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs."""
+"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs.
+
+`running_gateway` makes the parts in the order in which they depend on each other; an exit stack ends them in
+reverse. `Runtime` holds what outlives a policy, `ActivePolicy` the pipeline of the running one.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -118,14 +122,9 @@ async def running_gateway(
         if mirror is not None:
             stack.push_async_callback(mirror.aclose)
         calls = _calls(active, parts, runtime, access=access, clock=clock)
+        shares = parts.engines is not None
         server = GatewayServer(
-            calls,
-            listen=listen,
-            access=access,
-            health=health,
-            checks=checks,
-            shares_port=parts.engines is not None,
-            clock=clock,
+            calls, listen=listen, access=access, health=health, checks=checks, shares_port=shares, clock=clock
         )
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
@@ -142,8 +141,7 @@ async def running_gateway(
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
-        reloader = None if reloads is None else reloads.reloader
-        yield RunningGateway(server=server, tasks=tasks, reloader=reloader)
+        yield RunningGateway(server=server, tasks=tasks, reloader=reloads and reloads.reloader)
 
 
 def _tasks(health: Health) -> Tasks:
