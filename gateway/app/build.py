@@ -141,7 +141,9 @@ async def running_gateway(
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
-        yield RunningGateway(server=server, tasks=tasks, reloader=reloads and reloads.reloader)
+        yield RunningGateway(
+            server=server, tasks=tasks, reloader=None if reloads is None else reloads.reloader
+        )
 
 
 def _tasks(health: Health) -> Tasks:

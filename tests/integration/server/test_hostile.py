@@ -16,7 +16,7 @@ from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
 from gateway.server.access import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
-from gateway.server.grpc.service import SERVICE
+from gateway.server.grpc.middleware import SERVICE
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.v1 import gateway_pb2 as pb
