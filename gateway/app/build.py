@@ -95,8 +95,7 @@ async def running_gateway(
     """Run a gateway until the block ends: port, engines, health. Raises StartupError for a missing part."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        checks = GrpcHealth(access.guard)
-        health = Health(checks)
+        health = Health(checks := GrpcHealth(access.guard))
         tasks = _tasks(health)
         stack.push_async_callback(tasks.aclose)
         if parts.records is not None:
@@ -133,8 +132,7 @@ async def running_gateway(
         if parts.observability is not None:
             sources = _sources(parts.observability, calls, active, runtime, engines, clock=clock)
             handler = None if reloads is None else reloads.handler
-            name = server.address.name
-            operator = operated(parts.observability, sources, reloading=handler, name=name)
+            operator = operated(parts.observability, sources, reloading=handler, name=server.address.name)
             await stack.enter_async_context(operator)
             runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
         await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
