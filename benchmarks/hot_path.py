@@ -38,8 +38,8 @@ from gateway.domain.request import Request
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy import PrivacyScorer
 from gateway.server.admin.worker import WorkerIdentity
+from gateway.server.grpc.middleware import SERVICE
 from gateway.server.grpc.render import render_answer
-from gateway.server.grpc.service import SERVICE
 from gateway.server.grpc.wire import parse_request
 from gateway.telemetry.logs import configure_logs
 from gateway.telemetry.metrics import share_numbers

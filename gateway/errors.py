@@ -53,16 +53,48 @@ WorkRefused(Exception)          a command cannot do its work; one line, exit sta
 NotPermitted(Exception)         a defect: a cloud model was called without a permit; nothing was sent
 
 The class of an error says how the gateway reacts: retry reads `retryable`, the chain `fallback`, the
-breaker `breaker`, the ledger `charge`, and the RPC middleware `reason` and `code`.
+breaker `breaker`, the ledger `charge`, and a transport `reason` and `code`, or HTTP_STATUS by its reason.
 No message contains text of a prompt, an answer or a provider's response.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
 from gateway.domain.answer import Attempt, Usage
 from gateway.domain.decision import Reason
+
+HTTP_STATUS: Mapping[Reason, int] = {
+    Reason.INVALID_REQUEST: 400,
+    Reason.CAPABILITY: 400,
+    Reason.NOT_IN_ROUTE: 400,
+    Reason.CONTEXT_LENGTH_EXCEEDED: 400,
+    Reason.CONTENT_FILTERED: 400,
+    Reason.UNAUTHENTICATED: 401,
+    Reason.CLEARANCE: 403,
+    Reason.TICKET_UNKNOWN: 404,
+    Reason.RATE_LIMITED: 429,
+    Reason.QUEUE_FULL: 429,
+    Reason.BUDGET_EXHAUSTED: 429,
+    Reason.INTERNAL: 500,
+    Reason.RECORDS_OFF: 501,
+    Reason.UPSTREAM_PROTOCOL: 502,
+    Reason.STREAM_TRUNCATED: 502,
+    Reason.ALL_FAILED: 503,
+    Reason.BREAKER_OPEN: 503,
+    Reason.ENGINE_DOWN: 503,
+    Reason.HANDOFF_UNAVAILABLE: 503,
+    Reason.LEDGER_UNAVAILABLE: 503,
+    Reason.LOW_CONFIDENCE: 503,
+    Reason.RECORDS_UNAVAILABLE: 503,
+    Reason.RETRY_BUDGET: 503,
+    Reason.UPSTREAM_CREDENTIALS: 503,
+    Reason.UPSTREAM_ERROR: 503,
+    Reason.UPSTREAM_SILENT: 503,
+    Reason.UPSTREAM_UNREACHABLE: 503,
+    Reason.DEADLINE: 504,
+}
+"""The HTTP status of an error by its reason, for transports over HTTP; the table holds every reason."""
 
 
 class BreakerVerdict(StrEnum):

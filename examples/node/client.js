@@ -2,7 +2,8 @@
 //
 //   npm ci && node client.js 127.0.0.1:50051 "What is a hash table?"
 //
-// GATEWAY_TLS_CA names the PEM file of an authority and turns TLS on; GATEWAY_API_KEY holds a key.
+// GATEWAY_TLS_CA names the PEM file of an authority and turns TLS on; GATEWAY_API_KEY holds a key. GATEWAY_PROTOS
+// is the folder of gateway/v1/gateway.proto; without it, that of the repository. Take error_details.proto along.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
@@ -10,24 +11,23 @@ import protoLoader from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
+const { GATEWAY_TLS_CA: ca, GATEWAY_API_KEY: key, GATEWAY_PROTOS: protos = file("../../protos") } = process.env;
 const loaded = protoLoader.loadSync("gateway/v1/gateway.proto", {
-  includeDirs: [file("../../protos")], keepCase: true, enums: String, longs: Number, defaults: true, oneofs: true,
+  includeDirs: [protos], keepCase: true, enums: String, longs: Number, defaults: true, oneofs: true,
 });
 const { GatewayService } = grpc.loadPackageDefinition(loaded).gateway.v1;
 const errorDetails = protobuf.loadSync(file("error_details.proto"));
 
-// Retries as docs/guides/write-a-client.md recommends them: unary calls, UNAVAILABLE only. A stream is never retried.
-const serviceConfig = readFileSync(file("../../gateway/client/service_config.json"), "utf8");
-const { GATEWAY_TLS_CA: ca, GATEWAY_API_KEY: key } = process.env;
+// A stream is never retried; docs/guides/write-a-client.md has the retry policy for unary calls.
 const [server, question] = process.argv.slice(2);
 if (question === undefined) {
-  console.error('node client.js 127.0.0.1:50051 "What is a hash table?"');
+  console.error('[GATEWAY_PROTOS=FOLDER] node client.js 127.0.0.1:50051 "What is a hash table?"');
   process.exit(1);
 }
 const gateway = new GatewayService(
   server,
   ca ? grpc.credentials.createSsl(readFileSync(ca)) : grpc.credentials.createInsecure(),
-  { "grpc.service_config": serviceConfig, "grpc.enable_http_proxy": 0 },
+  { "grpc.enable_http_proxy": 0 },
 );
 const metadata = new grpc.Metadata();
 if (key) metadata.set("authorization", `Bearer ${key}`);

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 from gateway.app.settings import AuthSettings, TlsSettings
 from gateway.clock import Clock
-from gateway.server.grpc.api_keys import Access, KeyFile, anyone, by_credentials, by_header
-from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.server.access import Access, KeyFile, anyone, by_credentials, by_header
+from gateway.server.tls import TlsFiles
 
 
 def access_of(tls: TlsSettings, auth: AuthSettings, *, clock: Clock) -> Access:
     """Return who may call; raises StartupError for a file that cannot be read, or is wrong."""
     encryption = None
     if tls.cert is not None and tls.key is not None:
-        encryption = ServerTls(TlsFiles(cert=tls.cert, key=tls.key, client_ca=tls.client_ca))
+        encryption = TlsFiles(cert=tls.cert, key=tls.key, client_ca=tls.client_ca)
+        encryption.load()  # What is wrong with a file is said before anything starts.
     if auth.keys is None and tls.client_ca is None:
         return Access(tenant_of=by_header if auth.trust_tenant_header else anyone, tls=encryption)
     keys = None if auth.keys is None else KeyFile(auth.keys, clock=clock)

@@ -1,4 +1,8 @@
-"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs."""
+"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs.
+
+`running_gateway` makes the parts in the order in which they depend on each other; an exit stack ends them in
+reverse. `Runtime` holds what outlives a policy, `ActivePolicy` the pipeline of the running one.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -25,10 +29,12 @@ from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.run import Extras
 from gateway.policy.model import Policy
 from gateway.records.writer import Records
+from gateway.server.access import Access
 from gateway.server.admin.status import Sources, WatchedEngine
-from gateway.server.grpc.api_keys import Access
+from gateway.server.calls import Calls
 from gateway.server.grpc.grpc_server import GatewayServer
-from gateway.server.grpc.health import Health
+from gateway.server.grpc.health import GrpcHealth
+from gateway.server.health import Health
 from gateway.tasks import Tasks, all_of
 from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN
@@ -89,7 +95,7 @@ async def running_gateway(
     """Run a gateway until the block ends: port, engines, health. Raises StartupError for a missing part."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        health = Health(access.guard)
+        health = Health(checks := GrpcHealth(access.guard))
         tasks = _tasks(health)
         stack.push_async_callback(tasks.aclose)
         if parts.records is not None:
@@ -114,24 +120,28 @@ async def running_gateway(
         stack.push_async_callback(active.aclose)
         if mirror is not None:
             stack.push_async_callback(mirror.aclose)
-        server = _server(active, parts, runtime, listen=listen, access=access, health=health, clock=clock)
+        calls = _calls(active, parts, runtime, access=access, clock=clock)
+        shares = parts.engines is not None
+        server = GatewayServer(
+            calls, listen=listen, access=access, health=health, checks=checks, shares_port=shares, clock=clock
+        )
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(server.stop, at_once=True)
         await server.start()
         reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
         if parts.observability is not None:
-            sources = _sources(parts.observability, server, active, runtime, engines, clock=clock)
+            sources = _sources(parts.observability, calls, active, runtime, engines, clock=clock)
             handler = None if reloads is None else reloads.handler
-            name = server.address.name
-            operator = operated(parts.observability, sources, reloading=handler, name=name)
+            operator = operated(parts.observability, sources, reloading=handler, name=server.address.name)
             await stack.enter_async_context(operator)
             runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
         await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
-        reloader = None if reloads is None else reloads.reloader
-        yield RunningGateway(server=server, tasks=tasks, reloader=reloader)
+        yield RunningGateway(
+            server=server, tasks=tasks, reloader=None if reloads is None else reloads.reloader
+        )
 
 
 def _tasks(health: Health) -> Tasks:
@@ -203,25 +213,16 @@ async def _start(
         tasks.start("states of the parent's engines", watch, is_critical=True)
 
 
-def _server(
-    active: ActivePolicy,
-    parts: OptionalParts,
-    runtime: Runtime,
-    *,
-    listen: ListenSettings,
-    access: Access,
-    health: Health,
-    clock: Clock,
-) -> GatewayServer:
-    return GatewayServer(
+def _calls(
+    active: ActivePolicy, parts: OptionalParts, runtime: Runtime, *, access: Access, clock: Clock
+) -> Calls:
+    """Return the calls of this process, whatever transport brings them."""
+    return Calls(
         active,
-        listen=listen,
-        access=access,
-        health=health,
+        clock=clock,
+        tenant_of=access.tenant_of,
         observers=(*_observers(parts), runtime.rates.note),
         tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
-        shares_port=parts.engines is not None,
-        clock=clock,
     )
 
 
@@ -278,7 +279,7 @@ def _reloads(
 
 def _sources(
     observability: Observability,
-    server: GatewayServer,
+    calls: Calls,
     active: ActivePolicy,
     runtime: Runtime,
     engines: _Engines,
@@ -289,7 +290,7 @@ def _sources(
     return Sources(
         place=observability.place,
         current=active,
-        in_flight=lambda: server.in_flight,
+        in_flight=lambda: calls.in_flight,
         breakers=runtime.breakers,
         budgets=runtime.budgets,
         ledger=runtime.ledger,

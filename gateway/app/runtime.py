@@ -172,7 +172,7 @@ class Runtime:
 
     def _shadow_of(self, policy: Policy) -> Shadow:
         assessor = PolicyAssessor(policy, Assessor(policy, clock=self._clock), elsewhere=self._elsewhere)
-        return Shadow(policy, assessor=assessor)
+        return Shadow(policy, assessor=assessor, clock=self._clock)
 
     async def aclose(self) -> None:
         """Close what this opened."""

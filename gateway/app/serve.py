@@ -32,8 +32,8 @@ from gateway.policy.loading.load import load_policy
 from gateway.policy.model import Policy
 from gateway.records.files import of_worker
 from gateway.records.writer import Records
+from gateway.server.access import Access
 from gateway.server.admin.worker import WorkerIdentity
-from gateway.server.grpc.api_keys import Access
 from gateway.server.grpc.connection_limits import raise_file_limit
 from gateway.telemetry.logs import configure_logs
 

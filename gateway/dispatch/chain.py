@@ -1,6 +1,7 @@
-"""Walks the models of a decision, in order, until one gave a whole answer; never adds to them.
+"""Tries the models of a decision, in order, until one gave a whole answer; never adds to them.
 
-`dispatcher.py` lists the layers below.
+Each model is called through the layers that `dispatcher.py` lists. An error says itself whether the next
+model may be tried. When none answered, the caller gets a canned reply, or an error if it declined one.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator

@@ -106,8 +106,10 @@ class FairQueue:
 
     async def _wait(self, tenant: str, until: Deadline) -> None:
         left_s, wait_s = until.remaining_s(self._clock), self.wait_s(tenant)
-        if wait_s > left_s or not self._make_room(tenant):
+        if wait_s > left_s or not self._may_wait(tenant):
             raise NoSlot(wait_s)
+        if self._queued >= self._bounds.queue:
+            self._turn_away_newest(self._longest_waiting(tenant))
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         self._queued += 1
@@ -129,18 +131,23 @@ class FairQueue:
         if turn.done() and not turn.cancelled() and turn.result():
             self._leave(tenant)
 
-    def _make_room(self, tenant: str) -> bool:
-        """Say whether one more may wait; of a full queue, the newest of whoever has most in it goes."""
+    def _may_wait(self, tenant: str) -> bool:
+        """Say whether one more of a tenant may wait: in a full queue, if another tenant has more in it."""
         if self._queued < self._bounds.queue:
             return True
-        longest = max(self._waiting, key=lambda other: len(self._waiting[other]), default=tenant)
-        if len(self._waiting.get(longest, ())) <= len(self._waiting.get(tenant, ())) + 1:
-            return False
-        newest = self._waiting[longest][-1]
-        self._discard(longest, newest)
+        longest = self._longest_waiting(tenant)
+        return len(self._waiting.get(longest, ())) > len(self._waiting.get(tenant, ())) + 1
+
+    def _longest_waiting(self, default: str) -> str:
+        """Return the tenant that has most in the queue."""
+        return max(self._waiting, key=lambda other: len(self._waiting[other]), default=default)
+
+    def _turn_away_newest(self, tenant: str) -> None:
+        """Refuse the one of a tenant that came last, which makes room for another."""
+        newest = self._waiting[tenant][-1]
+        self._discard(tenant, newest)
         if not newest.done():
             newest.set_result(False)
-        return True
 
     def _let_in(self) -> None:
         """Give free places to those that wait, a tenant at a time."""

@@ -23,6 +23,10 @@ class _Bucket:
         self.left = min(per_minute, self.left + (now_s - self.at_s) * per_minute / MINUTE_S)
         self.at_s = now_s
 
+    def wait_s(self, per_minute: int, needed: int) -> float:
+        """Return the seconds until there is room; what is larger than a minute waits for all of it."""
+        return max(0.0, min(needed, per_minute) - self.left) * MINUTE_S / per_minute
+
 
 class TenantRates:
     """Counts requests and tokens of each tenant. A request is let in if a token is left for its prompt.
@@ -39,8 +43,8 @@ class TenantRates:
         """Raise RateLimited, with the time to come back, for a tenant that has had its minute's worth."""
         rates = policy.limits.rates_of(tenant)
         waits = (
-            self._wait_s(self._requests, tenant, rates.requests_per_minute, 1),
-            self._wait_s(self._tokens, tenant, rates.tokens_per_minute, prompt_tokens),
+            self._fill(self._requests, tenant, rates.requests_per_minute, needed=1),
+            self._fill(self._tokens, tenant, rates.tokens_per_minute, needed=prompt_tokens),
         )
         if wait_s := max(waits):
             what = "requests" if waits[0] == wait_s else "tokens"
@@ -56,8 +60,10 @@ class TenantRates:
         used = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
         self._take(self._tokens, report.tenant, used - decision.routing_input.prompt_tokens)
 
-    def _wait_s(self, buckets: dict[str, _Bucket], tenant: str, per_minute: int | None, needed: int) -> float:
-        """Return the seconds until there is room; what is larger than a minute waits for all of it."""
+    def _fill(
+        self, buckets: dict[str, _Bucket], tenant: str, per_minute: int | None, *, needed: int
+    ) -> float:
+        """Fill a tenant's bucket up to now, and return the seconds until it has what is needed."""
         if per_minute is None:
             buckets.pop(tenant, None)
             return 0.0
@@ -67,7 +73,7 @@ class TenantRates:
             self._make_room(buckets)
             bucket = buckets[tenant] = _Bucket(left=per_minute, at_s=now_s)
         bucket.fill(per_minute, now_s)
-        return max(0.0, min(needed, per_minute) - bucket.left) * MINUTE_S / per_minute
+        return bucket.wait_s(per_minute, needed)
 
     def _take(self, buckets: dict[str, _Bucket], tenant: str, amount: int) -> None:
         if (bucket := buckets.get(tenant)) is not None:

@@ -10,7 +10,6 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from gateway.domain.decision import Facts, Reason
-from gateway.domain.privacy import PrivacyClass
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
@@ -29,6 +28,7 @@ from gateway.policy.spec import (
     Name,
     Seconds,
     Usd,
+    privacy_class,
 )
 from gateway.policy.strict import Share, Strict
 
@@ -60,11 +60,6 @@ FindingType = Literal[
     "DOB", "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "ORG", "LOCATION", "DATE", "TITLE", "NRP",
     "AGE", "ZIP", "HANDLE",
 ]  # fmt: skip
-
-
-def privacy_class(name: ClassName) -> PrivacyClass:
-    """Return the class that a policy names in lower case."""
-    return PrivacyClass[name.upper()]
 
 
 class Classes(Strict):

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.priced import PricedModel
-from gateway.policy.spec import MaskableType, ModelSpec
+from gateway.policy.spec import MaskableType, ModelSpec, is_on_this_host, privacy_class
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -22,6 +23,14 @@ _REASONING = re.compile(
     r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
 )
 """Names of models that reason before they answer; for a model that is missing here, set `first_token_s`."""
+
+
+_ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
+"""The path of one call, which does not belong into `base_url`; the gateway appends it."""
+_OPENAI_HOST = urlsplit(OPENAI_BASE_URL).hostname
+_REASONING_AT_OPENAI = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
+"""Names of OpenAI's reasoning models, also with a prefix (openai/o3-mini); gpt-5-chat does not reason."""
+_REFUSED_BY_REASONING = ("temperature", "top_p")
 
 
 def _normalise_url(base_url: str) -> str:
@@ -40,6 +49,9 @@ class OpenAIModel(PricedModel):
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = ModelSpec.neutral_keys | {
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
+    }  # fmt: skip
+    compared_keys: ClassVar[frozenset[str]] = PricedModel.compared_keys | {
+        "base_url", "proxy", "mask", "restore_in_urls",
     }  # fmt: skip
 
     kind: Literal["openai"] = Field(
@@ -136,3 +148,49 @@ class OpenAIModel(PricedModel):
         yield from super().problems()
         if self.place == "edge" and "base_url" not in self.model_fields_set:
             yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
+
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield each key whose value is valid and probably a mistake, and why."""
+        url = urlsplit(self.base_url)
+        is_here = url.hostname == "localhost" or is_on_this_host(url.hostname)
+        if (
+            url.scheme == "http"
+            and not is_here
+            and privacy_class(self.clearance) >= PrivacyClass.CONFIDENTIAL
+        ):
+            yield "base_url", f"{self.clearance} text goes to another host without encryption; write https://"
+        path = url.path.rstrip("/")
+        if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
+            yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
+        elif url.hostname == _OPENAI_HOST and not path:
+            yield "base_url", f"OpenAI's API is at {OPENAI_BASE_URL}; write that, or leave base_url out"
+        for key in self.sampling.values():
+            if key in self.drop:
+                yield f"sampling.{key}", f"is never sent, because drop names {key}; remove one of the two"
+        lacking = [each for each in refused_by(self.model) if each not in self.drop]
+        if lacking:
+            wanted = ", ".join([*self.drop, *lacking])
+            detail = f"{self.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
+            yield "drop", detail
+
+    def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
+        """Yield each key of its kind that is looser than in `old`, and how."""
+        if _host(self.base_url) != _host(old.base_url):
+            yield "base_url", "changed to another host"
+        if self.proxy is not None and self.proxy != old.proxy:
+            yield "proxy", "goes through another host"
+        if more := sorted(set(self.mask) - set(old.mask)):
+            yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
+        if self.restore_in_urls and not old.restore_in_urls:
+            yield "restore_in_urls", "turned on: URLs of answers may contain private values"
+        yield from super().looser_than(old)
+
+
+def refused_by(model: str) -> tuple[str, ...]:
+    """Return the parameters that a model is known to refuse, by its name at the provider."""
+    return _REFUSED_BY_REASONING if _REASONING_AT_OPENAI.fullmatch(model) else ()
+
+
+def _host(url: str | None) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url or "")
+    return parts.scheme, parts.hostname, parts.port

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Annotated, Final, Literal, NamedTuple, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field
 
@@ -76,6 +76,8 @@ FindPrice = Callable[[str, str], CataloguePrice]
 class PricedModel(ModelSpec):
     """A model of a provider, whose tokens cost something."""
 
+    compared_keys: ClassVar[frozenset[str]] = ModelSpec.compared_keys | {"price_per_million_usd"}
+
     price_per_million_usd: Price | None = Field(
         None,
         description="The price of a million tokens, in US dollars. Required unless place is edge or price is "
@@ -103,6 +105,25 @@ class PricedModel(ModelSpec):
         return self.model_copy(
             update={"price": None, "price_per_million_usd": found.price, "price_source": found.source}
         )
+
+    def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
+        """Yield each price that is lower than in `old`, and how."""
+        was, now = old.token_price, self.token_price
+        if was is None:
+            return
+        if now is None:
+            yield "price_per_million_usd", "removed: no budget counts this model"
+            return
+        for above in sorted({0, *(tier.above_tokens for tier in (*was.tiers, *now.tiers))}):
+            before, after = was.at(above + 1), now.at(above + 1)
+            for key in KINDS_OF_TOKENS:
+                if getattr(before, key) is None and getattr(after, key) is None:
+                    continue  # The price of the prompt says it.
+                value, lower = before.of(key), after.of(key)
+                if lower < value:
+                    where = f" above {above} tokens" if above else ""
+                    detail = f"{key}{where} lowered from {value} to {lower}: budgets count less"
+                    yield "price_per_million_usd", detail
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""

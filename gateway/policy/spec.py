@@ -4,6 +4,7 @@ A kind is a subclass of `ModelSpec`; `gateway.policy.kinds` lists them. Other co
 and does not test for the kind.
 """
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.answer import Route
+from gateway.domain.privacy import PrivacyClass
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+
+
+def privacy_class(name: ClassName) -> PrivacyClass:
+    """Return the class that a policy names in lower case."""
+    return PrivacyClass[name.upper()]
+
+
+def is_on_this_host(host: str | None) -> bool:
+    """Return whether `host` is a loopback address in digits; a name has to be resolved, perhaps elsewhere."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _refuse_text(value: object) -> object:
@@ -107,6 +122,8 @@ class ModelSpec(CommonKeys):
         {"kind", "context", "max_tokens", "first_token_s", "prefill", "place", "sampling"}
     )
     """The keys whose change never makes a policy looser."""
+    compared_keys: ClassVar[frozenset[str]] = frozenset({"clearance"})
+    """The keys of which it is known what is looser: `looser_than` says it of those of the kind."""
 
     @property
     def route(self) -> Route:
@@ -178,6 +195,14 @@ class ModelSpec(CommonKeys):
             return wanted
         is_hosted = self.leaves_host and self.route is Route.CLOUD and not self.reasons
         return CLOUD_FIRST_TOKEN_S if is_hosted and not is_last else FIRST_TOKEN_S
+
+    def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
+        """Yield each key of its kind that is looser than in `old`, of the same kind, and how."""
+        yield from ()
+
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield each key whose value is valid and probably a mistake, and why."""
+        yield from ()
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""

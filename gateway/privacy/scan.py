@@ -1,4 +1,8 @@
-"""Runs one detector over the strings of a request, and maps its matches to the original text."""
+"""Runs one detector over the strings of a request, and maps its matches to the original text.
+
+A string is searched in several variants, such as normalised or unescaped, since private data may be hidden in
+any of them. A string that a detector could not search raises ScanFailed, and the request is restricted.
+"""
 
 from collections.abc import Container, Sequence
 from typing import NamedTuple

@@ -8,7 +8,6 @@ from gateway.domain.request import Request
 from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
 from gateway.policy.model import PrivacyPolicy
-from gateway.privacy.asked import Questions
 from gateway.privacy.classify import MANY, SURE, class_of, scale_of, score_of
 from gateway.privacy.custom_patterns import custom_detectors
 from gateway.privacy.detector import CERTAIN, Detector, NumberDetector, digits_in
@@ -28,6 +27,7 @@ from gateway.privacy.detectors.secret import SecretDetector
 from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
 from gateway.privacy.normalize import NormalText
+from gateway.privacy.question_context import Questions
 from gateway.privacy.scan import DetectorRun, Located, ScanFailed, name_of, variants_of, with_entities
 
 DEFAULT_DETECTORS: tuple[Detector, ...] = (

@@ -46,6 +46,7 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
 def call_fields(report: CallReport) -> Mapping[str, object]:
     """Return the log fields of a completed call."""
     fields: dict[str, object] = {
+        "transport": report.transport,
         "method": report.method,
         "request_id": report.request_id,
         "tenant": report.tenant,
@@ -67,7 +68,7 @@ def call_fields(report: CallReport) -> Mapping[str, object]:
 
 def decision_fields(decision: Decision) -> Mapping[str, object]:
     """Return the log fields of a decision: numbers and names only."""
-    return {
+    fields: dict[str, object] = {
         "rule": decision.rule,
         "privacy_class": decision.privacy_class.name,
         "complexity": round(decision.scores.complexity, 4),
@@ -76,6 +77,9 @@ def decision_fields(decision: Decision) -> Mapping[str, object]:
         "chain": list(decision.chain),
         "policy_hash": decision.policy_hash[:12],
     }
+    if decision.refused:
+        fields["refused"] = [f"{refusal.model}={refusal.reason}" for refusal in decision.refused]
+    return fields
 
 
 def answer_fields(answer: Answer) -> Mapping[str, object]:

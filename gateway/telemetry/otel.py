@@ -28,10 +28,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from gateway import __version__
 from gateway.domain.answer import Attempt, FinishReason, Outcome
 from gateway.domain.decision import Reason, Scores
+from gateway.errors import HTTP_STATUS
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.telemetry.metrics import provider_and_model
-from gateway.telemetry.report import CallReport
-from gateway.telemetry.traces import AttemptStart, Metadata
+from gateway.telemetry.report import CallReport, Operation
+from gateway.telemetry.traces import AttemptStart
 
 SERVICE_NAME = "edge-cloud-gateway"
 _SERVER_ERRORS = {
@@ -59,15 +60,16 @@ class OtelTraces:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("gateway", __version__)
 
-    def call(self, method: str, metadata: Metadata) -> "OtelCall":
-        """Start the span of a call, in the caller's trace if its metadata names one."""
-        name = f"gateway.v1.GatewayService/{method}"
-        callers = _callers(metadata)
+    def call(self, operation: Operation, headers: Mapping[str, str]) -> "OtelCall":
+        """Start the span of a call, in the caller's trace if its headers name one."""
+        callers = _callers(headers)
         linked = get_current_span(callers).get_span_context()
         links = [Link(linked)] if self._own and linked.is_valid else []
         context = Context() if self._own else callers
-        span = self._tracer.start_span(name, context=context, kind=SpanKind.SERVER, links=links)
-        span.set_attributes({"rpc.system.name": "grpc", "rpc.method": name})
+        span = self._tracer.start_span(
+            operation.span_name, context=context, kind=SpanKind.SERVER, links=links
+        )
+        span.set_attributes(operation.span_attributes)
         return OtelCall(span, self._start)
 
     def close(self) -> None:
@@ -174,10 +176,10 @@ class _ExportErrors(logging.Handler):
             _log.warning("traces.not_sent", place=place, level=record.levelname)
 
 
-def _callers(metadata: Metadata) -> Context:
+def _callers(headers: Mapping[str, str]) -> Context:
     """Return the caller's context with its ids only, since other fields may hold free text."""
-    carrier = {key: value for key, value in metadata if key == "traceparent" and isinstance(value, str)}
-    return _CONTEXT.extract(carrier, Context())
+    traceparent = headers.get("traceparent")
+    return _CONTEXT.extract({} if traceparent is None else {"traceparent": traceparent}, Context())
 
 
 def _request_attributes(start: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
@@ -207,7 +209,7 @@ def _server(start: AttemptStart) -> Mapping[str, Value | None]:
 
 def _call_attributes(report: CallReport) -> Mapping[str, Value]:
     attributes: dict[str, Value] = {
-        "rpc.response.status_code": report.code,
+        **_status(report),
         "gateway.request_id": report.request_id,
         "gateway.tenant": report.tenant,
         "gateway.attempts": len(report.attempts),
@@ -229,6 +231,15 @@ def _call_attributes(report: CallReport) -> Mapping[str, Value]:
         attributes["gateway.policy_hash"] = report.decision.policy_hash
         attributes |= _scores(report.decision.scores)
     return attributes
+
+
+def _status(report: CallReport) -> Mapping[str, Value]:
+    """Return the status that the caller got; over HTTP whoever has left got none."""
+    if report.transport == "grpc":
+        return {"rpc.response.status_code": report.code}
+    if report.code == "OK":
+        return {"http.response.status_code": 200}
+    return {} if report.reason is None else {"http.response.status_code": HTTP_STATUS[report.reason]}
 
 
 def _scores(scores: Scores) -> dict[str, Value]:

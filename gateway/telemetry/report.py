@@ -1,22 +1,39 @@
 """The report of a completed call, for metrics, status and traces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gateway.domain.answer import Answer, Attempt, Route
 from gateway.domain.decision import Decision, Reason, ShadowDecision
 from gateway.policy.model import Policy
 
+Transport = Literal["grpc", "http"]
+"""What brings calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What a call asks for, as its transport names it."""
+
+    transport: Transport
+    method: str
+    """As logs, metrics and records name it."""
+    span_name: str
+    span_attributes: Mapping[str, str]
+    """What OpenTelemetry wants to see from the start of a span, by the conventions of the transport."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReport:
-    """One completed call of the public service: numbers and names, never a text."""
+    """One completed call of a transport: numbers and names, never a text."""
 
+    transport: Transport
     method: str
     request_id: str
     tenant: str
     code: str
-    """The name of the gRPC status."""
+    """The name of the gRPC status, whatever the transport."""
     reason: Reason | None
     """Why the call failed or got a canned reply."""
     policy: Policy | None

@@ -1,6 +1,6 @@
 """The interface to tracing of calls and attempts; by default nothing is traced."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -9,12 +9,12 @@ from gateway.domain.answer import Attempt, FinishReason
 from gateway.domain.decision import Reason
 from gateway.domain.request import GenerationConfig
 from gateway.errors import StartupError
-from gateway.policy.loading.air_gap import AIR_GAP_HINT, is_on_this_host
+from gateway.policy.loading.air_gap import AIR_GAP_HINT
 from gateway.policy.model import ModelSpec
-from gateway.telemetry.report import CallReport
+from gateway.policy.spec import is_on_this_host
+from gateway.telemetry.report import CallReport, Operation
 
 FLAG = "--otlp"
-Metadata = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class AttemptSpan(Protocol):
 
 
 class CallSpan(Protocol):
-    """The span of one call of the public service."""
+    """The span of one call of a transport."""
 
     def attempt(self, start: AttemptStart) -> AttemptSpan:
         """Start the span of an attempt."""
@@ -60,8 +60,8 @@ class CallSpan(Protocol):
 class Tracer(Protocol):
     """Makes the traces of one process."""
 
-    def call(self, method: str, metadata: Metadata) -> CallSpan:
-        """Start the span of a call, in the caller's trace if its metadata names one."""
+    def call(self, operation: Operation, headers: Mapping[str, str]) -> CallSpan:
+        """Start the span of a call, in the caller's trace if its headers name one."""
         ...
 
 
@@ -70,7 +70,7 @@ class NoSpan:
 
     traceparent: str | None = None
 
-    def call(self, method: str, metadata: Metadata) -> "NoSpan":
+    def call(self, operation: Operation, headers: Mapping[str, str]) -> "NoSpan":
         """Return this object."""
         return self
 

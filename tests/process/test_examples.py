@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -74,9 +75,15 @@ def streaming(request: pytest.FixtureRequest) -> str:
 
 
 async def _run(name: str, *arguments: str) -> tuple[int | None, str, str]:
+    return await _run_command(*PROGRAMS[name], *arguments)
+
+
+async def _run_command(
+    *command: str, environ: Mapping[str, str] | None = None
+) -> tuple[int | None, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *PROGRAMS[name],
-        *arguments,
+        *command,
+        env=None if environ is None else {**os.environ, **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -92,6 +99,25 @@ async def test_it_prints_the_answer_of_the_embedded_model(program: str) -> None:
     assert (status, err) == (0, "")
     assert answer
     assert re.fullmatch(r"\(ROUTE_LOCAL, edge, 0(\.0)? USD\)", source)
+
+
+@pytest.mark.usefixtures("node_modules")
+async def test_the_node_client_runs_beside_a_copy_of_the_protos(tmp_path: Path) -> None:
+    """Copied without the repository it needs its packages, error_details.proto and a folder of protos."""
+    for name in ("client.js", "error_details.proto", "package.json"):
+        shutil.copy(NODE / name, tmp_path / name)
+    (tmp_path / "node_modules").symlink_to(NODE / "node_modules")
+    shutil.copytree(ROOT / "protos", tmp_path / "protos")
+    async with served({}) as gateway:
+        status, out, err = await _run_command(
+            "node",
+            str(tmp_path / "client.js"),
+            gateway.server.target,
+            "hello",
+            environ={"GATEWAY_PROTOS": str(tmp_path / "protos")},
+        )
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1].startswith("(ROUTE_LOCAL, edge, 0")
 
 
 def _all_fail() -> Mapping[str, Backend]:

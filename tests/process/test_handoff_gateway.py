@@ -21,7 +21,7 @@ from gateway.errors import EngineDown, StartupError
 from gateway.extras.handoff.encryption import KeyRing, new_key
 from gateway.extras.handoff.queue import KEY_VARIABLE, open_queue
 from gateway.extras.handoff.responder import Responder
-from gateway.server.grpc.api_keys import by_header
+from gateway.server.access import by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY

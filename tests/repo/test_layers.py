@@ -142,6 +142,9 @@ BUDGETS = {
     "gateway.client": ("numpy", "openai", "llama_cpp", "pydantic", "re2", "ruamel"),
     "gateway.engine.server": ("ruamel", "cel_expr_python", "re2", "phonenumbers", "openai"),
     "gateway.policy.loading.load": ("genai_prices", "openai", "grpc", "llama_cpp"),
+    "gateway.server.calls": ("grpc", "aiohttp"),
+    "gateway.server.access": ("grpc", "aiohttp"),
+    "gateway.server.health": ("grpc", "aiohttp"),
     "gateway.pipeline.scoring_worker": (
         "grpc",
         "openai",

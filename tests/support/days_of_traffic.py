@@ -191,7 +191,8 @@ class Day:
             degraded=None, cost_usd_nanos=cost, attempts=(attempt,),
         )  # fmt: skip
         return CallReport(
-            method="Generate", request_id=request.request_id, tenant=request.tenant, code="OK", reason=None,
+            transport="grpc", method="Generate",
+            request_id=request.request_id, tenant=request.tenant, code="OK", reason=None,
             policy=policy, decision=decision, shadow=None, answer=answer, attempts=(attempt,),
             ended_unix_s=ended_unix_s, duration_s=0.01, decision_s=0.001, first_text_s=None, waited_s=0.0,
         )  # fmt: skip

@@ -89,6 +89,7 @@ def ended(
         attempts=(attempt,),
     )
     return CallReport(
+        transport="grpc",
         method="Generate",
         request_id=request_id,
         tenant="acme",

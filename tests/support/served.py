@@ -14,9 +14,9 @@ from gateway.clock import Clock
 from gateway.domain.address import Address, ListenSettings
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.grpc.api_keys import Access, TenantRule, anyone
+from gateway.server.access import Access, TenantRule, anyone
 from gateway.server.grpc.grpc_server import GatewayServer
-from gateway.server.grpc.tls import ServerTls
+from gateway.server.tls import TlsFiles
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
@@ -45,7 +45,7 @@ async def served(
     *,
     policy: str = POLICY,
     tenant_of: TenantRule = anyone,
-    tls: ServerTls | None = None,
+    tls: TlsFiles | None = None,
     max_request_bytes: int = 1024 * 1024,
     grace_s: float = 5.0,
     records: Records | None = None,

@@ -9,7 +9,7 @@ from gateway.errors import StartupError
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.policy.model import Policy
 from gateway.server.admin.threads import in_operator_thread
-from gateway.server.grpc.health import Health
+from gateway.server.health import Health
 
 OnReload = Callable[[ReloadResult], None]
 """Is told of every reload, whatever came of it; for metrics and records."""

@@ -147,10 +147,10 @@ def _parameter(model: str, where: str, said: RefusalBody) -> BackendError:
     )
     if name is None:
         return NotCapable(model, f"{where}: it refuses a parameter", field="config")
-    way_out = f"; drop: [{name}] in the policy leaves it out" if name in DROPPABLE else ""
+    hint = f"; drop: [{name}] in the policy leaves it out" if name in DROPPABLE else ""
     if name in ("max_tokens", "max_completion_tokens"):
-        way_out = "; max_tokens_field in the policy names another one"
-    message = f"{where}: it refuses {name}{way_out}"
+        hint = "; max_tokens_field in the policy names another one"
+    message = f"{where}: it refuses {name}{hint}"
     return (
         NotCapable(model, message, field=_FIELDS[name]) if name in _FIELDS else BackendMisfit(model, message)
     )

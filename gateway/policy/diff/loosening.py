@@ -8,7 +8,6 @@ cannot be compared is reported as changed.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
@@ -17,13 +16,11 @@ from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import (
     Budget,
     ModelSpec,
-    OpenAIModel,
     Policy,
     PrivacyPolicy,
     Resilience,
     privacy_class,
 )
-from gateway.policy.priced import KINDS_OF_TOKENS
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
@@ -32,7 +29,6 @@ Change = tuple[Path, str]
 """The path in the new policy (or of the removed key) where it is looser, and how."""
 
 _NEVER_LOOSER = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
-_COMPARED_OPENAI_KEYS = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
 _COMPARED_PRIVACY_KEYS = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )
@@ -82,50 +78,10 @@ def _models(before: Mapping[str, ModelSpec], after: Mapping[str, ModelSpec]) -> 
 
 
 def _remote(old: ModelSpec, new: ModelSpec) -> Iterator[tuple[str, str]]:
-    compared = new.neutral_keys | {"clearance"}
-    if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
-        yield from _cloud(old, new)
-        compared |= _COMPARED_OPENAI_KEYS
-    for key in sorted(set(type(new).model_fields) - compared):
+    yield from new.looser_than(old)
+    for key in sorted(set(type(new).model_fields) - new.neutral_keys - new.compared_keys):
         if getattr(old, key) != getattr(new, key):
             yield key, "changed; whether it is looser is not known"
-
-
-def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
-    if _host(new.base_url) != _host(old.base_url):
-        yield "base_url", "changed to another host"
-    if new.proxy is not None and new.proxy != old.proxy:
-        yield "proxy", "goes through another host"
-    if more := sorted(set(new.mask) - set(old.mask)):
-        yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
-    if new.restore_in_urls and not old.restore_in_urls:
-        yield "restore_in_urls", "turned on: URLs of answers may contain private values"
-    if old.price_per_million_usd is not None:
-        yield from _price(old, new)
-
-
-def _price(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
-    was, now = old.token_price, new.token_price
-    if was is None:
-        return
-    if now is None:
-        yield "price_per_million_usd", "removed: no budget counts this model"
-        return
-    for above in sorted({0, *(tier.above_tokens for tier in (*was.tiers, *now.tiers))}):
-        before, after = was.at(above + 1), now.at(above + 1)
-        for key in KINDS_OF_TOKENS:
-            if getattr(before, key) is None and getattr(after, key) is None:
-                continue  # The price of the prompt says it.
-            value, lower = before.of(key), after.of(key)
-            if lower < value:
-                where = f" above {above} tokens" if above else ""
-                detail = f"{key}{where} lowered from {value} to {lower}: budgets count less"
-                yield "price_per_million_usd", detail
-
-
-def _host(url: str | None) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url or "")
-    return parts.scheme, parts.hostname, parts.port
 
 
 def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:

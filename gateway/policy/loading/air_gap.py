@@ -1,6 +1,5 @@
 """What `gateway serve --air-gap` accepts in flags and in a policy: loopback addresses in digits."""
 
-import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -8,18 +7,10 @@ from gateway.errors import StartupError
 from gateway.policy.kinds import KINDS
 from gateway.policy.loading.document import Document
 from gateway.policy.source import Problem
-from gateway.policy.spec import ModelSpec
+from gateway.policy.spec import ModelSpec, is_on_this_host
 
 AIR_GAP_HINT = "--air-gap takes loopback addresses only, in digits (127.0.0.1, [::1])"
 """Appended to errors. A host name is refused even if it is local: to resolve it may need another host."""
-
-
-def is_on_this_host(host: str | None) -> bool:
-    """Return whether `host` is a loopback address in digits."""
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_beyond_this_host(*, hosts: dict[str, str], state_url: str) -> None:

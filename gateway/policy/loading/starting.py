@@ -8,8 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from gateway.errors import StartupError
 from gateway.policy.loading.catalogue import find_price
-from gateway.policy.loading.warnings import refused_by
-from gateway.policy.openai import OPENAI_BASE_URL
+from gateway.policy.openai import OPENAI_BASE_URL, refused_by
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The environment variable that holds the key of the model that `--cloud` names."""

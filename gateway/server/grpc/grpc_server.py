@@ -1,7 +1,6 @@
 """The gRPC server as a whole: bind, serve, drain."""
 
 import asyncio
-from collections.abc import Sequence
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,16 +8,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.clock import Clock
 from gateway.domain.address import Address, ListenSettings, OwnerOnly, claim, make_way
 from gateway.errors import StartupError
-from gateway.pipeline.active_policy import ActivePolicy
-from gateway.server.grpc.api_keys import Access
+from gateway.server.access import Access
+from gateway.server.calls import Calls
 from gateway.server.grpc.connection_limits import channel_limits
-from gateway.server.grpc.health import Health
-from gateway.server.grpc.middleware import RpcMiddleware
+from gateway.server.grpc.credentials import server_credentials
+from gateway.server.grpc.health import GrpcHealth
+from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.reflection import add_reflection
-from gateway.server.grpc.service import SERVICE, add_service
+from gateway.server.grpc.service import add_service
+from gateway.server.health import Health
 from gateway.tasks import child
-from gateway.telemetry.report import Observer
-from gateway.telemetry.traces import NO_SPAN, Tracer
 
 MOST_BYTES = 2**31 - 1
 """No message of gRPC is larger, so that a bound above it bounds nothing."""
@@ -29,17 +28,16 @@ class GatewayServer:
 
     def __init__(
         self,
-        active: ActivePolicy,
+        calls: Calls,
         *,
         listen: ListenSettings,
         access: Access,
         health: Health,
-        observers: Sequence[Observer] = (),
-        tracer: Tracer = NO_SPAN,
+        checks: GrpcHealth,
         shares_port: bool = False,
         clock: Clock,
     ) -> None:
-        """Make a server; `observers` are told of each call that is over.
+        """Make a server whose calls are among `calls`; `checks` answer as `health` tells them.
 
         With `shares_port` other processes listen on the same address; the kernel spreads connections.
         """
@@ -48,11 +46,9 @@ class GatewayServer:
         self._stopped = False
         self._listen = listen
         self._shares_port = shares_port
-        self._tls = access.tls
+        self._credentials = None if access.tls is None else server_credentials(access.tls)
         self._clock = clock
-        self._middleware = RpcMiddleware(
-            active, clock=clock, tenant_of=access.tenant_of, observers=observers, tracer=tracer
-        )
+        self._calls = calls
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", int(shares_port)),
@@ -60,8 +56,8 @@ class GatewayServer:
                 *channel_limits(shares_port=shares_port),
             ]
         )
-        add_service(self._server, self._middleware)
-        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
+        add_service(self._server, RpcMiddleware(calls, clock=clock))
+        health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         add_reflection(self._server, names, guard=access.guard)
 
@@ -77,12 +73,12 @@ class GatewayServer:
 
     async def wait_idle(self) -> None:
         """Return when no call is in flight."""
-        await self._middleware.wait_idle()
+        await self._calls.wait_idle()
 
     @property
     def in_flight(self) -> int:
         """How many calls are not over."""
-        return self._middleware.in_flight
+        return self._calls.in_flight
 
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
@@ -107,9 +103,9 @@ class GatewayServer:
             ) from None
 
     def _bind(self, address: Address) -> int:
-        if self._tls is None:
+        if self._credentials is None:
             return self._server.add_insecure_port(address.target)
-        return self._server.add_secure_port(address.target, self._tls.credentials())
+        return self._server.add_secure_port(address.target, self._credentials)
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End gracefully: health first, then no new work, then calls in flight to their end.
@@ -124,7 +120,7 @@ class GatewayServer:
         if not at_once:
             await self._clock.sleep(self._listen.drain_s)
         closing = child(self._server.stop(self._listen.grace_s), name="end of the server")
-        idle = child(self._middleware.wait_idle(), name="end of all calls")
+        idle = child(self._calls.wait_idle(), name="end of all calls")
         await asyncio.wait({closing, idle}, return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
         await self._server.stop(0)

@@ -7,8 +7,8 @@ from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
-from gateway.server.grpc.api_keys import Context, TenantRule
-from gateway.server.grpc.health import admit
+from gateway.server.access import TenantRule
+from gateway.server.grpc.caller import Context, admit
 
 SERVICE = "grpc.reflection.v1.ServerReflection"
 """It has the same messages as the service that the library ships, in another package."""

@@ -9,7 +9,7 @@ import grpc
 
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.grpc.middleware import RpcMiddleware
+from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.render import (
     render_answer,
     render_event,
@@ -20,8 +20,6 @@ from gateway.server.grpc.render import (
 )
 from gateway.server.grpc.wire import incoming, parse_feedback, parse_ticket_id
 from gateway.v1 import gateway_pb2 as pb
-
-SERVICE = "gateway.v1.GatewayService"
 
 
 async def _generate(

@@ -111,12 +111,6 @@ def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
     return checked(request)
 
 
-def parse_tenant(value: str) -> str:
-    """Return the tenant that the metadata `x-tenant` names; raises InvalidRequest."""
-    check_identifier("x-tenant", value)
-    return value
-
-
 def parse_ticket_id(value: str) -> str:
     """Return the ticket that a caller names; raises InvalidRequest for what cannot be one."""
     check_identifier("ticket_id", value)

@@ -8,7 +8,7 @@ import pytest
 from gateway.cli.connection import API_KEY_VARIABLE, ConnectionOptions
 from gateway.cli.exits import CommandFailed
 from gateway.errors import StartupError
-from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.server.tls import TlsFiles
 
 ADDRESS = "127.0.0.1:1"
 
@@ -48,7 +48,7 @@ def test_files_that_are_no_pem(files: Path) -> None:
 def test_a_server_does_not_ask_for_a_pass_phrase(files: Path) -> None:
     """A key that is encrypted is refused; OpenSSL would wait at the terminal."""
     with pytest.raises(StartupError, match=r"locked\.pem: is no PEM pair of certificate and unencrypted key"):
-        ServerTls(TlsFiles(cert=files / "cert.pem", key=files / "locked.pem", client_ca=None))
+        TlsFiles(cert=files / "cert.pem", key=files / "locked.pem", client_ca=None).load()
 
 
 @pytest.mark.parametrize("key", ["gw_ä", "gw_a\nb", "gw_a b", "\x00", "gw_\u200b"])

@@ -10,8 +10,8 @@ from gateway.client import ClientTls, NotAllowed, ResourceExhausted, SyncGateway
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
 from gateway.domain.answer import FinishReason, Reply
-from gateway.server.grpc.api_keys import KeyFile, by_credentials, new_key
-from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.server.access import KeyFile, by_credentials, new_key
+from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.scripted_gateway import Context, ScriptedGateway, failing
@@ -84,7 +84,7 @@ async def test_tls_and_key(tmp_path_factory: pytest.TempPathFactory) -> None:
     key, line = new_key("acme")
     (folder / "keys").write_text(line + "\n", encoding="utf-8")
     rule = by_credentials(keys=KeyFile(folder / "keys", clock=SystemClock()), takes_certificates=False)
-    tls = ServerTls(TlsFiles(cert=folder / "cert.pem", key=folder / "key.pem"))
+    tls = TlsFiles(cert=folder / "cert.pem", key=folder / "key.pem")
     trust = ClientTls(ca=ca.cert_pem.bytes())
     says_hi = [Reply(text="hi", finish_reason=FinishReason.STOP, usage=None)]
     models = {name: ScriptedBackend(name, says_hi) for name in ("edge", "cloud")}

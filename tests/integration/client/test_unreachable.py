@@ -14,7 +14,7 @@ from gateway.client.channel import GatewayClient
 from gateway.client.connection import ClientTls
 from gateway.client.failure import CallFailed, Unreachable
 from gateway.client.prompt import prompt
-from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.served import served
 
@@ -30,13 +30,13 @@ class _Authority:
     def pem(self) -> Path:
         return self.folder / "ca.pem"
 
-    def server(self, *, wants_certificates: bool = False) -> ServerTls:
+    def server(self, *, wants_certificates: bool = False) -> TlsFiles:
         """Return TLS for a server named localhost."""
         certificate = self.ca.issue_cert("localhost")
         cert, key = self.folder / "cert.pem", self.folder / "key.pem"
         certificate.private_key_pem.write_to_path(key)
         cert.write_bytes(b"".join(each.bytes() for each in certificate.cert_chain_pems))
-        return ServerTls(TlsFiles(cert=cert, key=key, client_ca=self.pem if wants_certificates else None))
+        return TlsFiles(cert=cert, key=key, client_ca=self.pem if wants_certificates else None)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def authority(tmp_path: Path) -> _Authority:
 
 
 @asynccontextmanager
-async def _listening(tls: ServerTls | None) -> AsyncIterator[int]:
+async def _listening(tls: TlsFiles | None) -> AsyncIterator[int]:
     backends = {name: ScriptedBackend(name, lambda _: reply("hi")) for name in ("edge", "cloud")}
     async with served(backends, tls=tls) as gateway:
         yield gateway.server.port

@@ -20,7 +20,8 @@ from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.grpc.api_keys import anyone
+from gateway.server.access import anyone
+from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
@@ -105,6 +106,10 @@ class Wire:
         """Return that there is none."""
         return ()
 
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """Return that the connection showed no certificate."""
+        return {}
+
     def time_remaining(self) -> float | None:
         """Return that the caller set no deadline."""
         return None
@@ -130,7 +135,8 @@ async def test_it_begins_when_the_call_is_over(error: BaseException | None) -> N
         return pb.GenerateResponse()
 
     active = ActivePolicy(pipeline_of(PARSED, Bench({"edge": [FORTY_TWO]})), retire=nothing_held)
-    middleware, wire = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone), Wire()
+    calls, wire = Calls(active, clock=SystemClock(), tenant_of=anyone), Wire()
+    middleware = RpcMiddleware(calls, clock=SystemClock())
     serve = middleware.unary("Generate", pb.GenerateRequest, handler)
     if error is None:
         await serve(b"", wire)  # type: ignore[arg-type]

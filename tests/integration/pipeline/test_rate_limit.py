@@ -11,7 +11,7 @@ from gateway.errors import RateLimited
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
-from gateway.server.grpc.api_keys import by_header
+from gateway.server.access import by_header
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.fakes import FakeClock

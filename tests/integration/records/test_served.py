@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.cli.app import run
 from gateway.clock import SystemClock
@@ -96,6 +97,15 @@ async def test_labels_are_kept_by_key(tmp_path: Path) -> None:
     without, with_team = read_record(lines[4]), read_record(named[4])
     assert (without.routing_input.labels, without.labels_left_out) == ({}, 1)
     assert (with_team.routing_input.labels, with_team.labels_left_out) == ({"team": "x"}, 0)
+
+
+async def test_the_log_line_names_the_models_that_a_filter_removed(tmp_path: Path) -> None:
+    """An operator sees why a request went its way without a record of it; most lines have no such field."""
+    with capture_logs() as logs:
+        await recorded(tmp_path / "d.jsonl")
+    logged = [line for line in logs if line["event"] == "request"]
+    assert "refused" not in logged[0]
+    assert logged[1]["refused"] == ["cloud=CLEARANCE"]
 
 
 async def test_a_shadow_decides_and_does_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.server.grpc.api_keys import KeyFile, TenantRule, by_credentials
+from gateway.server.access import KeyFile, TenantRule, by_credentials
 from tests.support.tenants import KEYS
 
 

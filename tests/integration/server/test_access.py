@@ -5,8 +5,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trustme
@@ -28,8 +27,8 @@ from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.grpc.api_keys import Access, Context, KeyFile, by_credentials, new_key, parse_keys
-from gateway.server.grpc.tls import ServerTls, TlsFiles
+from gateway.server.access import Access, Caller, KeyFile, by_credentials, new_key, parse_keys
+from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.fakes import FakeClock
 from tests.support.served import served
@@ -137,15 +136,15 @@ async def test_the_scheme_before_a_key_is_taken_in_any_case(tmp_path: Path, sche
     (tmp_path / "keys.txt").write_text(line)
     rule = by_credentials(keys=KeyFile(tmp_path / "keys.txt", clock=CLOCK), takes_certificates=False)
 
-    assert rule(_context(f"{scheme}{key}")) == "acme"
+    assert rule(_caller(f"{scheme}{key}")) == "acme"
     for wrong in (f"Basic {key}", f"{scheme}{scheme}x{key}", f"x{scheme}{key}", f"{key} {scheme.strip()}x"):
         with pytest.raises(Unauthenticated):
-            rule(_context(wrong))
+            rule(_caller(wrong))
 
 
-def _context(authorization: str) -> Context:
-    """Return the context of a call with this metadata."""
-    return cast(Context, SimpleNamespace(invocation_metadata=lambda: (("authorization", authorization),)))
+def _caller(authorization: str) -> Caller:
+    """Return who makes a call with this header."""
+    return Caller(headers={"authorization": authorization})
 
 
 async def test_a_client_certificate_names_the_tenant(tmp_path: Path) -> None:
@@ -153,7 +152,7 @@ async def test_a_client_certificate_names_the_tenant(tmp_path: Path) -> None:
     ca, stranger = trustme.CA(), trustme.CA()
     files = _write_pair(tmp_path, ca.issue_cert("localhost"))
     (tmp_path / "ca.pem").write_bytes(ca.cert_pem.bytes())
-    tls = ServerTls(TlsFiles(cert=files.cert, key=files.key, client_ca=tmp_path / "ca.pem"))
+    tls = TlsFiles(cert=files.cert, key=files.key, client_ca=tmp_path / "ca.pem")
     rule = by_credentials(keys=None, takes_certificates=True)
     with capture_logs() as logs:
         async with served(_backends(), tenant_of=rule, tls=tls) as gateway:
@@ -175,7 +174,7 @@ async def test_a_new_certificate_is_used_without_a_restart(tmp_path: Path) -> No
     """Files that changed are used from the next handshake on; broken ones change nothing."""
     old, new = trustme.CA(), trustme.CA()
     files = _write_pair(tmp_path, old.issue_cert("localhost"))
-    async with served(_backends(), tls=ServerTls(files)) as gateway:
+    async with served(_backends(), tls=files) as gateway:
         target = gateway.server.target.replace("127.0.0.1", "localhost")
         async with GatewayClient(target, tls=_client_tls(old)) as client:
             await client.generate(prompt("hello"))

@@ -14,9 +14,9 @@ from gateway.backends.base import Backend, Call
 from gateway.cli.app import run
 from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
-from gateway.server.grpc.api_keys import TenantRule
+from gateway.server.access import TenantRule
 from gateway.server.grpc.connection_limits import METADATA_BYTES, STREAMS, channel_limits
-from gateway.server.grpc.service import SERVICE
+from gateway.server.grpc.middleware import SERVICE
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.v1 import gateway_pb2 as pb

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from gateway.backends.base import Call
-from gateway.server.grpc.api_keys import TenantRule
+from gateway.server.access import TenantRule
 from gateway.simulate.server import SimulatedCloud
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from gateway.v1 import gateway_pb2 as pb

@@ -11,7 +11,8 @@ from gateway.clock import SystemClock
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.grpc.api_keys import anyone
+from gateway.server.access import anyone
+from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.dispatch_doubles import Bench
@@ -26,6 +27,10 @@ class LostConnection:
     def invocation_metadata(self) -> tuple[()]:
         """Return that there is none."""
         return ()
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """Return that the connection showed no certificate."""
+        return {}
 
     def time_remaining(self) -> float | None:
         """Return that the caller set no deadline."""
@@ -56,10 +61,10 @@ async def test_a_caller_whose_connection_broke_has_left(is_sending: bool) -> Non
 
     bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
     active = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
-    middleware = RpcMiddleware(active, clock=SystemClock(), tenant_of=anyone)
-    serve = middleware.streaming("StreamGenerate", pb.GenerateRequest, handler)
+    calls = Calls(active, clock=SystemClock(), tenant_of=anyone)
+    serve = RpcMiddleware(calls, clock=SystemClock()).streaming("StreamGenerate", pb.GenerateRequest, handler)
     with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
         await serve(b"", LostConnection())  # type: ignore[arg-type]
     assert [line["event"] for line in logs] == (["request"] if is_sending else ["defect", "request"])
     assert logs[-1]["code"] == ("CANCELLED" if is_sending else "INTERNAL")
-    assert middleware.in_flight == 0
+    assert calls.in_flight == 0

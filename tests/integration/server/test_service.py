@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Backend
 from gateway.domain.answer import Chunk, Usage
 from gateway.errors import BackendFailed, BackendInvalid, ContentFiltered, StreamTruncated
-from gateway.server.grpc.api_keys import anyone, by_header
-from gateway.server.grpc.service import SERVICE
+from gateway.server.access import anyone, by_header
+from gateway.server.grpc.middleware import SERVICE
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.error_details import detail_of

@@ -15,7 +15,7 @@ from gateway.domain.conversation import Message, Role, ToolCall
 from gateway.engine.metrics import EngineMetrics
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.api_keys import by_header
+from gateway.server.access import by_header
 from gateway.telemetry.catalogue import BATCH, COUNTED, QUEUE_S, READ, all_metrics
 from gateway.telemetry.catalogue import SERVER_FIRST_TOKEN_S as FIRST
 from gateway.telemetry.catalogue import SERVER_PER_TOKEN_S as PER_TOKEN

@@ -3,7 +3,8 @@
 import re
 
 from gateway import errors
-from gateway.errors import AttemptError, BackendError, GatewayError
+from gateway.domain.decision import Reason
+from gateway.errors import HTTP_STATUS, AttemptError, BackendError, GatewayError
 
 LINE = re.compile(r"^(?P<bars>[ │├└─]*)(?P<name>[A-Z]\w+) +(?P<code>[A-Z_]+|\(by its \w+\)) +(?P<what>.+)$")
 DRAWN = [found for line in (errors.__doc__ or "").splitlines() if (found := LINE.match(line))]
@@ -39,3 +40,17 @@ def test_what_the_tree_says_of_retry_and_stop_is_true() -> None:
         if issubclass(kind, AttemptError) and kind not in (AttemptError, BackendError):
             assert found["what"].startswith("retry:") == kind.retryable, found["name"]
             assert found["what"].startswith("stop:") == (not kind.fallback), found["name"]
+
+
+def test_every_reason_has_a_status_of_http() -> None:
+    """None is missing, and each says whose fault it is as the gRPC status does where that is certain."""
+    assert set(HTTP_STATUS) == set(Reason)
+    kinds: list[type[GatewayError]] = [GatewayError, *_classes(GatewayError)]
+    for kind in kinds:
+        status = HTTP_STATUS[kind.reason]
+        if kind.code == "INVALID_ARGUMENT":
+            assert status == 400, kind.__name__
+        if kind.code == "RESOURCE_EXHAUSTED":
+            assert status == 429, kind.__name__
+        if kind.code in ("INTERNAL", "UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED"):
+            assert status >= 500, kind.__name__

@@ -5,20 +5,23 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Answer, Delta
 from gateway.domain.conversation import Message, Role
-from gateway.domain.decision import Decision
+from gateway.domain.decision import Decision, RoutingInput
+from gateway.domain.privacy import Entities
 from gateway.domain.request import Request
-from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest, RateLimited
+from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest, Overloaded, RateLimited
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
-from gateway.pipeline.assessor import Assessor
+from gateway.pipeline.assessor import NO_ENTITIES, Assessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
 from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.shadow import TIME_SHARE, Shadow
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.testing.scripted import ScriptedBackend, reply
@@ -37,6 +40,7 @@ class Life:
     has_rate: bool = True
     happened: list[str] = field(default_factory=list)
     summaries: list[CallSummary] = field(default_factory=list)
+    shadow: Shadow | None = None
     clock: LoopClock = field(default_factory=LoopClock)
 
     def gate(self, tenant: str, prompt_tokens: int, policy: Policy) -> None:
@@ -63,7 +67,7 @@ class Life:
             dispatcher=Dispatcher(backends=models, ledger=ledger, clock=self.clock),
             budgets=SpendCache(ledger, clock=self.clock),
             clock=self.clock,
-            extras=Extras(gates=(self.gate,)),
+            extras=Extras(gates=(self.gate,), shadow=self.shadow),
         )
 
     def call(self, timeout_s: float = 9.0) -> tuple[IncomingRequest, CallContext]:
@@ -160,3 +164,41 @@ async def test_no_time_to_reply_is_told_before_any_work() -> None:
     assert isinstance(refused.value, DeadlinePassed)
     (summary,) = life.summaries
     assert summary.answer is None
+
+
+class BusyAssessor(PolicyAssessor):
+    """Has no room or no time, as the scoring pool under load."""
+
+    def __init__(self, policy: Policy, *, clock: LoopClock, waits: bool) -> None:
+        super().__init__(policy, Assessor(policy, clock=clock))
+        self._clock = clock
+        self._waits = waits
+
+    async def assess(
+        self, request: Request, deadline: Deadline, entities: Entities = NO_ENTITIES
+    ) -> RoutingInput:
+        """Fail, after all the time that it may take or immediately."""
+        if not self._waits:
+            raise Overloaded("no turn in time")
+        await self._clock.sleep(deadline.remaining_s(self._clock))
+        raise DeadlinePassed("the deadline passed while the request was scored")
+
+
+@pytest.mark.parametrize(("waits", "reason"), [(False, "QUEUE_FULL"), (True, "DEADLINE")])
+@virtual_time
+async def test_a_shadow_without_room_or_time_is_skipped(waits: bool, reason: str) -> None:
+    """The caller has its answer, and most of its time; the log says which request the shadow missed."""
+    life = Life()
+    policy = parse_policy(POLICY, name="p")
+    life.shadow = Shadow(
+        policy, assessor=BusyAssessor(policy, clock=life.clock, waits=waits), clock=life.clock
+    )
+    incoming, context = life.call(timeout_s=9.0)
+    with capture_logs() as logs:
+        answer = await life.pipeline().run(incoming, context)
+    assert answer.text == "fine"
+    (summary,) = life.summaries
+    assert (summary.answer, summary.shadow) == (answer, None)
+    assert context.attempt_log.elapsed_s <= TIME_SHARE * 9.0
+    (line,) = [line for line in logs if line["event"] == "shadow.skipped"]
+    assert (line["request_id"], line["reason"]) == ("r", reason)

@@ -134,7 +134,7 @@ def served(
             dispatcher=Dispatcher(backends=backends, ledger=ledger, clock=clock),
             budgets=SpendCache(ledger, clock=clock),
             clock=clock,
-            extras=Extras(shadow=Shadow(policy, assessor=assessor()), entities=tuple(entities)),
+            extras=Extras(shadow=Shadow(policy, assessor=assessor(), clock=clock), entities=tuple(entities)),
         )
         context = context_of(request, pipeline.deadline(None), clock=clock, conclude=summaries.append)
         await pipeline.explain(incoming_of(request), context)

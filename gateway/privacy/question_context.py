@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from gateway.domain.text.pattern import Pattern, PatternSet
-from gateway.privacy.asked_words import QUESTION_PATTERNS
 from gateway.privacy.detector import Detector, digits_in
 from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.detectors.secret_value import is_password_alone
 from gateway.privacy.normalize import NO_OFFSET, NormalText
+from gateway.privacy.question_words import QUESTION_PATTERNS
 from gateway.privacy.split_words import joined_words_apart
 
 MAX_LINES = 256

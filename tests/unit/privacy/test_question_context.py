@@ -9,8 +9,8 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.model import ExtraPattern, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
-from gateway.privacy.asked import MAX_LINES, Questions
-from gateway.privacy.asked_words import QUESTION_PATTERNS
+from gateway.privacy.question_context import MAX_LINES, Questions
+from gateway.privacy.question_words import QUESTION_PATTERNS
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
 

@@ -8,29 +8,37 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import grpc
 import structlog
 
 from gateway.clock import Clock
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.grpc.tls import ServerTls
-from gateway.server.grpc.wire import parse_tenant
-from gateway.server.validation.request import IDENTIFIER
+from gateway.server.tls import TlsFiles
+from gateway.server.validation.request import IDENTIFIER, check_identifier
 
 DEFAULT_TENANT = "default"
 KEY_BYTES = 32
 """Of randomness in a key, so that a plain SHA-256 of it cannot be turned back."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
-TenantRule = Callable[[Context], str]
-"""Names the tenant of a call; raises Unauthenticated or InvalidRequest."""
 
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})\s+(?P<tenant>\S+)(?:\s+(?P<expires>\S+))?", re.ASCII)
 _BEARER = re.compile(r"\A\s*bearer\s+", re.ASCII | re.IGNORECASE)
 """The scheme before a key, whose case RFC 9110 leaves to the client."""
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """What a call shows of who makes it, whatever the transport."""
+
+    headers: Mapping[str, str]
+    """By their names in lower case; of one that comes several times the first."""
+    common_name: str = ""
+    """Of the client certificate that the connection was opened with; "" without one."""
+
+
+TenantRule = Callable[[Caller], str]
+"""Names the tenant of a call; raises Unauthenticated or InvalidRequest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +137,7 @@ class KeyFile:
         return entry.tenant
 
 
-def anyone(_: Context) -> str:
+def anyone(_: Caller) -> str:
     """Without authentication every call is of one tenant."""
     return DEFAULT_TENANT
 
@@ -143,7 +151,7 @@ class Access:
     """Who may call a gateway, and how the connection is encrypted."""
 
     tenant_of: TenantRule = anyone
-    tls: ServerTls | None = None
+    tls: TlsFiles | None = None
     """None: not encrypted."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
@@ -161,38 +169,33 @@ class Access:
         return self.tenant_of is not anyone
 
 
-def by_header(context: Context) -> str:
+def by_header(caller: Caller) -> str:
     """Take the tenant from `x-tenant`, which a proxy in front has to set."""
-    value = _metadata(context, "x-tenant")
-    return DEFAULT_TENANT if value is None else parse_tenant(value)
+    value = caller.headers.get("x-tenant")
+    if value is None:
+        return DEFAULT_TENANT
+    check_identifier("x-tenant", value)
+    return value
 
 
 def by_credentials(*, keys: KeyFile | None, takes_certificates: bool) -> TenantRule:
     """Take the tenant of the API key, else the common name of the client's certificate."""
 
-    def tenant(context: Context) -> str:
-        authorization = _metadata(context, "authorization")
+    def tenant(caller: Caller) -> str:
+        authorization = caller.headers.get("authorization")
         if keys is not None and authorization is not None:
             found = keys.tenant_of(_BEARER.sub("", authorization, count=1).strip())
             if found is None:
                 raise Unauthenticated("the API key is unknown or has expired")
             return found
         if takes_certificates:
-            return _certificate_tenant(context)
+            return _certificate_tenant(caller.common_name)
         raise Unauthenticated("an API key is needed: metadata authorization: Bearer KEY")
 
     return tenant
 
 
-def _certificate_tenant(context: Context) -> str:
-    name = b"".join(context.auth_context().get("x509_common_name", ())).decode(errors="replace")
-    if not IDENTIFIER.fullmatch(name):
+def _certificate_tenant(common_name: str) -> str:
+    if not IDENTIFIER.fullmatch(common_name):
         raise Unauthenticated("the certificate's common name is no tenant: [A-Za-z0-9._:-]{1,64}")
-    return name
-
-
-def _metadata(context: Context, wanted: str) -> str | None:
-    for key, value in context.invocation_metadata() or ():
-        if key == wanted:
-            return value if isinstance(value, str) else ""
-    return None
+    return common_name
