@@ -203,6 +203,7 @@ class NotDegraded(GatewayError):
         code: str,
         attempts: Sequence[Attempt] = (),
         causes: "Sequence[AttemptError]" = (),
+        fields: Sequence[str] = (),
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
@@ -211,6 +212,8 @@ class NotDegraded(GatewayError):
         self.attempts = tuple(attempts)
         self.causes = tuple(causes)
         """The last errors of the models that failed for `reason`."""
+        self.fields = frozenset(fields)
+        """The fields of the request that need what models cannot do."""
 
 
 class AttemptError(GatewayError):

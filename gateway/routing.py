@@ -7,6 +7,7 @@ changes while a request runs (reservations, breakers) is read by dispatch.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.domain.capability import needs_of
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import (
     _ROUTING_SEAL,
@@ -111,7 +112,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     the deadline bounds what that costs.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
-    reasons: dict[str, Reason | None] = {}
+    refusals: dict[str, Refusal | None] = {}
     masked: set[str] = set()
     for name in rule.route:
         spec = policy.models[name]
@@ -119,18 +120,18 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
             class_ = routing_input.masked_classes[name]
             masked.add(name)
-        reasons[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
-    chain = tuple(name for name, reason in reasons.items() if reason is None) or tuple(
-        name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in state.idle
+        refusals[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
+    chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
+        name
+        for name, refusal in refusals.items()
+        if refusal is not None and refusal.reason is Reason.DEADLINE and name in state.idle
     )
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
         chain=chain,
         refused=tuple(
-            Refusal(model=name, reason=reason)
-            for name, reason in reasons.items()
-            if reason is not None and name not in chain
+            refusal for name, refusal in refusals.items() if refusal is not None and name not in chain
         ),
         masked=frozenset(masked.intersection(chain)),
     )
@@ -207,6 +208,7 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
     if routing_input is None or state is None or judged.policy_hash != policy.hash:
         return None
     class_, spec = judged.privacy_class, policy.models[model]
+    routing_input = replace(routing_input, needs=needs_of(request))
     if _refuse(model, spec, class_=class_, routing_input=routing_input, state=state) is not None:
         return None
     permits = {}
@@ -258,18 +260,18 @@ def _refuse(
     class_: PrivacyClass,
     routing_input: RoutingInput,
     state: RoutingState,
-) -> Reason | None:
+) -> Refusal | None:
     """Return the first law that keeps a model from answering a request of `class_`."""
     if privacy_class(spec.clearance) < class_:
-        return Reason.CLEARANCE
+        return Refusal(model=model, reason=Reason.CLEARANCE)
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
     # surely does not fit; what may not fit is counted by the backend, exactly.
     if routing_input.prompt_tokens > 2 * spec.context:
-        return Reason.CONTEXT_LENGTH_EXCEEDED
-    if spec.has_engine and not routing_input.is_schema_bounded:
-        return Reason.CAPABILITY
+        return Refusal(model=model, reason=Reason.CONTEXT_LENGTH_EXCEEDED)
+    if missing := spec.missing(routing_input.needs):
+        return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
     if state.finish_s.get(model, 0.0) > state.deadline_s:
-        return Reason.DEADLINE
+        return Refusal(model=model, reason=Reason.DEADLINE)
     return None
 
 

@@ -34,11 +34,12 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
     """Return name and value of source, tokens, cost and id of an answer."""
     if response.HasField("degraded"):
         reason = reason_name(response.degraded.reason)
-        if response.degraded.reason == pb.REASON_DEADLINE:
-            late = "; ".join(
-                f"{item.model}: {_time(item)}" for item in response.decision.refused if _time(item)
-            )
-            reason = ": ".join(filter(None, (reason, late)))
+        details = (
+            f"{item.model}: {_lacks(item) or _time(item)}"
+            for item in response.decision.refused
+            if item.reason == response.degraded.reason and (_lacks(item) or _time(item))
+        )
+        reason = ": ".join(filter(None, (reason, "; ".join(details))))
         source = f"canned reply {response.degraded.canned_id}, no model answered ({reason})"
     else:
         finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
@@ -116,8 +117,13 @@ def reason_name(reason: pb.Reason.ValueType) -> str:
 
 
 def _refused(refusal: pb.Refusal) -> str:
-    text = ": ".join(filter(None, (reason_name(refusal.reason), _time(refusal))))
+    text = ": ".join(filter(None, (reason_name(refusal.reason), _lacks(refusal), _time(refusal))))
     return f"{refusal.model} ({text})"
+
+
+def _lacks(refusal: pb.Refusal) -> str:
+    """Return what the model cannot do; "" where the refusal has another reason."""
+    return f"no {refusal.capability}" if refusal.capability else ""
 
 
 def _time(refusal: pb.Refusal) -> str:

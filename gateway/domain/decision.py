@@ -5,6 +5,7 @@ from dataclasses import InitVar, dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
 from gateway.domain.request import Request
 
@@ -105,10 +106,10 @@ class RoutingInput:
     tenant: str
     labels: Mapping[str, str]
     prompt_tokens: int
-    is_schema_bounded: bool
-    """Whether an engine at the edge takes the request's JSON schema."""
     masked_classes: Mapping[str, PrivacyClass]
     """By model that a mask helps, the class of what is left."""
+    needs: tuple[Capability, ...] = ()
+    """What a model must be capable of to answer."""
     evidence: Mapping[str, Evidence] | None = None
     """What the privacy class was made of; None where the text could not be judged."""
     hint: PrivacyClass | None = None
@@ -142,6 +143,13 @@ class Refusal:
 
     model: str
     reason: Reason
+    missing: tuple[Capability, ...] = ()
+    """With CAPABILITY: what the request needs and the model cannot do."""
+
+    @property
+    def capability(self) -> str:
+        """What the model cannot do, in words."""
+        return ", ".join(self.missing)
 
 
 _ROUTING_SEAL: Final = object()

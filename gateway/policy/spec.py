@@ -4,7 +4,7 @@ A kind is a subclass of `ModelSpec`; `gateway.policy.kinds` lists them. Other co
 and does not test for the kind.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.answer import Route
+from gateway.domain.capability import Capability
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
@@ -20,6 +21,7 @@ from gateway.policy.strict import Strict
 if TYPE_CHECKING:
     from gateway.policy.priced import FindPrice, Price
 
+Modality = Literal["text", "image", "file"]
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
@@ -154,14 +156,23 @@ class ModelSpec(CommonKeys):
         return False
 
     @property
-    def calls_tools(self) -> bool:
-        """Whether it is sent tools."""
-        return False
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond text."""
+        return frozenset()
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """The forms of content that it reads: text, image, file."""
+    def calls_tools(self) -> bool:
+        """Whether it is sent tools."""
+        return Capability.TOOLS in self.capabilities
+
+    @property
+    def reads(self) -> tuple[Modality, ...]:
+        """The forms of content that it reads."""
         return ("text",)
+
+    def missing(self, needs: Iterable[Capability]) -> tuple[Capability, ...]:
+        """Return what a request needs and it cannot do."""
+        return tuple(need for need in needs if need not in self.capabilities)
 
     @property
     def identity(self) -> tuple[str | None, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.complexity.complexity import FEATURES
 from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
+from gateway.domain.capability import Capability
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
@@ -17,6 +18,10 @@ from gateway.telemetry.report import CallReport
 
 VERSION = 1
 """Version of the format; a reader refuses any other."""
+
+
+_ONLY_CAPABILITY_ONCE = Capability.LARGE_JSON_SCHEMA
+"""What a record without `needs` means: it was written when routing knew of no other."""
 
 
 class BadRecord(InputRefused):
@@ -135,12 +140,17 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
         "rule": decision.rule,
         "rule_errors": list(decision.rule_errors),
         "chain": list(decision.chain),
-        "refused": [{"model": each.model, "reason": str(each.reason)} for each in decision.refused],
+        "refused": [_refusal(each) for each in decision.refused],
         "privacy_class": decision.privacy_class.name,
         "privacy_reason": decision.privacy_reason,
         "findings": dict(sorted(counts.items())),
         "masked": dict(decision.masked),
     }
+
+
+def _refusal(refusal: Refusal) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {"model": refusal.model, "reason": str(refusal.reason)}
+    return fields | ({"missing": list(map(str, refusal.missing))} if refusal.missing else {})
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> Mapping[str, Any]:
@@ -159,7 +169,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
-        "is_schema_bounded": routing_input.is_schema_bounded,
+        "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
         "evidence": None
         if evidence is None
@@ -220,8 +230,8 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         tenant=fields["tenant"],
         labels=dict(facts["labels"]),
         prompt_tokens=_count(facts["prompt_tokens"]),
-        is_schema_bounded=facts["is_schema_bounded"],
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
+        needs=_needs(facts),
         evidence=None
         if evidence is None
         else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},
@@ -244,15 +254,26 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         rule=decision["rule"],
         rule_errors=tuple(decision["rule_errors"]),
         chain=tuple(decision["chain"]),
-        refused=tuple(
-            Refusal(model=each["model"], reason=Reason(each["reason"])) for each in decision["refused"]
-        ),
+        refused=tuple(map(_read_refusal, decision["refused"])),
         cost_usd_nanos=_count(fields["cost_usd_nanos"]),
         usage=None if usage is None else Usage(**{key: _count(value) for key, value in usage.items()}),
         method=fields["method"],
         ended_unix_s=_number(fields["at_unix_s"]),
         route=None if fields.get("route") is None else Route(fields["route"]),
     )
+
+
+def _needs(facts: Mapping[str, Any]) -> tuple[Capability, ...]:
+    if "needs" in facts:
+        return tuple(map(Capability, facts["needs"]))
+    return () if facts["is_schema_bounded"] else (_ONLY_CAPABILITY_ONCE,)
+
+
+def _read_refusal(fields: Mapping[str, Any]) -> Refusal:
+    reason = Reason(fields["reason"])
+    once = (_ONLY_CAPABILITY_ONCE,) if reason is Reason.CAPABILITY else ()
+    missing = tuple(map(Capability, fields.get("missing", once)))
+    return Refusal(model=fields["model"], reason=reason, missing=missing)
 
 
 def _number(value: object) -> float:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
+from gateway.policy.hosted import HostedModel
 from gateway.policy.limits import Limits, Rates
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import (
@@ -83,6 +84,10 @@ def _models(before: Mapping[str, ModelSpec], after: Mapping[str, ModelSpec]) -> 
 
 def _remote(old: ModelSpec, new: ModelSpec) -> Iterator[tuple[str, str]]:
     compared = new.neutral_keys | {"clearance"}
+    if isinstance(new, HostedModel) and isinstance(old, HostedModel):
+        if more := sorted(set(new.modalities) - set(old.modalities)):
+            yield "modalities", f"added {', '.join(more)}: requests with them may go there"
+        compared |= {"modalities"}
     if isinstance(new, OpenAIModel) and isinstance(old, OpenAIModel):
         yield from _cloud(old, new)
         compared |= _COMPARED_OPENAI_KEYS

@@ -65,6 +65,8 @@ def _refusal(refusal: Refusal, state: RoutingState | None) -> pb.Refusal:
     if refusal.reason is Reason.DEADLINE and state is not None:
         rendered.expected_s = state.finish_s[refusal.model]
         rendered.given_s = state.deadline_s
+    if refusal.missing:
+        rendered.capability = refusal.capability
     return rendered
 
 

@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import Image, Message, Role, Tool
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState, Scores
 from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
-from gateway.routing import estimate_prompt_tokens
+from gateway.routing import decide_for, estimate_prompt_tokens
 from gateway.server.grpc.render import render_decision
 from tests.support.decisions import decide
 from tests.support.draws import examples
@@ -194,10 +195,37 @@ def test_filters_remove_models_and_say_why(
     if estimate_prompt_tokens(request_) > 100:
         policy = parse_policy(POLICY.replace("prompt_tokens > 100", "false"), name="p")
     decision = decided(policy, request=request_, state=state)
-    expected = tuple(Refusal(model=model, reason=reason) for model, reason in refused)
-    assert (decision.rule, decision.refused) == ("default", expected), why
+    found = tuple((refusal.model, refusal.reason) for refusal in decision.refused)
+    assert (decision.rule, found) == ("default", refused), why
     gone = {model for model, _ in refused}
     assert decision.chain == tuple(name for name in ("small", "edge", "cloud") if name not in gone)
+
+
+def test_a_refusal_says_what_the_model_cannot_do(policy: Policy) -> None:
+    """CAPABILITY names everything that is missing, to the caller too; a model that can is in the chain."""
+    asked = request_of()
+    image = Message(role=Role.USER, parts=(Image(url="https://a.example/x.png"),))
+    asked = replace(
+        asked, messages=(*asked.messages, image), config=replace(asked.config, tools=(Tool(name="look"),))
+    )
+    seeing = parse_policy(POLICY.replace("model: a,", "model: a, modalities: [text, image],"), name="p")
+    refused = decided(policy, request=asked, complexity=0.9)
+    told = {each.model: each.capability for each in render_decision(refused).refused}
+    assert told == {"cloud": "images", "backup": "images", "edge": "tools, images"}
+    assert {each.reason for each in refused.refused} == {Reason.CAPABILITY}
+    assert decided(seeing, request=asked, complexity=0.9).chain == ("cloud",)
+
+
+def test_what_the_gateway_asks_itself_needs_only_what_it_holds(policy: Policy) -> None:
+    """A model may be asked about a request with tools that it could not answer, by a request without."""
+    judged = decided(
+        policy,
+        request=replace(request_of(), config=GenerationConfig(tools=(Tool(name="look"),))),
+    )
+    assert "edge" not in judged.chain
+    allowed = decide_for(request_of("Which is better?"), "edge", judged=judged, policy=policy)
+    assert allowed is not None
+    assert allowed.chain == ("edge",)
 
 
 def test_clearance_is_the_first_reason(policy: Policy) -> None:
