@@ -25,6 +25,7 @@ from gateway.domain.decision import (
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.strings import strings_of, unreadable_tokens
+from gateway.errors import NotInRoute, UnknownModel
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 
 TOKENS_OF_AN_IMAGE = 1_000
@@ -51,6 +52,8 @@ class ChainSelection:
     refused: tuple[Refusal, ...]
     masked: frozenset[str]
     """The models of the chain that may see the request only masked."""
+    is_in_route: bool
+    """Whether the rule routes to the model that the caller names, if it names one."""
 
 
 class Decider:
@@ -80,6 +83,7 @@ class Decider:
             chain=selection.chain,
             refused=selection.refused,
             policy_hash=self._policy.hash,
+            is_in_route=selection.is_in_route,
             permits=permits,
             masked=_most_masked(masks),
             routing_input=routing_input,
@@ -109,7 +113,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
     not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
-    the deadline bounds what that costs.
+    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
     refusals: dict[str, Refusal | None] = {}
@@ -126,15 +130,32 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         for name, refusal in refusals.items()
         if refusal is not None and refusal.reason is Reason.DEADLINE and name in state.idle
     )
+    only = policy.names.model(routing_input.model)
+    asked = rule.route if only == "" else tuple(name for name in rule.route if name == only)
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
-        chain=chain,
+        chain=tuple(name for name in chain if name in asked),
         refused=tuple(
-            refusal for name, refusal in refusals.items() if refusal is not None and name not in chain
+            refusal
+            for name, refusal in refusals.items()
+            if refusal is not None and name not in chain and name in asked
         ),
-        masked=frozenset(masked.intersection(chain)),
+        masked=frozenset(masked.intersection(chain, asked)),
+        is_in_route=bool(asked),
     )
+
+
+def check_model_name(request: Request, policy: Policy) -> None:
+    """Raise UnknownModel for a request that names a model which the policy does not know."""
+    if policy.names.model(request.model) is None:
+        raise UnknownModel
+
+
+def check_in_route(decision: Decision, request: Request, policy: Policy) -> None:
+    """Raise NotInRoute for a decision whose rule does not route to the model that the caller names."""
+    if not decision.is_in_route:
+        raise NotInRoute(policy.names.model(request.model) or "this model", rule=decision.rule)
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:

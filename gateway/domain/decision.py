@@ -110,6 +110,8 @@ class RoutingInput:
     """By model that a mask helps, the class of what is left."""
     needs: tuple[Capability, ...] = ()
     """What a model must be capable of to answer."""
+    model: str = ""
+    """The model, or alias, that the caller asks for; "": any."""
     evidence: Mapping[str, Evidence] | None = None
     """What the privacy class was made of; None where the text could not be judged."""
     hint: PrivacyClass | None = None
@@ -198,6 +200,9 @@ class Decision:
     policy_hash: str
     permits: Mapping[str, EgressPermit] = field(default_factory=dict)
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
+    is_in_route: bool = True
+    """False: the rule does not route to the model that the caller names, so that there is nothing to try, and
+    no canned reply either."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
     routing_input: RoutingInput | None = None

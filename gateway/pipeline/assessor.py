@@ -73,6 +73,7 @@ class Assessor:
             labels=request.labels,
             prompt_tokens=estimate_prompt_tokens(request),
             needs=needs_of(request),
+            model=request.model,
             masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
             evidence=privacy.evidence,
             hint=request.hints.privacy_class,

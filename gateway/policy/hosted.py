@@ -9,7 +9,7 @@ from gateway.domain.capability import Capability
 from gateway.policy.priced import PricedModel
 from gateway.policy.spec import Modality
 
-Choice = bool | Literal["auto"]
+Choice = Literal[True, False, "auto"]
 
 _NEEDED_FOR: Final[Mapping[Modality, Capability]] = {
     "image": Capability.IMAGES,

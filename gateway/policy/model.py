@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gateway.domain.decision import Facts, Reason
 from gateway.domain.privacy import PrivacyClass
+from gateway.policy.aliases import MAX_ALIASES, AliasName, ModelNames
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
@@ -302,6 +303,13 @@ class PolicyFile(Strict):
 
     version: int = Field(ge=1, le=1, description="The version of this format.")
     models: dict[Name, AnyModel] = Field(min_length=1, description="The models, by name.")
+    aliases: dict[AliasName, str] = Field(
+        {},
+        max_length=MAX_ALIASES,
+        description="Further names by which callers may ask for a model, such as gpt-4o or claude-*: each "
+        "means a model of models, or auto, any model of the route. An exact name goes before a pattern, a "
+        "longer pattern before a shorter one. A name never widens what rules and filters allow.",
+    )
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
     budgets: tuple[Budget, ...] = Field(
         (), strict=False, description="Caps on spend; a call must fit into all that apply."
@@ -371,10 +379,16 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
     mirror: MirrorPolicy | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
     """The complexity scorer; None: the shipped one."""
+
+    @property
+    def names(self) -> ModelNames:
+        """The names by which callers may ask for a model."""
+        return ModelNames(frozenset(self.models), self.aliases)
 
     @property
     def engines(self) -> Mapping[str, LlamaCppModel]:

@@ -169,6 +169,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
+        "model": policy.names.entry(routing_input.model),
         "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
         "evidence": None
@@ -232,6 +233,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         prompt_tokens=_count(facts["prompt_tokens"]),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         needs=_needs(facts),
+        model=facts.get("model") or "",
         evidence=None
         if evidence is None
         else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},

@@ -33,6 +33,7 @@ def decide(
         labels=request.labels,
         prompt_tokens=estimate_prompt_tokens(request),
         needs=needs_of(request),
+        model=request.model,
         masked_classes={name: mask.privacy_class for name, mask in masked.items()},
         evidence=privacy.evidence,
         hint=request.hints.privacy_class,

@@ -123,6 +123,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         limits=file.limits,
         handoff=file.handoff,
         mirror=file.mirror,
+        aliases=MappingProxyType(dict(file.aliases)),
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),

@@ -49,6 +49,27 @@ def test_a_record_from_before_there_were_needs(
     assert record.refused[0].missing == (Capability.LARGE_JSON_SCHEMA,)
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [("", ""), ("auto", ""), ("edge", "edge"), ("gpt-jane.roe", "gpt-*"), ("unheard-of", "")],
+)
+def test_the_model_asked_for_is_kept_by_its_entry_in_the_policy(asked: str, kept: str) -> None:
+    """A name that a pattern takes is the caller's text, and is not recorded; an older record has none."""
+    policy = parse_policy(POLICY + 'aliases: {"gpt-*": cloud}\n', name="p")
+    report = ended(policy)
+    assert report.decision is not None
+    assert report.decision.routing_input is not None
+    routing_input = replace(report.decision.routing_input, model=asked)
+    decision = replace(report.decision, routing_input=routing_input)
+    line = json.dumps({"v": 1, **fields_of(replace(report, decision=decision))})
+    assert read_record(json.loads(line)).routing_input.model == kept
+    assert "jane" not in line
+
+    old = json.loads(line)
+    del old["facts"]["model"]
+    assert read_record(old).routing_input.model == ""
+
+
 @pytest.mark.parametrize("facts", [{"needs": ["flight"]}, {"needs": None}])
 def test_an_unknown_need_is_no_record(facts: Mapping[str, object]) -> None:
     """A reader that does not know a need cannot repeat the decision."""

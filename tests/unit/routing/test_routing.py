@@ -406,3 +406,37 @@ def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObj
     assert sorted((*decision.chain, *gone)) == sorted(rule.route)
     assert [name for name in rule.route if name in decision.chain] == list(decision.chain)
     assert [name for name in rule.route if name in gone] == list(gone)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(data=st.data())
+def test_to_name_a_model_never_widens_the_chain(data: st.DataObject) -> None:
+    """Whatever is asked for, by name or alias: a part of the chain and of the refusals of who names none."""
+    clearances = tuple(data.draw(st.lists(st.sampled_from(CLEARANCES), min_size=1, max_size=4)))
+    route = data.draw(st.lists(st.sampled_from(range(len(clearances))), min_size=1, unique=True))
+    drawn = policy_with(clearances=clearances, route=route, when=data.draw(st.sampled_from(CONDITIONS)))
+    names = st.sampled_from(sorted(drawn.models))
+    policy = replace(drawn, aliases={"gpt-*": data.draw(names), "fast": "auto"})
+    asked = data.draw(st.sampled_from(["", "auto", "gpt-9", "fast", "nobody", *drawn.models]))
+    request = replace(
+        request_of(),
+        config=GenerationConfig(json_schema=data.draw(st.sampled_from([None, "[" * 40]))),
+        labels=data.draw(st.dictionaries(st.just("a"), st.just("t"))),
+    )
+    state = RoutingState(
+        deadline_s=data.draw(st.sampled_from([0.0, 60.0])),
+        finish_s=data.draw(st.dictionaries(names, st.floats(0, 100))),
+        idle=data.draw(st.frozensets(names)),
+    )
+    class_ = data.draw(st.sampled_from(PrivacyClass))
+    free = decided(policy, request=request, privacy=class_, state=state)
+    narrowed = decided(policy, request=replace(request, model=asked), privacy=class_, state=state)
+
+    only = policy.names.model(asked)
+    kept = set(policy.models) if only == "" else {only}
+    assert narrowed.rule == free.rule
+    assert narrowed.chain == tuple(name for name in free.chain if name in kept)
+    assert narrowed.refused == tuple(each for each in free.refused if each.model in kept)
+    assert narrowed.permits.keys() <= free.permits.keys()
+    rule = next(rule for rule in policy.rules if rule.name == free.rule)
+    assert narrowed.is_in_route is any(name in kept for name in rule.route)
