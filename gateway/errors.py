@@ -6,7 +6,7 @@ GatewayError
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
-├── NotInRoute                  FAILED_PRECONDITION   the rule does not route to the model that the caller names
+├── NotInRoute                  FAILED_PRECONDITION   the rule does not route to the named model
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's deadline passed
 ├── Overloaded                  RESOURCE_EXHAUSTED    the limit of requests in flight is reached
