@@ -24,8 +24,8 @@ from gateway.domain.decision import (
 )
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
 from gateway.domain.strings import strings_of, unreadable_tokens
-from gateway.errors import NotInRoute, UnknownModel
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 
 TOKENS_OF_AN_IMAGE = 1_000
@@ -52,6 +52,8 @@ class ChainSelection:
     refused: tuple[Refusal, ...]
     masked: frozenset[str]
     """The models of the chain that may see the request only masked."""
+    limits: RequestLimits | None
+    """What the rule lowers of the request."""
     is_in_route: bool
     """Whether the rule routes to the model that the caller names, if it names one."""
 
@@ -83,6 +85,8 @@ class Decider:
             chain=selection.chain,
             refused=selection.refused,
             policy_hash=self._policy.hash,
+            signals=routing_input.signals,
+            limits=selection.limits,
             is_in_route=selection.is_in_route,
             permits=permits,
             masked=_most_masked(masks),
@@ -102,6 +106,7 @@ class Decider:
                 if name in selection.masked
                 else routing_input.privacy_class,
                 policy=self._policy,
+                limits=selection.limits,
             )
             for name in selection.chain
             if self._policy.models[name].leaves_host
@@ -131,31 +136,16 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         if refusal is not None and refusal.reason is Reason.DEADLINE and name in state.idle
     )
     only = policy.names.model(routing_input.model)
-    asked = rule.route if only == "" else tuple(name for name in rule.route if name == only)
+    asked = [name for name in rule.route if only in ("", name)]
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
         chain=tuple(name for name in chain if name in asked),
-        refused=tuple(
-            refusal
-            for name, refusal in refusals.items()
-            if refusal is not None and name not in chain and name in asked
-        ),
+        refused=tuple(each for name in asked if (each := refusals[name]) is not None and name not in chain),
         masked=frozenset(masked.intersection(chain, asked)),
+        limits=rule.limits,
         is_in_route=bool(asked),
     )
-
-
-def check_model_name(request: Request, policy: Policy) -> None:
-    """Raise UnknownModel for a request that names a model which the policy does not know."""
-    if policy.names.model(request.model) is None:
-        raise UnknownModel
-
-
-def check_in_route(decision: Decision, request: Request, policy: Policy) -> None:
-    """Raise NotInRoute for a decision whose rule does not route to the model that the caller names."""
-    if not decision.is_in_route:
-        raise NotInRoute(policy.names.model(request.model) or "this model", rule=decision.rule)
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
@@ -170,6 +160,8 @@ def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
         labels=routing_input.labels,
         prompt_tokens=routing_input.prompt_tokens,
         deadline_s=state.deadline_s,
+        tools_offered=routing_input.signals.tools_offered,
+        has_images=routing_input.signals.has_images,
     )
 
 
@@ -235,11 +227,17 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
     permits = {}
     if spec.leaves_host:
         permits[model] = _permit(model, request, None, class_=class_, policy=policy)
-    return replace(judged, chain=(model,), permits=permits, refused=(), masked={})
+    return replace(judged, chain=(model,), permits=permits, refused=(), masked={}, limits=None)
 
 
 def _permit(
-    model: str, request: Request, mask: Masked | None, *, class_: PrivacyClass, policy: Policy
+    model: str,
+    request: Request,
+    mask: Masked | None,
+    *,
+    class_: PrivacyClass,
+    policy: Policy,
+    limits: RequestLimits | None = None,
 ) -> EgressPermit:
     return EgressPermit(
         request_id=request.request_id,
@@ -247,7 +245,7 @@ def _permit(
         privacy_class=class_,
         clearance=privacy_class(policy.models[model].clearance),
         policy_hash=policy.hash,
-        request=request if mask is None else mask.request,
+        request=policy.models[model].lowered(request if mask is None else mask.request, limits),
         values={} if mask is None else mask.values,
         seal=_ROUTING_SEAL,
     )

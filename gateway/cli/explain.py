@@ -25,9 +25,10 @@ from gateway.errors import InvalidRequest, NotInRoute
 from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
 from gateway.pipeline.assessor import Assessor
+from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy, PrivacyPolicy
-from gateway.routing import Decider, check_in_route, check_model_name
+from gateway.routing import Decider
 from gateway.server.grpc.render import render_explanation
 from gateway.server.grpc.wire import parse_request
 

@@ -73,8 +73,10 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
         ("budget", f"{scores.budget:.3f}"),
         ("found", findings),
         ("masked", masked),
+        ("signals", _signals(decision.signals)),
         ("rule", decision.rule),
         *(("rule error", error) for error in decision.rule_errors),
+        ("limits", _limits(decision.limits)),
         ("chain", ", ".join(decision.chain) or "no model may answer: a canned reply"),
         ("refused", refused),
         ("policy", decision.policy_hash[:12]),
@@ -114,6 +116,17 @@ def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
 def reason_name(reason: pb.Reason.ValueType) -> str:
     """Return the name of a reason as in logs and policy."""
     return pb.Reason.Name(reason).removeprefix("REASON_")
+
+
+def _signals(signals: pb.Signals) -> str:
+    tools = f"{signals.tools_offered} tools offered" if signals.tools_offered else ""
+    return ", ".join(filter(None, (tools, "images or files" if signals.has_images else "")))
+
+
+def _limits(limits: pb.RuleLimits) -> str:
+    tokens = f"max_tokens {limits.max_tokens}" if limits.HasField("max_tokens") else ""
+    effort = pb.ReasoningEffort.Name(limits.effort).removeprefix("REASONING_EFFORT_").lower()
+    return ", ".join(filter(None, (tokens, f"effort {effort}" if limits.effort else "")))
 
 
 def _refused(refusal: pb.Refusal) -> str:

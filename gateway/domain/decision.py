@@ -8,6 +8,8 @@ from typing import Final
 from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
+from gateway.domain.signals import Signals
 
 
 class Reason(StrEnum):
@@ -67,6 +69,8 @@ class Facts:
     labels: Mapping[str, str]
     prompt_tokens: int
     deadline_s: float
+    tools_offered: int = 0
+    has_images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,8 @@ class RoutingInput:
     """By model that a mask helps, the class of what is left."""
     needs: tuple[Capability, ...] = ()
     """What a model must be capable of to answer."""
+    signals: Signals = field(default_factory=Signals)
+    """What rules see of the conversation."""
     model: str = ""
     """The model, or alias, that the caller asks for; "": any."""
     evidence: Mapping[str, Evidence] | None = None
@@ -200,6 +206,10 @@ class Decision:
     policy_hash: str
     permits: Mapping[str, EgressPermit] = field(default_factory=dict)
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
+    signals: Signals = field(default_factory=Signals)
+    """What rules saw of the conversation."""
+    limits: RequestLimits | None = None
+    """What the rule lowers of the request; permits are for what is left."""
     is_in_route: bool = True
     """False: the rule does not route to the model that the caller names, so that there is nothing to try, and
     no canned reply either."""

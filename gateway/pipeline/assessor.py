@@ -9,6 +9,7 @@ from gateway.domain.capability import needs_of
 from gateway.domain.decision import Masked, RequestTexts, RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.signals import signals_of
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
@@ -73,6 +74,7 @@ class Assessor:
             labels=request.labels,
             prompt_tokens=estimate_prompt_tokens(request),
             needs=needs_of(request),
+            signals=signals_of(request),
             model=request.model,
             masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
             evidence=privacy.evidence,

@@ -27,10 +27,11 @@ from gateway.ledger.score import score_accounts
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
+from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
-from gateway.routing import Decider, check_in_route, check_model_name, estimate_prompt_tokens
+from gateway.routing import Decider, estimate_prompt_tokens
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""

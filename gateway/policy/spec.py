@@ -14,6 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from gateway.domain.answer import Route
 from gateway.domain.capability import Capability
+from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits, lowered
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
@@ -178,6 +180,11 @@ class ModelSpec(CommonKeys):
     def identity(self) -> tuple[str | None, ...]:
         """What identifies the model at its provider; health is kept per identity."""
         return self.kind, self.server_url, self.provider_model, self.key_variable
+
+    def lowered(self, request: Request, limits: RequestLimits | None) -> Request:
+        """Return the request within what a rule allows this model."""
+        can_reason = Capability.REASONING in self.capabilities
+        return lowered(request, limits, max_tokens=self.max_tokens, can_reason=can_reason)
 
     def first_token_within_s(self, general: float | Literal["auto"], *, is_last: bool) -> float:
         """Return the seconds in which a stream must begin; `general` applies if the model sets none.

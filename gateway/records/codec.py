@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.complexity.complexity import FEATURES
@@ -12,6 +12,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
+from gateway.domain.signals import Signals
 from gateway.errors import InputRefused
 from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
@@ -145,6 +146,9 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
         "privacy_reason": decision.privacy_reason,
         "findings": dict(sorted(counts.items())),
         "masked": dict(decision.masked),
+        "limits": None
+        if decision.limits is None
+        else {"max_tokens": decision.limits.max_tokens, "effort": _text(decision.limits.effort)},
     }
 
 
@@ -169,6 +173,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
+        "signals": asdict(routing_input.signals),
         "model": policy.names.entry(routing_input.model),
         "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
@@ -233,6 +238,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         prompt_tokens=_count(facts["prompt_tokens"]),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         needs=_needs(facts),
+        signals=Signals(**facts.get("signals", {})),
         model=facts.get("model") or "",
         evidence=None
         if evidence is None

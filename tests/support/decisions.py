@@ -8,6 +8,7 @@ from gateway.domain.capability import needs_of
 from gateway.domain.decision import Decision, Masked, RequestTexts, RoutingInput, RoutingState, Scores
 from gateway.domain.privacy import PrivacyAssessment
 from gateway.domain.request import Request
+from gateway.domain.signals import signals_of
 from gateway.policy.model import Policy
 from gateway.routing import Decider, estimate_prompt_tokens
 
@@ -33,6 +34,7 @@ def decide(
         labels=request.labels,
         prompt_tokens=estimate_prompt_tokens(request),
         needs=needs_of(request),
+        signals=signals_of(request),
         model=request.model,
         masked_classes={name: mask.privacy_class for name, mask in masked.items()},
         evidence=privacy.evidence,

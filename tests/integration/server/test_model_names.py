@@ -24,7 +24,7 @@ TO_CLOUD = {"team": "x"}
 
 def both() -> dict[str, Backend]:
     """Return a scripted model for the edge and one for the cloud."""
-    return {name: ScriptedBackend(name, [reply(name)]) for name in ("edge", "cloud")}
+    return {name: ScriptedBackend(name, [reply(name)] * 3) for name in ("edge", "cloud")}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,22 @@ async def test_an_unknown_model_is_a_wrong_field() -> None:
                 "model"
             ]
             assert "secret-project" not in str(caught.value.details())
+
+
+async def test_an_edge_model_is_asked_for_no_more_than_the_rule_allows() -> None:
+    """A rule's `set` lowers what a local model is asked for, and raises nothing."""
+    backends = both()
+    short = POLICY.replace("route: [edge, cloud]}", "route: [edge, cloud], set: {max_tokens: 30}}")
+    async with served(backends, policy=short) as gateway:
+        for max_tokens in (None, 500, 20):
+            message = ask()
+            message.config.CopyFrom(pb.GenerationConfig(max_tokens=max_tokens))
+            answer = await gateway.stub.Generate(message)
+
+    edge = backends["edge"]
+    assert isinstance(edge, ScriptedBackend)
+    assert [call.max_tokens for call in edge.calls] == [30, 30, 20]
+    assert answer.decision.limits.max_tokens == 30
 
 
 async def test_the_list_says_what_models_can_do() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.conversation import Image, Message, Role, Tool
+from gateway.cli.render import decision_rows
+from gateway.domain.conversation import File, Image, Message, ReasoningEffort, Role, Tool
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState, Scores
 from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
@@ -17,6 +18,7 @@ from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
 from gateway.routing import decide_for, estimate_prompt_tokens
 from gateway.server.grpc.render import render_decision
+from gateway.v1 import gateway_pb2 as pb
 from tests.support.decisions import decide
 from tests.support.draws import examples
 
@@ -259,6 +261,53 @@ def test_a_rule_without_a_value_does_not_hold_and_is_reported(policy: Policy) ->
     assert decided(policy).rule_errors == NO_TEAM
     with_team = decided(policy, request=request_of(labels={"team": "red"}))
     assert (with_team.rule, with_team.rule_errors) == ("team", ())
+
+
+@pytest.mark.parametrize(
+    ("parts", "tools", "rule"),
+    [
+        ((), 0, "default"),
+        ((Image(url="https://a.example/x.png"),), 0, "seen"),
+        ((File(data=b"x", media_type="application/pdf"),), 0, "seen"),
+        ((), 2, "tools"),
+    ],
+)
+def test_rules_see_signals_of_the_conversation(
+    parts: tuple[Image | File, ...], tools: int, rule: str
+) -> None:
+    """Tools that are offered and images or files, and the decision says what they saw."""
+    rules = (
+        "rules:\n  - {name: seen, when: has_images, route: [cloud]}\n"
+        "  - {name: tools, when: tools_offered > 1, route: [cloud]}\n"
+    )
+    policy = parse_policy(POLICY.replace("rules:\n", rules), name="p")
+    hello = request_of()
+    messages = (*hello.messages, Message(role=Role.USER, parts=parts)) if parts else hello.messages
+    offered = tuple(Tool(name=f"t{index}") for index in range(tools))
+    asked = replace(hello, messages=messages, config=GenerationConfig(tools=offered))
+    decision = decided(policy, request=asked)
+    assert decision.rule == rule
+    told = render_decision(decision).signals
+    assert (told.tools_offered, told.has_images) == (tools, bool(parts))
+
+
+def test_a_permit_is_for_what_the_rule_lowers() -> None:
+    """A model that takes an effort is told the rule's, another one not; the decision shows the rule's."""
+    text = POLICY.replace("model: a,", "model: gpt-5,").replace(
+        "route: [small, edge, cloud]}",
+        "route: [small, edge, cloud, backup], set: {max_tokens: 300, effort: low}}",
+    )
+    decision = decided(parse_policy(text, name="p"))
+    sent = {name: permit.request.config for name, permit in decision.permits.items()}
+    assert {name: config.max_tokens for name, config in sent.items()} == {"cloud": 300, "backup": 300}
+    assert {name: config.reasoning.effort for name, config in sent.items()} == {
+        "cloud": ReasoningEffort.LOW,
+        "backup": None,
+    }
+    told = render_decision(decision).limits
+    assert (told.max_tokens, told.effort) == (300, pb.REASONING_EFFORT_LOW)
+    assert ("limits", "max_tokens 300, effort low") in decision_rows(render_decision(decision))
+    assert not render_decision(decided(parse_policy(POLICY, name="p"))).HasField("limits")
 
 
 def test_rules_after_the_one_that_holds_are_not_asked(policy: Policy) -> None:

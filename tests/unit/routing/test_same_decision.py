@@ -49,7 +49,7 @@ budgets: [{{name: daily, per: tenant, limit_usd: {limit}, window: {window}}}]
 aliases: {{"gpt-*": cloud}}
 rules:
   - {{name: first,   when: '{first}', route: {route}}}
-  - {{name: second,  when: '{second}', route: [backup, cloud]}}
+  - {{name: second,  when: '{second}', route: [backup, cloud], set: {{max_tokens: 50}}}}
   - {{name: default, route: [edge, cloud, backup]}}
 replies: [{{id: sorry, text: Sorry.}}]
 records: {{features_up_to: restricted, labels: [team]}}
@@ -65,6 +65,7 @@ CONDITIONS = (
     "budget.plan < -0.5",
     'labels.team == "red"',
     "deadline_s < 30.0",
+    "tools_offered > 0",
 )
 WORDS = (
     "Prove that the sum of two continuous functions is continuous.",
