@@ -9,7 +9,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
-from gateway.domain.signals import Signals
+from gateway.domain.signals import ConversationSignals
 
 
 class Reason(StrEnum):
@@ -114,7 +114,7 @@ class RoutingInput:
     """By model that a mask helps, the class of what is left."""
     needs: tuple[Capability, ...] = ()
     """What a model must be capable of to answer."""
-    signals: Signals = field(default_factory=Signals)
+    signals: ConversationSignals = field(default_factory=ConversationSignals)
     """What rules see of the conversation."""
     model: str = ""
     """The model, or alias, that the caller asks for; "": any."""
@@ -206,7 +206,7 @@ class Decision:
     policy_hash: str
     permits: Mapping[str, EgressPermit] = field(default_factory=dict)
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
-    signals: Signals = field(default_factory=Signals)
+    signals: ConversationSignals = field(default_factory=ConversationSignals)
     """What rules saw of the conversation."""
     limits: RequestLimits | None = None
     """What the rule lowers of the request; permits are for what is left."""

@@ -6,7 +6,7 @@ from gateway.domain.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signals:
+class ConversationSignals:
     """The names are those of the CEL variables."""
 
     tools_offered: int = 0
@@ -14,9 +14,9 @@ class Signals:
     """Whether there are images or files."""
 
 
-def signals_of(request: Request) -> Signals:
+def signals_of(request: Request) -> ConversationSignals:
     """Return what rules see of a request."""
-    return Signals(
+    return ConversationSignals(
         tools_offered=len(request.config.tools),
         has_images=any(
             next(message.unreadable_parts, None) is not None for message in request.messages if message.parts

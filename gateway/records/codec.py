@@ -12,7 +12,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
-from gateway.domain.signals import Signals
+from gateway.domain.signals import ConversationSignals
 from gateway.errors import InputRefused
 from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
@@ -238,7 +238,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         prompt_tokens=_count(facts["prompt_tokens"]),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         needs=_needs(facts),
-        signals=Signals(**facts.get("signals", {})),
+        signals=ConversationSignals(**facts.get("signals", {})),
         model=facts.get("model") or "",
         evidence=None
         if evidence is None
