@@ -2,10 +2,11 @@
 
 GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      a field of the request is wrong
+│   └── UnknownModel            INVALID_ARGUMENT      it names neither a model nor an alias of the policy
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
-├── NotInRoute              FAILED_PRECONDITION   the rule does not route to the model that the caller names
+├── NotInRoute                  FAILED_PRECONDITION   the rule does not route to the named model
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's deadline passed
 ├── Overloaded                  RESOURCE_EXHAUSTED    the limit of requests in flight is reached
@@ -143,6 +144,13 @@ class InvalidRequest(GatewayError):
         self.description = description
 
 
+class UnknownModel(InvalidRequest):
+    """The caller names a model that is neither a model nor an alias of the policy."""
+
+    def __init__(self) -> None:
+        super().__init__("model", "is neither a model nor an alias of the policy")
+
+
 class Unauthenticated(GatewayError):
     """No valid API key or client certificate came with the call."""
 
@@ -169,6 +177,11 @@ class NotInRoute(GatewayError):
 
     reason = Reason.NOT_IN_ROUTE
     code = "FAILED_PRECONDITION"
+
+    def __init__(self, model: str, *, rule: str) -> None:
+        super().__init__(
+            f"model: the rule {rule} does not route to {model}; leave model unset for any of its models"
+        )
 
 
 class RateLimited(GatewayError):
@@ -235,6 +248,7 @@ class NotDegraded(GatewayError):
         code: str,
         attempts: Sequence[Attempt] = (),
         causes: "Sequence[AttemptError]" = (),
+        fields: Sequence[str] = (),
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
@@ -243,6 +257,8 @@ class NotDegraded(GatewayError):
         self.attempts = tuple(attempts)
         self.causes = tuple(causes)
         """The last errors of the models that failed for `reason`."""
+        self.fields = frozenset(fields)
+        """The fields of the request that need what models cannot do."""
 
 
 class AttemptError(GatewayError):

@@ -7,6 +7,7 @@ changes while a request runs (reservations, breakers) is read by dispatch.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.domain.capability import needs_of
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import (
     _ROUTING_SEAL,
@@ -23,6 +24,7 @@ from gateway.domain.decision import (
 )
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
 from gateway.domain.strings import strings_of, unreadable_tokens
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 
@@ -50,6 +52,10 @@ class ChainSelection:
     refused: tuple[Refusal, ...]
     masked: frozenset[str]
     """The models of the chain that may see the request only masked."""
+    limits: RequestLimits | None
+    """What the rule lowers of the request."""
+    is_in_route: bool
+    """Whether the rule routes to the model that the caller names, if it names one."""
 
 
 class Decider:
@@ -79,6 +85,9 @@ class Decider:
             chain=selection.chain,
             refused=selection.refused,
             policy_hash=self._policy.hash,
+            signals=routing_input.signals,
+            limits=selection.limits,
+            is_in_route=selection.is_in_route,
             permits=permits,
             masked=_most_masked(masks),
             routing_input=routing_input,
@@ -97,6 +106,7 @@ class Decider:
                 if name in selection.masked
                 else routing_input.privacy_class,
                 policy=self._policy,
+                limits=selection.limits,
             )
             for name in selection.chain
             if self._policy.models[name].leaves_host
@@ -108,10 +118,10 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
     not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
-    the deadline bounds what that costs.
+    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
-    reasons: dict[str, Reason | None] = {}
+    refusals: dict[str, Refusal | None] = {}
     masked: set[str] = set()
     for name in rule.route:
         spec = policy.models[name]
@@ -119,20 +129,22 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
             class_ = routing_input.masked_classes[name]
             masked.add(name)
-        reasons[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
-    chain = tuple(name for name, reason in reasons.items() if reason is None) or tuple(
-        name for name, reason in reasons.items() if reason is Reason.DEADLINE and name in state.idle
+        refusals[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
+    chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
+        name
+        for name, refusal in refusals.items()
+        if refusal is not None and refusal.reason is Reason.DEADLINE and name in state.idle
     )
+    only = policy.names.model(routing_input.model)
+    asked = [name for name in rule.route if only in ("", name)]
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
-        chain=chain,
-        refused=tuple(
-            Refusal(model=name, reason=reason)
-            for name, reason in reasons.items()
-            if reason is not None and name not in chain
-        ),
-        masked=frozenset(masked.intersection(chain)),
+        chain=tuple(name for name in chain if name in asked),
+        refused=tuple(each for name in asked if (each := refusals[name]) is not None and name not in chain),
+        masked=frozenset(masked.intersection(chain, asked)),
+        limits=rule.limits,
+        is_in_route=bool(asked),
     )
 
 
@@ -148,6 +160,8 @@ def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
         labels=routing_input.labels,
         prompt_tokens=routing_input.prompt_tokens,
         deadline_s=state.deadline_s,
+        tools_offered=routing_input.signals.tools_offered,
+        has_images=routing_input.signals.has_images,
     )
 
 
@@ -207,16 +221,23 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
     if routing_input is None or state is None or judged.policy_hash != policy.hash:
         return None
     class_, spec = judged.privacy_class, policy.models[model]
+    routing_input = replace(routing_input, needs=needs_of(request))
     if _refuse(model, spec, class_=class_, routing_input=routing_input, state=state) is not None:
         return None
     permits = {}
     if spec.leaves_host:
         permits[model] = _permit(model, request, None, class_=class_, policy=policy)
-    return replace(judged, chain=(model,), permits=permits, refused=(), masked={})
+    return replace(judged, chain=(model,), permits=permits, refused=(), masked={}, limits=None)
 
 
 def _permit(
-    model: str, request: Request, mask: Masked | None, *, class_: PrivacyClass, policy: Policy
+    model: str,
+    request: Request,
+    mask: Masked | None,
+    *,
+    class_: PrivacyClass,
+    policy: Policy,
+    limits: RequestLimits | None = None,
 ) -> EgressPermit:
     return EgressPermit(
         request_id=request.request_id,
@@ -224,7 +245,7 @@ def _permit(
         privacy_class=class_,
         clearance=privacy_class(policy.models[model].clearance),
         policy_hash=policy.hash,
-        request=request if mask is None else mask.request,
+        request=policy.models[model].lowered(request if mask is None else mask.request, limits),
         values={} if mask is None else mask.values,
         seal=_ROUTING_SEAL,
     )
@@ -258,18 +279,18 @@ def _refuse(
     class_: PrivacyClass,
     routing_input: RoutingInput,
     state: RoutingState,
-) -> Reason | None:
+) -> Refusal | None:
     """Return the first law that keeps a model from answering a request of `class_`."""
     if privacy_class(spec.clearance) < class_:
-        return Reason.CLEARANCE
+        return Refusal(model=model, reason=Reason.CLEARANCE)
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
     # surely does not fit; what may not fit is counted by the backend, exactly.
     if routing_input.prompt_tokens > 2 * spec.context:
-        return Reason.CONTEXT_LENGTH_EXCEEDED
-    if spec.has_engine and not routing_input.is_schema_bounded:
-        return Reason.CAPABILITY
+        return Refusal(model=model, reason=Reason.CONTEXT_LENGTH_EXCEEDED)
+    if missing := spec.missing(routing_input.needs):
+        return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
     if state.finish_s.get(model, 0.0) > state.deadline_s:
-        return Reason.DEADLINE
+        return Refusal(model=model, reason=Reason.DEADLINE)
     return None
 
 

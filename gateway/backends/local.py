@@ -10,9 +10,10 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
-from gateway.backends.base import Call, QueueForecast, sampling_parameters
+from gateway.backends.base import Call, QueueForecast
+from gateway.backends.engine_messages import to_chunk, to_forecast, to_request
 from gateway.clock import Clock
-from gateway.domain.answer import Chunk, FinishReason, Reply, TokenConfidence, Usage
+from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Reason
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
@@ -20,11 +21,6 @@ from gateway.tasks import Tasks
 
 _STATUS_KEY = "grpc-status-details-bin"
 
-_FINISH_REASONS = {
-    engine_pb2.FINISH_REASON_STOP: FinishReason.STOP,
-    engine_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
-    engine_pb2.FINISH_REASON_STOP_SEQUENCE: FinishReason.STOP_SEQUENCE,
-}
 _ERRORS: dict[str, type[errors.BackendError]] = {
     Reason.CONTEXT_LENGTH_EXCEEDED: errors.ContextTooLong,
     Reason.CAPABILITY: errors.NotCapable,
@@ -41,8 +37,6 @@ _CODES: dict[grpc.StatusCode, type[errors.BackendError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.BackendSilent,
 }
 """What gRPC itself says on a connection that stood when the call began."""
-
-
 FRESH_S = 0.1
 """A forecast that is older is asked for anew, while the old one still serves."""
 STALE_S = 1.0
@@ -106,10 +100,17 @@ class LocalBackend:
                 to_request(call), timeout=_timeout_s(call, self._clock)
             )
             try:
-                reported = 0
+                reported, untold = 0, list[engine_pb2.TokenLogprob]()
+                is_asked = call.request.config.top_logprobs is not None
                 async for response in rpc:
                     reported += len(response.logprobs)
-                    yield to_chunk(response, reported=reported)
+                    if is_asked:
+                        untold += response.logprobs
+                    # A token without text of its own, such as half a character, is told with the next text.
+                    told = untold if response.text or response.HasField("finished") else []
+                    yield to_chunk(response, reported=reported, logprobs=told)
+                    if told:
+                        untold = []
             except grpc.aio.AioRpcError as error:
                 raise translate(self.name, error) from error
             finally:
@@ -202,54 +203,6 @@ class LocalBackend:
             if old is not None:
                 await old.close()
         return self._channel
-
-
-def to_request(call: Call) -> engine_pb2.GenerateRequest:
-    """Return a call as the engine's message; unset stays unset."""
-    config = call.request.config
-    return engine_pb2.GenerateRequest(
-        request_id=call.request.request_id,
-        tenant=call.request.tenant,
-        messages=[engine_pb2.Message(role=m.role, content=m.content) for m in call.request.messages],
-        max_tokens=call.max_tokens,
-        stop=config.stop,
-        json_schema=config.json_schema,
-        continue_final_message=call.continue_final_message,
-        logprobs=None if call.escalate is None else 0,
-        logprob_tokens=None if call.escalate is None else call.escalate.window_tokens,
-        **sampling_parameters(config, call.sampling),  # type: ignore[arg-type]  # top_k and seed are whole numbers.
-    )
-
-
-def to_chunk(response: engine_pb2.GenerateResponse, *, reported: int = 0) -> Chunk:
-    """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far."""
-    certainties = tuple(
-        TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
-        for each in response.logprobs
-    )
-    if not response.HasField("finished"):
-        usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported)
-        return Chunk(text=response.text, usage=usage if certainties else None, certainties=certainties)
-    finished = response.finished
-    return Chunk(
-        text=response.text,
-        finish_reason=_FINISH_REASONS[finished.reason],
-        usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
-        certainties=certainties,
-    )
-
-
-def to_forecast(status: engine_pb2.GetStatusResponse) -> QueueForecast | None:
-    """Return what an engine foresees; None before it has measured anything."""
-    said = status.forecast
-    if said.token_s == 0.0:
-        return None
-    return QueueForecast(
-        wait_s=said.wait_s,
-        prompt_token_s=said.prompt_token_s,
-        token_s=said.token_s,
-        answer_tokens=said.answer_tokens,
-    )
 
 
 def _rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:

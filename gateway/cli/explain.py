@@ -6,6 +6,7 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import (
     Json,
     Labels,
+    ModelName,
     PolicyFile,
     PrivacyClassName,
     SystemText,
@@ -20,10 +21,11 @@ from gateway.clock import Clock, SystemClock
 from gateway.domain.decision import Decision, RoutingState
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotInRoute
 from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
 from gateway.pipeline.assessor import Assessor
+from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy, PrivacyPolicy
 from gateway.routing import Decider
@@ -39,6 +41,7 @@ def explain(
     system: SystemText = None,
     privacy_class: PrivacyClassName = None,
     label: Labels = None,
+    model: ModelName = "",
 ) -> None:
     """Show how a text would be scored and routed; no server needed.
 
@@ -53,12 +56,16 @@ def explain(
         system=system,
         privacy_class=PrivacyClass[privacy_class.upper()] if privacy_class else None,
         labels=read_labels(label),
+        model=model,
     )
     try:
         request = parse_request(message, tenant="default", new_id="explain")
-    except InvalidRequest as error:
+        check_model_name(request, checked)
+        decision = decide_unspent(request, checked, clock=SystemClock())
+        check_in_route(decision, request, checked)
+    except (InvalidRequest, NotInRoute) as error:
         raise CommandFailed(str(error), status=MISUSED) from None
-    explanation = render_explanation(decide_unspent(request, checked, clock=SystemClock()))
+    explanation = render_explanation(decision)
     if as_json:
         print(to_json(explanation))
         return

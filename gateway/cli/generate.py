@@ -20,6 +20,7 @@ from gateway.cli.options import (
     Labels,
     MaxCost,
     MaxTokens,
+    ModelName,
     PrivacyClassName,
     SystemText,
     Temperature,
@@ -60,9 +61,6 @@ Tools = Annotated[
 Images = Annotated[
     list[str] | None,
     typer.Option("--image", metavar="FILE|URL", help="An image to send with the text; repeatable."),
-]
-ModelName = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Only this model of the policy, or alias, may answer.")
 ]
 TimeoutS = Annotated[
     float, typer.Option(min=0.001, metavar="SECONDS", help="The deadline of the whole call.")

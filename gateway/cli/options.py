@@ -45,6 +45,9 @@ MaxCost = Annotated[
     float | None,
     typer.Option(min=0.0, metavar="USD", help="The maximum cost of the request; 0 allows free models only."),
 ]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Only this model of the policy, or alias, may answer.")
+]
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="KEY=VALUE", help="A claim that rules may read; repeatable."),

@@ -34,11 +34,12 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
     """Return name and value of source, tokens, cost and id of an answer."""
     if response.HasField("degraded"):
         reason = reason_name(response.degraded.reason)
-        if response.degraded.reason == pb.REASON_DEADLINE:
-            late = "; ".join(
-                f"{item.model}: {_time(item)}" for item in response.decision.refused if _time(item)
-            )
-            reason = ": ".join(filter(None, (reason, late)))
+        details = (
+            f"{item.model}: {_lacks(item) or _time(item)}"
+            for item in response.decision.refused
+            if item.reason == response.degraded.reason and (_lacks(item) or _time(item))
+        )
+        reason = ": ".join(filter(None, (reason, "; ".join(details))))
         source = f"canned reply {response.degraded.canned_id}, no model answered ({reason})"
     else:
         finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
@@ -72,8 +73,10 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
         ("budget", f"{scores.budget:.3f}"),
         ("found", findings),
         ("masked", masked),
+        ("signals", _signals(decision.signals)),
         ("rule", decision.rule),
         *(("rule error", error) for error in decision.rule_errors),
+        ("limits", _limits(decision.limits)),
         ("chain", ", ".join(decision.chain) or "no model may answer: a canned reply"),
         ("refused", refused),
         ("policy", decision.policy_hash[:12]),
@@ -115,9 +118,25 @@ def reason_name(reason: pb.Reason.ValueType) -> str:
     return pb.Reason.Name(reason).removeprefix("REASON_")
 
 
+def _signals(signals: pb.Signals) -> str:
+    tools = f"{signals.tools_offered} tools offered" if signals.tools_offered else ""
+    return ", ".join(filter(None, (tools, "images or files" if signals.has_images else "")))
+
+
+def _limits(limits: pb.RuleLimits) -> str:
+    tokens = f"max_tokens {limits.max_tokens}" if limits.HasField("max_tokens") else ""
+    effort = pb.ReasoningEffort.Name(limits.effort).removeprefix("REASONING_EFFORT_").lower()
+    return ", ".join(filter(None, (tokens, f"effort {effort}" if limits.effort else "")))
+
+
 def _refused(refusal: pb.Refusal) -> str:
-    text = ": ".join(filter(None, (reason_name(refusal.reason), _time(refusal))))
+    text = ": ".join(filter(None, (reason_name(refusal.reason), _lacks(refusal), _time(refusal))))
     return f"{refusal.model} ({text})"
+
+
+def _lacks(refusal: pb.Refusal) -> str:
+    """Return what the model cannot do; "" where the refusal has another reason."""
+    return f"no {refusal.capability}" if refusal.capability else ""
 
 
 def _time(refusal: pb.Refusal) -> str:

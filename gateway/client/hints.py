@@ -7,7 +7,7 @@ from gateway.domain.decision import Reason
 HINTS: Mapping[Reason, str] = {
     Reason.CLEARANCE: "try again when the local model answers, or leave the private data out",
     Reason.CONTEXT_LENGTH_EXCEEDED: "shorten the prompt or lower max_tokens: the request fits no model",
-    Reason.CAPABILITY: "change what the error names: no model supports this JSON schema or order of roles",
+    Reason.CAPABILITY: "leave out what the error names, or change it: no model of the route can do it",
     Reason.DEADLINE: "set a longer deadline, or ask for fewer tokens",
     Reason.BUDGET_EXHAUSTED: "wait for the next window, or raise max_cost_usd if that was the limit",
     Reason.LEDGER_UNAVAILABLE: "try again in a minute: the ledger is unavailable, so nothing may be spent",

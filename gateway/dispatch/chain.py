@@ -124,7 +124,9 @@ class Chain:
         work = run.work
         permit = work.decision.permits.get(model)
         return Target(
-            request=work.request if permit is None else permit.request,
+            request=work.policy.models[model].lowered(work.request, work.decision.limits)
+            if permit is None
+            else permit.request,
             permit=permit,
             policy=work.policy,
             model=model,

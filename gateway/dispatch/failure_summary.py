@@ -1,8 +1,9 @@
 """When no model answered: why, as one word, and what the caller is told. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.domain.answer import Attempt
+from gateway.domain.capability import FIELD_OF
 from gateway.domain.decision import Decision, Reason, Refusal
 from gateway.errors import AttemptError, NotDegraded
 
@@ -63,24 +64,31 @@ def not_degraded(
     if reason is Reason.BUDGET_EXHAUSTED:
         # A budget says when it has room again; the caller's own limit never has, whatever a breaker says.
         retry_after_s = min((cause.retry_after_s for cause in telling if cause.retry_after_s), default=None)
-    late = _late(decision) if reason is Reason.DEADLINE else []
-    said = "; ".join([*map(str, telling), *late]) or f"no model may or can answer ({reason})"
+    refused = [refusal for refusal in decision.refused if refusal.reason is reason]
+    said = (
+        "; ".join([*map(str, telling), *_said_by_filters(refused, decision)])
+        or f"no model may or can answer ({reason})"
+    )
     return NotDegraded(
         f"{said}; the request declines a canned reply",
         reason=reason,
         code=code_of(reason, decision),
         attempts=attempts,
         causes=telling,
+        fields=[FIELD_OF[need] for refusal in refused for need in refusal.missing],
         retry_after_s=retry_after_s,
     )
 
 
-def _late(decision: Decision) -> list[str]:
-    """Say of each model that time kept out what was expected of it, and what the caller gave."""
+def _said_by_filters(refused: Iterable[Refusal], decision: Decision) -> Iterator[str]:
+    """Say of each model what it cannot do, or what time was expected of it and given to it."""
     state = decision.state
-    return [
-        f"{refusal.model}: an answer is expected to take {state.finish_s[refusal.model]:.3g} s, "
-        f"and has {state.deadline_s:.3g} s"
-        for refusal in decision.refused
-        if state is not None and refusal.reason is Reason.DEADLINE
-    ]
+    for refusal in refused:
+        if refusal.missing:
+            yield f"{refusal.model}: no {refusal.capability}"
+        elif state is not None and refusal.reason is Reason.DEADLINE:
+            expected_s = state.finish_s[refusal.model]
+            yield (
+                f"{refusal.model}: an answer is expected to take {expected_s:.3g} s, "
+                f"and has {state.deadline_s:.3g} s"
+            )

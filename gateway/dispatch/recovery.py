@@ -142,7 +142,8 @@ async def continuation(
     """
     left_tokens = target.max_tokens - len(sent.parts)
     request = target.request
-    has_form = request.config.json_schema is not None or request.config.grammar is not None
+    config = request.config
+    has_form = config.json_object or config.json_schema is not None or config.grammar is not None
     if not target.spec.prefill or left_tokens < 1 or has_form or not sent.parts:
         return None
     begun = continuation_request(request, text=sent.text, max_tokens=left_tokens)

@@ -5,8 +5,11 @@ from dataclasses import InitVar, dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
+from gateway.domain.signals import ConversationSignals
 
 
 class Reason(StrEnum):
@@ -66,6 +69,8 @@ class Facts:
     labels: Mapping[str, str]
     prompt_tokens: int
     deadline_s: float
+    tools_offered: int = 0
+    has_images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +110,14 @@ class RoutingInput:
     tenant: str
     labels: Mapping[str, str]
     prompt_tokens: int
-    is_schema_bounded: bool
-    """Whether an engine at the edge takes the request's JSON schema."""
     masked_classes: Mapping[str, PrivacyClass]
     """By model that a mask helps, the class of what is left."""
+    needs: tuple[Capability, ...] = ()
+    """What a model must be capable of to answer."""
+    signals: ConversationSignals = field(default_factory=ConversationSignals)
+    """What rules see of the conversation."""
+    model: str = ""
+    """The model, or alias, that the caller asks for; "": any."""
     evidence: Mapping[str, Evidence] | None = None
     """What the privacy class was made of; None where the text could not be judged."""
     hint: PrivacyClass | None = None
@@ -142,6 +151,13 @@ class Refusal:
 
     model: str
     reason: Reason
+    missing: tuple[Capability, ...] = ()
+    """With CAPABILITY: what the request needs and the model cannot do."""
+
+    @property
+    def capability(self) -> str:
+        """What the model cannot do, in words."""
+        return ", ".join(self.missing)
 
 
 _ROUTING_SEAL: Final = object()
@@ -190,6 +206,13 @@ class Decision:
     policy_hash: str
     permits: Mapping[str, EgressPermit] = field(default_factory=dict)
     """For each cloud model of the chain, and no other; a local model's text stays on this host."""
+    signals: ConversationSignals = field(default_factory=ConversationSignals)
+    """What rules saw of the conversation."""
+    limits: RequestLimits | None = None
+    """What the rule lowers of the request; permits are for what is left."""
+    is_in_route: bool = True
+    """False: the rule does not route to the model that the caller names, so that there is nothing to try, and
+    no canned reply either."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
     routing_input: RoutingInput | None = None

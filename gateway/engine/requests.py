@@ -88,7 +88,7 @@ def engine_request_of(
     except SchemaRefused as error:
         raise errors.NotCapable(name, f"config.json_schema: {error}") from None
     except GrammarTooLarge as error:
-        raise errors.NotCapable(name, f"grammar: {error}", field="grammar") from None
+        raise errors.NotCapable(name, f"config.grammar: {error}", field="config.grammar") from None
     return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
@@ -125,7 +125,7 @@ def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, floa
         logit_bias=dict(request.logit_bias),
         seed=request.seed if request.HasField("seed") else None,
         grammar=grammar,
-        grammar_field="config.json_schema" if request.HasField("json_schema") else "grammar",
+        grammar_field="config.json_schema" if request.HasField("json_schema") else "config.grammar",
         logprobs=request.logprobs if request.HasField("logprobs") else None,
         logprob_tokens=request.logprob_tokens if request.HasField("logprob_tokens") else None,
     )

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.complexity.complexity import complexity_of, features_of
+from gateway.domain.capability import needs_of
 from gateway.domain.decision import Masked, RequestTexts, RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
-from gateway.domain.text.schema_bounds import AT_THE_EDGE
+from gateway.domain.signals import signals_of
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
@@ -72,7 +73,9 @@ class Assessor:
             tenant=request.tenant,
             labels=request.labels,
             prompt_tokens=estimate_prompt_tokens(request),
-            is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
+            needs=needs_of(request),
+            signals=signals_of(request),
+            model=request.model,
             masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
             evidence=privacy.evidence,
             hint=request.hints.privacy_class,

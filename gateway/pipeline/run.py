@@ -27,6 +27,7 @@ from gateway.ledger.score import score_accounts
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
+from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
@@ -120,10 +121,11 @@ class Pipeline:
         """Say how long a prompt is for the named model, or the first of the chain; raises GatewayError."""
         async with self._admitted(incoming, context), self._time_to_decide(context.deadline):
             request = await self._check(incoming, context)
-            if not request.model:
+            model = self.policy.names.model(request.model)
+            if not model:
                 decision = await self.decide(request, context.deadline)
-                request = replace(request, model=next(iter(decision.chain), ""))
-        return TokenCount(prompt_tokens=estimate_prompt_tokens(request), model=request.model)
+                model = next(iter(decision.chain), "")
+        return TokenCount(prompt_tokens=estimate_prompt_tokens(request), model=model)
 
     async def _live(
         self, incoming: IncomingRequest, context: CallContext, *, is_streamed: bool
@@ -140,6 +142,7 @@ class Pipeline:
                     decision = await self._decide(request, entities, deadline)
                     decision_s = attempt_log.elapsed_s - began_s
                     summary = replace(summary, policy=self.policy, decision=decision, decision_s=decision_s)
+                    check_in_route(decision, request, self.policy)
                     shadow = await self._shadow(request, entities, decision, deadline)
                     summary = replace(summary, shadow=shadow)
                 yield decision
@@ -228,7 +231,9 @@ class Pipeline:
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
         async with self._assessor.turn_to_check(context.tenant, incoming.schema_chars, context.deadline):
-            return incoming.parse()
+            request = incoming.parse()
+        check_model_name(request, self.policy)
+        return request
 
     async def _find_entities(self, request: Request, deadline: Deadline) -> Entities:
         lookups = self._extras.entities

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
+from gateway.domain.capability import Capability
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.policy.source import path_in
 from gateway.policy.spec import ModelSpec, Seconds
 from gateway.policy.strict import Strict
 
+_CAPABILITIES: Final = frozenset(
+    {Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR}
+)
 DEMO = "builtin:demo"
 """The path of the model that needs no file."""
 
@@ -104,6 +108,11 @@ class LlamaCppModel(ModelSpec):
     template: str | None = Field(
         None, description="A Jinja chat template that replaces the one in the file. Default: the file's own."
     )
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond text."""
+        return _CAPABILITIES
 
     @property
     def escalation(self) -> Escalate | None:

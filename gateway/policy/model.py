@@ -9,7 +9,10 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.decision import Facts, Reason
+from gateway.domain.request_limits import RequestLimits
+from gateway.policy.aliases import MAX_ALIASES, AliasName, ModelNames
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
@@ -189,6 +192,29 @@ class Budget(Strict):
     )
 
 
+class RuleLimits(Strict):
+    """What a rule lowers of a request. Nothing is raised above what the caller asks."""
+
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="The most tokens of an answer, also where the caller, or the model's max_tokens, would "
+        "allow more. Default: not lowered.",
+    )
+    effort: Annotated[ReasoningEffort, Field(strict=False)] | None = Field(
+        None,
+        description="The most reasoning effort, and the effort of a request that sets neither effort nor "
+        "budget: none, minimal, low, medium, high or xhigh. Only models that take an effort are told. "
+        "Default: not lowered.",
+    )
+
+    @property
+    def limits(self) -> RequestLimits:
+        """The same as routing has it."""
+        return RequestLimits(max_tokens=self.max_tokens, effort=self.effort)
+
+
 class Rule(Strict):
     """Which models to try, in order, when a condition holds.
 
@@ -202,11 +228,15 @@ class Rule(Strict):
         min_length=1,
         max_length=4096,
         description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, "
-        "privacy_class, findings, tenant, labels, prompt_tokens and deadline_s. The last rule, and only "
-        "it, has none.",
+        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered and has_images. "
+        "The last rule, and only it, has none.",
     )
     route: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Names of models, in the order in which they are tried."
+    )
+    set: RuleLimits | None = Field(
+        None,
+        description="What the rule lowers of a request, never above what the caller asks. Default: nothing.",
     )
 
 
@@ -297,6 +327,13 @@ class PolicyFile(Strict):
 
     version: int = Field(ge=1, le=1, description="The version of this format.")
     models: dict[Name, AnyModel] = Field(min_length=1, description="The models, by name.")
+    aliases: dict[AliasName, str] = Field(
+        {},
+        max_length=MAX_ALIASES,
+        description="Further names by which callers may ask for a model, such as gpt-4o or claude-*: each "
+        "means a model of models, or auto, any model of the route. An exact name goes before a pattern, a "
+        "longer pattern before a shorter one. A name never widens what rules and filters allow.",
+    )
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
     budgets: tuple[Budget, ...] = Field(
         (), strict=False, description="Caps on spend; a call must fit into all that apply."
@@ -346,6 +383,8 @@ class CompiledRule:
     route: tuple[str, ...]
     text: str | None = None
     """The text of the condition."""
+    limits: RequestLimits | None = None
+    """What it lowers of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,10 +405,16 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
     mirror: MirrorPolicy | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
     """The complexity scorer; None: the shipped one."""
+
+    @property
+    def names(self) -> ModelNames:
+        """The names by which callers may ask for a model."""
+        return ModelNames(frozenset(self.models), self.aliases)
 
     @property
     def engines(self) -> Mapping[str, LlamaCppModel]:

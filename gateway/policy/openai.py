@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from gateway.domain.capability import Capability
 from gateway.domain.privacy import PrivacyClass
-from gateway.policy.priced import PricedModel
-from gateway.policy.spec import MaskableType, ModelSpec, is_on_this_host, privacy_class
+from gateway.policy.hosted import Choice, HostedModel
+from gateway.policy.spec import MaskableType, is_on_this_host, privacy_class
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -18,6 +19,7 @@ Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
+_FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
 _REASONING = re.compile(
     r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
     r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
@@ -43,14 +45,15 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
-class OpenAIModel(PricedModel):
+class OpenAIModel(HostedModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
-    neutral_keys: ClassVar[frozenset[str]] = ModelSpec.neutral_keys | {
+    neutral_keys: ClassVar[frozenset[str]] = HostedModel.neutral_keys | {
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
+        "custom_tools", "logprobs",
     }  # fmt: skip
-    compared_keys: ClassVar[frozenset[str]] = PricedModel.compared_keys | {
+    compared_keys: ClassVar[frozenset[str]] = HostedModel.compared_keys | {
         "base_url", "proxy", "mask", "restore_in_urls",
     }  # fmt: skip
 
@@ -100,6 +103,16 @@ class OpenAIModel(PricedModel):
         "at the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
         "without response_format it gets no request with a JSON schema.",
     )
+    custom_tools: Choice = Field(
+        "auto",
+        description="Whether the model is sent tools that take free text. auto: where it is sent tools and "
+        "base_url is OpenAI's.",
+    )
+    logprobs: Choice = Field(
+        "auto",
+        description="Whether the model gives log probabilities. auto: if it does not reason, by its name at "
+        "the provider.",
+    )
     mask: tuple[MaskableType, ...] = Field(
         (),
         strict=False,
@@ -143,9 +156,24 @@ class OpenAIModel(PricedModel):
         """Whether it may reason for long before its first text, by its name at the provider."""
         return _REASONING.search(self.model.lower()) is not None
 
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond text."""
+        found = set(super().capabilities)
+        takes_text = self.base_url == OPENAI_BASE_URL if self.custom_tools == "auto" else self.custom_tools
+        if self.tools and takes_text:
+            found.add(Capability.CUSTOM_TOOLS)
+        if not self.reasons if self.logprobs == "auto" else self.logprobs:
+            found.add(Capability.LOGPROBS)
+        if "response_format" not in self.drop:
+            found |= _FORMS
+        return frozenset(found)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
         yield from super().problems()
+        if self.custom_tools is True and not self.tools:
+            yield "custom_tools", "must not be true where tools is false"
         if self.place == "edge" and "base_url" not in self.model_fields_set:
             yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
 

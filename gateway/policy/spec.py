@@ -5,7 +5,7 @@ and does not test for the kind.
 """
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
@@ -14,7 +14,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.answer import Route
+from gateway.domain.capability import Capability
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits, lowered
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
@@ -22,6 +25,7 @@ from gateway.policy.strict import Strict
 if TYPE_CHECKING:
     from gateway.policy.priced import FindPrice, Price
 
+Modality = Literal["text", "image", "file"]
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
@@ -171,19 +175,33 @@ class ModelSpec(CommonKeys):
         return False
 
     @property
-    def calls_tools(self) -> bool:
-        """Whether it is sent tools."""
-        return False
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do beyond text."""
+        return frozenset()
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """The forms of content that it reads: text, image, file."""
+    def calls_tools(self) -> bool:
+        """Whether it is sent tools."""
+        return Capability.TOOLS in self.capabilities
+
+    @property
+    def reads(self) -> tuple[Modality, ...]:
+        """The forms of content that it reads."""
         return ("text",)
+
+    def missing(self, needs: Iterable[Capability]) -> tuple[Capability, ...]:
+        """Return what a request needs and it cannot do."""
+        return tuple(need for need in needs if need not in self.capabilities)
 
     @property
     def identity(self) -> tuple[str | None, ...]:
         """What identifies the model at its provider; health is kept per identity."""
         return self.kind, self.server_url, self.provider_model, self.key_variable
+
+    def lowered(self, request: Request, limits: RequestLimits | None) -> Request:
+        """Return the request within what a rule allows this model."""
+        can_reason = Capability.REASONING in self.capabilities
+        return lowered(request, limits, max_tokens=self.max_tokens, can_reason=can_reason)
 
     def first_token_within_s(self, general: float | Literal["auto"], *, is_last: bool) -> float:
         """Return the seconds in which a stream must begin; `general` applies if the model sets none.

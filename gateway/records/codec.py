@@ -8,16 +8,22 @@ from typing import Any
 
 from gateway.complexity.complexity import FEATURES
 from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
+from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
+from gateway.domain.signals import ConversationSignals
 from gateway.errors import InputRefused
 from gateway.policy.model import Policy, privacy_class
 from gateway.telemetry.report import CallReport
 
 VERSION = 1
 """Version of the format; a reader refuses any other."""
+
+
+_ONLY_CAPABILITY_ONCE = Capability.LARGE_JSON_SCHEMA
+"""What a record without `needs` means: it was written when routing knew of no other."""
 
 
 class BadRecord(InputRefused):
@@ -71,7 +77,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
             "route": str(answer.route),
             "model": answer.model,
             "finish_reason": _text(answer.finish_reason),
-            "usage": _usage(answer.usage),
+            "usage": answer.usage and asdict(answer.usage),
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
         fields |= _tool_calls(answer.message, policy)
@@ -137,12 +143,20 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
         "rule": decision.rule,
         "rule_errors": list(decision.rule_errors),
         "chain": list(decision.chain),
-        "refused": [{"model": each.model, "reason": str(each.reason)} for each in decision.refused],
+        "refused": [_refusal(each) for each in decision.refused],
         "privacy_class": decision.privacy_class.name,
         "privacy_reason": decision.privacy_reason,
         "findings": dict(sorted(counts.items())),
         "masked": dict(decision.masked),
+        "limits": None
+        if decision.limits is None
+        else {"max_tokens": decision.limits.max_tokens, "effort": _text(decision.limits.effort)},
     }
+
+
+def _refusal(refusal: Refusal) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {"model": refusal.model, "reason": str(refusal.reason)}
+    return fields | ({"missing": list(map(str, refusal.missing))} if refusal.missing else {})
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> Mapping[str, Any]:
@@ -161,7 +175,9 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
-        "is_schema_bounded": routing_input.is_schema_bounded,
+        "signals": asdict(routing_input.signals),
+        "model": policy.names.entry(routing_input.model),
+        "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
         "evidence": None
         if evidence is None
@@ -187,27 +203,20 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
         "reason": _text(attempt.reason),
         "start_ms": round(attempt.start_ms, 3),
         "duration_ms": round(attempt.duration_ms, 3),
-        "usage": _usage(attempt.usage),
+        "usage": attempt.usage and asdict(attempt.usage),
         "cost_usd_nanos": attempt.cost_usd_nanos,
         "http_status": attempt.http_status,
         "upstream_code": attempt.upstream_code,
     }
 
 
-def _usage(usage: Usage | None) -> Mapping[str, int] | None:
-    if usage is None:
-        return None
-    return asdict(usage)
-
-
 def _tool_calls(message: Message, policy: Policy) -> Mapping[str, Any]:
     """Return how many calls of tools an answer has, and of those that the policy names how many each."""
-    names = [call.name for call in message.tool_calls]
-    if not names:
-        return {}
-    listed = Counter(name for name in names if name in policy.records.tool_names)
-    invalid = sum(call.arguments_invalid for call in message.tool_calls)
-    return {"tool_calls": {"count": len(names), "invalid": invalid, "names": dict(sorted(listed.items()))}}
+    calls = message.tool_calls
+    listed = Counter(call.name for call in calls if call.name in policy.records.tool_names)
+    invalid = sum(call.arguments_invalid for call in calls)
+    counts = {"count": len(calls), "invalid": invalid, "names": dict(sorted(listed.items()))}
+    return {"tool_calls": counts} if calls else {}
 
 
 def _shadow(shadow: ShadowDecision) -> Mapping[str, Any]:
@@ -232,8 +241,10 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         tenant=fields["tenant"],
         labels=dict(facts["labels"]),
         prompt_tokens=_count(facts["prompt_tokens"]),
-        is_schema_bounded=facts["is_schema_bounded"],
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
+        needs=_needs(facts),
+        signals=ConversationSignals(**facts.get("signals", {})),
+        model=facts.get("model") or "",
         evidence=None
         if evidence is None
         else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},
@@ -256,15 +267,26 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         rule=decision["rule"],
         rule_errors=tuple(decision["rule_errors"]),
         chain=tuple(decision["chain"]),
-        refused=tuple(
-            Refusal(model=each["model"], reason=Reason(each["reason"])) for each in decision["refused"]
-        ),
+        refused=tuple(map(_read_refusal, decision["refused"])),
         cost_usd_nanos=_count(fields["cost_usd_nanos"]),
         usage=None if usage is None else Usage(**{key: _count(value) for key, value in usage.items()}),
         method=fields["method"],
         ended_unix_s=_number(fields["at_unix_s"]),
         route=None if fields.get("route") is None else Route(fields["route"]),
     )
+
+
+def _needs(facts: Mapping[str, Any]) -> tuple[Capability, ...]:
+    if "needs" in facts:
+        return tuple(map(Capability, facts["needs"]))
+    return () if facts["is_schema_bounded"] else (_ONLY_CAPABILITY_ONCE,)
+
+
+def _read_refusal(fields: Mapping[str, Any]) -> Refusal:
+    reason = Reason(fields["reason"])
+    once = (_ONLY_CAPABILITY_ONCE,) if reason is Reason.CAPABILITY else ()
+    missing = tuple(map(Capability, fields.get("missing", once)))
+    return Refusal(model=fields["model"], reason=reason, missing=missing)
 
 
 def _number(value: object) -> float:

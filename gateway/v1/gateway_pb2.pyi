@@ -1593,6 +1593,36 @@ class Signals(_message.Message):
 Global___Signals: _TypeAlias = Signals  # noqa: Y015
 
 @_typing.final
+class RuleLimits(_message.Message):
+    """RuleLimits are what a rule lowers of a request; nothing is raised above what the
+    caller asked.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    EFFORT_FIELD_NUMBER: _builtins.int
+    max_tokens: _builtins.int
+    """Output only. The most tokens of an answer."""
+    effort: Global___ReasoningEffort.ValueType
+    """Output only. The most reasoning effort."""
+    def __init__(
+        self,
+        *,
+        max_tokens: _builtins.int | None = ...,
+        effort: Global___ReasoningEffort.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "max_tokens", b"max_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "effort", b"effort", "max_tokens", b"max_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+
+Global___RuleLimits: _TypeAlias = RuleLimits  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """Decision explains where a request may go."""
 
@@ -1609,6 +1639,7 @@ class Decision(_message.Message):
     POLICY_HASH_FIELD_NUMBER: _builtins.int
     MASKED_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     privacy_class: Global___PrivacyClass.ValueType
     """Output only. The class that filters apply."""
     privacy_reason: _builtins.str
@@ -1649,6 +1680,10 @@ class Decision(_message.Message):
     def signals(self) -> Global___Signals:
         """Output only. What rules saw of the conversation."""
 
+    @_builtins.property
+    def limits(self) -> Global___RuleLimits:
+        """Output only. What the rule lowers of the request; unset when it lowers nothing."""
+
     def __init__(
         self,
         *,
@@ -1663,10 +1698,11 @@ class Decision(_message.Message):
         policy_hash: _builtins.str = ...,
         masked: _abc.Iterable[Global___FindingCount] | None = ...,
         signals: Global___Signals | None = ...,
+        limits: Global___RuleLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores", "signals", b"signals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "scores", b"scores", "signals", b"signals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "limits", b"limits", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import grpc.aio
@@ -15,10 +16,11 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.backends.base import Backend, Call
+from gateway.backends.engine_messages import to_request
 from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
 from gateway.domain.answer import FinishReason
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import Message, Role, Text
 from gateway.domain.request import GenerationConfig, Request
 from gateway.engine.server import to_rpc_status
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
@@ -125,6 +127,74 @@ class TestAnswers:
 
         assert together == alone
         assert len({reply.text for reply in alone}) == 2
+
+    async def test_log_probabilities(self, backend: LocalBackend) -> None:
+        """Whoever asks gets each token with the likeliest ones, whole and streamed; nobody else does."""
+        asked = GenerationConfig(temperature=0.0, top_logprobs=2)
+        reply = await backend.generate(call("Hello", asked))
+        chunks = [chunk async for chunk in backend.stream(call("Hello", asked))]
+
+        assert b"".join(each.token_bytes for each in reply.logprobs).decode() == reply.text
+        assert all(each.top[0].logprob == each.logprob <= 0.0 for each in reply.logprobs), "it is greedy"
+        assert {len(each.top) for each in reply.logprobs} == {2}
+        assert tuple(each for chunk in chunks for each in chunk.logprobs) == reply.logprobs
+        assert not any(chunk.logprobs for chunk in chunks if not chunk.text and not chunk.finish_reason)
+        assert (await backend.generate(call("Hello"))).logprobs == ()
+
+    async def test_a_token_that_is_part_of_a_character_is_told_with_the_next_text(
+        self, backend: LocalBackend
+    ) -> None:
+        """No log probability is lost where several tokens make one character."""
+        asked = GenerationConfig(temperature=0.0, top_logprobs=0, grammar='root ::= "🙂🙂"')
+        chunks = [chunk async for chunk in backend.stream(call("Hello", asked))]
+        told = [each for chunk in chunks for each in chunk.logprobs]
+
+        assert b"".join(each.token_bytes for each in told).decode() == "🙂🙂"
+        assert len(told) > 2
+        assert not any(chunk.logprobs for chunk in chunks if not chunk.text and not chunk.finish_reason)
+
+    async def test_forms_and_samplers_reach_the_engine(self, backend: LocalBackend) -> None:
+        """A grammar, any JSON object, the likeliest token alone, and a bias hold."""
+        greedy = await backend.generate(call("Hello"))
+        first = (
+            await backend.generate(call("Hello", GenerationConfig(temperature=0.0, top_logprobs=1)))
+        ).logprobs
+        by_grammar = await backend.generate(call("Hello", GenerationConfig(grammar='root ::= "yes"')))
+        as_object = await backend.generate(
+            call("Hello", GenerationConfig(temperature=0.0, json_object=True), max_tokens=400)
+        )
+        likeliest = await backend.generate(call("Hello", GenerationConfig(temperature=1.0, top_k=1)))
+        surest = await backend.generate(call("Hello", GenerationConfig(temperature=1.0, min_p=1.0)))
+
+        assert by_grammar.text == "yes"
+        assert as_object.text.startswith("{")
+        assert likeliest.text == surest.text == greedy.text
+        assert first[0].token_bytes.decode() == greedy.text[: len(first[0].token_bytes)]
+
+    async def test_penalties_and_biases_reach_the_engine(self, backend: LocalBackend, stub: Stub) -> None:
+        """A token that its bias forbids does not come; penalties are passed on as they are."""
+        greedy = await backend.generate(call("Hello"))
+        request = to_request(call("Hello", GenerationConfig(temperature=0.0, top_logprobs=1)))
+        answer = [each async for each in stub.Generate(request)]
+        token = answer[0].logprobs[0].sampled.token
+        biased = await backend.generate(
+            call("Hello", GenerationConfig(temperature=0.0, logit_bias={token: -100.0}))
+        )
+        penalised = to_request(call("Hello", GenerationConfig(frequency_penalty=0.5, presence_penalty=-1.5)))
+
+        assert biased.text[0] != greedy.text[0]
+        assert (penalised.frequency_penalty, penalised.presence_penalty) == (0.5, -1.5)
+        assert not request.HasField("frequency_penalty")
+
+    async def test_text_parts_are_sent_as_text(self, backend: LocalBackend) -> None:
+        """A message in parts gets the answer of the same text as a shorthand."""
+        parts = Message(role=Role.USER, parts=(Text("Hel"), Text("lo")))
+        asked = call("Hello")
+        whole = await backend.generate(asked)
+
+        assert (
+            await backend.generate(replace(asked, request=replace(asked.request, messages=(parts,)))) == whole
+        )
 
     async def test_seed(self, backend: LocalBackend) -> None:
         """The same seed gives the same text; over several seeds the text varies."""

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from gateway.domain.capability import needs_of
 from gateway.domain.decision import Decision, Masked, RequestTexts, RoutingInput, RoutingState, Scores
 from gateway.domain.privacy import PrivacyAssessment
 from gateway.domain.request import Request
-from gateway.domain.text.schema_bounds import AT_THE_EDGE
+from gateway.domain.signals import signals_of
 from gateway.policy.model import Policy
 from gateway.routing import Decider, estimate_prompt_tokens
 
@@ -32,7 +33,9 @@ def decide(
         tenant=request.tenant,
         labels=request.labels,
         prompt_tokens=estimate_prompt_tokens(request),
-        is_schema_bounded=not AT_THE_EDGE.problem(request.config.json_schema or ""),
+        needs=needs_of(request),
+        signals=signals_of(request),
+        model=request.model,
         masked_classes={name: mask.privacy_class for name, mask in masked.items()},
         evidence=privacy.evidence,
         hint=request.hints.privacy_class,

@@ -28,7 +28,7 @@ from gateway.privacy.classify import scale_of
 Change = tuple[Path, str]
 """The path in the new policy (or of the removed key) where it is looser, and how."""
 
-_NEVER_LOOSER = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
+_NEVER_LOOSER = frozenset({"aliases", "effective_yaml", "hash", "replies", "source", "tests"})
 _COMPARED_PRIVACY_KEYS = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.policy.aliases import AUTO
 from gateway.policy.entities import ModelEntities
 from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
@@ -49,6 +50,7 @@ class Parts:
     names: frozenset[str]
     """The names of all models, valid or not."""
     models: Mapping[str, ModelSpec]
+    aliases: Mapping[str, object]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
     replies: Mapping[int, CannedReply]
@@ -64,8 +66,8 @@ def check(document: Document) -> list[Problem]:
     """Return all errors across the parts of a policy."""
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
-        _check_models, _check_urls, _check_privacy, _check_budgets, _check_names, _check_rules, _check_routes,
-        _check_resilience, _check_replies, _check_tests, _check_mirror,
+        _check_models, _check_aliases, _check_urls, _check_privacy, _check_budgets, _check_names,
+        _check_rules, _check_routes, _check_resilience, _check_replies, _check_tests, _check_mirror,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
     return [*problems, *_check_conditions(parts, document)]
@@ -74,9 +76,11 @@ def check(document: Document) -> list[Problem]:
 def _parts_of(root: Mapping[str, object]) -> Parts:
     models, budgets, rules, replies = (root.get(key) for key in ("models", "budgets", "rules", "replies"))
     named = models if isinstance(models, dict) else {}
+    aliases = root.get("aliases")
     return Parts(
         names=frozenset(named),
         models={name: part for name, raw in named.items() if (part := _part(_MODEL, raw))},
+        aliases=aliases if isinstance(aliases, dict) else {},
         budgets=_items(_BUDGET, budgets),
         rules=_items(_RULE, rules),
         replies=_items(_REPLY, replies),
@@ -105,6 +109,19 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
     for name, spec in parts.models.items():
         for key, message in spec.problems():
             yield ("models", name, key), message
+
+
+def _check_aliases(parts: Parts) -> Iterator[Finding]:
+    if AUTO in parts.names:
+        yield ("models", AUTO), "is the name for any model of the route; call this model otherwise"
+    for alias, target in parts.aliases.items():
+        if alias == AUTO:
+            yield ("aliases", alias), "is the name for any model of the route; leave it out"
+        elif alias in parts.names:
+            yield ("aliases", alias), "is the name of a model already"
+        if isinstance(target, str) and target != AUTO and target not in parts.names:
+            near = did_you_mean(target, (*sorted(parts.names), AUTO))
+            yield ("aliases", alias), f"no model is called{quoted(target)}{near}"
 
 
 def _check_urls(parts: Parts) -> Iterator[Finding]:

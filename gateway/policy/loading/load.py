@@ -114,6 +114,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
                 when=None if rule.when is None else conditions.compile(rule.when),
                 route=rule.route,
                 text=rule.when,
+                limits=None if rule.set is None else rule.set.limits,
             )
             for rule in file.rules
         ),
@@ -123,6 +124,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         limits=file.limits,
         handoff=file.handoff,
         mirror=file.mirror,
+        aliases=MappingProxyType(dict(file.aliases)),
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),

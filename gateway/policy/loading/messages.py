@@ -13,6 +13,7 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.policy.aliases import ALIAS_PATTERN
 from gateway.policy.kinds import KINDS
 from gateway.policy.loading.document import EMPTY, Document
 from gateway.policy.model import PolicyFile
@@ -43,6 +44,7 @@ _BRANCH = re.compile(r"constrained-|literal\[")
 _PATTERNS = {
     "^[A-Za-z0-9._:-]{1,64}$": "must be 1 to 64 letters, digits and . _ : -",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
+    ALIAS_PATTERN: "must be letters, digits and . _ : / @ + -, with at most one *",
     "^https?://": "must begin with https:// or http://",
     "^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of an environment variable, never a key itself",
 }
@@ -126,7 +128,7 @@ def message_for(details: ErrorDetails) -> str:
     if kind in _MESSAGES:
         return _MESSAGES[kind]
     if kind in {"literal_error", "enum"}:
-        return unknown(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
+        return unknown(details["input"], _words(str(context["expected"])))
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(context["pattern"]), f"must match {context['pattern']}")
     if kind == "decimal_max_places":
@@ -139,6 +141,11 @@ def message_for(details: ErrorDetails) -> str:
     if "max_length" in context:
         return f"must have at most {context['max_length']} characters"
     return details["msg"].removeprefix("Value error, ")
+
+
+def _words(expected: str) -> list[str]:
+    """Return the values that pydantic lists, as YAML has them."""
+    return [text or other.lower() for text, other in re.findall(r"'([^']*)'|\b(True|False)\b", expected)]
 
 
 def _resolve(location: tuple[int | str, ...], document: Document) -> tuple[Path, list[type[BaseModel]]]:

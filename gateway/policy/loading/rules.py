@@ -23,12 +23,15 @@ VARIABLES: Final[Mapping[str, str]] = {
     "labels": "map(string, string)",
     "prompt_tokens": "int",
     "deadline_s": "double",
+    "tools_offered": "int",
+    "has_images": "bool",
 }
 """The variables of a condition with their CEL types; the privacy classes are constants of type int."""
 
 _TYPES: Final[Mapping[str, cel.Type]] = {
     "double": cel.Type.DOUBLE,
     "int": cel.Type.INT,
+    "bool": cel.Type.BOOL,
     "string": cel.Type.STRING,
     "list(string)": cel.Type.List(cel.Type.STRING),
     "map(string, string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
@@ -146,6 +149,8 @@ def _data(facts: Facts) -> dict[str, object]:
         "labels": dict(facts.labels),
         "prompt_tokens": facts.prompt_tokens,
         "deadline_s": facts.deadline_s,
+        "tools_offered": facts.tools_offered,
+        "has_images": facts.has_images,
     }
 
 

@@ -99,6 +99,8 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
 def _blamed(error: GatewayError) -> list[str]:
     """Return the fields that no model took: those that models named, else what the reason says."""
     named = {cause.field for cause in _causes(error) if isinstance(cause, NotCapable)}
+    if isinstance(error, NotDegraded):
+        named |= error.fields
     return sorted(named) or [_FIELDS.get(error.reason, "request")]
 
 

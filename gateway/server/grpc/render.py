@@ -20,6 +20,7 @@ from gateway.domain.answer import (
 from gateway.domain.conversation import Message, Part, Reasoning, Text, ToolCall
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
 from gateway.domain.privacy import Finding, PrivacyClass
+from gateway.domain.request_limits import RequestLimits
 from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import ModelSpec, Policy
@@ -42,7 +43,7 @@ _FINISHES: Mapping[FinishReason, pb.FinishReason.ValueType] = {
 
 def render_decision(decision: Decision) -> pb.Decision:
     """Return the decision as the caller sees it: findings by type and count only."""
-    scores = decision.scores
+    scores, signals = decision.scores, decision.signals
     return pb.Decision(
         scores=pb.Scores(complexity=scores.complexity, privacy=scores.privacy, budget=scores.budget),
         privacy_class=_CLASSES[decision.privacy_class],
@@ -57,7 +58,16 @@ def render_decision(decision: Decision) -> pb.Decision:
         refused=[_refusal(item, decision.state) for item in decision.refused],
         policy_hash=decision.policy_hash,
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
+        signals=pb.Signals(tools_offered=signals.tools_offered, has_images=signals.has_images),
+        limits=None if decision.limits is None else _limits(decision.limits),
     )
+
+
+def _limits(limits: RequestLimits) -> pb.RuleLimits:
+    rendered = pb.RuleLimits(max_tokens=limits.max_tokens)
+    if limits.effort is not None:
+        rendered.effort = pb.ReasoningEffort.Value(f"REASONING_EFFORT_{limits.effort.name}")
+    return rendered
 
 
 def _refusal(refusal: Refusal, state: RoutingState | None) -> pb.Refusal:
@@ -65,6 +75,8 @@ def _refusal(refusal: Refusal, state: RoutingState | None) -> pb.Refusal:
     if refusal.reason is Reason.DEADLINE and state is not None:
         rendered.expected_s = state.finish_s[refusal.model]
         rendered.given_s = state.deadline_s
+    if refusal.missing:
+        rendered.capability = refusal.capability
     return rendered
 
 

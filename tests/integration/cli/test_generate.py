@@ -177,6 +177,23 @@ async def test_a_canned_reply_for_want_of_time_says_how_much(
     assert f"cloud (CLEARANCE), edge (DEADLINE: {time})" in " ".join(err.split())
 
 
+async def test_a_canned_reply_for_want_of_a_capability_says_of_which(
+    service: ScriptedGateway, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who gets no answer because no model can do it learns what each of them cannot do."""
+    blind = pb.Refusal(model="edge", reason=pb.REASON_CAPABILITY, capability="images")
+    service.answer = pb.GenerateResponse(
+        text="Sorry.",
+        route=pb.ROUTE_CANNED,
+        degraded=pb.Degraded(reason=pb.REASON_CAPABILITY, canned_id="sorry"),
+        decision=pb.Decision(refused=[blind], rule="default"),
+    )
+    assert await gateway("generate", "--server", target, "-v", "hi") == 3
+    err = " ".join(capsys.readouterr().err.split())
+    assert "canned reply sorry, no model answered (CAPABILITY: edge: no images)" in err
+    assert "edge (CAPABILITY: no images)" in err
+
+
 async def test_an_error_is_one_line_and_status_1(
     service: ScriptedGateway, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,21 @@ async def test_messages_that_no_template_takes_are_the_field_to_blame() -> None:
     assert [v.field for v in detail_of(error, details.BadRequest).field_violations] == ["messages"]
 
 
+async def test_what_no_model_of_the_route_can_do_is_the_field_to_blame() -> None:
+    """A filter's CAPABILITY names the model, what it cannot do, and the field that needs it."""
+    message = ask(labels=CLOUD_ONLY, hints=pb.Hints(allow_degraded=False))
+    message.config.grammar = 'root ::= "a"'
+    backends: dict[str, Backend] = {name: ScriptedBackend(name, [reply("hi")]) for name in ("edge", "cloud")}
+    async with served(backends) as gateway:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.stub.Generate(message)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "cloud: no grammar" in str(caught.value.details())
+    violations = detail_of(caught.value, details.BadRequest).field_violations
+    assert [each.field for each in violations] == ["config.grammar"]
+
+
 async def test_a_quota_that_is_used_up_asks_for_no_retry() -> None:
     """Waiting does not heal our account at the provider: pushback -1 and no RetryInfo."""
     error = await _refusal(BackendQuotaUsedUp("cloud", "HTTP 429, insufficient_quota"))

@@ -62,6 +62,18 @@ def test_a_person_sees_why(policy: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert err == ""
 
 
+def test_a_model_can_be_named(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only it is in the chain; what the rule does not route to, or nobody knows, is one line and status 2."""
+    assert explain(policy, "--json", "--model", "edge", "hello") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["decision"]["chain"], shown["decision"]["refused"]) == (["edge"], [])
+
+    assert explain(policy, "--model", "edge", "--label", "team=billing", "hello") == 2
+    assert "the rule billing does not route to edge" in capsys.readouterr().err
+    assert explain(policy, "--model", "claude", "hello") == 2
+    assert "model: is neither a model nor an alias of the policy" in capsys.readouterr().err
+
+
 def test_json_is_the_explain_response(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` prints what the rpc Explain answers, with the names of the proto."""
     assert explain(policy, "--json", "Mail jane@example.com") == 0

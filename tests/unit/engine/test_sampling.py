@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.local import to_request
+from gateway.backends.engine_messages import to_request
 from gateway.domain.request import GenerationConfig
 from gateway.engine.requests import ENGINE_SAMPLING, sampling_of, sampling_of_file
 from gateway.policy.loading.load import parse_policy

@@ -55,6 +55,11 @@ TEAM = "  - {name: team, per: label, label: team, limit_usd: 9.50, window: month
 HOME = "  - {name: home, when: 'privacy_class >= CONFIDENTIAL', route: [edge, other]}\n"
 
 LOOSER = [
+    (
+        "mask: [EMAIL]",
+        "mask: [EMAIL], modalities: [text, image]",
+        "models.cloud.modalities: added image: requests with them may go there",
+    ),
     ("clearance: public", "clearance: internal", "models.backup.clearance: raised from public to internal"),
     ("clearance: confidential", "clearance: restricted", "models.edge.clearance: raised from confidential"),
     ("https://a.example/v1", "https://c.example/v1", "models.cloud.base_url: changed to another host"),

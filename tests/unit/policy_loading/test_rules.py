@@ -29,6 +29,8 @@ def facts(
         labels=labels or {},
         prompt_tokens=100,
         deadline_s=60.0,
+        tools_offered=2,
+        has_images=True,
     )
 
 
@@ -37,6 +39,7 @@ def facts(
     [
         ("complexity >= 0.5", True),
         ("complexity > 0.5", False),
+        ("tools_offered == 2 && has_images", True),
         ("privacy == 0.25 && budget == 0.75", True),
         ("privacy_class == INTERNAL", True),
         ("privacy_class >= PUBLIC && privacy_class < CONFIDENTIAL && CONFIDENTIAL < RESTRICTED", True),

@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.conversation import Message, Role
+from gateway.cli.render import decision_rows
+from gateway.domain.conversation import File, Image, Message, ReasoningEffort, Role, Tool
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState, Scores
 from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
-from gateway.routing import estimate_prompt_tokens
+from gateway.routing import decide_for, estimate_prompt_tokens
 from gateway.server.grpc.render import render_decision
+from gateway.v1 import gateway_pb2 as pb
 from tests.support.decisions import decide
 from tests.support.draws import examples
 
@@ -194,10 +197,37 @@ def test_filters_remove_models_and_say_why(
     if estimate_prompt_tokens(request_) > 100:
         policy = parse_policy(POLICY.replace("prompt_tokens > 100", "false"), name="p")
     decision = decided(policy, request=request_, state=state)
-    expected = tuple(Refusal(model=model, reason=reason) for model, reason in refused)
-    assert (decision.rule, decision.refused) == ("default", expected), why
+    found = tuple((refusal.model, refusal.reason) for refusal in decision.refused)
+    assert (decision.rule, found) == ("default", refused), why
     gone = {model for model, _ in refused}
     assert decision.chain == tuple(name for name in ("small", "edge", "cloud") if name not in gone)
+
+
+def test_a_refusal_says_what_the_model_cannot_do(policy: Policy) -> None:
+    """CAPABILITY names everything that is missing, to the caller too; a model that can is in the chain."""
+    asked = request_of()
+    image = Message(role=Role.USER, parts=(Image(url="https://a.example/x.png"),))
+    asked = replace(
+        asked, messages=(*asked.messages, image), config=replace(asked.config, tools=(Tool(name="look"),))
+    )
+    seeing = parse_policy(POLICY.replace("model: a,", "model: a, modalities: [text, image],"), name="p")
+    refused = decided(policy, request=asked, complexity=0.9)
+    told = {each.model: each.capability for each in render_decision(refused).refused}
+    assert told == {"cloud": "images", "backup": "images", "edge": "tools, images"}
+    assert {each.reason for each in refused.refused} == {Reason.CAPABILITY}
+    assert decided(seeing, request=asked, complexity=0.9).chain == ("cloud",)
+
+
+def test_what_the_gateway_asks_itself_needs_only_what_it_holds(policy: Policy) -> None:
+    """A model may be asked about a request with tools that it could not answer, by a request without."""
+    judged = decided(
+        policy,
+        request=replace(request_of(), config=GenerationConfig(tools=(Tool(name="look"),))),
+    )
+    assert "edge" not in judged.chain
+    allowed = decide_for(request_of("Which is better?"), "edge", judged=judged, policy=policy)
+    assert allowed is not None
+    assert allowed.chain == ("edge",)
 
 
 def test_clearance_is_the_first_reason(policy: Policy) -> None:
@@ -231,6 +261,53 @@ def test_a_rule_without_a_value_does_not_hold_and_is_reported(policy: Policy) ->
     assert decided(policy).rule_errors == NO_TEAM
     with_team = decided(policy, request=request_of(labels={"team": "red"}))
     assert (with_team.rule, with_team.rule_errors) == ("team", ())
+
+
+@pytest.mark.parametrize(
+    ("parts", "tools", "rule"),
+    [
+        ((), 0, "default"),
+        ((Image(url="https://a.example/x.png"),), 0, "seen"),
+        ((File(data=b"x", media_type="application/pdf"),), 0, "seen"),
+        ((), 2, "tools"),
+    ],
+)
+def test_rules_see_signals_of_the_conversation(
+    parts: tuple[Image | File, ...], tools: int, rule: str
+) -> None:
+    """Tools that are offered and images or files, and the decision says what they saw."""
+    rules = (
+        "rules:\n  - {name: seen, when: has_images, route: [cloud]}\n"
+        "  - {name: tools, when: tools_offered > 1, route: [cloud]}\n"
+    )
+    policy = parse_policy(POLICY.replace("rules:\n", rules), name="p")
+    hello = request_of()
+    messages = (*hello.messages, Message(role=Role.USER, parts=parts)) if parts else hello.messages
+    offered = tuple(Tool(name=f"t{index}") for index in range(tools))
+    asked = replace(hello, messages=messages, config=GenerationConfig(tools=offered))
+    decision = decided(policy, request=asked)
+    assert decision.rule == rule
+    told = render_decision(decision).signals
+    assert (told.tools_offered, told.has_images) == (tools, bool(parts))
+
+
+def test_a_permit_is_for_what_the_rule_lowers() -> None:
+    """A model that takes an effort is told the rule's, another one not; the decision shows the rule's."""
+    text = POLICY.replace("model: a,", "model: gpt-5,").replace(
+        "route: [small, edge, cloud]}",
+        "route: [small, edge, cloud, backup], set: {max_tokens: 300, effort: low}}",
+    )
+    decision = decided(parse_policy(text, name="p"))
+    sent = {name: permit.request.config for name, permit in decision.permits.items()}
+    assert {name: config.max_tokens for name, config in sent.items()} == {"cloud": 300, "backup": 300}
+    assert {name: config.reasoning.effort for name, config in sent.items()} == {
+        "cloud": ReasoningEffort.LOW,
+        "backup": None,
+    }
+    told = render_decision(decision).limits
+    assert (told.max_tokens, told.effort) == (300, pb.REASONING_EFFORT_LOW)
+    assert ("limits", "max_tokens 300, effort low") in decision_rows(render_decision(decision))
+    assert not render_decision(decided(parse_policy(POLICY, name="p"))).HasField("limits")
 
 
 def test_rules_after_the_one_that_holds_are_not_asked(policy: Policy) -> None:
@@ -378,3 +455,37 @@ def test_whatever_the_request_the_chain_is_cleared_and_complete(data: st.DataObj
     assert sorted((*decision.chain, *gone)) == sorted(rule.route)
     assert [name for name in rule.route if name in decision.chain] == list(decision.chain)
     assert [name for name in rule.route if name in gone] == list(gone)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(data=st.data())
+def test_to_name_a_model_never_widens_the_chain(data: st.DataObject) -> None:
+    """Whatever is asked for, by name or alias: a part of the chain and of the refusals of who names none."""
+    clearances = tuple(data.draw(st.lists(st.sampled_from(CLEARANCES), min_size=1, max_size=4)))
+    route = data.draw(st.lists(st.sampled_from(range(len(clearances))), min_size=1, unique=True))
+    drawn = policy_with(clearances=clearances, route=route, when=data.draw(st.sampled_from(CONDITIONS)))
+    names = st.sampled_from(sorted(drawn.models))
+    policy = replace(drawn, aliases={"gpt-*": data.draw(names), "fast": "auto"})
+    asked = data.draw(st.sampled_from(["", "auto", "gpt-9", "fast", "nobody", *drawn.models]))
+    request = replace(
+        request_of(),
+        config=GenerationConfig(json_schema=data.draw(st.sampled_from([None, "[" * 40]))),
+        labels=data.draw(st.dictionaries(st.just("a"), st.just("t"))),
+    )
+    state = RoutingState(
+        deadline_s=data.draw(st.sampled_from([0.0, 60.0])),
+        finish_s=data.draw(st.dictionaries(names, st.floats(0, 100))),
+        idle=data.draw(st.frozensets(names)),
+    )
+    class_ = data.draw(st.sampled_from(PrivacyClass))
+    free = decided(policy, request=request, privacy=class_, state=state)
+    narrowed = decided(policy, request=replace(request, model=asked), privacy=class_, state=state)
+
+    only = policy.names.model(asked)
+    kept = set(policy.models) if only == "" else {only}
+    assert narrowed.rule == free.rule
+    assert narrowed.chain == tuple(name for name in free.chain if name in kept)
+    assert narrowed.refused == tuple(each for each in free.refused if each.model in kept)
+    assert narrowed.permits.keys() <= free.permits.keys()
+    rule = next(rule for rule in policy.rules if rule.name == free.rule)
+    assert narrowed.is_in_route is any(name in kept for name in rule.route)
