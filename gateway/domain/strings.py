@@ -1,9 +1,10 @@
 """Every string of a request that a model can be sent, for whoever scans, masks or counts them.
 
-A new field of a request that holds a caller's text is added to `map_strings`, and nowhere else.
+A new field of a request that holds a caller's text is added to `map_strings`, and nowhere else. Fields of
+bytes are in `opaque_strings`, or in `unreadable_places`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +34,23 @@ class RequestString(NamedTuple):
     text: str
     is_json: bool = False
     """Whether it is a JSON text, which has to stay one."""
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it is the id of a call of a tool."""
+        return self.path.endswith((".id", ".tool_call_id"))
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether it is what a provider wants back, as it came."""
+        return self.path.endswith(".opaque")
+
+
+class UnreadablePlace(NamedTuple):
+    """Bytes of a request that cannot be scanned, and where they are."""
+
+    message_index: int
+    path: str
 
 
 _FILE_BYTES_PER_TOKEN = 4
@@ -65,6 +83,46 @@ def message_strings(message: Message, index: int = 0) -> list[RequestString]:
 
     _message(message, index, take)
     return found
+
+
+def opaque_strings(request: Request) -> list[RequestString]:
+    """Return the signatures and encrypted thoughts of a request that are text."""
+    found = ((*place, _text_of(data)) for place, data in _opaque(request))
+    return [RequestString(index, path, text) for index, path, text in found if text is not None]
+
+
+def unreadable_places(request: Request) -> list[UnreadablePlace]:
+    """Return the images and files of a request, also those behind URLs, and opaque bytes that are no text."""
+    found = [place for place, data in _opaque(request) if _text_of(data) is None]
+    for index, message in enumerate(request.messages):
+        for i, part in enumerate(message.parts):
+            inner = part.parts if isinstance(part, ToolResult) else ()
+            if isinstance(part, Image | File):
+                kind = "image" if isinstance(part, Image) else "file"
+                found.append(UnreadablePlace(index, f"parts[{i}].{kind}"))
+            found += (
+                UnreadablePlace(index, f"parts[{i}].tool_result.parts[{j}].image")
+                for j, each in enumerate(inner)
+                if isinstance(each, Image)
+            )
+    return sorted(found)
+
+
+def _opaque(request: Request) -> Iterator[tuple[UnreadablePlace, bytes]]:
+    for index, message in enumerate(request.messages):
+        for i, part in enumerate(message.parts):
+            if isinstance(part, ToolCall | Reasoning) and part.opaque:
+                kind = "tool_call" if isinstance(part, ToolCall) else "reasoning"
+                yield UnreadablePlace(index, f"parts[{i}].{kind}.opaque"), part.opaque
+
+
+def _text_of(data: bytes) -> str | None:
+    """Return the text that bytes are; None for bytes that are no text to read."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if all(char.isprintable() or char.isspace() for char in text) else None
 
 
 def unreadable_tokens(request: Request, *, each: int) -> int:

@@ -155,6 +155,10 @@ class PrivacyPolicy(Strict):
         max_length=4,
         description="Further finders of names, places and the like; they add findings and remove none.",
     )
+    unreadable: ClassName = Field(
+        "restricted",
+        description="The least class of a request with images, files or other bytes that no detector reads.",
+    )
     report_at: Share = Field(0.5, description="The least confidence of a finding that is reported.")
     limit_ms: float = Field(
         50.0,

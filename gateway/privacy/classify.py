@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.policy.model import Classes, PrivacyPolicy, privacy_class
 from gateway.privacy.custom_patterns import OWN_FLOOR, OWN_WEIGHT
-from gateway.privacy.detectors.defaults import FLOORS, WEIGHTS
+from gateway.privacy.detectors.defaults import FLOORS, UNREADABLE, WEIGHTS
 
 SURE = 0.5
 """The least confidence of a finding that counts for floors and for MANY."""
@@ -35,6 +35,7 @@ def scale_of(policy: PrivacyPolicy) -> Scale:
         if own.name not in WEIGHTS:
             weights[own.name] = OWN_WEIGHT if own.weight is None else own.weight
             floors[own.name] = privacy_class(own.floor or OWN_FLOOR)
+    weights[UNREADABLE], floors[UNREADABLE] = 0.0, privacy_class(policy.unreadable)
     return Scale(weights=weights, floors=floors, classes=policy.classes)
 
 
@@ -52,7 +53,7 @@ def class_of(
 ) -> tuple[PrivacyClass, str]:
     """Return the class and its reason: the highest of the score's class, floors, MANY, and hint."""
     sure = {kind: found.sure for kind, found in evidence.items() if found.sure}
-    reasons = [(scale.floors[kind], f"floor {kind}") for kind in sorted(sure) if kind in scale.floors]
+    reasons = [(scale.floors[kind], _floor_reason(kind)) for kind in sorted(sure) if kind in scale.floors]
     reasons.append((_class_of_score(score, scale.classes), "score" if evidence else "nothing found"))
     class_, reason = max(reasons, key=lambda pair: pair[0])
     many = sorted(kind for kind, distinct in sure.items() if distinct >= MANY)
@@ -61,6 +62,10 @@ def class_of(
     if hint is not None and hint > class_:
         class_, reason = hint, "hint"
     return class_, reason
+
+
+def _floor_reason(kind: str) -> str:
+    return "unreadable content" if kind == UNREADABLE else f"floor {kind}"
 
 
 def _class_of_score(score: float, starts: Classes) -> PrivacyClass:

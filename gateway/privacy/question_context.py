@@ -66,6 +66,10 @@ class Questions:
             for at in self._words.matching(joined_words_apart(marked(variant.text)))
         )
 
+    def has_answers(self, variants: Sequence[NormalText]) -> bool:
+        """Whether a line of a message may be an answer to something."""
+        return any(True for variant in variants for _ in _lines(variant.text))
+
     def answers(self, named: frozenset[int], variants: Sequence[NormalText]) -> Mapping[int, NormalText]:
         """Return, by the index of a detector, its variant of the lines of a message that may be answers."""
         if not named:

@@ -1,10 +1,10 @@
-"""Runs one detector over the strings of a request, and maps its matches to the original text.
+"""Runs one detector over one string of a request, and maps its matches to the original text.
 
 A string is searched in several variants, such as normalised or unescaped, since private data may be hidden in
 any of them. A string that a detector could not search raises ScanFailed, and the request is restricted.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.domain.privacy import Entities, Finding
@@ -31,9 +31,17 @@ _WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "I
 
 
 class Located(NamedTuple):
-    """A match in the original text, with the index of its message and its normalised value."""
+    """A match in one string, with a keyed hash of its value where it is sure."""
 
-    message_index: int
+    string: int
+    """The index of the string."""
+    match: Match
+    value: bytes
+
+
+class Found(NamedTuple):
+    """A match in the original text, and its normalised value."""
+
     match: Match
     value: str
 
@@ -43,7 +51,7 @@ class ScanFailed(Exception):
 
 
 class DetectorRun:
-    """One detector's scan of one request; stops after MAX_SURE matches, when the verdict is certain."""
+    """One detector's scan of one string; stops after MAX_SURE matches, when the verdict is certain."""
 
     def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
         self.detector = detector
@@ -57,9 +65,9 @@ class DetectorRun:
         """Whether the scan stopped, so that matches may be missing."""
         return self._left <= 0
 
-    def find(self, variants: Sequence[NormalText], text: str, index: int) -> list[Located]:
+    def find(self, variants: Sequence[NormalText], text: str) -> list[Found]:
         """Return the matches in one text, with offsets in the original, without overlaps within a type."""
-        located: list[Located] = []
+        found: list[Found] = []
         try:
             for normal in variants:
                 if self.is_full or (normal.is_of_fields and _WITHOUT_WORDS.issuperset(self.detector.types)):
@@ -70,7 +78,7 @@ class DetectorRun:
                     if start == NO_OFFSET or not self._is_kept(match, text[start:end]):
                         continue
                     value = distinct(normal.text[match.start : match.end])
-                    located.append(Located(index, Match(match.type, start, end, match.confidence), value))
+                    found.append(Found(Match(match.type, start, end, match.confidence), value))
                     self._left -= match.confidence >= SURE and text[start:end] not in self._allowed
                     if self.is_full:
                         break
@@ -78,7 +86,7 @@ class DetectorRun:
             raise
         except Exception:  # noqa: BLE001 - after any error of a detector the text is not fully scanned.
             raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
-        found = _without_overlaps(located) if len(located) > 1 else located
+        found = _without_overlaps(found) if len(found) > 1 else found
         if not self._allowed:
             return found
         return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
@@ -94,35 +102,42 @@ class DetectorRun:
 
 
 def with_entities(
-    located: Sequence[Located], entities: Entities, contents: Sequence[str], *, kinds: Container[str]
-) -> list[Located]:
-    """Return the matches and the entities, without entities that a match covers with equal confidence."""
+    located: Sequence[Located],
+    entities: Entities,
+    texts: Mapping[tuple[int, str], tuple[int, str]],
+    *,
+    kinds: Container[str],
+) -> list[tuple[int, Found]]:
+    """Return the entities that no match covers with equal confidence, each with the index of its string.
+
+    `texts` are the index and the text of each string by its message and path.
+    """
     if entities.failure is not None:
         raise ScanFailed(entities.failure)
-    found = list(located)
+    found: list[tuple[int, Found]] = []
     for one in entities.findings:
-        if not _is_of(one, contents, kinds):
+        if not isinstance(one, Finding) or (one.message_index, one.path) not in texts:
+            raise ScanFailed("entities are not of this text")
+        string, text = texts[one.message_index, one.path]
+        if not _is_of(one, text, kinds):
             raise ScanFailed("entities are not of this text")
         match = Match(one.type, one.start, one.end, one.confidence)
-        value = distinct(contents[one.message_index][one.start : one.end])
-        if not any(_is_as_sure(other, match, one.message_index) for other in located):
-            found.append(Located(one.message_index, match, value))
+        if not any(_is_as_sure(other, match, string) for other in located):
+            found.append((string, Found(match, distinct(text[one.start : one.end]))))
     return found
 
 
-def _is_of(finding: Finding, contents: Sequence[str], kinds: Container[str]) -> bool:
+def _is_of(finding: Finding, text: str, kinds: Container[str]) -> bool:
     return (
-        isinstance(finding, Finding)
-        and finding.type in kinds
-        and 0 <= finding.message_index < len(contents)
-        and 0 <= finding.start < finding.end <= len(contents[finding.message_index])
+        finding.type in kinds
+        and 0 <= finding.start < finding.end <= len(text)
         and 0.0 <= finding.confidence <= 1.0
     )
 
 
-def _is_as_sure(other: Located, match: Match, index: int) -> bool:
+def _is_as_sure(other: Located, match: Match, string: int) -> bool:
     return (
-        other.message_index == index
+        other.string == string
         and other.match.type == match.type
         and other.match.start < match.end
         and match.start < other.match.end
@@ -166,10 +181,10 @@ def _check(match: Match, detector: Detector, text: str) -> None:
         raise TypeError("not a match of this detector in this text")
 
 
-def _without_overlaps(located: Sequence[Located]) -> list[Located]:
+def _without_overlaps(found: Sequence[Found]) -> list[Found]:
     """Keep, of matches of one type that overlap, the one with the most confidence, then the longest."""
-    kept: list[Located] = []
-    for one in sorted(located, key=_place):
+    kept: list[Found] = []
+    for one in sorted(found, key=_place):
         if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
             if _strength(one.match) <= _strength(kept[-1].match):
                 continue
@@ -178,8 +193,8 @@ def _without_overlaps(located: Sequence[Located]) -> list[Located]:
     return kept
 
 
-def _place(located: Located) -> tuple[str, int, int]:
-    return located.match.type, located.match.start, -located.match.end
+def _place(found: Found) -> tuple[str, int, int]:
+    return found.match.type, found.match.start, -found.match.end
 
 
 def _strength(match: Match) -> tuple[float, int]:

@@ -82,9 +82,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
         }
         fields |= _tool_calls(answer.message, policy)
     fields |= _features(decision, policy)
-    if report.shadow is not None:
-        fields["shadow"] = _shadow(report.shadow)
-    return fields
+    return fields | ({} if report.shadow is None else {"shadow": _shadow(report.shadow)})
 
 
 def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> Mapping[str, Any]:
@@ -211,11 +209,11 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
 
 
 def _tool_calls(message: Message, policy: Policy) -> Mapping[str, Any]:
-    """Return how many calls of tools an answer has, and of those that the policy names how many each."""
+    """Return how many calls of tools an answer has, and how many of each that the policy names."""
     calls = message.tool_calls
     listed = Counter(call.name for call in calls if call.name in policy.records.tool_names)
     invalid = sum(call.arguments_invalid for call in calls)
-    counts = {"count": len(calls), "invalid": invalid, "names": dict(sorted(listed.items()))}
+    counts = {"count": len(calls), "invalid": invalid, "names": dict(listed)}
     return {"tool_calls": counts} if calls else {}
 
 

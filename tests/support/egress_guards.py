@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +23,14 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.conversation import Message
 from gateway.domain.decision import EgressPermit
 from gateway.domain.privacy import Entities, Finding, PrivacyClass
-from gateway.domain.request import GenerationConfig, Hints, Request
+from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import NotPermitted, PolicyError
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
 from gateway.policy.loading import air_gap, load
 from gateway.privacy import classify as verdict
 from gateway.privacy import scan as search
+from gateway.privacy import scanner as scanning
 from gateway.privacy import scorer as scoring
 from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking.restore import Restorer
@@ -206,24 +208,17 @@ def _wrapped(owner: object, name: str, wrap: Callable[[Any], Any]) -> Callable[[
     return lambda patch: patch.setattr(owner, name, wrap(getattr(owner, name)))
 
 
-def _without(**fields: object) -> Callable[[Any], Any]:
-    """Return a wrapper that scores as if some fields of the request were empty."""
+def _without(path: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Return what leaves the strings unscanned whose path matches."""
 
-    def wrap(score: Any) -> Any:
-        def partly(self: Any, request: Request) -> Any:
-            messages = request.messages[-1:] if "messages" in fields else request.messages
-            config: dict[str, Any] = {
-                key: value for key, value in fields.items() if key in ("stop", "json_schema")
-            }
-            hints = Hints() if "hints" in fields else request.hints
-            seen = dataclasses.replace(
-                request, messages=messages, config=dataclasses.replace(request.config, **config), hints=hints
-            )
-            return score(self, seen)
+    def wrap(strings_of: Any) -> Any:
+        return lambda request: [each for each in strings_of(request) if not re.fullmatch(path, each.path)]
 
-        return partly
+    return _wrapped(scoring, "scanned_strings", wrap)
 
-    return wrap
+
+def _without_hint(class_of: Any) -> Any:
+    return lambda score, evidence, scale, _: class_of(score, evidence, scale, None)
 
 
 def _forgiving(found: Any) -> Any:
@@ -237,7 +232,7 @@ def _forgiving(found: Any) -> Any:
 
 
 def _only_found(_: Any) -> Any:
-    return lambda located, *_, **__: list(located)
+    return lambda *_, **__: []
 
 
 def _always(value: object) -> Callable[[Any], Any]:
@@ -311,26 +306,24 @@ def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass
     return hint or PrivacyClass.PUBLIC, "none"
 
 
-S = scoring.PrivacyScorer
 GUARDS: Sequence[Guard] = (
     Guard(name="a detector that fails closes the verdict", where="scan.DetectorRun.find",
           remove=_wrapped(search.DetectorRun, "find", _forgiving)),
     Guard(name="a match is checked", where="scan._check",
           remove=_set(search, "_check", lambda *_: None)),
-    Guard(name="detectors over time close the verdict", where="scorer._locate",
-          remove=_set(scoring, "Deadline", _NoDeadline)),
+    Guard(name="detectors over time close the verdict", where="scanner.Scanner.scan",
+          remove=_set(scanning, "Deadline", _NoDeadline)),
     Guard(name="entities that fail close the verdict", where="scan.with_entities",
           remove=_wrapped(scoring, "with_entities", _only_found)),
     Guard(name="entities have their time", where="ask.EntityLookup.ask",
           remove=_set(asyncio, "timeout", lambda _: contextlib.nullcontext())),
     Guard(name="what is left out counts as certain and many", where="scorer._evidence",
           remove=_wrapped(scoring, "_evidence", lambda evidence: lambda located, _: evidence(located, ()))),
-    Guard(name="every message counts", where="scorer.score",
-          remove=_wrapped(S, "score", _without(messages=()))),
-    Guard(name="stop counts", where="scorer.score", remove=_wrapped(S, "score", _without(stop=()))),
-    Guard(name="json_schema counts", where="scorer.score",
-          remove=_wrapped(S, "score", _without(json_schema=None))),
-    Guard(name="the hint counts", where="classify.class_of", remove=_wrapped(S, "score", _without(hints=()))),
+    Guard(name="every message counts", where="scorer.scanned_strings", remove=_without("content")),
+    Guard(name="stop counts", where="scorer.scanned_strings", remove=_without(r"config\.stop.*")),
+    Guard(name="json_schema counts", where="scorer.scanned_strings", remove=_without(r"config\.json_schema")),
+    Guard(name="the hint counts", where="classify.class_of",
+          remove=_wrapped(scoring, "class_of", _without_hint)),
     Guard(name="the class of the score", where="classify._class_of_score",
           remove=_set(verdict, "_class_of_score", lambda *_: PrivacyClass.PUBLIC)),
     Guard(name="a list of many is a class more", where="classify.MANY", remove=_set(verdict, "MANY", 10**9)),

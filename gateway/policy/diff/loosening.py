@@ -24,13 +24,14 @@ from gateway.policy.model import (
 from gateway.policy.record_keeping import RecordKeeping
 from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
+from gateway.privacy.detectors.defaults import UNREADABLE
 
 Change = tuple[Path, str]
 """The path in the new policy (or of the removed key) where it is looser, and how."""
 
 _NEVER_LOOSER = frozenset({"aliases", "effective_yaml", "hash", "replies", "source", "tests"})
 _COMPARED_PRIVACY_KEYS = frozenset(
-    {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
+    {"classes", "weights", "floors", "allow", "deny", "patterns", "unreadable", "report_at", "limit_ms"}
 )
 
 
@@ -96,7 +97,8 @@ def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
         lower = now.floors.get(kind)
         if kind in now.weights and (lower is None or lower < floor):
             detail = "none" if lower is None else lower.name.lower()
-            yield ("privacy", "floors", kind), f"lowered from {floor.name.lower()} to {detail}"
+            path = ("unreadable",) if kind == UNREADABLE else ("floors", kind)
+            yield ("privacy", *path), f"lowered from {floor.name.lower()} to {detail}"
     yield from _detectors(old, new)
     if new.report_at > old.report_at:
         detail = f"raised from {old.report_at:g} to {new.report_at:g}"

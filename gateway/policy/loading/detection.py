@@ -5,6 +5,7 @@ from typing import get_args
 
 from gateway.domain.text.pattern import refuse_pattern
 from gateway.policy.model import ExtraPattern, FindingType, PrivacyPolicy
+from gateway.privacy.detectors.defaults import UNREADABLE
 
 MAX_INSTRUCTIONS = 2_000
 """The most RE2 instructions of a compiled pattern; ordinary patterns have fewer, `(\\w{1,500}x){2}` more."""
@@ -31,6 +32,8 @@ def _check_name(
     pattern: ExtraPattern, index: int, first_use: dict[str, tuple[int, tuple[object, object]]]
 ) -> Iterator[tuple[str, str]]:
     """Yield the errors of weight and floor: all patterns of a type must agree on them."""
+    if pattern.name == UNREADABLE:
+        yield "name", "is the type of what no detector reads; take another one"
     own = (pattern.weight, pattern.floor)
     if pattern.name in _FIXED:
         for key, value in zip(("weight", "floor"), own, strict=True):

@@ -11,6 +11,7 @@ from cel_expr_python import cel
 from gateway.domain.privacy import PrivacyClass
 from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.model import Condition, Facts, FindingType
+from gateway.privacy.detectors.defaults import UNREADABLE
 
 VARIABLES: Final[Mapping[str, str]] = {
     "complexity": "double",
@@ -73,7 +74,7 @@ class Conditions:
     """Compiles the conditions of one policy; they share the converted facts of a request."""
 
     def __init__(self, own_findings: Collection[str] = ()) -> None:
-        self._findings = (*get_args(FindingType), *own_findings)
+        self._findings = (*get_args(FindingType), UNREADABLE, *own_findings)
         self._last: tuple[Facts, cel.Activation] | None = None
 
     def compile(self, when: str) -> Condition:

@@ -41,3 +41,6 @@ FLOORS: Mapping[str, PrivacyClass] = MappingProxyType(
     | {kind: PrivacyClass.CONFIDENTIAL for kind, weight in WEIGHTS.items() if weight == 0.5}
 )
 """The least class of a request with a finding of a type; other types have none."""
+
+UNREADABLE = "UNREADABLE"
+"""The type of an image, a file, or other bytes that no detector reads; its floor is `privacy.unreadable`."""

@@ -11,6 +11,12 @@ from typing import Protocol
 from gateway.clock import Clock, Deadline
 from gateway.domain.privacy import Entities, Finding
 from gateway.domain.request import Request
+from gateway.domain.strings import RequestString, strings_of
+
+
+def read_strings(request: Request) -> list[RequestString]:
+    """Return the strings of the messages of a request in which there may be names: all but ids."""
+    return [each for each in strings_of(request) if each.message_index >= 0 and not each.is_id]
 
 
 class EntityDetector(Protocol):

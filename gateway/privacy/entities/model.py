@@ -9,6 +9,8 @@ from gateway.domain.answer import FinishReason
 from gateway.domain.conversation import Message, Role
 from gateway.domain.privacy import Finding
 from gateway.domain.request import GenerationConfig, Request
+from gateway.domain.strings import RequestString
+from gateway.privacy.entities.ask import read_strings
 
 CONFIDENCE = 0.6
 """The confidence of its findings: PROBABLE, because the model reports none."""
@@ -41,7 +43,7 @@ _TASK = (
 
 
 class ModelDetector:
-    """Asks a local model for the entities of every message, one message after the other."""
+    """Asks a local model for the entities of every string of the messages, one after the other."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -49,12 +51,12 @@ class ModelDetector:
     async def find(self, request: Request, deadline: Deadline) -> Sequence[Finding]:
         """Return the listed entities that the text contains; raises the backend's errors, and ValueError."""
         found: list[Finding] = []
-        for index, message in enumerate(request.messages):
-            if message.content.strip():
-                reply = await self._backend.generate(_call(request, message.content, deadline))
+        for string in read_strings(request):
+            if string.text.strip():
+                reply = await self._backend.generate(_call(request, string.text, deadline))
                 if reply.finish_reason is not FinishReason.STOP:
                     raise ValueError("the list of entities is not complete")
-                found += located(message.content, reply.text, index)
+                found += located(string, reply.text)
         return found
 
 
@@ -68,7 +70,7 @@ def _call(request: Request, text: str, deadline: Deadline) -> Call:
     return Call(request=asked, max_tokens=MAX_TOKENS, deadline=deadline)
 
 
-def located(text: str, answer: str, index: int) -> Iterator[Finding]:
+def located(string: RequestString, answer: str) -> Iterator[Finding]:
     """Yield every occurrence in the text of every entity in a model's answer.
 
     Raises ValueError for an answer that is no list of entities.
@@ -83,14 +85,22 @@ def located(text: str, answer: str, index: int) -> Iterator[Finding]:
             raise ValueError("the answer lists something other than entities")
         if value.strip() and (kind, value) not in seen:
             seen.add((kind, value))
-            yield from _places(text, value.strip(), kind, index)
+            yield from _places(string, value.strip(), kind)
 
 
-def _places(text: str, value: str, kind: str, index: int) -> Iterator[Finding]:
+def _places(string: RequestString, value: str, kind: str) -> Iterator[Finding]:
+    text = string.text
     start = text.find(value)
     while start >= 0:
         end = start + len(value)
         is_whole = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
         if is_whole:
-            yield Finding(type=kind, start=start, end=end, confidence=CONFIDENCE, message_index=index)
+            yield Finding(
+                type=kind,
+                start=start,
+                end=end,
+                confidence=CONFIDENCE,
+                message_index=string.message_index,
+                path=string.path,
+            )
         start = text.find(value, end if is_whole else start + 1)

@@ -14,6 +14,7 @@ from gateway.domain.privacy import Finding
 from gateway.domain.request import Request
 from gateway.errors import StartupError
 from gateway.policy.entities import PresidioEntities
+from gateway.privacy.entities.ask import read_strings
 
 _TYPES = {
     "PERSON": "PERSON",
@@ -55,7 +56,7 @@ class Analyzer(Protocol):
 
 
 class PresidioDetector:
-    """Runs an analyzer over every message, in a thread, because it takes milliseconds."""
+    """Runs an analyzer over every string of the messages, in a thread, because it takes milliseconds."""
 
     def __init__(self, analyzer: Analyzer, spec: PresidioEntities) -> None:
         self._analyzer = analyzer
@@ -76,11 +77,12 @@ class PresidioDetector:
                 start=result.start,
                 end=result.end,
                 confidence=min(1.0, float(result.score)),
-                message_index=index,
+                message_index=string.message_index,
+                path=string.path,
             )
-            for index, message in enumerate(request.messages)
+            for string in read_strings(request)
             for result in self._analyzer.analyze(
-                message.content,
+                string.text,
                 self._spec.language,
                 entities=self._entities,
                 score_threshold=self._spec.threshold,

@@ -14,15 +14,17 @@ from gateway.clock import Clock
 from gateway.domain.decision import Masked
 from gateway.domain.privacy import Entities, Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
+from gateway.domain.strings import with_texts
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.placeholders import MaskSpan, Shift, mask, new_tag
+from gateway.privacy.masking.places import Places, without_altered_thoughts
 from gateway.privacy.masking.restore import restore
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
-from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 
 MAX_VALUES = 200
 """The most values that are masked in a request, because each is searched in the whole rest."""
@@ -72,35 +74,30 @@ class Masker:
     def _mask(
         self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
     ) -> Masked | None:
+        places = Places(request)
         ours, others = _split_findings(findings, types)
-        if not _is_sure(request, ours, others):
+        if not _is_sure(places, ours, others):
             return None
-        texts = [message.content for message in request.messages]
-        around = (*request.config.stop, request.config.json_schema or "")
-        tag = new_tag((*texts, *around), self._rng)
+        tag = new_tag((each.text for each in places.strings), self._rng)
         if tag is None:
             return None
-        spans = [MaskSpan(index=f.message_index, start=f.start, end=f.end, type=f.type) for f in ours]
-        contents, values, shifts = mask(texts, spans, tag=tag)
-        left = replace(
-            request,
-            messages=tuple(
-                replace(message, content=content)
-                for message, content in zip(request.messages, contents, strict=True)
-            ),
-        )
-        rest = tuple(_moved(each, shifts) for each in _outside(entities.findings, ours))
+        spans = [MaskSpan(index=places.index(f), start=f.start, end=f.end, type=f.type) for f in ours]
+        texts, values, shifts = mask([each.text for each in places.strings], spans, tag=tag)
+        left = with_texts(request, texts)
+        rest = tuple(_moved(each, places, shifts) for each in _outside(entities.findings, ours))
         verdict = self._scorer.score(left, Entities(findings=rest))
+        sent = without_altered_thoughts(left, request)
         if (
-            _finds_more(verdict.findings, types)
+            sent is None
+            or _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
-            or _remains_in(values, (*contents, *around))
+            or _remains_in(values, (each.text for each in scanned_strings(left)))
             or not _is_restorable(values, request)
         ):
             return None
         return Masked(
-            request=left,
-            privacy_class=_with_many(verdict.privacy_class, texts, ours),
+            request=sent,
+            privacy_class=_with_many(verdict.privacy_class, places, ours),
             values=values,
             counts=_counts(ours),
         )
@@ -116,25 +113,26 @@ def _split_findings(
     return [*sure, *unsure], [finding for finding in findings if finding.type not in types]
 
 
-def _is_sure(request: Request, ours: Sequence[Finding], others: Sequence[Finding]) -> bool:
+def _is_sure(places: Places, ours: Sequence[Finding], others: Sequence[Finding]) -> bool:
     """Return whether type, span and text of each value to mask are certain."""
     if not 0 < len(ours) <= MAX_VALUES or _overlaps([*ours, *others]):
         return False
     if any(finding.message_index < 0 for finding in (*ours, *others)):
         return False
+    if not all(map(places.is_maskable, ours)):
+        return False
     if any(finding.confidence < SURE for finding in ours):
         return False
     if any(other.confidence >= SURE for other in others if _is_inside(other, ours)):
         return False
-    texts = (request.messages[f.message_index].content[f.start : f.end] for f in ours)
-    return all(normalise(text).text == text for text in texts)
+    return all(normalise(text).text == text for text in map(places.text_of, ours))
 
 
 def _overlaps(findings: Sequence[Finding]) -> bool:
     """Return whether two findings overlap, and neither contains the other."""
     open_: list[Finding] = []
-    for finding in sorted(findings, key=lambda f: (f.message_index, f.start, -f.end)):
-        while open_ and (open_[-1].message_index != finding.message_index or open_[-1].end <= finding.start):
+    for finding in sorted(findings, key=lambda f: (f.message_index, f.path, f.start, -f.end)):
+        while open_ and (not _is_beside(open_[-1], finding) or open_[-1].end <= finding.start):
             open_.pop()
         if open_ and open_[-1].end < finding.end:
             return True
@@ -144,20 +142,20 @@ def _overlaps(findings: Sequence[Finding]) -> bool:
 
 def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
     return any(
-        span.message_index == finding.message_index
-        and span.start <= finding.start
-        and finding.end <= span.end
+        _is_beside(span, finding) and span.start <= finding.start and finding.end <= span.end
         for span in spans
     )
 
 
-def _moved(finding: Finding, shifts: Sequence[Shift]) -> Finding:
+def _is_beside(one: Finding, other: Finding) -> bool:
+    """Return whether two findings are in the same string."""
+    return (one.message_index, one.path) == (other.message_index, other.path)
+
+
+def _moved(finding: Finding, places: Places, shifts: Sequence[Shift]) -> Finding:
     """Return a finding with its offsets in the masked text."""
-    by = sum(
-        shift.by
-        for shift in shifts
-        if shift.message_index == finding.message_index and shift.end <= finding.start
-    )
+    index = places.index(finding)
+    by = sum(shift.by for shift in shifts if shift.text_index == index and shift.end <= finding.start)
     return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
@@ -208,7 +206,7 @@ def _is_restorable(values: Mapping[str, str], request: Request) -> bool:
             return False
         if any(restore(joined, values) != joined for joined in _joined(stop.lower(), values)):
             return False
-    if request.config.json_schema is None:
+    if request.config.json_schema is None and not request.config.json_object:
         return True
     return all(json.dumps(value, ensure_ascii=False) == f'"{value}"' for value in values.values())
 
@@ -226,11 +224,11 @@ def _joined(stop: str, words: Iterable[str]) -> Iterator[str]:
                     yield stop[:-length] + placeholder
 
 
-def _with_many(class_: PrivacyClass, texts: Sequence[str], ours: Sequence[Finding]) -> PrivacyClass:
+def _with_many(class_: PrivacyClass, places: Places, ours: Sequence[Finding]) -> PrivacyClass:
     """Return one class higher if a type has MANY distinct values: a masked list of people is still one."""
     distinct: dict[str, set[str]] = {}
     for finding in ours:
-        value = texts[finding.message_index][finding.start : finding.end].casefold()
+        value = places.text_of(finding).casefold()
         distinct.setdefault(finding.type, set()).add("".join(filter(str.isalnum, value)))
     is_many = any(len(values) >= MANY for values in distinct.values())
     return PrivacyClass(min(class_ + 1, PrivacyClass.RESTRICTED)) if is_many else class_

@@ -27,9 +27,9 @@ class MaskSpan:
 
 
 class Shift(NamedTuple):
-    """The characters by which the text behind a value moves: from `end` on, in that message."""
+    """The characters by which the text behind a value moves: from `end` on, in the text of that index."""
 
-    message_index: int
+    text_index: int
     end: int
     by: int
 

@@ -5,12 +5,16 @@ but only as a whole word. Within a URL it stays: a client that shows the answer 
 send the value to a host that the model chose.
 """
 
+import json
 import re
 from collections.abc import Mapping
 
 from gateway.privacy.masking.urls import UrlReader
 
 _WORD = re.compile(r"(<?)((?:[A-Za-z0-9_]|\\_)+)(>?)")
+_JSON_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_CUT_ESCAPE = re.compile(r"(\\+)(?:u[0-9A-Fa-f]{0,3})?\Z")
+_BRACKETS = {"\\u003c": "<", "\\u003e": ">"}
 _WORD_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
@@ -81,6 +85,36 @@ class Restorer:
             done = match.end()
         self._urls.read(text[done:])
         return "".join([*pieces, text[done:]])
+
+
+class JsonRestorer:
+    """Restores values in the chunks of one JSON text, which stays one.
+
+    Some providers escape the brackets of a placeholder, so that `\\u003cEMAIL_1_KTQRW\\u003e` comes back.
+    """
+
+    def __init__(self, values: Mapping[str, str], *, in_urls: bool = False) -> None:
+        escaped = {word: json.dumps(value, ensure_ascii=False)[1:-1] for word, value in values.items()}
+        self._restorer = Restorer(escaped, in_urls=in_urls)
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Add a chunk; return the text that is complete."""
+        text = self._held + text
+        cut = _CUT_ESCAPE.search(text)
+        end = cut.end(1) - 1 if cut is not None and len(cut[1]) % 2 else len(text)
+        self._held = text[end:]
+        return self._restorer.feed(_plain(text[:end]))
+
+    def flush(self) -> str:
+        """Return the rest, when no chunk follows."""
+        rest, self._held = self._held, ""
+        return self._restorer.feed(rest) + self._restorer.flush()
+
+
+def _plain(text: str) -> str:
+    """Return a JSON text with brackets that are not escaped."""
+    return _JSON_ESCAPE.sub(lambda found: _BRACKETS.get(found[0].lower(), found[0]), text)
 
 
 def _key(word: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from gateway.clock import Deadline
 from gateway.domain.answer import FinishReason, Reply
 from gateway.domain.privacy import Entities, Finding, PrivacyClass
+from gateway.domain.strings import RequestString
 from gateway.errors import EngineDown, PolicyError, StartupError
 from gateway.policy.entities import PresidioEntities
 from gateway.policy.loading.load import parse_policy
@@ -121,7 +122,7 @@ class TestModel:
         answer = listed(
             ("PERSON", "Ann"), ("PERSON", "Ann"), ("LOCATION", "Oslo"), ("PERSON", "Zoe"), ("ORG", " ")
         )
-        found = [(f.type, f.start, f.end) for f in located(text, answer, 0)]
+        found = [(f.type, f.start, f.end) for f in located(RequestString(0, "content", text), answer)]
         assert found == [("PERSON", 0, 3), ("PERSON", 17, 20), ("LOCATION", 26, 30)]
 
     @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ class TestModel:
     def test_another_answer_is_an_error(self, answer: str) -> None:
         """What is no list of entities says nothing, and nothing is not "none"."""
         with pytest.raises(ValueError):  # noqa: PT011 - json raises its own kind of it.
-            list(located("Ann", answer, 0))
+            list(located(RequestString(0, "content", "Ann"), answer))
 
     async def test_each_message_is_asked_about_with_a_schema(self) -> None:
         """The text goes as a message of its own, bounded, and an empty one is not sent."""

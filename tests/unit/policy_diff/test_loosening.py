@@ -23,6 +23,7 @@ privacy:
   allow: [desk@example.com]
   deny: [Falcon, Eagle]
   patterns: [{name: STAFF, regex: 'E-[0-9]{6}', confidence: 0.9, context: [staff]}]
+  unreadable: confidential
   report_at: 0.5
 budgets:
   - {name: daily, per: tenant, limit_usd: 5.00, soft_limit_usd: 4.00, window: day}
@@ -83,6 +84,8 @@ LOOSER = [
     ("[Falcon, Eagle]", "[falcon]", "privacy.deny: 1 fewer values are secrets"),
     ("'E-[0-9]{6}'", "'E-[0-9]{7}'", "privacy.patterns: a pattern of STAFF is removed or changed"),
     ("confidence: 0.9", "confidence: 0.6", "privacy.patterns: a pattern of STAFF has less confidence"),
+    ("unreadable: confidential", "unreadable: internal",
+     "privacy.unreadable: lowered from confidential to internal"),
     ("report_at: 0.5", "report_at: 0.7", "privacy.report_at: raised from 0.5 to 0.7"),
     ("limit_usd: 5.00, soft", "limit_usd: 6, soft", "budgets[0].limit_usd: raised from 5 to 6"),
     ("soft_limit_usd: 4.00", "soft_limit_usd: 4.5", "budgets[0].soft_limit_usd: raised from 4 to 4.5"),
@@ -123,6 +126,7 @@ NOT_LOOSER = [
     ("[desk@example.com]", "[]"),
     ("[Falcon, Eagle]", "[falcon, Eagle, Hawk]"),
     ("confidence: 0.9", "confidence: 1.0"),
+    ("unreadable: confidential", "unreadable: restricted"),
     ("limit_usd: 5.00, soft", "limit_usd: 4.5, soft"),
     ("soft_limit_usd: 4.00", "soft_limit_usd: 3"),
     ("[edge, cloud]", "[edge]"),
@@ -172,7 +176,7 @@ def test_a_change_that_loosens_one_way_tightens_the_other() -> None:
 def test_the_order_of_rules() -> None:
     """Rules that changed places are said so where one reaches the cloud."""
     after = policy_of((HOME, ""), (f"  - {HARD}\n", f"  - {HARD}\n{HOME}"))
-    assert looser(policy_of(), after) == ["team.yaml:20: rules: their order changed"]
+    assert looser(policy_of(), after) == ["team.yaml:21: rules: their order changed"]
 
 
 def test_a_rule_that_stays_at_the_edge_is_free_where_nothing_reaches_the_cloud() -> None:

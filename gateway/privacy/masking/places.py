@@ -1,0 +1,78 @@
+"""Where in a request a value may be masked: in text, and in string values of JSON; pure.
+
+Names, ids, URLs, names of files and keys of JSON stay what they are: something else refers to them.
+"""
+
+import re
+from dataclasses import replace
+from functools import cached_property
+
+from gateway.domain.conversation import Message, Part, Reasoning
+from gateway.domain.privacy import Finding
+from gateway.domain.request import Request
+from gateway.domain.strings import RequestString, strings_of
+
+_JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?', re.DOTALL)
+_TEXTS = ("content", ".text", ".input")
+"""How the paths of text end; `arguments_json` is the only JSON of a message."""
+
+
+class Places:
+    """The strings of a request, by their place."""
+
+    def __init__(self, request: Request) -> None:
+        self.strings = strings_of(request)
+
+    @cached_property
+    def _indexes(self) -> dict[tuple[int, str], int]:
+        return {(each.message_index, each.path): at for at, each in enumerate(self.strings)}
+
+    def index(self, finding: Finding) -> int:
+        """Return the index of the string that holds a finding; -1 for what is no string."""
+        return self._indexes.get((finding.message_index, finding.path), -1)
+
+    def text_of(self, finding: Finding) -> str:
+        """Return what was found."""
+        return self.strings[self.index(finding)].text[finding.start : finding.end]
+
+    def is_maskable(self, finding: Finding) -> bool:
+        """Whether a placeholder may be written over a finding."""
+        index = self.index(finding)
+        if index < 0:
+            return False
+        string = self.strings[index]
+        if string.is_json:
+            return _is_in_json_value(string, finding)
+        return string.path.endswith(_TEXTS)
+
+
+def _is_in_json_value(string: RequestString, finding: Finding) -> bool:
+    """Whether a finding is a part of a string value, and reads the same outside of JSON."""
+    if "\\" in string.text[finding.start : finding.end]:
+        return False
+    return any(
+        match.start(1) <= finding.start and finding.end <= match.end(1) and match[2] is None
+        for match in _JSON_STRING.finditer(string.text)
+    )
+
+
+def without_altered_thoughts(masked: Request, original: Request) -> Request | None:
+    """Return the masked request without signed thoughts whose text is another: a provider refuses those.
+
+    None: a message would have nothing left.
+    """
+    messages = tuple(map(_without_altered, masked.messages, original.messages))
+    if any(before.parts and not after.parts for before, after in zip(masked.messages, messages, strict=True)):
+        return None
+    return replace(masked, messages=messages)
+
+
+def _without_altered(masked: Message, original: Message) -> Message:
+    kept = tuple(
+        part for part, was in zip(masked.parts, original.parts, strict=True) if not _is_altered(part, was)
+    )
+    return masked if len(kept) == len(masked.parts) else replace(masked, parts=kept)
+
+
+def _is_altered(part: Part, was: Part) -> bool:
+    return isinstance(part, Reasoning) and bool(part.opaque) and part != was
