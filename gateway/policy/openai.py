@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -13,9 +14,38 @@ from gateway.policy.spec import MaskableType, ModelSpec
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
 
-Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
+Droppable = Literal[
+    "temperature", "top_p", "top_k", "min_p", "seed", "stop", "frequency_penalty", "presence_penalty",
+    "logit_bias", "logprobs", "top_logprobs", "response_format", "tools", "tool_choice",
+    "parallel_tool_calls", "reasoning_effort", "stream_options", "name",
+]  # fmt: skip
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
+
+
+class ReasoningForm(StrEnum):
+    """How a provider takes back what its model thought."""
+
+    CONTENT = "reasoning_content"
+    PLAIN = "reasoning"
+    DETAILS = "reasoning_details"
+    PARTS = "thinking_parts"
+    """Of the content, as Mistral has it."""
+    GOOGLE = "google"
+    """Gemini's signatures, in `extra_content`."""
+    NONE = "none"
+
+
+REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
+    "openai.com": ReasoningForm.NONE,
+    "openai.azure.com": ReasoningForm.NONE,
+    "openrouter.ai": ReasoningForm.DETAILS,
+    "mistral.ai": ReasoningForm.PARTS,
+    "googleapis.com": ReasoningForm.GOOGLE,
+    "groq.com": ReasoningForm.PLAIN,
+}
+"""By the end of the host's name; other servers know `reasoning_content` or pass it over."""
+_OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
 _REASONING = re.compile(
     r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
@@ -34,12 +64,21 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
+def _is_at(url: str, hosts: tuple[str, ...]) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False  # `loading.checks` reports it.
+    return any(host == end or host.endswith(f".{end}") for end in hosts)
+
+
 class OpenAIModel(PricedModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = ModelSpec.neutral_keys | {
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
+        "reasoning_field",
     }  # fmt: skip
 
     kind: Literal["openai"] = Field(
@@ -86,7 +125,16 @@ class OpenAIModel(PricedModel):
         strict=False,
         description="Parameters that this model refuses, so they are not sent. Without stop it does not end "
         "at the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
-        "without response_format it gets no request with a JSON schema.",
+        "without response_format it gets no request with a JSON schema, without tools none with tools, and "
+        "likewise without logit_bias and logprobs. name is that of messages.",
+    )
+    reasoning_field: Literal[
+        "auto", "reasoning_content", "reasoning", "reasoning_details", "thinking_parts", "google", "none"
+    ] = Field(
+        "auto",
+        description="In which form this model gets back what it thought itself: a field of its messages, "
+        "thinking_parts of the content (Mistral), google (signatures of Gemini), or none. "
+        "Default: by the host of base_url; reasoning_content for hosts that are not known.",
     )
     mask: tuple[MaskableType, ...] = Field(
         (),
@@ -125,6 +173,19 @@ class OpenAIModel(PricedModel):
     def server_url(self) -> str:
         """The URL that calls go to."""
         return self.base_url
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether it is at OpenAI or Azure, whose API takes nothing that it does not know."""
+        return _is_at(self.base_url, _OPENAI_HOSTS)
+
+    @property
+    def reasoning_form(self) -> ReasoningForm:
+        """How it takes back what it thought."""
+        if self.reasoning_field != "auto":
+            return ReasoningForm(self.reasoning_field)
+        forms = (form for end, form in REASONING_FORMS.items() if _is_at(self.base_url, (end,)))
+        return next(forms, ReasoningForm.CONTENT)
 
     @property
     def reasons(self) -> bool:

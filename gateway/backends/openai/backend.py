@@ -5,7 +5,6 @@ project, headers and proxies have no effect, redirects are not followed, and the
 provider nothing about this machine.
 """
 
-import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -16,19 +15,19 @@ import httpx2
 import openai
 import structlog
 
-from gateway.backends.base import Call, sampling_parameters
+from gateway.backends.base import Call
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
 from gateway.backends.openai.body import StreamBody, is_json, read_whole
 from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
 from gateway.backends.openai.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.openai.events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
-from gateway.domain.conversation import Role
 from gateway.domain.decision import EgressPermit
-from gateway.errors import BackendError, BackendInvalid, BreakerVerdict, NotCapable, StreamTruncated
+from gateway.errors import BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -173,44 +172,6 @@ class CloudBackend:
 
 _UNREAD: bool = True
 """Asks the SDK for a response whose body is not read yet."""
-
-
-def chat_body(
-    name: str, spec: OpenAIModel, permit: EgressPermit, max_tokens: int, *, is_stream: bool
-) -> dict[str, object]:
-    """Return all that is sent of a call: of what the permit names, so that there is nothing to send without.
-
-    Raises BackendInvalid for a schema that is not JSON, NotCapable for one that the policy does not send.
-    """
-    config = permit.request.config
-    body: dict[str, object] = {
-        "model": spec.model,
-        "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
-        spec.max_tokens_field: max_tokens,
-    }
-    body |= sampling_parameters(config, spec.sampling.values())
-    if config.stop:
-        body["stop"] = list(config.stop)
-    if config.json_schema is not None:
-        if "response_format" in spec.drop:
-            raise NotCapable(name, "the policy drops response_format, so that no JSON schema reaches it")
-        body["response_format"] = _response_format(name, config.json_schema)
-    if is_stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return {key: value for key, value in body.items() if key not in spec.drop}
-
-
-def _response_format(name: str, json_schema: str) -> dict[str, object]:
-    try:
-        schema = json.loads(json_schema)
-    except (ValueError, RecursionError):
-        raise BackendInvalid(name, "json_schema is not JSON") from None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-
-
-def _role(role: Role) -> str:
-    """Return a role as it is sent. A tool's answer goes as the user's: without a call it is refused."""
-    return Role.USER.value if role is Role.TOOL else role.value
 
 
 def translate(model: str, error: BaseException, *, unix_s: float) -> BackendError:
