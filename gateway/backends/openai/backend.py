@@ -16,6 +16,7 @@ import openai
 import structlog
 
 from gateway.backends.base import Call
+from gateway.backends.openai.answer_parts import AnswerForm
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
 from gateway.backends.openai.body import StreamBody, is_json, read_whole
 from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
@@ -26,6 +27,7 @@ from gateway.backends.openai.events import EventReader
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
+from gateway.domain.assembly import assembled
 from gateway.domain.decision import EgressPermit
 from gateway.errors import BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
@@ -62,12 +64,13 @@ class CloudBackend:
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        form = AnswerForm.of(permit.request, {})
         try:
             async with self._answer(call, body) as (pieces, is_framed):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
             if is_json(raw):
-                return read_reply(raw, bounds, self._note)
-            return self._read_events(raw, bounds, is_framed=is_framed)
+                return read_reply(raw, bounds, self._note, form)
+            return self._read_events(raw, bounds, form, is_framed=is_framed)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
             raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
@@ -75,13 +78,14 @@ class CloudBackend:
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
 
-        Before the first text a failure is what it is; after it, it is StreamTruncated, and so is an
-        end without a finish reason.
+        Before the first text, thought or call a failure is what it is; after it, it is StreamTruncated, and
+        so is an end without a finish reason.
         """
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
-        reader = StreamReader(bounds, self._note, repeats_finish=self._repeats_finish)
+        form = AnswerForm.of(permit.request, {})
+        reader = StreamReader(bounds, self._note, form, repeats_finish=self._repeats_finish)
         events = EventReader(bounds)
         pieces_seen = 0
         try:
@@ -91,18 +95,18 @@ class CloudBackend:
                 )
                 while raw := await incoming.next():
                     for event in events.feed(raw):
-                        text = reader.feed(event)
-                        if text or reader.pieces > pieces_seen:
+                        chunk = reader.feed(event)
+                        if chunk.has_output or reader.pieces > pieces_seen:
                             pieces_seen = reader.pieces
-                            yield Chunk(text=text)
+                            yield chunk
                 for event in events.rest(is_needed=not reader.may_be_over):
-                    yield Chunk(text=reader.feed(event))
+                    yield reader.feed(event)
             last_chunk = reader.last_chunk(is_framed=is_framed)
         except _FAILURES as error:
             failure = translate(self.name, error, unix_s=self._clock.unix_s())
-            if reader.has_text:
+            if reader.has_output:
                 cause = failure
-                failure = StreamTruncated(self.name, f"after its first text: {type(cause).__name__}")
+                failure = StreamTruncated(self.name, f"after it had begun: {type(cause).__name__}")
                 if cause.breaker is BreakerVerdict.IGNORE:  # A rate or a filter says nothing of its health.
                     failure.breaker = BreakerVerdict.IGNORE
             raise failure from None
@@ -139,15 +143,12 @@ class CloudBackend:
         finally:
             await response.aclose()
 
-    def _read_events(self, raw: bytes, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
+    def _read_events(self, raw: bytes, bounds: AnswerBounds, form: AnswerForm, *, is_framed: bool) -> Reply:
         """Read a whole answer of a provider that streams unasked."""
-        reader, events = StreamReader(bounds, self._note), EventReader(bounds)
-        text = "".join([reader.feed(event) for event in events.feed(raw)])
-        text += "".join([reader.feed(event) for event in events.rest()])
-        last = reader.last_chunk(is_framed=is_framed)
-        if last.finish_reason is None:
-            raise UnreadableAnswer("the stream ended without a finish_reason")
-        return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
+        reader, events = StreamReader(bounds, self._note, form), EventReader(bounds)
+        chunks = [reader.feed(event) for event in events.feed(raw)]
+        chunks += [reader.feed(event) for event in events.rest()]
+        return assembled([*chunks, reader.last_chunk(is_framed=is_framed)]).reply()
 
     def _note(self, what: str) -> None:
         _log.info("odd_answer", model=self.name, what=what)

@@ -6,7 +6,6 @@ the provider's own object as JSON.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.domain.answer import ReasoningDelta
 from gateway.domain.conversation import Reasoning
@@ -14,7 +13,9 @@ from gateway.policy.openai import ReasoningForm
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields with what a model thinks in plain words; some servers write it into two of them."""
-THOUGHT_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "thought"})
+THOUGHT_PARTS = frozenset({
+    "thinking", "redacted_thinking", "reasoning", "reasoning_text", "reasoning_summary", "thought",
+})  # fmt: skip
 """Types of parts of `content` that hold what a model thinks."""
 FORMATS: Mapping[str, str] = {
     "reasoning.text": "anthropic-claude-v1",
@@ -28,19 +29,45 @@ _BARE = frozenset({"type", "text", "data", "signature", "format", "index"})
 Json = dict[str, object]
 
 
-def thoughts_of(message: Mapping[str, object]) -> tuple[ReasoningDelta, ...]:
-    """Return what a message or delta holds of thoughts, in whichever fields."""
-    plain = next((words for name in THOUGHTS if isinstance(words := message.get(name), str) and words), "")
-    details = _details(message.get("reasoning_details"))
-    if plain and "".join(each.text for each in details) != plain:
-        # The field in plain words is whole; of the details only what cannot be read is missing in it.
-        details = [ReasoningDelta(opaque=each.opaque) for each in details if each.opaque]
-        details.insert(0, ReasoningDelta(text=plain))
-    found = [*details, *_of_content(message.get("content"))]
-    signature = google_signature(message)
-    if signature:
-        found.append(ReasoningDelta(opaque=signature))
-    return tuple(each for each in found if each.text or each.opaque)
+class ThoughtReader:
+    """Takes what a model thinks out of the messages or deltas of one answer."""
+
+    def __init__(self) -> None:
+        self._is_plain = False
+        """Whether a field in plain words came, which the details repeat."""
+        self._is_inside = False
+        """Whether a thought is open that Gemini's endpoint flags, but writes as text between tags."""
+
+    def take(self, message: Mapping[str, object], text: str) -> tuple[list[ReasoningDelta], str]:
+        """Return the thoughts of a message, in whichever fields, and what of its `text` is none."""
+        plain = next(
+            (words for name in THOUGHTS if isinstance(words := message.get(name), str) and words), ""
+        )
+        details = _details(message.get("reasoning_details"))
+        if self._is_plain or (plain and "".join(each.text for each in details) != plain):
+            details = [ReasoningDelta(text=plain), *(ReasoningDelta(opaque=each.opaque) for each in details)]
+        self._is_plain = self._is_plain or bool(plain)
+        tagged, text = self._tagged(message, text)
+        found = [*details, *_of_content(message.get("content")), ReasoningDelta(text=tagged)]
+        found.append(ReasoningDelta(opaque=google_signature(message)))
+        return [each for each in found if each.text or each.opaque], text
+
+    def _tagged(self, message: Mapping[str, object], text: str) -> tuple[str, str]:
+        if _google(message).get("thought") is True:
+            thought, tag, rest = text.removeprefix(OPEN_TAG).partition(CLOSE_TAG)
+            self._is_inside = not tag
+            return thought, rest
+        if self._is_inside and text:
+            self._is_inside = False
+            text = text.removeprefix(CLOSE_TAG)
+        return "", text
+
+
+def without_thoughts(message: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a message without the fields that hold thoughts."""
+    return {
+        name: value for name, value in message.items() if name not in THOUGHTS and name != "reasoning_details"
+    }
 
 
 def google_signature(holder: Mapping[str, object]) -> bytes:
@@ -53,26 +80,6 @@ def _google(holder: Mapping[str, object]) -> Mapping[str, object]:
     extra = holder.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None
     return google if isinstance(google, dict) else {}
-
-
-@dataclass(slots=True)
-class TaggedThoughts:
-    """Takes the thoughts out of text that Gemini's endpoint flags, but writes as text between tags."""
-
-    _is_inside: bool = False
-
-    def take(self, message: Mapping[str, object], text: str) -> tuple[str, str]:
-        """Return the thought and the text of a message's text."""
-        if _google(message).get("thought") is True:
-            self._is_inside = True
-            text = text.removeprefix(OPEN_TAG)
-            thought, tag, rest = text.partition(CLOSE_TAG)
-            self._is_inside = not tag
-            return thought, rest
-        if self._is_inside and text:
-            self._is_inside = False
-            text = text.removeprefix(CLOSE_TAG)
-        return "", text
 
 
 def _details(value: object) -> list[ReasoningDelta]:
