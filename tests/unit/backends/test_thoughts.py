@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from gateway.backends.openai.answer_parts import AnswerForm
 
+from gateway.backends.openai.answer_parts import AnswerForm
 from gateway.backends.openai.answers import read_reply
 from gateway.backends.openai.thoughts import thought_fields
 from gateway.domain.answer import FinishReason, Reply
@@ -39,7 +39,12 @@ FIELDS: dict[str, tuple[dict[str, object], list[tuple[str, str]]]] = {
     "a summary": ({"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]}, [("hm", "")]),
     "encrypted": ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "Enc"}]}, [("", "Enc")]),
     "Mistral": (
-        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                {"type": "text", "text": "a"},
+            ]
+        },
         [("hm", "")],
     ),
     "Anthropic": ({"content": [{"type": "thinking", "thinking": "hm", "signature": "Sig"}]}, [("hm", "Sig")]),
@@ -47,7 +52,9 @@ FIELDS: dict[str, tuple[dict[str, object], list[tuple[str, str]]]] = {
         {"content": "<thought>hm</thought>a", "extra_content": {"google": {"thought": True}}},
         [("hm", "")],
     ),
-    "Gemini's signature": ({"content": "a", "extra_content": {"google": {"thought_signature": "Sig"}}}, [("", "Sig")]),
+    "Gemini's signature": (
+        {"content": "a", "extra_content": {"google": {"thought_signature": "Sig"}}}, [("", "Sig")],
+    ),
 }  # fmt: skip
 
 
@@ -65,7 +72,7 @@ def test_thoughts_are_read_from_every_field(
 
 def test_thoughts_in_pieces_are_joined_until_their_signature() -> None:
     """Also where the signature comes alone."""
-    detail = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
+    detail: dict[str, object] = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
     events = [
         chunk({"reasoning": "Check", "reasoning_details": [{**detail, "text": "Check"}]}),
         chunk({"reasoning": " it.", "reasoning_details": [{**detail, "text": " it."}]}),
@@ -96,8 +103,8 @@ def test_what_cannot_be_written_again_is_kept_as_it_came() -> None:
 
 def test_a_signature_of_a_call_stays_with_it() -> None:
     """Gemini wants it back there."""
-    signed = {"extra_content": {"google": {"thought_signature": "Sig"}}}
-    event = calling(entry("dig", "{}", index=0, **signed))
+    signed: dict[str, object] = {"extra_content": {"google": {"thought_signature": "Sig"}}}
+    event = calling(entry("dig", "{}", index=0) | signed)
     assert read_events([event, END]).tool_calls[0].opaque == b"Sig"
     late = read_events([calling(entry("dig", '{"a":')), calling(entry(None, "1}")), calling(signed), END])
     assert (late.tool_calls[0].opaque, late.tool_calls[0].arguments_json) == (b"Sig", '{"a":1}')
