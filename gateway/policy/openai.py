@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from gateway.policy.priced import PricedModel
+from gateway.policy.provider_access import ProviderModel
 from gateway.policy.spec import MaskableType, ModelSpec
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
@@ -72,13 +72,13 @@ def _is_at(url: str, hosts: tuple[str, ...]) -> bool:
     return any(host == end or host.endswith(f".{end}") for end in hosts)
 
 
-class OpenAIModel(PricedModel):
+class OpenAIModel(ProviderModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = ModelSpec.neutral_keys | {
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
-        "reasoning_field",
+        "reasoning_field", "api_key_file", "auth", "finish_reasons", "api",
     }  # fmt: skip
 
     kind: Literal["openai"] = Field(
@@ -89,12 +89,6 @@ class OpenAIModel(PricedModel):
         OPENAI_BASE_URL,
         pattern="^https?://",
         description="The URL that requests go to; environment variables do not change it.",
-    )
-    api_key_env: str | None = Field(
-        None,
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key; a policy never holds the key itself. "
-        "Default: no key is sent.",
     )
     organization: str | None = Field(
         None, min_length=1, description="The organisation at the provider. Default: none is sent."
@@ -112,6 +106,10 @@ class OpenAIModel(PricedModel):
         ge=64,
         le=100_000_000,
         description="Context window, in tokens: prompt and answer together.",
+    )
+    api: Literal["chat", "responses"] = Field(
+        "chat",
+        description="The API of the provider: chat completions, or responses, which are not stored there.",
     )
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = Field(
         default_factory=lambda keys: (
@@ -148,11 +146,6 @@ class OpenAIModel(PricedModel):
         description="Whether masked values are also restored within URLs of the answer. A client that shows "
         "the answer may fetch its URLs, which sends the value to a host that the model chose.",
     )
-
-    @property
-    def key_variable(self) -> str | None:
-        """The environment variable that holds its API key."""
-        return self.api_key_env
 
     @property
     def masked_types(self) -> frozenset[str]:

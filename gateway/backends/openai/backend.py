@@ -22,14 +22,16 @@ from gateway.backends.openai.body import StreamBody, is_json, read_whole
 from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
+from gateway.backends.openai.credentials import Credentials
 from gateway.backends.openai.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.openai.events import EventReader
+from gateway.backends.openai.finish import finish_words
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import assembled
 from gateway.domain.decision import EgressPermit
-from gateway.errors import BackendError, BreakerVerdict, StreamTruncated
+from gateway.errors import BackendCredentials, BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -55,7 +57,8 @@ class CloudBackend:
         self._spec = spec
         self._clock = clock
         self._client = open_client(name, spec, api_key)
-        self._unsent = dict.fromkeys(UNSENT if api_key else (*UNSENT, "Authorization"), openai.omit)
+        self._credentials = Credentials(name, spec, api_key, clock)
+        self._finish_words = finish_words(spec.finish_reasons)
         self._repeats_finish = False
         """Whether this provider was seen to go on after a finish reason."""
 
@@ -64,7 +67,7 @@ class CloudBackend:
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
-        form = AnswerForm.of(permit.request, {})
+        form = AnswerForm.of(permit.request, self._finish_words)
         try:
             async with self._answer(call, body) as (pieces, is_framed):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
@@ -73,7 +76,7 @@ class CloudBackend:
             return self._read_events(raw, bounds, form, is_framed=is_framed)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
-            raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
+            raise self._translate(error) from None
 
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
@@ -84,7 +87,7 @@ class CloudBackend:
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
-        form = AnswerForm.of(permit.request, {})
+        form = AnswerForm.of(permit.request, self._finish_words)
         reader = StreamReader(bounds, self._note, form, repeats_finish=self._repeats_finish)
         events = EventReader(bounds)
         pieces_seen = 0
@@ -103,7 +106,7 @@ class CloudBackend:
                     yield reader.feed(event)
             last_chunk = reader.last_chunk(is_framed=is_framed)
         except _FAILURES as error:
-            failure = translate(self.name, error, unix_s=self._clock.unix_s())
+            failure = self._translate(error)
             if reader.has_output:
                 cause = failure
                 failure = StreamTruncated(self.name, f"after it had begun: {type(cause).__name__}")
@@ -126,11 +129,16 @@ class CloudBackend:
 
         With it whether the body has an end of its own; else only the closing of the connection ends it.
         """
+        headers = await self._headers(call)
         response: httpx2.Response = await self._client.post(
             _PATH,
             cast_to=httpx2.Response,
             body=body,
-            options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
+            options={
+                "timeout": self._timeout(call.deadline),
+                "headers": headers,
+                "params": dict(self._spec.query),
+            },
             stream=_UNREAD,
         )
         try:
@@ -157,8 +165,17 @@ class CloudBackend:
         """Return how long silence may be waited out: it must neither be a stall nor meet the deadline."""
         return min(call.stall_s / 2, call.deadline.remaining_s(self._clock) / 3)
 
-    def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
-        return self._unsent if call.traceparent is None else {**self._unsent, "traceparent": call.traceparent}
+    async def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
+        headers: dict[str, str | openai.Omit] = dict.fromkeys((*UNSENT, "Authorization"), openai.omit)
+        for name, value in (await self._credentials.headers()).items():
+            headers["Authorization" if name.lower() == "authorization" else name] = value
+        return headers if call.traceparent is None else {**headers, "traceparent": call.traceparent}
+
+    def _translate(self, error: BaseException) -> BackendError:
+        failure = translate(self.name, error, unix_s=self._clock.unix_s())
+        if isinstance(failure, BackendCredentials):
+            self._credentials.forget()
+        return failure
 
     def _permitted(self, call: Call) -> EgressPermit:
         return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))

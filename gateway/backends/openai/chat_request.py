@@ -68,7 +68,7 @@ def chat_body(
     body |= _reasoning(spec, config.reasoning)
     if is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return {key: value for key, value in body.items() if key not in spec.drop}
+    return dict(spec.extra_body) | {key: value for key, value in body.items() if key not in spec.drop}
 
 
 def check_capable(name: str, spec: OpenAIModel, config: GenerationConfig) -> None:

@@ -32,7 +32,9 @@ Change = tuple[Path, str]
 """The path in the new policy (or of the removed key) where it is looser, and how."""
 
 _NEVER_LOOSER = frozenset({"effective_yaml", "hash", "replies", "source", "tests"})
-_COMPARED_OPENAI_KEYS = frozenset({"base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd"})
+_COMPARED_OPENAI_KEYS = frozenset({
+    "base_url", "proxy", "mask", "restore_in_urls", "price_per_million_usd", "token_command",
+})  # fmt: skip
 _COMPARED_PRIVACY_KEYS = frozenset(
     {"classes", "weights", "floors", "allow", "deny", "patterns", "report_at", "limit_ms"}
 )
@@ -100,6 +102,8 @@ def _cloud(old: OpenAIModel, new: OpenAIModel) -> Iterator[tuple[str, str]]:
         yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
     if new.restore_in_urls and not old.restore_in_urls:
         yield "restore_in_urls", "turned on: URLs of answers may contain private values"
+    if new.token_command and new.token_command != old.token_command:
+        yield "token_command", "changed: the gateway runs another program"
     if old.price_per_million_usd is not None:
         yield from _price(old, new)
 
