@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -9,17 +10,48 @@ from pydantic import AfterValidator, Field
 
 from gateway.domain.capability import Capability
 from gateway.domain.privacy import PrivacyClass
-from gateway.policy.hosted import Choice, HostedModel
+from gateway.policy.hosted import Choice
+from gateway.policy.provider_access import ProviderModel
 from gateway.policy.spec import MaskableType, is_on_this_host, privacy_class
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
 
-Droppable = Literal["temperature", "top_p", "seed", "stop", "response_format", "stream_options"]
+Droppable = Literal[
+    "temperature", "top_p", "top_k", "min_p", "seed", "stop", "frequency_penalty", "presence_penalty",
+    "logit_bias", "logprobs", "top_logprobs", "response_format", "tools", "tool_choice",
+    "parallel_tool_calls", "reasoning_effort", "stream_options", "name",
+]  # fmt: skip
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
 _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
+
+
+class ReasoningForm(StrEnum):
+    """How a provider takes back what its model thought."""
+
+    CONTENT = "reasoning_content"
+    PLAIN = "reasoning"
+    DETAILS = "reasoning_details"
+    PARTS = "thinking_parts"
+    """Of the content, as Mistral has it."""
+    GOOGLE = "google"
+    """Gemini's signatures, in `extra_content`."""
+    NONE = "none"
+
+
+REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
+    "openai.com": ReasoningForm.NONE,
+    "openai.azure.com": ReasoningForm.NONE,
+    "openrouter.ai": ReasoningForm.DETAILS,
+    "mistral.ai": ReasoningForm.PARTS,
+    "googleapis.com": ReasoningForm.GOOGLE,
+    "groq.com": ReasoningForm.PLAIN,
+}
+"""By the end of the host's name; other servers know `reasoning_content` or pass it over."""
+_OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
+
 _REASONING = re.compile(
     r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
     r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
@@ -45,15 +77,23 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
-class OpenAIModel(HostedModel):
+def _is_at(url: str, hosts: tuple[str, ...]) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False  # `loading.checks` reports it.
+    return any(host == end or host.endswith(f".{end}") for end in hosts)
+
+
+class OpenAIModel(ProviderModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
-    neutral_keys: ClassVar[frozenset[str]] = HostedModel.neutral_keys | {
+    neutral_keys: ClassVar[frozenset[str]] = ProviderModel.neutral_keys | {
         "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
-        "custom_tools", "logprobs",
+        "custom_tools", "logprobs", "reasoning_field", "api_key_file", "auth", "finish_reasons", "api",
     }  # fmt: skip
-    compared_keys: ClassVar[frozenset[str]] = HostedModel.compared_keys | {
+    compared_keys: ClassVar[frozenset[str]] = ProviderModel.compared_keys | {
         "base_url", "proxy", "mask", "restore_in_urls",
     }  # fmt: skip
 
@@ -65,12 +105,6 @@ class OpenAIModel(HostedModel):
         OPENAI_BASE_URL,
         pattern="^https?://",
         description="The URL that requests go to; environment variables do not change it.",
-    )
-    api_key_env: str | None = Field(
-        None,
-        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key; a policy never holds the key itself. "
-        "Default: no key is sent.",
     )
     organization: str | None = Field(
         None, min_length=1, description="The organisation at the provider. Default: none is sent."
@@ -89,6 +123,10 @@ class OpenAIModel(HostedModel):
         le=100_000_000,
         description="Context window, in tokens: prompt and answer together.",
     )
+    api: Literal["chat", "responses"] = Field(
+        "chat",
+        description="The API of the provider: chat completions, or responses, which are not stored there.",
+    )
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = Field(
         default_factory=lambda keys: (
             "max_completion_tokens" if keys["base_url"] == OPENAI_BASE_URL else "max_tokens"
@@ -101,7 +139,16 @@ class OpenAIModel(HostedModel):
         strict=False,
         description="Parameters that this model refuses, so they are not sent. Without stop it does not end "
         "at the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
-        "without response_format it gets no request with a JSON schema.",
+        "without response_format it gets no request with a JSON schema, without tools none with tools, and "
+        "likewise without logit_bias and logprobs. name is that of messages.",
+    )
+    reasoning_field: Literal[
+        "auto", "reasoning_content", "reasoning", "reasoning_details", "thinking_parts", "google", "none"
+    ] = Field(
+        "auto",
+        description="In which form this model gets back what it thought itself: a field of its messages, "
+        "thinking_parts of the content (Mistral), google (signatures of Gemini), or none. "
+        "Default: by the host of base_url; reasoning_content for hosts that are not known.",
     )
     custom_tools: Choice = Field(
         "auto",
@@ -127,11 +174,6 @@ class OpenAIModel(HostedModel):
     )
 
     @property
-    def key_variable(self) -> str | None:
-        """The environment variable that holds its API key."""
-        return self.api_key_env
-
-    @property
     def masked_types(self) -> frozenset[str]:
         """The types of findings that are replaced by placeholders."""
         return frozenset(self.mask)
@@ -152,6 +194,19 @@ class OpenAIModel(HostedModel):
         return self.base_url
 
     @property
+    def is_openai(self) -> bool:
+        """Whether it is at OpenAI or Azure, whose API takes nothing that it does not know."""
+        return _is_at(self.base_url, _OPENAI_HOSTS)
+
+    @property
+    def reasoning_form(self) -> ReasoningForm:
+        """How it takes back what it thought."""
+        if self.reasoning_field != "auto":
+            return ReasoningForm(self.reasoning_field)
+        forms = (form for end, form in REASONING_FORMS.items() if _is_at(self.base_url, (end,)))
+        return next(forms, ReasoningForm.CONTENT)
+
+    @property
     def reasons(self) -> bool:
         """Whether it may reason for long before its first text, by its name at the provider."""
         return _REASONING.search(self.model.lower()) is not None
@@ -161,9 +216,12 @@ class OpenAIModel(HostedModel):
         """What it can do beyond text."""
         found = set(super().capabilities)
         takes_text = self.base_url == OPENAI_BASE_URL if self.custom_tools == "auto" else self.custom_tools
-        if self.tools and takes_text:
+        if "tools" in self.drop:
+            found.discard(Capability.TOOLS)
+        elif self.tools and takes_text:
             found.add(Capability.CUSTOM_TOOLS)
-        if not self.reasons if self.logprobs == "auto" else self.logprobs:
+        gives_logprobs = not self.reasons if self.logprobs == "auto" else self.logprobs
+        if gives_logprobs and "logprobs" not in self.drop:
             found.add(Capability.LOGPROBS)
         if "response_format" not in self.drop:
             found |= _FORMS

@@ -14,7 +14,7 @@ from contextlib import aclosing
 import structlog
 
 from gateway.backends.base import Call
-from gateway.backends.openai.backend import chat_body
+from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.permit import permitted
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher

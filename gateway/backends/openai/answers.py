@@ -5,14 +5,18 @@ cannot be read is refused. Nothing here waits, or knows a connection.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens
+from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts
+from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.openai.events import parse_json
 from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.refusal_body import is_error
-from gateway.backends.openai.text import TextJoiner, spoken
+from gateway.backends.openai.text import spoken
+from gateway.backends.openai.thoughts import without_thoughts
 from gateway.backends.openai.usage import has_usage, larger, read_usage
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
+from gateway.domain.assembly import assembled
 
 Note = Callable[[str], None]
 """Told in a fixed word what was odd about an answer that counts all the same."""
@@ -29,7 +33,7 @@ class ErrorEvent(UnreadableAnswer):
         self.error = error
 
 
-def read_reply(raw: bytes, bounds: AnswerBounds, note: Note) -> Reply:
+def read_reply(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm = PLAIN_FORM) -> Reply:
     """Return an answer that came in one piece; raises UnreadableAnswer.
 
     Its end is that of the JSON, so a finish reason that does not say why is no cut.
@@ -38,26 +42,23 @@ def read_reply(raw: bytes, bounds: AnswerBounds, note: Note) -> Reply:
     choice = _choice(body)
     if choice is None:
         raise UnreadableAnswer("choices has no choice")
-    finish_reason = _finish_reason(choice, note)
+    finish_reason = _finish_reason(choice, note, form)
     message = choice.get("message") or _of_text(choice) or None
     if not message and finish_reason in (FinishReason.CONTENT_FILTER, FinishReason.LENGTH):
         message = {}  # Nothing was left to show.
     if not isinstance(message, dict):
         raise UnreadableAnswer("message is not an object")
-    said = spoken(message)
+    parts = AnswerParts(bounds, form, is_whole=True)
+    first = parts.add_message(message, choice.get("logprobs"))
     if finish_reason is None:
-        if not said.text:
+        if not first.text and not first.tool_calls:
             raise UnreadableAnswer("finish_reason is absent, and so is the text")
         note(FINISH_ABSENT)
-    check_bound(len(said.text), bounds.text_chars, "the text")
-    joiner = TextJoiner()
-    text = joiner.add(said.text) + joiner.end(is_cut=finish_reason is FinishReason.LENGTH)
-    fewest = max(said.has_spoken, fewest_tokens(len(text), said.letters))
-    usage = read_usage(body, choice, bounds=bounds, fewest_tokens=fewest)
+    last = parts.end(finish_reason or FinishReason.STOP)
+    usage = read_usage(body, choice, bounds=bounds, fewest_tokens=parts.fewest_tokens)
     if usage is None and has_usage(body, choice):
         note(USAGE_IMPOSSIBLE)
-    reason = FinishReason.CONTENT_FILTER if said.is_refusal else finish_reason or FinishReason.STOP
-    return Reply(text=text, finish_reason=reason, usage=usage)
+    return replace(assembled((first, last)).reply(), usage=usage)
 
 
 class StreamReader:
@@ -67,9 +68,14 @@ class StreamReader:
     counts of their own behind it, or the end of the stream.
     """
 
-    def __init__(self, bounds: AnswerBounds, note: Note, *, repeats_finish: bool = False) -> None:
-        self.has_text = False
-        """Whether any text was given out."""
+    def __init__(
+        self,
+        bounds: AnswerBounds,
+        note: Note,
+        form: AnswerForm = PLAIN_FORM,
+        *,
+        repeats_finish: bool = False,
+    ) -> None:
         self.repeats_finish = repeats_finish
         """Whether this provider was seen to go on after a finish reason."""
         self.is_done = False
@@ -80,20 +86,23 @@ class StreamReader:
         """Events that belonged to the answer so far, or showed that the model is at work."""
         self._bounds = bounds
         self._note = note
+        self._form = form
+        self._parts = AnswerParts(bounds, form)
         self._others: list[Mapping[str, object]] = []
         """Choices of another index, for as long as none of index 0 came: some providers count from 1."""
         self._has_own = False
-        self._text = TextJoiner()
         self._said: list[str] = []
-        self._chars = 0
-        self._letters = 0
-        self._has_spoken = False
+        """Pieces of text, for a provider that repeats the whole at its end."""
         self._finish_reason: FinishReason | None = None
         self._came_with_first = False
-        self._is_refusal = False
         self._usage: Usage | None = None
         self._was_counted = False
         """Whether token counts came at all."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether anything of the answer was given out."""
+        return self._parts.has_output
 
     @property
     def is_over(self) -> bool:
@@ -107,30 +116,31 @@ class StreamReader:
         Not with a provider that repeats the finish reason, and not before anything was said: such a one
         may have put it into its first event.
         """
-        is_finished = self._finish_reason is not None and self._has_spoken
+        is_finished = self._finish_reason is not None and self._parts.has_spoken
         return self.is_over or (is_finished and not self.repeats_finish and not self._came_with_first)
 
-    def feed(self, event: object) -> str:
-        """Return the text of one event, perhaps empty; raises UnreadableAnswer."""
+    def feed(self, event: object) -> Chunk:
+        """Return what one event gives, perhaps nothing; raises UnreadableAnswer."""
         if event is None:
             self.is_done = True
-            return ""
+            return Chunk()
         try:
             body = _object(event)
             choice = _choice(body)
         except UnreadableAnswer:
             if self.is_done:
-                return ""
+                return Chunk()
             raise
-        text = ""
+        chunk = Chunk()
         if choice is None:
             self.pieces += has_usage(body, None)
         elif not self.is_done:
-            self.pieces += not self._has_spoken  # Whatever comes before the first word is a sign of life.
+            # Whatever comes before the first word is a sign of life.
+            self.pieces += not self._parts.has_spoken
             if self._is_ours(choice):
-                text = self._take(choice)
+                chunk = self._take(choice)
         self._take_usage(body, choice)
-        return text
+        return chunk
 
     def last_chunk(self, *, is_framed: bool = True) -> Chunk:
         """Return the chunk that ends the answer; raises UnreadableAnswer when it has not ended.
@@ -138,16 +148,15 @@ class StreamReader:
         Unless `is_framed`, only the closing of the connection was an end. A cut looks the same, so that it
         proves nothing where a finish reason does not.
         """
-        late = "".join([self._take(choice) for choice in self._others])
+        late = [self._take(choice) for choice in self._others]
         if self._finish_reason is None:
             raise UnreadableAnswer("the stream ended without a finish_reason")
         if not is_framed and not self.may_be_over:
             raise UnreadableAnswer("the connection closed before the stream had ended")
-        finish_reason = FinishReason.CONTENT_FILTER if self._is_refusal else self._finish_reason
+        last = self._parts.end(self._finish_reason)
         if self._usage is None and self._was_counted:
             self._note(USAGE_IMPOSSIBLE)
-        rest = self._text.end(is_cut=finish_reason is FinishReason.LENGTH)
-        return Chunk(text=late + rest, finish_reason=finish_reason, usage=self._usage)
+        return replace(assembled((*late, last)).chunk() if late else last, usage=self._usage)
 
     def _is_ours(self, choice: Mapping[str, object]) -> bool:
         is_ours = _index(choice) == 0
@@ -157,33 +166,27 @@ class StreamReader:
             self._others.append(choice)
         return is_ours
 
-    def _take(self, choice: Mapping[str, object]) -> str:
-        said = spoken(self._delta(choice))
+    def _take(self, choice: Mapping[str, object]) -> Chunk:
+        delta = self._delta(choice)
+        said = spoken(delta)
+        had_spoken, had_text = self._parts.has_spoken, self._parts.has_text
         if said.has_spoken:
             self.has_counts_of_their_own = False
             self._usage = None
             self.repeats_finish = self.repeats_finish or self._finish_reason is not None
-        finish_reason = _finish_reason(choice, self._note)
-        if self._has_spoken:  # From then on an event that brings nothing is a ping.
+        finish_reason = _finish_reason(choice, self._note, self._form)
+        if had_spoken:  # From then on an event that brings nothing is a ping.
             is_first_end = finish_reason is not None and self._finish_reason is None
             self.pieces += said.has_spoken or is_first_end
         if finish_reason is not None:
-            is_first = (said.has_spoken and not self._has_spoken) or (bool(said.text) and not self._said)
+            is_first = (said.has_spoken and not had_spoken) or (bool(said.text) and not had_text)
             self._came_with_first = self._came_with_first or is_first
             # A bare `stop` at the end says less than a reason that was given since the last text.
             if finish_reason is not FinishReason.STOP or self._finish_reason is None or said.has_spoken:
                 self._finish_reason = finish_reason
-        self._has_spoken = self._has_spoken or said.has_spoken
-        self._letters += said.letters
-        if not said.text:
-            return ""
-        self._chars += len(said.text)
-        check_bound(self._chars, self._bounds.text_chars, "the text")
-        self._is_refusal = self._is_refusal or said.is_refusal
-        self._said.append(said.text)
-        text = self._text.add(said.text)
-        self.has_text = self.has_text or bool(text)
-        return text
+        if said.text:
+            self._said.append(said.text)
+        return self._parts.add_message(delta, choice.get("logprobs"))
 
     def _delta(self, choice: Mapping[str, object]) -> Mapping[str, object]:
         """Return what a choice adds. Some give the whole message, perhaps once more at the end."""
@@ -195,20 +198,20 @@ class StreamReader:
             return delta or _of_text(choice)
         if not isinstance(message, dict):
             raise UnreadableAnswer("message is not an object")
-        if not self._said:
-            return message
-        text = spoken(message).text
+        text = spoken(message).text if self._said else ""
         if text and text != "".join(self._said):
             raise UnreadableAnswer("message is not what the deltas said")
-        return {}
+        if self._said or len(self._parts.calls):
+            return {}
+        # Thoughts that came piece by piece are not told again.
+        return without_thoughts(message) if self._parts.has_thought else message
 
     def _take_usage(self, body: Mapping[str, object], choice: Mapping[str, object] | None) -> None:
         """Note token counts that come with a finish reason or behind it; sooner they are not final."""
         self._was_counted = self._was_counted or has_usage(body, choice)
         if self._finish_reason is None:
             return
-        fewest = max(self._has_spoken, fewest_tokens(self._chars, self._letters))
-        usage = read_usage(body, choice, bounds=self._bounds, fewest_tokens=fewest)
+        usage = read_usage(body, choice, bounds=self._bounds, fewest_tokens=self._parts.fewest_tokens)
         self._usage = larger(usage, self._usage)
         self.has_counts_of_their_own = self.has_counts_of_their_own or (choice is None and usage is not None)
 
@@ -251,7 +254,7 @@ def _index(choice: Mapping[str, object]) -> int:
     return index if isinstance(index, int) else 0
 
 
-def _finish_reason(choice: Mapping[str, object], note: Note) -> FinishReason | None:
+def _finish_reason(choice: Mapping[str, object], note: Note, form: AnswerForm) -> FinishReason | None:
     """Return why the answer ended, None if it goes on; raises ErrorEvent for a word of failure."""
     delta = choice.get("delta")
     places = (choice, delta) if isinstance(delta, dict) else (choice,)
@@ -260,7 +263,7 @@ def _finish_reason(choice: Mapping[str, object], note: Note) -> FinishReason | N
         return None
     if not isinstance(word, str):
         raise UnreadableAnswer("finish_reason is not a string")
-    ending = ending_of(word)
+    ending = form.finish_words.get(word.lower()) or ending_of(word)
     if ending is None or isinstance(ending, FinishReason):
         return ending
     if ending == FAILED:

@@ -5,7 +5,6 @@ project, headers and proxies have no effect, redirects are not followed, and the
 provider nothing about this machine.
 """
 
-import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -16,19 +15,23 @@ import httpx2
 import openai
 import structlog
 
-from gateway.backends.base import Call, sampling_parameters
+from gateway.backends.base import Call
+from gateway.backends.openai.answer_parts import AnswerForm
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
 from gateway.backends.openai.body import StreamBody, is_json, read_whole
 from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
+from gateway.backends.openai.credentials import Credentials
 from gateway.backends.openai.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.openai.events import EventReader
+from gateway.backends.openai.finish import finish_words
 from gateway.backends.permit import permitted
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
-from gateway.domain.conversation import Role
+from gateway.domain.assembly import assembled
 from gateway.domain.decision import EgressPermit
-from gateway.errors import BackendError, BackendInvalid, BreakerVerdict, NotCapable, StreamTruncated
+from gateway.errors import BackendCredentials, BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -54,7 +57,8 @@ class CloudBackend:
         self._spec = spec
         self._clock = clock
         self._client = open_client(name, spec, api_key)
-        self._unsent = dict.fromkeys(UNSENT if api_key else (*UNSENT, "Authorization"), openai.omit)
+        self._credentials = Credentials(name, spec, api_key, clock)
+        self._finish_words = finish_words(spec.finish_reasons)
         self._repeats_finish = False
         """Whether this provider was seen to go on after a finish reason."""
 
@@ -63,26 +67,28 @@ class CloudBackend:
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        form = AnswerForm.of(permit.request, self._finish_words)
         try:
             async with self._answer(call, body) as (pieces, is_framed):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
             if is_json(raw):
-                return read_reply(raw, bounds, self._note)
-            return self._read_events(raw, bounds, is_framed=is_framed)
+                return read_reply(raw, bounds, self._note, form)
+            return self._read_events(raw, bounds, form, is_framed=is_framed)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
-            raise translate(self.name, error, unix_s=self._clock.unix_s()) from None
+            raise self._translate(error) from None
 
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
 
-        Before the first text a failure is what it is; after it, it is StreamTruncated, and so is an
-        end without a finish reason.
+        Before the first text, thought or call a failure is what it is; after it, it is StreamTruncated, and
+        so is an end without a finish reason.
         """
         permit = self._permitted(call)
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
-        reader = StreamReader(bounds, self._note, repeats_finish=self._repeats_finish)
+        form = AnswerForm.of(permit.request, self._finish_words)
+        reader = StreamReader(bounds, self._note, form, repeats_finish=self._repeats_finish)
         events = EventReader(bounds)
         pieces_seen = 0
         try:
@@ -92,18 +98,18 @@ class CloudBackend:
                 )
                 while raw := await incoming.next():
                     for event in events.feed(raw):
-                        text = reader.feed(event)
-                        if text or reader.pieces > pieces_seen:
+                        chunk = reader.feed(event)
+                        if chunk.has_output or reader.pieces > pieces_seen:
                             pieces_seen = reader.pieces
-                            yield Chunk(text=text)
+                            yield chunk
                 for event in events.rest(is_needed=not reader.may_be_over):
-                    yield Chunk(text=reader.feed(event))
+                    yield reader.feed(event)
             last_chunk = reader.last_chunk(is_framed=is_framed)
         except _FAILURES as error:
-            failure = translate(self.name, error, unix_s=self._clock.unix_s())
-            if reader.has_text:
+            failure = self._translate(error)
+            if reader.has_output:
                 cause = failure
-                failure = StreamTruncated(self.name, f"after its first text: {type(cause).__name__}")
+                failure = StreamTruncated(self.name, f"after it had begun: {type(cause).__name__}")
                 if cause.breaker is BreakerVerdict.IGNORE:  # A rate or a filter says nothing of its health.
                     failure.breaker = BreakerVerdict.IGNORE
             raise failure from None
@@ -123,11 +129,16 @@ class CloudBackend:
 
         With it whether the body has an end of its own; else only the closing of the connection ends it.
         """
+        headers = await self._headers(call)
         response: httpx2.Response = await self._client.post(
             _PATH,
             cast_to=httpx2.Response,
             body=body,
-            options={"timeout": self._timeout(call.deadline), "headers": self._headers(call)},
+            options={
+                "timeout": self._timeout(call.deadline),
+                "headers": headers,
+                "params": dict(self._spec.query),
+            },
             stream=_UNREAD,
         )
         try:
@@ -140,15 +151,12 @@ class CloudBackend:
         finally:
             await response.aclose()
 
-    def _read_events(self, raw: bytes, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
+    def _read_events(self, raw: bytes, bounds: AnswerBounds, form: AnswerForm, *, is_framed: bool) -> Reply:
         """Read a whole answer of a provider that streams unasked."""
-        reader, events = StreamReader(bounds, self._note), EventReader(bounds)
-        text = "".join([reader.feed(event) for event in events.feed(raw)])
-        text += "".join([reader.feed(event) for event in events.rest()])
-        last = reader.last_chunk(is_framed=is_framed)
-        if last.finish_reason is None:
-            raise UnreadableAnswer("the stream ended without a finish_reason")
-        return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
+        reader, events = StreamReader(bounds, self._note, form), EventReader(bounds)
+        chunks = [reader.feed(event) for event in events.feed(raw)]
+        chunks += [reader.feed(event) for event in events.rest()]
+        return assembled([*chunks, reader.last_chunk(is_framed=is_framed)]).reply()
 
     def _note(self, what: str) -> None:
         _log.info("odd_answer", model=self.name, what=what)
@@ -157,8 +165,17 @@ class CloudBackend:
         """Return how long silence may be waited out: it must neither be a stall nor meet the deadline."""
         return min(call.stall_s / 2, call.deadline.remaining_s(self._clock) / 3)
 
-    def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
-        return self._unsent if call.traceparent is None else {**self._unsent, "traceparent": call.traceparent}
+    async def _headers(self, call: Call) -> Mapping[str, str | openai.Omit]:
+        headers: dict[str, str | openai.Omit] = dict.fromkeys((*UNSENT, "Authorization"), openai.omit)
+        for name, value in (await self._credentials.headers()).items():
+            headers["Authorization" if name.lower() == "authorization" else name] = value
+        return headers if call.traceparent is None else {**headers, "traceparent": call.traceparent}
+
+    def _translate(self, error: BaseException) -> BackendError:
+        failure = translate(self.name, error, unix_s=self._clock.unix_s())
+        if isinstance(failure, BackendCredentials):
+            self._credentials.forget()
+        return failure
 
     def _permitted(self, call: Call) -> EgressPermit:
         return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
@@ -173,44 +190,6 @@ class CloudBackend:
 
 _UNREAD: bool = True
 """Asks the SDK for a response whose body is not read yet."""
-
-
-def chat_body(
-    name: str, spec: OpenAIModel, permit: EgressPermit, max_tokens: int, *, is_stream: bool
-) -> dict[str, object]:
-    """Return all that is sent of a call: of what the permit names, so that there is nothing to send without.
-
-    Raises BackendInvalid for a schema that is not JSON, NotCapable for one that the policy does not send.
-    """
-    config = permit.request.config
-    body: dict[str, object] = {
-        "model": spec.model,
-        "messages": [{"role": _role(m.role), "content": m.content} for m in permit.request.messages],
-        spec.max_tokens_field: max_tokens,
-    }
-    body |= sampling_parameters(config, spec.sampling.values())
-    if config.stop:
-        body["stop"] = list(config.stop)
-    if config.json_schema is not None:
-        if "response_format" in spec.drop:
-            raise NotCapable(name, "the policy drops response_format, so that no JSON schema reaches it")
-        body["response_format"] = _response_format(name, config.json_schema)
-    if is_stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return {key: value for key, value in body.items() if key not in spec.drop}
-
-
-def _response_format(name: str, json_schema: str) -> dict[str, object]:
-    try:
-        schema = json.loads(json_schema)
-    except (ValueError, RecursionError):
-        raise BackendInvalid(name, "json_schema is not JSON") from None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-
-
-def _role(role: Role) -> str:
-    """Return a role as it is sent. A tool's answer goes as the user's: without a call it is refused."""
-    return Role.USER.value if role is Role.TOOL else role.value
 
 
 def translate(model: str, error: BaseException, *, unix_s: float) -> BackendError:

@@ -35,7 +35,7 @@ MOST_INFORMATIONAL: Final = 16
 """Answers such as 103 before the one that was asked for; servers send one or two."""
 
 _NO_KEY = "none"
-"""The SDK insists on a key; without one of ours the header that would carry it is left out."""
+"""The SDK insists on a key; the header that would carry it is left out, or is one of ours."""
 
 
 class CloudClient(openai.AsyncOpenAI):
@@ -164,7 +164,7 @@ def open_client(name: str, spec: OpenAIModel, api_key: str | None) -> CloudClien
             )
     try:
         client = CloudClient(
-            api_key=api_key or _NO_KEY,
+            api_key=_NO_KEY,
             base_url=spec.base_url,
             organization=spec.organization or "",
             project=spec.project or "",

@@ -45,8 +45,25 @@ _AGAIN_IN = re.compile(
     r"(?:([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(m?s)(?:ec(?:ond)?s?)?)?\b"
 )
 _FIELDS: Mapping[str, str] = (
-    {"response_format": "config.json_schema", "stop": "config.stop"}
-    | {name: f"config.{name}" for name in ("temperature", "top_p", "seed")}
+    {
+        name: f"config.{name}"
+        for name in (
+            "stop",
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "logit_bias",
+            "parallel_tool_calls",
+            "tool_choice",
+            "tools",
+        )
+    }
+    | {"response_format": "config.json_schema", "reasoning_effort": "config.reasoning.effort"}
+    | {"top_logprobs": "config.top_logprobs", "logprobs": "config.top_logprobs"}
     | {"messages": "messages"}
 )
 """Which field of a request each parameter is made from that we do not add ourselves."""

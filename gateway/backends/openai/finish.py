@@ -105,3 +105,11 @@ def ending_of(word: str) -> FinishMeaning | None:
         return WORDS[small]
     parts = set(small.split("_"))
     return next((ending for ending, words in PARTS if words & parts), UNKNOWN)
+
+
+def finish_words(said: Mapping[str, str]) -> Mapping[str, FinishMeaning]:
+    """Return what a policy says of a provider's own words, by the word in small letters."""
+    return {
+        word.lower(): FAILED if meaning == "failed" else FinishReason[meaning.upper()]
+        for word, meaning in said.items()
+    }

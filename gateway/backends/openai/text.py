@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.backends.openai.bounds import UnreadableAnswer, letters
+from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.openai.thoughts import THOUGHTS
 
 TEXT_PARTS = frozenset({"text", "output_text"})
 """Types of parts that are the answer."""
@@ -12,11 +13,9 @@ OTHER_PARTS = frozenset({
     "thinking", "redacted_thinking", "reasoning", "reasoning_text", "reasoning_summary", "thought",
     "reference", "citation", "annotation", "tool_use", "tool_call", "function_call", "tool_reference",
 })  # fmt: skip
-"""Types of parts that are none of it; a part of any other type may be, so it is refused."""
+"""Types of parts that are none of its text; a part of any other type may be, so it is refused."""
 TEXT_FIELDS = ("content", "refusal", "text")
 """Where the words stand; the last is that of completions without chat, which some servers keep."""
-THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-"""Fields with what a model thinks; some servers write it into two of them."""
 SIGNS_OF_WORK = (*THOUGHTS, "reasoning_details", "tool_calls", "function_call", "audio")
 """Fields that show that a model is at work, though not at the text of its answer."""
 
@@ -38,13 +37,6 @@ class MessageText:
     """Whether the text is the model's refusal, which is in a field of its own."""
     has_spoken: bool = False
     """Whether the model said or thought anything, or called a tool."""
-    thought: str = ""
-    """What it thought in plain words, which takes tokens like the text."""
-
-    @property
-    def letters(self) -> int:
-        """Letters and digits of all that it said."""
-        return letters(self.text) + letters(self.thought)
 
 
 _NOTHING = MessageText()
@@ -52,18 +44,15 @@ _NOTHING = MessageText()
 
 def spoken(message: Mapping[str, object]) -> MessageText:
     """Return what a message or delta says; raises UnreadableAnswer where a part of it cannot be read."""
-    thought = next(
-        (words for field in THOUGHTS if isinstance(words := message.get(field), str) and words), ""
-    )
     for field in TEXT_FIELDS:
         content = message.get(field)
         if not content:
             continue
         text = content if isinstance(content, str) else _text_of_parts(content, field)
         if text:
-            return MessageText(text, is_refusal=field == "refusal", has_spoken=True, thought=thought)
+            return MessageText(text, is_refusal=field == "refusal", has_spoken=True)
     has_spoken = bool(message.get("content")) or any(message.get(field) for field in SIGNS_OF_WORK)
-    return MessageText(has_spoken=True, thought=thought) if has_spoken else _NOTHING
+    return MessageText(has_spoken=True) if has_spoken else _NOTHING
 
 
 def _text_of_parts(content: object, field: str) -> str:

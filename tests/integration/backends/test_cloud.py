@@ -3,23 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
 from gateway.backends.base import Call
-from gateway.backends.openai.backend import CloudBackend, chat_body
+from gateway.backends.openai.backend import CloudBackend
+from gateway.backends.openai.chat_request import chat_body
 from gateway.domain.answer import FinishReason
-from gateway.domain.conversation import Message, Role
 from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
-from gateway.policy.openai import DROPPABLE
 from gateway.simulate.server import SimulatedCloud
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, streamed, whole
 from tests.support.fakes import FakeClock
-from tests.support.permits import permit_for
 from tests.support.waiting import until
 
 ASKS = [whole, streamed]
@@ -66,16 +63,6 @@ def test_everything_that_is_set_is_sent_and_nothing_else() -> None:
     }
 
 
-@pytest.mark.parametrize("role", Role)
-def test_a_tools_answer_goes_as_the_users(role: Role) -> None:
-    """Providers refuse a tool's answer without the call that it answers, and there are no calls yet."""
-    call = call_of("Hi")
-    request = replace(call.request, messages=(Message(role=role, content="Hi"),))
-    body = body_of(replace(call, request=request, permit=permit_for(request)), spec())
-    expected = "user" if role is Role.TOOL else role.value
-    assert body["messages"] == [{"role": expected, "content": "Hi"}]
-
-
 def test_what_is_unset_is_left_to_the_provider() -> None:
     """An empty config sends the messages and the bound that was reserved."""
     body = body_of(call_of(), spec())
@@ -119,20 +106,6 @@ def test_the_policy_s_sampling_is_sent_where_the_caller_says_nothing() -> None:
     assert (body["temperature"], body["top_p"]) == (0.3, 0.5)
     dropping = spec(sampling={"temperature": 0.3}, drop=["temperature"])
     assert "temperature" not in body_of(call_of(), dropping)
-
-
-KEPT = {"model", "messages", "max_completion_tokens", "stream"}
-"""What names the model, bears the request, bounds its cost or says how it is answered."""
-
-
-@pytest.mark.parametrize("name", DROPPABLE)
-def test_every_parameter_that_may_be_dropped_is(name: str) -> None:
-    """Each name that the policy takes is one that is sent, and is then not sent; all others stay."""
-    config = replace(EVERYTHING, json_schema=None) if name == "response_format" else EVERYTHING
-    all_of_it = body_of(call_of(config=EVERYTHING), spec(), is_stream=True)
-    assert set(all_of_it) - KEPT == set(DROPPABLE)
-    sent = body_of(call_of(config=config), spec(drop=[name]), is_stream=True)
-    assert sent == {key: value for key, value in all_of_it.items() if key != name}
 
 
 def test_a_schema_is_not_dropped_in_silence() -> None:

@@ -12,7 +12,8 @@ import pytest
 from gateway.backends.openai.answers import StreamReader
 from gateway.backends.openai.bounds import UnreadableAnswer
 from gateway.backends.openai.events import EventReader
-from gateway.domain.answer import FinishReason, Reply, Usage
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
+from gateway.domain.assembly import assembled
 from tests.support.provider_bytes import BOUNDS, chunk, counted, said
 
 ROUNDS = 400
@@ -24,15 +25,13 @@ Events = list[dict[str, object]]
 def read(raw: bytes, rng: random.Random) -> Reply:
     """Read a stream that comes in pieces of random size, as the backend does."""
     events, stream = EventReader(BOUNDS), StreamReader(BOUNDS, lambda _: None)
-    text = ""
+    chunks: list[Chunk] = []
     while raw:
         size = rng.randint(1, 60)
-        text += "".join([stream.feed(event) for event in events.feed(raw[:size])])
+        chunks += [stream.feed(event) for event in events.feed(raw[:size])]
         raw = raw[size:]
-    text += "".join([stream.feed(event) for event in events.rest(is_needed=not stream.may_be_over)])
-    last = stream.last_chunk()
-    assert last.finish_reason is not None
-    return Reply(text=text + last.text, finish_reason=last.finish_reason, usage=last.usage)
+    chunks += [stream.feed(event) for event in events.rest(is_needed=not stream.may_be_over)]
+    return assembled([*chunks, stream.last_chunk()]).reply()
 
 
 def made(rng: random.Random, words: Sequence[str]) -> tuple[list[str], Events]:

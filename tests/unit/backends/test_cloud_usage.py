@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.openai.answers import StreamReader, read_reply
 from gateway.backends.openai.bounds import AnswerBounds, fewest_tokens, letters
-from gateway.backends.openai.usage import read_usage
+from gateway.backends.openai.usage import larger, read_usage
 from gateway.domain.answer import Usage
 from gateway.domain.conversation import Message, Role
 from gateway.domain.request import Request
@@ -182,3 +182,71 @@ def test_of_two_counts_the_larger_is_charged(first: tuple[int, int], second: tup
         stream.feed(event)
     most = [max(each) for each in zip(first, second, strict=True)]
     assert stream.last_chunk().usage == Usage(prompt_tokens=most[0], completion_tokens=most[1])
+
+
+DIALECTS: dict[str, tuple[dict[str, object], Usage]] = {
+    "OpenAI": (
+        counts(
+            300,
+            40,
+            total_tokens=340,
+            prompt_tokens_details={"cached_tokens": 256},
+            completion_tokens_details={"reasoning_tokens": 30},
+        ),
+        Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=256, reasoning_tokens=30),
+    ),
+    "xAI": (
+        counts(300, 10, total_tokens=340, completion_tokens_details={"reasoning_tokens": 30}),
+        Usage(prompt_tokens=300, completion_tokens=40, reasoning_tokens=30),
+    ),
+    "Gemini": (
+        counts(300, 10, total_tokens=340),
+        Usage(prompt_tokens=300, completion_tokens=40, reasoning_tokens=30),
+    ),
+    "DeepSeek": (
+        counts(300, 40, prompt_cache_hit_tokens=256, prompt_cache_miss_tokens=44),
+        Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=256),
+    ),
+    "LiteLLM": (
+        counts(300, 40, cache_read_input_tokens=200, cache_creation_input_tokens=90),
+        Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=200, cache_write_tokens=90),
+    ),
+    "beside the prompt": (
+        counts(10, 40, cache_read_input_tokens=200, cache_creation_input_tokens=90),
+        Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=200, cache_write_tokens=90),
+    ),
+    "responses": (
+        {
+            "input_tokens": 300,
+            "output_tokens": 40,
+            "input_tokens_details": {"cached_tokens": 256},
+            "output_tokens_details": {"reasoning_tokens": 30},
+        },
+        Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=256, reasoning_tokens=30),
+    ),
+    "a cache that cannot be": (
+        counts(300, 40, prompt_tokens_details={"cached_tokens": "256"}, cached_tokens=-1),
+        Usage(prompt_tokens=300, completion_tokens=40),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "usage"), DIALECTS.values(), ids=DIALECTS.keys())
+def test_each_dialect_becomes_one_law(fields: dict[str, object], usage: Usage) -> None:
+    """The prompt includes its cache, the completion what was thought."""
+    assert usage_of(fields) == usage
+
+
+def test_thought_that_is_more_than_the_answer_is_not_believed() -> None:
+    """Unless the total shows it, nobody knows what was billed."""
+    assert (
+        usage_of(counts(40, 12, total_tokens=52, completion_tokens_details={"reasoning_tokens": 90})) is None
+    )
+
+
+def test_of_two_counts_the_charge_is_the_larger() -> None:
+    """Whichever came first, and tokens from a cache are cheap only as far as both say so."""
+    first = Usage(prompt_tokens=300, completion_tokens=40, cached_prompt_tokens=256)
+    second = Usage(prompt_tokens=310, completion_tokens=30, cached_prompt_tokens=128, cache_write_tokens=5)
+    both = Usage(prompt_tokens=310, completion_tokens=40, cached_prompt_tokens=128, cache_write_tokens=5)
+    assert larger(first, second) == larger(second, first) == both

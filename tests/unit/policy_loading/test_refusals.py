@@ -119,7 +119,9 @@ def test_an_unknown_key_is_refused_at_any_depth(old: str, new: str, place: str, 
             "kind: openai\n    drop: [max_tokens]\n",
             "6: models.cloud.drop[0]",
             "unknown value 'max_tokens'; "
-            "one of temperature, top_p, seed, stop, response_format, stream_options",
+            "one of temperature, top_p, top_k, min_p, seed, stop, frequency_penalty, presence_penalty, "
+            "logit_bias, logprobs, top_logprobs, response_format, tools, tool_choice, parallel_tool_calls, "
+            "reasoning_effort, stream_options, name",
         ),
         (
             "kind: openai\n",
