@@ -51,7 +51,7 @@ def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
         round(min(high, max(low, (count - mean) * factor)), DIGITS)
         for count, mean, factor in zip(prompt_features(messages), norm.means, norm.factors, strict=True)
     ]
-    return (*counts, *mean_vector(messages[last].content if last >= 0 else ""))
+    return (*counts, *mean_vector(messages[last].text if last >= 0 else ""))
 
 
 @cache

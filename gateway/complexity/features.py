@@ -30,9 +30,9 @@ class PromptFeatures(NamedTuple):
     words: float
     """Words in the last message of the user."""
     context: float
-    """Words in all other messages, estimated from their length."""
+    """Words in the texts of all other messages, estimated from their length."""
     turns: float
-    """Messages before the last one of the user."""
+    """Messages with text before the last one of the user."""
     reasoning: float
     """Words that ask for thought rather than recall."""
     constraints: float
@@ -67,25 +67,30 @@ class PromptFeatures(NamedTuple):
 
 
 def last_of_user(messages: Sequence[Message]) -> int:
-    """Return the index of the last message of the user; -1 if there is none."""
-    return max((i for i, message in enumerate(messages) if message.role is Role.USER), default=-1)
+    """Return the index of the last message in which the user says something; -1 if there is none.
+
+    In a loop of tools that is the task: results of tools, whoever brings them, say nothing of how hard it is.
+    """
+    said = (i for i, message in enumerate(messages) if message.role is Role.USER and message.text)
+    return max(said, default=-1)
 
 
 def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
     """Return the counts of a conversation; without a message of the user the prompt is empty."""
     last = last_of_user(messages)
-    text = messages[last].content if last >= 0 else ""
+    text = messages[last].text if last >= 0 else ""
     prompt = text.lower()
     words = prompt.translate(_BREAKS).split()
     distinct = len(set(words))
-    context = sum(len(message.content) for i, message in enumerate(messages) if i != last)
+    context = sum(len(message.text) for i, message in enumerate(messages) if i != last)
+    turns = sum(bool(message.text) for message in messages[: max(last, 0)])
     questions, commas = prompt.count("?"), prompt.count(",")
     ends = prompt.count(". ") + prompt.count(".\n") + questions + prompt.count("!") + 1
     log = math.log1p
     return PromptFeatures(
         words=log(len(words)),
         context=log(context / _BYTES_PER_WORD),
-        turns=log(max(last, 0)),
+        turns=log(turns),
         reasoning=log(_among(words, REASONING)),
         constraints=log(_among(words, CONSTRAINTS)),
         code=log(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
