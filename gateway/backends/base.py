@@ -89,6 +89,15 @@ class LoadAware(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A backend that knows the tokens of its model, and sends no text off this host to count them."""
+
+    async def count_tokens(self, request: Request, deadline: Deadline) -> int:
+        """Return how many tokens the prompt has, template included; raises BackendError."""
+        ...
+
+
 class Backend(Protocol):
     """Something that turns a call into an answer.
 

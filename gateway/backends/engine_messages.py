@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.backends.base import Call, QueueForecast, sampling_parameters
 from gateway.domain.answer import Chunk, FinishReason, TokenConfidence, TokenLogprob, TopLogprob, Usage
+from gateway.domain.request import Request
 from gateway.engine.v1 import engine_pb2
 
 ANY_OBJECT = '{"type": "object"}'
@@ -15,6 +16,11 @@ _FINISH_REASONS = {
 }
 
 
+def to_messages(request: Request) -> list[engine_pb2.Message]:
+    """Return the conversation as the engine's messages."""
+    return [engine_pb2.Message(role=each.role, content=each.text) for each in request.messages]
+
+
 def to_request(call: Call) -> engine_pb2.GenerateRequest:
     """Return a call as the engine's message; unset stays unset."""
     config = call.request.config
@@ -24,7 +30,7 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
     return engine_pb2.GenerateRequest(
         request_id=call.request.request_id,
         tenant=call.request.tenant,
-        messages=[engine_pb2.Message(role=m.role, content=m.text) for m in call.request.messages],
+        messages=to_messages(call.request),
         max_tokens=call.max_tokens,
         stop=config.stop,
         json_schema=ANY_OBJECT if config.json_object else config.json_schema,

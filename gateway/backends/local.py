@@ -11,11 +11,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
 from gateway.backends.base import Call, QueueForecast
-from gateway.backends.engine_messages import to_chunk, to_forecast, to_request
-from gateway.clock import Clock
+from gateway.backends.engine_messages import to_chunk, to_forecast, to_messages, to_request
+from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Reason
+from gateway.domain.request import Request
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.tasks import Tasks
 
@@ -95,9 +96,9 @@ class LocalBackend:
         """Yield the answer in pieces; closing the iterator frees the engine's slot."""
         self._calls += 1
         try:
-            channel = await self._connect(call)
+            channel = await self._connect(call.deadline)
             rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
-                to_request(call), timeout=_timeout_s(call, self._clock)
+                to_request(call), timeout=_timeout_s(call.deadline, self._clock)
             )
             try:
                 reported, untold = 0, list[engine_pb2.TokenLogprob]()
@@ -117,6 +118,16 @@ class LocalBackend:
                 rpc.cancel()
         finally:
             self._calls -= 1
+
+    async def count_tokens(self, request: Request, deadline: Deadline) -> int:
+        """Return how many tokens the prompt has, by the engine; raises BackendError."""
+        stub = engine_pb2_grpc.EngineServiceStub(await self._connect(deadline))
+        counted = engine_pb2.CountTokensRequest(messages=to_messages(request))
+        try:
+            answer = await stub.CountTokens(counted, timeout=_timeout_s(deadline, self._clock))
+        except grpc.aio.AioRpcError as error:
+            raise translate(self.name, error) from error
+        return answer.prompt_tokens
 
     async def status(self, timeout_s: float) -> engine_pb2.GetStatusResponse:
         """Return what the engine says of itself; raises BackendError."""
@@ -167,14 +178,14 @@ class LocalBackend:
             await self._channel.close()
             self._channel = None
 
-    async def _connect(self, call: Call) -> grpc.aio.Channel:
+    async def _connect(self, deadline: Deadline) -> grpc.aio.Channel:
         """Return a channel that is connected, so that a later failure means that the request was inside."""
         if not self._supervisor.is_serving:
             raise errors.EngineDown(self.name, "its engine is not running; it is being started again")
         channel = await self._current_channel()
         state = channel.get_state(try_to_connect=True)
         try:
-            async with asyncio.timeout(_timeout_s(call, self._clock)):
+            async with asyncio.timeout(_timeout_s(deadline, self._clock)):
                 while state is not grpc.ChannelConnectivity.READY:
                     if state in (
                         grpc.ChannelConnectivity.TRANSIENT_FAILURE,
@@ -238,6 +249,6 @@ def _seconds(retry: error_details_pb2.RetryInfo) -> float | None:
     return retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None
 
 
-def _timeout_s(call: Call, clock: Clock) -> float | None:
-    remaining_s = call.deadline.remaining_s(clock)
+def _timeout_s(deadline: Deadline, clock: Clock) -> float | None:
+    remaining_s = deadline.remaining_s(clock)
     return None if math.isinf(remaining_s) else remaining_s

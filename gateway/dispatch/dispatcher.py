@@ -44,6 +44,7 @@ from gateway.dispatch.recovery import PrivacyCheck
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.time_limit import TimeLimit
+from gateway.dispatch.token_count import TokenCounts
 from gateway.dispatch.unmask import UnmaskLayer
 from gateway.domain.answer import Answer, StreamEvent
 from gateway.domain.decision import Decision
@@ -110,10 +111,9 @@ class Dispatcher:
         self._clock = clock
         self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, QueueAware)}
         self._shared = {name: each for name, each in backends.items() if isinstance(each, LoadAware)}
-        self._latencies = health.latencies
-        self._cooldowns = health.cooldowns
-        self._retry_budget = health.retry_budget
-        self._concurrency = health.concurrency
+        self.token_counts = TokenCounts(backends)
+        self._latencies, self._cooldowns = health.latencies, health.cooldowns
+        self._retry_budget, self._concurrency = health.retry_budget, health.concurrency
         confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
         within = TimeLimit(confident, clock=clock, latencies=self._latencies)
         self._reserve = BudgetLayer(within, ledger=ledger, clock=clock)

@@ -1,6 +1,6 @@
 """Converts a GenerateRequest to an EngineRequest: checked, rendered, tokenized."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway import errors
 from gateway.clock import Deadline
@@ -37,6 +37,7 @@ MAX_BIAS = 1e6
 MAX_LOGPROBS = 20
 """Most likeliest tokens that are reported with each token."""
 _ROLES = ("system", "user", "assistant", "tool")
+_UNKNOWN_ROLE = f"messages: each role must be one of {', '.join(_ROLES)}"
 _RANGES = {
     "temperature": (0.0, 100.0),
     "top_p": (0.0, 1.0),
@@ -77,14 +78,9 @@ def engine_request_of(
     problem = _problem(request, vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
+    prompt = _prompt(request.messages, name, prompts, continue_final_message=request.continue_final_message)
     try:
-        prompt = prompts.tokens(
-            [(m.role, m.content) for m in request.messages],
-            continue_final_message=request.continue_final_message,
-        )
         sampling = sampling_of(request, sampling_defaults)
-    except TemplateBroken as error:
-        raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
     except SchemaRefused as error:
         raise errors.NotCapable(name, f"config.json_schema: {error}") from None
     except GrammarTooLarge as error:
@@ -98,6 +94,26 @@ def engine_request_of(
         sampling=sampling,
         deadline=deadline,
     )
+
+
+def prompt_length(request: engine_pb2.CountTokensRequest, *, name: str, prompts: PromptMaker) -> int:
+    """Return how many tokens a prompt has; raises BackendInvalid or NotCapable with the field."""
+    if not request.messages:
+        raise errors.BackendInvalid(name, "messages are required")
+    if not all(message.role in _ROLES for message in request.messages):
+        raise errors.BackendInvalid(name, _UNKNOWN_ROLE)
+    return len(_prompt(request.messages, name, prompts, continue_final_message=False))
+
+
+def _prompt(
+    messages: Iterable[engine_pb2.Message], name: str, prompts: PromptMaker, *, continue_final_message: bool
+) -> tuple[int, ...]:
+    try:
+        return prompts.tokens(
+            [(m.role, m.content) for m in messages], continue_final_message=continue_final_message
+        )
+    except TemplateBroken as error:
+        raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
 
 
 def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, float]) -> Sampling:
@@ -136,7 +152,7 @@ def _problem(request: engine_pb2.GenerateRequest, vocabulary_size: int) -> str |
     if request.max_tokens < 1 or not request.messages:
         return "messages and max_tokens of at least 1 are required"
     if not all(message.role in _ROLES for message in request.messages):
-        return f"messages: each role must be one of {', '.join(_ROLES)}"
+        return _UNKNOWN_ROLE
     if request.HasField("json_schema") and request.HasField("grammar"):
         return "grammar: must not be set together with json_schema"
     if request.continue_final_message:

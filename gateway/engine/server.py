@@ -7,7 +7,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -24,7 +27,7 @@ from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.interfaces import EngineRequest, Model, SampledLogprob
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
-from gateway.engine.requests import engine_request_of
+from gateway.engine.requests import engine_request_of, prompt_length
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
@@ -124,16 +127,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         deadline = Deadline.never()
         if remaining_s is not None:
             deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
-        try:
+        async with self._told_errors(context):
             prepared = await self._prepare(request, deadline)
             async for output in self._run(prepared):
                 yield _response(self._model, output)
-        except errors.GatewayError as error:
-            await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
-        except Exception as error:  # noqa: BLE001  reported without its text, which may quote the request
-            fault = fault_of(error, model=self._name)
-            self._report(str(fault))
-            await context.abort_with_status(rpc_status.to_status(to_rpc_status(fault)))
 
     async def GetStatus(  # noqa: N802  the name is the proto's
         self,
@@ -143,10 +140,35 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         """Return what is loaded and how busy the engine is."""
         return status_of(self._name, self._model, self._scheduler)
 
+    async def CountTokens(  # noqa: N802  the name is the proto's
+        self,
+        request: engine_pb2.CountTokensRequest,
+        context: grpc.aio.ServicerContext[engine_pb2.CountTokensRequest, engine_pb2.CountTokensResponse],
+    ) -> engine_pb2.CountTokensResponse:
+        """Return how long a prompt is."""
+        async with self._told_errors(context):
+            count = partial(prompt_length, request, name=self._name, prompts=self._prompts)
+            tokens = await asyncio.get_running_loop().run_in_executor(self._pool_for(request), count)
+        return engine_pb2.CountTokensResponse(prompt_tokens=tokens)
+
+    @asynccontextmanager
+    async def _told_errors(self, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+        """End the call with the status of an error of the block."""
+        try:
+            yield
+        except errors.GatewayError as error:
+            await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
+        except Exception as error:  # noqa: BLE001  reported without its text, which may quote the request
+            fault = fault_of(error, model=self._name)
+            self._report(str(fault))
+            await context.abort_with_status(rpc_status.to_status(to_rpc_status(fault)))
+
+    def _pool_for(self, request: message.Message) -> ThreadPoolExecutor:
+        return self._pool if request.ByteSize() <= LONG_BYTES else self._long_pool
+
     async def _prepare(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:
-        pool = self._pool if request.ByteSize() <= LONG_BYTES else self._long_pool
         return await asyncio.get_running_loop().run_in_executor(
-            pool, self._to_engine_request, request, deadline
+            self._pool_for(request), self._to_engine_request, request, deadline
         )
 
     def _to_engine_request(self, request: engine_pb2.GenerateRequest, deadline: Deadline) -> EngineRequest:

@@ -119,13 +119,18 @@ class Pipeline:
 
     async def count_tokens(self, incoming: IncomingRequest, context: CallContext) -> TokenCount:
         """Say how long a prompt is for the named model, or the first of the chain; raises GatewayError."""
-        async with self._admitted(incoming, context), self._time_to_decide(context.deadline):
-            request = await self._check(incoming, context)
-            model = self.policy.names.model(request.model)
-            if not model:
-                decision = await self.decide(request, context.deadline)
-                model = next(iter(decision.chain), "")
-        return TokenCount(prompt_tokens=estimate_prompt_tokens(request), model=model)
+        async with self._admitted(incoming, context):
+            async with self._time_to_decide(context.deadline):
+                request = await self._check(incoming, context)
+                model = self.policy.names.model(request.model)
+                if not model:
+                    decision = await self.decide(request, context.deadline)
+                    model = next(iter(decision.chain), "")
+            spec, until = self.policy.models.get(model), before_reply(context.deadline)
+            counts = self._dispatcher.token_counts
+            exact = None if spec is None else await counts.of(request, model, spec, until)
+        tokens = estimate_prompt_tokens(request) if exact is None else exact
+        return TokenCount(prompt_tokens=tokens, model=model, is_estimate=exact is None)
 
     async def _live(
         self, incoming: IncomingRequest, context: CallContext, *, is_streamed: bool

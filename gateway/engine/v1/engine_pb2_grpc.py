@@ -45,6 +45,11 @@ class EngineServiceStub:
                 request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/gateway.engine.v1.EngineService/CountTokens',
+                request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/gateway.engine.v1.EngineService/GetStatus',
                 request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GetStatusRequest.SerializeToString,
@@ -68,6 +73,13 @@ class EngineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """CountTokens says how long a prompt is, template included; it generates nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """GetStatus returns the loaded model and the load.
         """
@@ -82,6 +94,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.FromString,
                     response_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensRequest.FromString,
+                    response_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -122,6 +139,33 @@ class EngineService:
             '/gateway.engine.v1.EngineService/Generate',
             gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
             gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.engine.v1.EngineService/CountTokens',
+            gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensRequest.SerializeToString,
+            gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

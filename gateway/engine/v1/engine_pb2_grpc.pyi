@@ -43,6 +43,8 @@ class EngineServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EngineServiceAsyncStub: ...
     Generate: _grpc.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]
     """Generate answers one request; the last response holds `finished`."""
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_engine_pb2.CountTokensRequest, _engine_pb2.CountTokensResponse]
+    """CountTokens says how long a prompt is, template included; it generates nothing."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
     """GetStatus returns the loaded model and the load."""
 
@@ -59,6 +61,8 @@ class EngineServiceAsyncStub(EngineServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Generate: _aio.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]  # type: ignore[assignment]
     """Generate answers one request; the last response holds `finished`."""
+    CountTokens: _aio.UnaryUnaryMultiCallable[_engine_pb2.CountTokensRequest, _engine_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """CountTokens says how long a prompt is, template included; it generates nothing."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus returns the loaded model and the load."""
 
@@ -78,6 +82,14 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_engine_pb2.GenerateResponse], _abc.AsyncIterator[_engine_pb2.GenerateResponse]]:
         """Generate answers one request; the last response holds `finished`."""
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _engine_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.CountTokensResponse, _abc.Awaitable[_engine_pb2.CountTokensResponse]]:
+        """CountTokens says how long a prompt is, template included; it generates nothing."""
 
     @_abc_1.abstractmethod
     def GetStatus(
