@@ -13,7 +13,7 @@ from gateway.engine.server import LONG_BYTES
 from gateway.engine.v1 import engine_pb2
 from gateway.errors import EngineDown
 from gateway.policy.loading.load import parse_policy
-from gateway.server.grpc.api_keys import Access, anyone
+from gateway.server.access import Access, anyone
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc as pb_grpc
 from tests.support.policies import POLICY
@@ -46,7 +46,7 @@ async def test_a_count_is_that_of_the_answer() -> None:
     await backend.aclose()
 
     assert counts[:-1] == [each.prompt_tokens for each in read]
-    assert counts[-1] > 5 * LONG_BYTES
+    assert counts[-1] > LONG_BYTES
     assert "messages are required" in str(nothing.value.details())
     assert "messages: each role" in str(nobody.value.details())
     assert status.requests["STOP"] + status.requests["LENGTH"] == len(read), "to count generates nothing"
