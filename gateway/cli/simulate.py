@@ -42,7 +42,10 @@ def simulate_cloud(
     ] = None,
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=IN:OUT", help="US dollars per million tokens; repeatable."),
+        typer.Option(
+            metavar="MODEL=IN:OUT[:CACHED[:WRITTEN]]",
+            help="US dollars per million tokens, also of those read from and written to a cache; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Run the simulated provider until a signal ends it."""

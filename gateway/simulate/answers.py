@@ -3,15 +3,28 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from gateway.simulate.messages import MadeCall, SentMessage
 from gateway.simulate.schema import minimal_instance
+from gateway.simulate.tools import ToolUse, calls_for, results_of
 
 TOKENS_PER_MESSAGE = 4
 """Tokens counted for the role and the delimiters of a message."""
 TOKENS_PER_PROMPT = 3
 """Tokens counted once for the start of the answer."""
+TOKENS_PER_TOOL = 4
+"""Tokens counted for the delimiters of a tool."""
+TOKENS_PER_ATTACHMENT = 85
+"""Tokens counted for an image, a file or a sound: OpenAI's count for an image of low detail."""
+THOUGHT_TOKENS: Mapping[str, int] = {
+    "none": 0, "minimal": 4, "low": 8, "medium": 16, "high": 32, "xhigh": 64,
+}  # fmt: skip
+"""How many tokens the model thinks before it answers, by the effort that was asked for."""
+LONGEST_QUOTE = 200
+"""Characters of a tool's result that an answer repeats."""
 
 _TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 _PADDING = " and", " so", " on", ","
@@ -30,44 +43,97 @@ class Prompt:
     """What an answer depends on, and its limits."""
 
     model: str
-    messages: tuple[tuple[str, str], ...]
-    """(role, content) of each message."""
+    messages: tuple[SentMessage, ...]
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     schema: object | None = None
+    tool_use: ToolUse = field(default_factory=ToolUse)
+    effort: str = "none"
+    """How hard to think; one of `THOUGHT_TOKENS`."""
 
     def tokens(self) -> int:
-        """Return the tokens of the prompt: contents and schema, and a fixed number for each message and
-        once."""
-        counted = sum(TOKENS_PER_MESSAGE + len(tokenize(content)) for _, content in self.messages)
+        """Return the tokens of the prompt: messages, tools and schema, and a fixed number once."""
         schema = 0 if self.schema is None else len(tokenize(_compact(self.schema)))
-        return TOKENS_PER_PROMPT + counted + schema
+        return TOKENS_PER_PROMPT + sum(self.block_tokens()) + schema
+
+    def block_tokens(self) -> list[int]:
+        """Return the tokens of the tools, and of each message: what a cache of prompts holds."""
+        tools = TOKENS_PER_TOOL * len(self.tool_use.tools) + sum(map(_count, self.tool_use.texts()))
+        return [tools, *map(_message_tokens, self.messages)]
+
+    def blocks(self) -> list[str]:
+        """Return what tells the tools, and each message, from others."""
+        return [_compact(self.tool_use.texts()), *(_compact(each.identity()) for each in self.messages)]
+
+
+def _count(text: str) -> int:
+    return len(tokenize(text))
+
+
+def _message_tokens(message: SentMessage) -> int:
+    extra = TOKENS_PER_MESSAGE * len(message.calls) + TOKENS_PER_ATTACHMENT * message.attachments
+    return TOKENS_PER_MESSAGE + extra + sum(map(_count, message.texts()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerToken:
+    """One token of an answer; one of kind `call` has the whole name of the tool that is called."""
+
+    kind: Literal["thought", "text", "call", "arguments"]
+    text: str
+    call: int = 0
+    """Which of the calls it belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """An answer as tokens, with the finish reason `stop` or `length`."""
+    """An answer as tokens, with the finish reason `stop`, `length` or `tool_calls`."""
 
-    tokens: tuple[str, ...]
+    tokens: tuple[AnswerToken, ...]
     finish_reason: str
+    calls: tuple[MadeCall, ...] = ()
+    """The calls of tools, whole; of one that was cut the tokens have less."""
+
+    def text(self) -> str:
+        """Return the text, without thoughts and calls."""
+        return "".join(token.text for token in self.tokens if token.kind == "text")
 
 
 def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
-    """Return the answer to `prompt`, of `length` tokens if set; raises ValueError for an unusable schema."""
+    """Return the answer to `prompt`, with a text of `length` tokens if set.
+
+    Raises ValueError for an unusable schema, ChatError for an unusable schema of a tool.
+    """
+    thoughts = _padded([], THOUGHT_TOKENS[prompt.effort])
+    tokens = [AnswerToken(kind="thought", text=text) for text in thoughts]
+    calls = calls_for(prompt.tool_use, prompt.messages) if length is None else ()
+    for i, call in enumerate(calls):
+        tokens.append(AnswerToken(kind="call", text=call.name, call=i))
+        pieces = tokenize(call.arguments)
+        tokens += [AnswerToken(kind="arguments", text=piece, call=i) for piece in pieces]
+    if not calls:
+        tokens += [AnswerToken(kind="text", text=text) for text in _text_tokens(prompt, length)]
+    if prompt.max_tokens is not None and len(tokens) > prompt.max_tokens:
+        return Completion(tokens=tuple(tokens[: prompt.max_tokens]), finish_reason="length", calls=calls)
+    return Completion(tokens=tuple(tokens), finish_reason="tool_calls" if calls else "stop", calls=calls)
+
+
+def _text_tokens(prompt: Prompt, length: int | None) -> list[str]:
     text = _sentence(prompt) if prompt.schema is None else _compact(minimal_instance(prompt.schema))
     if length is not None:
         text = "".join(_padded(tokenize(text), length))
-    tokens = tokenize(_until_stop(text, prompt.stop))
-    if prompt.max_tokens is not None and len(tokens) > prompt.max_tokens:
-        return Completion(tokens=tuple(tokens[: prompt.max_tokens]), finish_reason="length")
-    return Completion(tokens=tuple(tokens), finish_reason="stop")
+    return tokenize(_until_stop(text, prompt.stop))
 
 
 def _sentence(prompt: Prompt) -> str:
-    *before, (role, start) = prompt.messages
-    if role == "assistant" and before:
-        return _rest(replace(prompt, messages=tuple(before)), start)
-    digest = hashlib.sha256(_compact([prompt.model, *prompt.messages]).encode()).hexdigest()[:8]
+    *before, last = prompt.messages
+    if last.role == "assistant" and before:
+        return _rest(replace(prompt, messages=tuple(before)), last.content)
+    results = results_of(prompt.messages)
+    if results:
+        return f"The tools say: {'; '.join(result[:LONGEST_QUOTE] for result in results)}."
+    identities = [message.identity() for message in prompt.messages]
+    digest = hashlib.sha256(_compact([prompt.model, *identities]).encode()).hexdigest()[:8]
     count = len(prompt.messages)
     return (
         f"This is {prompt.model}, a simulated model. It was sent {count} message{'s' if count > 1 else ''}, "

@@ -1,38 +1,38 @@
-"""OpenAI's chat completions: strict parsing of requests, answers and errors as JSON."""
+"""OpenAI's chat completions: strict parsing of requests."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from gateway.simulate.answers import Prompt
+from gateway.simulate.answers import THOUGHT_TOKENS, Prompt
+from gateway.simulate.chat_error import ChatError, require
+from gateway.simulate.dialects.dialect import OPENAI, Dialect
+from gateway.simulate.messages import SentMessage, parse_messages
+from gateway.simulate.tools import ToolUse, parse_tool_use
 
 KNOWN_FIELDS = frozenset((
     "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop",
-    "stream", "stream_options", "response_format", "n", "user",
+    "stream", "stream_options", "response_format", "n", "user", "tools", "tool_choice",
+    "parallel_tool_calls", "reasoning_effort", "logprobs", "top_logprobs", "logit_bias",
+    "frequency_penalty", "presence_penalty",
 ))  # fmt: skip
 """Any other field is refused, so that tests detect a client that sends unknown fields."""
-ROLES = frozenset(("system", "developer", "user", "assistant", "tool"))
 MAX_STOPS = 4
 """Most stop strings that OpenAI accepts."""
-
-
-class ChatError(Exception):
-    """An HTTP error answer: status, the provider's code, and the wrong field."""
-
-    def __init__(
-        self, status: int, message: str, *, code: str | None = None, param: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.param = param
-
-    def body(self) -> dict[str, object]:
-        """Return the error in OpenAI's form."""
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+MAX_TOP_LOGPROBS = 20
+"""Most alternatives of a token that OpenAI tells."""
+_RANGES = (
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+    ("frequency_penalty", -2, 2),
+    ("presence_penalty", -2, 2),
+)
+JSON_OBJECT: Mapping[str, object] = {
+    "type": "object",
+    "properties": {"answer": {"const": "a simulated answer"}},
+}
+"""The schema of an answer to a request for any JSON object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +41,17 @@ class ChatRequest:
 
     model: str
     """The name as sent, which may contain a fault."""
-    messages: tuple[tuple[str, str], ...]
+    raw: bytes
+    messages: tuple[SentMessage, ...]
     max_tokens: int | None
     stop: tuple[str, ...]
     schema: object | None
     is_stream: bool
     wants_usage: bool
+    tool_use: ToolUse
+    effort: str
+    top_logprobs: int | None
+    """How many alternatives of each token are asked for; None: no log probabilities."""
 
     def prompt(self, *, name: str) -> Prompt:
         """Return the prompt for the model with the bare `name`."""
@@ -56,10 +61,12 @@ class ChatRequest:
             max_tokens=self.max_tokens,
             stop=self.stop,
             schema=self.schema,
+            tool_use=self.tool_use,
+            effort=self.effort,
         )
 
 
-def parse_chat(raw: bytes) -> ChatRequest:
+def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
     """Parse the body of a request; raises ChatError with status 400 and the wrong field."""
     try:
         body = json.loads(raw)
@@ -67,84 +74,97 @@ def parse_chat(raw: bytes) -> ChatRequest:
         raise ChatError(400, "the body is not JSON") from None
     if not isinstance(body, dict):
         raise ChatError(400, "the body is not a JSON object")
+    known = KNOWN_FIELDS - dialect.refused_fields | dialect.fields
     for field in body:
-        _require(field in KNOWN_FIELDS, str(field)[:64], "is an unknown field")
-    _require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "must be a name")
-    _require(body.get("n", 1) == 1, "n", "must be 1")
+        require(field in known, str(field)[:64], "is an unknown field")
+    require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "must be a name")
+    require(body.get("n", 1) == 1, "n", "must be 1")
     _check_numbers(body)
     is_stream = body.get("stream", False)
-    _require(isinstance(is_stream, bool), "stream", "must be true or false")
+    require(isinstance(is_stream, bool), "stream", "must be true or false")
+    messages = parse_messages(body.get("messages"))
     return ChatRequest(
         model=body["model"],
-        messages=_messages(body.get("messages")),
+        raw=raw,
+        messages=messages,
         max_tokens=_max_tokens(body),
         stop=_stop(body.get("stop")),
-        schema=_schema(body.get("response_format")),
+        schema=_schema(body.get("response_format"), messages),
         is_stream=is_stream,
         wants_usage=_wants_usage(body, is_stream=is_stream),
+        tool_use=parse_tool_use(body),
+        effort=_effort(body.get("reasoning_effort")),
+        top_logprobs=_top_logprobs(body),
     )
-
-
-def _require(holds: bool, param: str, rule: str) -> None:
-    if not holds:
-        raise ChatError(400, f"{param} {rule}", code="invalid_value", param=param)
 
 
 def _check_numbers(body: Mapping[str, object]) -> None:
-    for field, most in (("temperature", 2), ("top_p", 1)):
+    for field, least, most in _RANGES:
         value = body.get(field)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        _require(
-            value is None or (is_number and 0 <= cast(float, value) <= most),
+        require(
+            value is None or (is_number and least <= cast(float, value) <= most),
             field,
-            f"must be from 0 to {most}",
+            f"must be from {least} to {most}",
         )
     seed = body.get("seed")
-    _require(
+    require(
         seed is None or (isinstance(seed, int) and not isinstance(seed, bool)), "seed", "must be an integer"
     )
+    biases = body.get("logit_bias")
+    values = biases.values() if isinstance(biases, dict) else []
+    are_numbers = all(isinstance(each, int | float) and -100 <= each <= 100 for each in values)
+    is_map = biases is None or (isinstance(biases, dict) and are_numbers)
+    require(is_map, "logit_bias", "must map tokens to numbers from -100 to 100")
 
 
-def _messages(value: object) -> tuple[tuple[str, str], ...]:
-    _require(isinstance(value, list) and bool(value), "messages", "must be a list of at least one message")
-    messages = []
-    for i, message in enumerate(cast(list[object], value)):
-        is_message = isinstance(message, dict) and set(message) == {"role", "content"}
-        _require(is_message, f"messages[{i}]", "must have a role and a content only")
-        fields = cast(dict[str, object], message)
-        _require(fields["role"] in ROLES, f"messages[{i}].role", "must be a role")
-        _require(isinstance(fields["content"], str), f"messages[{i}].content", "must be a string")
-        messages.append((cast(str, fields["role"]), cast(str, fields["content"])))
-    return tuple(messages)
+def _effort(value: object) -> str:
+    require(value is None or value in THOUGHT_TOKENS, "reasoning_effort", "must be an effort")
+    return cast(str | None, value) or "none"
+
+
+def _top_logprobs(body: Mapping[str, object]) -> int | None:
+    wanted, top = body.get("logprobs") or False, body.get("top_logprobs")
+    require(isinstance(wanted, bool), "logprobs", "must be true or false")
+    require(top is None or bool(wanted), "top_logprobs", "requires logprobs")
+    is_count = isinstance(top, int) and not isinstance(top, bool) and 0 <= top <= MAX_TOP_LOGPROBS
+    require(top is None or is_count, "top_logprobs", f"must be from 0 to {MAX_TOP_LOGPROBS}")
+    return cast(int | None, top) or 0 if wanted else None
 
 
 def _max_tokens(body: Mapping[str, object]) -> int | None:
     given = [field for field in ("max_completion_tokens", "max_tokens") if body.get(field) is not None]
-    _require(len(given) < 2, "max_tokens", "must not be set together with max_completion_tokens")
+    require(len(given) < 2, "max_tokens", "must not be set together with max_completion_tokens")
     if not given:
         return None
     value = body[given[0]]
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    _require(is_count, given[0], "must be 1 or more")
+    require(is_count, given[0], "must be 1 or more")
     return cast(int, value)
 
 
 def _stop(value: object) -> tuple[str, ...]:
     stops = [value] if isinstance(value, str) else [] if value is None else value
     is_list = isinstance(stops, list) and all(isinstance(s, str) and s for s in stops)
-    _require(is_list, "stop", "must be a string or a list of strings, none empty")
-    _require(len(cast(list[str], stops)) <= MAX_STOPS, "stop", f"must have at most {MAX_STOPS} strings")
+    require(is_list, "stop", "must be a string or a list of strings, none empty")
+    require(len(cast(list[str], stops)) <= MAX_STOPS, "stop", f"must have at most {MAX_STOPS} strings")
     return tuple(cast(list[str], stops))
 
 
-def _schema(value: object) -> object | None:
+def _schema(value: object, messages: tuple[SentMessage, ...]) -> object | None:
     if value is None or value == {"type": "text"}:
         return None
+    if value == {"type": "json_object"}:
+        has_word = any("json" in message.content.lower() for message in messages)
+        require(has_word, "messages", "must contain the word 'json' for a response_format of json_object")
+        return JSON_OBJECT
     wrapped = (
         value.get("json_schema") if isinstance(value, dict) and value.get("type") == "json_schema" else None
     )
     is_schema = isinstance(wrapped, dict) and isinstance(wrapped.get("name"), str) and "schema" in wrapped
-    _require(is_schema, "response_format", "must be of type text or json_schema, with name and schema")
+    require(
+        is_schema, "response_format", "must be of type text, json_object, or json_schema with name and schema"
+    )
     return cast(dict[str, object], wrapped)["schema"]
 
 
@@ -152,59 +172,7 @@ def _wants_usage(body: Mapping[str, object], *, is_stream: bool) -> bool:
     options = body.get("stream_options")
     if options is None:
         return False
-    _require(is_stream, "stream_options", "requires stream")
+    require(is_stream, "stream_options", "requires stream")
     is_known = isinstance(options, dict) and set(options) <= {"include_usage"}
-    _require(is_known, "stream_options", "must have include_usage only")
+    require(is_known, "stream_options", "must have include_usage only")
     return bool(cast(dict[str, object], options).get("include_usage", False))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyWriter:
-    """Writes one answer as JSON, whole or in chunks; equal requests get the same id."""
-
-    id: str
-    model: str
-    created: int
-
-    @classmethod
-    def of(cls, raw: bytes, *, model: str, created: int) -> "ReplyWriter":
-        """Return the writer for the answer to the request `raw`."""
-        digest = hashlib.sha256(raw).hexdigest()[:24]
-        return cls(id=f"chatcmpl-{digest}", model=model, created=created)
-
-    def whole(
-        self, text: str, *, finish_reason: str | None, usage: Mapping[str, int] | None
-    ) -> dict[str, object]:
-        """Return a complete answer."""
-        message = {"role": "assistant", "content": text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
-        whole = self._object("chat.completion", [choice])
-        return whole if usage is None else {**whole, "usage": usage}
-
-    def chunk(self, delta: Mapping[str, str], *, finish_reason: str | None = None) -> dict[str, object]:
-        """Return a chunk of a stream."""
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._object("chat.completion.chunk", [choice])
-
-    def usage_chunk(self, usage: Mapping[str, int]) -> dict[str, object]:
-        """Return the last chunk of a stream, which has the usage and no choice."""
-        return {**self._object("chat.completion.chunk", []), "usage": usage}
-
-    def _object(self, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "system_fingerprint": None,
-            "choices": choices,
-        }
-
-
-def usage_of(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    """Return token counts in OpenAI's form."""
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }

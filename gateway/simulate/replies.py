@@ -8,16 +8,19 @@ import json
 import socket
 import struct
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.simulate.answers import Completion
-from gateway.simulate.chat import ChatError, ReplyWriter, usage_of
+from gateway.simulate.answers import AnswerToken, Completion
+from gateway.simulate.billing import PromptTokens, RequestBill
+from gateway.simulate.chat_error import ChatError
+from gateway.simulate.dialects.dialect import Json, TokenCounts
 from gateway.simulate.faults import Fault
+from gateway.simulate.writer import ReplyWriter
 
 GARBAGE = b'{"id": "chatcmpl-'
 """An incomplete JSON object."""
@@ -58,11 +61,10 @@ class Exchange:
     request: web.Request
     writer: ReplyWriter
     completion: Completion
-    prompt_tokens: int
+    prompt: PromptTokens
     wants_usage: bool
     fault: Fault | None
-    bill: Callable[[int, int], None]
-    """Called with the tokens of the prompt and of the answer to bill."""
+    bill: RequestBill
     closing: asyncio.Event
     """Set when the server stops; ends hanging requests."""
     clock: Clock
@@ -77,13 +79,20 @@ class Exchange:
             return None
         return min(int(self.fault.amount()), len(self.completion.tokens))
 
-    def usage(self, completion_tokens: int) -> dict[str, int] | None:
-        """Return the reported token counts."""
+    def usage(self, tokens: Sequence[AnswerToken]) -> Json | None:
+        """Return the reported token counts of an answer of `tokens`."""
         if self.has("no-usage"):
             return None
+        counts = TokenCounts(prompt=self.prompt, completion=len(tokens), reasoning=_thoughts(tokens))
         if self.has("absurd-usage"):
-            return usage_of(ABSURD_TOKENS, ABSURD_TOKENS)
-        return usage_of(0, 0) if self.has("zero-usage") else usage_of(self.prompt_tokens, completion_tokens)
+            counts = TokenCounts(prompt=PromptTokens(total=ABSURD_TOKENS), completion=ABSURD_TOKENS)
+        if self.has("zero-usage"):
+            counts = TokenCounts(prompt=PromptTokens(total=0), completion=0)
+        return self.writer.dialect.usage(counts)
+
+
+def _thoughts(tokens: Sequence[AnswerToken]) -> int:
+    return sum(token.kind == "thought" for token in tokens)
 
 
 class BrokenOffError(Exception):
@@ -112,13 +121,14 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     filtered = exchange.at("filtered")
     if filtered is not None:
         tokens, finish_reason = tokens[:filtered], "content_filter"
-    exchange.bill(exchange.prompt_tokens, len(tokens))
+    exchange.bill.add_prompt(exchange.prompt)
+    exchange.bill.add_completion(len(tokens), reasoning=_thoughts(tokens))
     if exchange.has("bomb"):
         return _packed(_bomb(), content_type="application/json")
     answer = exchange.writer.whole(
-        "".join(tokens),
+        replace(exchange.completion, tokens=tokens),
         finish_reason=None if exchange.has("no-finish") else finish_reason,
-        usage=exchange.usage(len(tokens)),
+        usage=exchange.usage(tokens),
     )
     body = GARBAGE if exchange.has("garbage") else json.dumps(answer).encode()
     if exchange.has("compressed"):
@@ -137,28 +147,21 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
 async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
     """Answer in server-sent events, one token each, billed when sent."""
     if exchange.has("bomb"):
-        exchange.bill(exchange.prompt_tokens, 0)
+        exchange.bill.add_prompt(exchange.prompt)
         return _packed(_bomb(), content_type="text/event-stream")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     response.enable_chunked_encoding()
     if exchange.has("compressed"):
         response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(exchange.request)
-    exchange.bill(exchange.prompt_tokens, 0)
+    exchange.bill.add_prompt(exchange.prompt)
     await _send(response, exchange.writer.chunk({"role": "assistant", "content": ""}))
     ends_at = exchange.at("filtered")
     if not await _send_tokens(exchange, response, exchange.completion.tokens[:ends_at]):
         return await _break_off(exchange)
     if not exchange.has("no-finish"):
         finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
-        await _send(response, exchange.writer.chunk({}, finish_reason=finish_reason))
-        if exchange.has("stall-at-end"):
-            await hang(exchange.request, exchange.closing)
-        if exchange.fault is not None and exchange.has("late-usage"):
-            await exchange.clock.sleep(exchange.fault.amount())
-        usage = exchange.usage(len(exchange.completion.tokens[:ends_at]))
-        if exchange.wants_usage and usage is not None:
-            await _send(response, exchange.writer.usage_chunk(usage))
+        await _finish(exchange, response, finish_reason, exchange.usage(exchange.completion.tokens[:ends_at]))
     if exchange.has("open-end"):
         await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
@@ -167,7 +170,29 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
     return response
 
 
-async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens: tuple[str, ...]) -> bool:
+async def _finish(
+    exchange: Exchange, response: web.StreamResponse, finish_reason: str, usage: Json | None
+) -> None:
+    """Send the finish reason, and the token counts where the dialect has them."""
+    dialect = exchange.writer.dialect
+    event = exchange.writer.chunk({}, finish_reason=finish_reason)
+    shown = usage if exchange.wants_usage or dialect.is_usage_unasked else None
+    if shown is not None and dialect.usage_place == "finish_event":
+        event["usage"] = shown
+    if shown is not None and dialect.usage_place == "x_groq":
+        event["x_groq"] = {"usage": shown}
+    await _send(response, event)
+    if exchange.has("stall-at-end"):
+        await hang(exchange.request, exchange.closing)
+    if exchange.fault is not None and exchange.has("late-usage"):
+        await exchange.clock.sleep(exchange.fault.amount())
+    if shown is not None and dialect.usage_place == "own_event":
+        await _send(response, exchange.writer.usage_chunk(shown))
+
+
+async def _send_tokens(
+    exchange: Exchange, response: web.StreamResponse, tokens: Sequence[AnswerToken]
+) -> bool:
     """Send tokens one by one; return False if the stream must break off."""
     breaks_at = exchange.at("cut") if exchange.has("cut") else exchange.at("stall")
     garbage_at = exchange.at("garbage")
@@ -179,8 +204,10 @@ async def _send_tokens(exchange: Exchange, response: web.StreamResponse, tokens:
             await response.write(b"data: " + GARBAGE + b"\n\n")
         if exchange.fault is not None and (exchange.has("drip") or exchange.has("repeat-finish")):
             await exchange.clock.sleep(exchange.fault.amount())
-        exchange.bill(0, 1)
-        await _send(response, exchange.writer.chunk({"content": token}, finish_reason=finish_reason))
+        exchange.bill.add_completion(1, reasoning=token.kind == "thought")
+        delta = exchange.writer.delta(token, exchange.completion)
+        if delta is not None:
+            await _send(response, exchange.writer.chunk(delta, finish_reason=finish_reason))
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)

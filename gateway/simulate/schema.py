@@ -1,6 +1,6 @@
 """A small value that a JSON schema allows, for answers of the simulated provider."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 import jsonschema_rs
@@ -11,17 +11,23 @@ MAX_LENGTH = 10_000
 """A schema that requires a longer string or array is refused."""
 
 
-def minimal_instance(schema: object) -> object:
+Number = int | float
+
+
+def minimal_instance(schema: object, *, numbers: Sequence[Number] = ()) -> object:
     """Return a small value that `schema` allows; raises ValueError if none is found.
 
     It supports const, enum, type, properties, required, items, minItems, minLength, minimum,
-    anyOf, oneOf and local $ref. The value is validated against the whole schema.
+    anyOf, oneOf and local $ref. The value is validated against the whole schema. Where the schema wants
+    numbers, `numbers` are taken in their order, if it allows them.
     """
     checked = cast(dict[str, Any], schema)
     try:
         # Without this retriever a $ref to a URL would be fetched.
         validator = jsonschema_rs.Draft202012Validator(checked, retriever=_fetch_nothing)
-        instance = _instance(schema, schema, MAX_DEPTH)
+        instance = _Builder(schema, numbers).instance(schema, MAX_DEPTH)
+        if numbers and not validator.is_valid(instance):
+            instance = _Builder(schema, ()).instance(schema, MAX_DEPTH)
         validator.validate(instance)
     except jsonschema_rs.ValidationError as error:
         keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "$ref")
@@ -33,40 +39,52 @@ def _fetch_nothing(uri: str) -> NoReturn:
     raise ValueError("a $ref in the schema points to nothing")
 
 
-def _instance(schema: object, root: object, depth: int) -> object:
-    if depth == 0:
-        raise ValueError(f"the schema is deeper than {MAX_DEPTH}")
-    if not isinstance(schema, Mapping):
-        return None
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "$ref" in schema:
-        return _instance(_resolve(str(schema["$ref"]), root), root, depth - 1)
-    for choice in ("anyOf", "oneOf"):
-        if choice in schema:
-            return _instance(schema[choice][0], root, depth - 1)
-    return _of_type(schema, root, depth)
+class _Builder:
+    """Builds one value for the schema `root`; uses up `numbers`."""
 
+    def __init__(self, root: object, numbers: Sequence[Number]) -> None:
+        self._root = root
+        self._numbers = list(numbers)
 
-def _of_type(schema: Mapping[str, object], root: object, depth: int) -> object:
-    kind = schema.get("type", "object" if "properties" in schema else "null")
-    kind = kind[0] if isinstance(kind, list) else kind
-    if kind == "object":
-        properties = cast(Mapping[str, object], schema.get("properties", {}))
-        names = [
-            *properties,
-            *(n for n in cast(list[str], schema.get("required", [])) if n not in properties),
-        ]
-        return {name: _instance(properties.get(name), root, depth - 1) for name in names}
-    if kind == "array":
-        return [_instance(schema.get("items"), root, depth - 1)] * _length(schema, "minItems")
-    if kind == "string":
-        return "x" * _length(schema, "minLength")
-    if kind in ("integer", "number"):
+    def instance(self, schema: object, depth: int) -> object:
+        if depth == 0:
+            raise ValueError(f"the schema is deeper than {MAX_DEPTH}")
+        if not isinstance(schema, Mapping):
+            return None
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return schema["enum"][0]
+        if "$ref" in schema:
+            return self.instance(_resolve(str(schema["$ref"]), self._root), depth - 1)
+        for choice in ("anyOf", "oneOf"):
+            if choice in schema:
+                return self.instance(schema[choice][0], depth - 1)
+        return self._of_type(schema, depth)
+
+    def _of_type(self, schema: Mapping[str, object], depth: int) -> object:
+        kind = schema.get("type", "object" if "properties" in schema else "null")
+        kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object":
+            properties = cast(Mapping[str, object], schema.get("properties", {}))
+            names = [
+                *properties,
+                *(n for n in cast(list[str], schema.get("required", [])) if n not in properties),
+            ]
+            return {name: self.instance(properties.get(name), depth - 1) for name in names}
+        if kind == "array":
+            return [self.instance(schema.get("items"), depth - 1)] * _length(schema, "minItems")
+        if kind == "string":
+            return "x" * _length(schema, "minLength")
+        if kind in ("integer", "number"):
+            return self._number(schema, is_integer=kind == "integer")
+        return False if kind == "boolean" else None
+
+    def _number(self, schema: Mapping[str, object], *, is_integer: bool) -> object:
+        for i, number in enumerate(self._numbers):
+            if isinstance(number, int) or not is_integer:
+                return self._numbers.pop(i)
         return schema.get("minimum", 0)
-    return False if kind == "boolean" else None
 
 
 def _length(schema: Mapping[str, object], key: str) -> int:

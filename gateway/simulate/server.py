@@ -11,11 +11,14 @@ from aiohttp import web
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import StartupError
-from gateway.simulate.answers import complete
-from gateway.simulate.billing import Bill, Meter, PriceLike, parse_price
-from gateway.simulate.chat import ChatError, ChatRequest, ReplyWriter, parse_chat
+from gateway.simulate.answers import Prompt, complete
+from gateway.simulate.billing import Bill, Meter, PriceLike, PromptTokens, RequestBill, parse_price
+from gateway.simulate.chat import ChatRequest, parse_chat
+from gateway.simulate.chat_error import ChatError
 from gateway.simulate.control import add_control
+from gateway.simulate.dialects.dialect import OPENAI, Dialect
 from gateway.simulate.faults import Fault, FaultBook, parse_model_fault
+from gateway.simulate.prompt_cache import SeenPrompts
 from gateway.simulate.replies import (
     BrokenOffError,
     Exchange,
@@ -25,6 +28,7 @@ from gateway.simulate.replies import (
     reply_whole,
     reset,
 )
+from gateway.simulate.writer import ReplyWriter
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A larger body is refused with 413."""
@@ -57,11 +61,19 @@ class SimulatedCloud:
     Prices are US dollars for a million tokens; a model without one costs `billing.DEFAULT_PRICE`.
     """
 
-    def __init__(self, prices: Mapping[str, PriceLike] | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        prices: Mapping[str, PriceLike] | None = None,
+        *,
+        dialect: Dialect = OPENAI,
+        clock: Clock | None = None,
+    ) -> None:
         self.base_url = ""
         """The base URL for clients while it listens, as in `http://127.0.0.1:8080/v1`; else empty."""
         self._meter = Meter(prices or {})
         self._priced = tuple(prices or {})
+        self._dialect = dialect
+        self._seen = SeenPrompts()
         self._faults = FaultBook()
         self._clock = clock or SystemClock()
         self._received: deque[Received] = deque()
@@ -109,8 +121,9 @@ class SimulatedCloud:
         return tuple(self._received)
 
     def reset(self) -> None:
-        """Delete faults, bill and logged requests."""
+        """Delete faults, bill, logged requests and the cache of prompts."""
         self._faults.clear()
+        self._seen.clear()
         self._meter.reset()
         self._received.clear()
         self._kept_bytes = self._bytes_received = self._disconnects = 0
@@ -171,7 +184,7 @@ class SimulatedCloud:
         try:
             return await self._answer(request)
         except ChatError as error:
-            return web.json_response(error.body(), status=error.status)
+            return web.json_response(self._dialect.error(error), status=error.status)
         except BrokenOffError:
             return web.Response()  # The client has disconnected; aiohttp requires a response.
         except ConnectionError:
@@ -184,27 +197,27 @@ class SimulatedCloud:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
-        chat = parse_chat(raw)
+        chat = parse_chat(raw, self._dialect)
         try:
             name, fault = self._faults.take(chat.model)
         except ValueError as error:
             raise ChatError(400, str(error), param="model") from None
-        self._meter.count(name, requests=1)
-        refusal = refusal_of(fault, last_role=chat.messages[-1][0])
+        bill = self._meter.begin(name)
+        refusal = refusal_of(fault, last_role=chat.messages[-1].role)
         if fault is not None and refusal is not None:
             headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
-            return web.json_response(refusal.body(), status=refusal.status, headers=headers)
+            return web.json_response(self._dialect.error(refusal), status=refusal.status, headers=headers)
         if fault is not None and fault.kind == "reset":
             reset(request)
         if fault is not None and fault.kind == "silence":
             await hang(request, self._closing)
         if fault is not None and fault.kind == "slow":
             await self._clock.sleep(fault.amount())
-        exchange = self._exchange(request, chat, name=name, fault=fault, raw=raw)
+        exchange = self._exchange(request, chat, bill, name=name, fault=fault)
         return await (reply_streamed(exchange) if chat.is_stream else reply_whole(exchange))
 
     def _exchange(
-        self, request: web.Request, chat: ChatRequest, *, name: str, fault: Fault | None, raw: bytes
+        self, request: web.Request, chat: ChatRequest, bill: RequestBill, *, name: str, fault: Fault | None
     ) -> Exchange:
         prompt = chat.prompt(name=name)
         length = int(fault.amount()) if fault is not None and fault.kind == "length" else None
@@ -214,17 +227,29 @@ class SimulatedCloud:
             raise ChatError(400, str(error), param="response_format") from None
         return Exchange(
             request=request,
-            writer=ReplyWriter.of(raw, model=name, created=int(self._clock.unix_s())),
+            writer=ReplyWriter.of(
+                chat.raw,
+                model=name,
+                created=int(self._clock.unix_s()),
+                dialect=self._dialect,
+                top_logprobs=chat.top_logprobs,
+            ),
             completion=completion,
-            prompt_tokens=prompt.tokens(),
+            prompt=self._prompt_tokens(prompt),
             wants_usage=chat.wants_usage,
             fault=fault,
-            bill=lambda prompt_tokens, completion_tokens: self._meter.count(
-                name, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
-            ),
+            bill=bill,
             closing=self._closing,
             clock=self._clock,
         )
+
+    def _prompt_tokens(self, prompt: Prompt) -> PromptTokens:
+        """Count the tokens of a prompt; what is not cached is written, for a model with a price for that."""
+        blocks = prompt.block_tokens()
+        cached = self._seen.cached_tokens(prompt.model, prompt.blocks(), blocks)
+        is_written = self._meter.price_of(prompt.model).cache_write is not None
+        written = sum(blocks) - cached if is_written else 0
+        return PromptTokens(total=prompt.tokens(), cached=cached, written=written)
 
     async def _models(self, _: web.Request) -> web.Response:
         names = dict.fromkeys([*self._priced, *self._meter.models()])
@@ -242,9 +267,9 @@ async def run_simulated_cloud(
 ) -> None:
     """Serve until cancelled; `on_listening` gets the base URL when connections are accepted.
 
-    `faults` are `MODEL:FAULT[=VALUE][,times=N][,retry_after_s=S]`, `prices` are `MODEL=IN:OUT` in US
-    dollars for a million tokens. Raises ValueError for one that cannot be parsed, and StartupError if it
-    cannot listen.
+    `faults` are `MODEL:FAULT[=VALUE][,times=N][,retry_after_s=S]`, `prices` are
+    `MODEL=IN:OUT[:CACHED[:WRITTEN]]` in US dollars for a million tokens. Raises ValueError for one that
+    cannot be parsed, and StartupError if it cannot listen.
     """
     cloud = SimulatedCloud(dict(parse_price(price) for price in prices))
     for fault in faults:

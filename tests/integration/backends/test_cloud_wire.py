@@ -70,6 +70,7 @@ async def test_a_provider_that_repeats_its_finish_reason_may_pause(monkeypatch: 
     monkeypatch.setattr(cloud_body, "FINISH_WAIT_S", 0.01)
     async with SimulatedCloud().serve() as cloud:
         expected = await outcome(streamed, cloud.base_url)
+        cloud.reset()  # Or the prompt would be cached.
         got = await outcome(streamed, cloud.base_url, model="sim+repeat-finish=0.05")
     assert got == expected
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.simulate.answers import Prompt, complete, tokenize
+from gateway.simulate.messages import SentMessage
 from gateway.simulate.schema import minimal_instance
 
 TEXTS = st.text(max_size=200)
@@ -18,7 +19,7 @@ def prompt(
     *contents: str, model: str = "sim", max_tokens: int | None = None, stop: tuple[str, ...] = ()
 ) -> Prompt:
     """Return a prompt of user messages."""
-    messages = tuple(("user", content) for content in contents)
+    messages = tuple(SentMessage(role="user", content=content) for content in contents)
     return Prompt(model=model, messages=messages, max_tokens=max_tokens, stop=stop)
 
 
@@ -40,8 +41,8 @@ def test_a_prompt_counts_less_than_the_bound_that_is_reserved_for_it(contents: l
 def test_the_answer_depends_on_model_and_messages_alone() -> None:
     """The same model and messages give the same text; another of either gives another."""
     asked = [prompt("a"), prompt("b"), prompt("a", "b"), prompt("a", model="other")]
-    texts = ["".join(complete(p).tokens) for p in asked]
-    assert texts == ["".join(complete(p).tokens) for p in asked]
+    texts = [complete(p).text() for p in asked]
+    assert texts == [complete(p).text() for p in asked]
     assert all(one != other for one, other in itertools.combinations(texts, 2))
     assert texts[2].startswith("This is sim, a simulated model. It was sent 2 messages, ")
 
@@ -50,11 +51,13 @@ def test_the_answer_depends_on_model_and_messages_alone() -> None:
 def test_an_answer_that_was_begun_goes_on(length: int) -> None:
     """A last message of the assistant is the beginning: its own is brought to its end, another's goes on."""
     asked = prompt("a")
-    whole = "".join(complete(asked).tokens)
+    whole = complete(asked).text()
 
     def rest(begun: str) -> str:
-        begun_prompt = replace(asked, messages=(*asked.messages, ("assistant", begun)))
-        return "".join(complete(begun_prompt).tokens)
+        begun_prompt = replace(
+            asked, messages=(*asked.messages, SentMessage(role="assistant", content=begun))
+        )
+        return complete(begun_prompt).text()
 
     assert whole[:length] + rest(whole[:length]) == whole
     assert rest("It is").startswith(", and sim goes on after 2 tokens; ")
@@ -71,7 +74,7 @@ def test_max_tokens_cuts_the_answer_with_finish_reason_length() -> None:
 def test_the_first_stop_string_ends_the_answer_and_is_not_in_it() -> None:
     """The answer ends before whichever stop string comes first."""
     stopped = complete(prompt("a", stop=("model", "simulated", "not there")))
-    assert "".join(stopped.tokens) == "This is sim, a "
+    assert stopped.text() == "This is sim, a "
     assert stopped.finish_reason == "stop"
 
 
@@ -79,7 +82,7 @@ def test_the_first_stop_string_ends_the_answer_and_is_not_in_it() -> None:
 def test_a_length_that_is_asked_for_is_exact(length: int) -> None:
     """An answer of N tokens has N tokens, counted again from its text."""
     completion = complete(prompt("a"), length=length)
-    assert len(tokenize("".join(completion.tokens))) == length
+    assert len(tokenize(completion.text())) == length
 
 
 SCHEMAS = {

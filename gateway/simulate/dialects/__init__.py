@@ -1,0 +1,1 @@
+"""How providers differ from OpenAI's chat completions, as data."""

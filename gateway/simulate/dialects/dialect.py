@@ -1,0 +1,61 @@
+"""What a provider of chat completions does differently from OpenAI."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.simulate.billing import PromptTokens
+from gateway.simulate.chat_error import ChatError
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCounts:
+    """The tokens of one answer; those of `completion` include those of `reasoning`."""
+
+    prompt: PromptTokens
+    completion: int
+    reasoning: int = 0
+
+
+def openai_usage(counts: TokenCounts) -> Json:
+    """Return token counts in OpenAI's form; tokens written to a cache are OpenRouter's addition."""
+    prompt = counts.prompt
+    written = {"cache_write_tokens": prompt.written} if prompt.written else {}
+    return {
+        "prompt_tokens": prompt.total,
+        "completion_tokens": counts.completion,
+        "total_tokens": prompt.total + counts.completion,
+        "prompt_tokens_details": {"cached_tokens": prompt.cached, **written},
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """A provider's form of requests, answers and errors; the defaults are OpenAI's."""
+
+    thoughts: Literal["hidden", "reasoning_content", "reasoning", "reasoning_details", "parts"] = "hidden"
+    """Where the text of a thought is; `parts`: in parts of the content, as Mistral has it."""
+    call_index: Literal["own", "none", "zero"] = "own"
+    """The index of a call in a stream: its own, none, or 0 for every call."""
+    call_id: tuple[str, int] = ("call_", 24)
+    """The prefix of a call's id, and the characters behind it."""
+    has_whole_calls: bool = False
+    """Whether a stream has each call in one event."""
+    finish_words: Mapping[str, str] = field(default_factory=dict)
+    """Its own words for OpenAI's."""
+    usage_place: Literal["own_event", "finish_event", "x_groq"] = "own_event"
+    """Where the counts of a stream are: in an event behind the answer, or in the one with the finish."""
+    is_usage_unasked: bool = False
+    """Whether a stream has counts without `stream_options`."""
+    usage: Callable[[TokenCounts], Json] = openai_usage
+    error: Callable[[ChatError], object] = ChatError.body
+    fields: frozenset[str] = frozenset()
+    """Fields of a request that OpenAI does not know."""
+    refused_fields: frozenset[str] = frozenset()
+    """Fields of a request that OpenAI knows and this provider refuses."""
+
+
+OPENAI = Dialect()
