@@ -1,12 +1,9 @@
-"""A double of Anthropic's Messages API: what it refuses, and how it writes an answer, whole or in events."""
+"""Anthropic's Messages API: what it refuses, and how it writes an answer, whole or in events; pure."""
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-
-from aiohttp import web
 
 Json = dict[str, Any]
 
@@ -155,47 +152,3 @@ def _field_problems(body: Mapping[str, Any]) -> Iterator[str]:
         yield "temperature must be from 0 to 1"
     if "temperature" in body and "top_p" in body:
         yield "temperature and top_p cannot both be specified"
-
-
-class MessagesDouble:
-    """Listens and answers with the messages that it was given, in turn; refuses what the API refuses."""
-
-    def __init__(self, *answers: Mapping[str, Any]) -> None:
-        self._answers = list(answers)
-        self.base_url = ""
-        self.headers: list[dict[str, str]] = []
-        self.bodies: list[Json] = []
-        self.problems: list[str] = []
-
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["MessagesDouble"]:
-        """Listen while the block runs."""
-        app = web.Application()
-        app.router.add_post("/v1/messages", self._handle)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            port = runner.addresses[0][1]
-            self.base_url = f"http://127.0.0.1:{port}/v1"
-            yield self
-        finally:
-            await runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        self.bodies.append(body)
-        if found := list(problems_of(body)):
-            self.problems += found
-            error = {"type": "invalid_request_error", "message": found[0]}
-            return web.json_response({"type": "error", "error": error}, status=400)
-        answer = self._answers.pop(0)
-        if not body.get("stream"):
-            return web.json_response(answer)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for event in events_of(answer):
-            await response.write(wire([event]))
-        return response
