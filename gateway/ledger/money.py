@@ -8,6 +8,7 @@ bill.
 from decimal import Decimal
 
 from gateway.domain.answer import Usage
+from gateway.domain.conversation import Reasoning, ToolCall
 from gateway.domain.request import Request
 from gateway.domain.strings import strings_of, unreadable_tokens
 from gateway.policy.model import ModelSpec
@@ -20,6 +21,9 @@ PICOS_PER_NANO = 1000
 TOKENS_AROUND_A_MESSAGE = 16
 TOKENS_AROUND_A_TOOL = 64
 TOKENS_AROUND_A_PROMPT = 64
+TOKENS_AROUND_TOOLS = 1024
+"""Anthropic puts 159 to 935 tokens of its own before a prompt with tools, by model; an answer in JSON may be
+one."""
 MOST_TOKENS_OF_AN_IMAGE = 40_000
 """gpt-4o-mini counts up to 36,835 for one; a document counts by its bytes."""
 
@@ -36,11 +40,16 @@ def picos_per_token(price_per_million_usd: Decimal) -> int:
 
 def prompt_tokens_bound(request: Request) -> int:
     """Return an upper bound of the prompt's tokens that holds for every tokenizer."""
-    parts = sum(len(message.parts) for message in request.messages)
+    config = request.config
+    parts = [part for message in request.messages for part in message.parts]
+    has_calls = any(isinstance(part, ToolCall) for part in parts)
+    has_tools = bool(config.tools) or has_calls or config.json_schema is not None or config.json_object
     return (
         sum(len(string.text.encode("utf-8", "surrogatepass")) for string in strings_of(request))
-        + TOKENS_AROUND_A_MESSAGE * (len(request.messages) + parts)
-        + TOKENS_AROUND_A_TOOL * len(request.config.tools)
+        + TOKENS_AROUND_A_MESSAGE * (len(request.messages) + len(parts))
+        + sum(len(part.opaque) for part in parts if isinstance(part, Reasoning | ToolCall))
+        + TOKENS_AROUND_A_TOOL * len(config.tools)
+        + TOKENS_AROUND_TOOLS * has_tools
         + unreadable_tokens(request, each=MOST_TOKENS_OF_AN_IMAGE)
         + TOKENS_AROUND_A_PROMPT
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import Field, PlainValidator, SerializeAsAny
 from pydantic_core import PydanticKnownError
 
+from gateway.policy.anthropic import AnthropicModel
 from gateway.policy.llama_cpp import LlamaCppModel
 from gateway.policy.openai import OpenAIModel
 from gateway.policy.spec import ModelSpec
@@ -30,6 +31,7 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {
     "llama_cpp": Kind(LlamaCppModel),
     "openai": Kind(OpenAIModel, "gateway.backends.openai.backend:CloudBackend"),
+    "anthropic": Kind(AnthropicModel, "gateway.backends.anthropic.backend:MessagesBackend"),
 }
 
 

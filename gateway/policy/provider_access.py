@@ -29,7 +29,7 @@ OWN_PARAMETERS: Final = frozenset({
     "model", "messages", "input", "instructions", "stream", "stream_options", "n", "max_tokens",
     "max_completion_tokens", "max_output_tokens", "tools", "tool_choice", "functions", "function_call",
     "stop", "response_format", "text", "store", "include", "background", "conversation",
-    "previous_response_id",
+    "previous_response_id", "system", "stop_sequences",
 })  # fmt: skip
 """Parameters that hold the request, bound its cost or say how it is answered."""
 
@@ -156,7 +156,7 @@ class ProviderModel(HostedModel):
         sources = [key for key in ("api_key_env", "api_key_file", "token_command") if getattr(self, key)]
         if len(sources) > 1:
             yield sources[1], f"must not be set together with {sources[0]}"
-        if not sources and self.auth != Auth():
+        if not sources and self.auth != type(self).model_fields["auth"].default:
             yield "auth", "needs api_key_env, api_key_file or token_command"
         yield from header_problems(self.headers, self.auth.header)
         yield from query_problems(self.query)

@@ -8,7 +8,7 @@ import sys
 import pytest
 import structlog
 
-from gateway.backends.openai.errors import refused
+from gateway.backends.http.errors import refused
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Attempt, Outcome
 from gateway.telemetry.logs import configure_logs, refusal_fields

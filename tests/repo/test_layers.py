@@ -171,7 +171,7 @@ def test_routing_loads_values_and_policies_only() -> None:
     assert not strange
 
 
-KINDS_OF_MODELS = frozenset({"ModelSpec", "LlamaCppModel", "OpenAIModel"})
+KINDS_OF_MODELS = frozenset({"ModelSpec", "LlamaCppModel", "OpenAIModel", "AnthropicModel"})
 """Classes of which only policies and backends ask whether a spec is one; everybody else asks the spec."""
 MAY_ASK_THE_KIND = ("gateway.policy", "gateway.backends")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from gateway.backends.openai.errors import refused
+from gateway.backends.http.errors import refused
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Usage
 from gateway.domain.conversation import Message, Role

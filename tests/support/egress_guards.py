@@ -16,7 +16,7 @@ import pytest
 from gateway import defects, routing
 from gateway.backends import permit
 from gateway.backends.base import Call
-from gateway.backends.openai import errors as cloud_errors
+from gateway.backends.http import errors as cloud_errors
 from gateway.clock import Deadline
 from gateway.dispatch import chain, unmask
 from gateway.dispatch.dispatcher import Dispatcher

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from gateway.backends.openai.bounds import AnswerBounds
+from gateway.backends.http.bounds import AnswerBounds
 
 BOUNDS = AnswerBounds(prompt_tokens=1000, fewest_prompt_tokens=1, max_tokens=200)
 """What the answers here stay below."""

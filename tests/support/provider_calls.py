@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from gateway.backends.http.events import EventReader
 from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm
 from gateway.backends.openai.answers import StreamReader
-from gateway.backends.openai.events import EventReader
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import assembled
 from tests.support.provider_bytes import BOUNDS, chunk

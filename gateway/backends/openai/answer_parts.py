@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens, letters
+from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens, letters
 from gateway.backends.openai.call_pieces import CallPiece
 from gateway.backends.openai.calls import CallReader, entries_of
 from gateway.backends.openai.finish import FinishMeaning

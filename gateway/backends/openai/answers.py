@@ -7,11 +7,11 @@ cannot be read is refused. Nothing here waits, or knows a connection.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.http.events import parse_json
+from gateway.backends.http.refusal_body import is_error
 from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
-from gateway.backends.openai.events import parse_json
 from gateway.backends.openai.finish import FAILED, ending_of
-from gateway.backends.openai.refusal_body import is_error
 from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import without_thoughts
 from gateway.backends.openai.usage import has_usage, larger, read_usage

@@ -5,10 +5,8 @@ project, headers and proxies have no effect, redirects are not followed, and the
 provider nothing about this machine.
 """
 
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Final
 
 import aiohttp
 import httpx2
@@ -16,29 +14,24 @@ import openai
 import structlog
 
 from gateway.backends.base import Call
+from gateway.backends.http.body import StreamBody, is_json, read_whole
+from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.http.client import check_uncompressed, is_framed, timeout_of
+from gateway.backends.http.errors import error_event, refused, unanswered, unreadable
+from gateway.backends.http.events import EventReader
 from gateway.backends.openai.answer_parts import AnswerForm
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
-from gateway.backends.openai.body import StreamBody, is_json, read_whole
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
 from gateway.backends.openai.credentials import Credentials
-from gateway.backends.openai.errors import error_event, refused, unanswered, unreadable
-from gateway.backends.openai.events import EventReader
 from gateway.backends.openai.finish import finish_words
 from gateway.backends.permit import permitted
-from gateway.clock import Clock, Deadline
+from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import assembled
 from gateway.domain.decision import EgressPermit
 from gateway.errors import BackendCredentials, BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
-
-CONNECT_TIMEOUT_S: Final = 5.0
-"""The SDK's own default; a provider that is there takes a connection within it."""
-LEAST_TIMEOUT_S: Final = 0.001
-"""For a deadline that has passed: aiohttp takes 0 for no limit at all."""
-COMPRESSIONS: Final = ("gzip", "deflate", "br", "zstd", "compress")
 
 _PATH = "/chat/completions"
 _log = structlog.get_logger(__name__)
@@ -135,19 +128,16 @@ class CloudBackend:
             cast_to=httpx2.Response,
             body=body,
             options={
-                "timeout": self._timeout(call.deadline),
+                "timeout": timeout_of(call.deadline, self._clock),
                 "headers": headers,
                 "params": dict(self._spec.query),
             },
             stream=_UNREAD,
         )
         try:
-            coding = response.headers.get("content-encoding", "").lower()
-            if any(name in coding for name in COMPRESSIONS):
-                raise UnreadableAnswer("it is compressed, although that was not asked for")
-            is_chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
+            check_uncompressed(response)
             async with aclosing(response.aiter_raw()) as pieces:
-                yield pieces, is_chunked or "content-length" in response.headers
+                yield pieces, is_framed(response)
         finally:
             await response.aclose()
 
@@ -179,13 +169,6 @@ class CloudBackend:
 
     def _permitted(self, call: Call) -> EgressPermit:
         return permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
-
-    def _timeout(self, deadline: Deadline) -> httpx2.Timeout:
-        left_s = deadline.remaining_s(self._clock)
-        if math.isinf(left_s):
-            return httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
-        left_s = max(left_s, LEAST_TIMEOUT_S)
-        return httpx2.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S))
 
 
 _UNREAD: bool = True

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.openai.call_pieces import CallPiece, PartialCall
 from gateway.backends.openai.json_prefix import may_become_object
 from gateway.domain.answer import ToolCallDelta

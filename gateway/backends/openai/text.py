@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.backends.openai.bounds import UnreadableAnswer
+from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.openai.thoughts import THOUGHTS
 
 TEXT_PARTS = frozenset({"text", "output_text"})

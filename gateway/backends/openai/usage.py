@@ -7,7 +7,7 @@ includes what the model thought.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.backends.openai.bounds import AnswerBounds
+from gateway.backends.http.bounds import AnswerBounds
 from gateway.domain.answer import Usage
 
 Path = tuple[str, ...]

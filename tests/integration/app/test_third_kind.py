@@ -132,7 +132,7 @@ def test_an_unknown_kind_is_told_which_there_are() -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(POLICY.replace("kind: parrot", "kind: cockatoo"), name="p.yaml")
     assert caught.value.problems == (
-        "p.yaml:4: models.parrot.kind: unknown value 'cockatoo'; one of llama_cpp, openai, parrot",
+        "p.yaml:4: models.parrot.kind: unknown value 'cockatoo'; one of llama_cpp, openai, anthropic, parrot",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.backends.openai import client
+from gateway.backends.http import client
 from gateway.errors import BackendError, BackendProtocol
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, http, streamed, whole

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from gateway.backends.openai import body as cloud_body
+from gateway.backends.http import body as cloud_body
 from gateway.domain.answer import FinishReason, Reply
 from gateway.errors import BackendError, BackendProtocol, BreakerVerdict, StreamTruncated
 from tests.support.calls import call_of

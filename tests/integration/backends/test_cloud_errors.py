@@ -8,9 +8,9 @@ import openai
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.backends.http.codes import SHARP_CODES, STATUSES
+from gateway.backends.http.errors import refused, retry_after_s
 from gateway.backends.openai.backend import SDK_ERRORS
-from gateway.backends.openai.codes import SHARP_CODES, STATUSES
-from gateway.backends.openai.errors import refused, retry_after_s
 from gateway.domain.answer import FinishReason
 from gateway.errors import (
     BackendConflict,

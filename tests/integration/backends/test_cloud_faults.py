@@ -100,7 +100,7 @@ async def test_a_fault_becomes_the_right_error_and_never_costs_more_than_it_says
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each failure is told apart; "not charged" means a bill of nothing, and usage means that very bill."""
-    monkeypatch.setattr("gateway.backends.openai.body.FINISH_WAIT_S", SHORT_S / 2)
+    monkeypatch.setattr("gateway.backends.http.body.FINISH_WAIT_S", SHORT_S / 2)
     expected = when_whole if ask is whole else when_streamed
     timeout_s = SHORT_S if expected in (BackendSilent, StreamTruncated) else 30.0
     async with SimulatedCloud().serve() as cloud:
@@ -124,7 +124,7 @@ async def test_a_complete_stream_without_token_counts_is_complete(
     fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The text is whole once the finish reason came; usage is None, so the ledger charges the reservation."""
-    monkeypatch.setattr("gateway.backends.openai.body.FINISH_WAIT_S", SHORT_S)
+    monkeypatch.setattr("gateway.backends.http.body.FINISH_WAIT_S", SHORT_S)
     async with SimulatedCloud().serve() as cloud:
         complete = await outcome(streamed, cloud.base_url)
         got = await outcome(streamed, cloud.base_url, model=f"sim+{fault}")

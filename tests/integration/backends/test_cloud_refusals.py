@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.openai.codes import SHARP_CODES, VAGUE_CODES
-from gateway.backends.openai.errors import error_event, refused
-from gateway.backends.openai.refusal_body import is_error
+from gateway.backends.http.codes import SHARP_CODES, VAGUE_CODES
+from gateway.backends.http.errors import error_event, refused
+from gateway.backends.http.refusal_body import is_error
 from gateway.errors import (
     BackendCredentials,
     BackendError,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.backends.openai import body as cloud_body
+from gateway.backends.http import body as cloud_body
 from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.errors import BackendError, BackendFailed, BackendProtocol, StreamTruncated
 from gateway.simulate.server import SimulatedCloud

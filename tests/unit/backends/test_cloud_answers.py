@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
-from gateway.backends.openai.bounds import UnreadableAnswer
 from gateway.backends.openai.finish import WORDS
 from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled

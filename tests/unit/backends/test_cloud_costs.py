@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.backends.http.errors import refused
+from gateway.backends.http.events import EventReader
 from gateway.backends.openai.answers import StreamReader
-from gateway.backends.openai.errors import refused
-from gateway.backends.openai.events import EventReader
 from gateway.backends.openai.text import TextJoiner
 from tests.support.provider_bytes import BOUNDS, said
 

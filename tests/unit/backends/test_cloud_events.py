@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer
-from gateway.backends.openai.events import EventReader
+from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
+from gateway.backends.http.events import EventReader
 from tests.support.provider_bytes import BOUNDS
 
 EVENTS: list[dict[str, object]] = [{"a": "one ü 語 😀"}, {"b": [1, {"c": None}]}, {"d": 'quote " and \\'}]

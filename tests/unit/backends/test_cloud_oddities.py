@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from gateway.backends.http.bounds import UnreadableAnswer
+from gateway.backends.http.events import EventReader
 from gateway.backends.openai.answers import StreamReader
-from gateway.backends.openai.bounds import UnreadableAnswer
-from gateway.backends.openai.events import EventReader
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
 from tests.support.provider_bytes import BOUNDS, chunk, counted, said

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from gateway.backends.openai.errors import error_event, refused
-from gateway.backends.openai.refusal_body import is_error
+from gateway.backends.http.errors import error_event, refused
+from gateway.backends.http.refusal_body import is_error
 from gateway.errors import (
     BackendCredentials,
     BackendError,

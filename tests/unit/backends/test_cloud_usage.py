@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backends.http.bounds import AnswerBounds, fewest_tokens, letters
 from gateway.backends.openai.answers import StreamReader, read_reply
-from gateway.backends.openai.bounds import AnswerBounds, fewest_tokens, letters
 from gateway.backends.openai.usage import larger, read_usage
 from gateway.domain.answer import Usage
 from gateway.domain.conversation import Message, Role

@@ -1,5 +1,6 @@
 """Which accounts a call counts against, and what it costs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.answer import Usage
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import Message, Reasoning, Role, Tool
 from gateway.domain.request import GenerationConfig, Request
 from gateway.ledger.accounts import Account, accounts_for
 from gateway.ledger.money import (
@@ -206,12 +207,21 @@ def a_request(text: str, **config: object) -> Request:
         (a_request("abc"), 3 + 16 + 64),
         (a_request("é€"), 5 + 16 + 64),  # Bytes of UTF-8, not characters.
         (a_request("abc", stop=("END", "ß")), 3 + 3 + 2 + 16 + 64),
-        (a_request("abc", json_schema='{"a":1}'), 3 + 7 + 16 + 64),
+        (a_request("abc", json_schema='{"a":1}'), 3 + 7 + 16 + 64 + 1024),  # What a provider adds to tools.
     ],
 )
 def test_prompt_bound(request_: Request, tokens: int) -> None:
     """The bound counts every string that is sent, in bytes."""
     assert prompt_tokens_bound(request_) == tokens
+
+
+def test_the_prompt_bound_of_tools_and_sealed_thoughts() -> None:
+    """A provider reads what it sealed, and adds words of its own to tools."""
+    tools = a_request("abc", tools=(Tool(name="f"),))
+    assert prompt_tokens_bound(tools) == 3 + 1 + 16 + 64 + 64 + 1024
+    thought = Message(role=Role.ASSISTANT, parts=(Reasoning(model="m", opaque=b"sealed"),))
+    sealed = replace(a_request("abc"), messages=(thought,))
+    assert prompt_tokens_bound(sealed) == 6 + 2 * 16 + 64
 
 
 def test_cost() -> None:

@@ -95,7 +95,12 @@ replies: [{id: sorry, text: "Sorry."}]
     [
         ("clearance: restricted", "clearance: restricted, slotz: 4", "models/edge", "'slotz' was unexpected"),
         ("clearance: internal", "clearance: internal, slots: 4", "models/cloud", "'slots' was unexpected"),
-        ("kind: openai", "kind: opena", "models/cloud/kind", '"opena" is not one of "llama_cpp" or "openai"'),
+        (
+            "kind: openai",
+            "kind: opena",
+            "models/cloud/kind",
+            '"opena" is not one of "anthropic", "llama_cpp" or "openai"',
+        ),
         ("kind: openai, ", "", "models/cloud", '"kind" is a required property'),
         ("model: edge", "model: edge, language: en", "privacy/entities/0", "'language' was unexpected"),
     ],

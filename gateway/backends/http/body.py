@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, Protocol
 
-from gateway.backends.openai.answers import StreamReader
-from gateway.backends.openai.bounds import check_bound
+from gateway.backends.http.bounds import check_bound
 
 FINISH_WAIT_S: Final = 2.0
 """How long a provider that gave a finish reason may be silent before the answer is taken for complete."""
@@ -20,13 +19,32 @@ _SPAN = 512
 """Bytes at the beginning of a body by which JSON is told from events."""
 
 
+class AnswerProgress(Protocol):
+    """How far the answer has come that a stream brings, by whoever reads its events."""
+
+    @property
+    def pieces(self) -> int:
+        """Events that belonged to the answer so far, or showed that the model is at work."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the provider said that the answer has ended."""
+        ...
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether nothing more is to be expected but token counts, so that silence is an end."""
+        ...
+
+
 class StreamBody:
     """The pieces of a streamed answer that `reader` is fed; `wait_s` says how long silence may be an end."""
 
     def __init__(
         self,
         pieces: AsyncIterator[bytes],
-        reader: StreamReader,
+        reader: AnswerProgress,
         *,
         wait_s: Callable[[], float],
         failures: tuple[type[BaseException], ...],

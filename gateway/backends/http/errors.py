@@ -10,9 +10,9 @@ from datetime import UTC
 
 import aiohttp
 
-from gateway.backends.openai.codes import SHARP_CODES, STATUSES, VAGUE_CODES, Kind, folded
-from gateway.backends.openai.phrases import LENGTH, MONEY, PHRASES
-from gateway.backends.openai.refusal_body import RefusalBody, read_refusal
+from gateway.backends.http.codes import SHARP_CODES, STATUSES, VAGUE_CODES, Kind, folded
+from gateway.backends.http.phrases import LENGTH, MONEY, PHRASES
+from gateway.backends.http.refusal_body import RefusalBody, read_refusal
 from gateway.errors import (
     BackendError,
     BackendFailed,

@@ -10,7 +10,7 @@ Sources: as of `cloud_codes.py`.
 import re
 from typing import Final
 
-from gateway.backends.openai.codes import Kind
+from gateway.backends.http.codes import Kind
 from gateway.errors import (
     BackendCredentials,
     BackendModelMissing,

@@ -31,7 +31,7 @@ _SYLLABLE_LETTERS = 8
 
 
 class UnreadableAnswer(ValueError):
-    """The answer is not a chat completion; the message names the field, never its value."""
+    """The answer is not one of its API; the message names the field, never its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.backends.openai.bounds import AnswerBounds, UnreadableAnswer, check_bound
+from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer, check_bound
 
 LONGEST_INT = 18
 """Digits of a number that is read as one; no count is longer, and Python refuses to read 4,301."""
