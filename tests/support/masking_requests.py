@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gateway.clock import Deadline
+from gateway.domain.conversation import Message, Part, Reasoning, Role
 from gateway.domain.decision import Decision, RoutingState, Scores
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
@@ -27,7 +28,7 @@ version: 1
 models:
   edge:   {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
   cloud:  {kind: openai, model: a, clearance: internal, price_per_million_usd: {input: 1, output: 1},
-           mask: [EMAIL, PHONE, PERSON]}
+           mask: [EMAIL, PHONE, PERSON], modalities: [text, image]}
   public: {kind: openai, model: b, clearance: public, price_per_million_usd: {input: 1, output: 1},
            mask: [EMAIL]}
   plain:  {kind: openai, model: c, clearance: internal, price_per_million_usd: {input: 1, output: 1}}
@@ -91,6 +92,12 @@ def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decisio
     )
 
 
+def _said(part: Part) -> Request:
+    """Return a conversation in which a model said one part."""
+    user, model = request_of("hello").messages, Message(role=Role.ASSISTANT, parts=(part,))
+    return dataclasses.replace(request_of("hello"), messages=(*user, model))
+
+
 LIST = " ".join(f"user{n}@example.org" for n in range(20))
 
 
@@ -114,6 +121,7 @@ STAYS: dict[str, Request] = {
     "more than is looked for": request_of(" ".join(f"[PERSON: a{n}]" for n in range(MAX_VALUES + 1))),
     "a quote inside JSON": request_of('[PERSON: j"r ]', config=GenerationConfig(json_schema="{}")),
     "a lone surrogate": request_of(f"{MAIL} \ud800"),
+    "a signed thought alone": _said(Reasoning(text=f"to {MAIL}", model="cloud", opaque=b"c2ln")),
 }  # fmt: skip
 
 
