@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, Protocol
 
-from gateway.backends.openai.answers import StreamReader
 from gateway.backends.openai.bounds import check_bound
 
 FINISH_WAIT_S: Final = 2.0
@@ -20,13 +19,30 @@ _SPAN = 512
 """Bytes at the beginning of a body by which JSON is told from events."""
 
 
+class EndingReader(Protocol):
+    """What a body needs to know of the answer in it."""
+
+    pieces: int
+    """Events of the answer so far."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the provider said that the answer has ended."""
+        ...
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether silence is an end."""
+        ...
+
+
 class StreamBody:
     """The pieces of a streamed answer that `reader` is fed; `wait_s` says how long silence may be an end."""
 
     def __init__(
         self,
         pieces: AsyncIterator[bytes],
-        reader: StreamReader,
+        reader: EndingReader,
         *,
         wait_s: Callable[[], float],
         failures: tuple[type[BaseException], ...],
