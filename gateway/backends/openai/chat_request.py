@@ -10,7 +10,8 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, Tool, 
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid, NotCapable
-from gateway.policy.openai import OpenAIModel, ReasoningForm
+from gateway.policy.openai import OpenAIModel
+from gateway.policy.reasoning_forms import ReasoningForm
 
 EFFORT_TOKENS: Final = (
     (0, ReasoningEffort.NONE),

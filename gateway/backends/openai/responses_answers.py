@@ -57,7 +57,7 @@ class ResponsesReader:
         self._form = form
         calls = CallReader(names=form.tool_names, used_ids=form.call_ids, infers_ends=False)
         self._parts = AnswerParts(bounds, form, calls=calls)
-        self._said: dict[tuple[int, str, int], str] = {}
+        self._said: dict[tuple[int, str, int], list[str]] = {}
         """What was told of each part of text or thought: by item, kind and index in it."""
         self._indexes: dict[str, int] = {}
         """Indexes of items by their ids."""
@@ -185,30 +185,33 @@ class ResponsesReader:
         at = inner if isinstance(inner, int) else 0
         if is_done:
             return self._tell(index, what, at, event.get("refusal" if what == "refusal" else "text"))
-        so_far = self._said.get((index, what, at), "")
         delta = event.get("delta")
         if not isinstance(delta, str):
             raise UnreadableAnswer("delta is not a string")
-        return self._tell(index, what, at, so_far + delta, logprobs_of(event.get("logprobs")))
+        return self._add(index, what, at, delta, logprobs_of(event.get("logprobs")))
 
     def _tell(
         self, index: int, what: str, at: int, text: object, logprobs: tuple[TokenLogprob, ...] = ()
     ) -> Chunk:
-        """Return what a part has more than was told of it, `text` being all of it so far."""
+        """Return what a part has more than was told of it, `text` being all of it."""
         if not text:
             return Chunk()
-        so_far = self._said.get((index, what, at), "")
+        so_far = "".join(self._said.get((index, what, at), ()))
         if not isinstance(text, str) or not text.startswith(so_far):
             raise UnreadableAnswer("a part is not what its deltas said")
-        rest = text[len(so_far) :]
-        if not rest:
+        return self._add(index, what, at, text[len(so_far) :], logprobs)
+
+    def _add(self, index: int, what: str, at: int, text: str, logprobs: tuple[TokenLogprob, ...]) -> Chunk:
+        """Return the next piece of a part."""
+        if not text:
             return Chunk()
-        self._said[index, what, at] = text
+        pieces = self._said.setdefault((index, what, at), [])
+        pieces.append(text)
         if what.startswith("reasoning"):
-            between = BETWEEN_SUMMARIES if at and not so_far else ""
-            return self._parts.add(thoughts=[ReasoningDelta(text=between + rest)])
+            between = BETWEEN_SUMMARIES if at and len(pieces) == 1 else ""
+            return self._parts.add(thoughts=[ReasoningDelta(text=between + text)])
         self._parts.is_refusal = self._parts.is_refusal or what == "refusal"
-        return self._parts.add(text=rest, logprobs=logprobs if self._form.has_logprobs else ())
+        return self._parts.add(text=text, logprobs=logprobs if self._form.has_logprobs else ())
 
     def _call(self, index: int, item: Json, *, is_done: bool) -> Chunk:
         kind = str(item.get("type"))
