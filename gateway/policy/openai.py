@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.privacy import PrivacyClass
 from gateway.policy.hosted import Choice
 from gateway.policy.provider_access import ProviderModel
+from gateway.policy.reasoning_forms import REASONING_FORMS, ReasoningForm, is_at
 from gateway.policy.spec import MaskableType, is_on_this_host, privacy_class
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
@@ -28,28 +28,6 @@ DROPPABLE: Final = get_args(Droppable)
 _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
 
 
-class ReasoningForm(StrEnum):
-    """How a provider takes back what its model thought."""
-
-    CONTENT = "reasoning_content"
-    PLAIN = "reasoning"
-    DETAILS = "reasoning_details"
-    PARTS = "thinking_parts"
-    """Of the content, as Mistral has it."""
-    GOOGLE = "google"
-    """Gemini's signatures, in `extra_content`."""
-    NONE = "none"
-
-
-REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
-    "openai.com": ReasoningForm.NONE,
-    "openai.azure.com": ReasoningForm.NONE,
-    "openrouter.ai": ReasoningForm.DETAILS,
-    "mistral.ai": ReasoningForm.PARTS,
-    "googleapis.com": ReasoningForm.GOOGLE,
-    "groq.com": ReasoningForm.PLAIN,
-}
-"""By the end of the host's name; other servers know `reasoning_content` or pass it over."""
 _OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
 _REASONING = re.compile(
@@ -77,21 +55,13 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
-def _is_at(url: str, hosts: tuple[str, ...]) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False  # `loading.checks` reports it.
-    return any(host == end or host.endswith(f".{end}") for end in hosts)
-
-
 class OpenAIModel(ProviderModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = ProviderModel.neutral_keys | {
-        "model", "api_key_env", "organization", "project", "max_tokens_field", "drop",
-        "custom_tools", "logprobs", "reasoning_field", "api_key_file", "auth", "finish_reasons", "api",
+        "model", "organization", "project", "max_tokens_field", "drop", "custom_tools", "logprobs",
+        "reasoning_field", "api",
     }  # fmt: skip
     compared_keys: ClassVar[frozenset[str]] = ProviderModel.compared_keys | {
         "base_url", "proxy", "mask", "restore_in_urls",
@@ -196,14 +166,14 @@ class OpenAIModel(ProviderModel):
     @property
     def is_openai(self) -> bool:
         """Whether it is at OpenAI or Azure, whose API takes nothing that it does not know."""
-        return _is_at(self.base_url, _OPENAI_HOSTS)
+        return is_at(self.base_url, _OPENAI_HOSTS)
 
     @property
     def reasoning_form(self) -> ReasoningForm:
         """How it takes back what it thought."""
         if self.reasoning_field != "auto":
             return ReasoningForm(self.reasoning_field)
-        forms = (form for end, form in REASONING_FORMS.items() if _is_at(self.base_url, (end,)))
+        forms = (form for end, form in REASONING_FORMS.items() if is_at(self.base_url, (end,)))
         return next(forms, ReasoningForm.CONTENT)
 
     @property

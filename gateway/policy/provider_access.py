@@ -96,6 +96,9 @@ def body_problems(extra_body: Mapping[str, JsonValue]) -> Iterator[tuple[str, st
 class ProviderModel(HostedModel):
     """A model at a provider: the keys that say how it is reached."""
 
+    neutral_keys: ClassVar[frozenset[str]] = HostedModel.neutral_keys | {
+        "api_key_env", "api_key_file", "auth", "finish_reasons",
+    }  # fmt: skip
     compared_keys: ClassVar[frozenset[str]] = HostedModel.compared_keys | {"token_command"}
 
     api_key_env: Variable | None = Field(

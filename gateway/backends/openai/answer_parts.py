@@ -1,6 +1,6 @@
 """The parts of one answer, text, thoughts and calls of tools, out of the messages or deltas of a provider."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens, letters
@@ -59,7 +59,9 @@ class AnswerParts:
         self.has_text = False
         self.has_thought = False
         self.is_refusal = False
-        self.calls = calls or CallReader(names=form.tool_names, used_ids=form.call_ids)
+        if calls is None:
+            calls = CallReader(names=form.tool_names, used_ids=form.call_ids)
+        self.calls = calls
         self._is_whole = is_whole
         """Whether the answer comes in one piece, in which each entry is a call."""
         self._bounds = bounds
@@ -155,6 +157,17 @@ class AnswerParts:
             self._text_chars += len(text) if is_text else 0
             self._letters += letters(text)
             check_bound(self._chars, self._bounds.text_chars, "the text")
+
+
+def merged(chunks: Sequence[Chunk]) -> Chunk:
+    """Return pieces that follow each other as one, with the end of the last."""
+    return Chunk(
+        text="".join(chunk.text for chunk in chunks),
+        reasoning=tuple(thought for chunk in chunks for thought in chunk.reasoning),
+        tool_calls=tuple(call for chunk in chunks for call in chunk.tool_calls),
+        finish_reason=chunks[-1].finish_reason if chunks else None,
+        logprobs=tuple(each for chunk in chunks for each in chunk.logprobs),
+    )
 
 
 def _check_first(calls: tuple[ToolCallDelta, ...]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.events import parse_json
 from gateway.backends.http.refusal_body import is_error
-from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts
+from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts, merged
 from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import without_thoughts
@@ -156,7 +156,7 @@ class StreamReader:
         last = self._parts.end(self._finish_reason)
         if self._usage is None and self._was_counted:
             self._note(USAGE_IMPOSSIBLE)
-        return replace(assembled((*late, last)).chunk() if late else last, usage=self._usage)
+        return replace(merged([*late, last]), usage=self._usage)
 
     def _is_ours(self, choice: Mapping[str, object]) -> bool:
         is_ours = _index(choice) == 0

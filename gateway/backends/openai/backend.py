@@ -1,4 +1,4 @@
-"""A model behind an API that speaks OpenAI's chat completions; the only file that knows the SDK.
+"""A model behind an API that speaks OpenAI's chat completions or responses; only here the SDK is known.
 
 Where bytes go, and which, is said by the policy alone: the environment's base URL, organisation,
 project, headers and proxies have no effect, redirects are not followed, and the SDK tells the
@@ -7,6 +7,7 @@ provider nothing about this machine.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 import httpx2
@@ -20,11 +21,13 @@ from gateway.backends.http.client import check_uncompressed, is_framed, timeout_
 from gateway.backends.http.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.http.events import EventReader
 from gateway.backends.openai.answer_parts import AnswerForm
-from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
+from gateway.backends.openai.answers import ErrorEvent, Note, StreamReader, read_reply
 from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
 from gateway.backends.openai.credentials import Credentials
 from gateway.backends.openai.finish import finish_words
+from gateway.backends.openai.responses_answers import ResponsesReader, read_response
+from gateway.backends.openai.responses_request import responses_body
 from gateway.backends.permit import permitted
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Reply
@@ -33,8 +36,23 @@ from gateway.domain.decision import EgressPermit
 from gateway.errors import BackendCredentials, BackendError, BreakerVerdict, StreamTruncated
 from gateway.policy.model import OpenAIModel, privacy_class
 
-_PATH = "/chat/completions"
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One API of a provider: where it is, how a request to it is written, and how its answers are read."""
+
+    path: str
+    body: Callable[..., dict[str, object]]
+    read: Callable[[bytes, AnswerBounds, Note, AnswerForm], Reply]
+    reader: type[StreamReader] | type[ResponsesReader]
+
+
+APIS: Mapping[str, Api] = {
+    "chat": Api(path="/chat/completions", body=chat_body, read=read_reply, reader=StreamReader),
+    "responses": Api(path="/responses", body=responses_body, read=read_response, reader=ResponsesReader),
+}
 
 
 class CloudBackend:
@@ -50,6 +68,7 @@ class CloudBackend:
         self._spec = spec
         self._clock = clock
         self._client = open_client(name, spec, api_key)
+        self._api = APIS[spec.api]
         self._credentials = Credentials(name, spec, api_key, clock)
         self._finish_words = finish_words(spec.finish_reasons)
         self._repeats_finish = False
@@ -58,14 +77,14 @@ class CloudBackend:
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; raises BackendError."""
         permit = self._permitted(call)
-        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
+        body = self._api.body(self.name, self._spec, permit, call.max_tokens, is_stream=False)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
         form = AnswerForm.of(permit.request, self._finish_words)
         try:
             async with self._answer(call, body) as (pieces, is_framed):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
             if is_json(raw):
-                return read_reply(raw, bounds, self._note, form)
+                return self._api.read(raw, bounds, self._note, form)
             return self._read_events(raw, bounds, form, is_framed=is_framed)
         except _FAILURES as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
@@ -78,10 +97,10 @@ class CloudBackend:
         so is an end without a finish reason.
         """
         permit = self._permitted(call)
-        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
+        body = self._api.body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
         form = AnswerForm.of(permit.request, self._finish_words)
-        reader = StreamReader(bounds, self._note, form, repeats_finish=self._repeats_finish)
+        reader = self._api.reader(bounds, self._note, form, repeats_finish=self._repeats_finish)
         events = EventReader(bounds)
         pieces_seen = 0
         try:
@@ -124,7 +143,7 @@ class CloudBackend:
         """
         headers = await self._headers(call)
         response: httpx2.Response = await self._client.post(
-            _PATH,
+            self._api.path,
             cast_to=httpx2.Response,
             body=body,
             options={
@@ -143,7 +162,7 @@ class CloudBackend:
 
     def _read_events(self, raw: bytes, bounds: AnswerBounds, form: AnswerForm, *, is_framed: bool) -> Reply:
         """Read a whole answer of a provider that streams unasked."""
-        reader, events = StreamReader(bounds, self._note, form), EventReader(bounds)
+        reader, events = self._api.reader(bounds, self._note, form), EventReader(bounds)
         chunks = [reader.feed(event) for event in events.feed(raw)]
         chunks += [reader.feed(event) for event in events.rest()]
         return assembled([*chunks, reader.last_chunk(is_framed=is_framed)]).reply()

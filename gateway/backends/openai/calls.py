@@ -79,9 +79,19 @@ class CallReader:
         self._last = call
 
     def close(self, index: int) -> None:
-        """Note that the call of an index is whole."""
-        if call := self._by_index(index):
+        """Note that the call of an index has ended; one that is not whole is judged by the answer's end."""
+        if (call := self._by_index(index)) and call.is_whole:
             call.is_closed = True
+
+    def text_of(self, index: int) -> str | None:
+        """Return the arguments or input of the call of an index so far; None where none began."""
+        call = self._by_index(index)
+        return None if call is None else call.arguments
+
+    def index_of(self, provider_id: str) -> int | None:
+        """Return the index of the call with the provider's id; None where none has it."""
+        call = self._by_id(provider_id) if provider_id else None
+        return None if call is None else call.index
 
     def told(self, *, settles: bool = False) -> tuple[ToolCallDelta, ...]:
         """Return what can be told now; `settles`: something else follows, so that names are whole."""

@@ -10,7 +10,8 @@ from typing import Final
 from gateway.backends.openai.thoughts import thought_fields
 from gateway.domain.conversation import File, Image, Message, Reasoning, Role, Text, ToolCall, ToolResult
 from gateway.errors import NotCapable
-from gateway.policy.openai import OpenAIModel, ReasoningForm
+from gateway.policy.openai import OpenAIModel
+from gateway.policy.reasoning_forms import ReasoningForm
 
 LONGEST_CALL_ID: Final = 40
 """Characters of a call's id that OpenAI takes."""

@@ -1,7 +1,7 @@
 """The body of a request for a chat completion: what the caller and the policy say of one call."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.backends.base import sampling_parameters
@@ -10,7 +10,8 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, Tool, 
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid, NotCapable
-from gateway.policy.openai import OpenAIModel, ReasoningForm
+from gateway.policy.openai import OpenAIModel
+from gateway.policy.reasoning_forms import ReasoningForm
 
 EFFORT_TOKENS: Final = (
     (0, ReasoningEffort.NONE),
@@ -68,7 +69,16 @@ def chat_body(
     body |= _reasoning(spec, config.reasoning)
     if is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return dict(spec.extra_body) | {key: value for key, value in body.items() if key not in spec.drop}
+    return with_extra(spec, {key: value for key, value in body.items() if key not in spec.drop})
+
+
+def with_extra(spec: OpenAIModel, body: dict[str, object]) -> dict[str, object]:
+    """Return a body with what the policy adds to it; what the caller says of the same goes before."""
+    extra: dict[str, object] = dict(spec.extra_body)
+    for name, value in body.items():
+        added = extra.get(name)
+        extra[name] = {**added, **value} if isinstance(added, dict) and isinstance(value, dict) else value
+    return extra
 
 
 def check_capable(name: str, spec: OpenAIModel, config: GenerationConfig) -> None:
@@ -171,8 +181,3 @@ def _reasoning(spec: OpenAIModel, reasoning: ReasoningConfig) -> dict[str, objec
 
 def _set(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def names_of(tools: Sequence[Tool]) -> frozenset[str]:
-    """Return the names by which a model may call tools."""
-    return frozenset(tool.name for tool in tools)

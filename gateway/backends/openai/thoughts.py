@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.domain.answer import ReasoningDelta
 from gateway.domain.conversation import Reasoning
-from gateway.policy.openai import ReasoningForm
+from gateway.policy.reasoning_forms import ReasoningForm
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields with what a model thinks in plain words; some servers write it into two of them."""

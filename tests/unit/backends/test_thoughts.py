@@ -9,7 +9,7 @@ from gateway.backends.openai.answers import read_reply
 from gateway.backends.openai.thoughts import thought_fields
 from gateway.domain.answer import FinishReason, Reply
 from gateway.domain.conversation import Reasoning
-from gateway.policy.openai import ReasoningForm
+from gateway.policy.reasoning_forms import ReasoningForm
 from tests.support.provider_bytes import BOUNDS, chunk, counts
 from tests.support.provider_calls import calling, entry, read_events
 
