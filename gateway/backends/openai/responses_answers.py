@@ -120,13 +120,24 @@ class ResponsesReader:
         output = response.get("output") or []
         if not isinstance(output, list):
             raise UnreadableAnswer("output is not a list")
-        chunks = [] if self._parts.has_spoken else [self._whole(i, item) for i, item in enumerate(output)]
+        if self._parts.has_spoken:
+            chunks = [self._rest(item) for item in _parts(output)]
+        else:
+            chunks = [self._whole(i, item) for i, item in enumerate(output)]
         self._finish_reason = self._reason(response)
         fewest = self._parts.fewest_tokens
         self._usage = read_usage(response, None, bounds=self._bounds, fewest_tokens=fewest)
         if self._usage is None and has_usage(response, None):
             self._note(USAGE_IMPOSSIBLE)
         return merged(chunks)
+
+    def _rest(self, item: Json) -> Chunk:
+        """Return what of a call that began was not told yet, for a provider that does not end its item."""
+        call_id = item.get("call_id")
+        index = self._parts.calls.index_of(call_id) if isinstance(call_id, str) else None
+        if index is None or item.get("type") not in CALLS:
+            return Chunk()
+        return self._call(index, item, is_done=True)
 
     def _reason(self, response: Json) -> FinishReason:
         status = response.get("status")
