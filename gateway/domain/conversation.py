@@ -52,8 +52,8 @@ class File:
 class ToolCall:
     """A model's wish that the caller run a tool."""
 
-    id: str
-    name: str
+    id: str = field(repr=False)
+    name: str = field(repr=False)
     arguments_json: str = field(default="", repr=False)
     """Of a function: valid JSON, unless `arguments_invalid`."""
     input: str = field(default="", repr=False)
@@ -69,7 +69,7 @@ class ToolCall:
 class ToolResult:
     """What a tool returned: text and images."""
 
-    tool_call_id: str
+    tool_call_id: str = field(repr=False)
     parts: tuple[Text | Image, ...] = ()
     is_error: bool = False
 

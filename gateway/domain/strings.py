@@ -86,14 +86,13 @@ def message_strings(message: Message, index: int = 0) -> list[RequestString]:
 
 
 def opaque_strings(request: Request) -> list[RequestString]:
-    """Return the signatures and encrypted thoughts of a request that are text."""
-    found = ((*place, _text_of(data)) for place, data in _opaque(request))
-    return [RequestString(index, path, text) for index, path, text in found if text is not None]
+    """Return the signatures and encrypted thoughts of a request as text, whatever they are."""
+    return [RequestString(*place, data.decode("utf-8", "replace")) for place, data in _opaque(request)]
 
 
 def unreadable_places(request: Request) -> list[UnreadablePlace]:
     """Return the images and files of a request, also those behind URLs, and opaque bytes that are no text."""
-    found = [place for place, data in _opaque(request) if _text_of(data) is None]
+    found = [place for place, data in _opaque(request) if not _is_text(data)]
     for index, message in enumerate(request.messages):
         for i, part in enumerate(message.parts):
             inner = part.parts if isinstance(part, ToolResult) else ()
@@ -116,13 +115,12 @@ def _opaque(request: Request) -> Iterator[tuple[UnreadablePlace, bytes]]:
                 yield UnreadablePlace(index, f"parts[{i}].{kind}.opaque"), part.opaque
 
 
-def _text_of(data: bytes) -> str | None:
-    """Return the text that bytes are; None for bytes that are no text to read."""
+def _is_text(data: bytes) -> bool:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return None
-    return text if all(char.isprintable() or char.isspace() for char in text) else None
+        return False
+    return all(char.isprintable() or char.isspace() for char in text)
 
 
 def unreadable_tokens(request: Request, *, each: int) -> int:

@@ -30,7 +30,7 @@ from gateway.privacy.scan import (
 CHARS_PER_MS = 2048
 _HASH_BYTES = 8
 _CODED = re.compile(r"[A-Za-z0-9+/_=-]{64,}")
-"""A part of a signature. 1 in 200 of them holds by chance what looks like a key or a vehicle's number."""
+"""A part of a signature. 1 in 400 of them holds by chance what looks like a key or a vehicle's number."""
 _CALL, _NOT_CALL = "call_", "item_"
 """How ids of calls begin, which names a number to call, and what is read in its place."""
 _NONE: frozenset[int] = frozenset()

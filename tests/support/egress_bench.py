@@ -21,6 +21,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Answer, Chunk, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.strings import strings_of
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
@@ -30,7 +31,7 @@ from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import OpenAIModel, Policy, privacy_class
 from gateway.privacy.detector import Detector
-from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 from gateway.server.grpc.error_status import status_of
 from gateway.server.grpc.render import render_decision, render_explanation
 from gateway.telemetry.logs import answer_fields, decision_fields
@@ -47,6 +48,7 @@ models:
   backup:  {kind: openai, model: b, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1}}
   masking: {kind: openai, model: c, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1},
             mask: [EMAIL, PHONE]}
+privacy: {unreadable: LEAST}
 budgets: [{name: all, per: all, limit_usd: 100, window: day}]
 rules:
   - {name: a, when: 'labels.path == "cloud-first"', route: [cloud, backup, edge]}
@@ -55,8 +57,16 @@ rules:
   - {name: d, route: [cloud]}
 replies: [{id: sorry, text: x}]
 """
-POLICY = parse_policy(_POLICY.replace("CLEARED", "internal"), name="p")
-OPEN_POLICY = parse_policy(_POLICY.replace("CLEARED", "restricted"), name="p")
+
+
+def _policy(clearance: str, *, unreadable: str = "public") -> Policy:
+    return parse_policy(_POLICY.replace("CLEARED", clearance).replace("LEAST", unreadable), name="p")
+
+
+POLICY = _policy("internal")
+CLOSED_POLICY = _policy("internal", unreadable="restricted")
+"""For what no detector reads; under the other one each string has to make the class by itself."""
+OPEN_POLICY = _policy("restricted")
 """What takes its place in the middle of a request: every cloud model may see everything."""
 BATCH = 25
 """Cases that share a gateway, so that breakers, pauses and first-token times carry over."""
@@ -74,7 +84,9 @@ class Wire(ScriptedBackend):
         """Record what would be sent, then play the script."""
         permit = permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
         body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
-        self._bench.wire.append((self.name, json.dumps(body, ensure_ascii=False)))
+        # Also what this kind of backend does not send: another one may.
+        strings = [string.text for string in scanned_strings(permit.request)]
+        self._bench.wire.append((self.name, json.dumps([body, strings], ensure_ascii=False)))
         async with aclosing(super().stream(call)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -111,7 +123,7 @@ class EgressBench:
         steps = self._case.steps.get(model, ())
         number = self._calls[model]
         self._calls[model] += 1
-        sent = " ".join(message.content for message in call.request.messages)
+        sent = " ".join(string.text for string in strings_of(call.request))
         return step_of(steps[number] if number < len(steps) else "answers", model, sent)
 
     def _pipeline(self, case: Case, policy: Policy) -> Pipeline:
@@ -134,7 +146,7 @@ class EgressBench:
         self._calls.clear()
         self.wire.clear()
         self.said.clear()
-        pipeline = self._pipeline(case, POLICY)
+        pipeline = self._pipeline(case, CLOSED_POLICY if case.is_unreadable else POLICY)
         decision = await pipeline.decide(
             case.request, pipeline.deadline(Deadline.after(case.timeout_s, self.clock))
         )

@@ -27,6 +27,8 @@ from gateway.errors import (
 from gateway.privacy.detector import Match
 from gateway.testing.scripted import Delay, Step, reply
 from tests.support.data_carriers import CARRIERS, carried
+from tests.support.string_carriers import CARRIERS as STRING_CARRIERS
+from tests.support.string_carriers import UNREADABLE, carrying, unread
 
 TEXT = "quibberflax"
 """Stands in every string that a backend is sent; it may leave only with what is not private."""
@@ -49,6 +51,8 @@ BY_SCORE = "10.1.2.3 00:1b:44:11:3a:b7 bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5md
 BY_NUMBER = " ".join(f"10.1.2.{n}" for n in range(1, 25))
 """Internal one by one, confidential as a list."""
 PLACES = ("user", "system", "assistant", "tool", "stop", "schema", "hint", "score", "number", "nowhere")
+SPOTS = (*STRING_CARRIERS, *UNREADABLE)
+"""Further places: parts of messages, definitions of tools, and what no detector reads."""
 PATHS = ("cloud-first", "edge-first", "cloud-only", "masked-first")
 TIMEOUTS_S = (0.03, 1.0, 8.0, 60.0)
 FAULTS = (
@@ -134,6 +138,8 @@ class Case:
     is_swapped: bool = False
     """Whether another policy takes the place of the first between decision and dispatch."""
     is_replayed: bool = False
+    is_unreadable: bool = False
+    """Whether it is private only since no detector can read it."""
 
 
 def in_carrier(kind: str, carrier: str | None) -> str:
@@ -154,13 +160,19 @@ def a_request(
     said = {role: f"{TEXT} {private if role == spot else 'nothing'} {TEXT}" for role in Role}
     stops = (TEXT, f"{TEXT} {private}") if place == "stop" else (TEXT,)
     schema = {"type": "object", "description": f"{TEXT} {private if place == 'schema' else ''}"}
+    config = GenerationConfig(max_tokens=20, stop=stops, json_schema=json.dumps(schema, ensure_ascii=False))
+    messages = tuple(Message(role=role, content=said[role]) for role in Role)
+    if place in STRING_CARRIERS:
+        more, own = carrying(place, f"{TEXT} {private} {TEXT}" if kinds else TEXT)
+        messages += more
+        config = own if own != GenerationConfig() else config
+    elif place in UNREADABLE:
+        messages += unread(place)
     return Request(
         request_id=f"{NAME}-1",
         tenant="acme",
-        messages=tuple(Message(role=role, content=said[role]) for role in Role),
-        config=GenerationConfig(
-            max_tokens=20, stop=stops, json_schema=json.dumps(schema, ensure_ascii=False)
-        ),
+        messages=messages,
+        config=config,
         hints=Hints(privacy_class=PrivacyClass.CONFIDENTIAL if place == "hint" else None),
         labels={"path": path, "note": NAME},
     )
@@ -178,11 +190,14 @@ def a_case(
     """Return a case whose request is private in `place`, or `nowhere`; `more` are fields of a case."""
     fault = more.get("detector_fault")
     in_messages = place in ("user", "system", "assistant", "tool")
+    in_messages |= place in STRING_CARRIERS and STRING_CARRIERS[place].may_mask
+    is_empty = place == "nowhere" or (place in STRING_CARRIERS and not kinds)
     return Case(
         request=a_request(place, kinds, path=path, disguise=disguise, carrier=carrier),
-        is_private=place != "nowhere" or fault is not None,
+        is_private=not is_empty or fault is not None,
         may_mask=in_messages and set(kinds) <= {"EMAIL", "PHONE"} and not disguise and fault is None,
         data=tuple(DATA[kind] for kind in kinds) if place != "hint" else (),
+        is_unreadable=place in UNREADABLE,
         **more,
     )
 
@@ -192,6 +207,11 @@ def directed(detectors: int) -> Iterator[Case]:
     for path in PATHS:
         for place in PLACES:
             yield a_case(place, ["EMAIL"] if place not in ("nowhere", "hint") else [], path=path)
+    for place in STRING_CARRIERS:
+        yield a_case(place, ["CREDIT_CARD"], path="cloud-first")
+        yield a_case(place, ["EMAIL"], path="masked-first")
+    for place in UNREADABLE:
+        yield a_case(place, path="cloud-first")
     for kind in DATA:
         yield a_case("user", [kind], path="cloud-first", disguise=kind in ("CREDIT_CARD", "PHONE"))
         yield a_case("user", [kind, "EMAIL"], path="masked-first")
@@ -220,7 +240,10 @@ def drawn(seed: int, count: int, detectors: int) -> Iterator[Case]:
     rng = random.Random(seed)
     for _ in range(count):
         place = rng.choice((*PLACES, "nowhere", "nowhere", "nowhere"))
-        kinds = rng.sample(sorted(DATA), rng.choice((1, 1, 2))) if place not in ("nowhere", "hint") else []
+        if rng.random() < 0.4:
+            place = rng.choice(SPOTS)
+        is_bare = place in ("nowhere", "hint") or place in UNREADABLE
+        kinds = [] if is_bare else rng.sample(sorted(DATA), rng.choice((1, 1, 2)))
         faulty = rng.random() < 0.2
         yield a_case(
             place,

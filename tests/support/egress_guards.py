@@ -33,6 +33,7 @@ from gateway.privacy import scan as search
 from gateway.privacy import scanner as scanning
 from gateway.privacy import scorer as scoring
 from gateway.privacy.masking import masker as judge
+from gateway.privacy.masking import places
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.validation import config as checked_config
@@ -263,10 +264,10 @@ class _NoDeadline:
 
 
 def _all_models(turns: Any) -> Any:
-    def more(self: Any, walk: Any) -> Iterable[Any]:
-        decision = dataclasses.replace(walk.order.decision, chain=tuple(walk.order.policy.models))
-        walk.order = dataclasses.replace(walk.order, decision=decision)
-        yield from turns(self, walk)
+    def more(self: Any, run: Any) -> Iterable[Any]:
+        decision = dataclasses.replace(run.work.decision, chain=tuple(run.work.policy.models))
+        run.work = dataclasses.replace(run.work, decision=decision)
+        yield from turns(self, run)
 
     return more
 
@@ -282,7 +283,7 @@ def _under_any_policy(dispatch: Any) -> Any:
 def _loud(refused: Any) -> Any:
     def wrapped(model: str, **kwargs: Any) -> Any:
         error = refused(model, **kwargs)
-        error.args = (f"{error}: {kwargs['error']}",)
+        error.args = (f"{error}: {kwargs['body']}",)
         return error
 
     return wrapped
@@ -306,6 +307,28 @@ def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass
     return hint or PrivacyClass.PUBLIC, "none"
 
 
+STRINGS = {
+    "stop": r"config\.stop.*",
+    "json_schema": r"config\.json_schema",
+    "a text part": r"parts\[\d+\]\.text",
+    "the name of a participant": "name",
+    "the URL of an image": r".*\.image\.url",
+    "the name of a file": r".*\.file\.name",
+    "the id of a call": r".*\.tool_call\.id",
+    "the name of a called tool": r".*\.tool_call\.name",
+    "arguments": r".*\.arguments_json",
+    "the input of a custom tool": r".*\.input",
+    "the id of a result": r".*\.tool_call_id",
+    "the text of a result": r".*\.tool_result\.parts.*\.text",
+    "reasoning": r".*\.reasoning\.text",
+    "a signature": r".*\.opaque",
+    "the name of a tool": r"config\.tools.*\.name",
+    "the description of a tool": r"config\.tools.*\.description",
+    "the parameters of a tool": r"config\.tools.*\.parameters_json_schema",
+    "the grammar of a tool": r"config\.tools.*\.input_grammar",
+    "the grammar of an answer": r"config\.grammar",
+}
+"""What is scanned beside the content of messages, by its paths."""
 GUARDS: Sequence[Guard] = (
     Guard(name="a detector that fails closes the verdict", where="scan.DetectorRun.find",
           remove=_wrapped(search.DetectorRun, "find", _forgiving)),
@@ -320,8 +343,12 @@ GUARDS: Sequence[Guard] = (
     Guard(name="what is left out counts as certain and many", where="scorer._evidence",
           remove=_wrapped(scoring, "_evidence", lambda evidence: lambda located, _: evidence(located, ()))),
     Guard(name="every message counts", where="scorer.scanned_strings", remove=_without("content")),
-    Guard(name="stop counts", where="scorer.scanned_strings", remove=_without(r"config\.stop.*")),
-    Guard(name="json_schema counts", where="scorer.scanned_strings", remove=_without(r"config\.json_schema")),
+    *(
+        Guard(name=f"{name} counts", where="scorer.scanned_strings", remove=_without(path))
+        for name, path in STRINGS.items()
+    ),
+    Guard(name="what no detector reads is restricted", where="scorer.assessment",
+          remove=_wrapped(scoring, "unreadable_places", _always([]))),
     Guard(name="the hint counts", where="classify.class_of",
           remove=_wrapped(scoring, "class_of", _without_hint)),
     Guard(name="the class of the score", where="classify._class_of_score",
@@ -354,6 +381,10 @@ GUARDS: Sequence[Guard] = (
           remove=_set(checked_config, "checked_schema", lambda field, text: text)),
     Guard(name="masking: sure of type, place and text", where="masker._is_sure",
           remove=_wrapped(judge, "_is_sure", _always(True))),
+    Guard(name="masking: only where nothing else refers to the place", where="places.Places.is_maskable",
+          remove=_wrapped(places.Places, "is_maskable", _always(True))),
+    Guard(name="masking: an altered thought is not sent signed", where="places.without_altered_thoughts",
+          remove=_set(judge, "without_altered_thoughts", lambda masked, _: masked)),
     Guard(name="masking: no places that overlap", where="masker._overlaps",
           remove=_wrapped(judge, "_overlaps", _always(False))),
     Guard(name="masking: no bound on values", where="masker.MAX_VALUES",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gateway.clock import Deadline
+from gateway.domain.conversation import Message, Part, Reasoning, Role, ToolCall
 from gateway.domain.decision import Decision, RoutingState, Scores
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
@@ -91,6 +92,12 @@ def decided(request: Request, *, marked: bool = False, seed: int = 0) -> Decisio
     )
 
 
+def _said(part: Part) -> Request:
+    """Return a conversation in which a model said one part."""
+    user, model = request_of("hello").messages, Message(role=Role.ASSISTANT, parts=(part,))
+    return dataclasses.replace(request_of("hello"), messages=(*user, model))
+
+
 LIST = " ".join(f"user{n}@example.org" for n in range(20))
 
 
@@ -114,6 +121,9 @@ STAYS: dict[str, Request] = {
     "more than is looked for": request_of(" ".join(f"[PERSON: a{n}]" for n in range(MAX_VALUES + 1))),
     "a quote inside JSON": request_of('[PERSON: j"r ]', config=GenerationConfig(json_schema="{}")),
     "a lone surrogate": request_of(f"{MAIL} \ud800"),
+    "a key of arguments": _said(ToolCall(id="c", name="n", arguments_json=f'{{"{MAIL}": 1}}')),
+    "an id": _said(ToolCall(id=MAIL, name="n")),
+    "a signed thought alone": _said(Reasoning(text=f"to {MAIL}", model="cloud", opaque=b"c2ln")),
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from tests.support.egress_cases import (
     BY_SCORE,
     DATA,
     PLACES,
+    SPOTS,
     TEXT,
     a_case,
     a_request,
@@ -29,6 +30,9 @@ from tests.support.egress_cases import (
     drawn,
     in_carrier,
 )
+from tests.support.repository import ROOT
+from tests.support.string_carriers import CARRIERS as STRING_CARRIERS
+from tests.support.string_carriers import table
 
 DRAWN = int(os.environ.get("GATEWAY_EGRESS_CASES", examples(2000)))
 DETECTORS = len(DEFAULT_DETECTORS)
@@ -61,11 +65,24 @@ def test_the_canaries_by_themselves_are_public() -> None:
     assert counts["public calls at providers"] == 1
 
 
+@pytest.mark.parametrize("spot", STRING_CARRIERS)
+def test_each_carrier_by_itself_is_public(spot: str) -> None:
+    """Without private data the words go from there to a provider: nothing else keeps the cases home."""
+    counts, leaks = play([a_case(spot, path="cloud-first")])
+    assert (counts["public calls at providers"], leaks) == (1, [])
+
+
+def test_the_manual_lists_the_carriers() -> None:
+    """As `python -m tests.support.string_carriers` prints them."""
+    page = (ROOT / "docs" / "explanations" / "egress.md").read_text(encoding="utf-8")
+    assert table() in page
+
+
 def test_every_place_and_every_fault_once() -> None:
     """Each place, kind, path, fault of a detector, fault of a model and mishap: not a byte comes out."""
     cases = list(directed(DETECTORS))
     assert {case.request.labels["path"] for case in cases} >= {"cloud-first", "masked-first"}
-    assert len(PLACES) * 4 < len(cases)
+    assert len(PLACES) * 4 + len(SPOTS) < len(cases)
     _expect_nothing(*play(cases))
 
 
