@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gateway.clock import Deadline
-from gateway.domain.conversation import Message, Part, Reasoning, Role, ToolCall
+from gateway.domain.conversation import Message, Part, Reasoning, Role
 from gateway.domain.decision import Decision, RoutingState, Scores
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
@@ -28,7 +28,7 @@ version: 1
 models:
   edge:   {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
   cloud:  {kind: openai, model: a, clearance: internal, price_per_million_usd: {input: 1, output: 1},
-           mask: [EMAIL, PHONE, PERSON]}
+           mask: [EMAIL, PHONE, PERSON], modalities: [text, image]}
   public: {kind: openai, model: b, clearance: public, price_per_million_usd: {input: 1, output: 1},
            mask: [EMAIL]}
   plain:  {kind: openai, model: c, clearance: internal, price_per_million_usd: {input: 1, output: 1}}
@@ -121,8 +121,6 @@ STAYS: dict[str, Request] = {
     "more than is looked for": request_of(" ".join(f"[PERSON: a{n}]" for n in range(MAX_VALUES + 1))),
     "a quote inside JSON": request_of('[PERSON: j"r ]', config=GenerationConfig(json_schema="{}")),
     "a lone surrogate": request_of(f"{MAIL} \ud800"),
-    "a key of arguments": _said(ToolCall(id="c", name="n", arguments_json=f'{{"{MAIL}": 1}}')),
-    "an id": _said(ToolCall(id=MAIL, name="n")),
     "a signed thought alone": _said(Reasoning(text=f"to {MAIL}", model="cloud", opaque=b"c2ln")),
 }  # fmt: skip
 
