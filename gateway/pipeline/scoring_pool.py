@@ -261,6 +261,7 @@ def _for_scoring(policy: Policy) -> Policy:
     return replace(
         policy,
         models=dict(policy.models),
+        aliases={},
         rules=(),
         tests=(),
         effective_yaml="",
