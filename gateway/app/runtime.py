@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from secrets import token_bytes
 from typing import NamedTuple
 
 from gateway.app.reload.policy_file import missing_key
@@ -23,6 +24,7 @@ from gateway.pipeline.run import Extras, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
 from gateway.pipeline.start_queue import StartQueue
+from gateway.pipeline.summary_cache import SummaryCache
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import ModelSpec, Policy
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
@@ -100,8 +102,10 @@ class Runtime:
         self.ledger = ledger
         self._clock = clock
         self.rates = TenantRates(clock)
-        self.scoring = ScoringPool(clock, has_tenants=has_tenants)
-        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock))
+        self._value_key = token_bytes(16)
+        self.scoring = ScoringPool(clock, has_tenants=has_tenants, value_key=self._value_key)
+        summaries = SummaryCache(has_tenants=has_tenants)
+        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock), summaries)
         self._extras = replace(
             extras,
             gates=(self.rates.gate, *extras.gates),
@@ -136,7 +140,7 @@ class Runtime:
 
     def _judges(self, policy: Policy) -> _Judges:
         return _Judges(
-            assessor=Assessor(policy, clock=self._clock),
+            assessor=Assessor(policy, clock=self._clock, value_key=self._value_key),
             presidio={
                 source: open_presidio(source)
                 for source in policy.privacy.entities
@@ -171,7 +175,8 @@ class Runtime:
         return pipeline, retire
 
     def _shadow_of(self, policy: Policy) -> Shadow:
-        assessor = PolicyAssessor(policy, Assessor(policy, clock=self._clock), elsewhere=self._elsewhere)
+        scorers = Assessor(policy, clock=self._clock, value_key=self._value_key)
+        assessor = PolicyAssessor(policy, scorers, elsewhere=self._elsewhere)
         return Shadow(policy, assessor=assessor, clock=self._clock)
 
     async def aclose(self) -> None:

@@ -1,17 +1,21 @@
 """Where a request is scored: short texts on the event loop, long ones in the scoring pool."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
+from gateway.complexity.features import last_of_user
 from gateway.domain.decision import RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment
 from gateway.domain.request import Request
-from gateway.domain.strings import strings_of
+from gateway.domain.strings import RequestString, strings_of
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.start_queue import StartQueue
+from gateway.pipeline.summary_cache import Seen, SummaryCache
 from gateway.policy.model import Policy
+from gateway.privacy.scanner import Summary
 
 AT_ONCE_BYTES = 1024
 """So much text is scored on the event loop whatever else is: it costs no more than the call itself."""
@@ -23,11 +27,20 @@ CHECKED_AT_ONCE_BYTES = 16 * 1024
 """A longer schema takes more than a millisecond to check, and waits for its turn at the event loop."""
 
 
+Known = Sequence[Summary | None]
+"""What is known of each string of a request."""
+
+
 class Pool(Protocol):
     """Other processes that score, as `PolicyAssessor` needs them."""
 
     async def assess(
-        self, policy: Policy, request: Request, entities: Entities, deadline: Deadline
+        self,
+        policy: Policy,
+        request: Request,
+        entities: Entities,
+        deadline: Deadline,
+        known: Known | None = None,
     ) -> Assessment:
         """Score and mask in another process; raises DeadlinePassed and Overloaded."""
         ...
@@ -39,6 +52,8 @@ class Elsewhere(NamedTuple):
     pool: Pool
     share: LoopShare
     start: StartQueue
+    summaries: SummaryCache | None = None
+    """What was found in strings of requests before."""
 
 
 class PolicyAssessor:
@@ -49,6 +64,7 @@ class PolicyAssessor:
         self._assessor = assessor
         self._elsewhere = elsewhere
         has_masks = any(spec.masked_types for spec in policy.models.values())
+        self._has_masks = has_masks
         passes = MASKED_PASSES if has_masks else 1
         self._at_once_bytes = AT_ONCE_BYTES // passes
         self._on_loop_bytes = ON_LOOP_BYTES // passes
@@ -74,16 +90,42 @@ class PolicyAssessor:
         return (await self._measure(request, deadline, NO_ENTITIES)).privacy
 
     async def _measure(self, request: Request, deadline: Deadline, entities: Entities) -> Assessment:
-        elsewhere, size = self._elsewhere, _scored_bytes(request)
+        cache = self._elsewhere.summaries if self._elsewhere is not None else None
+        # Of a single message nothing is known, and a short one is scanned as quickly as it is looked up.
+        if cache is None or (len(request.messages) == 1 and not request.config.tools):
+            return await self._measured(request, deadline, entities, None, _bytes_of(strings_of(request)))
+        seen = cache.look_up(request, self._policy.hash)
+        measured = await self._measured(
+            request, deadline, entities, seen.known, self._read_bytes(request, seen)
+        )
+        cache.keep(seen, measured.summaries)
+        return measured
+
+    async def _measured(
+        self, request: Request, deadline: Deadline, entities: Entities, known: Known | None, size: int
+    ) -> Assessment:
+        elsewhere = self._elsewhere
         if elsewhere is None or size <= self._at_once_bytes:
-            return self._assessor.measure(request, entities)
+            return self._assessor.measure(request, entities, known)
         if size <= self._on_loop_bytes and elsewhere.share.is_free:
             async with elsewhere.share.turn(request.tenant, deadline):
-                return self._assessor.measure(request, entities)
-        return await elsewhere.pool.assess(self._policy, request, entities, deadline)
+                return self._assessor.measure(request, entities, known)
+        return await elsewhere.pool.assess(self._policy, request, entities, deadline, known)
+
+    def _read_bytes(self, request: Request, seen: Seen) -> int:
+        """Return how much text is read: what is not known, and by the complexity scorer the user's last."""
+        if self._has_masks:
+            return _bytes_of(seen.strings)
+        last = last_of_user(request.messages)
+        return _bytes_of(
+            string
+            for string, known in zip(seen.strings, seen.known, strict=True)
+            if known is None or string.message_index == last >= 0
+        )
 
 
-def _scored_bytes(request: Request) -> int:
-    """Return how much text the scorers read: everything that a backend is sent."""
-    texts = (string.text for string in strings_of(request))
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+def _bytes_of(strings: Iterable[RequestString]) -> int:
+    return sum(
+        len(text) if (text := each.text).isascii() else len(text.encode("utf-8", "replace"))
+        for each in strings
+    )

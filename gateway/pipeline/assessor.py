@@ -14,7 +14,8 @@ from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
-from gateway.privacy.scorer import DEFAULT_DETECTORS
+from gateway.privacy.scanner import Summary
+from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 from gateway.routing import estimate_prompt_tokens
 
 NO_ENTITIES = Entities()
@@ -27,6 +28,8 @@ class Assessment(NamedTuple):
     """What the complexity scorer counted."""
     privacy: PrivacyAssessment
     masked: Mapping[str, Masked]
+    summaries: Sequence[Summary | None] = ()
+    """What was found in each string, where `known` was given."""
 
 
 def unassessed(reason: str) -> Assessment:
@@ -42,23 +45,40 @@ class Assessor:
     """Scores and masks requests under one policy; holds nothing of a request."""
 
     def __init__(
-        self, policy: Policy, *, clock: Clock, detectors: Sequence[Detector] = DEFAULT_DETECTORS
+        self,
+        policy: Policy,
+        *,
+        clock: Clock,
+        detectors: Sequence[Detector] = DEFAULT_DETECTORS,
+        value_key: bytes = b"",
     ) -> None:
         self._policy = policy
-        self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors)
-        self._masker = Masker(policy, clock=clock, detectors=detectors)
+        self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors, value_key=value_key)
+        self._masker = Masker(policy, clock=clock, detectors=detectors, value_key=value_key)
 
     def assess(self, request: Request, entities: Entities = NO_ENTITIES) -> RoutingInput:
         """Score and mask a request, for routing; raises nothing."""
         return self.routing_input(request, self.measure(request, entities))
 
-    def measure(self, request: Request, entities: Entities = NO_ENTITIES) -> Assessment:
-        """Score and mask the texts, which is the work; raises nothing."""
-        privacy = self._scorer.score(request, entities)
+    def measure(
+        self,
+        request: Request,
+        entities: Entities = NO_ENTITIES,
+        known: Sequence[Summary | None] | None = None,
+    ) -> Assessment:
+        """Score and mask the texts, which is the work; raises nothing.
+
+        `known`: what was found before in each of `scanned_strings`, or None for what has to be scanned.
+        """
+        strings = scanned_strings(request)
+        is_kept = known is not None
+        scan = self._scorer.scan(strings, known or (), is_kept=is_kept)
+        privacy = self._scorer.assessment(request, strings, scan, entities)
         return Assessment(
             features=features_of(request.messages),
             privacy=privacy,
-            masked=self._masker.masked(request, privacy, entities),
+            masked=self._masker.masked(request, privacy, entities, scan if is_kept else None),
+            summaries=scan.summaries if is_kept else (),
         )
 
     def routing_input(self, request: Request, measured: Assessment) -> RoutingInput:

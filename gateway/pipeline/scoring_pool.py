@@ -10,6 +10,7 @@ import pickle
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from gateway.pipeline.assessor import Assessment, unassessed
 from gateway.pipeline.scoring_worker import LENGTH, Answer, Idle, PolicyUnknown, ScoringJob
 from gateway.policy.model import Policy
 from gateway.policy.source import Source
+from gateway.privacy.scanner import Summary
 from gateway.tasks import Tasks, child
 
 PROCESSES = 2
@@ -46,8 +48,11 @@ _log = structlog.get_logger()
 class ScoringPool:
     """Scores for every policy of this process; `has_tenants`: it tells callers apart."""
 
-    def __init__(self, clock: Clock, *, has_tenants: bool = True, processes: int = PROCESSES) -> None:
+    def __init__(
+        self, clock: Clock, *, has_tenants: bool = True, processes: int = PROCESSES, value_key: bytes = b""
+    ) -> None:
         self._clock = clock
+        self._value_key = value_key
         self._has_tenants = has_tenants
         self._size = processes
         self._gate = FairQueue(clock)
@@ -68,7 +73,12 @@ class ScoringPool:
         return self._gate.running
 
     async def assess(
-        self, policy: Policy, request: Request, entities: Entities, deadline: Deadline
+        self,
+        policy: Policy,
+        request: Request,
+        entities: Entities,
+        deadline: Deadline,
+        known: Sequence[Summary | None] | None = None,
     ) -> Assessment:
         """Score and mask; raises DeadlinePassed and Overloaded. A process that fails makes it restricted."""
         place = self._gate.slot(request.tenant, bounds=self._bounds(request), until=deadline)
@@ -84,7 +94,11 @@ class ScoringPool:
         try:
             async with asyncio.timeout(deadline.remaining_s(self._clock)) as limit:
                 scorer = self._idle.pop() if self._idle else await self._start()
-                return await scorer.assess(policy, request, entities)
+                limit_s = _CPU_FACTOR * (policy.privacy.limit_ms / 1000 + _chars(request) / _CHARS_PER_S)
+                job = ScoringJob(
+                    policy.hash, None, request, entities, limit_s, known=known, value_key=self._value_key
+                )
+                return await scorer.assess(policy, job)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -189,10 +203,8 @@ class _Scorer:
         """Whether it answered all that it was asked."""
         return self._answer is not None and self._answer.done() and self._answer.exception() is None
 
-    async def assess(self, policy: Policy, request: Request, entities: Entities) -> Assessment:
+    async def assess(self, policy: Policy, job: ScoringJob) -> Assessment:
         """Return what comes of one job; raises OSError and IncompleteReadError when the process ends."""
-        limit_s = policy.privacy.limit_ms / 1000 + _chars(request) / _CHARS_PER_S
-        job = ScoringJob(policy.hash, None, request, entities, cpu_limit_s=_CPU_FACTOR * limit_s)
         answer = await self._ask(job)
         if isinstance(answer, PolicyUnknown):
             answer = await self._ask(job._replace(policy=_for_scoring(policy)))

@@ -12,6 +12,7 @@ import signal
 import struct
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
 from gateway.clock import CpuClock
@@ -20,6 +21,7 @@ from gateway.domain.privacy import Entities
 from gateway.domain.request import Request
 from gateway.pipeline.assessor import Assessment, Assessor, unassessed
 from gateway.policy.model import Policy
+from gateway.privacy.scanner import Summary
 
 LENGTH = struct.Struct(">I")
 NICE = 5
@@ -36,6 +38,10 @@ class ScoringJob(NamedTuple):
     request: Request
     entities: Entities
     cpu_limit_s: float
+    known: Sequence[Summary | None] | None = None
+    """What was found before in each string; None for one that is to be scanned."""
+    value_key: bytes = b""
+    """Keys the hashes of values in what is known."""
 
 
 class PolicyUnknown(NamedTuple):
@@ -92,11 +98,11 @@ class _Worker:
         if assessor is None:
             if job.policy is None:
                 return PolicyUnknown()
-            assessor = self._assessors[job.policy_hash] = assessor_of(job.policy)
+            assessor = self._assessors[job.policy_hash] = assessor_of(job.policy, value_key=job.value_key)
             if len(self._assessors) > KEPT_POLICIES:
                 self._assessors.popitem(last=False)
         self._assessors.move_to_end(job.policy_hash)
-        return assessor.measure(job.request, job.entities)
+        return assessor.measure(job.request, job.entities, job.known)
 
     def _abandon(self, *_: object) -> None:
         if self._is_busy:
@@ -109,9 +115,9 @@ class _Worker:
             raise _OverTime
 
 
-def assessor_of(policy: Policy) -> Assessor:
+def assessor_of(policy: Policy, *, value_key: bytes = b"") -> Assessor:
     """Return the scorers of a policy; their time limits count processor time, since the host may be busy."""
-    return Assessor(policy, clock=CpuClock())
+    return Assessor(policy, clock=CpuClock(), value_key=value_key)
 
 
 def write_frame(stream: BinaryIO, value: object) -> None:

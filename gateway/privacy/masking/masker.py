@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from secrets import SystemRandom
+from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.domain.decision import Masked
 from gateway.domain.privacy import Entities, Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
-from gateway.domain.strings import with_texts
+from gateway.domain.strings import RequestString, with_texts
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import MANY, SURE
@@ -24,6 +25,7 @@ from gateway.privacy.masking.places import Places, without_altered_thoughts
 from gateway.privacy.masking.restore import restore
 from gateway.privacy.masking.spelling import Value, is_spelled_in
 from gateway.privacy.normalize import normalise
+from gateway.privacy.scanner import Scan, Summary
 from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 
 MAX_VALUES = 200
@@ -41,18 +43,26 @@ class Masker:
         clock: Clock,
         detectors: Sequence[Detector] = DEFAULT_DETECTORS,
         rng: Random | None = None,
+        value_key: bytes = b"",
     ) -> None:
         self._rng = rng or SystemRandom()
         self._types = {name: types for name, spec in policy.models.items() if (types := spec.masked_types)}
         self._clearances = {name: privacy_class(policy.models[name].clearance) for name in self._types}
         # Unlike in reports, findings of every confidence count here.
         everything = policy.privacy.model_copy(update={"report_at": 0.0})
-        self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors)
+        self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors, value_key=value_key)
 
     def masked(
-        self, request: Request, privacy: PrivacyAssessment, entities: Entities = _NO_ENTITIES
+        self,
+        request: Request,
+        privacy: PrivacyAssessment,
+        entities: Entities = _NO_ENTITIES,
+        scan: Scan | None = None,
     ) -> Mapping[str, Masked]:
-        """Return the masked request for each model that needs one and may get it."""
+        """Return the masked request for each model that needs one and may get it.
+
+        `scan` is that of `privacy`, where its summaries hold for strings that no mask changes.
+        """
         # A request that could not be scanned has no findings, and is never masked.
         found = {finding.type for finding in privacy.findings}
         wanted = {
@@ -62,20 +72,22 @@ class Masker:
         }
         if not wanted:
             return {}
-        whole = self._scorer.score(request, entities)
+        strings = scanned_strings(request)
+        scan = scan or self._scorer.scan(strings, is_kept=True)
+        whole = self._scorer.assessment(request, strings, scan, entities)
         if whole.privacy_class < privacy.privacy_class:
             return {}
         masks = {
-            types: self._mask(request, whole.findings, types, entities)
+            types: self._mask(request, _Look(strings, scan, whole.findings), types, entities)
             for types in dict.fromkeys(wanted.values())
         }
         return {name: mask for name, types in wanted.items() if (mask := masks[types]) is not None}
 
     def _mask(
-        self, request: Request, findings: Sequence[Finding], types: frozenset[str], entities: Entities
+        self, request: Request, look: "_Look", types: frozenset[str], entities: Entities
     ) -> Masked | None:
         places = Places(request)
-        ours, others = _split_findings(findings, types)
+        ours, others = _split_findings(look.findings, types)
         if not _is_sure(places, ours, others):
             return None
         tag = new_tag((each.text for each in places.strings), self._rng)
@@ -85,13 +97,15 @@ class Masker:
         texts, values, shifts = mask([each.text for each in places.strings], spans, tag=tag)
         left = with_texts(request, texts)
         rest = tuple(_moved(each, places, shifts) for each in _outside(entities.findings, ours))
-        verdict = self._scorer.score(left, Entities(findings=rest))
+        strings = scanned_strings(left)
+        scan = self._scorer.scan(strings, look.known_of(strings), is_kept=True)
+        verdict = self._scorer.assessment(left, strings, scan, Entities(findings=rest))
         sent = without_altered_thoughts(left, request)
         if (
             sent is None
             or _finds_more(verdict.findings, types)
             or not _is_still_found(_outside(others, ours), verdict.findings)
-            or _remains_in(values, (each.text for each in scanned_strings(left)))
+            or _remains_in(values, (each.text for each in strings))
             or not _is_restorable(values, request)
         ):
             return None
@@ -101,6 +115,21 @@ class Masker:
             values=values,
             counts=_counts(ours),
         )
+
+
+class _Look(NamedTuple):
+    """What was found in the strings of a request."""
+
+    strings: Sequence[RequestString]
+    scan: Scan
+    findings: Sequence[Finding]
+
+    def known_of(self, strings: Sequence[RequestString]) -> Sequence[Summary | None]:
+        """Return what is known of the strings of the masked request: of each that no mask changed."""
+        return [
+            summary if new == old else None
+            for new, old, summary in zip(strings, self.strings, self.scan.summaries, strict=True)
+        ]
 
 
 def _split_findings(

@@ -18,6 +18,7 @@ from gateway.pipeline.assess import (
     MASKED_PASSES,
     ON_LOOP_BYTES,
     Elsewhere,
+    Known,
     PolicyAssessor,
 )
 from gateway.pipeline.assessor import Assessment
@@ -61,10 +62,17 @@ class Pool:
         self.asked: list[str] = []
         self._assessor = assessor_of(policy)
 
-    async def assess(self, _: Policy, request: Request, entities: Entities, deadline: Deadline) -> Assessment:
+    async def assess(
+        self,
+        _: Policy,
+        request: Request,
+        entities: Entities,
+        deadline: Deadline,
+        known: Known | None = None,
+    ) -> Assessment:
         """Score at once."""
         self.asked.append(request.tenant)
-        return self._assessor.measure(request)
+        return self._assessor.measure(request, known=known)
 
 
 def _request(text: str, *, tenant: str = "t") -> Request:
