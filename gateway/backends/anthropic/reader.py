@@ -83,12 +83,13 @@ class MessageReader:
         if kind == "message_stop":
             self.is_over = True
             return Chunk()
-        if kind == "ping" or (isinstance(kind, str) and kind not in _EVENTS):
-            return Chunk()
-        if kind not in _EVENTS:
+        if not isinstance(kind, str) or not kind:
             raise UnreadableAnswer("an event has no type")
+        take = _EVENTS.get(kind)
+        if take is None:  # A ping, or news of another kind.
+            return Chunk()
         self.pieces += 1
-        chunk = _EVENTS[str(kind)](self, body)
+        chunk = take(self, body)
         self.has_output = self.has_output or chunk.has_output
         return chunk
 

@@ -1,5 +1,6 @@
 """Answers of the Messages API, whole and in events: read as they are, and never taken for whole when cut."""
 
+import contextlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -213,6 +214,43 @@ class TestCuts:
         ends = [0, *sorted(cuts), len(raw)]
         pieces = [raw[one:other] for one, other in itertools.pairwise(ends)]
         assert streamed(pieces) == streamed([raw])
+
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", "x", "text", "tool_use", "refusal"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "text", "input", "id", "name", "usage"]), inner, max_size=4
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_whatever_a_field_holds_it_is_read_or_unreadable(data: st.DataObject) -> None:
+    """No value in the place of another is a defect of ours, in an event or in a whole message."""
+    events = json.loads(json.dumps(events_of(EVERYTHING)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder = data.draw(st.sampled_from(events))
+        while True:
+            name = data.draw(st.sampled_from(sorted(holder)))
+            if not isinstance(holder[name], dict) or not holder[name] or data.draw(st.booleans()):
+                holder[name] = data.draw(_VALUES)
+                break
+            holder = holder[name]
+    body = json.loads(json.dumps(EVERYTHING))
+    body[data.draw(st.sampled_from(sorted(body)))] = data.draw(_VALUES)
+    for form in (PLAIN, ANSWER, CUSTOM):
+        with contextlib.suppress(UnreadableAnswer):
+            assert isinstance(from_events(events, form), Reply)
+        with contextlib.suppress(UnreadableAnswer):
+            assert isinstance(whole(body, form), Reply)
 
 
 class TestJsonAnswers:
