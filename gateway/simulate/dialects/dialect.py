@@ -36,6 +36,10 @@ def openai_usage(counts: TokenCounts) -> Json:
 class Dialect:
     """A provider's form of requests, answers and errors; the defaults are OpenAI's."""
 
+    prefix: str = "/v1"
+    """The path of its base URL."""
+    key_header: str = ""
+    """The header that has to carry a key; empty: none is looked for."""
     thoughts: Literal["hidden", "reasoning_content", "reasoning", "reasoning_details", "parts"] = "hidden"
     """Where the text of a thought is; `parts`: in parts of the content, as Mistral has it."""
     call_index: Literal["own", "none", "zero"] = "own"
@@ -44,6 +48,14 @@ class Dialect:
     """The prefix of a call's id, and the characters behind it."""
     has_whole_calls: bool = False
     """Whether a stream has each call in one event."""
+    has_signatures: bool = False
+    """Whether calls have signatures of Gemini, which have to be given back."""
+    checks_call_ids: bool = False
+    """Whether the ids of calls have to be Mistral's."""
+    wants_thoughts_back: bool = False
+    """Whether thoughts before calls have to be given back."""
+    takes_names: bool = True
+    """Whether messages may have a name."""
     finish_words: Mapping[str, str] = field(default_factory=dict)
     """Its own words for OpenAI's."""
     usage_place: Literal["own_event", "finish_event", "x_groq"] = "own_event"
@@ -56,6 +68,12 @@ class Dialect:
     """Fields of a request that OpenAI does not know."""
     refused_fields: frozenset[str] = frozenset()
     """Fields of a request that OpenAI knows and this provider refuses."""
+    ignored_fields: frozenset[str] = frozenset()
+    """Fields of a request without effect."""
+    takes_unknown_fields: bool = False
+    """Whether fields that it does not know are passed over."""
+    unknown_field_status: int = 400
+    """The HTTP status for a field that it does not know."""
 
 
 OPENAI = Dialect()
