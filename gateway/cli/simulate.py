@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.domain.address import parse_address
+from gateway.simulate.dialects.table import DIALECTS
 from gateway.simulate.faults import FAULTS
 from gateway.simulate.server import run_simulated_cloud
 
@@ -40,6 +41,9 @@ def simulate_cloud(
             metavar="MODEL:FAULT", help="How a model fails; `*` is every model; repeatable, in order."
         ),
     ] = None,
+    dialect: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Whose form it speaks: {', '.join(DIALECTS)}.")
+    ] = "openai",
     price: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,6 +59,7 @@ def simulate_cloud(
         port=address.port,
         faults=fault or (),
         prices=price or (),
+        dialect=dialect,
         on_listening=lambda base_url: print(f"simulate-cloud: listening, base_url {base_url}", flush=True),
     )
     try:

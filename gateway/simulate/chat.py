@@ -7,6 +7,7 @@ from typing import cast
 
 from gateway.simulate.answers import THOUGHT_TOKENS, Prompt
 from gateway.simulate.chat_error import ChatError, require
+from gateway.simulate.dialects.checks import check_messages
 from gateway.simulate.dialects.dialect import OPENAI, Dialect
 from gateway.simulate.messages import SentMessage, parse_messages
 from gateway.simulate.tools import ToolUse, parse_tool_use
@@ -76,13 +77,18 @@ def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
         raise ChatError(400, "the body is not a JSON object")
     known = KNOWN_FIELDS - dialect.refused_fields | dialect.fields
     for field in body:
-        require(field in known, str(field)[:64], "is an unknown field")
+        if field not in known and not dialect.takes_unknown_fields:
+            status, name = dialect.unknown_field_status, str(field)[:64]
+            raise ChatError(status, f"{name} is an unknown field", code="invalid_value", param=name)
+    body = {field: value for field, value in body.items() if field not in dialect.ignored_fields}
     require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "must be a name")
     require(body.get("n", 1) == 1, "n", "must be 1")
     _check_numbers(body)
     is_stream = body.get("stream", False)
     require(isinstance(is_stream, bool), "stream", "must be true or false")
     messages = parse_messages(body.get("messages"))
+    effort = _effort(body.get("reasoning_effort"))
+    check_messages(dialect, messages, thinks=effort != "none")
     return ChatRequest(
         model=body["model"],
         raw=raw,
@@ -93,7 +99,7 @@ def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
         is_stream=is_stream,
         wants_usage=_wants_usage(body, is_stream=is_stream),
         tool_use=parse_tool_use(body),
-        effort=_effort(body.get("reasoning_effort")),
+        effort=effort,
         top_logprobs=_top_logprobs(body),
     )
 

@@ -12,6 +12,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "user": frozenset(("name",)),
     "assistant": frozenset((
         "name", "refusal", "tool_calls", "reasoning_content", "reasoning", "reasoning_details",
+        "extra_content",
     )),
     "tool": frozenset(("tool_call_id",)),
 }  # fmt: skip
@@ -32,6 +33,8 @@ class MadeCall:
     name: str
     arguments: str
     kind: CallKind = "function"
+    signature: str = ""
+    """Gemini's, given back to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,14 @@ def _call(value: object, at: str) -> MadeCall:
         require(isinstance(body.get(key), str), f"{at}.{kind}.{key}", "must be a string")
     call_id = _text(fields, "id", at)
     require(bool(call_id), f"{at}.id", "is missing")
-    return MadeCall(id=call_id, name=str(body["name"]), arguments=str(body[arguments]), kind=kind)
+    google = object_of(object_of(fields.get("extra_content")).get("google"))
+    return MadeCall(
+        id=call_id,
+        name=str(body["name"]),
+        arguments=str(body[arguments]),
+        kind=kind,
+        signature=_text(google, "thought_signature", at),
+    )
 
 
 def _check_results(messages: tuple[SentMessage, ...]) -> None:

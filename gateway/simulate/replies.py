@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.simulate.answers import AnswerToken, Completion
 from gateway.simulate.billing import PromptTokens, RequestBill
 from gateway.simulate.chat_error import ChatError
-from gateway.simulate.dialects.dialect import Json, TokenCounts
+from gateway.simulate.dialects.dialect import BilledTokens, Json
 from gateway.simulate.faults import Fault
 from gateway.simulate.writer import ReplyWriter
 
@@ -83,11 +83,11 @@ class Exchange:
         """Return the reported token counts of an answer of `tokens`."""
         if self.has("no-usage"):
             return None
-        counts = TokenCounts(prompt=self.prompt, completion=len(tokens), reasoning=_thoughts(tokens))
+        counts = BilledTokens(prompt=self.prompt, completion=len(tokens), reasoning=_thoughts(tokens))
         if self.has("absurd-usage"):
-            counts = TokenCounts(prompt=PromptTokens(total=ABSURD_TOKENS), completion=ABSURD_TOKENS)
+            counts = BilledTokens(prompt=PromptTokens(total=ABSURD_TOKENS), completion=ABSURD_TOKENS)
         if self.has("zero-usage"):
-            counts = TokenCounts(prompt=PromptTokens(total=0), completion=0)
+            counts = BilledTokens(prompt=PromptTokens(total=0), completion=0)
         return self.writer.dialect.usage(counts)
 
 

@@ -17,6 +17,7 @@ from gateway.simulate.chat import ChatRequest, parse_chat
 from gateway.simulate.chat_error import ChatError
 from gateway.simulate.control import add_control
 from gateway.simulate.dialects.dialect import OPENAI, Dialect
+from gateway.simulate.dialects.table import find_dialect
 from gateway.simulate.faults import Fault, FaultBook, parse_model_fault
 from gateway.simulate.prompt_cache import SeenPrompts
 from gateway.simulate.replies import (
@@ -142,7 +143,7 @@ class SimulatedCloud:
                     f"simulate-cloud: cannot listen on {host}:{port} ({error.strerror}); choose another"
                 ) from None
             shown = f"[{host}]" if ":" in host else host
-            self.base_url = f"http://{shown}:{runner.addresses[0][1]}/v1"
+            self.base_url = f"http://{shown}:{runner.addresses[0][1]}{self._dialect.prefix}"
             yield self
         finally:
             self._closing.set()
@@ -151,8 +152,8 @@ class SimulatedCloud:
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._log], client_max_size=MAX_BODY_BYTES)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/v1/models", self._models)
+        app.router.add_post(f"{self._dialect.prefix}/chat/completions", self._chat)
+        app.router.add_get(f"{self._dialect.prefix}/models", self._models)
         add_control(app, self)
         return app
 
@@ -197,6 +198,9 @@ class SimulatedCloud:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
+        key_header = self._dialect.key_header
+        if key_header and not request.headers.get(key_header):
+            raise ChatError(401, f"the header {key_header} is missing", code="401")
         chat = parse_chat(raw, self._dialect)
         try:
             name, fault = self._faults.take(chat.model)
@@ -263,15 +267,16 @@ async def run_simulated_cloud(
     port: int,
     faults: Sequence[str] = (),
     prices: Sequence[str] = (),
+    dialect: str = "openai",
     on_listening: Callable[[str], None] = lambda base_url: None,
 ) -> None:
     """Serve until cancelled; `on_listening` gets the base URL when connections are accepted.
 
     `faults` are `MODEL:FAULT[=VALUE][,times=N][,retry_after_s=S]`, `prices` are
-    `MODEL=IN:OUT[:CACHED[:WRITTEN]]` in US dollars for a million tokens. Raises ValueError for one that
-    cannot be parsed, and StartupError if it cannot listen.
+    `MODEL=IN:OUT[:CACHED[:WRITTEN]]` in US dollars for a million tokens, `dialect` is
+    one of `DIALECTS`. Raises ValueError for one that cannot be parsed, and StartupError if it cannot listen.
     """
-    cloud = SimulatedCloud(dict(parse_price(price) for price in prices))
+    cloud = SimulatedCloud(dict(parse_price(price) for price in prices), dialect=find_dialect(dialect))
     for fault in faults:
         cloud.add_fault(*parse_model_fault(fault))
     async with cloud.serve(host, port) as running:

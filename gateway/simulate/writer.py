@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.simulate.answers import AnswerToken, Completion
+from gateway.simulate.dialects.checks import signature_of
 from gateway.simulate.dialects.dialect import Dialect, Json
 from gateway.simulate.messages import MadeCall
 
@@ -115,7 +116,10 @@ class ReplyWriter:
         prefix, length = self.dialect.call_id
         call_id = prefix + hashlib.sha256(call.id.encode()).hexdigest()[:length]
         field = "arguments" if call.kind == "function" else "input"
-        return {"id": call_id, "type": call.kind, call.kind: {"name": call.name, field: arguments}}
+        written: Json = {"id": call_id, "type": call.kind, call.kind: {"name": call.name, field: arguments}}
+        if self.dialect.has_signatures:
+            written["extra_content"] = {"google": {"thought_signature": signature_of(call_id)}}
+        return written
 
     def _indexed(self, index: int) -> Json:
         match self.dialect.call_index:

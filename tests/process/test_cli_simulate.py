@@ -28,6 +28,7 @@ def test_the_help_lists_every_fault() -> None:
         (("--fault", "nonsense"), "is not MODEL:FAULT"),
         (("--fault", "m:nonsense"), "does not exist"),
         (("--price", "m=1"), "is not MODEL=IN:OUT"),
+        (("--dialect", "klingon"), "does not exist; choose of openai"),
         (("--listen", "nowhere"), "must be HOST:PORT"),
     ],
 )

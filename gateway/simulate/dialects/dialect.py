@@ -11,7 +11,7 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenCounts:
+class BilledTokens:
     """The tokens of one answer; those of `completion` include those of `reasoning`."""
 
     prompt: PromptTokens
@@ -19,7 +19,7 @@ class TokenCounts:
     reasoning: int = 0
 
 
-def openai_usage(counts: TokenCounts) -> Json:
+def openai_usage(counts: BilledTokens) -> Json:
     """Return token counts in OpenAI's form; tokens written to a cache are OpenRouter's addition."""
     prompt = counts.prompt
     written = {"cache_write_tokens": prompt.written} if prompt.written else {}
@@ -36,6 +36,10 @@ def openai_usage(counts: TokenCounts) -> Json:
 class Dialect:
     """A provider's form of requests, answers and errors; the defaults are OpenAI's."""
 
+    prefix: str = "/v1"
+    """The path of its base URL."""
+    key_header: str = ""
+    """The header that has to carry a key; empty: none is looked for."""
     thoughts: Literal["hidden", "reasoning_content", "reasoning", "reasoning_details", "parts"] = "hidden"
     """Where the text of a thought is; `parts`: in parts of the content, as Mistral has it."""
     call_index: Literal["own", "none", "zero"] = "own"
@@ -44,18 +48,32 @@ class Dialect:
     """The prefix of a call's id, and the characters behind it."""
     has_whole_calls: bool = False
     """Whether a stream has each call in one event."""
+    has_signatures: bool = False
+    """Whether calls have signatures of Gemini, which have to be given back."""
+    checks_call_ids: bool = False
+    """Whether the ids of calls have to be Mistral's."""
+    wants_thoughts_back: bool = False
+    """Whether thoughts before calls have to be given back."""
+    takes_names: bool = True
+    """Whether messages may have a name."""
     finish_words: Mapping[str, str] = field(default_factory=dict)
     """Its own words for OpenAI's."""
     usage_place: Literal["own_event", "finish_event", "x_groq"] = "own_event"
     """Where the counts of a stream are: in an event behind the answer, or in the one with the finish."""
     is_usage_unasked: bool = False
     """Whether a stream has counts without `stream_options`."""
-    usage: Callable[[TokenCounts], Json] = openai_usage
+    usage: Callable[[BilledTokens], Json] = openai_usage
     error: Callable[[ChatError], object] = ChatError.body
     fields: frozenset[str] = frozenset()
     """Fields of a request that OpenAI does not know."""
     refused_fields: frozenset[str] = frozenset()
     """Fields of a request that OpenAI knows and this provider refuses."""
+    ignored_fields: frozenset[str] = frozenset()
+    """Fields of a request without effect."""
+    takes_unknown_fields: bool = False
+    """Whether fields that it does not know are passed over."""
+    unknown_field_status: int = 400
+    """The HTTP status for a field that it does not know."""
 
 
 OPENAI = Dialect()

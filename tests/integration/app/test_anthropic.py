@@ -10,7 +10,7 @@ from tests.support.messages_double import MessagesDouble
 from tests.support.repository import ROOT
 from tests.support.served import served
 
-PAGE = (ROOT / "docs" / "guides" / "providers.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "anthropic.md").read_text(encoding="utf-8")
 SNIPPET = next(each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "anthropic" in each)
 USAGE = {
     "input_tokens": 10,

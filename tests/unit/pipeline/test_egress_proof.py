@@ -65,11 +65,17 @@ def test_the_canaries_by_themselves_are_public() -> None:
     assert counts["public calls at providers"] == 1
 
 
-@pytest.mark.parametrize("spot", STRING_CARRIERS)
+@pytest.mark.parametrize("spot", [spot for spot in STRING_CARRIERS if spot != "grammar of the answer"])
 def test_each_carrier_by_itself_is_public(spot: str) -> None:
     """Without private data the words go from there to a provider: nothing else keeps the cases home."""
     counts, leaks = play([a_case(spot, path="cloud-first")])
     assert (counts["public calls at providers"], leaks) == (1, [])
+
+
+def test_a_grammar_goes_to_no_provider() -> None:
+    """Only engines at the edge take one, so a request with one is public and stays all the same."""
+    counts, leaks = play([a_case("grammar of the answer", path="cloud-first")])
+    assert (counts["public calls at providers"], leaks) == (0, [])
 
 
 def test_the_manual_lists_the_carriers() -> None:

@@ -1,0 +1,34 @@
+"""Gemini by its endpoint for chat completions."""
+
+from gateway.simulate.chat_error import ChatError
+from gateway.simulate.dialects.dialect import BilledTokens, Dialect, Json
+
+_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+
+
+def _usage(counts: BilledTokens) -> Json:
+    """Return counts with thoughts in the total alone, and nothing of caches."""
+    return {
+        "prompt_tokens": counts.prompt.total,
+        "completion_tokens": counts.completion - counts.reasoning,
+        "total_tokens": counts.prompt.total + counts.completion,
+    }
+
+
+def _error(error: ChatError) -> object:
+    status = _STATUS.get(error.status, "UNAVAILABLE")
+    return [{"error": {"code": error.status, "message": str(error), "status": status}}]
+
+
+GEMINI = Dialect(
+    prefix="/v1beta/openai",
+    call_index="none",
+    call_id=("call_", 6),
+    has_whole_calls=True,
+    has_signatures=True,
+    finish_words={"tool_calls": "stop"},
+    usage_place="finish_event",
+    usage=_usage,
+    error=_error,
+    refused_fields=frozenset(("parallel_tool_calls", "logit_bias")),
+)
