@@ -22,7 +22,6 @@ from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Extras, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
-from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import ModelSpec, Policy
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
@@ -101,7 +100,7 @@ class Runtime:
         self._clock = clock
         self.rates = TenantRates(clock)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants)
-        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock))
+        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock))
         self._extras = replace(
             extras,
             gates=(self.rates.gate, *extras.gates),
