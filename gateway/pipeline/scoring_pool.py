@@ -249,6 +249,7 @@ def _for_scoring(policy: Policy) -> Policy:
     return replace(
         policy,
         models=dict(policy.models),
+        aliases=dict(policy.aliases),
         rules=(),
         tests=(),
         effective_yaml="",
