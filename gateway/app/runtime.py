@@ -23,7 +23,6 @@ from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Extras, Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
-from gateway.pipeline.start_queue import StartQueue
 from gateway.pipeline.summary_cache import SummaryCache
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import ModelSpec, Policy
@@ -105,7 +104,7 @@ class Runtime:
         self._value_key = token_bytes(16)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants, value_key=self._value_key)
         summaries = SummaryCache(has_tenants=has_tenants)
-        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), StartQueue(clock), summaries)
+        self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), summaries)
         self._extras = replace(
             extras,
             gates=(self.rates.gate, *extras.gates),

@@ -60,6 +60,10 @@ class FairQueue:
         """How many wait."""
         return self._queued
 
+    def waiting(self, tenant: str) -> int:
+        """Return how many of a tenant wait."""
+        return len(self._waiting.get(tenant, ()))
+
     @property
     def is_full(self) -> bool:
         """Whether one more would have to wait."""

@@ -12,7 +12,6 @@ from gateway.domain.request import Request
 from gateway.domain.strings import RequestString, strings_of
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
-from gateway.pipeline.start_queue import StartQueue
 from gateway.pipeline.summary_cache import Seen, SummaryCache
 from gateway.policy.model import Policy
 from gateway.privacy.scanner import Summary
@@ -51,7 +50,6 @@ class Elsewhere(NamedTuple):
 
     pool: Pool
     share: LoopShare
-    start: StartQueue
     summaries: SummaryCache | None = None
     """What was found in strings of requests before."""
 
@@ -73,10 +71,8 @@ class PolicyAssessor:
         self, tenant: str, schema_chars: int, deadline: Deadline
     ) -> AbstractAsyncContextManager[None]:
         """Return what is held while a schema is checked; entering raises Overloaded."""
-        if self._elsewhere is None:
+        if self._elsewhere is None or schema_chars <= CHECKED_AT_ONCE_BYTES:
             return nullcontext()
-        if schema_chars <= CHECKED_AT_ONCE_BYTES:
-            return self._elsewhere.start.turn(tenant, deadline)
         return self._elsewhere.share.turn(tenant, deadline)
 
     async def assess(

@@ -3,8 +3,8 @@
 A transport opens a call when it comes, authenticates its caller, begins it, runs the pipeline and renders:
 
     async with calls.open(operation, caller, fail=...) as call:
-        call.authenticate()
-        with call.begin(request_id=..., due=...) as (context, pipeline):
+        await call.authenticate(due=...)
+        with call.begin(request_id=...) as (context, pipeline):
             answer = await pipeline.run(incoming, context)
 
 Whatever ends the block is one line of the access log, and one report for metrics, records and traces.
@@ -25,6 +25,7 @@ from gateway.errors import GatewayError
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
+from gateway.pipeline.start_queue import StartQueue
 from gateway.server.access import DEFAULT_TENANT, Caller, TenantRule
 from gateway.server.validation.languages import parse_languages
 from gateway.telemetry.logs import call_fields
@@ -33,17 +34,29 @@ from gateway.telemetry.traces import NO_SPAN, Tracer
 
 Fail = Callable[[GatewayError, str], Awaitable[None]]
 """Sends an error to the caller, with the id of its request; the transport's own status says which it is."""
+NOBODY = ""
+"""Those that call without valid credentials have their turns together, as one tenant."""
 _log = structlog.get_logger()
 
 
 class OpenCall:
     """A call that is being served, from its arrival to its report; `Calls.open` makes it."""
 
-    def __init__(self, active: ActivePolicy, caller: Caller, tenant_of: TenantRule, log: AttemptLog) -> None:
+    def __init__(
+        self,
+        active: ActivePolicy,
+        caller: Caller,
+        tenant_of: TenantRule,
+        log: AttemptLog,
+        *,
+        start: StartQueue,
+    ) -> None:
+        self._start = start
         self._active = active
         self._caller = caller
         self._tenant_of = tenant_of
-        self._is_authenticated = False
+        self._deadline: Deadline | None = None
+        """None until the caller is authenticated."""
         self.attempt_log = log
         self.tenant = DEFAULT_TENANT
         """Until the caller is authenticated, the default one."""
@@ -54,22 +67,32 @@ class OpenCall:
         self.summary = CallSummary()
         """What the pipeline said at the end."""
 
-    def authenticate(self) -> None:
-        """Find out who calls, before anything of the request is read; raises GatewayError for a stranger."""
-        self.tenant = self._tenant_of(self._caller)
-        self._is_authenticated = True
+    async def authenticate(self, *, due: Deadline | None) -> None:
+        """Find out who calls, and wait for a turn of theirs, before anything of the request is read.
+
+        `due`: when the caller gives up. Raises GatewayError for a stranger, who waits too: to refuse a call
+        costs the event loop half of what it costs to begin one.
+        """
+        deadline = self._active.pipeline.deadline(due)
+        try:
+            self.tenant = self._tenant_of(self._caller)
+        except GatewayError:
+            await self._start.turn(NOBODY, deadline)
+            raise
+        await self._start.turn(self.tenant, deadline)
+        self._deadline = deadline
 
     @contextmanager
-    def begin(self, *, request_id: str, due: Deadline | None) -> Iterator[tuple[CallContext, Pipeline]]:
-        """Give the call the pipeline of the policy that is active now; `due`: when its caller gives up."""
-        if not self._is_authenticated:
+    def begin(self, *, request_id: str) -> Iterator[tuple[CallContext, Pipeline]]:
+        """Give the call the pipeline of the policy that is active now."""
+        if self._deadline is None:
             raise RuntimeError("a call begins when its caller is authenticated")
         self.request_id = request_id
         with self._active.begin() as pipeline:
             context = CallContext(
                 tenant=self.tenant,
                 request_id=request_id,
-                deadline=pipeline.deadline(due),
+                deadline=self._deadline,
                 attempt_log=self.attempt_log,
                 conclude=self._conclude,
                 languages=parse_languages(self._caller.headers.get("accept-language", "")),
@@ -106,6 +129,7 @@ class Calls:
         self._tenant_of = tenant_of
         self._observers = tuple(observers)
         self._tracer = tracer
+        self._start = StartQueue(clock)
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -123,7 +147,8 @@ class Calls:
     async def open(self, operation: Operation, caller: Caller, *, fail: Fail) -> AsyncIterator[OpenCall]:
         """Serve a call in the block; `fail` tells its caller of an error, a defect of the gateway too."""
         span = self._tracer.call(operation, caller.headers)
-        call = OpenCall(self._active, caller, self._tenant_of, AttemptLog(self._clock, span))
+        log = AttemptLog(self._clock, span)
+        call = OpenCall(self._active, caller, self._tenant_of, log, start=self._start)
         code, reason = "OK", None
         self._in_flight += 1
         self._idle.clear()

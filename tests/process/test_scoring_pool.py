@@ -18,7 +18,6 @@ from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.scoring_worker import assessor_of
-from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy
 from tests.support.fakes import FakeClock
@@ -72,7 +71,7 @@ async def test_short_texts_do_not_leave_this_process(policy: Policy) -> None:
     one = PolicyAssessor(
         policy,
         assessor_of(policy),
-        elsewhere=Elsewhere(Counting(), LoopShare(FakeClock()), StartQueue(FakeClock())),
+        elsewhere=Elsewhere(Counting(), LoopShare(FakeClock())),
     )
     deadline = Deadline.after(60.0, CLOCK)
     await one.assess(_request_of("a" * ON_LOOP_BYTES), deadline)

@@ -96,10 +96,10 @@ class RpcMiddleware:
         """
         async with self._calls.open(operation, caller_of(rpc), fail=partial(_abort, rpc)) as call:
             due = self._due(rpc)
-            call.authenticate()
+            await call.authenticate(due=due)
             message = _decoded(request, data)
             request_id = parse_request_id(message, new_id=call.request_id)
-            with call.begin(request_id=request_id, due=due) as (context, pipeline):
+            with call.begin(request_id=request_id) as (context, pipeline):
                 yield call, message, context, pipeline
             if (afterwards := call.summary.afterwards) is not None:
                 done: Any = lambda _: afterwards()  # noqa: E731  Typed for a stub that wants a class.

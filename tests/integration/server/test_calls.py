@@ -54,10 +54,10 @@ class Door:
         """Serve a call, which an error may end; return the text of its answer."""
         async with self.calls.open(CHAT, Caller(headers=headers), fail=self._fail) as call:
             assert self.calls.in_flight == 1
-            call.authenticate()
+            await call.authenticate(due=None)
             if error is not None:
                 raise error
-            with call.begin(request_id="r-1", due=None) as (context, pipeline):
+            with call.begin(request_id="r-1") as (context, pipeline):
                 self.languages = context.languages
                 request = Request(
                     request_id=context.request_id,
@@ -138,7 +138,7 @@ async def test_a_stranger_gets_no_further() -> None:
     assert await door.ask(ACME) is None
     assert (door.told, door.reports[-1].tenant) == ([401], "default")
     async with door.calls.open(CHAT, Caller(headers=ACME), fail=door._fail) as call:
-        with call.begin(request_id="r-2", due=None):
+        with call.begin(request_id="r-2"):
             raise AssertionError("it began")
     assert door.told == [401, 500]
 

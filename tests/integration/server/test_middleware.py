@@ -8,10 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
+from gateway.errors import Unauthenticated
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.access import anyone
+from gateway.server.access import Caller, TenantRule, anyone
 from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.v1 import gateway_pb2 as pb
@@ -68,3 +69,45 @@ async def test_a_caller_whose_connection_broke_has_left(is_sending: bool) -> Non
     assert [line["event"] for line in logs] == (["request"] if is_sending else ["defect", "request"])
     assert logs[-1]["code"] == ("CANCELLED" if is_sending else "INTERNAL")
     assert calls.in_flight == 0
+
+
+class RefusedCall(LostConnection):
+    """A call that takes down in which round of the event loop it is told of its refusal."""
+
+    told: list[int]
+    round_now = 0
+
+    async def abort_with_status(self, _: object) -> None:
+        """Take down the round, and end the call as gRPC does."""
+        self.told.append(RefusedCall.round_now)
+        raise grpc.aio.AbortError
+
+
+def _strangers(_: Caller) -> str:
+    raise Unauthenticated("an API key is needed")
+
+
+@pytest.mark.parametrize(
+    ("tenant_of", "code"), [(anyone, "INVALID_ARGUMENT"), (_strangers, "UNAUTHENTICATED")]
+)
+async def test_refused_calls_have_turns(tenant_of: TenantRule, code: str) -> None:
+    """To refuse a call costs the event loop, too: no two of a tenant are refused in one round of it."""
+
+    async def handler(_: pb.GenerateRequest, __: CallContext, ___: Pipeline) -> pb.GenerateResponse:
+        raise AssertionError("the call is refused before")
+
+    bench = Bench({"edge": [FORTY_TWO], "cloud": [FORTY_TWO]}, specs=PARSED.models)
+    active = ActivePolicy(pipeline_of(PARSED, bench), retire=nothing_held)
+    calls = Calls(active, clock=SystemClock(), tenant_of=tenant_of)
+    serve = RpcMiddleware(calls, clock=SystemClock()).unary("Generate", pb.GenerateRequest, handler)
+    RefusedCall.told, RefusedCall.round_now = [], 0
+    with capture_logs() as logs:
+        refused = asyncio.gather(
+            *(serve(b"\xff", RefusedCall()) for _ in range(10)),  # type: ignore[arg-type]
+            return_exceptions=True,
+        )
+        while not refused.done():
+            RefusedCall.round_now += 1
+            await asyncio.sleep(0)
+    assert [line["code"] for line in logs] == [code] * 10
+    assert len(set(RefusedCall.told)) == len(RefusedCall.told) == 10

@@ -24,7 +24,6 @@ from gateway.pipeline.assess import (
 from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import REST, LoopShare
 from gateway.pipeline.scoring_worker import assessor_of
-from gateway.pipeline.start_queue import StartQueue
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
 from gateway.policy.model import Policy
 from tests.support.fakes import FakeClock
@@ -172,9 +171,7 @@ async def test_who_has_no_turn_in_time_is_told() -> None:
 async def test_a_text_of_middle_size_goes_elsewhere_while_the_loop_rests(policy: Policy) -> None:
     """A flood of them takes its share of the loop; short ones are always scored at once."""
     clock, pool = HeldClock(), Pool(policy)
-    one = PolicyAssessor(
-        policy, assessor_of(policy), elsewhere=Elsewhere(pool, LoopShare(clock), StartQueue(clock))
-    )
+    one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(pool, LoopShare(clock)))
     middle, short = _request("a" * (AT_ONCE_BYTES + 1)), _request("a" * AT_ONCE_BYTES)
     for _ in range(4):
         await one.assess(middle, _later(clock))
@@ -196,7 +193,7 @@ async def test_masks_count(policy: Policy) -> None:
         one = PolicyAssessor(
             each,
             assessor_of(each),
-            elsewhere=Elsewhere(pool, LoopShare(FakeClock()), StartQueue(FakeClock())),
+            elsewhere=Elsewhere(pool, LoopShare(FakeClock())),
         )
         await one.assess(_request("a" * (ON_LOOP_BYTES // MASKED_PASSES + 1)), _later(FakeClock()))
         asked.append(len(pool.asked))
@@ -207,7 +204,7 @@ async def test_a_short_text_that_may_be_masked_waits_for_its_turn() -> None:
     """Scored several times it holds the loop for milliseconds, so only a quarter is scored without a turn."""
     masking, clock = parse_policy(MASKING, name="policy.yaml"), HeldClock()
     share, pool = LoopShare(clock), Pool(masking)
-    one = PolicyAssessor(masking, assessor_of(masking), elsewhere=Elsewhere(pool, share, StartQueue(clock)))
+    one = PolicyAssessor(masking, assessor_of(masking), elsewhere=Elsewhere(pool, share))
     async with share.turn("eve", _later(clock)):
         pass
     await one.assess(_request("a" * (AT_ONCE_BYTES // MASKED_PASSES)), _later(clock))
@@ -221,9 +218,7 @@ async def test_a_long_schema_waits_for_its_turn(policy: Policy) -> None:
     """A short one does not."""
     clock = HeldClock()
     share = LoopShare(clock)
-    one = PolicyAssessor(
-        policy, assessor_of(policy), elsewhere=Elsewhere(Pool(policy), share, StartQueue(clock))
-    )
+    one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(Pool(policy), share))
     async with share.turn("eve", _later(clock)):
         pass
     async with one.turn_to_check("acme", CHECKED_AT_ONCE_BYTES, _later(clock)):

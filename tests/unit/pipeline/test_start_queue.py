@@ -7,7 +7,16 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.errors import Overloaded
-from gateway.pipeline.start_queue import ALONE_S, MOST_S, REST, StartQueue
+from gateway.pipeline.start_queue import (
+    ALONE_S,
+    BURST,
+    BURST_LOOK_S,
+    BURST_QUEUE,
+    MOST_S,
+    QUEUE,
+    REST,
+    StartQueue,
+)
 from tests.support.fakes import FakeClock
 from tests.support.virtual_time import LoopClock, virtual_time
 
@@ -38,8 +47,8 @@ def _later(clock: FakeClock) -> Deadline:
 
 
 async def _begin(queue: StartQueue, clock: FakeClock, tenant: str, begun: list[str]) -> None:
-    async with queue.turn(tenant, _later(clock)):
-        begun.append(tenant)
+    await queue.turn(tenant, _later(clock))
+    begun.append(tenant)
 
 
 async def test_a_burst_of_one_tenant_delays_no_other() -> None:
@@ -62,9 +71,9 @@ async def test_the_loop_goes_round_between_two_calls(clock: FakeClock, least: in
     queue, begun, rounds, seen = StartQueue(clock), list[str](), 0, list[int]()
 
     async def call() -> None:
-        async with queue.turn("eve", _later(clock)):
-            begun.append("eve")
-            seen.append(rounds)
+        await queue.turn("eve", _later(clock))
+        begun.append("eve")
+        seen.append(rounds)
 
     calls = asyncio.gather(*(call() for _ in range(10)))
     while not calls.done():
@@ -81,8 +90,8 @@ async def test_a_busy_loop_holds_no_call_back_for_long() -> None:
     queue = StartQueue(clock)
 
     async def call() -> None:
-        async with queue.turn("eve", _later(clock)):
-            times.append(clock.now_s)
+        await queue.turn("eve", _later(clock))
+        times.append(clock.now_s)
 
     await asyncio.gather(*(call() for _ in range(10)))
     gaps = [after - before for before, after in pairwise(times)]
@@ -109,10 +118,9 @@ async def test_who_has_no_turn_in_time_is_told() -> None:
     """It is refused before anything was done for it."""
     clock, begun = FakeClock(), list[str]()
     queue = StartQueue(clock)
-    async with queue.turn("eve", _later(clock)):
-        with pytest.raises(Overloaded) as refused:
-            async with queue.turn("eve", Deadline.after(0.0, clock)):
-                raise AssertionError("the other has the turn")
+    await queue.turn("eve", _later(clock))
+    with pytest.raises(Overloaded) as refused:
+        await queue.turn("eve", Deadline.after(0.0, clock))
     assert refused.value.retry_after_s is not None
     await _begin(queue, clock, "eve", begun)
     assert begun == ["eve"]
@@ -125,9 +133,9 @@ async def test_a_tenant_rests_while_others_call() -> None:
     queue = StartQueue(clock)
 
     async def call(tenant: str) -> float:
-        async with queue.turn(tenant, Deadline.after(60.0, clock)):
-            clock.worked_s += 2 * MOST_S
-            return loop.time()
+        await queue.turn(tenant, Deadline.after(60.0, clock))
+        clock.worked_s += 2 * MOST_S
+        return loop.time()
 
     alone = await asyncio.gather(call("eve"), call("eve"))
     assert alone[1] - alone[0] == 0.0
@@ -140,3 +148,49 @@ async def test_a_tenant_rests_while_others_call() -> None:
     await asyncio.sleep(2 * ALONE_S)
     again = await asyncio.gather(call("eve"), call("eve"))
     assert again[1] - again[0] == 0.0
+
+
+@virtual_time
+@pytest.mark.parametrize(("per_look", "waits"), [(BURST, True), (BURST - 1, False)])
+async def test_a_burst_is_taken_in_before_its_calls_begin(per_look: int, waits: bool) -> None:
+    """While a tenant's calls come in faster than any could begin, none begins; then all do, in order."""
+    clock = LoopClock()
+    queue, begun, calls = StartQueue(clock), list[int](), list[asyncio.Task[None]]()
+
+    async def call(number: int) -> None:
+        await queue.turn("eve", Deadline.after(60.0, clock))
+        begun.append(number)
+
+    def arrive(count: int) -> None:
+        for _ in range(count):
+            calls.append(asyncio.create_task(call(len(calls))))
+
+    await queue.turn("acme", _later(FakeClock()))
+    await queue.turn("eve", _later(FakeClock()))
+    arrive(2 * BURST_QUEUE)
+    await asyncio.sleep(BURST_LOOK_S / 2)
+    before = len(begun)
+    for _ in range(50):
+        arrive(per_look)
+        await asyncio.sleep(BURST_LOOK_S)
+    assert (len(begun) == before) is waits
+    await asyncio.gather(*calls)
+    assert begun == sorted(begun)
+    assert len(begun) == len(calls)
+
+
+@virtual_time
+async def test_a_burst_that_never_ends_is_refused_and_begins() -> None:
+    """Of a full queue the newest go, so that it grows no more; those that came first begin."""
+    clock = LoopClock()
+    queue, begun = StartQueue(clock), list[str]()
+    calls = [asyncio.create_task(_begin_later(queue, clock, begun)) for _ in range(QUEUE + 100)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [each for each in results if isinstance(each, Overloaded)]
+    assert len(refused) + len(begun) == len(calls)
+    assert len(refused) == 99  # One has the turn, and QUEUE wait.
+
+
+async def _begin_later(queue: StartQueue, clock: LoopClock, begun: list[str]) -> None:
+    await queue.turn("eve", Deadline.after(600.0, clock))
+    begun.append("eve")
