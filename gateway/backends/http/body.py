@@ -19,13 +19,11 @@ _SPAN = 512
 """Bytes at the beginning of a body by which JSON is told from events."""
 
 
-class AnswerProgress(Protocol):
-    """How far the answer has come that a stream brings, by whoever reads its events."""
+class EndingReader(Protocol):
+    """What a body needs to know of the answer in it."""
 
-    @property
-    def pieces(self) -> int:
-        """Events that belonged to the answer so far, or showed that the model is at work."""
-        ...
+    pieces: int
+    """Events of the answer so far."""
 
     @property
     def is_over(self) -> bool:
@@ -34,7 +32,7 @@ class AnswerProgress(Protocol):
 
     @property
     def may_be_over(self) -> bool:
-        """Whether nothing more is to be expected but token counts, so that silence is an end."""
+        """Whether silence is an end."""
         ...
 
 
@@ -44,7 +42,7 @@ class StreamBody:
     def __init__(
         self,
         pieces: AsyncIterator[bytes],
-        reader: AnswerProgress,
+        reader: EndingReader,
         *,
         wait_s: Callable[[], float],
         failures: tuple[type[BaseException], ...],
