@@ -8,7 +8,7 @@ DOCS := build/docs-venv
 PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
-.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy \
+.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
 	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
 	protos pages docs lock clean
 
@@ -55,6 +55,9 @@ bench-records: setup  ## Measure what a record of a decision costs.
 
 bench-privacy: setup  ## Measure the detectors on DATA, a folder of labelled texts.
 	@$(BIN)/python -m benchmarks.privacy $(DATA)
+
+bench-conversation: setup  ## What a turn of a long conversation costs to score; FILE=x.jsonl.gz takes recorded ones.
+	@$(BIN)/python -m benchmarks.conversation $(FILE)
 
 bench-faults: setup  ## Every fault of a provider, unary and streamed: tries, seconds and verdict.
 	@$(BIN)/python -m benchmarks.faults

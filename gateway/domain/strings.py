@@ -69,7 +69,12 @@ def strings_of(request: Request) -> list[RequestString]:
         found.append(string)
         return string.text
 
-    map_strings(request, take)
+    for index, message in enumerate(request.messages):
+        if message.parts or message.name:
+            _message(message, index, take)
+        else:
+            found.append(RequestString(index, "content", message.content))
+    _config(request.config, take)
     return found
 
 
@@ -199,6 +204,9 @@ def _part(part: _AnyPart, path: str, at: Callable[..., str]) -> _AnyPart:
 
 
 def _config(config: GenerationConfig, change: Change) -> GenerationConfig:
+    if not (config.stop or config.tools or config.json_schema or config.grammar):
+        return config
+
     def at(path: str, text: str, *, is_json: bool = False) -> str:
         return change(RequestString(OUTSIDE_MESSAGES, path, text, is_json)) if text else text
 

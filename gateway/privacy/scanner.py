@@ -98,7 +98,10 @@ class Scanner:
 
         `is_kept`: the summaries are used for later requests.
         """
-        unread = sum(len(string.text) for at, string in enumerate(strings) if not known or known[at] is None)
+        unread = 0
+        for at, string in enumerate(strings):
+            if not known or known[at] is None:
+                unread += len(string.text)
         deadline = Deadline.after((self._limit_ms + unread / CHARS_PER_MS) / 1000, self._clock)
         try:
             with bounded(SearchBudget(lambda: deadline.has_passed(self._clock))):
@@ -128,7 +131,7 @@ class Scanner:
         named = _NONE
         last_message = max((at for at, each in enumerate(strings) if each.message_index >= 0), default=0)
         for at, string in enumerate(strings):
-            asked = named if is_answerable(string) else _NONE
+            asked = named if named and is_answerable(string) else _NONE
             summary = known[at] if known else None
             is_whole = True
             if summary is None or not summary.holds_for(asked):
@@ -167,9 +170,10 @@ class Scanner:
             run = DetectorRun(self.detectors[index], allowed=self._allowed)
             those = (*variants, answers[index]) if index in answers else variants
             matches = run.find(those, text)
-            if string.is_opaque and matches:
-                matches = _not_coded(matches, text)
-            found += ((index, each.match, self._value_of(each)) for each in matches)
+            if matches:
+                if string.is_opaque:
+                    matches = _not_coded(matches, text)
+                found += ((index, each.match, self._value_of(each)) for each in matches)
             if run.is_full:
                 full.append(index)
             if deadline.has_passed(self._clock):

@@ -65,7 +65,11 @@ def test_the_canaries_by_themselves_are_public() -> None:
     assert counts["public calls at providers"] == 1
 
 
-@pytest.mark.parametrize("spot", [spot for spot in STRING_CARRIERS if spot != "grammar of the answer"])
+EDGE_ONLY = frozenset({"grammar of the answer"})
+"""What no provider takes: the backend refuses it, whatever its class is."""
+
+
+@pytest.mark.parametrize("spot", sorted(STRING_CARRIERS.keys() - EDGE_ONLY))
 def test_each_carrier_by_itself_is_public(spot: str) -> None:
     """Without private data the words go from there to a provider: nothing else keeps the cases home."""
     counts, leaks = play([a_case(spot, path="cloud-first")])
