@@ -215,7 +215,11 @@ def _without(path: str) -> Callable[[pytest.MonkeyPatch], None]:
     def wrap(strings_of: Any) -> Any:
         return lambda request: [each for each in strings_of(request) if not re.fullmatch(path, each.path)]
 
-    return _wrapped(scoring, "scanned_strings", wrap)
+    def remove(patch: pytest.MonkeyPatch) -> None:
+        for name in ("strings_of", "opaque_strings"):
+            _wrapped(scoring, name, wrap)(patch)
+
+    return remove
 
 
 def _without_hint(class_of: Any) -> Any:
