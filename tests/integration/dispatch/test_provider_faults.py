@@ -12,6 +12,8 @@ from gateway.simulate.server import Received
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.fault_cases import CASES, OK, PATIENCE_S, Case, Seen, play, trial, tries
 
+BUSY_S = 2.0
+"""What a busy host may add to a case; a timeout that is multiplied adds more."""
 MODES = pytest.mark.parametrize("is_streamed", [False, True], ids=["unary", "streamed"])
 
 
@@ -23,7 +25,7 @@ async def test_fault(case: Case, is_streamed: bool, tmp_path: Path) -> None:
     expected = case.streamed if is_streamed else case.unary
     assert (seen.code, seen.reason) == (expected.code, expected.reason)
     assert seen.attempts == expected.attempts
-    assert expected.at_least_s <= seen.seconds <= expected.at_most_s
+    assert expected.at_least_s <= seen.seconds <= expected.at_most_s + BUSY_S
     called = [(model, reason) for model, reason in expected.attempts if reason != "BREAKER_OPEN"]
     for model in ("strong", "backup"):
         assert running.requests(model) == sum(name == model for name, _ in called), (
