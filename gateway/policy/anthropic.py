@@ -63,6 +63,7 @@ class AnthropicModel(UrlModel):
         "drop", "cache", "thinking", "json_output",
     }  # fmt: skip
     path: ClassVar[str] = "/messages"
+    vendor: ClassVar[str] = "Anthropic"
 
     kind: Literal["anthropic"] = Field(description="A model behind Anthropic's Messages API.")
     base_url: str = Field(

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Final, Literal, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from gateway.domain.capability import Capability
-from gateway.domain.privacy import PrivacyClass
 from gateway.policy.hosted import Choice
-from gateway.policy.provider_access import ProviderModel
+from gateway.policy.provider_url import UrlModel
 from gateway.policy.reasoning_forms import REASONING_FORMS, ReasoningForm, is_at
-from gateway.policy.spec import MaskableType, is_on_this_host, privacy_class
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 """Where requests go without a `base_url`: OpenAI's own API, as its SDK has it."""
@@ -26,8 +24,6 @@ DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
 _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
-
-
 _OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
 _REASONING = re.compile(
@@ -35,11 +31,6 @@ _REASONING = re.compile(
     r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
 )
 """Names of models that reason before they answer; for a model that is missing here, set `first_token_s`."""
-
-
-_ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|messages|models)")
-"""The path of one call, which does not belong into `base_url`; the gateway appends it."""
-_OPENAI_HOST = urlsplit(OPENAI_BASE_URL).hostname
 _REASONING_AT_OPENAI = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
 """Names of OpenAI's reasoning models, also with a prefix (openai/o3-mini); gpt-5-chat does not reason."""
 _REFUSED_BY_REASONING = ("temperature", "top_p")
@@ -55,22 +46,20 @@ def _normalise_url(base_url: str) -> str:
     return OPENAI_BASE_URL if endpoint == ("https", "api.openai.com", 443, "/v1") else base_url
 
 
-class OpenAIModel(ProviderModel):
+class OpenAIModel(UrlModel):
     """A model behind an API that speaks OpenAI's chat completions."""
 
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
-    neutral_keys: ClassVar[frozenset[str]] = ProviderModel.neutral_keys | {
-        "model", "organization", "project", "max_tokens_field", "drop", "custom_tools", "logprobs",
+    neutral_keys: ClassVar[frozenset[str]] = UrlModel.neutral_keys | {
+        "organization", "project", "max_tokens_field", "drop", "custom_tools", "logprobs",
         "reasoning_field", "api",
     }  # fmt: skip
-    compared_keys: ClassVar[frozenset[str]] = ProviderModel.compared_keys | {
-        "base_url", "proxy", "mask", "restore_in_urls",
-    }  # fmt: skip
+    path: ClassVar[str] = "/chat/completions"
+    vendor: ClassVar[str] = "OpenAI"
 
     kind: Literal["openai"] = Field(
         description="A model behind an API that speaks OpenAI's chat completions."
     )
-    model: str = Field(min_length=1, description="The model's name at the provider.")
     base_url: Annotated[str, AfterValidator(_normalise_url)] = Field(
         OPENAI_BASE_URL,
         pattern="^https?://",
@@ -81,11 +70,6 @@ class OpenAIModel(ProviderModel):
     )
     project: str | None = Field(
         None, min_length=1, description="The project at the provider. Default: none is sent."
-    )
-    proxy: str | None = Field(
-        None,
-        pattern="^https?://",
-        description="The HTTP proxy for calls; proxies of the environment are ignored. Default: none.",
     )
     context: int = Field(
         128_000,
@@ -130,38 +114,6 @@ class OpenAIModel(ProviderModel):
         description="Whether the model gives log probabilities. auto: if it does not reason, by its name at "
         "the provider.",
     )
-    mask: tuple[MaskableType, ...] = Field(
-        (),
-        strict=False,
-        description="Types of findings that are replaced by placeholders (<EMAIL_1_KTQRW>) in a request that "
-        "exceeds the clearance only because of them; the values are restored in the answer. A request with "
-        "an uncertain finding is not masked.",
-    )
-    restore_in_urls: bool = Field(
-        False,
-        description="Whether masked values are also restored within URLs of the answer. A client that shows "
-        "the answer may fetch its URLs, which sends the value to a host that the model chose.",
-    )
-
-    @property
-    def masked_types(self) -> frozenset[str]:
-        """The types of findings that are replaced by placeholders."""
-        return frozenset(self.mask)
-
-    @property
-    def restores_in_urls(self) -> bool:
-        """Whether masked values are also restored within URLs of an answer."""
-        return self.restore_in_urls
-
-    @property
-    def provider_model(self) -> str:
-        """Its name at the provider."""
-        return self.model
-
-    @property
-    def server_url(self) -> str:
-        """The URL that calls go to."""
-        return self.base_url
 
     @property
     def is_openai(self) -> bool:
@@ -207,19 +159,7 @@ class OpenAIModel(ProviderModel):
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield each key whose value is valid and probably a mistake, and why."""
-        url = urlsplit(self.base_url)
-        is_here = url.hostname == "localhost" or is_on_this_host(url.hostname)
-        if (
-            url.scheme == "http"
-            and not is_here
-            and privacy_class(self.clearance) >= PrivacyClass.CONFIDENTIAL
-        ):
-            yield "base_url", f"{self.clearance} text goes to another host without encryption; write https://"
-        path = url.path.rstrip("/")
-        if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
-            yield "base_url", f"must end before {found[0]}; the gateway adds /chat/completions itself"
-        elif url.hostname == _OPENAI_HOST and not path:
-            yield "base_url", f"OpenAI's API is at {OPENAI_BASE_URL}; write that, or leave base_url out"
+        yield from super().warnings()
         for key in self.sampling.values():
             if key in self.drop:
                 yield f"sampling.{key}", f"is never sent, because drop names {key}; remove one of the two"
@@ -229,24 +169,7 @@ class OpenAIModel(ProviderModel):
             detail = f"{self.model} reasons and refuses {' and '.join(lacking)}; write drop: [{wanted}]"
             yield "drop", detail
 
-    def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
-        """Yield each key of its kind that is looser than in `old`, and how."""
-        if _host(self.base_url) != _host(old.base_url):
-            yield "base_url", "changed to another host"
-        if self.proxy is not None and self.proxy != old.proxy:
-            yield "proxy", "goes through another host"
-        if more := sorted(set(self.mask) - set(old.mask)):
-            yield "mask", f"added {', '.join(more)}: requests above the clearance may go masked"
-        if self.restore_in_urls and not old.restore_in_urls:
-            yield "restore_in_urls", "turned on: URLs of answers may contain private values"
-        yield from super().looser_than(old)
-
 
 def refused_by(model: str) -> tuple[str, ...]:
     """Return the parameters that a model is known to refuse, by its name at the provider."""
     return _REFUSED_BY_REASONING if _REASONING_AT_OPENAI.fullmatch(model) else ()
-
-
-def _host(url: str | None) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url or "")
-    return parts.scheme, parts.hostname, parts.port

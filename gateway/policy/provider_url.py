@@ -18,14 +18,14 @@ _ENDPOINT = re.compile(r"(?:/chat)?/completions|/(?:responses|embeddings|message
 class UrlModel(ProviderModel):
     """A model at a provider's URL; a kind is a subclass that has a `base_url` and names its API."""
 
-    neutral_keys: ClassVar[frozenset[str]] = ProviderModel.neutral_keys | {
-        "model", "api_key_env", "api_key_file", "auth", "finish_reasons",
-    }  # fmt: skip
+    neutral_keys: ClassVar[frozenset[str]] = ProviderModel.neutral_keys | {"model"}
     compared_keys: ClassVar[frozenset[str]] = ProviderModel.compared_keys | {
         "base_url", "proxy", "mask", "restore_in_urls",
     }  # fmt: skip
     path: ClassVar[str]
     """Of a call, behind `base_url`."""
+    vendor: ClassVar[str]
+    """Whose API it is."""
 
     model: str = Field(min_length=1, description="The model's name at the provider.")
     base_url: str = Field(
@@ -82,7 +82,7 @@ class UrlModel(ProviderModel):
         if found := re.search(f"(?:{_ENDPOINT.pattern})$", path):
             yield "base_url", f"must end before {found[0]}; the gateway adds {self.path} itself"
         elif own is not None and url.hostname == urlsplit(own).hostname and not path:
-            yield "base_url", f"the API of {url.hostname} is at {own}; write that, or leave base_url out"
+            yield "base_url", f"{self.vendor}'s API is at {own}; write that, or leave base_url out"
         yield from super().warnings()
 
     def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
