@@ -102,9 +102,11 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         self.behaviour: Behaviour = _succeed
         self.requests: list[Message] = []
         self.metadata: list[dict[str, str | bytes]] = []
+        self.was_called = asyncio.Event()
         self.was_cancelled = asyncio.Event()
 
     async def _called(self, request: Message, context: Context) -> None:
+        self.was_called.set()
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         await self.behaviour(context)

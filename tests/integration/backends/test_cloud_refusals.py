@@ -438,9 +438,9 @@ HUGE = [
 @pytest.mark.parametrize("status", [400, 429, 500])
 def test_large_bodies_are_read_in_bounded_time(body: bytes, status: int) -> None:
     """Deep, long or broken: a refusal is told apart within a bounded time."""
-    began_s = time.process_time()
+    began_s = time.thread_time()
     assert isinstance(refused("cloud", status=status, body=body, headers={}, unix_s=0.0), BackendError)
-    assert time.process_time() - began_s < 0.5
+    assert time.thread_time() - began_s < 0.5
 
 
 @pytest.mark.parametrize("ask", [whole, streamed])

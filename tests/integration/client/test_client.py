@@ -139,7 +139,8 @@ async def test_leaving_a_stream_cancels_the_call(service: ScriptedGateway, targe
         async with client.stream(FULL) as events:
             async for _ in events:
                 break
-        await asyncio.wait_for(service.was_cancelled.wait(), timeout=5.0)
+            await asyncio.wait_for(service.was_called.wait(), timeout=30.0)
+        await asyncio.wait_for(service.was_cancelled.wait(), timeout=30.0)
 
 
 async def test_details_of_an_error_are_read(service: ScriptedGateway, target: str) -> None:

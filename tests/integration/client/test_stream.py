@@ -141,15 +141,17 @@ async def test_leaving_early_cancels_the_call(service: ScriptedGateway, target: 
         await asyncio.Event().wait()
 
     service.behaviour = hang
+    loop = asyncio.get_running_loop()
 
     def leave() -> str:
-        with SyncGatewayClient(target) as client, client.stream(ASK, timeout_s=10.0) as events:
+        with SyncGatewayClient(target) as client, client.stream(ASK, timeout_s=60.0) as events:
             for _ in events:
                 break
+            asyncio.run_coroutine_threadsafe(service.was_called.wait(), loop).result(30.0)
             return events.text
 
     assert await asyncio.to_thread(leave) == "hel"
-    await asyncio.wait_for(service.was_cancelled.wait(), timeout=5.0)
+    await asyncio.wait_for(service.was_cancelled.wait(), timeout=30.0)
 
 
 async def test_the_answer_is_not_there_before_the_end(target: str) -> None:
