@@ -16,9 +16,10 @@ from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.layer import Target
 from gateway.dispatch.recovery import PrivacyCheck, SentText, StreamSplicer, continuation
 from gateway.dispatch.time_limit import is_over
-from gateway.domain.answer import Answer, Chunk, Degraded, Route, StreamEvent, Usage
+from gateway.domain.answer import Answer, Chunk, Degraded, Restart, Route, StreamEvent, Usage
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, Reason
+from gateway.domain.delivery import Delivery
 from gateway.domain.request import Request
 from gateway.errors import (
     AttemptError,
@@ -44,7 +45,7 @@ class DispatchRequest:
     policy: Policy
     deadline: Deadline
     """The caller's, less the reserve for the reply."""
-    is_streamed: bool
+    delivery: Delivery
     attempt_log: AttemptLog
     """Where every try is noted."""
     privacy_check: PrivacyCheck | None = None
@@ -72,6 +73,13 @@ class _ChainRun:
     def resumes(self) -> bool:
         """Whether the next model is to go on from what a stream was sent."""
         return self.sent.void_reason is not None and self.work.policy.resilience.recovery == "resume"
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether the caller can be told that what was sent is void."""
+        return (
+            self.work.delivery is not Delivery.FINAL_PIECES and self.work.policy.resilience.recovery != "fail"
+        )
 
 
 class Chain:
@@ -132,7 +140,7 @@ class Chain:
             model=model,
             is_last=is_last,
             may_escalate=may_escalate and not run.sent.has_begun,
-            is_streamed=work.is_streamed,
+            is_streamed=work.delivery.is_streamed,
             deadline=work.deadline,
             attempt_log=run.attempt_log,
         )
@@ -188,6 +196,9 @@ class Chain:
             splicer = StreamSplicer(run.sent, target, may_fit=run.resumes)
             async for chunk in chunks:
                 for event in splicer.take(chunk):
+                    if isinstance(event, Restart) and not run.may_restart:
+                        run.sent.is_committed = True
+                        raise self._truncated(target.model, run)
                     yield event
                 last, usage = chunk, chunk.usage or usage
         if last is None:
@@ -233,7 +244,7 @@ class Chain:
             raise self._truncated(error.model, run) from error
         if is_over(run.work.deadline, self._clock):
             return
-        if run.sent.void_reason is not None and run.work.policy.resilience.recovery == "fail":
+        if run.sent.void_reason is not None and not (run.resumes or run.may_restart):
             raise self._truncated(error.model, run) from error
 
     def _may_go_on(self, error: AttemptError, run: _ChainRun) -> bool:
@@ -263,9 +274,10 @@ class Chain:
         work = run.work
         reason = degraded_reason(run.attempt_log.attempts, work.decision.refused)
         retry_after_s = min(run.heals_s.values(), default=None)
-        if not work.request.hints.allow_degraded:
-            if run.sent.void_reason is not None:
-                raise self._truncated(run.attempt_log.attempts[-1].model, run)
+        declined = not work.request.hints.allow_degraded
+        if run.sent.void_reason is not None and (declined or not run.may_restart):
+            raise self._truncated(run.attempt_log.attempts[-1].model, run)
+        if declined:
             raise not_degraded(
                 reason,
                 work.decision,

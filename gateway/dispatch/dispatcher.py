@@ -48,6 +48,7 @@ from gateway.dispatch.token_count import TokenCounts
 from gateway.dispatch.unmask import UnmaskLayer
 from gateway.domain.answer import Answer, StreamEvent
 from gateway.domain.decision import Decision
+from gateway.domain.delivery import Delivery
 from gateway.domain.request import Request
 from gateway.errors import NotPermitted
 from gateway.policy.model import ModelSpec, Policy
@@ -151,7 +152,12 @@ class Dispatcher:
         Raises DeadlinePassed, NotDegraded, or the error of a model that blames the request, with `attempts`.
         """
         events = self.stream(
-            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
+            request,
+            decision,
+            policy=policy,
+            deadline=deadline,
+            attempt_log=attempt_log,
+            delivery=Delivery.WHOLE,
         )
         return await _answer_of(events)
 
@@ -166,7 +172,12 @@ class Dispatcher:
     ) -> Answer:
         """Return an answer that no caller waits for; whoever asks gives way while the model `has_demand`."""
         work = self._work(
-            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, is_streamed=False
+            request,
+            decision,
+            policy=policy,
+            deadline=deadline,
+            attempt_log=attempt_log,
+            delivery=Delivery.WHOLE,
         )
         return await _answer_of(self._background_chain(work))
 
@@ -179,13 +190,13 @@ class Dispatcher:
         deadline: Deadline,
         attempt_log: AttemptLog | None = None,
         privacy_check: PrivacyCheck | None = None,
-        is_streamed: bool = True,
+        delivery: Delivery = Delivery.PIECES,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yield deltas and restarts as they come, and last the Answer; only an Answer ends it well.
 
         Raises as `generate` does, and StreamTruncated. Close it to cancel: the backend is stopped and the
         ledger settled before `aclose` returns. `privacy_check` scores the text so far before a model is given
-        it. A caller that is not `is_streamed` gets the Answer alone.
+        it. A caller of the whole gets the Answer alone.
         """
         return self._dispatch(
             request,
@@ -194,7 +205,7 @@ class Dispatcher:
             deadline=deadline,
             attempt_log=attempt_log,
             privacy_check=privacy_check,
-            is_streamed=is_streamed,
+            delivery=delivery,
         )
 
     def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
@@ -251,7 +262,7 @@ class Dispatcher:
         policy: Policy,
         deadline: Deadline,
         attempt_log: AttemptLog | None,
-        is_streamed: bool,
+        delivery: Delivery,
         privacy_check: PrivacyCheck | None,
     ) -> AsyncGenerator[StreamEvent, None]:
         work = self._work(
@@ -261,7 +272,7 @@ class Dispatcher:
             deadline=deadline,
             attempt_log=attempt_log,
             privacy_check=privacy_check,
-            is_streamed=is_streamed,
+            delivery=delivery,
         )
         with self._retry_budget.request():
             async with aclosing(self._chain(work)) as events:
@@ -276,7 +287,7 @@ class Dispatcher:
         policy: Policy,
         deadline: Deadline,
         attempt_log: AttemptLog | None,
-        is_streamed: bool,
+        delivery: Delivery,
         privacy_check: PrivacyCheck | None = None,
     ) -> DispatchRequest:
         if decision.policy_hash != policy.hash:
@@ -286,7 +297,7 @@ class Dispatcher:
             decision=decision,
             policy=policy,
             deadline=before_reply(deadline),
-            is_streamed=is_streamed,
+            delivery=delivery,
             attempt_log=attempt_log or AttemptLog(self._clock),
             privacy_check=privacy_check,
         )

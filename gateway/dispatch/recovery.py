@@ -34,18 +34,18 @@ class SentText:
         """The text of the attempt that speaks."""
         return "".join(self.parts)
 
-    def deltas(self, chunk: Chunk, text: str) -> Iterator[Delta]:
-        """Yield a piece as the caller is sent it, with `text` in place of its own."""
+    def deltas(self, chunk: Chunk, text: str, *, model: str) -> Iterator[Delta]:
+        """Yield a piece of a model as the caller is sent it, with `text` in place of its own."""
         logprobs = chunk.logprobs
         for thought in chunk.reasoning:
-            yield Delta(reasoning=thought, attempt=self.attempt)
+            yield Delta(reasoning=thought, attempt=self.attempt, model=model)
         if text:
             self.parts.append(text)
-            yield Delta(text=text, attempt=self.attempt, logprobs=logprobs)
+            yield Delta(text=text, attempt=self.attempt, model=model, logprobs=logprobs)
             logprobs = ()
         for call in chunk.tool_calls:
             self.is_committed = True
-            yield Delta(tool_call=call, attempt=self.attempt, logprobs=logprobs)
+            yield Delta(tool_call=call, attempt=self.attempt, model=model, logprobs=logprobs)
             logprobs = ()
         self.has_begun = self.has_begun or bool(text) or chunk.has_output
 
@@ -105,7 +105,7 @@ class StreamSplicer:
         if restart := self._told.restart(self._target.model):
             yield restart
         if self._target.is_streamed:
-            yield from self._told.deltas(chunk, text)
+            yield from self._told.deltas(chunk, text, model=self._target.model)
 
     def _fit(self, chunk: Chunk) -> tuple[Chunk, str] | None:
         """Return what may be said now, and its text; None: nothing yet.

@@ -263,6 +263,8 @@ class Delta:
     reasoning: ReasoningDelta | None = None
     tool_call: ToolCallDelta | None = None
     attempt: int
+    model: str = ""
+    """Whose piece it is."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
 
 

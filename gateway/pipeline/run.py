@@ -18,6 +18,7 @@ from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.dispatch.layer import seconds_left
 from gateway.domain.answer import Answer, Delta, StreamEvent
 from gateway.domain.decision import Decision, RoutingState, ShadowDecision
+from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import Entities
 from gateway.domain.request import Feedback, Request
 from gateway.domain.ticket import Fetched
@@ -26,6 +27,7 @@ from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.buffered import buffered
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
 from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.pipeline.shadow import Shadow
@@ -99,19 +101,19 @@ class Pipeline:
 
     async def run(self, incoming: IncomingRequest, context: CallContext) -> Answer:
         """Return the whole answer, or the canned reply; raises GatewayError."""
-        async with aclosing(self._live(incoming, context, is_streamed=False)) as events:
+        async with aclosing(self._live(incoming, context, Delivery.WHOLE)) as events:
             answers = [event async for event in events if isinstance(event, Answer)]
         return answers[0]
 
     def stream(
-        self, incoming: IncomingRequest, context: CallContext
+        self, incoming: IncomingRequest, context: CallContext, *, delivery: Delivery = Delivery.PIECES
     ) -> AsyncGenerator[Decision | StreamEvent, None]:
         """Yield the decision, then the answer as it is made; only an Answer ends it well."""
-        return self._live(incoming, context, is_streamed=True)
+        return self._live(incoming, context, delivery)
 
     async def explain(self, incoming: IncomingRequest, context: CallContext) -> Decision:
         """Return the decision, and go no further; raises GatewayError."""
-        async with aclosing(self._live(incoming, context, is_streamed=False)) as events:
+        async with aclosing(self._live(incoming, context, Delivery.WHOLE)) as events:
             async for event in events:
                 if isinstance(event, Decision):
                     return event
@@ -133,7 +135,7 @@ class Pipeline:
         return TokenCount(prompt_tokens=tokens, model=model, is_estimate=exact is None)
 
     async def _live(
-        self, incoming: IncomingRequest, context: CallContext, *, is_streamed: bool
+        self, incoming: IncomingRequest, context: CallContext, delivery: Delivery
     ) -> AsyncGenerator[Decision | StreamEvent, None]:
         """Admit, check, decide, ask the shadow, dispatch, offer to people, mirror; and always conclude."""
         deadline, attempt_log = context.deadline, context.attempt_log
@@ -151,7 +153,7 @@ class Pipeline:
                     shadow = await self._shadow(request, entities, decision, deadline)
                     summary = replace(summary, shadow=shadow)
                 yield decision
-                async with aclosing(self._dispatch(request, decision, context, is_streamed)) as events:
+                async with aclosing(self._dispatch(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
                             summary = replace(summary, first_text_s=attempt_log.elapsed_s)
@@ -270,8 +272,10 @@ class Pipeline:
         return await self._extras.shadow.decide(request, entities, decision, deadline)
 
     def _dispatch(
-        self, request: Request, decision: Decision, context: CallContext, is_streamed: bool
+        self, request: Request, decision: Decision, context: CallContext, delivery: Delivery
     ) -> AsyncGenerator[StreamEvent, None]:
+        if delivery.is_streamed and self.policy.resilience.recovery == "buffer":
+            return buffered(self._dispatch(request, decision, context, Delivery.WHOLE))
         return self._dispatcher.stream(
             request,
             decision,
@@ -279,7 +283,7 @@ class Pipeline:
             deadline=context.deadline,
             attempt_log=context.attempt_log,
             privacy_check=partial(self._assessor.check_privacy, deadline=context.deadline),
-            is_streamed=is_streamed,
+            delivery=delivery,
         )
 
     async def _offer_to_people(self, request: Request, answer: Answer, deadline: Deadline) -> Answer:

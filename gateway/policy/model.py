@@ -16,6 +16,7 @@ from gateway.policy.aliases import MAX_ALIASES, AliasName, ModelNames
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
+from gateway.policy.http import HttpPolicy
 from gateway.policy.kinds import AnyModel
 from gateway.policy.limits import Limits
 from gateway.policy.llama_cpp import LlamaCppModel
@@ -277,11 +278,12 @@ class Resilience(Strict):
         "always streams.",
     )
     deadline_s: DeadlineBounds = Field(DeadlineBounds(), description="Bounds on the deadline of a call.")
-    recovery: Literal["restart", "resume", "fail"] = Field(
+    recovery: Literal["restart", "resume", "buffer", "fail"] = Field(
         "restart",
         description="What happens when a stream is cut after it began: restart sends the next model's "
         "whole answer; resume lets the next model continue the text already sent if it can, else restarts; "
-        "fail ends the stream with an error.",
+        "buffer sends an answer once it is whole; fail ends the stream with an error. A caller over HTTP "
+        "cannot be told of a restart: its stream fails instead.",
     )
     hedge_after: Literal["p95"] | Seconds | None = Field(
         None,
@@ -368,6 +370,7 @@ class PolicyFile(Strict):
         None,
         description="Which requests are answered twice, by edge and cloud, to learn from. Default: none.",
     )
+    http: HttpPolicy = Field(HttpPolicy(), description="What callers over HTTP get that others do not.")
 
 
 class Condition(Protocol):
@@ -409,6 +412,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     handoff: Handoff | None = None
     mirror: MirrorPolicy | None = None
+    http: HttpPolicy = field(default_factory=HttpPolicy)
     aliases: Mapping[str, str] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)

@@ -24,6 +24,7 @@ from gateway.domain.answer import (
 )
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, Reason, Refusal, Scores
+from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.ledger.memory import MemoryLedger
@@ -169,6 +170,7 @@ class Bench:
         request: Request | None = None,
         timeout_s: float = 60.0,
         leave_after: int | None = None,
+        delivery: Delivery = Delivery.PIECES,
     ) -> list[StreamEvent]:
         """Dispatch a streamed request along `chain` and return its events, all or the first few."""
         stream = self.dispatcher.stream(
@@ -177,6 +179,7 @@ class Bench:
             policy=self.policy,
             deadline=Deadline.after(timeout_s, self.clock),
             privacy_check=self._privacy_check,
+            delivery=delivery,
         )
         events: list[StreamEvent] = []
         async with aclosing(stream):

@@ -21,6 +21,7 @@ from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Answer, Chunk, StreamEvent
 from gateway.domain.decision import Decision
+from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.strings import strings_of
 from gateway.errors import GatewayError, NotPermitted
@@ -191,7 +192,8 @@ class EgressBench:
     async def _answer(self, case: Case, pipeline: Pipeline, decision: Decision) -> None:
         deadline = pipeline.deadline(Deadline.after(case.timeout_s, self.clock))
         context = context_of(case.request, deadline, clock=self.clock)
-        async with aclosing(pipeline._dispatch(case.request, decision, context, case.is_streamed)) as events:
+        delivery = Delivery.PIECES if case.is_streamed else Delivery.WHOLE
+        async with aclosing(pipeline._dispatch(case.request, decision, context, delivery)) as events:
             async for event in events:
                 self._note(event)
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
+from gateway.policy.http import HttpPolicy
 from gateway.policy.limits import Limits, Rates
 from gateway.policy.mirror import MirrorPolicy
 from gateway.policy.model import (
@@ -47,6 +48,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "limits": _limits(before.limits, after.limits),
         "handoff": _handoff(before.handoff, after.handoff),
         "mirror": _mirror(before.mirror, after.mirror),
+        "http": _http(before.http, after.http),
         "scorer": _scorer(before, after),
     }
     changes: list[Change] = []
@@ -193,6 +195,11 @@ def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
         yield ("handoff", "when_reason"), "more requests are stored for people"
     if new.keep_days > old.keep_days:
         yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
+
+
+def _http(old: HttpPolicy, new: HttpPolicy) -> Iterator[Change]:
+    if more := sorted(set(new.cors_origins) - set(old.cors_origins)):
+        yield ("http", "cors_origins"), f"added {', '.join(more)}"
 
 
 def _mirror(old: MirrorPolicy | None, new: MirrorPolicy | None) -> Iterator[Change]:

@@ -124,6 +124,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         limits=file.limits,
         handoff=file.handoff,
         mirror=file.mirror,
+        http=file.http,
         aliases=MappingProxyType(dict(file.aliases)),
         tests=file.tests,
         source=source,

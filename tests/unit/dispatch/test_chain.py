@@ -363,6 +363,9 @@ async def test_stream_yields_deltas_then_answer() -> None:
     """A stream is its deltas and then the whole answer."""
     bench = Bench({"edge": [reply("one two", usage=USAGE)]})
     *deltas, answer = await bench.stream("edge")
-    assert deltas == [Delta(text="one ", attempt=0), Delta(text="two", attempt=0)]
+    assert deltas == [
+        Delta(text="one ", attempt=0, model="edge"),
+        Delta(text="two", attempt=0, model="edge"),
+    ]
     assert isinstance(answer, Answer)
     assert (answer.text, answer.usage) == ("one two", USAGE)

@@ -295,9 +295,9 @@ def test_told() -> None:
     """Text that is void is followed by one restart, which says what ended it and who begins next."""
     told = SentText()
     assert told.restart("a") is None
-    assert list(told.deltas(Chunk(text="one"), "one")) == [Delta(text="one", attempt=0)]
+    assert list(told.deltas(Chunk(text="one"), "one", model="")) == [Delta(text="one", attempt=0)]
     told.cut(Reason.STREAM_TRUNCATED)
     told.cut(Reason.UPSTREAM_ERROR)
     assert told.restart("c") == Restart(model="c", reason=Reason.STREAM_TRUNCATED)
     assert told.restart("c") is None
-    assert list(told.deltas(Chunk(text="two"), "two")) == [Delta(text="two", attempt=1)]
+    assert list(told.deltas(Chunk(text="two"), "two", model="")) == [Delta(text="two", attempt=1)]
