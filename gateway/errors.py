@@ -2,7 +2,9 @@
 
 GatewayError
 ├── InvalidRequest              INVALID_ARGUMENT      a field of the request is wrong
-│   └── UnknownModel            INVALID_ARGUMENT      it names neither a model nor an alias of the policy
+│   ├── UnknownModel            INVALID_ARGUMENT      it names neither a model nor an alias of the policy
+│   ├── Unsupported             INVALID_ARGUMENT      it asks for something that the gateway does not have
+│   └── RequestTooLarge         INVALID_ARGUMENT      it has more bytes than the gateway takes
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
@@ -62,7 +64,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from gateway.domain.answer import Attempt, Usage
+from gateway.domain.answer import Attempt, Degraded, Usage
 from gateway.domain.decision import Reason
 
 HTTP_STATUS: Mapping[Reason, int] = {
@@ -149,6 +151,17 @@ class UnknownModel(InvalidRequest):
 
     def __init__(self) -> None:
         super().__init__("model", "is neither a model nor an alias of the policy")
+
+
+class Unsupported(InvalidRequest):
+    """The request asks for something that the gateway does not have."""
+
+
+class RequestTooLarge(InvalidRequest):
+    """The request has more bytes than the gateway takes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__("body", f"must have at most {max_bytes} bytes")
 
 
 class Unauthenticated(GatewayError):
@@ -250,6 +263,7 @@ class NotDegraded(GatewayError):
         causes: "Sequence[AttemptError]" = (),
         fields: Sequence[str] = (),
         retry_after_s: float | None = None,
+        degraded: Degraded | None = None,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.reason = reason
@@ -259,6 +273,8 @@ class NotDegraded(GatewayError):
         """The last errors of the models that failed for `reason`."""
         self.fields = frozenset(fields)
         """The fields of the request that need what models cannot do."""
+        self.degraded = degraded
+        """The canned reply that was held back, where a person was asked: it has the ticket."""
 
 
 class AttemptError(GatewayError):

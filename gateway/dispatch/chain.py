@@ -9,18 +9,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from gateway.backends.canned import Occasion, choose_reply, text_of
-from gateway.clock import Clock, Deadline
+from gateway.clock import Clock
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.failure_summary import degraded_reason, not_degraded
 from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.layer import Target
-from gateway.dispatch.recovery import PrivacyCheck, SentText, StreamSplicer, continuation
+from gateway.dispatch.recovery import SentText, StreamSplicer, continuation
 from gateway.dispatch.time_limit import is_over
+from gateway.dispatch.work import DispatchRequest
 from gateway.domain.answer import Answer, Chunk, Degraded, Restart, Route, StreamEvent, Usage
 from gateway.domain.conversation import Message, Role
-from gateway.domain.decision import Decision, Reason
+from gateway.domain.decision import Reason
 from gateway.domain.delivery import Delivery
-from gateway.domain.request import Request
 from gateway.errors import (
     AttemptError,
     BackendInvalid,
@@ -33,23 +33,6 @@ from gateway.errors import (
     NotConfident,
     StreamTruncated,
 )
-from gateway.policy.model import Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DispatchRequest:
-    """What dispatch was asked to do."""
-
-    request: Request
-    decision: Decision
-    policy: Policy
-    deadline: Deadline
-    """The caller's, less the reserve for the reply."""
-    delivery: Delivery
-    attempt_log: AttemptLog
-    """Where every try is noted."""
-    privacy_check: PrivacyCheck | None = None
-    """Says how private a request is that holds what was already answered; without one none is sent."""
 
 
 @dataclass(slots=True, kw_only=True)

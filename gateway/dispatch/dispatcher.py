@@ -34,7 +34,7 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.attempt_recorder import AttemptRecorder
 from gateway.dispatch.breaker import BreakerLayer, Breakers
 from gateway.dispatch.budget import BudgetLayer, Ledger
-from gateway.dispatch.chain import Chain, DispatchRequest
+from gateway.dispatch.chain import Chain
 from gateway.dispatch.concurrency import ConcurrencyLayer, ConcurrencyLimits
 from gateway.dispatch.cooldowns import Cooldowns
 from gateway.dispatch.hedge import Hedge
@@ -46,6 +46,7 @@ from gateway.dispatch.retry_budget import RetryBudget
 from gateway.dispatch.time_limit import TimeLimit
 from gateway.dispatch.token_count import TokenCounts
 from gateway.dispatch.unmask import UnmaskLayer
+from gateway.dispatch.work import DispatchRequest
 from gateway.domain.answer import Answer, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
@@ -171,13 +172,9 @@ class Dispatcher:
         attempt_log: AttemptLog,
     ) -> Answer:
         """Return an answer that no caller waits for; whoever asks gives way while the model `has_demand`."""
+        whole = Delivery.WHOLE
         work = self._work(
-            request,
-            decision,
-            policy=policy,
-            deadline=deadline,
-            attempt_log=attempt_log,
-            delivery=Delivery.WHOLE,
+            request, decision, policy=policy, deadline=deadline, attempt_log=attempt_log, delivery=whole
         )
         return await _answer_of(self._background_chain(work))
 
@@ -198,7 +195,7 @@ class Dispatcher:
         ledger settled before `aclose` returns. `privacy_check` scores the text so far before a model is given
         it. A caller of the whole gets the Answer alone.
         """
-        return self._dispatch(
+        work = self._work(
             request,
             decision,
             policy=policy,
@@ -207,6 +204,7 @@ class Dispatcher:
             privacy_check=privacy_check,
             delivery=delivery,
         )
+        return self._dispatch(work)
 
     def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
         """Hold a slot of a tenant in this process while the block runs; raises Overloaded.
@@ -254,26 +252,7 @@ class Dispatcher:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""
         await self._reserve.drained()
 
-    async def _dispatch(
-        self,
-        request: Request,
-        decision: Decision,
-        *,
-        policy: Policy,
-        deadline: Deadline,
-        attempt_log: AttemptLog | None,
-        delivery: Delivery,
-        privacy_check: PrivacyCheck | None,
-    ) -> AsyncGenerator[StreamEvent, None]:
-        work = self._work(
-            request,
-            decision,
-            policy=policy,
-            deadline=deadline,
-            attempt_log=attempt_log,
-            privacy_check=privacy_check,
-            delivery=delivery,
-        )
+    async def _dispatch(self, work: DispatchRequest) -> AsyncGenerator[StreamEvent, None]:
         with self._retry_budget.request():
             async with aclosing(self._chain(work)) as events:
                 async for event in events:

@@ -10,7 +10,7 @@ class Delivery(Enum):
     PIECES = "pieces"
     """A Restart may void the pieces so far."""
     FINAL_PIECES = "final pieces"
-    """What was said stands: where an answer breaks off and cannot go on word for word, the stream fails."""
+    """No Restart: where an answer breaks off and cannot go on word for word, the stream fails."""
 
     @property
     def is_streamed(self) -> bool:

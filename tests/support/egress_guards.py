@@ -366,8 +366,8 @@ GUARDS: Sequence[Guard] = (
           remove=_set(routing, "_refuse", lambda *_, **__: None)),
     Guard(name="dispatch walks the chain only", where="chain.Chain._turns",
           remove=_wrapped(chain.Chain, "_turns", _all_models)),
-    Guard(name="one policy from decision to answer", where="dispatcher._dispatch",
-          remove=_wrapped(Dispatcher, "_dispatch", _under_any_policy)),
+    Guard(name="one policy from decision to answer", where="dispatcher._work",
+          remove=_wrapped(Dispatcher, "_work", _under_any_policy)),
     *(
         Guard(name=f"the permit check: {text}", where="permit.permitted",
               remove=_wrapped(permit, "permitted", _permit_without(text)))

@@ -12,21 +12,12 @@ from grpc_status import rpc_status
 
 from gateway.domain.answer import Attempt
 from gateway.domain.decision import Reason
-from gateway.errors import (
-    BackendQuotaUsedUp,
-    BudgetExhausted,
-    GatewayError,
-    InvalidRequest,
-    NotCapable,
-    NotDegraded,
-)
+from gateway.errors import BudgetExhausted, GatewayError, InvalidRequest
+from gateway.server.error_facts import RETRY_LATER, blamed_fields, causes_of, is_worth_retrying
 
 DOMAIN = "gateway.v1"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
-_RETRY_LATER = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"}
-_FIELDS = {Reason.CONTEXT_LENGTH_EXCEEDED: "messages", Reason.CAPABILITY: "config.json_schema"}
-"""Which field is to blame where no model took a request; for a provider's 400 nobody knows."""
 _PRECONDITIONS = {
     Reason.CLEARANCE: ("PRIVACY", "only models at the edge may see this request, and none can answer"),
     Reason.CONTENT_FILTERED: ("CONTENT_FILTER", "the provider's content filter refused this request"),
@@ -49,9 +40,7 @@ def status_of(error: GatewayError, *, request_id: str, attempts: Iterable[Attemp
 
 def pushback_ms(error: GatewayError) -> int | None:
     """Return the trailer `grpc-retry-pushback-ms`: a wait, -1 for "do not retry", None to say nothing."""
-    if error.code not in _RETRY_LATER or any(
-        isinstance(cause, BackendQuotaUsedUp) for cause in _causes(error)
-    ):
+    if not is_worth_retrying(error):
         return -1
     return None if error.retry_after_s is None else max(0, round(error.retry_after_s * 1000))
 
@@ -73,11 +62,12 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
         yield details.BadRequest(field_violations=[violation])
     elif error.code == "INVALID_ARGUMENT":
         violations = [
-            details.BadRequest.FieldViolation(field=field, description=str(error)) for field in _blamed(error)
+            details.BadRequest.FieldViolation(field=field, description=str(error))
+            for field in blamed_fields(error)
         ]
         yield details.BadRequest(field_violations=violations)
     if error.code == "RESOURCE_EXHAUSTED":
-        budgets = {cause.budget for cause in _causes(error) if isinstance(cause, BudgetExhausted)}
+        budgets = {cause.budget for cause in causes_of(error) if isinstance(cause, BudgetExhausted)}
         yield details.QuotaFailure(
             violations=[
                 details.QuotaFailure.Violation(subject=subject, description=str(error))
@@ -90,22 +80,10 @@ def _details(error: GatewayError) -> Iterable[ProtoMessage]:
             type=kind, subject="request", description=description
         )
         yield details.PreconditionFailure(violations=[precondition])
-    if error.retry_after_s is not None and error.code in _RETRY_LATER:
+    if error.retry_after_s is not None and error.code in RETRY_LATER:
         delay = Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))
         yield details.RetryInfo(retry_delay=delay)
-
-
-def _blamed(error: GatewayError) -> list[str]:
-    """Return the fields that no model took: those that models named, else what the reason says."""
-    named = {cause.field for cause in _causes(error) if isinstance(cause, NotCapable)}
-    if isinstance(error, NotDegraded):
-        named |= error.fields
-    return sorted(named) or [_FIELDS.get(error.reason, "request")]
-
-
-def _causes(error: GatewayError) -> tuple[GatewayError, ...]:
-    return error.causes if isinstance(error, NotDegraded) else (error,)
 
 
 def _add(status: Status, detail: ProtoMessage) -> None:

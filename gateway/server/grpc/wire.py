@@ -30,12 +30,11 @@ from gateway.domain.request import Feedback, GenerationConfig, Hints, Request
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
-from gateway.server.validation.request import check_identifier, check_labels, checked
+from gateway.server.validation.request import MAX_COST_USD, check_identifier, check_labels, checked
 from gateway.v1 import gateway_pb2 as pb
 
 AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest | pb.CountTokensRequest
 
-MAX_COST_USD = 1_000_000
 BYTES_PER_TOKEN = 4
 
 

@@ -11,6 +11,7 @@ from gateway.server.validation.conversation import checked_messages
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 MAX_LABELS = 16
+MAX_COST_USD = 1_000_000
 MAX_MODEL_BYTES = 256
 MAX_SESSION_BYTES = 1024
 

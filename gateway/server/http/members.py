@@ -1,0 +1,119 @@
+"""Reads the members of a JSON object by their types; what nobody reads is refused by name."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
+
+from gateway.errors import InvalidRequest, Unsupported
+
+_Known = TypeVar("_Known")
+
+
+class Members:
+    """The members of one object; a member that is null counts as absent. Reading raises InvalidRequest."""
+
+    def __init__(self, values: Mapping[str, Any], *, path: str = "") -> None:
+        self._values = values
+        self._path = path
+        self._read: set[str] = set()
+
+    def at(self, name: str) -> str:
+        """Return the path of a member, as errors name it."""
+        return f"{self._path}.{name}" if self._path else name
+
+    def value(self, name: str) -> Any:
+        """Return what is there, unchecked; None where nothing is."""
+        self._read.add(name)
+        return self._values.get(name)
+
+    def text(self, name: str) -> str | None:
+        """Return a string."""
+        value = self.value(name)
+        if value is not None and not isinstance(value, str):
+            raise InvalidRequest(self.at(name), "must be a string")
+        return value
+
+    def needed_text(self, name: str) -> str:
+        """Return a string that has to be there."""
+        value = self.text(name)
+        if value is None:
+            raise InvalidRequest(self.at(name), "must be there, a string")
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """Return true or false."""
+        value = self.value(name)
+        if value is not None and not isinstance(value, bool):
+            raise InvalidRequest(self.at(name), "must be true or false")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """Return a finite number."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidRequest(self.at(name), "must be a number")
+        if abs(value) > MAX_NUMBER or math.isnan(value):
+            raise InvalidRequest(self.at(name), "must be a finite number")
+        return float(value)
+
+    def integer(self, name: str) -> int | None:
+        """Return a whole number, be it written with a decimal point."""
+        value = self.number(name)
+        if value is None:
+            return None
+        if not value.is_integer():
+            raise InvalidRequest(self.at(name), "must be a whole number")
+        return int(value)
+
+    def known(self, name: str, known: Mapping[str, _Known]) -> _Known | None:
+        """Return what a word means."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if value not in known:
+            raise InvalidRequest(self.at(name), f"must be one of {', '.join(known)}")
+        return known[value]
+
+    def members(self, name: str) -> "Members | None":
+        """Return an object."""
+        value = self.value(name)
+        return None if value is None else as_members(value, path=self.at(name))
+
+    def items(self, name: str) -> list[Any]:
+        """Return a list, empty where none is, with its items unchecked."""
+        value = self.value(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise InvalidRequest(self.at(name), "must be a list")
+        return value
+
+    def objects(self, name: str) -> "Iterator[Members]":
+        """Yield the objects of a list."""
+        for i, value in enumerate(self.items(name)):
+            yield as_members(value, path=f"{self.at(name)}[{i}]")
+
+    def refuse(self, name: str, description: str) -> None:
+        """Raise Unsupported for a member that is there."""
+        if self.value(name) is not None:
+            raise Unsupported(self.at(name), description)
+
+    def refuse_rest(self, *, ignored: Collection[str] = ()) -> None:
+        """Raise Unsupported for the first member that nobody has read and that may not be ignored."""
+        for name, value in self._values.items():
+            if name not in self._read and name not in ignored and value is not None:
+                raise Unsupported(self.at(name[:MAX_NAME]), "is not known here; leave it out")
+
+
+MAX_NUMBER = 1e300
+MAX_NAME = 64
+"""Characters of an unknown member's name that an error repeats."""
+
+
+def as_members(value: Any, *, path: str) -> Members:
+    """Return the members of what has to be an object."""
+    if not isinstance(value, dict):
+        raise InvalidRequest(path, "must be an object")
+    return Members(value, path=path)
