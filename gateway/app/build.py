@@ -5,38 +5,35 @@ reverse. `Runtime` holds what outlives a policy, `ActivePolicy` the pipeline of 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
 from gateway.app.observability import Observability, operated
-from gateway.app.reload.controller import ReloadController, ReloadSource
+from gateway.app.parts import NO_PARTS, OptionalParts
+from gateway.app.reload.controller import ReloadController
 from gateway.app.reload.reloader import Reloader
 from gateway.app.runtime import Runtime
-from gateway.app.workers.engine_registry import EngineRegistry, SharedEngine
+from gateway.app.servers import Servers
+from gateway.app.workers.engine_registry import SharedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
-from gateway.domain.answer import MirrorResult
 from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.extras.handoff.open import HandoffOpener
-from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.pipeline.run import Extras
 from gateway.policy.model import Policy
-from gateway.records.writer import Records
 from gateway.server.access import Access
 from gateway.server.admin.status import Sources, WatchedEngine
 from gateway.server.calls import Calls
-from gateway.server.grpc.grpc_server import GatewayServer
+from gateway.server.grpc.grpc_server import GrpcServer
 from gateway.server.grpc.health import GrpcHealth
 from gateway.server.health import Health
 from gateway.tasks import Tasks, all_of
-from gateway.telemetry.report import Observer
 from gateway.telemetry.traces import NO_SPAN
 
 _log = structlog.get_logger()
@@ -44,33 +41,16 @@ ANYBODY = Access()
 """Every caller is of one tenant, and nothing is encrypted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionalParts:
-    """What a gateway may have besides a policy, a ledger and a port."""
-
-    replaced: Mapping[str, Backend] = field(default_factory=dict)
-    """Backends, scripted ones for example, in the place of models of the policy."""
-    engines: EngineRegistry | None = None
-    """The engines of a parent, which shares them among its workers; None: this process has its own."""
-    records: Records | None = None
-    """Closed at the end."""
-    shadow: Policy | None = None
-    """Decides beside the policy, and does nothing."""
-    observability: Observability | None = None
-    reload: ReloadSource | None = None
-    """What may change the policy; None: nothing does."""
-    observers: tuple[Observer, ...] = ()
-    """Are told of each call that is over."""
-
-
-NO_PARTS = OptionalParts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RunningGateway:
     """A gateway that serves."""
 
-    server: GatewayServer
+    grpc: GrpcServer
+    servers: Servers
+    """All of them; to drain them is the gateway's end."""
+    _: KW_ONLY
+    calls: Calls
+    health: Health
     tasks: Tasks
     """Its background tasks; when a critical one fails, health is NOT_SERVING for good."""
     reloader: Reloader | None
@@ -78,7 +58,7 @@ class RunningGateway:
     @property
     def target(self) -> str:
         """Where it listens, as gRPC takes it."""
-        return self.server.target
+        return self.grpc.address.target
 
 
 @asynccontextmanager
@@ -100,18 +80,65 @@ async def running_gateway(
         stack.push_async_callback(tasks.aclose)
         if parts.records is not None:
             stack.push_async_callback(asyncio.to_thread, parts.records.close)
-        ledger = open_ledger(state_url, clock=clock)
-        stack.push_async_callback(ledger.aclose)
         on_status = _reporter(health, tasks)
         engines = _engines(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
-        mirror = _mirror(lambda: active.begin(), policy, parts, clock=clock)
+        runtime, active = await stack.enter_async_context(
+            _active(
+                policy,
+                engines,
+                parts,
+                state_url=state_url,
+                has_tenants=access.tells_callers_apart,
+                environ=environ,
+                clock=clock,
+            )
+        )
+        calls = _calls(active, parts, runtime, access=access, clock=clock)
+        grpc = GrpcServer(
+            calls, listen=listen, access=access, checks=checks, shares_port=parts.shares_port, clock=clock
+        )
+        servers = Servers([grpc], health=health, wait_idle=calls.wait_idle, times=listen, clock=clock)
+        await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
+        stack.push_async_callback(servers.drain, is_urgent=True)
+        await servers.start()
+        reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
+        if parts.observability is not None:
+            sources = _sources(parts.observability, calls, active, runtime, engines, clock=clock)
+            handler = None if reloads is None else reloads.handler
+            operator = operated(parts.observability, sources, reloading=handler, name=grpc.address.name)
+            await stack.enter_async_context(operator)
+            runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
+        await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
+        await health.set_ready()
+        if reloads is not None:
+            await stack.enter_async_context(reloads.running(policy.hash))
+        reloader = None if reloads is None else reloads.reloader
+        yield RunningGateway(grpc, servers, calls=calls, health=health, tasks=tasks, reloader=reloader)
+
+
+@asynccontextmanager
+async def _active(
+    policy: Policy,
+    engines: "_Engines",
+    parts: OptionalParts,
+    *,
+    state_url: str,
+    has_tenants: bool,
+    environ: Mapping[str, str],
+    clock: Clock,
+) -> AsyncIterator[tuple[Runtime, ActivePolicy]]:
+    """Open what outlives a policy, and make the first policy active; raises StartupError."""
+    async with AsyncExitStack() as stack:
+        ledger = open_ledger(state_url, clock=clock)
+        stack.push_async_callback(ledger.aclose)
+        mirror = parts.mirror(lambda: active.begin(), policy, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
             ledger=ledger,
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
-            extras=_extras(parts.records, mirror),
-            has_tenants=access.tells_callers_apart,
+            extras=parts.extras(mirror),
+            has_tenants=has_tenants,
             environ=environ,
             clock=clock,
         )
@@ -120,28 +147,7 @@ async def running_gateway(
         stack.push_async_callback(active.aclose)
         if mirror is not None:
             stack.push_async_callback(mirror.aclose)
-        calls = _calls(active, parts, runtime, access=access, clock=clock)
-        shares = parts.engines is not None
-        server = GatewayServer(
-            calls, listen=listen, access=access, health=health, checks=checks, shares_port=shares, clock=clock
-        )
-        await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
-        stack.push_async_callback(server.stop, at_once=True)
-        await server.start()
-        reloads = _reloads(parts, access, active, runtime, health, tasks=tasks, clock=clock)
-        if parts.observability is not None:
-            sources = _sources(parts.observability, calls, active, runtime, engines, clock=clock)
-            handler = None if reloads is None else reloads.handler
-            operator = operated(parts.observability, sources, reloading=handler, name=server.address.name)
-            await stack.enter_async_context(operator)
-            runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
-        await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
-        await health.set_ready()
-        if reloads is not None:
-            await stack.enter_async_context(reloads.running(policy.hash))
-        yield RunningGateway(
-            server=server, tasks=tasks, reloader=None if reloads is None else reloads.reloader
-        )
+        yield runtime, active
 
 
 def _tasks(health: Health) -> Tasks:
@@ -221,43 +227,9 @@ def _calls(
         active,
         clock=clock,
         tenant_of=access.tenant_of,
-        observers=(*_observers(parts), runtime.rates.note),
+        observers=(*parts.all_observers(), runtime.rates.note),
         tracer=NO_SPAN if parts.observability is None else parts.observability.tracer,
     )
-
-
-def _observers(parts: OptionalParts) -> Iterator[Observer]:
-    yield from parts.observers
-    if parts.records is not None:
-        yield parts.records.note
-    if parts.observability is not None:
-        yield from parts.observability.observers
-
-
-def _extras(records: Records | None, mirror: Mirror | None) -> Extras:
-    if records is None:
-        return Extras()
-    return Extras(gates=(records.gate,), mirror=mirror, take_feedback=records.take_feedback)
-
-
-def _mirror(begin: Begin, policy: Policy, parts: OptionalParts, *, clock: Clock) -> Mirror | None:
-    """Return what has requests answered a second time; None where nothing keeps what comes of it."""
-    if parts.records is None:
-        if policy.mirror is not None:
-            _log.warning("mirror.off", why="nothing keeps what comes of it: gateway serve --decisions FILE")
-        return None
-    return Mirror(begin, on_result=_told(parts.records, parts.observability), clock=clock)
-
-
-def _told(records: Records, observability: Observability | None) -> OnResult:
-    """Return what puts a second answer into the records, and counts it."""
-
-    def tell(result: MirrorResult, policy: Policy) -> None:
-        records.take_mirrored(result, policy)
-        if observability is not None:
-            observability.measures.record_mirrored(result)
-
-    return tell
 
 
 def _reloads(

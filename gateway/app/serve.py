@@ -11,9 +11,11 @@ from pathlib import Path
 import structlog
 
 from gateway.app.auth import access_of
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.file_limit import raise_file_limit
 from gateway.app.interpreter import set_for_serving
 from gateway.app.observability import Observability, observability_of
+from gateway.app.parts import OptionalParts
 from gateway.app.reload.controller import ReloadSource
 from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.reload.reloader import OnReload
@@ -34,7 +36,6 @@ from gateway.records.files import of_worker
 from gateway.records.writer import Records
 from gateway.server.access import Access
 from gateway.server.admin.worker import WorkerIdentity
-from gateway.server.grpc.connection_limits import raise_file_limit
 from gateway.telemetry.logs import configure_logs
 
 _log = structlog.get_logger()
@@ -143,5 +144,5 @@ async def _serve(
             _log.info("gateway.serving", listen=gateway.target, policy=path, policy_hash=policy.hash[:12])
             await signals.wait()
             _log.info("gateway.draining", at_once=signals.is_urgent)
-            await gateway.server.stop(at_once=signals.is_urgent)
+            await gateway.servers.drain(is_urgent=signals.is_urgent)
     _log.info("gateway.stopped")

@@ -13,7 +13,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.parts import OptionalParts
 from gateway.cli.demo.stage import state_url
 from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed

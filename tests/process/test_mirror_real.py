@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.parts import OptionalParts
 from gateway.cli.app import run
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.parts import OptionalParts
 from gateway.backends.base import Backend
 from gateway.domain.address import Address, ListenSettings
 from gateway.domain.answer import Chunk

@@ -117,6 +117,28 @@ def test_rooms_form_no_cycle() -> None:
     assert not set(knows) - set(order) - VALUES, "these rooms, or some of them, know each other"
 
 
+STRANGERS = {
+    "gateway.backends.anthropic": "gateway.backends.openai",
+    "gateway.backends.openai": "gateway.backends.anthropic",
+    "gateway.server.grpc": "gateway.server.http",
+    "gateway.server.http": "gateway.server.grpc",
+}
+"""Providers, and transports, that know nothing of each other: what both need lies beside them."""
+
+
+@pytest.mark.parametrize("part", sorted(STRANGERS))
+def test_strangers_know_nothing_of_each_other(part: str) -> None:
+    """A change of one touches no other, directly or through what it imports."""
+    met = [
+        f"{module} reaches {name}"
+        for module in modules()
+        if is_in(module, part)
+        for name in reached(module)
+        if is_in(name, STRANGERS[part])
+    ]
+    assert not met
+
+
 @pytest.mark.parametrize("room", sorted(APART))
 def test_rooms_apart_know_the_values_only(room: str) -> None:
     """Engine, simulated provider and client import values and themselves."""

@@ -63,7 +63,7 @@ class Operated:
 
     async def page(self) -> Page:
         """Read the metrics when all calls are over: a caller may hear of the end before it is counted."""
-        await self.gateway.server.wait_idle()
+        await self.gateway.calls.wait_idle()
         return await read_page(self.page_address)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import grpc
 
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.parts import OptionalParts
 from gateway.app.reload.controller import ReloadSource
 from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.app.reload.reloader import Reloader

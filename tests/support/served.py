@@ -7,15 +7,17 @@ from types import MappingProxyType
 
 import grpc
 
-from gateway.app.build import OptionalParts, RunningGateway, running_gateway
+from gateway.app.build import RunningGateway, running_gateway
 from gateway.app.observability import Observability
+from gateway.app.parts import OptionalParts
 from gateway.backends.base import Backend
 from gateway.clock import Clock
 from gateway.domain.address import Address, ListenSettings
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
 from gateway.server.access import Access, TenantRule, anyone
-from gateway.server.grpc.grpc_server import GatewayServer
+from gateway.server.calls import Calls
+from gateway.server.grpc.grpc_server import GrpcServer
 from gateway.server.tls import TlsFiles
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
@@ -34,9 +36,14 @@ class Served:
     stub: "pb_grpc.GatewayServiceAsyncStub"
 
     @property
-    def server(self) -> GatewayServer:
+    def server(self) -> GrpcServer:
         """Its server for gRPC."""
-        return self.gateway.server
+        return self.gateway.grpc
+
+    @property
+    def calls(self) -> Calls:
+        """Its calls, of every transport."""
+        return self.gateway.calls
 
 
 @asynccontextmanager

@@ -27,10 +27,10 @@ from gateway.backends.http.client import (
     open_http_client,
     timeout_of,
 )
+from gateway.backends.http.credentials import Credentials
 from gateway.backends.http.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.http.events import EventReader
-from gateway.backends.openai.answers import ErrorEvent
-from gateway.backends.openai.credentials import Credentials
+from gateway.backends.http.reading import ErrorEvent
 from gateway.backends.permit import permitted
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Reply

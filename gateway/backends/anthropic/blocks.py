@@ -7,7 +7,7 @@ from typing import Final
 from gateway.backends.anthropic.tools import INPUT, ReplyForm
 from gateway.backends.anthropic.turns import REDACTED
 from gateway.backends.http.bounds import UnreadableAnswer
-from gateway.backends.openai.text import TextJoiner
+from gateway.backends.http.text_joiner import TextJoiner
 from gateway.domain.answer import Chunk, ReasoningDelta, ToolCallDelta
 
 _OTHER_BLOCKS: Final = frozenset({"server_tool_use", "container_upload", "fallback"})

@@ -6,7 +6,7 @@ from typing import Final
 from gateway.backends.anthropic.tools import Json, ReplyForm, ToolFields, parsed, tool_fields
 from gateway.backends.anthropic.turns import Turns
 from gateway.backends.base import sampling_parameters
-from gateway.backends.openai.finish import finish_words
+from gateway.backends.http.finish import finish_words
 from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, ToolKind
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import GenerationConfig

@@ -18,8 +18,8 @@ from gateway.backends.anthropic.tools import ReplyForm
 from gateway.backends.anthropic.usage import UsageCounter
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens, letters
 from gateway.backends.http.events import parse_json
-from gateway.backends.openai.answers import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent
-from gateway.backends.openai.finish import FAILED, ending_of
+from gateway.backends.http.finish import FAILED, ending_of
+from gateway.backends.http.reading import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent
 from gateway.domain.answer import Chunk, FinishReason, Reply
 from gateway.domain.assembly import assembled
 

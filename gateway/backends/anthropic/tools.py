@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.backends.openai.finish import FinishMeaning
+from gateway.backends.http.finish import FinishMeaning
 from gateway.domain.conversation import Tool, ToolCall, ToolChoiceMode, ToolKind
 from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import BackendInvalid, NotCapable

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer, check_bound, fewest_tokens, letters
+from gateway.backends.http.finish import FinishMeaning
+from gateway.backends.http.text_joiner import TextJoiner
 from gateway.backends.openai.call_pieces import CallPiece
 from gateway.backends.openai.calls import CallReader, entries_of
-from gateway.backends.openai.finish import FinishMeaning
 from gateway.backends.openai.json_prefix import may_become_object
 from gateway.backends.openai.logprobs import logprobs_of
-from gateway.backends.openai.text import TextJoiner, spoken
+from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import ThoughtReader
 from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, TokenLogprob, ToolCallDelta
 from gateway.domain.request import Request

@@ -4,33 +4,20 @@ A field that is odd but takes nothing from the answer is passed over; one that m
 cannot be read is refused. Nothing here waits, or knows a connection.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.events import parse_json
+from gateway.backends.http.finish import FAILED, ending_of
+from gateway.backends.http.reading import FINISH_ABSENT, FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent, Note
 from gateway.backends.http.refusal_body import is_error
 from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts, merged
-from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import without_thoughts
 from gateway.backends.openai.usage import has_usage, larger, read_usage
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
-
-Note = Callable[[str], None]
-"""Told in a fixed word what was odd about an answer that counts all the same."""
-FINISH_UNKNOWN = "finish_reason_unknown"
-FINISH_ABSENT = "finish_reason_absent"
-USAGE_IMPOSSIBLE = "usage_impossible"
-
-
-class ErrorEvent(UnreadableAnswer):
-    """A stream that began with status 200 brought an error; `error` is what it said."""
-
-    def __init__(self, error: object) -> None:
-        super().__init__("an error event")
-        self.error = error
 
 
 def read_reply(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm = PLAIN_FORM) -> Reply:

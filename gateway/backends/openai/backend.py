@@ -18,14 +18,15 @@ from gateway.backends.base import Call
 from gateway.backends.http.body import StreamBody, is_json, read_whole
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.client import check_uncompressed, is_framed, timeout_of
+from gateway.backends.http.credentials import Credentials
 from gateway.backends.http.errors import error_event, refused, unanswered, unreadable
 from gateway.backends.http.events import EventReader
+from gateway.backends.http.finish import finish_words
+from gateway.backends.http.reading import ErrorEvent, Note
 from gateway.backends.openai.answer_parts import AnswerForm
-from gateway.backends.openai.answers import ErrorEvent, Note, StreamReader, read_reply
+from gateway.backends.openai.answers import StreamReader, read_reply
 from gateway.backends.openai.chat_request import chat_body
 from gateway.backends.openai.client import UNSENT, open_client
-from gateway.backends.openai.credentials import Credentials
-from gateway.backends.openai.finish import finish_words
 from gateway.backends.openai.responses_answers import ResponsesReader, read_response
 from gateway.backends.openai.responses_request import responses_body
 from gateway.backends.permit import permitted

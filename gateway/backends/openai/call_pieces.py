@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from gateway.backends.http.bounds import UnreadableAnswer
+from gateway.backends.http.text_joiner import TextJoiner
 from gateway.backends.openai.json_prefix import is_object, may_become_object
-from gateway.backends.openai.text import TextJoiner
 from gateway.backends.openai.thoughts import google_signature
 from gateway.domain.answer import ToolCallDelta
 

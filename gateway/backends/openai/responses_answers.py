@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.events import parse_json
+from gateway.backends.http.finish import FAILED, ending_of
+from gateway.backends.http.reading import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent, Note
 from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerParts, merged
-from gateway.backends.openai.answers import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent, Note
 from gateway.backends.openai.call_pieces import CallPiece, arguments_text
 from gateway.backends.openai.calls import CallReader
-from gateway.backends.openai.finish import FAILED, ending_of
 from gateway.backends.openai.logprobs import logprobs_of
 from gateway.backends.openai.usage import has_usage, read_usage
 from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, Reply, TokenLogprob, Usage

@@ -1,6 +1,5 @@
-"""The text of a message or a delta, and pieces of text joined so that no character is cut in two."""
+"""The text of a message or a delta."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,14 +17,6 @@ TEXT_FIELDS = ("content", "refusal", "text")
 """Where the words stand; the last is that of completions without chat, which some servers keep."""
 SIGNS_OF_WORK = (*THOUGHTS, "reasoning_details", "tool_calls", "function_call", "audio")
 """Fields that show that a model is at work, though not at the text of its answer."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
-"""With what a piece may end whose last character is cut: a first half, or what a provider puts for one."""
-
-
-_LONGEST_HELD = 4
-"""A character has at most four bytes, and a provider puts one mark for each of them that it has so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +66,3 @@ def _text_of_part(part: object, field: str) -> str:
     if (kind is None or kind in TEXT_PARTS) and (text is None or isinstance(text, str)):
         return text or ""
     raise UnreadableAnswer(f"a part of {field} is of a type that is not known")
-
-
-class TextJoiner:
-    """Joins pieces of text: a character that comes in two halves is given out when it is whole."""
-
-    def __init__(self) -> None:
-        self._held = ""
-
-    def add(self, piece: str) -> str:
-        """Return what can be given out after one piece more."""
-        if not self._held and piece.isascii():
-            return piece
-        text = self._held + piece
-        at = max(0, len(text) - _LONGEST_HELD)
-        at += len(text[at:].rstrip(_UNFINISHED))
-        self._held = text[at:]
-        return _mended(text[:at])
-
-    def end(self, *, is_cut: bool) -> str:
-        """Return what was held back; nothing if the model was cut off in the middle of a character."""
-        held, self._held = self._held, ""
-        return "" if is_cut else _mended(held)
-
-
-def _mended(text: str) -> str:
-    """Return the text with halves of surrogate pairs joined; one without its other half becomes U+FFFD."""
-    if not _SURROGATE.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

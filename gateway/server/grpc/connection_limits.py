@@ -1,6 +1,5 @@
 """What one connection may cost, whoever is at its other end; grpc keeps these before any of our code runs."""
 
-import contextlib
 import resource
 
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
@@ -11,8 +10,6 @@ IDLE_S = 300
 """So is one on which no call was for so long; clients connect again by themselves."""
 MOST_CONNECTIONS = 16_384
 """Most concurrent connections of one process; further ones are closed when they arrive."""
-MACOS_FILES = 10_240
-"""OPEN_MAX of macOS, which refuses more even where its hard limit is "unlimited"."""
 STREAMS = 256
 """Most concurrent calls on one connection; further ones wait at the client."""
 METADATA_BYTES = 8 * 1024
@@ -30,20 +27,6 @@ AGE_SHARED_S = 60
 AGE_GRACE_S = 600
 """What runs on a connection of that age goes on for so long, more than any deadline of a policy that keeps
 the default maximum."""
-
-
-def raise_file_limit() -> None:
-    """Let this process, and those that it starts, open as many files as the system lets them.
-
-    The usual soft limit of 1,024 is for programs that use `select`; a connection is a file, too.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:
-        return
-    for wanted in (hard, MACOS_FILES):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            return
 
 
 def most_connections() -> int:

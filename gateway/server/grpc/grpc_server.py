@@ -1,6 +1,7 @@
-"""The gRPC server as a whole: bind, serve, drain."""
+"""The gRPC server as a whole: bind, serve, close."""
 
 import asyncio
+import math
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,14 +17,13 @@ from gateway.server.grpc.health import GrpcHealth
 from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.reflection import add_reflection
 from gateway.server.grpc.service import add_service
-from gateway.server.health import Health
 from gateway.tasks import child
 
 MOST_BYTES = 2**31 - 1
 """No message of gRPC is larger, so that a bound above it bounds nothing."""
 
 
-class GatewayServer:
+class GrpcServer:
     """Serves the contract, health and reflection on one address."""
 
     def __init__(
@@ -32,23 +32,18 @@ class GatewayServer:
         *,
         listen: ListenSettings,
         access: Access,
-        health: Health,
         checks: GrpcHealth,
         shares_port: bool = False,
         clock: Clock,
     ) -> None:
-        """Make a server whose calls are among `calls`; `checks` answer as `health` tells them.
+        """Make a server whose calls are among `calls`; `checks` answer health checks.
 
         With `shares_port` other processes listen on the same address; the kernel spreads connections.
         """
-        self.health = health
         self.address = listen.address
-        self._stopped = False
-        self._listen = listen
+        self._closing: asyncio.Task[None] | None = None
         self._shares_port = shares_port
         self._credentials = None if access.tls is None else server_credentials(access.tls)
-        self._clock = clock
-        self._calls = calls
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", int(shares_port)),
@@ -71,18 +66,9 @@ class GatewayServer:
         """The port that it listens on; 0 for a unix socket."""
         return self.address.port
 
-    async def wait_idle(self) -> None:
-        """Return when no call is in flight."""
-        await self._calls.wait_idle()
-
-    @property
-    def in_flight(self) -> int:
-        """How many calls are not over."""
-        return self._calls.in_flight
-
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
-        self.address = self._bound(self._listen.address)
+        self.address = self._bound(self.address)
         await self._server.start()
 
     def _bound(self, address: Address) -> Address:
@@ -107,21 +93,12 @@ class GatewayServer:
             return self._server.add_insecure_port(address.target)
         return self._server.add_secure_port(address.target, self._credentials)
 
-    async def stop(self, *, at_once: bool = False) -> None:
-        """End gracefully: health first, then no new work, then calls in flight to their end.
+    async def stop_accepting(self) -> None:
+        """Refuse new connections and calls; what is in flight goes on."""
+        self._closing = child(self._server.stop(math.inf), name="end of the gRPC server")
 
-        Watchers of health never end by themselves, so it is our own calls that are waited for. `at_once`
-        leaves out the wait for load balancers. A second call does nothing.
-        """
-        if self._stopped:
-            return
-        self._stopped = True
-        await self.health.drain()
-        if not at_once:
-            await self._clock.sleep(self._listen.drain_s)
-        closing = child(self._server.stop(self._listen.grace_s), name="end of the server")
-        idle = child(self._calls.wait_idle(), name="end of all calls")
-        await asyncio.wait({closing, idle}, return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
+    async def close(self) -> None:
+        """Cancel what is left, watchers of health too, and return when every connection is closed."""
         await self._server.stop(0)
-        await closing
+        if self._closing is not None:
+            await self._closing

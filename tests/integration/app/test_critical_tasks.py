@@ -8,7 +8,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from gateway.app.build import OptionalParts, running_gateway
+from gateway.app.build import running_gateway
+from gateway.app.parts import OptionalParts
 from gateway.app.workers.engine_registry import EngineRegistry, RegisteredEngine, write_board
 from gateway.domain.address import ListenSettings
 from gateway.policy.loading.load import parse_policy

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.openai.credentials import token_of
+from gateway.backends.http.credentials import token_of
 from gateway.domain.answer import FinishReason
 from gateway.errors import BackendCredentials, StartupError
 from tests.support.calls import call_of

@@ -80,7 +80,7 @@ async def test_the_caller_does_not_wait(tmp_path: Path) -> None:
     in_flight: list[int] = []
 
     def never(_: Call) -> list[Delay]:
-        in_flight.append(gateway.inner.gateway.server.in_flight)
+        in_flight.append(gateway.inner.gateway.calls.in_flight)
         return [Delay(3600.0)]
 
     async with mirroring(tmp_path, cloud=never) as gateway:

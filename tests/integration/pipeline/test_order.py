@@ -88,7 +88,7 @@ async def test_a_call_without_a_place_is_neither_checked_nor_scored(call: Ask, s
         assert await _reason(call(gateway, ask(config=WRONG))) == "QUEUE_FULL"
         assert await _reason(call(gateway, ask(LARGE))) == "QUEUE_FULL"
         holds.cancel()
-        await gateway.server.wait_idle()
+        await gateway.calls.wait_idle()
         assert await _reason(call(gateway, ask(config=WRONG))) == "INVALID_REQUEST"
     assert len(scored) == 1
 

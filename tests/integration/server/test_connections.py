@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
+from gateway.app.file_limit import MACOS_FILES, raise_file_limit
 from gateway.server.grpc import connection_limits
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2_grpc
@@ -100,7 +101,7 @@ def test_the_soft_limit_on_files_is_raised(file_limit: tuple[int, int]) -> None:
     _, hard = file_limit
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
     assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 4)
-    connection_limits.raise_file_limit()
+    raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 2)
 
@@ -122,5 +123,5 @@ def test_a_system_that_refuses_its_hard_limit_gives_what_it_has(monkeypatch: pyt
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    connection_limits.raise_file_limit()
-    assert asked == [resource.RLIM_INFINITY, connection_limits.MACOS_FILES]
+    raise_file_limit()
+    assert asked == [resource.RLIM_INFINITY, MACOS_FILES]

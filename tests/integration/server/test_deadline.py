@@ -150,7 +150,7 @@ async def _asked(sent_s: float) -> tuple[float, float, CallReport, str]:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await gateway.stub.Generate(request, timeout=sent_s, metadata=(("x-jump", "yes"),))
         ended_s = time.monotonic() - began_s
-        await gateway.server.wait_idle()
+        await gateway.calls.wait_idle()
     return ended_s, left_s, reports[-1], failure_of(caught.value).reason
 
 

@@ -39,6 +39,6 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody() -> None:
         watch = stub.Watch(request)
         assert (await watch.read()).status == SERVING
         for is_serving, status in ((False, NOT_SERVING), (True, SERVING)):
-            await gateway.server.health.set_model("edge", is_serving)
+            await gateway.gateway.health.set_model("edge", is_serving)
             assert (await watch.read()).status == status
             assert (await stub.Check(request)).status == status

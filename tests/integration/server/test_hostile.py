@@ -138,8 +138,8 @@ async def test_ten_thousand_open_streams_leave_the_others_their_place(tenant_of:
                 await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"), timeout=60)
                 for _ in range(5)
             ]
-            busy, at_once = gateway.server.in_flight, len(eves)
-        await asyncio.wait_for(gateway.server.wait_idle(), 60)
+            busy, at_once = gateway.calls.in_flight, len(eves)
+        await asyncio.wait_for(gateway.calls.wait_idle(), 60)
 
     edge = backends["edge"]
     assert isinstance(edge, ScriptedBackend)
@@ -172,7 +172,7 @@ async def test_slow_calls_of_one_tenant_leave_the_others_a_share(tenant_of: Tena
                 for _ in range(5)
             ]
             at_once = len(eves)
-        await asyncio.wait_for(gateway.server.wait_idle(), 60)
+        await asyncio.wait_for(gateway.calls.wait_idle(), 60)
 
     assert [answer.text for answer in answers] == ["fine"] * 5
     assert at_once == 900
@@ -198,7 +198,7 @@ async def test_a_reader_who_does_not_read_is_waited_for_until_its_deadline(tenan
     ):
         call = gateway_pb2_grpc.GatewayServiceStub(channel).StreamGenerate(request, metadata=as_tenant("eve"))
         await call.read()
-        await asyncio.wait_for(gateway.server.wait_idle(), 30)
+        await asyncio.wait_for(gateway.calls.wait_idle(), 30)
         other = await gateway.stub.Generate(ask("hello"), metadata=as_tenant("acme"))
         call.cancel()
 

@@ -59,7 +59,7 @@ async def test_calls_that_are_left_at_once_leave_nothing_behind(tenant_of: Tenan
         async with grpc.aio.insecure_channel(gateway.server.target, options=OWN_CONNECTION) as channel:
             acme = gateway_pb2_grpc.GatewayServiceStub(channel)
             answer = await acme.Generate(ask(), metadata=as_tenant("acme"), timeout=20)
-        await asyncio.wait_for(gateway.server.wait_idle(), 20)
+        await asyncio.wait_for(gateway.calls.wait_idle(), 20)
 
     assert answer.text == "fine"
     edge = backends["edge"]

@@ -322,7 +322,7 @@ async def test_drain_lets_calls_in_flight_end() -> None:
         while not slow.calls:  # noqa: ASYNC110  The server runs in this loop; its progress has no event.
             await asyncio.sleep(0.01)
 
-        await gateway.server.stop()
+        await gateway.gateway.servers.drain()
 
         assert (await call).text == "made it"
         assert (await anext(aiter(watch))).status == health_pb2.HealthCheckResponse.NOT_SERVING

@@ -210,7 +210,7 @@ async def test_a_cancelled_call_ends_its_spans() -> None:
         call = gateway.stub.Generate(ask("hello"))
         await asyncio.wait_for(began.wait(), 5)
         call.cancel()
-        await asyncio.wait_for(gateway.server.wait_idle(), 5)
+        await asyncio.wait_for(gateway.calls.wait_idle(), 5)
     whole, attempt = traced.spans()
 
     assert _told(whole)["rpc.response.status_code"] == "CANCELLED"

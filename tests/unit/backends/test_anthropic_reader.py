@@ -15,7 +15,7 @@ from gateway.backends.anthropic.tools import ReplyForm
 from gateway.backends.anthropic.turns import REDACTED
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.events import EventReader
-from gateway.backends.openai.answers import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent
+from gateway.backends.http.reading import FINISH_UNKNOWN, USAGE_IMPOSSIBLE, ErrorEvent
 from gateway.domain.answer import FinishReason, ReasoningDelta, Reply, ToolCallDelta, Usage
 from gateway.domain.assembly import assembled
 from tests.support.messages_api import events_of, message, text_block, thinking_block, tool_block, wire

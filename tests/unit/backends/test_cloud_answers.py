@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.http.bounds import UnreadableAnswer
-from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
-from gateway.backends.openai.finish import WORDS
+from gateway.backends.http.finish import WORDS
+from gateway.backends.http.reading import ErrorEvent
+from gateway.backends.openai.answers import StreamReader, read_reply
 from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
 from tests.support.provider_bytes import BOUNDS, chunk, counted, counts, plain, said, whole

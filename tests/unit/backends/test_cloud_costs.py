@@ -7,8 +7,8 @@ import pytest
 
 from gateway.backends.http.errors import refused
 from gateway.backends.http.events import EventReader
+from gateway.backends.http.text_joiner import TextJoiner
 from gateway.backends.openai.answers import StreamReader
-from gateway.backends.openai.text import TextJoiner
 from tests.support.growth import grows_linearly
 from tests.support.provider_bytes import BOUNDS, said
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.openai.finish import WORDS, FinishMeaning, ending_of
+from gateway.backends.http.finish import WORDS, FinishMeaning, ending_of
 from gateway.domain.answer import FinishReason
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.http.events import EventReader
+from gateway.backends.http.reading import ErrorEvent
 from gateway.backends.openai.answer_parts import AnswerForm
-from gateway.backends.openai.answers import ErrorEvent
 from gateway.backends.openai.responses_answers import ResponsesReader, read_response
 from gateway.backends.openai.responses_request import responses_body
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage

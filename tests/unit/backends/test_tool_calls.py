@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends.http.bounds import UnreadableAnswer
+from gateway.backends.http.reading import ErrorEvent
 from gateway.backends.openai.answer_parts import AnswerForm
-from gateway.backends.openai.answers import ErrorEvent, StreamReader, read_reply
+from gateway.backends.openai.answers import StreamReader, read_reply
 from gateway.backends.openai.json_prefix import is_object, may_become_object
 from gateway.domain.answer import FinishReason, Reply
 from tests.support.provider_bytes import BOUNDS, chunk, counts, line, said
