@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
+from gateway.app.http import http_servers
 from gateway.app.observability import Observability, operated
 from gateway.app.parts import NO_PARTS, OptionalParts
 from gateway.app.reload.controller import ReloadController
@@ -33,6 +34,8 @@ from gateway.server.calls import Calls
 from gateway.server.grpc.grpc_server import GrpcServer
 from gateway.server.grpc.health import GrpcHealth
 from gateway.server.health import Health
+from gateway.server.http.http_server import HttpServer
+from gateway.server.http.probes import HttpProbes
 from gateway.tasks import Tasks, all_of
 from gateway.telemetry.traces import NO_SPAN
 
@@ -49,6 +52,7 @@ class RunningGateway:
     servers: Servers
     """All of them; to drain them is the gateway's end."""
     _: KW_ONLY
+    http: HttpServer | None
     calls: Calls
     health: Health
     tasks: Tasks
@@ -75,7 +79,7 @@ async def running_gateway(
     """Run a gateway until the block ends: port, engines, health. Raises StartupError for a missing part."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        health = Health(checks := GrpcHealth(access.guard))
+        health = Health(checks := GrpcHealth(access.guard), probes := HttpProbes(access.guard))
         tasks = _tasks(health)
         stack.push_async_callback(tasks.aclose)
         if parts.records is not None:
@@ -97,7 +101,8 @@ async def running_gateway(
         grpc = GrpcServer(
             calls, listen=listen, access=access, checks=checks, shares_port=parts.shares_port, clock=clock
         )
-        servers = Servers([grpc], health=health, wait_idle=calls.wait_idle, times=listen, clock=clock)
+        http = http_servers(calls, active, parts, listen=listen, access=access, probes=probes, clock=clock)
+        servers = Servers([grpc, *http], health=health, wait_idle=calls.wait_idle, times=listen, clock=clock)
         await health.begin(policy.models, serving=policy.models.keys() - engines.watched.keys())
         stack.push_async_callback(servers.drain, is_urgent=True)
         await servers.start()
@@ -112,8 +117,15 @@ async def running_gateway(
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
-        reloader = None if reloads is None else reloads.reloader
-        yield RunningGateway(grpc, servers, calls=calls, health=health, tasks=tasks, reloader=reloader)
+        yield RunningGateway(
+            grpc,
+            servers,
+            http=next(iter(http), None),
+            calls=calls,
+            health=health,
+            tasks=tasks,
+            reloader=None if reloads is None else reloads.reloader,
+        )
 
 
 @asynccontextmanager

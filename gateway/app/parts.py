@@ -10,6 +10,7 @@ from gateway.app.reload.controller import ReloadSource
 from gateway.app.workers.engine_registry import EngineRegistry
 from gateway.backends.base import Backend
 from gateway.clock import Clock
+from gateway.domain.address import Address
 from gateway.domain.answer import MirrorResult
 from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
 from gateway.pipeline.run import Extras
@@ -35,6 +36,8 @@ class OptionalParts:
     observability: Observability | None = None
     reload: ReloadSource | None = None
     """What may change the policy; None: nothing does."""
+    http: Address | None = None
+    """Where calls over HTTP are taken; None: nowhere."""
     observers: tuple[Observer, ...] = ()
     """Are told of each call that is over."""
 

@@ -68,7 +68,12 @@ def run(settings: ServeSettings) -> None:
         parent=None if worker.folder is None else ParentClient(worker.folder, worker=worker.number),
     )
     parts = OptionalParts(
-        engines=engines, records=records, shadow=shadow, observability=observability, reload=reload
+        engines=engines,
+        records=records,
+        shadow=shadow,
+        observability=observability,
+        reload=reload,
+        http=settings.http,
     )
     if engines is not None:
         wake_with_parent()
@@ -141,7 +146,14 @@ async def _serve(
                 parts.records.note_event("policy", policy_hash=policy.hash, changes=[])
             path = str(settings.policy.path)
             set_for_serving()
-            _log.info("gateway.serving", listen=gateway.target, policy=path, policy_hash=policy.hash[:12])
+            http = None if gateway.http is None else gateway.http.address.target
+            _log.info(
+                "gateway.serving",
+                listen=gateway.target,
+                http=http,
+                policy=path,
+                policy_hash=policy.hash[:12],
+            )
             await signals.wait()
             _log.info("gateway.draining", at_once=signals.is_urgent)
             await gateway.servers.drain(is_urgent=signals.is_urgent)

@@ -96,11 +96,14 @@ class ServeSettings:
     """All that `gateway serve` was told."""
 
     listen: ListenSettings
+    """Of gRPC; bounds of time and size hold for HTTP too."""
     tls: TlsSettings
     auth: AuthSettings
     policy: PolicySettings
     state: StateSettings
     telemetry: TelemetrySettings
+    http: Address | None = None
+    """Where calls over HTTP are taken; None: nowhere."""
     workers: int = 1
     insecure: bool = False
     """Whether calls from other hosts are taken without TLS and credentials."""
@@ -115,13 +118,19 @@ class ServeSettings:
             self._check_workers()
 
     @property
+    def addresses(self) -> dict[str, Address]:
+        """Where calls are taken, by the flag that says so."""
+        grpc = {"--listen": self.listen.address}
+        return grpc if self.http is None else grpc | {"--http": self.http}
+
+    @property
     def end_within_s(self) -> float:
         """How long the process may take from SIGTERM to its end."""
         return self.listen.drain_s + self.listen.grace_s
 
     def _check_air_gap(self) -> None:
         if self.air_gap:
-            hosts = {"--listen": self.listen.address.host}
+            hosts = {flag: address.host for flag, address in self.addresses.items()}
             if self.telemetry.metrics is not None:
                 hosts["--metrics"] = self.telemetry.metrics.host
             refuse_beyond_this_host(hosts=hosts, state_url=self.state.url)
@@ -138,19 +147,20 @@ class ServeSettings:
             raise StartupError(
                 "--guard-health needs --keys or --tls-client-ca: nobody has credentials to show"
             )
-        address = self.listen.address
         is_guarded = has_credentials and self.tls.cert is not None
-        if not (address.is_loopback or is_guarded or self.insecure):
-            raise StartupError(
-                f"--listen {address.target}: reaches beyond this host without TLS and keys (or client"
-                " certificates); say --insecure if that is meant"
-            )
+        for flag, address in self.addresses.items():
+            if not (address.is_loopback or is_guarded or self.insecure):
+                raise StartupError(
+                    f"{flag} {address.target}: reaches beyond this host without TLS and keys (or client"
+                    " certificates); say --insecure if that is meant"
+                )
 
     def _check_workers(self) -> None:
-        if self.listen.address.path is not None:
-            raise StartupError(
-                f"--workers {self.workers}: a unix socket cannot be shared; choose HOST:PORT for --listen"
-            )
+        for flag, address in self.addresses.items():
+            if address.path is not None:
+                raise StartupError(
+                    f"--workers {self.workers}: a unix socket cannot be shared; choose HOST:PORT for {flag}"
+                )
         if self.state.url.startswith("memory:"):
             raise StartupError(
                 f"--workers {self.workers}: memory: is not shared; choose sqlite:///PATH for --state"

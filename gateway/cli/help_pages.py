@@ -12,7 +12,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "serve": {
         "What answers": ("policy", "model", "cloud", "price", "base_url", "show_policy"),
         "Change of the policy while it runs": ("watch_policy", "allow_loosening", "shadow"),
-        "Where it listens": ("listen", "max_request_bytes", "workers"),
+        "Where it listens": ("listen", "http", "max_request_bytes", "workers"),
         "Who may call": (
             "keys", "tls_cert", "tls_key", "tls_client_ca", "trust_tenant_header", "guard_health", "insecure",
         ),

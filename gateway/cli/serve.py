@@ -78,6 +78,7 @@ def _settings(flags: ServeFlags, policy: Path, environ: Mapping[str, str]) -> Se
             own_traces=flags.own_traces,
             log_format=flags.log_format,
         ),
+        http=None if flags.http is None else parse_listen(flags.http, flag="--http"),
         workers=flags.workers,
         insecure=flags.insecure,
         air_gap=flags.air_gap,

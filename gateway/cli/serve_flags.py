@@ -31,6 +31,11 @@ class ServeFlags:
     listen: str = setting(
         "127.0.0.1:50051", "ADDRESS", "The address: HOST:PORT (port 0: any free one) or unix:PATH."
     )
+    http: str | None = setting(
+        None,
+        "ADDRESS",
+        "Serve the HTTP dialects of OpenAI and Anthropic here, as in 127.0.0.1:8080; default: not at all.",
+    )
     state: str | None = setting(
         None,
         "URL",

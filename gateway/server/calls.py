@@ -82,17 +82,23 @@ class OpenCall:
         await self._start.turn(self.tenant, deadline)
         self._deadline = deadline
 
+    @property
+    def deadline(self) -> Deadline:
+        """Until when the caller waits, once it is authenticated."""
+        if self._deadline is None:
+            raise RuntimeError("a call has a deadline when its caller is authenticated")
+        return self._deadline
+
     @contextmanager
     def begin(self, *, request_id: str) -> Iterator[tuple[CallContext, Pipeline]]:
         """Give the call the pipeline of the policy that is active now."""
-        if self._deadline is None:
-            raise RuntimeError("a call begins when its caller is authenticated")
+        deadline = self.deadline
         self.request_id = request_id
         with self._active.begin() as pipeline:
             context = CallContext(
                 tenant=self.tenant,
                 request_id=request_id,
-                deadline=self._deadline,
+                deadline=deadline,
                 attempt_log=self.attempt_log,
                 conclude=self._conclude,
                 languages=parse_languages(self._caller.headers.get("accept-language", "")),

@@ -64,6 +64,7 @@ async def served(
     environ: Mapping[str, str] = MappingProxyType({}),
     clock: Clock | None = None,
     address: Address = ANY_PORT,
+    http: Address | None = None,
 ) -> AsyncIterator[Served]:
     """Run a gateway whose models are all scripted."""
     listen = ListenSettings(
@@ -78,6 +79,7 @@ async def served(
         shadow=None if shadow is None else parse_policy(shadow, name="shadow.yaml"),
         observability=operator,
         observers=observers,
+        http=http,
     )
     async with (
         running_gateway(

@@ -11,6 +11,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
@@ -54,12 +56,12 @@ def become_parent(settings: ServeSettings) -> NoReturn:
     os.execv(sys.executable, command)  # noqa: S606  our own interpreter, and no shell
 
 
-def reserve(address: Address) -> tuple[socket.socket, Address]:
+def reserve(address: Address, *, flag: str) -> tuple[socket.socket, Address]:
     """Return a socket that keeps the port for this user's workers, and the port; StartupError if it is taken.
 
     It never listens, so it gets no connection. The exclusive bind before it finds a second gateway.
     """
-    claim(address)
+    claim(address, flag=flag)
     family, _, _, _, where = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -71,16 +73,17 @@ def reserve(address: Address) -> tuple[socket.socket, Address]:
         held.bind(where)
     except OSError as error:
         held.close()
-        raise refused(address, error) from None
+        raise refused(address, error, flag=flag) from None
     return held, Address(address.host, held.getsockname()[1])
 
 
 class Parent:
     """Engines and workers of one gateway."""
 
-    def __init__(self, settings: ServeSettings, address: Address, folder: Path) -> None:
+    def __init__(self, settings: ServeSettings, addresses: Mapping[str, Address], folder: Path) -> None:
         self._settings = settings
-        self._address = address
+        self._addresses = addresses
+        """By the flag that names each to workers."""
         self._folder = folder
         self._board = folder / "engines.json"
         (folder / METRICS_FOLDER).mkdir()
@@ -204,7 +207,7 @@ class Parent:
     async def _spawn(self, number: int) -> Process:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "gateway", *sys.argv[1:],
-            "--workers", "1", "--listen", self._address.target,
+            "--workers", "1", *chain(*((flag, each.target) for flag, each in self._addresses.items())),
             stdin=PIPE,  # It closes with this process, however that ends, and the worker ends with it.
             env=os.environ
             | {BOARD_VARIABLE: str(self._board), WORKER_VARIABLE: f"{number}/{self._settings.workers}"},
@@ -230,9 +233,13 @@ def main() -> int:
     configure_logs(settings.telemetry.log_format)
     log_thread_defects()
     try:
-        held, address = reserve(settings.listen.address)
-        with held, shared_folder.made() as folder:
-            return asyncio.run(_run(settings, address, folder))
+        with contextlib.ExitStack() as stack:
+            addresses = {}
+            for flag, wanted in settings.addresses.items():
+                held, addresses[flag] = reserve(wanted, flag=flag)
+                stack.enter_context(held)
+            folder = stack.enter_context(shared_folder.made())
+            return asyncio.run(_run(settings, addresses, folder))
     except StartupError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return STARTUP_STATUS
@@ -244,8 +251,8 @@ def main() -> int:
         return FAILED_STATUS
 
 
-async def _run(settings: ServeSettings, address: Address, folder: Path) -> int:
-    parent = Parent(settings, address, folder)
+async def _run(settings: ServeSettings, addresses: Mapping[str, Address], folder: Path) -> int:
+    parent = Parent(settings, addresses, folder)
     await parent.run()
     return parent.status
 

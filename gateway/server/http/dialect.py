@@ -47,7 +47,7 @@ class EventWriter(Protocol):
         ...
 
 
-class Dialect(Protocol):
+class HttpDialect(Protocol):
     """One of the ways to ask for an answer over HTTP; holds nothing of a request."""
 
     @property

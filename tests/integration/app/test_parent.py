@@ -53,7 +53,7 @@ async def test_a_worker_that_cannot_be_kept_ends_the_gateway(
     )
     # A path under pytest's folder is too long for a socket.
     with tempfile.TemporaryDirectory() as folder, capture_logs() as logs:
-        parent = parents.Parent(settings, ADDRESS, Path(folder))
+        parent = parents.Parent(settings, {"--listen": ADDRESS}, Path(folder))
         await parent.run()
 
     said = [(each["event"], each.get("task", each.get("worker"))) for each in logs]

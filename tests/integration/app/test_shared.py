@@ -24,7 +24,7 @@ def test_a_port_that_a_lone_gateway_has_left_is_taken() -> None:
         taken.close()  # Who closes first is the one that waits.
         assert caller.recv(1) == b""
         caller.close()
-    held, address = reserve(Address("127.0.0.1", port))
+    held, address = reserve(Address("127.0.0.1", port), flag="--listen")
     held.close()
     assert address.port == port
 
@@ -35,9 +35,9 @@ def test_a_port_that_is_taken_meanwhile_is_refused_in_one_line(monkeypatch: pyte
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         address = Address("127.0.0.1", listener.getsockname()[1])
-        monkeypatch.setattr("gateway.app.workers.parent.claim", lambda _: None)
+        monkeypatch.setattr("gateway.app.workers.parent.claim", lambda _, flag: None)
         with pytest.raises(StartupError, match="Address already in use; choose another address or port"):
-            reserve(address)
+            reserve(address, flag="--listen")
 
 
 def test_a_folder_that_nobody_holds_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,111 @@
+"""The HTTP server as a whole: bind, serve, drain."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+
+from gateway.domain.address import Address, ListenSettings, OwnerOnly, claim, make_way, refused
+from gateway.pipeline.active_policy import ActivePolicy
+from gateway.server.access import Access
+from gateway.server.http.cors import Cors
+from gateway.server.http.middleware import Handler
+from gateway.server.http.probes import HttpProbes
+from gateway.server.http.unknown import shaped
+
+FLAG = "--http"
+CLOSE_S = 1.0
+"""How long connections get to close once their calls are cancelled."""
+
+
+class Endpoint(NamedTuple):
+    """A path below /v1, and what serves it."""
+
+    verb: str
+    path: str
+    handler: Handler
+
+
+class HttpServer:
+    """Serves endpoints and probes on one address."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        listen: ListenSettings,
+        access: Access,
+        active: ActivePolicy,
+        health: HttpProbes,
+        shares_port: bool = False,
+    ) -> None:
+        """Make a server of `listen.address`; with `shares_port` other processes listen there too."""
+        self.address = listen.address
+        self._shares_port = shares_port
+        self._context = None if access.tls is None else access.tls.context()
+        self._runner = web.AppRunner(
+            _app(endpoints, active=active, health=health),
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=CLOSE_S,
+        )
+
+    async def start(self) -> None:
+        """Bind and serve; raises StartupError when the address cannot be had."""
+        await self._runner.setup()
+        try:
+            self.address = await self._bound(self.address)
+        except OSError as error:
+            raise refused(self.address, error, flag=FLAG) from None
+
+    async def _bound(self, address: Address) -> Address:
+        if address.path is not None:
+            make_way(address.path, flag=FLAG)
+            with OwnerOnly():
+                await web.UnixSite(self._runner, address.path, ssl_context=self._context).start()
+            return address
+        if not self._shares_port:
+            claim(address, flag=FLAG)
+        site = web.TCPSite(
+            self._runner,
+            address.host,
+            address.port,
+            ssl_context=self._context,
+            reuse_port=self._shares_port or None,
+        )
+        await site.start()
+        return Address(address.host, self._runner.addresses[0][1])
+
+    async def stop_accepting(self) -> None:
+        """Take no new connection and no new call; what is in flight goes on. Returns immediately."""
+        for site in list(self._runner.sites):
+            await site.stop()
+        if self._runner.server is not None:
+            self._runner.server.pre_shutdown()
+
+    async def close(self) -> None:
+        """Cancel what is left, and return when every connection is closed."""
+        await self._runner.cleanup()
+        await asyncio.sleep(0)
+
+
+def _app(endpoints: Sequence[Endpoint], *, active: ActivePolicy, health: HttpProbes) -> web.Application:
+    cors = Cors(lambda: active.pipeline.policy.http.cors_origins)
+    app = web.Application(middlewares=[shaped])
+    app.on_response_prepare.append(cors.mark)
+    router = app.router
+    for verb, path, handler in endpoints:
+        for prefix in ("/v1", "", "/v1/v1") if path.startswith("/") else ("/",):
+            router.add_route(verb, prefix + path, handler)
+    router.add_route("GET", "/healthz", health.alive)
+    router.add_route("GET", "/readyz", health.ready)
+    router.add_route("GET", "/", health.alive)
+    router.add_route("OPTIONS", "/{path:.*}", cors.preflight)
+    router.add_route("HEAD", "/{path:.*}", _nothing)
+    return app
+
+
+async def _nothing(_: web.Request) -> web.Response:
+    return web.Response()

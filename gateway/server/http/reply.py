@@ -1,0 +1,137 @@
+"""What one caller over HTTP is sent: a whole body, a stream of events, or an error."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.clock import Clock, Deadline
+from gateway.domain.answer import Answer
+from gateway.domain.decision import Decision
+from gateway.errors import DeadlinePassed, GatewayError
+from gateway.ledger.money import NANOS_PER_USD
+from gateway.server.http.dialect import EventWriter, HttpDialect
+from gateway.server.http.http_error import http_error_of
+from gateway.server.http.request_headers import REQUEST_ID
+
+TELL_S = 1.0
+"""How long a caller may take to read that its call has failed."""
+EVENT_STREAM = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+"""The last one keeps nginx from holding events back."""
+
+
+class HttpReply:
+    """The response to one request. An error is a status before the first byte, and an event after it."""
+
+    def __init__(self, http: web.Request, dialect: HttpDialect, *, clock: Clock) -> None:
+        self._http = http
+        self._dialect = dialect
+        self._clock = clock
+        self._stream: web.StreamResponse | None = None
+        self._writer: EventWriter | None = None
+        self.response: web.StreamResponse = web.Response(status=500)
+        """What the server is given at the end; it was sent already."""
+
+    async def send(self, body: Mapping[str, Any], headers: Mapping[str, str], *, status: int = 200) -> None:
+        """Send a whole body."""
+        await self._send(web.json_response(body, status=status, headers=headers, dumps=_dumps))
+
+    async def begin(self, writer: EventWriter, headers: Mapping[str, str]) -> None:
+        """Begin a stream of events."""
+        self._writer = writer
+        self.response = self._stream = web.StreamResponse(headers={**EVENT_STREAM, **headers})
+        await self._stream.prepare(self._http)
+
+    async def write(self, events: bytes, deadline: Deadline) -> None:
+        """Go on with a stream; raises DeadlinePassed where the caller does not read."""
+        if not events:
+            return
+        assert self._stream is not None
+        try:
+            async with asyncio.timeout(deadline.remaining_s(self._clock)) as limit:
+                await self._stream.write(events)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlinePassed("the deadline passed before the answer was read") from None
+        except ConnectionError:
+            raise asyncio.CancelledError from None  # The connection is gone: nobody reads.
+
+    async def end(self) -> None:
+        """End a stream well."""
+        assert self._stream is not None
+        try:
+            await self._stream.write_eof()
+        except ConnectionError:
+            raise asyncio.CancelledError from None
+
+    async def fail(self, error: GatewayError, request_id: str) -> None:
+        """Tell the caller of an error; a stream is closed without its end, not to be taken for whole."""
+        shown = http_error_of(error, request_id=request_id, place=self._dialect.place)
+        try:
+            async with asyncio.timeout(TELL_S) as limit:
+                if self._stream is None or self._writer is None:
+                    headers = {**id_headers(request_id), **shown.headers}
+                    body = self._dialect.error(shown)
+                    await self._send(
+                        web.json_response(body, status=shown.status, headers=headers, dumps=_dumps)
+                    )
+                else:
+                    await self._stream.write(self._writer.error(shown))
+                    await self._stream.drain()
+        except ConnectionError:
+            raise asyncio.CancelledError from None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            # Whoever does not read its answer will not read this either.
+        if self._stream is not None and self._http.transport is not None:
+            self._http.transport.close()
+
+    async def _send(self, response: web.Response) -> None:
+        self.response = response
+        try:
+            await response.prepare(self._http)
+            await response.write_eof()
+        except ConnectionError:
+            raise asyncio.CancelledError from None
+
+
+def id_headers(request_id: str) -> dict[str, str]:
+    """Return the id of a request, under the names that SDKs look for."""
+    return {REQUEST_ID: request_id, "x-request-id": request_id, "request-id": request_id}
+
+
+def decision_headers(request_id: str, decision: Decision, *, model: str) -> dict[str, str]:
+    """Return what is known before an answer has ended: why it goes where it goes."""
+    return id_headers(request_id) | {
+        "x-gateway-model": model,
+        "x-gateway-rule": decision.rule,
+        "x-gateway-privacy-class": decision.privacy_class.name.lower(),
+        "x-gateway-policy": decision.policy_hash[:12],
+    }
+
+
+def answer_headers(request_id: str, answer: Answer) -> dict[str, str]:
+    """Return what a whole answer says of itself."""
+    headers = decision_headers(request_id, answer.decision, model=model_of(answer))
+    headers["x-gateway-route"] = answer.route.lower()
+    headers["x-gateway-cost-usd"] = f"{answer.cost_usd_nanos / NANOS_PER_USD:.9f}"
+    if answer.degraded is not None:
+        headers["x-gateway-degraded"] = answer.degraded.reason.lower()
+    return headers
+
+
+def model_of(answer: Answer) -> str:
+    """Return the name under which an answer is shown: a canned reply is never taken for a model's."""
+    return answer.model if answer.degraded is None else f"canned:{answer.degraded.canned_id}"
+
+
+def _dumps(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
