@@ -1,10 +1,10 @@
 """A policy made from flags of `gateway serve`: its text, and the file that it is read from like any other."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.domain.files import replacing
 from gateway.errors import StartupError
 from gateway.ledger.open import default_folder, make_default_folder
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
@@ -52,11 +52,10 @@ def policy_of_flags(flags: ModelFlags, environ: Mapping[str, str]) -> Path:
         )
     make_default_folder(environ)
     path = default_folder(environ) / f"policy-{hashlib.sha256(text).hexdigest()[:12]}.yaml"
-    part = path.with_suffix(f".{os.getpid()}")
     try:
         if not path.is_file() or path.read_bytes() != text:
-            part.write_bytes(text)
-            part.replace(path)
+            with replacing(path) as file:
+                file.write(text)
     except OSError as error:
         raise StartupError(f"{path}: cannot be written ({error.strerror})") from None
     return path

@@ -13,7 +13,7 @@ from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.terminal import console
 from gateway.clock import SystemClock
 from gateway.domain.conversation import Message, Role
-from gateway.engine.calibrated import sha256_of_file
+from gateway.domain.files import sha256_of_file
 from gateway.engine.models import resolve_model_path
 from gateway.offline.confidence_fit import ConfidenceOutcome, Fit, fit
 from gateway.offline.labelled import LabelledQuestion, read_questions

@@ -15,6 +15,7 @@ from gateway.cli.option_groups import option, with_groups
 from gateway.cli.options import Json
 from gateway.cli.score import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
+from gateway.domain.files import replacing
 from gateway.offline.learning import (
     Learned,
     TooFewOutcomes,
@@ -148,10 +149,9 @@ def _record_counts(found: RecordedOutcomes | None) -> str:
 
 
 def _write(path: Path, learned: Learned, base: Scorer) -> None:
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_text(scorer_text(learned, base), encoding="utf-8")
-        draft.replace(path)
+        with replacing(path) as file:
+            file.write(scorer_text(learned, base).encode("utf-8"))
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
 

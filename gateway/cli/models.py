@@ -11,9 +11,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from gateway.cli import terminal
 from gateway.cli.exits import CommandFailed
+from gateway.domain.files import sha256_of_file
 from gateway.engine.models import check_model_file, resolve_model_path
 from gateway.errors import StartupError
-from gateway.offline.download import download, file_hash, source_of
+from gateway.offline.download import download, source_of
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import LlamaCppModel
 
@@ -69,7 +70,7 @@ def verify(policy: PolicyOption = None) -> None:
             path = resolve_model_path(text)
             try:
                 check_model_file(path, sha256=sha256)
-                print(f"{name}: {path}: ok, sha256 {sha256 or file_hash(path)}")
+                print(f"{name}: {path}: ok, sha256 {sha256 or sha256_of_file(path)}")
             except StartupError as error:
                 problems.append(f"{name}: {error}")
     if problems:

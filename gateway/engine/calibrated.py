@@ -4,19 +4,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.domain.files import sha256_of_file
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
-
-
-def sha256_of_file(path: Path, *, on_progress: Callable[[float], None] = lambda share: None) -> str:
-    """Return the SHA-256 of a file, in hexadecimal; OSError if it cannot be read."""
-    size = max(1, path.stat().st_size)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(4 << 20):
-            digest.update(block)
-            on_progress(file.tell() / size)
-    return digest.hexdigest()
 
 
 def sha256_of_text(text: str) -> str:

@@ -1,18 +1,17 @@
 """Finds a model file and checks that it is the one that the policy names."""
 
-import hashlib
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.domain.files import sha256_of_file
 from gateway.errors import StartupError
 
 DEMO_PATH = "builtin:demo"
 """The policy's name for the model that ships in the package."""
 
 _MAGIC = b"GGUF"
-_BLOCK_BYTES = 4 << 20
 
 
 class Progress:
@@ -52,22 +51,18 @@ def check_model_file(
     """
     try:
         with path.open("rb") as file:
-            size = max(1, path.stat().st_size)
-            magic = file.read(len(_MAGIC))
-            digest = hashlib.sha256(magic)
-            while sha256 is not None and (block := file.read(_BLOCK_BYTES)):
-                digest.update(block)
-                on_progress(file.tell() / size)
+            is_gguf = file.read(len(_MAGIC)) == _MAGIC
+        found = sha256_of_file(path, on_progress=on_progress) if is_gguf and sha256 is not None else None
     except FileNotFoundError:
         raise StartupError(f"{path}: no such file; correct the model's path") from None
     except OSError as error:
         raise StartupError(
             f"{path}: cannot be read ({error.strerror}); correct the path or its permissions"
         ) from error
-    if magic != _MAGIC:
+    if not is_gguf:
         raise StartupError(f"{path}: is not a GGUF file; convert the model or correct the path")
-    if sha256 is not None and digest.hexdigest() != sha256:
+    if found != sha256:
         raise StartupError(
-            f"{path}: its sha256 is {digest.hexdigest()}, but the policy says {sha256}; "
+            f"{path}: its sha256 is {found}, but the policy says {sha256}; "
             "fetch the file again or correct the policy"
         )

@@ -1,7 +1,6 @@
 """Downloads a file with resume, progress and hash; the file appears only when it is complete."""
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.domain.files import sha256_of_file
 from gateway.errors import WorkRefused
 
 HUGGING_FACE = "https://huggingface.co"
@@ -54,19 +54,13 @@ async def download(url: str, path: Path, *, sha256: str | None, report: Report) 
         promised = await _fetch(url, part, have=_size(part), report=report)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise WorkRefused(_no_connection(url, path, error)) from error
-    found = await asyncio.to_thread(file_hash, part)
+    found = await asyncio.to_thread(sha256_of_file, part)
     wanted = sha256 or promised
     if wanted is not None and found != wanted:
         part.unlink()
         raise WorkRefused(f"{url}: its sha256 is {found}, not {wanted}; nothing was kept")
     part.replace(path)
     return found
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _fetch(url: str, part: Path, *, have: int, report: Report) -> str | None:

@@ -14,6 +14,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.domain.answer import MirrorResult
+from gateway.domain.files import replacing
 from gateway.domain.request import Feedback
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
@@ -172,11 +173,8 @@ class Records:
         self.written += len(items)
 
     def _write_end(self) -> None:
-        fresh = end_path(self._path).with_suffix(".new")
-        fresh.unlink(missing_ok=True)  # Its file mode would stay.
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        with replacing(end_path(self._path), mode=0o600) as file:
             file.write(json.dumps({"seq": self._link.seq, "hash": self._link.hash}).encode())
-        fresh.replace(end_path(self._path))
 
     def _rotate(self, rotate_mb: int) -> None:
         today = self._today()

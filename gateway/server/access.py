@@ -182,17 +182,26 @@ def by_credentials(*, keys: KeyFile | None, takes_certificates: bool) -> TenantR
     """Take the tenant of the API key, else the common name of the client's certificate."""
 
     def tenant(caller: Caller) -> str:
-        authorization = caller.headers.get("authorization")
-        if keys is not None and authorization is not None:
-            found = keys.tenant_of(_BEARER.sub("", authorization, count=1).strip())
+        key = None if keys is None else _key_of(caller)
+        if keys is not None and key is not None:
+            found = keys.tenant_of(key)
             if found is None:
                 raise Unauthenticated("the API key is unknown or has expired")
             return found
         if takes_certificates:
             return _certificate_tenant(caller.common_name)
-        raise Unauthenticated("an API key is needed: metadata authorization: Bearer KEY")
+        raise Unauthenticated("an API key is needed: authorization: Bearer KEY, or x-api-key: KEY")
 
     return tenant
+
+
+def _key_of(caller: Caller) -> str | None:
+    """Return the API key that a call shows, None without one; raises Unauthenticated for two that differ."""
+    shown = [caller.headers[name] for name in ("authorization", "x-api-key") if name in caller.headers]
+    keys = {_BEARER.sub("", value, count=1).strip() for value in shown}
+    if len(keys) > 1:
+        raise Unauthenticated("authorization and x-api-key carry two different keys: send one of them")
+    return keys.pop() if keys else None
 
 
 def _certificate_tenant(common_name: str) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.engine.calibrated import check_calibration, sha256_of_file, sha256_of_text
+from gateway.domain.files import sha256_of_file
+from gateway.engine.calibrated import check_calibration, sha256_of_text
 from gateway.engine.models import resolve_model_path
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.domain.files import replacing
 from gateway.server.admin.threads import in_operator_thread
 from gateway.server.admin.worker import WorkerIdentity
 
@@ -35,9 +36,8 @@ class RegisteredEngine:
 
 def write_board(path: Path, engines: Mapping[str, RegisteredEngine]) -> None:
     """Write the file whole: a reader sees the old one or the new one."""
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({name: asdict(state) for name, state in engines.items()}))
-    fresh.replace(path)
+    with replacing(path) as file:
+        file.write(json.dumps({name: asdict(state) for name, state in engines.items()}).encode())
 
 
 def read_board(path: Path) -> dict[str, RegisteredEngine]:

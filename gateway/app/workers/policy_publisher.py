@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile
 from gateway.complexity.scorer_file import parse_scorer
+from gateway.domain.files import replacing
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.server.admin.threads import in_operator_thread
@@ -83,9 +84,8 @@ class PolicyPublisher:
     def _publish(self, policy: Policy) -> None:
         """Hand the workers what was checked, whatever its files hold by now."""
         scorer = None if policy.scorer is None else policy.scorer.text
-        fresh = self._published.with_suffix(".new")
-        fresh.write_text(json.dumps({"policy": policy.source.text, "scorer": scorer}))
-        fresh.replace(self._published)
+        with replacing(self._published) as file:
+            file.write(json.dumps({"policy": policy.source.text, "scorer": scorer}).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

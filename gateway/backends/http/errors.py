@@ -10,8 +10,10 @@ from datetime import UTC
 
 import aiohttp
 
+from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.http.codes import SHARP_CODES, STATUSES, VAGUE_CODES, Kind, folded
 from gateway.backends.http.phrases import LENGTH, MONEY, PHRASES
+from gateway.backends.http.reading import ErrorEvent
 from gateway.backends.http.refusal_body import RefusalBody, read_refusal
 from gateway.errors import (
     BackendError,
@@ -226,11 +228,16 @@ def _pause_s(said: RefusalBody) -> float | None:
 
 
 def unanswered(model: str, error: BaseException) -> BackendError:
-    """Return our error for a call that got no readable answer, by what caused `error`.
+    """Return our error for a call whose answer is an error, or cannot be read, by what caused `error`.
 
     Over aiohttp the SDK says "timed out" for a refused connection and for a reset as well, so its own
     class says nothing; the aiohttp exception at the end of the chain of causes does.
     """
+    match error:
+        case ErrorEvent():
+            return error_event(model, error.error)
+        case UnreadableAnswer():
+            return unreadable(model, str(error))
     for cause in _causes(error):
         match cause:
             case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():

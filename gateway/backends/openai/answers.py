@@ -5,7 +5,7 @@ cannot be read is refused. Nothing here waits, or knows a connection.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.backends.http.bounds import AnswerBounds, UnreadableAnswer
 from gateway.backends.http.events import parse_json
@@ -48,6 +48,14 @@ def read_reply(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm = 
     return replace(assembled((first, last)).reply(), usage=usage)
 
 
+@dataclass(slots=True)
+class FinishHabit:
+    """What the streams of a provider have shown of its finish reasons; all of a model share it."""
+
+    repeats: bool = False
+    """Whether one went on after a finish reason."""
+
+
 class StreamReader:
     """Puts a streamed answer together: feed it every event, then ask for the last chunk.
 
@@ -60,11 +68,9 @@ class StreamReader:
         bounds: AnswerBounds,
         note: Note,
         form: AnswerForm = PLAIN_FORM,
-        *,
-        repeats_finish: bool = False,
+        habit: FinishHabit | None = None,
     ) -> None:
-        self.repeats_finish = repeats_finish
-        """Whether this provider was seen to go on after a finish reason."""
+        self.habit = habit or FinishHabit()
         self.is_done = False
         """Whether DONE came: nothing that follows is text."""
         self.has_counts_of_their_own = False
@@ -104,7 +110,7 @@ class StreamReader:
         may have put it into its first event.
         """
         is_finished = self._finish_reason is not None and self._parts.has_spoken
-        return self.is_over or (is_finished and not self.repeats_finish and not self._came_with_first)
+        return self.is_over or (is_finished and not self.habit.repeats and not self._came_with_first)
 
     def feed(self, event: object) -> Chunk:
         """Return what one event gives, perhaps nothing; raises UnreadableAnswer."""
@@ -160,7 +166,7 @@ class StreamReader:
         if said.has_spoken:
             self.has_counts_of_their_own = False
             self._usage = None
-            self.repeats_finish = self.repeats_finish or self._finish_reason is not None
+            self.habit.repeats = self.habit.repeats or self._finish_reason is not None
         finish_reason = _finish_reason(choice, self._note, self._form)
         if had_spoken:  # From then on an event that brings nothing is a ping.
             is_first_end = finish_reason is not None and self._finish_reason is None

@@ -40,16 +40,7 @@ def read_response(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm
 class ResponsesReader:
     """Puts a streamed answer together: feed it every event, then ask for the last chunk."""
 
-    def __init__(
-        self,
-        bounds: AnswerBounds,
-        note: Note,
-        form: AnswerForm = PLAIN_FORM,
-        *,
-        repeats_finish: bool = False,
-    ) -> None:
-        self.repeats_finish = repeats_finish
-        """This API ends an answer once."""
+    def __init__(self, bounds: AnswerBounds, note: Note, form: AnswerForm = PLAIN_FORM) -> None:
         self.pieces = 0
         """Events that belonged to the answer so far, or showed that the model is at work."""
         self._bounds = bounds

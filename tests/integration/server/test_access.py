@@ -129,6 +129,37 @@ async def test_a_key_names_the_tenant_and_a_wrong_one_gets_nothing(tmp_path: Pat
     assert "gw_wrong" not in str(logs)
 
 
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"x-api-key": "KEY"}, None),
+        ({"x-api-key": " KEY "}, None),
+        ({"x-api-key": "KEY", "authorization": "Bearer KEY"}, None),
+        ({"x-api-key": "KEY", "authorization": "Bearer another"}, "two different keys: send one"),
+        ({"x-api-key": "another", "authorization": "Bearer KEY"}, "two different keys: send one"),
+        ({"x-api-key": "KEY", "authorization": ""}, "two different keys: send one"),
+        ({"x-api-key": "another"}, "unknown or has expired"),
+        ({"x-api-key": ""}, "unknown or has expired"),
+        ({"authorization": ""}, "unknown or has expired"),
+        ({}, "is needed: authorization: Bearer KEY, or x-api-key: KEY"),
+    ],
+)
+def test_a_key_comes_as_authorization_or_as_x_api_key(
+    tmp_path: Path, headers: dict[str, str], said: str | None
+) -> None:
+    """SDKs send one or the other; two that differ name nobody, and no message holds a key."""
+    key, line = new_key("acme")
+    (tmp_path / "keys.txt").write_text(line)
+    rule = by_credentials(keys=KeyFile(tmp_path / "keys.txt", clock=CLOCK), takes_certificates=False)
+    caller = Caller(headers={name: value.replace("KEY", key) for name, value in headers.items()})
+    if said is None:
+        assert rule(caller) == "acme"
+    else:
+        with pytest.raises(Unauthenticated, match=said) as refused:
+            rule(caller)
+        assert key not in str(refused.value)
+
+
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "beaReR  ", " Bearer\t", ""])
 async def test_the_scheme_before_a_key_is_taken_in_any_case(tmp_path: Path, scheme: str) -> None:
     """Some clients send `bearer`, and the standard allows that; a key alone is taken, too."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.http.finish import WORDS
 from gateway.backends.http.reading import ErrorEvent
-from gateway.backends.openai.answers import StreamReader, read_reply
+from gateway.backends.openai.answers import FinishHabit, StreamReader, read_reply
 from gateway.domain.answer import FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
 from tests.support.provider_bytes import BOUNDS, chunk, counted, counts, plain, said, whole
@@ -258,7 +258,7 @@ def test_a_finish_reason_is_noted_and_text_after_it_is_text() -> None:
         "two ",
         "three",
     ]
-    assert stream.repeats_finish
+    assert stream.habit.repeats
     assert stream.last_chunk().finish_reason is FinishReason.STOP
 
 
@@ -290,7 +290,7 @@ def test_silence_is_an_end_only_where_nothing_can_follow() -> None:
     assert may_be_over(said("a", "stop"), counted())
     assert may_be_over(said("a", "stop"), None)
     assert not may_be_over(said("a", "stop"), counted(0, 0))
-    stream = StreamReader(BOUNDS, _unnoted, repeats_finish=True)
+    stream = StreamReader(BOUNDS, _unnoted, habit=FinishHabit(repeats=True))
     stream.feed(said("a"))
     stream.feed(chunk({}, "stop"))
     assert not stream.may_be_over

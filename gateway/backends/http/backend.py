@@ -1,0 +1,164 @@
+"""A model at a provider over HTTP: a call and its answer, whatever the provider's API and client."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol
+
+import aiohttp
+import httpx2
+import structlog
+
+from gateway.backends.base import Call
+from gateway.backends.http.body import EndingReader, StreamBody, is_json, read_whole
+from gateway.backends.http.bounds import AnswerBounds
+from gateway.backends.http.credentials import Credentials
+from gateway.backends.http.errors import unanswered
+from gateway.backends.http.events import EventReader
+from gateway.backends.permit import permitted
+from gateway.clock import Clock
+from gateway.domain.answer import Chunk, Reply
+from gateway.domain.assembly import assembled
+from gateway.domain.decision import EgressPermit
+from gateway.errors import BackendError, BreakerVerdict, StreamTruncated
+from gateway.policy.model import privacy_class
+from gateway.policy.provider_access import ProviderModel
+
+HTTP_FAILURES: Final = (httpx2.HTTPError, aiohttp.ClientError, OSError, ValueError, RecursionError)
+"""What a call may raise beside our own errors: those of the transport, and of readers."""
+_log = structlog.get_logger(__name__)
+
+
+class AnswerReader(EndingReader, Protocol):
+    """Puts one streamed answer together."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether anything of the answer was given out."""
+        ...
+
+    def feed(self, event: object) -> Chunk:
+        """Return what one event gives, perhaps nothing; raises UnreadableAnswer."""
+        ...
+
+    def last_chunk(self, *, is_framed: bool) -> Chunk:
+        """Return the chunk that ends the answer; raises UnreadableAnswer when it has not ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpExchange:
+    """What is sent to a provider, and how its answer is read."""
+
+    body: dict[str, object]
+    read: Callable[[bytes, AnswerBounds], Reply]
+    """Reads an answer in one piece."""
+    reader: Callable[[AnswerBounds], AnswerReader]
+    """Makes what reads one in events."""
+
+
+class HttpBackend(ABC):
+    """One model at one provider; `aclose` it before its loop ends.
+
+    The deadline of a call becomes timeouts, which bound each wait for bytes; the caller bounds the whole. A
+    call without routing's permit is a defect: NotPermitted, before anything is sent.
+    """
+
+    failures: ClassVar[tuple[type[BaseException], ...]] = HTTP_FAILURES
+    """What of its client's errors means that a call failed."""
+
+    def __init__(self, name: str, spec: ProviderModel, *, api_key: str | None, clock: Clock) -> None:
+        self.name = name
+        self._clock = clock
+        self._clearance = privacy_class(spec.clearance)
+        self._credentials = Credentials(name, spec, api_key, clock)
+
+    async def generate(self, call: Call) -> Reply:
+        """Return the whole answer; raises BackendError."""
+        permit = self._permitted(call)
+        exchange = self._exchange(permit, call.max_tokens, is_stream=False)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        try:
+            async with self._answer(call, exchange.body) as (pieces, is_framed):
+                raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
+            if is_json(raw):
+                return exchange.read(raw, bounds)
+            return _read_events(raw, exchange.reader(bounds), bounds, is_framed=is_framed)
+        except self.failures as error:
+            # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
+            raise self._translate(error) from None
+
+    async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer in pieces, empty ones where the model only shows life; raises BackendError.
+
+        Before the first text, thought or call a failure is what it is; after it, it is StreamTruncated, and
+        so is an end without a finish reason.
+        """
+        permit = self._permitted(call)
+        exchange = self._exchange(permit, call.max_tokens, is_stream=True)
+        bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
+        reader, events = exchange.reader(bounds), EventReader(bounds)
+        pieces_seen = 0
+        try:
+            async with self._answer(call, exchange.body) as (pieces, is_framed):
+                incoming = StreamBody(
+                    pieces, reader, wait_s=lambda: self._finish_wait_s(call), failures=self.failures
+                )
+                while raw := await incoming.next():
+                    for event in events.feed(raw):
+                        chunk = reader.feed(event)
+                        if chunk.has_output or reader.pieces > pieces_seen:
+                            pieces_seen = reader.pieces
+                            yield chunk
+                for event in events.rest(is_needed=not reader.may_be_over):
+                    yield reader.feed(event)
+            last_chunk = reader.last_chunk(is_framed=is_framed)
+        except self.failures as error:
+            failure = self._translate(error)
+            if reader.has_output:
+                cause = failure
+                failure = StreamTruncated(self.name, f"after it had begun: {type(cause).__name__}")
+                if cause.breaker is BreakerVerdict.IGNORE:  # A rate or a filter says nothing of its health.
+                    failure.breaker = BreakerVerdict.IGNORE
+            raise failure from None
+        yield last_chunk
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+    @abstractmethod
+    def _exchange(self, permit: EgressPermit, max_tokens: int, *, is_stream: bool) -> HttpExchange:
+        """Return what to send of a request; raises BackendInvalid, NotCapable for what the API lacks."""
+
+    @abstractmethod
+    def _answer(
+        self, call: Call, body: dict[str, object]
+    ) -> AbstractAsyncContextManager[tuple[AsyncIterator[bytes], bool]]:
+        """Send a request and give the body of its answer as it comes; the connection is let go at the end.
+
+        With it whether the body has an end of its own; else only the closing of the connection ends it.
+        """
+
+    def _translate(self, error: BaseException) -> BackendError:
+        """Return our error for one of `failures`."""
+        return unanswered(self.name, error)
+
+    def _note(self, what: str) -> None:
+        _log.info("odd_answer", model=self.name, what=what)
+
+    def _finish_wait_s(self, call: Call) -> float:
+        """Return how long silence may be waited out: it must neither be a stall nor meet the deadline."""
+        return min(call.stall_s / 2, call.deadline.remaining_s(self._clock) / 3)
+
+    def _permitted(self, call: Call) -> EgressPermit:
+        return permitted(call, model=self.name, clearance=self._clearance)
+
+
+def _read_events(raw: bytes, reader: AnswerReader, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
+    """Read a whole answer of a provider that streams unasked."""
+    events = EventReader(bounds)
+    chunks = [reader.feed(event) for event in events.feed(raw)]
+    chunks += [reader.feed(event) for event in events.rest()]
+    return assembled([*chunks, reader.last_chunk(is_framed=is_framed)]).reply()
