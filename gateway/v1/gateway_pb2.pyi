@@ -1125,7 +1125,7 @@ class GenerateRequest(_message.Message):
     refused with REASON_NOT_IN_ROUTE. Unset, or "auto": any model of the route.
     """
     session_id: _builtins.str
-    """Optional. Names the conversation, in at most 1,024 bytes."""
+    """Optional. Names the conversation, in at most 1,024 bytes; recorded as a keyed hash only."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
