@@ -570,6 +570,7 @@ class ToolCall(_message.Message):
     INPUT_FIELD_NUMBER: _builtins.int
     ARGUMENTS_INVALID_FIELD_NUMBER: _builtins.int
     OPAQUE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required. Unique in the conversation; at most 256 bytes."""
     name: _builtins.str
@@ -583,7 +584,11 @@ class ToolCall(_message.Message):
     what it wrote, and the tool must not be run.
     """
     opaque: _builtins.bytes
-    """Optional. What the model's provider wants back with the call, unread."""
+    """Optional. What the model's provider wants back with the call, unread; no other
+    model is sent it.
+    """
+    model: _builtins.str
+    """Required with opaque. The name in the policy of the model that made the call."""
     def __init__(
         self,
         *,
@@ -593,10 +598,11 @@ class ToolCall(_message.Message):
         input: _builtins.str = ...,
         arguments_invalid: _builtins.bool = ...,
         opaque: _builtins.bytes = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_invalid", b"arguments_invalid", "arguments_json", b"arguments_json", "id", b"id", "input", b"input", "name", b"name", "opaque", b"opaque"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_invalid", b"arguments_invalid", "arguments_json", b"arguments_json", "id", b"id", "input", b"input", "model", b"model", "name", b"name", "opaque", b"opaque"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

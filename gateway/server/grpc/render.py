@@ -145,6 +145,7 @@ def _part(part: Part) -> pb.Part:
                     input=part.input,
                     arguments_invalid=part.arguments_invalid,
                     opaque=part.opaque,
+                    model=part.model,
                 )
             )
         case Reasoning():
@@ -206,11 +207,12 @@ def render_models(policy: Policy) -> pb.ListModelsResponse:
 def _model(listed: ListedModel) -> pb.ModelInfo:
     info = pb.ModelInfo(
         name=listed.name,
-        place=_ROUTES[listed.place] if listed.place else None,
         context=listed.context,
         modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in listed.modalities],
         tools=listed.calls_tools,
     )
+    if listed.place is not None:
+        info.place = _ROUTES[listed.place]
     if (price := listed.price) is not None:
         info.price.input_per_million_usd = float(price.input)
         info.price.output_per_million_usd = float(price.output)

@@ -46,5 +46,5 @@ def test_auto_can_what_some_model_can() -> None:
     auto = listed["auto"]
 
     assert (auto.context, auto.modalities, auto.calls_tools) == (400_000, ("text", "image"), True)
-    assert auto.place is auto.price is None
+    assert (auto.place, auto.price) == (None, None)
     assert (listed["claude-*"].context, listed["claude-*"].place) == (400_000, None)
