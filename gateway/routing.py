@@ -25,21 +25,8 @@ from gateway.domain.decision import (
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
-from gateway.domain.strings import strings_of, unreadable_tokens
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
-
-TOKENS_OF_AN_IMAGE = 1_000
-"""A rough count for one: 85 to 1,105 at OpenAI's models, up to 1,600 at Anthropic's."""
-
-
-def estimate_prompt_tokens(request: Request) -> int:
-    """Return a rough count of a prompt's tokens: UTF-8 bytes of messages and tools / 4, and images."""
-    text_bytes = sum(
-        _utf8_bytes(string.text)
-        for string in strings_of(request)
-        if string.message_index >= 0 or string.path.startswith("config.tools")
-    )
-    return -(-text_bytes // 4) + unreadable_tokens(request, each=TOKENS_OF_AN_IMAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +50,14 @@ class Decider:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._lowers = any(rule.limits is not None for rule in policy.rules)
+
+    def limits(self, routing_input: RoutingInput, state: RoutingState) -> RequestLimits | None:
+        """Return what the rule that holds lowers of the request; no rule reads the forecasts of `state`."""
+        if not self._lowers:
+            return None
+        rule, _ = _first_that_holds(self._policy.rules, _facts(routing_input, state))
+        return rule.limits
 
     def decide(self, routing_input: RoutingInput, state: RoutingState) -> Decision:
         """Choose the chain, and mint a permit for each of its cloud models.
@@ -292,7 +287,3 @@ def _refuse(
     if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Refusal(model=model, reason=Reason.DEADLINE)
     return None
-
-
-def _utf8_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -11,7 +11,7 @@ from gateway.v1 import gateway_pb2 as pb
 Row = tuple[str, ...]
 
 ATTEMPT_COLUMNS: Row = ("model", "outcome", "reason", "start ms", "took ms", "tokens", "cost USD")
-FINDING_COLUMNS: Row = ("type", "message", "characters", "confidence")
+FINDING_COLUMNS: Row = ("type", "in", "characters", "confidence")
 
 _INVISIBLE = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _INVISIBLE[ord("\r")] = ""
@@ -105,12 +105,17 @@ def finding_rows(findings: Iterable[pb.Finding]) -> list[Row]:
     return [
         (
             finding.type,
-            str(finding.message_index) if finding.message_index >= 0 else "config",
+            _place(finding),
             f"{finding.start}..{finding.end}",
             f"{finding.confidence:.2f}",
         )
         for finding in findings
     ]
+
+
+def _place(finding: pb.Finding) -> str:
+    """Return the field of the request that a finding is in."""
+    return f"messages[{finding.message_index}].{finding.path}" if finding.message_index >= 0 else finding.path
 
 
 def reason_name(reason: pb.Reason.ValueType) -> str:

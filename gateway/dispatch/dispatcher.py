@@ -27,7 +27,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend, LoadAware, QueueAware
+from gateway.backends.base import Backend, LoadAware
 from gateway.backends.confident import ConfidenceGuard
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
@@ -37,9 +37,10 @@ from gateway.dispatch.budget import BudgetLayer, Ledger
 from gateway.dispatch.chain import Chain
 from gateway.dispatch.concurrency import ConcurrencyLayer, ConcurrencyLimits
 from gateway.dispatch.cooldowns import Cooldowns
+from gateway.dispatch.forecast import Forecasts
 from gateway.dispatch.hedge import Hedge
-from gateway.dispatch.latency import LatencyTracker, foreseen_s
-from gateway.dispatch.layer import Layer, most_tokens
+from gateway.dispatch.latency import LatencyTracker
+from gateway.dispatch.layer import Layer
 from gateway.dispatch.recovery import PrivacyCheck
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
@@ -52,7 +53,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
 from gateway.domain.request import Request
 from gateway.errors import NotPermitted
-from gateway.policy.model import ModelSpec, Policy
+from gateway.policy.model import Policy
 
 REPLY_RESERVE_S = 0.05
 """Kept back from the caller's deadline, so that the reply, or the error, still arrives in time."""
@@ -111,9 +112,9 @@ class Dispatcher:
             return breakers.heals_after_s(model) or cooldowns.remaining_s(model) or None
 
         self._clock = clock
-        self._foreseeing = {name: each for name, each in backends.items() if isinstance(each, QueueAware)}
         self._shared = {name: each for name, each in backends.items() if isinstance(each, LoadAware)}
         self.token_counts = TokenCounts(backends)
+        self.forecasts = Forecasts(backends, health.latencies)
         self._latencies, self._cooldowns = health.latencies, health.cooldowns
         self._retry_budget, self._concurrency = health.retry_budget, health.concurrency
         confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
@@ -213,19 +214,6 @@ class Dispatcher:
         """
         return self._concurrency.request(tenant, policy, before_reply(deadline))
 
-    def refresh_forecasts(self) -> None:
-        """Have models whose latest word of their queue is old asked anew; returns immediately."""
-        for each in self._foreseeing.values():
-            each.refresh_forecast()
-
-    def finish_s(self, request: Request, *, policy: Policy) -> Mapping[str, float]:
-        """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows."""
-        return {name: self._finish_s(name, request, spec) for name, spec in policy.models.items()}
-
-    def idle(self) -> frozenset[str]:
-        """Return the models that have nothing to do, as far as this process knows."""
-        return frozenset(name for name, each in self._foreseeing.items() if each.is_idle)
-
     async def has_demand(self, model: str, *, own: int) -> bool:
         """Say whether others want a model that has `own` requests of the asker; raises BackendError.
 
@@ -236,17 +224,6 @@ class Dispatcher:
             return True
         shared = self._shared.get(model)
         return shared is not None and await shared.has_work(own=own)
-
-    def _finish_s(self, model: str, request: Request, spec: ModelSpec) -> float:
-        max_tokens = most_tokens(request, spec)
-        foreseeing = self._foreseeing.get(model)
-        if foreseeing is None:
-            return self._latencies.finish_s(model, max_tokens)
-        forecast = foreseeing.forecast()
-        if forecast is None:
-            # It knows its queue, and refuses immediately what it cannot finish.
-            return 0.0
-        return foreseen_s(forecast, max_tokens=max_tokens)
 
     async def drained(self) -> None:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""

@@ -11,9 +11,9 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Chunk, Usage
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import Request
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.escalation import Escalate
 from gateway.policy.model import ModelSpec, Policy
-from gateway.routing import estimate_prompt_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class Assembly:
         ]
         if text and (parts or self._calls):
             parts.append(Text(text))
-        parts += map(_tool_call, self.calls)
+        parts += (_tool_call(call, model) for call in self.calls)
         if parts:
             return Message(role=Role.ASSISTANT, parts=tuple(parts))
         return Message(role=Role.ASSISTANT, content=text)
@@ -135,7 +135,7 @@ def _joined_call(pieces: list[ToolCallDelta]) -> ToolCallDelta:
     )
 
 
-def _tool_call(call: ToolCallDelta) -> ToolCall:
+def _tool_call(call: ToolCallDelta, model: str) -> ToolCall:
     return ToolCall(
         id=call.id,
         name=call.name,
@@ -144,4 +144,5 @@ def _tool_call(call: ToolCallDelta) -> ToolCall:
         is_custom=call.is_custom,
         arguments_invalid=call.arguments_invalid,
         opaque=call.opaque,
+        model=model if call.opaque else "",
     )

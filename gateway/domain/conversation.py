@@ -62,7 +62,9 @@ class ToolCall:
     """Whether the tool takes `input`, not arguments."""
     arguments_invalid: bool = False
     opaque: bytes = field(default=b"", repr=False)
-    """What the provider of the model wants back with the call."""
+    """What the provider of the model wants back with the call; given back to that model only."""
+    model: str = ""
+    """The name in the policy of the model that made `opaque`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

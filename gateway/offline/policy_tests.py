@@ -1,17 +1,22 @@
 """Runs the tests of a policy: scores and routes each prompt in this process."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import Image, Message, Role, Text, Tool, ToolCall, ToolResult
 from gateway.domain.decision import Decision, RoutingState
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.request import Hints, Request
+from gateway.domain.request import GenerationConfig, Hints, Request
 from gateway.offline.batch import StillClock
 from gateway.pipeline.assessor import Assessor
 from gateway.policy.model import Policy
-from gateway.policy.policy_tests import PolicyTest
+from gateway.policy.policy_tests import GivenTool, GivenTurn, PolicyTest
 from gateway.routing import Decider
+
+_PICTURE: Final = b"\x89PNG"
+"""Stands for any image: none is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +43,8 @@ def run_tests(policy: Policy) -> Iterator[Verdict]:
 
 
 def _decided(test: PolicyTest, policy: Policy, assessor: Assessor, decider: Decider) -> Decision:
-    state, hint = test.state, test.hints.privacy_class
-    request = Request(
-        request_id="test",
-        tenant=state.tenant,
-        messages=(Message(role=Role.USER, content=test.prompt),),
-        hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
-        labels=test.labels,
-    )
-    assessed = assessor.assess(request)
+    state = test.state
+    assessed = assessor.assess(_request(test))
     if state.complexity is not None:
         assessed = replace(assessed, complexity=state.complexity)
     now = RoutingState(
@@ -57,6 +55,36 @@ def _decided(test: PolicyTest, policy: Policy, assessor: Assessor, decider: Deci
     return decider.decide(assessed, now)
 
 
+def _request(test: PolicyTest) -> Request:
+    hint = test.hints.privacy_class
+    pictures = (Image(data=_PICTURE, media_type="image/png"),) * test.images
+    prompt = Message(role=Role.USER, parts=(Text(test.prompt), *pictures))
+    turns = (each for index, turn in enumerate(test.turns) for each in _messages(turn, f"call_{index}"))
+    return Request(
+        request_id="test",
+        tenant=test.state.tenant,
+        messages=(*turns, prompt if pictures else Message(role=Role.USER, content=test.prompt)),
+        config=GenerationConfig(tools=tuple(_tool(each) for each in test.tools)),
+        hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
+        labels=test.labels,
+        model=test.model,
+    )
+
+
+def _messages(turn: GivenTurn, call_id: str) -> tuple[Message, ...]:
+    role = Role(turn.role)
+    if role is not Role.TOOL:
+        return (Message(role=role, content=turn.content),)
+    call = ToolCall(id=call_id, name="tool", arguments_json="{}")
+    result = ToolResult(tool_call_id=call_id, parts=(Text(turn.content),))
+    return Message(role=Role.ASSISTANT, parts=(call,)), Message(role=role, parts=(result,))
+
+
+def _tool(given: GivenTool) -> Tool:
+    schema = json.dumps(given.parameters) if given.parameters else ""
+    return Tool(name=given.name, description=given.description, parameters_json_schema=schema)
+
+
 def _problems(test: PolicyTest, decision: Decision) -> Iterator[str]:
     expect = test.expect
     class_ = decision.privacy_class.name.lower()
@@ -65,6 +93,8 @@ def _problems(test: PolicyTest, decision: Decision) -> Iterator[str]:
     if expect.rule is not None and expect.rule != decision.rule:
         yield f"rule is {decision.rule}, expected {expect.rule}"
     first = decision.chain[0] if decision.chain else "none"
+    if not decision.is_in_route:
+        first += f" (the rule {decision.rule} does not route to the model that is asked for)"
     if expect.first is not None and expect.first != first:
         yield f"first model is {first}, expected {expect.first}"
     for name in expect.never:

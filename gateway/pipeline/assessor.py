@@ -10,13 +10,13 @@ from gateway.domain.decision import Masked, RequestTexts, RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.signals import signals_of
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
 from gateway.privacy.scanner import Summary
 from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
-from gateway.routing import estimate_prompt_tokens
 
 NO_ENTITIES = Entities()
 

@@ -21,6 +21,7 @@ from gateway.domain.decision import Decision, RoutingState, ShadowDecision
 from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import Entities
 from gateway.domain.request import Feedback, Request
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.domain.ticket import Fetched
 from gateway.errors import DeadlinePassed, RecordsOff, TicketUnknown
 from gateway.ledger.accounts import accounts_of
@@ -33,7 +34,7 @@ from gateway.pipeline.model_name import check_in_route, check_model_name
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup, ask_all
-from gateway.routing import Decider, estimate_prompt_tokens
+from gateway.routing import Decider
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
@@ -248,18 +249,21 @@ class Pipeline:
 
     async def _decide(self, request: Request, entities: Entities, deadline: Deadline) -> Decision:
         routing_input = await self._assessor.assess(request, deadline, entities)
-        return self._decider.decide(routing_input, await self._state(request, deadline))
+        state = await self._state(request, deadline)
+        limits = self._decider.limits(routing_input, state)
+        finish_s = self._dispatcher.forecasts.finish_s(request, limits, policy=self.policy)
+        return self._decider.decide(routing_input, replace(state, finish_s=finish_s))
 
     async def _state(self, request: Request, deadline: Deadline) -> RoutingState:
-        self._dispatcher.refresh_forecasts()
+        """Return the state without forecasts of the request: a rule may make the answer shorter."""
+        self._dispatcher.forecasts.refresh()
         unix_s = self._clock.unix_s()
         accounts = accounts_of(self.policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
         spent = await self._budgets.spent_and_limits(accounts)
         budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
         return RoutingState(
             deadline_s=deadline.remaining_s(self._clock),
-            finish_s=self._dispatcher.finish_s(request, policy=self.policy),
-            idle=self._dispatcher.idle(),
+            idle=self._dispatcher.forecasts.idle(),
             budget=budget,
             budget_plan=budget_plan,
         )

@@ -256,7 +256,7 @@ class DeadlineBounds(Strict):
     """The default deadline of a call, and the longest one."""
 
     default: Seconds = Field(60.0, description="For a call without a deadline, in seconds; at most max.")
-    max: Seconds = Field(300.0, description="The longest deadline of a call, in seconds.")
+    max: Seconds = Field(600.0, description="The longest deadline of a call, in seconds.")
 
 
 class Resilience(Strict):

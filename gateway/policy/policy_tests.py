@@ -1,7 +1,10 @@
 """The section `tests` of a policy, which `gateway policy test` runs."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
+from gateway.policy.provider_access import AnyJson
 from gateway.policy.spec import ClassName, Name, Seconds
 from gateway.policy.strict import Share, Strict
 
@@ -26,6 +29,23 @@ class GivenState(Strict):
     )
 
 
+class GivenTurn(Strict):
+    """A turn before the prompt."""
+
+    role: Literal["system", "user", "assistant", "tool"] = Field(
+        description="Who speaks; tool: what a tool returned, after a call for it without arguments."
+    )
+    content: str = Field(max_length=65_536, description="What was said, or returned.")
+
+
+class GivenTool(Strict):
+    """A tool that the caller offers."""
+
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")] = Field(description="The name of the tool.")
+    description: str = Field("", max_length=65_536, description="What the model is told of it.")
+    parameters: dict[str, AnyJson] = Field({}, description="The JSON schema of its arguments.")
+
+
 class PolicyTestExpectation(Strict):
     """The expected decision; a key that is not set is not checked."""
 
@@ -45,6 +65,14 @@ class PolicyTest(Strict):
     """One request, and the decision that the policy must make."""
 
     prompt: str = Field(min_length=1, max_length=65_536, description="The user's message.")
+    turns: tuple[GivenTurn, ...] = Field(
+        (), strict=False, max_length=1000, description="The turns before the prompt, the oldest first."
+    )
+    images: int = Field(0, ge=0, le=100, description="How many images come with the prompt.")
+    tools: tuple[GivenTool, ...] = Field(
+        (), strict=False, max_length=128, description="The tools that the caller offers."
+    )
+    model: str = Field("", max_length=256, description="The model or alias that the caller asks for.")
     labels: dict[Name, Name] = Field({}, description="The labels of the request.")
     hints: GivenHints = Field(GivenHints(), description="The caller's hints.")
     state: GivenState = Field(GivenState(), description="The state of the gateway and the caller.")

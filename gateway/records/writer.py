@@ -7,7 +7,9 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any, Final
 
 import structlog
@@ -49,6 +51,7 @@ class Records:
         self._on_lost = on_lost
         self._path = path
         self._clock = clock
+        self._session_key = token_bytes(16)
         self._waiting: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._backlog: list[_Item] = []
         self._fd = -1
@@ -65,7 +68,8 @@ class Records:
     def note(self, report: CallReport) -> None:
         """Record a finished call; a call without a decision leaves no record."""
         if report.decision is not None and report.policy is not None:
-            self._put(fields_of(report), report.policy.records.rotate_mb)
+            fields = {**fields_of(report), **_session(report, self._session_key)}
+            self._put(fields, report.policy.records.rotate_mb)
 
     def take_feedback(self, feedback: Feedback, policy: Policy) -> float:
         """Record a caller's feedback; return the time of the record, in seconds since 1970.
@@ -242,6 +246,16 @@ class Records:
 
     def _today(self) -> str:
         return _day(self._clock.unix_s())
+
+
+def _session(report: CallReport, key: bytes) -> Mapping[str, str]:
+    """Return the keyed hash that the calls of a conversation share; of an id, which is text, nothing else."""
+    routing_input = None if report.decision is None else report.decision.routing_input
+    texts = None if routing_input is None else routing_input.texts
+    if texts is None or not texts.request.session_id:
+        return {}
+    named = f"{report.tenant}\0{texts.request.session_id}".encode("utf-8", "surrogatepass")
+    return {"session": blake2b(named, digest_size=16, key=key).hexdigest()}
 
 
 def _day(unix_s: float) -> str:

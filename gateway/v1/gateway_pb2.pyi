@@ -570,6 +570,7 @@ class ToolCall(_message.Message):
     INPUT_FIELD_NUMBER: _builtins.int
     ARGUMENTS_INVALID_FIELD_NUMBER: _builtins.int
     OPAQUE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Required. Unique in the conversation; at most 256 bytes."""
     name: _builtins.str
@@ -583,7 +584,11 @@ class ToolCall(_message.Message):
     what it wrote, and the tool must not be run.
     """
     opaque: _builtins.bytes
-    """Optional. What the model's provider wants back with the call, unread."""
+    """Optional. What the model's provider wants back with the call, unread; no other
+    model is sent it.
+    """
+    model: _builtins.str
+    """Required with opaque. The name in the policy of the model that made the call."""
     def __init__(
         self,
         *,
@@ -593,10 +598,11 @@ class ToolCall(_message.Message):
         input: _builtins.str = ...,
         arguments_invalid: _builtins.bool = ...,
         opaque: _builtins.bytes = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_invalid", b"arguments_invalid", "arguments_json", b"arguments_json", "id", b"id", "input", b"input", "name", b"name", "opaque", b"opaque"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_invalid", b"arguments_invalid", "arguments_json", b"arguments_json", "id", b"id", "input", b"input", "model", b"model", "name", b"name", "opaque", b"opaque"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1125,7 +1131,7 @@ class GenerateRequest(_message.Message):
     refused with REASON_NOT_IN_ROUTE. Unset, or "auto": any model of the route.
     """
     session_id: _builtins.str
-    """Optional. Names the conversation, in at most 1,024 bytes."""
+    """Optional. Names the conversation, in at most 1,024 bytes; recorded as a keyed hash only."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
@@ -2188,6 +2194,32 @@ class ModelInfo(_message.Message):
 Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
 
 @_typing.final
+class ModelAlias(_message.Message):
+    """ModelAlias is another name by which a caller may ask for a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Output only. The name; `*` stands for any characters of one."""
+    model: _builtins.str
+    """Output only. The model of the policy that it means; `auto`: any model of the route."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelAlias: _TypeAlias = ModelAlias  # noqa: Y015
+
+@_typing.final
 class ListModelsResponse(_message.Message):
     """ListModelsResponse holds the models of the policy."""
 
@@ -2195,21 +2227,27 @@ class ListModelsResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     POLICY_HASH_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     policy_hash: _builtins.str
     """Output only. SHA-256 of the effective policy, hexadecimal."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
         """Output only. In the order of the policy."""
 
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelAlias]:
+        """Output only. First `auto`, then those of the policy, in its order."""
+
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___ModelInfo] | None = ...,
         policy_hash: _builtins.str = ...,
+        aliases: _abc.Iterable[Global___ModelAlias] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "policy_hash", b"policy_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "models", b"models", "policy_hash", b"policy_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,9 +65,9 @@ async def one(
     """Decide and dispatch one request, streamed, as the pipeline does."""
     state = RoutingState(deadline_s=timeout_s)
     if looks_ahead:
-        bench.dispatcher.refresh_forecasts()
-        finish_s = bench.dispatcher.finish_s(request, policy=bench.policy)
-        state = replace(state, finish_s=finish_s, idle=bench.dispatcher.idle())
+        bench.dispatcher.forecasts.refresh()
+        finish_s = bench.dispatcher.forecasts.finish_s(request, policy=bench.policy)
+        state = replace(state, finish_s=finish_s, idle=bench.dispatcher.forecasts.idle())
     decision = decide(
         request,
         scores=Scores(complexity=0.5, privacy=0.0, budget=0.0),

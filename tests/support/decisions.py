@@ -9,8 +9,9 @@ from gateway.domain.decision import Decision, Masked, RequestTexts, RoutingInput
 from gateway.domain.privacy import PrivacyAssessment
 from gateway.domain.request import Request
 from gateway.domain.signals import signals_of
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
-from gateway.routing import Decider, estimate_prompt_tokens
+from gateway.routing import Decider
 
 
 def decide(

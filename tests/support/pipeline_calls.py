@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.request import Request
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
@@ -12,7 +13,6 @@ from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
 from gateway.pipeline.run import Pipeline
 from gateway.policy.model import Policy
-from gateway.routing import estimate_prompt_tokens
 from tests.support.dispatch_doubles import Bench
 
 

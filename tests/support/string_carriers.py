@@ -93,7 +93,9 @@ CARRIERS: Mapping[str, Carrier] = {
         lambda words: (ToolCall(id="call_1", name="sh", input=words, is_custom=True),), may_mask=True
     ),
     "signature of a call": Carrier(
-        lambda words: (ToolCall(id="call_1", name="mail", arguments_json="{}", opaque=words.encode()),)
+        lambda words: (
+            ToolCall(id="call_1", name="mail", arguments_json="{}", opaque=words.encode(), model="cloud"),
+        )
     ),
     "id of a result": Carrier(
         lambda words: (ToolResult(tool_call_id=words, parts=(Text("ok"),)),), role=Role.TOOL

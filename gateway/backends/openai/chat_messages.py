@@ -87,8 +87,9 @@ class ChatMessages:
             return said | {"type": "custom", "custom": {"name": call.name, "input": call.input}}
         arguments = call.arguments_json or "{}"
         said |= {"type": "function", "function": {"name": call.name, "arguments": arguments}}
-        if self._form is ReasoningForm.GOOGLE and (call.opaque or is_first):
-            signature = call.opaque.decode("utf-8", "replace") or NO_SIGNATURE
+        own = call.opaque if call.model == self._name else b""
+        if self._form is ReasoningForm.GOOGLE and (own or is_first):
+            signature = own.decode("utf-8", "replace") or NO_SIGNATURE
             said["extra_content"] = {"google": {"thought_signature": signature}}
         return said
 

@@ -5,7 +5,7 @@ errors of the others.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.policy.aliases import AUTO
+from gateway.policy.aliases import AUTO, ModelNames
 from gateway.policy.entities import ModelEntities
 from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
@@ -50,7 +50,7 @@ class Parts:
     names: frozenset[str]
     """The names of all models, valid or not."""
     models: Mapping[str, ModelSpec]
-    aliases: Mapping[str, object]
+    aliases: Mapping[str, str]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
     replies: Mapping[int, CannedReply]
@@ -76,11 +76,10 @@ def check(document: Document) -> list[Problem]:
 def _parts_of(root: Mapping[str, object]) -> Parts:
     models, budgets, rules, replies = (root.get(key) for key in ("models", "budgets", "rules", "replies"))
     named = models if isinstance(models, dict) else {}
-    aliases = root.get("aliases")
     return Parts(
         names=frozenset(named),
         models={name: part for name, raw in named.items() if (part := _part(_MODEL, raw))},
-        aliases=aliases if isinstance(aliases, dict) else {},
+        aliases={name: to for name, to in _pairs(root.get("aliases")) if isinstance(to, str)},
         budgets=_items(_BUDGET, budgets),
         rules=_items(_RULE, rules),
         replies=_items(_REPLY, replies),
@@ -91,6 +90,10 @@ def _parts_of(root: Mapping[str, object]) -> Parts:
         last_rule=len(rules) - 1 if isinstance(rules, list) else -1,
         last_reply=len(replies) - 1 if isinstance(replies, list) else -1,
     )
+
+
+def _pairs(raw: object) -> Iterable[tuple[str, object]]:
+    return raw.items() if isinstance(raw, dict) else ()
 
 
 def _items(adapter: TypeAdapter[Part], raw: object) -> dict[int, Part]:
@@ -119,7 +122,7 @@ def _check_aliases(parts: Parts) -> Iterator[Finding]:
             yield ("aliases", alias), "is the name for any model of the route; leave it out"
         elif alias in parts.names:
             yield ("aliases", alias), "is the name of a model already"
-        if isinstance(target, str) and target != AUTO and target not in parts.names:
+        if target != AUTO and target not in parts.names:
             near = did_you_mean(target, (*sorted(parts.names), AUTO))
             yield ("aliases", alias), f"no model is called{quoted(target)}{near}"
 
@@ -253,6 +256,8 @@ def _check_tests(parts: Parts) -> Iterator[Finding]:
     for index, test in parts.tests.items():
         here: Path = ("tests", index, "expect")
         expect = test.expect
+        if ModelNames(models, parts.aliases).model(test.model) is None:
+            yield ("tests", index, "model"), f"no model or alias fits{quoted(test.model)}"
         if not expect.model_dump(exclude_defaults=True):
             yield here, "expects nothing; name class, rule, first or never"
         if expect.rule is not None and expect.rule not in rules:

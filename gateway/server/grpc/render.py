@@ -23,7 +23,8 @@ from gateway.domain.privacy import Finding, PrivacyClass
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.policy.model import ModelSpec, Policy
+from gateway.policy.model import Policy
+from gateway.server.model_list import ListedModel, list_models
 from gateway.v1 import gateway_pb2 as pb
 
 _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
@@ -144,6 +145,7 @@ def _part(part: Part) -> pb.Part:
                     input=part.input,
                     arguments_invalid=part.arguments_invalid,
                     opaque=part.opaque,
+                    model=part.model,
                 )
             )
         case Reasoning():
@@ -192,21 +194,26 @@ def render_explanation(decision: Decision) -> pb.ExplainResponse:
 
 
 def render_models(policy: Policy) -> pb.ListModelsResponse:
-    """Return what a policy's models can do."""
-    return pb.ListModelsResponse(
-        models=[_model(name, spec) for name, spec in policy.models.items()], policy_hash=policy.hash
-    )
+    """Return what a policy's models can do, and by which other names callers may ask for them."""
+    response = pb.ListModelsResponse(policy_hash=policy.hash)
+    for listed in list_models(policy):
+        if listed.stands_for is None:
+            response.models.append(_model(listed))
+        else:
+            response.aliases.add(name=listed.name, model=listed.stands_for)
+    return response
 
 
-def _model(name: str, spec: ModelSpec) -> pb.ModelInfo:
+def _model(listed: ListedModel) -> pb.ModelInfo:
     info = pb.ModelInfo(
-        name=name,
-        place=_ROUTES[spec.route],
-        context=spec.context,
-        modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in spec.reads],
-        tools=spec.calls_tools,
+        name=listed.name,
+        context=listed.context,
+        modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in listed.modalities],
+        tools=listed.calls_tools,
     )
-    if (price := spec.token_price) is not None:
+    if listed.place is not None:
+        info.place = _ROUTES[listed.place]
+    if (price := listed.price) is not None:
         info.price.input_per_million_usd = float(price.input)
         info.price.output_per_million_usd = float(price.output)
         info.price.cached_input_per_million_usd = float(price.of("cached_input"))

@@ -166,6 +166,7 @@ def _part(at: str, part: pb.Part) -> Part:
                 is_custom=bool(call.input),
                 arguments_invalid=call.arguments_invalid,
                 opaque=call.opaque,
+                model=call.model,
             )
         case "tool_result":
             return _result(f"{at}.tool_result", part.tool_result)

@@ -142,6 +142,10 @@ def _call(at: str, call: ToolCall, calls: set[str]) -> ToolCall:
         raise InvalidRequest(f"{at}.id", "must be unique in the conversation")
     calls.add(call.id)
     check_name(f"{at}.name", call.name)
+    if call.opaque and not call.model:
+        raise InvalidRequest(
+            f"{at}.model", "must name the model that made the call, since opaque is for it alone"
+        )
     if call.arguments_json and call.input:
         raise InvalidRequest(f"{at}.input", "must not be set together with arguments_json")
     if call.is_custom or call.input:

@@ -139,3 +139,9 @@ async def test_the_list_says_what_models_can_do() -> None:
         ("edge", pb.ROUTE_LOCAL, [pb.MODALITY_TEXT], False),
         ("cloud", pb.ROUTE_CLOUD, [pb.MODALITY_TEXT, pb.MODALITY_IMAGE], True),
     ]
+    assert [(each.name, each.model) for each in listed.aliases] == [
+        ("auto", "auto"),
+        ("fast", "edge"),
+        ("gpt-*", "cloud"),
+        ("claude-*", "auto"),
+    ]

@@ -259,7 +259,7 @@ def test_parts_of_text_alone_are_text() -> None:
     assert sent(said(Role.SYSTEM, Text("a"), Text("b"))) == [{"role": "system", "content": "ab"}]
 
 
-CALL = ToolCall(id="call_1", name="look_up", arguments_json='{"a":1}', opaque=b"sig")
+CALL = ToolCall(id="call_1", name="look_up", arguments_json='{"a":1}', opaque=b"sig", model="cloud")
 ASKED = said(
     Role.ASSISTANT,
     Reasoning(text="Hm.", model="cloud", opaque=b"EqSig"),
@@ -386,8 +386,14 @@ def test_thoughts_in_plain_words_need_a_tool() -> None:
 def test_gemini_gets_its_signatures_back_and_a_mark_for_other_models_calls() -> None:
     """It answers 400 to a call without one."""
     url = "https://generativelanguage.googleapis.com/v1beta/openai"
-    unsigned = replace(CALL, opaque=b"")
-    for call, signature in ((CALL, "sig"), (unsigned, "skip_thought_signature_validator")):
+    unsigned, foreign = replace(CALL, opaque=b"", model=""), replace(CALL, model="edge")
+    none = "skip_thought_signature_validator"
+    for call, signature in (
+        (CALL, "sig"),
+        (unsigned, none),
+        (foreign, none),
+        (replace(CALL, model=""), none),
+    ):
         [message] = sent(said(Role.ASSISTANT, call), base_url=url)
         own = message["tool_calls"][0]["extra_content"]  # type: ignore[index]
         assert own == {"google": {"thought_signature": signature}}

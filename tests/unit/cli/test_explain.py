@@ -8,11 +8,13 @@ import pytest
 
 from gateway.cli.app import run
 from gateway.cli.explain import decide_unspent
+from gateway.cli.render import FINDING_COLUMNS, finding_rows
 from gateway.domain.conversation import Message, Role
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
 from gateway.policy.loading.load import parse_policy
 from gateway.server.grpc.render import render_explanation
+from gateway.v1 import gateway_pb2 as pb
 from tests.support.fakes import FakeClock
 
 POLICY = """
@@ -57,7 +59,7 @@ def test_a_person_sees_why(policy: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert rows["rule"] == "default"
     assert rows["chain"] == "edge"
     assert rows["refused"] == "cloud (CLEARANCE)"
-    assert re.fullmatch(r"0\s+5\.\.21\s+[01]\.\d\d", rows["EMAIL"])
+    assert re.fullmatch(r"messages\[0\]\.content\s+5\.\.21\s+[01]\.\d\d", rows["EMAIL"])
     assert "jane" not in out
     assert err == ""
 
@@ -72,6 +74,18 @@ def test_a_model_can_be_named(policy: Path, capsys: pytest.CaptureFixture[str]) 
     assert "the rule billing does not route to edge" in capsys.readouterr().err
     assert explain(policy, "--model", "claude", "hello") == 2
     assert "model: is neither a model nor an alias of the policy" in capsys.readouterr().err
+
+
+def test_a_finding_says_in_which_field_it_is() -> None:
+    """A part of a message, or a field of the config."""
+    findings = [
+        pb.Finding(type="EMAIL", message_index=2, path="parts[1].tool_call.arguments_json", end=9),
+        pb.Finding(type="EMAIL", message_index=-1, path="config.tools[0].description", end=9),
+    ]
+    assert [dict(zip(FINDING_COLUMNS, row, strict=True))["in"] for row in finding_rows(findings)] == [
+        "messages[2].parts[1].tool_call.arguments_json",
+        "config.tools[0].description",
+    ]
 
 
 def test_json_is_the_explain_response(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,54 @@ def test_a_test_that_does_not_hold_names_its_line(tmp_path: Path, capsys: pytest
     assert "jane" not in said
 
 
+CONVERSATIONS = """\
+aliases: {gpt-4o: cloud}
+tests:
+  - prompt: hello
+    state: {complexity: 0.9}
+    tools: [{name: weather, description: Of a town., parameters: {type: object}}]
+    expect: {class: public, rule: hard, first: cloud}
+  - prompt: What is on it?
+    images: 2
+    expect: {class: restricted, never: [cloud]}
+  - prompt: And tomorrow?
+    turns: [{role: user, content: Weather?}, {role: tool, content: Ask jane.roe@example.org}]
+    expect: {class: confidential, never: [cloud]}
+  - prompt: And tomorrow?
+    state: {complexity: 0.9}
+    turns: [{role: system, content: Be kind.}, {role: assistant, content: Rain.}]
+    model: gpt-4o
+    expect: {first: cloud, never: [edge]}
+  - prompt: And tomorrow?
+    tools: [{name: find, description: Of jane.roe@example.org}]
+    expect: {class: confidential}
+"""
+"""With tools, images, earlier turns, and a model that is asked for."""
+
+
+def test_a_test_may_be_a_whole_conversation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Earlier turns, results and descriptions of tools and images count, and the model that is named."""
+    assert run(["policy", "test", written(tmp_path, "team.yaml", POLICY + CONVERSATIONS)]) == 0
+    assert "5 of 5 tests passed" in capsys.readouterr().out
+
+
+def test_a_test_says_that_the_rule_does_not_route_to_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what a caller would be told."""
+    test = "tests: [{prompt: Mail jane.roe@example.org, model: cloud, expect: {first: cloud}}]\n"
+    assert run(["policy", "test", written(tmp_path, "team.yaml", POLICY + test)]) == 1
+    said = capsys.readouterr().err
+    assert "first model is none (the rule stays-home does not route to the model that is asked for)" in said
+
+
+def test_a_test_for_an_unknown_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A caller who names it would get no answer under any rule."""
+    test = "tests: [{prompt: hi, model: claude-x, expect: {class: public}}]\n"
+    assert run(["policy", "check", written(tmp_path, "team.yaml", POLICY + test)]) == 2
+    assert "tests[0].model: no model or alias fits 'claude-x'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["clinic-air-gapped", "startup-cost-capped"])
 def test_the_policies_that_ship_do_what_their_tests_say(name: str) -> None:
     """An example whose own tests fail would teach the wrong thing."""

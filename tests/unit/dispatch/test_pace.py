@@ -10,8 +10,10 @@ from gateway.backends.base import QueueForecast
 from gateway.clock import Deadline
 from gateway.dispatch.latency import FEWEST, FRESH_S, KEPT, LatencyTracker, foreseen_s
 from gateway.domain.answer import Chunk, FinishReason, Usage
+from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.decision import Reason, RoutingState, Scores
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.request_limits import RequestLimits
 from gateway.errors import DeadlinePassed, NotDegraded
 from gateway.policy.model import CompiledRule
 from gateway.testing.scripted import Delay
@@ -19,6 +21,7 @@ from tests.support.deadline_cases import Simulated, one, simulate_engine, simula
 from tests.support.decisions import decide
 from tests.support.dispatch_doubles import Bench, a_request
 from tests.support.fakes import FakeClock
+from tests.support.pipeline_calls import pipeline_of
 from tests.support.simulated_engine import SimulatedEngine
 from tests.support.virtual_time import virtual_time
 
@@ -105,12 +108,12 @@ async def test_dispatch_learns_from_both_kinds() -> None:
     for call in (bench.generate, bench.stream):
         for _ in range(FEWEST):
             await call("cloud")
-        finish_s = bench.dispatcher.finish_s(a_request(), policy=bench.policy)
+        finish_s = bench.dispatcher.forecasts.finish_s(a_request(), policy=bench.policy)
         assert finish_s["cloud"] == pytest.approx(3.0)
     for _ in range(FEWEST):
         with pytest.raises(DeadlinePassed):
             await bench.stream("silent", timeout_s=5.0)
-    finish_s = bench.dispatcher.finish_s(a_request(), policy=bench.policy)
+    finish_s = bench.dispatcher.forecasts.finish_s(a_request(), policy=bench.policy)
     assert finish_s["silent"] == pytest.approx(9.9)
 
 
@@ -125,9 +128,28 @@ async def test_long_answers_to_a_caller_in_a_hurry_make_no_short_one_slow(is_str
     for _ in range(KEPT):
         with pytest.raises(DeadlinePassed):
             await (bench.stream if is_streamed else bench.generate)("cloud", request=long, timeout_s=10.0)
-    expected_s = bench.dispatcher.finish_s(long, policy=bench.policy)["cloud"]
+    expected_s = bench.dispatcher.forecasts.finish_s(long, policy=bench.policy)["cloud"]
     assert 15.0 < expected_s < 25.0, "another long one has to know"
-    assert bench.dispatcher.finish_s(short, policy=bench.policy)["cloud"] < 3.0
+    assert bench.dispatcher.forecasts.finish_s(short, policy=bench.policy)["cloud"] < 3.0
+
+
+@virtual_time
+async def test_a_rule_that_shortens_the_answer_leaves_time_for_it() -> None:
+    """What counts against the deadline is what the model is asked for, not what the caller allowed."""
+    words = tuple(part for _ in range(20) for part in (Chunk(text="a"), Delay(0.5)))
+    usage = Usage(prompt_tokens=1, completion_tokens=20)
+    bench = Bench({"cloud": [(*words, Chunk(finish_reason=FinishReason.STOP, usage=usage))]})
+    for _ in range(FEWEST):
+        await bench.stream("cloud")
+    deadline = Deadline.after(5.0, bench.clock)
+    rule = CompiledRule(name="short", when=None, route=("cloud",))
+    chains = []
+    for limits in (None, RequestLimits(effort=ReasoningEffort.LOW), RequestLimits(max_tokens=4)):
+        policy = replace(bench.policy, rules=(replace(rule, limits=limits),))
+        decision = await pipeline_of(policy, bench).decide(a_request(), deadline)
+        chains.append(decision.chain)
+
+    assert chains == [(), (), ("cloud",)]
 
 
 RULE = CompiledRule(name="default", when=None, route=("fast", "slow"))
@@ -237,7 +259,7 @@ async def test_an_engine_that_says_nothing_is_asked() -> None:
         with pytest.raises(DeadlinePassed):
             await bench.stream("edge", timeout_s=0.1)
     engine.forecast = lambda: None  # type: ignore[method-assign]  # As after a pause.
-    assert bench.dispatcher.finish_s(a_request(), policy=bench.policy) == {"edge": 0.0}
+    assert bench.dispatcher.forecasts.finish_s(a_request(), policy=bench.policy) == {"edge": 0.0}
 
 
 async def test_none_can_finish() -> None:

@@ -1,5 +1,7 @@
 """The pieces of an answer become one piece, and the message that a caller appends."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,13 @@ def test_thoughts_text_and_calls_are_parts() -> None:
             ToolCall(id="c1", name="look", arguments_json='{"at": "sea"}'),
         ),
     )
+
+
+def test_a_signed_call_names_the_model_that_made_it() -> None:
+    """What a provider wants back goes to nobody else."""
+    signed = Chunk(tool_calls=(replace(CALL, opaque=b"sig"),), finish_reason=FinishReason.TOOL_CALLS)
+    [call] = assembled([signed]).message("cloud").tool_calls
+    assert (call.opaque, call.model) == (b"sig", "cloud")
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=6), st.booleans())

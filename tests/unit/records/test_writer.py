@@ -4,6 +4,8 @@ import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from gateway.records.chain import chained, faults
 from gateway.records.files import chains_of, end_path, files_of, full, of_worker, read_end
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
+from gateway.telemetry.report import CallReport
 from tests.support.fakes import FakeClock
 from tests.support.records_made import POLICY, ended
 
@@ -46,6 +49,42 @@ def policy() -> Policy:
 
 REQUEST = Request(request_id="r", tenant="t", messages=())
 FEEDBACK = Feedback(request_id="r", tenant="t", score=0.5, labels={})
+
+
+def in_session(policy: Policy, session_id: str, *, tenant: str = "acme") -> CallReport:
+    """Return a call of a conversation."""
+    report = ended(policy)
+    assert report.decision is not None
+    routing_input = report.decision.routing_input
+    assert routing_input is not None
+    assert routing_input.texts is not None
+    request = replace(routing_input.texts.request, session_id=session_id)
+    routing_input = replace(routing_input, texts=replace(routing_input.texts, request=request))
+    return replace(report, decision=replace(report.decision, routing_input=routing_input), tenant=tenant)
+
+
+def test_lines_of_a_conversation_share_a_hash_of_its_id(tmp_path: Path, policy: Policy) -> None:
+    """Within a tenant, and until the next start; the id itself is in no line, and no hash of it alone."""
+    path, session_id = tmp_path / "decisions.jsonl", "jane.roe-1"
+    for _ in range(2):
+        records = Records(path, clock=FakeClock())
+        for report in (
+            in_session(policy, session_id),
+            in_session(policy, session_id),
+            in_session(policy, "another"),
+            in_session(policy, session_id, tenant="other"),
+            ended(policy),
+        ):
+            records.note(report)
+        records.close()
+
+    first, second, another, other, *rest = [line for line in lines_of(path) if line["kind"] == "request"]
+    assert first["session"] == second["session"]
+    assert len({first["session"], another["session"], other["session"]}) == 3
+    assert "session" not in rest[0]
+    assert rest[1]["session"] != first["session"], "the key is the process's own"
+    assert session_id not in path.read_text()
+    assert blake2b(f"acme\0{session_id}".encode(), digest_size=16).hexdigest() not in path.read_text()
 
 
 def test_nothing_is_lost_at_the_end(tmp_path: Path, policy: Policy) -> None:

@@ -13,10 +13,11 @@ from gateway.domain.conversation import File, Image, Message, ReasoningEffort, R
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState, Scores
 from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.domain.text.schema_bounds import AT_THE_EDGE
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy, privacy_class
-from gateway.routing import decide_for, estimate_prompt_tokens
+from gateway.routing import decide_for
 from gateway.server.grpc.render import render_decision
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.decisions import decide

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.conversation import (
+    Message,
     Reasoning,
     ReasoningConfig,
     ReasoningEffort,
@@ -19,6 +20,7 @@ from gateway.domain.conversation import (
     ToolResult,
 )
 from gateway.errors import InvalidRequest
+from gateway.server.grpc.render import render_message
 from gateway.server.grpc.wire import parse_request, prompt_tokens
 from gateway.server.validation.json_text import checked_arguments, without_needless_escapes
 from gateway.v1 import gateway_pb2 as pb
@@ -129,6 +131,10 @@ REFUSED: dict[str, tuple[pb.GenerateRequest, str]] = {
         _of(USER, _asked(pb.ToolCall(id="c", name="look at"))),
         "messages[1].parts[0].tool_call.name",
     ),
+    "a signed call of nobody": (
+        _of(USER, _asked(pb.ToolCall(id="c", name="look", opaque=b"sig"))),
+        "messages[1].parts[0].tool_call.model",
+    ),
     "one id for two calls": (_of(USER, CALL, RESULT, CALL), "messages[3].parts[0].tool_call.id"),
     "a result of no call": (_of(USER, RESULT), "messages[1].parts[0].tool_result.tool_call_id"),
     "two results of a call": (
@@ -231,6 +237,14 @@ def test_a_conversation_of_an_agent_is_taken() -> None:
     )
     assert request.config.tool_choice == ToolChoice(mode=ToolChoiceMode.NAMED, name="look")
     assert request.config.reasoning == ReasoningConfig(effort=ReasoningEffort.LOW, budget_tokens=9, hide=True)
+
+
+def test_a_signed_call_names_its_model() -> None:
+    """As a caller gives it back, and as it was given to the caller."""
+    call = ToolCall(id="c1", name="look", arguments_json="{}", opaque=b"sig", model="cloud")
+    answer = render_message(Message(role=Role.ASSISTANT, parts=(call,)))
+    [_, given_back] = parse_request(_of(USER, answer), tenant="t", new_id="n").messages
+    assert given_back.parts == (call,)
 
 
 def test_a_call_without_arguments_has_none() -> None:

@@ -1,0 +1,50 @@
+"""What every transport's list of models shows."""
+
+from gateway.domain.answer import Route
+from gateway.policy.loading.load import parse_policy
+from gateway.server.model_list import ListedModel, list_models
+from tests.support.policies import POLICY
+
+ALIASES = 'aliases: {fast: edge, "gpt-*": cloud, "claude-*": auto}\n'
+NAMED = POLICY.replace("rules:", f"{ALIASES}rules:", 1).replace(
+    "model: m,", "model: m, modalities: [text, image], context: 400000,"
+)
+
+
+def _listed() -> dict[str, ListedModel]:
+    return {each.name: each for each in list_models(parse_policy(NAMED, name="p"))}
+
+
+def test_models_come_first_then_auto_then_aliases_in_the_order_of_the_policy() -> None:
+    """Each says what it stands for; only a pattern is no name by itself."""
+    assert [(each.name, each.stands_for, each.is_pattern) for each in _listed().values()] == [
+        ("edge", None, False),
+        ("cloud", None, False),
+        ("auto", "auto", False),
+        ("fast", "edge", False),
+        ("gpt-*", "cloud", True),
+        ("claude-*", "auto", True),
+    ]
+
+
+def test_an_alias_can_what_its_model_can() -> None:
+    """Place, context, forms of content, tools and price are the model's."""
+    listed = _listed()
+    cloud, alias = listed["cloud"], listed["gpt-*"]
+
+    assert (cloud.place, cloud.context, cloud.modalities) == (Route.CLOUD, 400_000, ("text", "image"))
+    assert cloud.calls_tools
+    assert cloud.price is not None
+    assert (alias.place, alias.context, alias.modalities, alias.calls_tools, alias.price) == (
+        cloud.place, cloud.context, cloud.modalities, cloud.calls_tools, cloud.price,
+    )  # fmt: skip
+
+
+def test_auto_can_what_some_model_can() -> None:
+    """A request that needs it goes to a model that can; where, and for which price, is not known before."""
+    listed = _listed()
+    auto = listed["auto"]
+
+    assert (auto.context, auto.modalities, auto.calls_tools) == (400_000, ("text", "image"), True)
+    assert (auto.place, auto.price) == (None, None)
+    assert (listed["claude-*"].context, listed["claude-*"].place) == (400_000, None)
