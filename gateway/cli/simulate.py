@@ -16,7 +16,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 HELP = f"""Run a simulated cloud provider for tests.
 
-It serves OpenAI's chat completions API: deterministic answers, a bill, and failures on request.
+It serves OpenAI's chat completions and Responses APIs, or another provider's with --dialect:
+deterministic answers, a bill, and failures on request.
 
 Example: gateway simulate-cloud --listen 127.0.0.1:8181 --fault "sim-strong:status=503,times=2"
 

@@ -79,7 +79,7 @@ def _message_tokens(message: SentMessage) -> int:
 class AnswerToken:
     """One token of an answer; one of kind `call` has the whole name of the tool that is called."""
 
-    kind: Literal["thought", "text", "call", "arguments"]
+    kind: Literal["thought", "text", "refusal", "call", "arguments"]
     text: str
     call: int = 0
     """Which of the calls it belongs to."""
@@ -93,6 +93,8 @@ class Completion:
     finish_reason: str
     calls: tuple[MadeCall, ...] = ()
     """The calls of tools, whole; of one that was cut the tokens have less."""
+    stop: str | None = None
+    """The stop string that ended it."""
 
     def text(self) -> str:
         """Return the text, without thoughts and calls."""
@@ -111,18 +113,30 @@ def complete(prompt: Prompt, *, length: int | None = None) -> Completion:
         tokens.append(AnswerToken(kind="call", text=call.name, call=i))
         pieces = tokenize(call.arguments)
         tokens += [AnswerToken(kind="arguments", text=piece, call=i) for piece in pieces]
+    stop: str | None = None
     if not calls:
-        tokens += [AnswerToken(kind="text", text=text) for text in _text_tokens(prompt, length)]
+        text, stop = _text(prompt, length)
+        tokens += [AnswerToken(kind="text", text=piece) for piece in tokenize(text)]
     if prompt.max_tokens is not None and len(tokens) > prompt.max_tokens:
         return Completion(tokens=tuple(tokens[: prompt.max_tokens]), finish_reason="length", calls=calls)
-    return Completion(tokens=tuple(tokens), finish_reason="tool_calls" if calls else "stop", calls=calls)
+    reason = "tool_calls" if calls else "stop"
+    return Completion(tokens=tuple(tokens), finish_reason=reason, calls=calls, stop=stop)
 
 
-def _text_tokens(prompt: Prompt, length: int | None) -> list[str]:
+def refusing(completion: Completion) -> Completion:
+    """Return an answer whose text is words of refusal."""
+    tokens = (
+        replace(token, kind="refusal") if token.kind == "text" else token for token in completion.tokens
+    )
+    return replace(completion, tokens=tuple(tokens))
+
+
+def _text(prompt: Prompt, length: int | None) -> tuple[str, str | None]:
+    """Return the text, and the stop string that ended it."""
     text = _sentence(prompt) if prompt.schema is None else _compact(minimal_instance(prompt.schema))
     if length is not None:
         text = "".join(_padded(tokenize(text), length))
-    return tokenize(_until_stop(text, prompt.stop))
+    return _until_stop(text, prompt.stop)
 
 
 def _sentence(prompt: Prompt) -> str:
@@ -159,6 +173,9 @@ def _padded(tokens: Sequence[str], length: int) -> list[str]:
     return [*tokens[:length], *(_PADDING[i % len(_PADDING)] for i in range(missing))]
 
 
-def _until_stop(text: str, stop: Sequence[str]) -> str:
-    ends = [at for at in (text.find(s) for s in stop) if at >= 0]
-    return text[: min(ends)] if ends else text
+def _until_stop(text: str, stops: Sequence[str]) -> tuple[str, str | None]:
+    ends = [(at, stop) for stop in stops if (at := text.find(stop)) >= 0]
+    if not ends:
+        return text, None
+    at, stop = min(ends)
+    return text[:at], stop

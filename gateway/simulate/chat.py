@@ -1,16 +1,18 @@
 """OpenAI's chat completions: strict parsing of requests."""
 
-import json
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from gateway.simulate.answers import THOUGHT_TOKENS, Prompt
+from gateway.simulate.apis.api import SimulatedApi, json_object
 from gateway.simulate.chat_error import ChatError, require
 from gateway.simulate.dialects.checks import check_messages
 from gateway.simulate.dialects.dialect import OPENAI, Dialect
 from gateway.simulate.messages import SentMessage, parse_messages
 from gateway.simulate.tools import ToolUse, parse_tool_use
+from gateway.simulate.writer import ReplyWriter
 
 KNOWN_FIELDS = frozenset((
     "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop",
@@ -53,6 +55,8 @@ class ChatRequest:
     effort: str
     top_logprobs: int | None
     """How many alternatives of each token are asked for; None: no log probabilities."""
+    dialect: Dialect = OPENAI
+    cache_marks: frozenset[int] | None = None
 
     def prompt(self, *, name: str) -> Prompt:
         """Return the prompt for the model with the bare `name`."""
@@ -66,31 +70,39 @@ class ChatRequest:
             effort=self.effort,
         )
 
+    def writer(self, *, name: str, created: int) -> ReplyWriter:
+        """Return the writer of the answer."""
+        return ReplyWriter(
+            id=f"chatcmpl-{hashlib.sha256(self.raw).hexdigest()[:24]}",
+            model=name,
+            created=created,
+            dialect=self.dialect,
+            top_logprobs=self.top_logprobs,
+            wants_usage=self.wants_usage,
+        )
+
 
 def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
     """Parse the body of a request; raises ChatError with status 400 and the wrong field."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ChatError(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise ChatError(400, "the body is not a JSON object")
+    body = json_object(raw)
     known = KNOWN_FIELDS - dialect.refused_fields | dialect.fields
     for field in body:
         if field not in known and not dialect.takes_unknown_fields:
             status, name = dialect.unknown_field_status, str(field)[:64]
             raise ChatError(status, f"{name} is an unknown field", code="invalid_value", param=name)
     body = {field: value for field, value in body.items() if field not in dialect.ignored_fields}
-    require(isinstance(body.get("model"), str) and bool(body["model"]), "model", "must be a name")
+    model = body.get("model")
+    require(isinstance(model, str) and bool(model), "model", "must be a name")
     require(body.get("n", 1) == 1, "n", "must be 1")
     _check_numbers(body)
     is_stream = body.get("stream", False)
     require(isinstance(is_stream, bool), "stream", "must be true or false")
+    is_stream = bool(is_stream)
     messages = parse_messages(body.get("messages"))
     effort = _effort(body.get("reasoning_effort"))
     check_messages(dialect, messages, thinks=effort != "none")
     return ChatRequest(
-        model=body["model"],
+        model=str(model),
         raw=raw,
         messages=messages,
         max_tokens=_max_tokens(body),
@@ -101,6 +113,7 @@ def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
         tool_use=parse_tool_use(body),
         effort=effort,
         top_logprobs=_top_logprobs(body),
+        dialect=dialect,
     )
 
 
@@ -182,3 +195,6 @@ def _wants_usage(body: Mapping[str, object], *, is_stream: bool) -> bool:
     is_known = isinstance(options, dict) and set(options) <= {"include_usage"}
     require(is_known, "stream_options", "must have include_usage only")
     return bool(cast(dict[str, object], options).get("include_usage", False))
+
+
+CHAT_API: Final = SimulatedApi(path="/chat/completions", parse=parse_chat)

@@ -40,6 +40,10 @@ KINDS: Mapping[str, FaultKind] = {
     "filtered": FaultKind(
         value="count", default=3, help="finish_reason content_filter after this many tokens"
     ),
+    "refusal": FaultKind(value="none", help="refuses in words, as the model's answer"),
+    "error-event": FaultKind(
+        value="count", default=3, help="ends a stream with an error event after this many tokens"
+    ),
     "no-finish": FaultKind(value="none", help="ends cleanly without a finish_reason"),
     "no-done": FaultKind(value="none", help="ends a stream without [DONE]"),
     "open-end": FaultKind(value="none", help="sends no [DONE] and leaves the stream open"),

@@ -14,22 +14,33 @@ class SeenPrompts:
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
-    def cached_tokens(self, model: str, blocks: Sequence[str], tokens: Sequence[int]) -> int:
-        """Return how many tokens of a prompt were in an earlier prompt for `model`, and remember it.
+    def look_up(
+        self,
+        model: str,
+        blocks: Sequence[str],
+        tokens: Sequence[int],
+        *,
+        marks: frozenset[int] | None = None,
+    ) -> tuple[int, int]:
+        """Return how many tokens of a prompt were kept for `model` before, and how many are kept now.
 
-        `blocks` are the tools and the messages in their order, `tokens` the tokens of each.
+        `blocks` are the tools and the messages in their order, `tokens` the tokens of each. With `marks`
+        what is before the end of each of these blocks is kept, and read if the prompt has a mark at all.
         """
         digest = hashlib.sha256(model.encode()).digest()
-        cached, is_seen = 0, True
-        for block, count in zip(blocks, tokens, strict=True):
+        so_far = cached = kept = 0
+        for i, (block, count) in enumerate(zip(blocks, tokens, strict=True)):
             digest = hashlib.sha256(digest + block.encode("utf-8", "surrogatepass")).digest()
-            is_seen = is_seen and digest in self._seen
-            cached += count if is_seen else 0
-            self._seen[digest] = None
-            self._seen.move_to_end(digest)
+            so_far += count
+            if digest in self._seen and (marks is None or i <= max(marks, default=-1)):
+                cached = so_far
+            if marks is None or i in marks:
+                kept = so_far
+                self._seen[digest] = None
+                self._seen.move_to_end(digest)
         while len(self._seen) > MOST_PREFIXES:
             self._seen.popitem(last=False)
-        return cached
+        return cached, max(kept, cached)
 
     def clear(self) -> None:
         """Forget all prompts."""

@@ -8,7 +8,7 @@ import json
 import socket
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -16,11 +16,11 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.simulate.answers import AnswerToken, Completion
+from gateway.simulate.apis.api import AnswerWriter
 from gateway.simulate.billing import PromptTokens, RequestBill
 from gateway.simulate.chat_error import ChatError
-from gateway.simulate.dialects.dialect import BilledTokens, Json
+from gateway.simulate.dialects.dialect import BilledTokens, Dialect
 from gateway.simulate.faults import Fault
-from gateway.simulate.writer import ReplyWriter
 
 GARBAGE = b'{"id": "chatcmpl-'
 """An incomplete JSON object."""
@@ -40,7 +40,7 @@ _REFUSALS = {
 }
 
 
-def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
+def refusal_of(fault: Fault | None, *, last_role: str, dialect: Dialect) -> ChatError | None:
     """Return the HTTP error of `fault`; None if it is no HTTP error. `last_role` is the last message's."""
     if fault is None:
         return None
@@ -48,10 +48,11 @@ def refusal_of(fault: Fault | None, *, last_role: str) -> ChatError | None:
         return ChatError(400, "the last message must not be the assistant's", param="messages")
     if fault.kind == "status":
         return ChatError(int(fault.amount()), "a simulated fault")
-    status_code = _REFUSALS.get(fault.kind)
-    return (
-        None if status_code is None else ChatError(status_code[0], "a simulated fault", code=status_code[1])
-    )
+    if fault.kind not in _REFUSALS:
+        return None
+    status, code = _REFUSALS[fault.kind]
+    status, message = dialect.refusals.get(fault.kind, (status, "a simulated fault"))
+    return ChatError(status, message, code=code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +60,10 @@ class Exchange:
     """One request with its prepared answer."""
 
     request: web.Request
-    writer: ReplyWriter
+    writer: AnswerWriter
+    dialect: Dialect
     completion: Completion
     prompt: PromptTokens
-    wants_usage: bool
     fault: Fault | None
     bill: RequestBill
     closing: asyncio.Event
@@ -79,7 +80,7 @@ class Exchange:
             return None
         return min(int(self.fault.amount()), len(self.completion.tokens))
 
-    def usage(self, tokens: Sequence[AnswerToken]) -> Json | None:
+    def counts(self, tokens: Sequence[AnswerToken]) -> BilledTokens | None:
         """Return the reported token counts of an answer of `tokens`."""
         if self.has("no-usage"):
             return None
@@ -88,7 +89,11 @@ class Exchange:
             counts = BilledTokens(prompt=PromptTokens(total=ABSURD_TOKENS), completion=ABSURD_TOKENS)
         if self.has("zero-usage"):
             counts = BilledTokens(prompt=PromptTokens(total=0), completion=0)
-        return self.writer.dialect.usage(counts)
+        return counts
+
+    def error(self) -> ChatError:
+        """Return the error in the middle of an answer."""
+        return ChatError(*self.dialect.failure)
 
 
 def _thoughts(tokens: Sequence[AnswerToken]) -> int:
@@ -125,11 +130,13 @@ async def reply_whole(exchange: Exchange) -> web.StreamResponse:
     exchange.bill.add_completion(len(tokens), reasoning=_thoughts(tokens))
     if exchange.has("bomb"):
         return _packed(_bomb(), content_type="application/json")
-    answer = exchange.writer.whole(
+    answer: object = exchange.writer.whole(
         replace(exchange.completion, tokens=tokens),
         finish_reason=None if exchange.has("no-finish") else finish_reason,
-        usage=exchange.usage(tokens),
+        counts=exchange.counts(tokens),
     )
+    if exchange.has("error-event"):
+        answer = exchange.writer.failed(exchange.error())
     body = GARBAGE if exchange.has("garbage") else json.dumps(answer).encode()
     if exchange.has("compressed"):
         return _packed(gzip.compress(body), content_type="application/json")
@@ -155,39 +162,36 @@ async def reply_streamed(exchange: Exchange) -> web.StreamResponse:
         response.enable_compression(web.ContentCoding.gzip)
     await response.prepare(exchange.request)
     exchange.bill.add_prompt(exchange.prompt)
-    await _send(response, exchange.writer.chunk({"role": "assistant", "content": ""}))
-    ends_at = exchange.at("filtered")
+    await _send(response, exchange.writer.begin(exchange.counts(exchange.completion.tokens[:1])))
+    fails_at = exchange.at("error-event")
+    ends_at = exchange.at("filtered") if fails_at is None else fails_at
     if not await _send_tokens(exchange, response, exchange.completion.tokens[:ends_at]):
         return await _break_off(exchange)
+    if fails_at is not None:
+        await _send(response, exchange.writer.failure(exchange.error()))
+        await response.write_eof()
+        return response
     if not exchange.has("no-finish"):
-        finish_reason = exchange.completion.finish_reason if ends_at is None else "content_filter"
-        await _finish(exchange, response, finish_reason, exchange.usage(exchange.completion.tokens[:ends_at]))
+        await _finish(exchange, response, ends_at)
     if exchange.has("open-end"):
         await hang(exchange.request, exchange.closing)
     if not exchange.has("no-done"):
-        await response.write(b"data: [DONE]\n\n")
+        await _send(response, exchange.writer.end())
     await response.write_eof()
     return response
 
 
-async def _finish(
-    exchange: Exchange, response: web.StreamResponse, finish_reason: str, usage: Json | None
-) -> None:
-    """Send the finish reason, and the token counts where the dialect has them."""
-    dialect = exchange.writer.dialect
-    event = exchange.writer.chunk({}, finish_reason=finish_reason)
-    shown = usage if exchange.wants_usage or dialect.is_usage_unasked else None
-    if shown is not None and dialect.usage_place == "finish_event":
-        event["usage"] = shown
-    if shown is not None and dialect.usage_place == "x_groq":
-        event["x_groq"] = {"usage": shown}
-    await _send(response, event)
+async def _finish(exchange: Exchange, response: web.StreamResponse, ends_at: int | None) -> None:
+    """Send the finish reason, and the token counts."""
+    completion = exchange.completion
+    counts = exchange.counts(completion.tokens[:ends_at])
+    reason = completion.finish_reason if ends_at is None else "content_filter"
+    await _send(response, exchange.writer.finish(completion, finish_reason=reason, counts=counts))
     if exchange.has("stall-at-end"):
         await hang(exchange.request, exchange.closing)
     if exchange.fault is not None and exchange.has("late-usage"):
         await exchange.clock.sleep(exchange.fault.amount())
-    if shown is not None and dialect.usage_place == "own_event":
-        await _send(response, exchange.writer.usage_chunk(shown))
+    await _send(response, exchange.writer.usage(counts))
 
 
 async def _send_tokens(
@@ -205,9 +209,8 @@ async def _send_tokens(
         if exchange.fault is not None and (exchange.has("drip") or exchange.has("repeat-finish")):
             await exchange.clock.sleep(exchange.fault.amount())
         exchange.bill.add_completion(1, reasoning=token.kind == "thought")
-        delta = exchange.writer.delta(token, exchange.completion)
-        if delta is not None:
-            await _send(response, exchange.writer.chunk(delta, finish_reason=finish_reason))
+        pieces = exchange.writer.token(token, exchange.completion, finish_reason=finish_reason)
+        await _send(response, pieces)
     if garbage_at == len(tokens):
         await response.write(b"data: " + GARBAGE + b"\n\n")
     return breaks_at != len(tokens)
@@ -236,8 +239,9 @@ async def _reply_endless(exchange: Exchange, body: bytes) -> web.StreamResponse:
         body = b" " * ENDLESS_BYTES
 
 
-async def _send(response: web.StreamResponse, event: dict[str, object]) -> None:
-    await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+async def _send(response: web.StreamResponse, events: Iterable[bytes]) -> None:
+    for event in events:
+        await response.write(event)
 
 
 async def _break_off(exchange: Exchange) -> NoReturn:

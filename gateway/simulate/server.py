@@ -1,4 +1,4 @@
-"""The simulated provider: a small server for OpenAI's chat completions, with billing and faults."""
+"""The simulated provider: a small server for the APIs of providers, with billing and faults."""
 
 import asyncio
 import contextlib
@@ -11,25 +11,12 @@ from aiohttp import web
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import StartupError
-from gateway.simulate.answers import Prompt, complete
-from gateway.simulate.billing import Bill, Meter, PriceLike, PromptTokens, RequestBill, parse_price
-from gateway.simulate.chat import ChatRequest, parse_chat
-from gateway.simulate.chat_error import ChatError
+from gateway.simulate.billing import Bill, Meter, PriceLike, parse_price
 from gateway.simulate.control import add_control
 from gateway.simulate.dialects.dialect import OPENAI, Dialect
 from gateway.simulate.dialects.table import find_dialect
+from gateway.simulate.endpoints import Endpoints
 from gateway.simulate.faults import Fault, FaultBook, parse_model_fault
-from gateway.simulate.prompt_cache import SeenPrompts
-from gateway.simulate.replies import (
-    BrokenOffError,
-    Exchange,
-    hang,
-    refusal_of,
-    reply_streamed,
-    reply_whole,
-    reset,
-)
-from gateway.simulate.writer import ReplyWriter
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A larger body is refused with 413."""
@@ -74,14 +61,18 @@ class SimulatedCloud:
         self._meter = Meter(prices or {})
         self._priced = tuple(prices or {})
         self._dialect = dialect
-        self._seen = SeenPrompts()
         self._faults = FaultBook()
-        self._clock = clock or SystemClock()
+        self._closing = asyncio.Event()
+        self._endpoints = Endpoints(
+            dialect,
+            meter=self._meter,
+            faults=self._faults,
+            closing=self._closing,
+            clock=clock or SystemClock(),
+        )
         self._received: deque[Received] = deque()
         self._kept_bytes = 0
         self._bytes_received = 0
-        self._disconnects = 0
-        self._closing = asyncio.Event()
 
     def set_fault(
         self,
@@ -112,7 +103,7 @@ class SimulatedCloud:
         return Bill(
             requests=sum(model.requests for model in models.values()),
             bytes_received=self._bytes_received,
-            disconnects=self._disconnects,
+            disconnects=self._endpoints.disconnects,
             billed_usd_nanos=sum(model.billed_usd_nanos for model in models.values()),
             models=models,
         )
@@ -124,10 +115,10 @@ class SimulatedCloud:
     def reset(self) -> None:
         """Delete faults, bill, logged requests and the cache of prompts."""
         self._faults.clear()
-        self._seen.clear()
+        self._endpoints.seen.clear()
         self._meter.reset()
         self._received.clear()
-        self._kept_bytes = self._bytes_received = self._disconnects = 0
+        self._kept_bytes = self._bytes_received = self._endpoints.disconnects = 0
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
@@ -152,7 +143,7 @@ class SimulatedCloud:
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._log], client_max_size=MAX_BODY_BYTES)
-        app.router.add_post(f"{self._dialect.prefix}/chat/completions", self._chat)
+        self._endpoints.add_to(app)
         app.router.add_get(f"{self._dialect.prefix}/models", self._models)
         add_control(app, self)
         return app
@@ -180,80 +171,6 @@ class SimulatedCloud:
         self._kept_bytes += size
         while self._kept_bytes > MAX_LOG_BYTES and len(self._received) > 1:
             self._kept_bytes -= len(self._received.popleft().raw())
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        try:
-            return await self._answer(request)
-        except ChatError as error:
-            return web.json_response(self._dialect.error(error), status=error.status)
-        except BrokenOffError:
-            return web.Response()  # The client has disconnected; aiohttp requires a response.
-        except ConnectionError:
-            # A write to a client that disconnected, before the disconnect cancelled this task.
-            self._disconnects += 1
-            return web.Response()
-        except asyncio.CancelledError:
-            self._disconnects += 1
-            raise
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        raw = await request.read()
-        key_header = self._dialect.key_header
-        if key_header and not request.headers.get(key_header):
-            raise ChatError(401, f"the header {key_header} is missing", code="401")
-        chat = parse_chat(raw, self._dialect)
-        try:
-            name, fault = self._faults.take(chat.model)
-        except ValueError as error:
-            raise ChatError(400, str(error), param="model") from None
-        bill = self._meter.begin(name)
-        refusal = refusal_of(fault, last_role=chat.messages[-1].role)
-        if fault is not None and refusal is not None:
-            headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
-            return web.json_response(self._dialect.error(refusal), status=refusal.status, headers=headers)
-        if fault is not None and fault.kind == "reset":
-            reset(request)
-        if fault is not None and fault.kind == "silence":
-            await hang(request, self._closing)
-        if fault is not None and fault.kind == "slow":
-            await self._clock.sleep(fault.amount())
-        exchange = self._exchange(request, chat, bill, name=name, fault=fault)
-        return await (reply_streamed(exchange) if chat.is_stream else reply_whole(exchange))
-
-    def _exchange(
-        self, request: web.Request, chat: ChatRequest, bill: RequestBill, *, name: str, fault: Fault | None
-    ) -> Exchange:
-        prompt = chat.prompt(name=name)
-        length = int(fault.amount()) if fault is not None and fault.kind == "length" else None
-        try:
-            completion = complete(prompt, length=length)
-        except ValueError as error:
-            raise ChatError(400, str(error), param="response_format") from None
-        return Exchange(
-            request=request,
-            writer=ReplyWriter.of(
-                chat.raw,
-                model=name,
-                created=int(self._clock.unix_s()),
-                dialect=self._dialect,
-                top_logprobs=chat.top_logprobs,
-            ),
-            completion=completion,
-            prompt=self._prompt_tokens(prompt),
-            wants_usage=chat.wants_usage,
-            fault=fault,
-            bill=bill,
-            closing=self._closing,
-            clock=self._clock,
-        )
-
-    def _prompt_tokens(self, prompt: Prompt) -> PromptTokens:
-        """Count the tokens of a prompt; what is not cached is written, for a model with a price for that."""
-        blocks = prompt.block_tokens()
-        cached = self._seen.cached_tokens(prompt.model, prompt.blocks(), blocks)
-        is_written = self._meter.price_of(prompt.model).cache_write is not None
-        written = sum(blocks) - cached if is_written else 0
-        return PromptTokens(total=prompt.tokens(), cached=cached, written=written)
 
     async def _models(self, _: web.Request) -> web.Response:
         names = dict.fromkeys([*self._priced, *self._meter.models()])

@@ -1,14 +1,20 @@
-"""The answers of the simulated provider as JSON, whole or in chunks, in the form of a dialect."""
+"""Chat completions, whole or in chunks, in the form of a dialect."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.simulate.answers import AnswerToken, Completion
+from gateway.simulate.chat_error import ChatError
 from gateway.simulate.dialects.checks import signature_of
-from gateway.simulate.dialects.dialect import Dialect, Json
+from gateway.simulate.dialects.dialect import BilledTokens, Dialect, Json
 from gateway.simulate.messages import MadeCall
 
+_NOTHING_FOUND = {
+    name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")
+}
+"""What Azure's filter of content says of what is harmless."""
 LEAST_LOGPROB = -0.5
 """The log probability of the least likely token that the simulated model says."""
 
@@ -23,31 +29,25 @@ class ReplyWriter:
     dialect: Dialect
     top_logprobs: int | None = None
     """How many alternatives of each token are told; None: no log probabilities."""
+    wants_usage: bool = False
 
-    @classmethod
-    def of(
-        cls, raw: bytes, *, model: str, created: int, dialect: Dialect, top_logprobs: int | None
-    ) -> "ReplyWriter":
-        """Return the writer for the answer to the request `raw`."""
-        return cls(
-            id=f"chatcmpl-{hashlib.sha256(raw).hexdigest()[:24]}",
-            model=model,
-            created=created,
-            dialect=dialect,
-            top_logprobs=top_logprobs,
-        )
-
-    def whole(self, completion: Completion, *, finish_reason: str | None, usage: Json | None) -> Json:
+    def whole(
+        self, completion: Completion, *, finish_reason: str | None, counts: BilledTokens | None
+    ) -> Json:
         """Return a complete answer."""
         said = completion.tokens
         text: object = completion.text()
-        thought = "".join(token.text for token in said if token.kind == "thought")
+        thought, refusal = (_said(said, kind) for kind in ("thought", "refusal"))
         calls = [
             self._whole_call(call, _arguments(said, i))
             for i, call in enumerate(completion.calls)
             if any(token.kind == "call" and token.call == i for token in said)
         ]
-        message: Json = {"role": "assistant", "content": None if calls else text, "refusal": None}
+        message: Json = {
+            "role": "assistant",
+            "content": None if calls or refusal else text,
+            "refusal": refusal or None,
+        }
         if thought and self.dialect.thoughts == "parts":
             message["content"] = [*_thinking(thought), *([{"type": "text", "text": text}] if text else [])]
         elif thought:
@@ -60,14 +60,67 @@ class ReplyWriter:
             "logprobs": self._logprobs([token.text for token in said if token.kind == "text"]),
             "finish_reason": self._finish(finish_reason),
         }
-        whole = self._object("chat.completion", [choice])
-        return whole if usage is None else {**whole, "usage": usage}
+        whole = self._object("chat.completion", [choice | self._filtered()]) | self._prompt_filtered()
+        return whole if counts is None else {**whole, "usage": self.dialect.usage(counts)}
+
+    def begin(self, counts: BilledTokens | None) -> Iterator[bytes]:
+        """Yield what comes before the first token."""
+        if self.dialect.comment:
+            yield f": {self.dialect.comment}\n\n".encode()
+        if self.dialect.has_filter_results:
+            nothing: Json = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+            yield _line(nothing | self._prompt_filtered())
+        yield _line(self.chunk({"role": "assistant", "content": ""}))
+
+    def token(
+        self, token: AnswerToken, completion: Completion, *, finish_reason: str | None = None
+    ) -> Iterator[bytes]:
+        """Yield the chunk of a token, if the dialect has one."""
+        delta = self.delta(token, completion)
+        if delta is not None:
+            yield _line(self.chunk(delta, finish_reason=finish_reason))
+
+    def finish(
+        self, completion: Completion, *, finish_reason: str, counts: BilledTokens | None
+    ) -> Iterator[bytes]:
+        """Yield the chunk of the finish reason, with the token counts where the dialect has them there."""
+        event = self.chunk({}, finish_reason=finish_reason)
+        shown = self._shown(counts)
+        if shown is not None and self.dialect.usage_place == "finish_event":
+            event["usage"] = shown
+        if shown is not None and self.dialect.usage_place == "x_groq":
+            event["x_groq"] = {"id": f"req_{self.id[-24:]}", "usage": shown}
+        yield _line(event)
+
+    def usage(self, counts: BilledTokens | None) -> Iterator[bytes]:
+        """Yield the last chunk, which has the token counts and no choice, where the dialect has one."""
+        shown = self._shown(counts)
+        if shown is not None and self.dialect.usage_place == "own_event":
+            yield _line({**self._object("chat.completion.chunk", []), "usage": shown})
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what says that nothing more comes."""
+        yield b"data: [DONE]\n\n"
+
+    def failure(self, error: ChatError) -> Iterator[bytes]:
+        """Yield an error in the place of a chunk."""
+        failed = self.dialect.error(error)
+        if self.dialect.failure_finish and isinstance(failed, dict):
+            chunk = self.chunk({"content": ""}, finish_reason=self.dialect.failure_finish)
+            failed = chunk | failed
+        yield _line(failed)
+
+    def failed(self, error: ChatError) -> object:
+        """Return an error in the place of an answer."""
+        return self.dialect.error(error)
 
     def delta(self, token: AnswerToken, completion: Completion) -> Json | None:
         """Return what a stream says of one token; None: nothing."""
         match token.kind:
             case "text":
                 return {"content": token.text}
+            case "refusal":
+                return {"refusal": token.text}
             case "thought" if self.dialect.thoughts == "parts":
                 return {"content": _thinking(token.text)}
             case "thought":
@@ -94,11 +147,18 @@ class ReplyWriter:
             "logprobs": self._logprobs([text] if isinstance(text, str) and text else []),
             "finish_reason": self._finish(finish_reason),
         }
-        return self._object("chat.completion.chunk", [choice])
+        return self._object("chat.completion.chunk", [choice | self._filtered()])
 
-    def usage_chunk(self, usage: Json) -> Json:
-        """Return the last chunk of a stream, which has the usage and no choice."""
-        return {**self._object("chat.completion.chunk", []), "usage": usage}
+    def _shown(self, counts: BilledTokens | None) -> Json | None:
+        is_shown = counts is not None and (self.wants_usage or self.dialect.is_usage_unasked)
+        return self.dialect.usage(counts) if is_shown and counts is not None else None
+
+    def _filtered(self) -> Json:
+        return {"content_filter_results": _NOTHING_FOUND} if self.dialect.has_filter_results else {}
+
+    def _prompt_filtered(self) -> Json:
+        results = [{"prompt_index": 0, "content_filter_results": _NOTHING_FOUND}]
+        return {"prompt_filter_results": results} if self.dialect.has_filter_results else {}
 
     def _finish(self, reason: str | None) -> str | None:
         return None if reason is None else self.dialect.finish_words.get(reason, reason)
@@ -132,7 +192,7 @@ class ReplyWriter:
     def _logprobs(self, tokens: Sequence[str]) -> Json | None:
         if self.top_logprobs is None or not tokens:
             return None
-        return {"content": [_logprob(token, self.top_logprobs) for token in tokens], "refusal": None}
+        return {"content": [logprob_of(token, self.top_logprobs) for token in tokens], "refusal": None}
 
     def _object(self, kind: str, choices: list[Json]) -> Json:
         return {
@@ -149,11 +209,19 @@ def _arguments(tokens: Sequence[AnswerToken], call: int) -> str:
     return "".join(token.text for token in tokens if token.kind == "arguments" and token.call == call)
 
 
+def _said(tokens: Sequence[AnswerToken], kind: str) -> str:
+    return "".join(token.text for token in tokens if token.kind == kind)
+
+
+def _line(event: object) -> bytes:
+    return f"data: {json.dumps(event)}\n\n".encode()
+
+
 def _thinking(text: str) -> list[Json]:
     return [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
 
 
-def _logprob(token: str, alternatives: int) -> Json:
+def logprob_of(token: str, alternatives: int) -> Json:
     """Return a log probability between `LEAST_LOGPROB` and 0, the same for the same token."""
     share = hashlib.sha256(token.encode()).digest()[0] / 255
     own = {"token": token, "logprob": LEAST_LOGPROB * share, "bytes": list(token.encode())}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2 as details
 from grpc_status import rpc_status
 
@@ -18,6 +19,7 @@ from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
 from gateway.policy.loading.load import parse_policy
 from gateway.simulate.billing import SimulatedPrice
+from gateway.simulate.dialects.table import DIALECTS
 from gateway.simulate.faults import parse_fault
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
@@ -26,11 +28,11 @@ from gateway.v1 import gateway_pb2_grpc as pb_grpc
 POLICY = """
 version: 1
 models:
-  strong: {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+  strong: {{{api}, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
            price_per_million_usd: {{input: 0.25, output: 2.00}}}}
-  backup: {{kind: openai, model: backup, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+  backup: {{{api}, model: backup, base_url: "{base_url}", clearance: internal, max_tokens: 64,
            price_per_million_usd: {{input: 0.50, output: 4.00}}, prefill: true}}
-  twin:   {{kind: openai, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
+  twin:   {{{api}, model: strong, base_url: "{base_url}", clearance: internal, max_tokens: 64,
            price_per_million_usd: {{input: 0.25, output: 2.00}}}}
 privacy: {{limit_ms: 10000}}
 budgets:
@@ -47,6 +49,12 @@ resilience:
 replies:
   - {{id: sorry, text: "Sorry."}}
 """
+APIS = {
+    "chat": ("openai", "kind: openai"),
+    "responses": ("responses", "kind: openai, api: responses"),
+    "messages": ("anthropic", "kind: anthropic, cache: none, api_key_env: KEY"),
+}
+"""The dialect of the provider, and what the policy says of its models, by API."""
 PATIENCE_S = 0.6
 """How long the policy waits for a first text, between pieces, and for a whole answer."""
 PRICES = {
@@ -171,6 +179,17 @@ CASES = (
         faults=[("strong", "garbage=3,times=1")],
         unary=Expected(attempts=tries("strong", GARBLED, OK)),
         streamed=Expected(attempts=tries("strong", CUT) + BACKUP),
+    ),
+    Case(
+        name="error event in the middle",
+        faults=[("strong", "error-event=3,times=1")],
+        unary=Expected(attempts=tries("strong", ERROR, OK)),
+        streamed=Expected(attempts=tries("strong", CUT) + BACKUP),
+    ),
+    both(
+        "error event before the first token",
+        [("strong", "error-event=0,times=1")],
+        Expected(attempts=tries("strong", ERROR, OK)),
     ),
     both("complete, without [DONE]", [("strong", "no-done")], Expected(attempts=tries("strong", OK))),
     both(
@@ -346,20 +365,26 @@ def _failed(error: grpc.aio.AioRpcError, seconds: float) -> Seen:
 
 @asynccontextmanager
 async def trial(
-    folder: Path, *, route: str = "[strong, backup]", more: str = "", clock: Clock | None = None
+    folder: Path,
+    *,
+    api: str = "chat",
+    route: str = "[strong, backup]",
+    more: str = "",
+    clock: Clock | None = None,
 ) -> AsyncIterator[Trial]:
     """Run provider and gateway, with a ledger in a file, while the block runs."""
     ledger_url = f"sqlite://{folder / 'ledger.db'}"
-    async with SimulatedCloud(PRICES, clock=clock).serve() as cloud:
+    dialect, keys = APIS[api]
+    async with SimulatedCloud(PRICES, dialect=DIALECTS[dialect], clock=clock).serve() as cloud:
         policy = parse_policy(
-            POLICY.format(base_url=cloud.base_url, route=route, more=more), name="faults.yaml"
+            POLICY.format(base_url=cloud.base_url, api=keys, route=route, more=more), name="faults.yaml"
         )
         async with (
             running_gateway(
                 policy,
                 listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0, grace_s=1.0),
                 state_url=ledger_url,
-                environ={},
+                environ={"KEY": "key-1"},
                 clock=clock,
             ) as server,
             grpc.aio.insecure_channel(server.target) as channel,
@@ -367,9 +392,11 @@ async def trial(
             yield Trial(cloud, pb_grpc.GatewayServiceStub(channel), ledger_url)
 
 
-async def play(case: Case, folder: Path, *, is_streamed: bool) -> tuple[Seen, Trial, Totals]:
+async def play(
+    case: Case, folder: Path, *, is_streamed: bool, api: str = "chat"
+) -> tuple[Seen, Trial, Totals]:
     """Set a case's faults, send one request, and return what was seen and booked when all is over."""
-    async with trial(folder, route=case.route, more=case.more) as running:
+    async with trial(folder, api=api, route=case.route, more=case.more) as running:
         warm = await running.ask(is_streamed=is_streamed)
         assert warm.code is grpc.StatusCode.OK
         running.cloud.reset()
@@ -390,3 +417,63 @@ async def play(case: Case, folder: Path, *, is_streamed: bool) -> tuple[Seen, Tr
             held_usd_nanos=totals.held_usd_nanos,
         ),
     )
+
+
+BUSY_S = 2.0
+"""What a busy host may add to a case; a timeout that is multiplied adds more."""
+
+
+async def check_case(case: Case, folder: Path, *, is_streamed: bool, api: str = "chat") -> None:
+    """Play a case: the caller gets what is expected, in time, and the books agree with the bill."""
+    seen, running, totals = await play(case, folder, is_streamed=is_streamed, api=api)
+    expected = case.streamed if is_streamed else case.unary
+    assert (seen.code, seen.reason) == (expected.code, expected.reason)
+    assert seen.attempts == expected.attempts
+    assert expected.at_least_s <= seen.seconds <= expected.at_most_s + BUSY_S
+    called = [(model, reason) for model, reason in expected.attempts if reason != "BREAKER_OPEN"]
+    for model in ("strong", "backup"):
+        assert running.requests(model) == sum(name == model for name, _ in called), (
+            "the list of tries is true"
+        )
+    if seen.completed is not None:
+        check_answer(
+            seen,
+            seen.completed,
+            is_streamed=is_streamed,
+            continued=expected.continued,
+            is_refused=not any(fault.startswith("error-event") for _, fault in case.faults),
+        )
+        assert seen.completed.model == expected.model
+        assert seen.completed.route == expected.route
+    bill = running.cloud.bill().billed_usd_nanos
+    booked = totals.settled_usd_nanos + totals.unknown_usd_nanos
+    assert totals.held_usd_nanos == 0
+    assert booked >= bill
+    assert booked == bill or totals.unknown_usd_nanos > 0
+
+
+def check_answer(
+    seen: Seen, answer: pb.GenerateResponse, *, is_streamed: bool, continued: bool, is_refused: bool
+) -> None:
+    """The answer is whole, named truly, and its cost is that of its tries."""
+    if answer.route == pb.ROUTE_CANNED:
+        assert answer.text == "Sorry."
+        return
+    if continued:
+        assert answer.text.startswith(f"This is strong, and {answer.model} goes on after 3 tokens;")
+    else:
+        assert answer.text.startswith(f"This is {answer.model}, a simulated model.")
+    assert answer.text.endswith(".")
+    assert answer.finish_reason == pb.FINISH_REASON_STOP
+    assert answer.usage.completion_tokens > 0
+    assert seen.spoken == (answer.text if is_streamed else "")
+    cuts = sum(reason == "STREAM_TRUNCATED" for _, reason in seen.attempts)
+    assert len(seen.voided) == (0 if continued else cuts)
+    assert [attempt.continued for attempt in answer.attempts if not attempt.reason] == [continued]
+    assert "chatcmpl" not in answer.text + "".join(seen.voided), "garbage leaked"
+    answered = [attempt for attempt in answer.attempts if not attempt.reason]
+    assert [attempt.model for attempt in answered] == [answer.model]
+    assert answer.cost_usd == pytest.approx(sum(attempt.cost_usd for attempt in answer.attempts))
+    for failed in answer.attempts:
+        if is_refused and failed.reason in (pb.REASON_RATE_LIMITED, pb.REASON_UPSTREAM_ERROR):
+            assert failed.cost_usd == 0.0, "a refusal is not billed as an answer"

@@ -1,4 +1,4 @@
-"""What a provider of chat completions does differently from OpenAI."""
+"""What a provider does differently from OpenAI."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,8 +38,18 @@ class Dialect:
 
     prefix: str = "/v1"
     """The path of its base URL."""
-    key_header: str = ""
-    """The header that has to carry a key; empty: none is looked for."""
+    apis: tuple[Literal["chat", "responses", "messages"], ...] = ("chat",)
+    """The APIs that it has. What follows of requests and answers is of `chat`."""
+    has_deployments: bool = False
+    """Whether models also have paths of their own, which want an `api-version`, as at Azure."""
+    key_headers: tuple[str, ...] = ()
+    """The headers of which one has to carry a key; empty: none is looked for."""
+    version_header: str = ""
+    """The header that every request must have; empty: none."""
+    comment: str = ""
+    """A comment that a stream begins with."""
+    has_filter_results: bool = False
+    """Whether answers tell what a filter of content found, as at Azure."""
     thoughts: Literal["hidden", "reasoning_content", "reasoning", "reasoning_details", "parts"] = "hidden"
     """Where the text of a thought is; `parts`: in parts of the content, as Mistral has it."""
     call_index: Literal["own", "none", "zero"] = "own"
@@ -64,6 +74,12 @@ class Dialect:
     """Whether a stream has counts without `stream_options`."""
     usage: Callable[[BilledTokens], Json] = openai_usage
     error: Callable[[ChatError], object] = ChatError.body
+    failure: tuple[int, str] = (500, "The server had an error while processing your request.")
+    """The status that stands for an error in the middle of a stream, and what is said of it."""
+    failure_finish: str = ""
+    """The finish reason that a stream has with an error; empty: it has no choice then."""
+    refusals: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Statuses and words for faults that are refusals, where they are not OpenAI's."""
     fields: frozenset[str] = frozenset()
     """Fields of a request that OpenAI does not know."""
     refused_fields: frozenset[str] = frozenset()
@@ -76,4 +92,5 @@ class Dialect:
     """The HTTP status for a field that it does not know."""
 
 
-OPENAI = Dialect()
+OPENAI = Dialect(apis=("chat", "responses"))
+RESPONSES = Dialect(apis=("responses",))

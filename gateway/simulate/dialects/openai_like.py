@@ -25,7 +25,14 @@ def _azure_error(error: ChatError) -> object:
     return {"error": {**(body if isinstance(body, dict) else {}), **more}}
 
 
-AZURE = Dialect(prefix="/openai/v1", key_header="api-key", error=_azure_error)
+AZURE = Dialect(
+    prefix="/openai/v1",
+    apis=("chat", "responses"),
+    has_deployments=True,
+    key_headers=("api-key", "authorization"),
+    has_filter_results=True,
+    error=_azure_error,
+)
 GROQ = Dialect(
     prefix="/openai/v1",
     thoughts="reasoning",
@@ -41,5 +48,8 @@ OPENROUTER = Dialect(
     thoughts="reasoning_details",
     usage=_openrouter_usage,
     error=_openrouter_error,
+    comment="OPENROUTER PROCESSING",
+    failure=(502, "Provider returned error"),
+    failure_finish="error",
     fields=frozenset(("top_k", "min_p", "reasoning")),
 )

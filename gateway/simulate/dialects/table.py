@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from gateway.simulate.dialects.anthropic import ANTHROPIC
 from gateway.simulate.dialects.deepseek import DEEPSEEK
-from gateway.simulate.dialects.dialect import OPENAI, Dialect
+from gateway.simulate.dialects.dialect import OPENAI, RESPONSES, Dialect
 from gateway.simulate.dialects.google import GEMINI
 from gateway.simulate.dialects.mistral import MISTRAL
 from gateway.simulate.dialects.openai_like import AZURE, GROQ, OPENROUTER
@@ -11,6 +12,8 @@ from gateway.simulate.dialects.servers import OLLAMA, VLLM
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai": OPENAI,
+    "responses": RESPONSES,
+    "anthropic": ANTHROPIC,
     "azure": AZURE,
     "deepseek": DEEPSEEK,
     "gemini": GEMINI,

@@ -9,11 +9,8 @@ from gateway.clock import SystemClock
 from gateway.ledger.open import open_ledger
 from gateway.simulate.chat import ChatRequest, parse_chat
 from gateway.simulate.server import Received
-from gateway.v1 import gateway_pb2 as pb
-from tests.support.fault_cases import CASES, OK, PATIENCE_S, Case, Seen, play, trial, tries
+from tests.support.fault_cases import CASES, OK, PATIENCE_S, Case, check_case, trial, tries
 
-BUSY_S = 2.0
-"""What a busy host may add to a case; a timeout that is multiplied adds more."""
 MODES = pytest.mark.parametrize("is_streamed", [False, True], ids=["unary", "streamed"])
 
 
@@ -21,52 +18,19 @@ MODES = pytest.mark.parametrize("is_streamed", [False, True], ids=["unary", "str
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 async def test_fault(case: Case, is_streamed: bool, tmp_path: Path) -> None:
     """The caller gets a whole answer of the right model, or a clean error, in time, and the books agree."""
-    seen, running, totals = await play(case, tmp_path, is_streamed=is_streamed)
-    expected = case.streamed if is_streamed else case.unary
-    assert (seen.code, seen.reason) == (expected.code, expected.reason)
-    assert seen.attempts == expected.attempts
-    assert expected.at_least_s <= seen.seconds <= expected.at_most_s + BUSY_S
-    called = [(model, reason) for model, reason in expected.attempts if reason != "BREAKER_OPEN"]
-    for model in ("strong", "backup"):
-        assert running.requests(model) == sum(name == model for name, _ in called), (
-            "the list of tries is true"
-        )
-    if seen.completed is not None:
-        check_answer(seen, seen.completed, is_streamed=is_streamed, continued=expected.continued)
-        assert seen.completed.model == expected.model
-        assert seen.completed.route == expected.route
-    bill = running.cloud.bill().billed_usd_nanos
-    booked = totals.settled_usd_nanos + totals.unknown_usd_nanos
-    assert totals.held_usd_nanos == 0
-    assert booked >= bill
-    assert booked == bill or totals.unknown_usd_nanos > 0
+    await check_case(case, tmp_path, is_streamed=is_streamed)
 
 
-def check_answer(
-    seen: Seen, answer: pb.GenerateResponse, *, is_streamed: bool, continued: bool = False
-) -> None:
-    """The answer is whole, named truly, and its cost is that of its tries."""
-    if answer.route == pb.ROUTE_CANNED:
-        assert answer.text == "Sorry."
-        return
-    if continued:
-        assert answer.text.startswith(f"This is strong, and {answer.model} goes on after 3 tokens;")
-    else:
-        assert answer.text.startswith(f"This is {answer.model}, a simulated model.")
-    assert answer.text.endswith(".")
-    assert answer.finish_reason == pb.FINISH_REASON_STOP
-    assert answer.usage.completion_tokens > 0
-    assert seen.spoken == (answer.text if is_streamed else "")
-    cuts = sum(reason == "STREAM_TRUNCATED" for _, reason in seen.attempts)
-    assert len(seen.voided) == (0 if continued else cuts)
-    assert [attempt.continued for attempt in answer.attempts if not attempt.reason] == [continued]
-    assert "chatcmpl" not in answer.text + "".join(seen.voided), "garbage leaked"
-    answered = [attempt for attempt in answer.attempts if not attempt.reason]
-    assert [attempt.model for attempt in answered] == [answer.model]
-    assert answer.cost_usd == pytest.approx(sum(attempt.cost_usd for attempt in answer.attempts))
-    for failed in answer.attempts:
-        if failed.reason in (pb.REASON_RATE_LIMITED, pb.REASON_UPSTREAM_ERROR):
-            assert failed.cost_usd == 0.0, "a refusal is not billed as an answer"
+WIRED = tuple(case for case in CASES if not case.unary.at_least_s)
+"""Those in which no time is waited out, which is the same whatever the API."""
+
+
+@MODES
+@pytest.mark.parametrize("api", ["responses", "messages"])
+@pytest.mark.parametrize("case", WIRED, ids=[case.name for case in WIRED])
+async def test_fault_of_another_api(case: Case, api: str, is_streamed: bool, tmp_path: Path) -> None:
+    """What a fault comes to does not depend on the API in which the provider has it."""
+    await check_case(case, tmp_path, is_streamed=is_streamed, api=api)
 
 
 async def test_same_answer_of_another_host_goes_on(tmp_path: Path) -> None:

@@ -9,28 +9,17 @@ import aiohttp
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.backends.base import Call
-from gateway.backends.openai.backend import CloudBackend
-from gateway.clock import Deadline, SystemClock
-from gateway.domain.answer import FinishReason, Reply
-from gateway.domain.assembly import assembled
-from gateway.domain.conversation import (
-    Message,
-    ReasoningConfig,
-    ReasoningEffort,
-    Role,
-    Text,
-    Tool,
-    ToolResult,
-)
-from gateway.domain.request import GenerationConfig, Request
+from gateway.domain.answer import FinishReason
+from gateway.domain.conversation import Message, ReasoningConfig, ReasoningEffort, Role, Tool
+from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid
-from gateway.policy.model import OpenAIModel
+from gateway.policy.anthropic import AnthropicModel
+from gateway.policy.kinds import KINDS
+from gateway.policy.openai import OpenAIModel
 from gateway.simulate.dialects.table import DIALECTS
 from gateway.simulate.server import SimulatedCloud
-from tests.support.cloud_calls import backend_at
-from tests.support.permits import permit_for
 from tests.support.repository import ROOT
+from tests.support.simulated_calls import ask, opened, results_for
 
 GUIDE = (ROOT / "docs" / "guides" / "providers.md").read_text(encoding="utf-8")
 RECIPES: Mapping[str, dict[str, object]] = {
@@ -52,7 +41,8 @@ TOOLS = (
     Tool(name="today", description="Says which day it is."),
 )
 THINKING = ReasoningConfig(effort=ReasoningEffort.LOW)
-HIDDEN = ("openai", "azure", "gemini")
+SYSTEM = Message(role=Role.SYSTEM, content="You are terse.")
+HIDDEN = ("openai", "responses", "azure", "gemini")
 """Whose thoughts are counted and not told."""
 BLIND = ("gemini", "mistral", "ollama", "vllm")
 """Who say nothing of caches."""
@@ -61,50 +51,37 @@ BLIND = ("gemini", "mistral", "ollama", "vllm")
 def recipe_of(name: str) -> dict[str, Any]:
     """Return the fields of a recipe for a provider at another host, as they count for its own."""
     fields = RECIPES[name]
-    spec = OpenAIModel.model_validate(fields)
-    own = {"reasoning_field": spec.reasoning_form.value, "max_tokens_field": spec.max_tokens_field}
-    return {key: value for key, value in fields.items() if key not in ("base_url", "kind", "model")} | own
-
-
-async def ask(
-    backend: CloudBackend, *messages: Message, is_streamed: bool, config: GenerationConfig
-) -> tuple[Reply, Message]:
-    """Return the answer to messages, and the message to append."""
-    request = Request(request_id="request-1", tenant="tenant-1", messages=messages, config=config)
-    call = Call(
-        request=request,
-        max_tokens=200,
-        deadline=Deadline.after(30.0, SystemClock()),
-        permit=permit_for(request),
-    )
-    if is_streamed:
-        joined = assembled([chunk async for chunk in backend.stream(call)])
-    else:
-        joined = assembled([(await backend.generate(call)).as_chunk()])
-    return joined.reply(), joined.message("cloud")
+    own: dict[str, object] = {}
+    match KINDS[str(fields["kind"])].spec.model_validate(fields):
+        case OpenAIModel() as spec:
+            own = {"reasoning_field": spec.reasoning_form.value, "max_tokens_field": spec.max_tokens_field}
+        case AnthropicModel() as spec:
+            own = {"thinking": spec.thinks_by}
+    return fields | own | {"model": "sim"}
 
 
 def test_each_dialect_has_a_recipe() -> None:
     """None is missing, none is made up, and each is one of the policy's models."""
     assert sorted(RECIPES) == sorted(DIALECTS)
     for fields in RECIPES.values():
-        spec = OpenAIModel.model_validate(fields)
+        spec = KINDS[str(fields["kind"])].spec.model_validate(fields)
         assert list(spec.problems()) == []
-        assert spec.place == "edge" or spec.price_per_million_usd is not None
+        assert spec.place == "edge" or spec.token_price is not None
 
 
 @EACH
 @STREAMED
 async def test_a_recipe_gets_an_answer_of_its_dialect(name: str, is_streamed: bool) -> None:
     """Text, thoughts and token counts are those that the provider bills, wherever it tells them."""
-    config = GenerationConfig(temperature=0.5, stop=("never said",), reasoning=THINKING)
+    stop = () if name == "responses" else ("never said",)  # That API has no stop strings.
+    config = GenerationConfig(temperature=0.5, stop=stop, reasoning=THINKING)
     async with (
         SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
-        backend_at(cloud.base_url, **recipe_of(name)) as backend,
+        opened(recipe_of(name), base_url=cloud.base_url) as backend,
     ):
-        await ask(backend, USER, is_streamed=is_streamed, config=config)
+        await ask(backend, SYSTEM, USER, is_streamed=is_streamed, config=config)
         before = cloud.bill().models["sim"]
-        reply, _ = await ask(backend, USER, is_streamed=is_streamed, config=config)
+        reply, _ = await ask(backend, SYSTEM, USER, is_streamed=is_streamed, config=config)
         after = cloud.bill().models["sim"]
     assert reply.text.startswith("This is sim, a simulated model.")
     assert reply.finish_reason is FinishReason.STOP
@@ -124,17 +101,10 @@ async def test_a_recipe_gets_through_a_loop_of_tools(name: str, is_streamed: boo
     config = GenerationConfig(tools=TOOLS, reasoning=THINKING)
     async with (
         SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
-        backend_at(cloud.base_url, **recipe_of(name)) as backend,
+        opened(recipe_of(name), base_url=cloud.base_url) as backend,
     ):
         reply, said = await ask(backend, USER, is_streamed=is_streamed, config=config)
-        results = [
-            Message(
-                role=Role.TOOL,
-                parts=(ToolResult(tool_call_id=call.id, parts=(Text(f"result {i}"),)),),
-            )
-            for i, call in enumerate(said.tool_calls)
-        ]
-        ended, _ = await ask(backend, USER, said, *results, is_streamed=is_streamed, config=config)
+        ended, _ = await ask(backend, USER, said, *results_for(said), is_streamed=is_streamed, config=config)
     assert reply.finish_reason is FinishReason.TOOL_CALLS
     assert [(call.name, json.loads(call.arguments_json or "{}")) for call in said.tool_calls] == [
         ("percent_of", {"percent": 12.5, "number": 840}),
@@ -149,11 +119,11 @@ async def test_a_refusal_of_each_dialect_is_understood(name: str) -> None:
     """A 400 is a request that the provider refuses, in whichever form the error comes."""
     async with (
         SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
-        backend_at(cloud.base_url, **recipe_of(name)) as backend,
+        opened(recipe_of(name), base_url=cloud.base_url) as backend,
     ):
         cloud.set_fault("sim", "status", value=400)
         with pytest.raises(BackendInvalid):
-            await ask(backend, USER, is_streamed=False, config=GenerationConfig())
+            await ask(backend, USER, is_streamed=False)
 
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "today", "arguments": "{}"}}
