@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.domain.address import Address
 from gateway.domain.answer import MirrorResult
 from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
-from gateway.pipeline.run import Extras
+from gateway.pipeline.extras import Extras
 from gateway.policy.model import Policy
 from gateway.records.writer import Records
 from gateway.telemetry.report import Observer

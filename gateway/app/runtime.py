@@ -18,9 +18,10 @@ from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import ActivePolicy, Retire
 from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
+from gateway.pipeline.extras import Extras
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.rate_limit import TenantRates
-from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.run import Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
 from gateway.pipeline.summary_cache import SummaryCache

@@ -7,9 +7,8 @@ request, then its scores, then a model. Nothing runs on after the deadline.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from gateway.clock import Clock, Deadline
 from gateway.complexity.complexity import complexity_of, features_of
@@ -30,52 +29,11 @@ from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.buffered import buffered
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
+from gateway.pipeline.extras import Extras
 from gateway.pipeline.model_name import check_in_route, check_model_name
-from gateway.pipeline.shadow import Shadow
-from gateway.policy.model import Handoff, Policy
-from gateway.privacy.entities.ask import EntityLookup, ask_all
+from gateway.policy.model import Policy
+from gateway.privacy.entities.ask import ask_all
 from gateway.routing import Decider
-
-Gate = Callable[[str, int, Policy], None]
-"""Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
-
-TakeFeedback = Callable[[Feedback, Policy], float]
-"""Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
-
-
-class Handoffs(Protocol):
-    """The people behind the gateway, as the pipeline needs them."""
-
-    async def offer(
-        self, request: Request, answer: Answer, *, section: Handoff, deadline: Deadline
-    ) -> Answer:
-        """Return the answer, with a ticket if it is a canned reply for which a person is asked."""
-        ...
-
-    async def fetch(self, ticket_id: str, *, tenant: str) -> Fetched:
-        """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
-        ...
-
-
-class Mirroring(Protocol):
-    """Who has a share of requests answered a second time, as the pipeline needs it."""
-
-    def drawn(self, request: Request, answer: Answer, policy: Policy) -> Callable[[], None] | None:
-        """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extras:
-    """What may be joined to the life of a request; by default nothing is."""
-
-    gates: tuple[Gate, ...] = ()
-    shadow: Shadow | None = None
-    entities: tuple[EntityLookup, ...] = ()
-    handoffs: Handoffs | None = None
-    mirror: Mirroring | None = None
-    take_feedback: TakeFeedback | None = None
-    """None: there are no records to join feedback to, and callers are told so."""
 
 
 class Pipeline:

@@ -9,7 +9,8 @@ from gateway.domain.answer import Chunk
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.extras import Extras
+from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.testing.scripted import ScriptedBackend
 from tests.support.policies import POLICY

@@ -20,7 +20,8 @@ from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import NO_ENTITIES, Assessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
-from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.extras import Extras
+from gateway.pipeline.run import Pipeline
 from gateway.pipeline.shadow import TIME_SHARE, Shadow
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy

@@ -24,7 +24,8 @@ from gateway.offline.replay import difference, not_reproduced
 from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.context import CallSummary
-from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.extras import Extras
+from gateway.pipeline.run import Pipeline
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy

@@ -1,0 +1,54 @@
+"""What may be joined to the life of a request: gates, people, a mirror, a shadow, records."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.clock import Deadline
+from gateway.domain.answer import Answer
+from gateway.domain.request import Feedback, Request
+from gateway.domain.ticket import Fetched
+from gateway.pipeline.shadow import Shadow
+from gateway.policy.model import Handoff, Policy
+from gateway.privacy.entities.ask import EntityLookup
+
+Gate = Callable[[str, int, Policy], None]
+"""Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
+
+TakeFeedback = Callable[[Feedback, Policy], float]
+"""Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
+
+
+class Handoffs(Protocol):
+    """The people behind the gateway, as the pipeline needs them."""
+
+    async def offer(
+        self, request: Request, answer: Answer, *, section: Handoff, deadline: Deadline
+    ) -> Answer:
+        """Return the answer, with a ticket if it is a canned reply for which a person is asked."""
+        ...
+
+    async def fetch(self, ticket_id: str, *, tenant: str) -> Fetched:
+        """Return a ticket of the tenant; raises TicketUnknown and HandoffUnavailable."""
+        ...
+
+
+class Mirroring(Protocol):
+    """Who has a share of requests answered a second time, as the pipeline needs it."""
+
+    def drawn(self, request: Request, answer: Answer, policy: Policy) -> Callable[[], None] | None:
+        """Return what is to be done once the caller has its answer; None for a request that is not drawn."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What may be joined to the life of a request; by default nothing is."""
+
+    gates: tuple[Gate, ...] = ()
+    shadow: Shadow | None = None
+    entities: tuple[EntityLookup, ...] = ()
+    handoffs: Handoffs | None = None
+    mirror: Mirroring | None = None
+    take_feedback: TakeFeedback | None = None
+    """None: there are no records to join feedback to, and callers are told so."""
