@@ -41,6 +41,12 @@ class Served:
         return self.gateway.grpc
 
     @property
+    def http_url(self) -> str:
+        """Where its doors over HTTP are, without a path."""
+        assert self.gateway.http is not None
+        return f"http://{self.gateway.http.address.target}"
+
+    @property
     def calls(self) -> Calls:
         """Its calls, of every transport."""
         return self.gateway.calls

@@ -74,6 +74,10 @@ class HttpDialect(Protocol):
         """Return the body of an error."""
         ...
 
-    def place(self, field: str) -> str:
-        """Return where in a request of this dialect a field of the contract is written, as far as known."""
+    def place(self, field: str, body: Body) -> str:
+        """Return where in a request of this dialect a field of the contract is written, as far as known.
+
+        `body` is empty where the request could not be read. Fields that are none of the contract stay as
+        they are.
+        """
         ...

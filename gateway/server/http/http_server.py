@@ -50,6 +50,7 @@ class HttpServer:
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=CLOSE_S,
+            auto_decompress=False,  # Of a body that nobody reads, aiohttp would still unpack some.
         )
 
     async def start(self) -> None:

@@ -1,5 +1,6 @@
 """Reads the members of a JSON object by their types; what nobody reads is refused by name."""
 
+import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
@@ -13,7 +14,8 @@ class Members:
     """The members of one object; a member that is null counts as absent. Reading raises InvalidRequest."""
 
     def __init__(self, values: Mapping[str, Any], *, path: str = "") -> None:
-        self._values = values
+        self.values = values
+        """All of them, unchecked."""
         self._path = path
         self._read: set[str] = set()
 
@@ -24,7 +26,7 @@ class Members:
     def value(self, name: str) -> Any:
         """Return what is there, unchecked; None where nothing is."""
         self._read.add(name)
-        return self._values.get(name)
+        return self.values.get(name)
 
     def text(self, name: str) -> str | None:
         """Return a string."""
@@ -76,10 +78,21 @@ class Members:
             raise InvalidRequest(self.at(name), f"must be one of {', '.join(known)}")
         return known[value]
 
+    def needed(self, name: str, known: Mapping[str, _Known]) -> _Known:
+        """Return what a word means that has to be there."""
+        value = self.known(name, known)
+        if value is None:
+            raise InvalidRequest(self.at(name), f"must be one of {', '.join(known)}")
+        return value
+
     def members(self, name: str) -> "Members | None":
         """Return an object."""
         value = self.value(name)
         return None if value is None else as_members(value, path=self.at(name))
+
+    def needed_members(self, name: str) -> "Members":
+        """Return an object that has to be there."""
+        return as_members(self.value(name), path=self.at(name))
 
     def items(self, name: str) -> list[Any]:
         """Return a list, empty where none is, with its items unchecked."""
@@ -100,9 +113,14 @@ class Members:
         if self.value(name) is not None:
             raise Unsupported(self.at(name), description)
 
+    def only(self, name: str, value: object) -> None:
+        """Raise Unsupported for a member that is there with another value."""
+        if self.value(name) not in (None, value):
+            raise Unsupported(self.at(name), f"must be {json.dumps(value)}: nothing else is supported")
+
     def refuse_rest(self, *, ignored: Collection[str] = ()) -> None:
         """Raise Unsupported for the first member that nobody has read and that may not be ignored."""
-        for name, value in self._values.items():
+        for name, value in self.values.items():
             if name not in self._read and name not in ignored and value is not None:
                 raise Unsupported(self.at(name[:MAX_NAME]), "is not known here; leave it out")
 

@@ -22,7 +22,7 @@ from gateway.server.access import Caller
 from gateway.server.calls import Calls, OpenCall
 from gateway.server.http.body import parse_body, read_body
 from gateway.server.http.dialect import Body, EventWriter, HttpDialect, Served
-from gateway.server.http.reply import HttpReply, answer_headers, decision_headers, model_of
+from gateway.server.http.reply import HttpReply, answer_headers, decision_headers, id_headers, model_of
 from gateway.server.http.request_headers import (
     caller_of,
     check_headers,
@@ -130,7 +130,11 @@ class HttpMiddleware:
         async def serve(http: web.Request) -> web.StreamResponse:
             reply = HttpReply(http, dialect, clock=self._clock)
             async with self._begun(operation, http, reply) as http_call:
-                await reply.send(await handler(http_call), {})
+                answer = await handler(http_call)
+                with http_call.call.reading(self._clock):
+                    await reply.send(
+                        answer, id_headers(http_call.served.request_id), http_call.context.deadline
+                    )
             return reply.response
 
         return serve
@@ -154,7 +158,7 @@ class HttpMiddleware:
                 data = await read_body(
                     http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock
                 )
-            body = _with_model(parse_body(data) if data else {}, http)
+            body = reply.body = _with_model(parse_body(data) if data else {}, http)
             served = Served(
                 request_id=request_id_of(headers, new_id=call.request_id),
                 created_unix_s=int(self._clock.unix_s()),
@@ -178,7 +182,9 @@ class HttpMiddleware:
         answer = await http_call.pipeline.run(http_call.incoming(dialect), http_call.context)
         http_call.refuse_canned(answer)
         body = dialect.whole(answer, http_call.body, http_call.served)
-        await http_call.reply.send(body, answer_headers(http_call.served.request_id, answer))
+        headers = answer_headers(http_call.served.request_id, answer)
+        with http_call.call.reading(self._clock):
+            await http_call.reply.send(body, headers, http_call.context.deadline)
 
     async def _stream(self, http_call: HttpCall, dialect: HttpDialect) -> None:
         """Send the pieces as they come. The first one decides between a status and an event for an error."""
@@ -232,7 +238,7 @@ class _Stream:
             for delta in deltas_of(shown):
                 await self._write(self._writer.delta(delta))
         await self._write(self._writer.end(answer))
-        await self._http_call.reply.end()
+        await self._http_call.reply.end(self._http_call.context.deadline)
 
     async def _write(self, events: bytes) -> None:
         self._written_s = self._clock.monotonic_s()

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ from gateway.domain.answer import Answer
 from gateway.domain.decision import Decision
 from gateway.errors import DeadlinePassed, GatewayError
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.server.http.dialect import EventWriter, HttpDialect
+from gateway.server.http.dialect import Body, EventWriter, HttpDialect
 from gateway.server.http.http_error import http_error_of
 from gateway.server.http.request_headers import REQUEST_ID
 
@@ -33,29 +33,69 @@ class HttpReply:
         self._http = http
         self._dialect = dialect
         self._clock = clock
-        self._stream: web.StreamResponse | None = None
         self._writer: EventWriter | None = None
+        self.body: Body = {}
+        """The request, once it is read: errors name its members."""
         self.response: web.StreamResponse = web.Response(status=500)
         """What the server is given at the end; it was sent already."""
 
-    async def send(self, body: Mapping[str, Any], headers: Mapping[str, str], *, status: int = 200) -> None:
-        """Send a whole body."""
-        await self._send(web.json_response(body, status=status, headers=headers, dumps=_dumps))
+    async def send(self, body: object, headers: Mapping[str, str], deadline: Deadline) -> None:
+        """Send a whole body; raises DeadlinePassed where the caller does not read."""
+        response = web.json_response(body, headers=headers, dumps=_dumps)
+        async with self._reading(deadline.remaining_s(self._clock)):
+            await self._send(response)
 
     async def begin(self, writer: EventWriter, headers: Mapping[str, str]) -> None:
         """Begin a stream of events."""
         self._writer = writer
-        self.response = self._stream = web.StreamResponse(headers={**EVENT_STREAM, **headers})
-        await self._stream.prepare(self._http)
+        self.response = web.StreamResponse(headers={**EVENT_STREAM, **headers})
+        await self.response.prepare(self._http)
 
     async def write(self, events: bytes, deadline: Deadline) -> None:
         """Go on with a stream; raises DeadlinePassed where the caller does not read."""
-        if not events:
-            return
-        assert self._stream is not None
+        if events:
+            async with self._reading(deadline.remaining_s(self._clock)):
+                await self.response.write(events)
+
+    async def end(self, deadline: Deadline) -> None:
+        """End a stream well."""
+        async with self._reading(deadline.remaining_s(self._clock)):
+            await self.response.write_eof()
+
+    async def fail(self, error: GatewayError, request_id: str) -> None:
+        """Tell the caller of an error; what has begun is closed without its end, never taken for whole."""
+        shown = http_error_of(
+            error, request_id=request_id, place=lambda field: self._dialect.place(field, self.body)
+        )
+        has_begun = self.response.prepared
         try:
-            async with asyncio.timeout(deadline.remaining_s(self._clock)) as limit:
-                await self._stream.write(events)
+            async with self._reading(TELL_S):
+                if self._writer is not None:
+                    await self.response.write(self._writer.error(shown))
+                elif not has_begun:
+                    headers = {**id_headers(request_id), **shown.headers}
+                    body = self._dialect.error(shown)
+                    await self._send(
+                        web.json_response(body, status=shown.status, headers=headers, dumps=_dumps)
+                    )
+        except DeadlinePassed:
+            has_begun = True  # Whoever does not read its answer will not read this either.
+        if has_begun:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Close the connection without the end of the body, once what was written is sent."""
+        transport = self._http.transport
+        if transport is not None:
+            transport.close()
+            asyncio.get_running_loop().call_later(TELL_S, transport.abort)
+
+    @asynccontextmanager
+    async def _reading(self, timeout_s: float) -> AsyncIterator[None]:
+        """Bound how long the caller may take to read what the block sends."""
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                yield
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -63,44 +103,10 @@ class HttpReply:
         except ConnectionError:
             raise asyncio.CancelledError from None  # The connection is gone: nobody reads.
 
-    async def end(self) -> None:
-        """End a stream well."""
-        assert self._stream is not None
-        try:
-            await self._stream.write_eof()
-        except ConnectionError:
-            raise asyncio.CancelledError from None
-
-    async def fail(self, error: GatewayError, request_id: str) -> None:
-        """Tell the caller of an error; a stream is closed without its end, not to be taken for whole."""
-        shown = http_error_of(error, request_id=request_id, place=self._dialect.place)
-        try:
-            async with asyncio.timeout(TELL_S) as limit:
-                if self._stream is None or self._writer is None:
-                    headers = {**id_headers(request_id), **shown.headers}
-                    body = self._dialect.error(shown)
-                    await self._send(
-                        web.json_response(body, status=shown.status, headers=headers, dumps=_dumps)
-                    )
-                else:
-                    await self._stream.write(self._writer.error(shown))
-                    await self._stream.drain()
-        except ConnectionError:
-            raise asyncio.CancelledError from None
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            # Whoever does not read its answer will not read this either.
-        if self._stream is not None and self._http.transport is not None:
-            self._http.transport.close()
-
     async def _send(self, response: web.Response) -> None:
         self.response = response
-        try:
-            await response.prepare(self._http)
-            await response.write_eof()
-        except ConnectionError:
-            raise asyncio.CancelledError from None
+        await response.prepare(self._http)
+        await response.write_eof()
 
 
 def id_headers(request_id: str) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""Tools, and which of them may be called."""
+
+import json
+from typing import Any
+
+from gateway.domain.conversation import Tool, ToolChoice, ToolChoiceMode, ToolKind
+from gateway.errors import InvalidRequest, Unsupported
+from gateway.policy.http import HttpPolicy
+from gateway.server.http.members import Members
+
+_MODES = {mode.value: mode for mode in ToolChoiceMode if mode is not ToolChoiceMode.NAMED}
+
+
+def tools_of(members: Members, section: HttpPolicy) -> tuple[Tool, ...]:
+    """Return the tools; those that only a provider can run are left out where the policy says so."""
+    return tuple(
+        _tool(tool)
+        for tool in members.objects("tools")
+        if not (section.drop_hosted_tools and is_hosted(tool.values))
+    )
+
+
+def is_hosted(tool: Any) -> bool:
+    """Say whether a tool is one that the provider runs."""
+    return isinstance(tool, dict) and tool.get("type", "function") not in ("function", "custom")
+
+
+def _tool(tool: Members) -> Tool:
+    match tool.text("type") or "function":
+        case "function":
+            found = _function(tool.needed_members("function"))
+        case "custom":
+            found = _custom(tool.needed_members("custom"))
+        case kind:
+            raise Unsupported(tool.at("type"), f"{kind[:64]} is not supported: the gateway runs no tools")
+    tool.refuse_rest(ignored=("cache_control",))
+    return found
+
+
+def _function(function: Members) -> Tool:
+    parameters = function.members("parameters")
+    found = Tool(
+        name=function.needed_text("name"),
+        description=function.text("description") or "",
+        parameters_json_schema="" if parameters is None else written(parameters.values),
+        strict=function.flag("strict") or False,
+    )
+    function.refuse_rest()
+    return found
+
+
+def _custom(custom: Members) -> Tool:
+    found = Tool(
+        name=custom.needed_text("name"),
+        description=custom.text("description") or "",
+        kind=ToolKind.CUSTOM,
+        input_grammar=_grammar(custom),
+    )
+    custom.refuse_rest()
+    return found
+
+
+def _grammar(custom: Members) -> str:
+    form = custom.members("format")
+    if form is None or form.text("type") == "text":
+        return ""
+    if form.text("type") != "grammar":
+        raise InvalidRequest(form.at("type"), "must be text or grammar")
+    grammar = form.needed_members("grammar")
+    definition = grammar.needed_text("definition")
+    if grammar.text("syntax") == "regex":
+        return f"start: /{definition.replace('/', chr(92) + '/')}/"
+    if grammar.text("syntax") != "lark":
+        raise InvalidRequest(grammar.at("syntax"), "must be lark or regex")
+    return definition
+
+
+def tool_choice_of(members: Members) -> ToolChoice | None:
+    """Return which tools may be called."""
+    value = members.value("tool_choice")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return ToolChoice(mode=members.needed("tool_choice", _MODES))
+    choice = members.needed_members("tool_choice")
+    kind = choice.needed_text("type")
+    if kind == "allowed_tools":
+        raise Unsupported(choice.at("type"), "allowed_tools is not supported; send only the tools allowed")
+    if kind not in ("function", "custom"):
+        raise Unsupported(choice.at("type"), "must be function or custom")
+    named = choice.needed_members(kind)
+    return ToolChoice(mode=ToolChoiceMode.NAMED, name=named.needed_text("name"))
+
+
+def written(value: object) -> str:
+    """Return a JSON text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
