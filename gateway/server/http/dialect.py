@@ -26,8 +26,8 @@ class Served:
 class EventWriter(Protocol):
     """Writes the events of one stream; each method returns the bytes that are sent, maybe none."""
 
-    def begin(self, model: str) -> bytes:
-        """Begin the answer of a model, before its first piece."""
+    def begin(self, model: str, *, prompt_tokens: int) -> bytes:
+        """Begin the answer of a model, before its first piece; the count of the prompt is an estimate."""
         ...
 
     def delta(self, delta: Delta) -> bytes:
@@ -74,6 +74,6 @@ class HttpDialect(Protocol):
         """Return the body of an error."""
         ...
 
-    def place(self, field: str) -> str:
-        """Return where in a request of this dialect a field of the contract is written, as far as known."""
+    def place(self, field: str, body: Body) -> str:
+        """Return where in the request `body` a field of the contract is written, as far as known."""
         ...
