@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 from gateway.server.http.http_server import Endpoint
+from gateway.server.http.messages.messages_dialect import MessagesDialect, TokenCountDialect, count_tokens
 from gateway.server.http.middleware import HttpMiddleware
 
 
 def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     """Yield the endpoints below /v1."""
-    yield from ()
+    yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect()))
+    counting = TokenCountDialect()
+    yield Endpoint(
+        "POST", "/messages/count_tokens", middleware.unary(counting.method, counting, count_tokens)
+    )

@@ -37,7 +37,7 @@ class ContextExcess:
     prompt_tokens: int
     """An estimate."""
     max_tokens: int
-    """As the caller asked; 0: it asked for none."""
+    """As the caller asked; 0 where a smaller one would not help."""
     context_tokens: int
 
 
@@ -107,9 +107,11 @@ def _excess(summary: CallSummary | None) -> ContextExcess | None:
     if facts is None or not names:
         return None
     request = None if facts.texts is None else facts.texts.request
+    # An engine makes the answer as short as it must: only the prompt can be too long for it.
+    is_by_prompt = request is None or all(models[name].has_engine for name in names)
     return ContextExcess(
         prompt_tokens=facts.prompt_tokens,
-        max_tokens=0 if request is None else request.config.max_tokens or 0,
+        max_tokens=0 if is_by_prompt or request is None else request.config.max_tokens or 0,
         context_tokens=max(models[name].context for name in names),
     )
 
