@@ -80,4 +80,6 @@ def _of_config(config: GenerationConfig) -> Iterator[Capability]:
 
 def _asks_to_reason(reasoning: ReasoningConfig) -> bool:
     """Say whether a model has to reason as told; every model can do without it, and hide it."""
+    if reasoning.is_optional:
+        return False
     return reasoning.effort not in (None, ReasoningEffort.NONE) or bool(reasoning.budget_tokens)

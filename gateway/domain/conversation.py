@@ -190,3 +190,5 @@ class ReasoningConfig:
     """Most tokens of it, part of `max_tokens`."""
     hide: bool = False
     """Whether the caller does not want to see it."""
+    is_optional: bool = False
+    """Whether a model that cannot reason may answer too; it is told nothing of all this."""

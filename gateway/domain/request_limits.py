@@ -18,11 +18,15 @@ class RequestLimits:
 
 
 def lowered(request: Request, limits: RequestLimits | None, *, max_tokens: int, can_reason: bool) -> Request:
-    """Return the request within the limits: of what its caller asked nothing is raised.
+    """Return the request as a model is sent it, within the limits: nothing that its caller asked is raised.
 
     `max_tokens` is what the model takes for a request that sets none; one that cannot reason is told no
     effort.
     """
+    reasoning = request.config.reasoning
+    if reasoning.is_optional and not can_reason:
+        unasked = ReasoningConfig(hide=reasoning.hide)
+        request = replace(request, config=replace(request.config, reasoning=unasked))
     if limits is None:
         return request
     config = _shorter(request.config, limits.max_tokens, unset=max_tokens)

@@ -26,8 +26,8 @@ class Served:
 class EventWriter(Protocol):
     """Writes the events of one stream; each method returns the bytes that are sent, maybe none."""
 
-    def begin(self, model: str) -> bytes:
-        """Begin the answer of a model, before its first piece."""
+    def begin(self, model: str, *, prompt_tokens: int) -> bytes:
+        """Begin the answer of a model, before its first piece; the count of the prompt is an estimate."""
         ...
 
     def delta(self, delta: Delta) -> bytes:

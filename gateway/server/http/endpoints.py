@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.server.http.chat.completions import ChatCompletions
 from gateway.server.http.http_server import Endpoint
+from gateway.server.http.messages.messages_dialect import MessagesDialect, TokenCountDialect, count_tokens
 from gateway.server.http.middleware import HttpMiddleware
 
 
@@ -12,3 +13,8 @@ def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     chat = middleware.answers(ChatCompletions())
     yield Endpoint("POST", "/chat/completions", chat)
     yield Endpoint("POST", "openai/deployments/{model}/chat/completions", chat)
+    yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect()))
+    counting = TokenCountDialect()
+    yield Endpoint(
+        "POST", "/messages/count_tokens", middleware.unary(counting.method, counting, count_tokens)
+    )

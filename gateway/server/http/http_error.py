@@ -15,6 +15,7 @@ from gateway.errors import (
     UnknownModel,
     Unsupported,
 )
+from gateway.pipeline.context import CallSummary
 from gateway.server.error_facts import blamed_fields, is_worth_retrying
 
 _CODES: Mapping[Reason, str] = {
@@ -27,6 +28,17 @@ _CODES: Mapping[Reason, str] = {
 """Words that clients of OpenAI know; every other reason is its own word in lower case."""
 Place = Callable[[str], str]
 """Where in a dialect's request a field of the contract is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextExcess:
+    """What of a request does not fit the largest context of its route."""
+
+    prompt_tokens: int
+    """An estimate."""
+    max_tokens: int
+    """As the caller asked; 0 where a smaller one would not help."""
+    context_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +58,8 @@ class HttpError:
     request_id: str
     degraded: Degraded | None
     """With a ticket, where a person was asked in place of the models."""
+    excess: ContextExcess | None = None
+    """With CONTEXT_LENGTH_EXCEEDED, where it is known."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -57,12 +71,16 @@ class HttpError:
         return headers
 
 
-def http_error_of(error: GatewayError, *, request_id: str, place: Place) -> HttpError:
-    """Return what to tell of an error."""
-    message, param = str(error), None
+def http_error_of(
+    error: GatewayError, *, request_id: str, place: Place, summary: CallSummary | None = None
+) -> HttpError:
+    """Return what to tell of an error; `summary` is what the pipeline said of the call.
+
+    An InvalidRequest names the dialect's own field.
+    """
+    param = None
     if isinstance(error, InvalidRequest):
-        param = place(error.field)
-        message = f"{param}: {error.description}"
+        param = error.field
     elif error.code == "INVALID_ARGUMENT":
         param = place(blamed_fields(error)[0])
     is_paid = any(attempt.cost_usd_nanos for attempt in error.attempts)
@@ -70,12 +88,31 @@ def http_error_of(error: GatewayError, *, request_id: str, place: Place) -> Http
         status=_status(error),
         reason=error.reason,
         code=_code(error),
-        message=message,
+        message=str(error),
         param=param,
         retry_after_s=error.retry_after_s,
         may_retry=is_worth_retrying(error) and not is_paid,
         request_id=request_id,
         degraded=error.degraded if isinstance(error, NotDegraded) else None,
+        excess=_excess(summary) if error.reason is Reason.CONTEXT_LENGTH_EXCEEDED else None,
+    )
+
+
+def _excess(summary: CallSummary | None) -> ContextExcess | None:
+    if summary is None or summary.policy is None or summary.decision is None:
+        return None
+    decision, models = summary.decision, summary.policy.models
+    names = (*decision.chain, *(refusal.model for refusal in decision.refused))
+    facts = decision.routing_input
+    if facts is None or not names:
+        return None
+    request = None if facts.texts is None else facts.texts.request
+    # An engine makes the answer as short as it must: only the prompt can be too long for it.
+    is_by_prompt = request is None or all(models[name].has_engine for name in names)
+    return ContextExcess(
+        prompt_tokens=facts.prompt_tokens,
+        max_tokens=0 if is_by_prompt or request is None else request.config.max_tokens or 0,
+        context_tokens=max(models[name].context for name in names),
     )
 
 

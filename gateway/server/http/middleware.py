@@ -14,7 +14,7 @@ from gateway.domain.answer import Answer, Delta, Route, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
 from gateway.domain.request import Request
-from gateway.errors import NotDegraded
+from gateway.errors import InvalidRequest, NotDegraded
 from gateway.pipeline.buffered import deltas_of
 from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.pipeline.run import Pipeline
@@ -62,8 +62,17 @@ class HttpCall:
         return IncomingRequest(
             prompt_tokens=math.ceil(self.size / BYTES_PER_TOKEN),
             schema_chars=_schema_chars(self.body),
-            parse=lambda: checked(dialect.parse(self.body, self._base(), self.pipeline.policy.http)),
+            parse=lambda: self._parsed(dialect),
         )
+
+    def _parsed(self, dialect: HttpDialect) -> Request:
+        """Return the checked request; raises InvalidRequest with the dialect's name of the field."""
+        request = dialect.parse(self.body, self._base(), self.pipeline.policy.http)
+        try:
+            return checked(request)
+        except InvalidRequest as error:
+            place = dialect.place(error.field, self.body)
+            raise InvalidRequest(place, error.description) from None
 
     def _base(self) -> Request:
         """Return what the headers say of a request."""
@@ -150,6 +159,7 @@ class HttpMiddleware:
         caller = caller_of(http)
         headers = caller.headers
         async with self._calls.open(operation, caller, fail=reply.fail) as call:
+            reply.call = call
             due = due_of(headers, self._clock)
             await call.authenticate(due=due)
             check_headers(headers)
@@ -229,7 +239,9 @@ class _Stream:
         spec = self._http_call.pipeline.policy.models.get(model)
         headers["x-gateway-route"] = (Route.CANNED if spec is None else spec.route).lower()
         await self._http_call.reply.begin(self._writer, headers)
-        await self._write(self._writer.begin(model))
+        facts = decision.routing_input
+        prompt_tokens = 0 if facts is None else facts.prompt_tokens
+        await self._write(self._writer.begin(model, prompt_tokens=prompt_tokens))
 
     async def _finish(self, answer: Answer) -> None:
         if not self._has_begun:

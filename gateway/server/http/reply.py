@@ -12,6 +12,7 @@ from gateway.domain.answer import Answer
 from gateway.domain.decision import Decision
 from gateway.errors import DeadlinePassed, GatewayError
 from gateway.ledger.money import NANOS_PER_USD
+from gateway.server.calls import OpenCall
 from gateway.server.http.dialect import Body, EventWriter, HttpDialect
 from gateway.server.http.http_error import http_error_of
 from gateway.server.http.request_headers import REQUEST_ID
@@ -34,8 +35,10 @@ class HttpReply:
         self._dialect = dialect
         self._clock = clock
         self._writer: EventWriter | None = None
+        self.call: OpenCall | None = None
+        """The call that is answered, once it is open."""
         self.body: Body = {}
-        """The request, once it is read: errors name its members."""
+        """The request, once it was read."""
         self.response: web.StreamResponse = web.Response(status=500)
         """What the server is given at the end; it was sent already."""
 
@@ -65,7 +68,10 @@ class HttpReply:
     async def fail(self, error: GatewayError, request_id: str) -> None:
         """Tell the caller of an error; what has begun is closed without its end, never taken for whole."""
         shown = http_error_of(
-            error, request_id=request_id, place=lambda field: self._dialect.place(field, self.body)
+            error,
+            request_id=request_id,
+            place=lambda field: self._dialect.place(field, self.body),
+            summary=None if self.call is None else self.call.summary,
         )
         has_begun = self.response.prepared
         try:

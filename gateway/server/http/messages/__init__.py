@@ -1,0 +1,1 @@
+"""Anthropic's Messages API: for Claude Code and the SDKs of Anthropic."""
