@@ -1,12 +1,5 @@
 """A recorded answer that is cut at every byte: no truncated answer looks complete."""
 
-import asyncio
-import contextlib
-import json
-import re
-import socket
-import struct
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -20,8 +13,9 @@ from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.ledger.memory import MemoryLedger
 from gateway.policy.model import OpenAIModel, Resilience
-from gateway.simulate.server import SimulatedCloud
+from gateway.simulate.dialects.dialect import OPENAI
 from gateway.testing.scripted import ScriptedBackend, Step, reply
+from tests.support.cut_server import CutServer, recorded, until_close
 from tests.support.dispatch_doubles import CLOUD, a_decision, a_policy, a_request
 from tests.support.permits import permit_for
 
@@ -36,65 +30,8 @@ BODY = {
 async def record(*, is_streamed: bool, is_chunked: bool) -> bytes:
     """Return a real answer, byte for byte; if not chunked, only the connection's end tells its own."""
     stream = {"stream": True, "stream_options": {"include_usage": True}} if is_streamed else {}
-    body = json.dumps(BODY | stream).encode()
-    async with SimulatedCloud().serve() as cloud:
-        port = int(cloud.base_url.removesuffix("/v1").rpartition(":")[2])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        raw = await reader.read()
-        writer.close()
-    if is_chunked:
-        return raw
-    headers, _, content = raw.partition(b"\r\n\r\n")
-    kept = [
-        line for line in headers.split(b"\r\n") if not re.match(rb"content-length|transfer-enc", line, re.I)
-    ]
-    return b"\r\n".join(kept) + b"\r\n\r\n" + (_unchunked(content) if is_streamed else content)
-
-
-def _unchunked(content: bytes) -> bytes:
-    whole = b""
-    while content:
-        size, _, rest = content.partition(b"\r\n")
-        whole += rest[: int(size, 16)]
-        content = rest[int(size, 16) + 2 :]
-    return whole
-
-
-class CutServer:
-    """Answers with the first `size` bytes of a recording, then ends the connection."""
-
-    def __init__(self, recording: bytes) -> None:
-        self._recording = recording
-        self.size = 0
-        self.is_reset = False
-        self.base_url = ""
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator["CutServer"]:
-        """Listen while the block runs."""
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        try:
-            yield self
-        finally:
-            server.close()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        (length,) = (
-            int(line.split(b":")[1])
-            for line in head.lower().split(b"\r\n")
-            if line.startswith(b"content-length")
-        )
-        await reader.readexactly(length)
-        writer.write(self._recording[: self.size])
-        if self.is_reset:
-            await writer.drain()
-            raw: socket.socket = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.close()
+    raw = await recorded(OPENAI, "/chat/completions", BODY | stream)
+    return raw if is_chunked else until_close(raw)
 
 
 GOES_ON: OpenAIModel = CLOUD.model_copy(update={"prefill": True})
