@@ -36,8 +36,8 @@ class ChatChunks:
         self._is_custom = False
         """Whether the call that goes on takes free text."""
 
-    def begin(self, model: str) -> bytes:
-        """Return the chunk with the role."""
+    def begin(self, model: str, *, prompt_tokens: int) -> bytes:
+        """Return the chunk with the role; the prompt's tokens are told at the end."""
         self._model = model
         self._head = head_of(self._served, model, kind="chat.completion.chunk")
         return self._choice({"role": "assistant", "content": ""})
