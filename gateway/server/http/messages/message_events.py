@@ -21,7 +21,7 @@ from gateway.server.http.opaque import wrap
 _PING: Final[Json] = {"type": "ping"}
 
 
-class MessagesWriter:
+class MessageEvents:
     """Writes one stream; no `message_stop` but after a whole answer."""
 
     def __init__(self, body: Body, served: Served) -> None:

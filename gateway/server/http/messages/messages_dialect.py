@@ -15,7 +15,7 @@ from gateway.server.http.members import Members
 from gateway.server.http.messages.answer_blocks import message_of
 from gateway.server.http.messages.conversation_reader import PlacedMessage, conversation_of
 from gateway.server.http.messages.error_types import error_object
-from gateway.server.http.messages.message_events import MessagesWriter
+from gateway.server.http.messages.message_events import MessageEvents
 from gateway.server.http.messages.parameters import (
     IGNORED,
     check_output,
@@ -80,9 +80,9 @@ class MessagesDialect:
         """Return the body of an answer."""
         return message_of(answer, body, served)
 
-    def events(self, body: Body, served: Served) -> MessagesWriter:
+    def events(self, body: Body, served: Served) -> MessageEvents:
         """Return the writer of a stream."""
-        return MessagesWriter(body, served)
+        return MessageEvents(body, served)
 
     def error(self, error: HttpError) -> Mapping[str, Any]:
         """Return the body of an error."""
