@@ -196,8 +196,7 @@ class Pipeline:
             raise DeadlinePassed("the deadline passed before the request was scored") from None
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
-        async with self._assessor.turn_to_check(context.tenant, incoming.schema_chars, context.deadline):
-            request = incoming.parse()
+        request = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
         check_model_name(request, self.policy)
         return request
 

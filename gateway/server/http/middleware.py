@@ -18,6 +18,7 @@ from gateway.errors import NotDegraded
 from gateway.pipeline.buffered import deltas_of
 from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.pipeline.run import Pipeline
+from gateway.pipeline.steps import Steps
 from gateway.server.access import Caller
 from gateway.server.calls import Calls, OpenCall
 from gateway.server.http.body import parse_body, read_body
@@ -33,7 +34,7 @@ from gateway.server.http.request_headers import (
     session_id_of,
     shows_decision,
 )
-from gateway.server.validation.request import checked
+from gateway.server.validation.request import checking_steps
 from gateway.tasks import child
 from gateway.telemetry.report import Operation
 
@@ -61,9 +62,14 @@ class HttpCall:
         """Return a request that is checked when it is admitted."""
         return IncomingRequest(
             prompt_tokens=math.ceil(self.size / BYTES_PER_TOKEN),
-            schema_chars=_schema_chars(self.body),
-            parse=lambda: checked(dialect.parse(self.body, self._base(), self.pipeline.policy.http)),
+            parse=lambda: self._steps(dialect),
         )
+
+    def _steps(self, dialect: HttpDialect) -> Steps[Request]:
+        """Take what the body says, which writes its schemas out as texts, then check it."""
+        yield _schema_chars(self.body)
+        request = dialect.parse(self.body, self._base(), self.pipeline.policy.http)
+        return (yield from checking_steps(request))
 
     def _base(self) -> Request:
         """Return what the headers say of a request."""
