@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 
 from gateway.clock import Clock, Deadline
 from gateway.domain.grpc_timeout import least_sent_s
-from gateway.errors import DeadlinePassed, GatewayError
+from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
 from gateway.server.calls import Calls, OpenCall
 from gateway.server.grpc.caller import Context, caller_of
-from gateway.server.grpc.decode import decoded, parse_request_id
+from gateway.server.grpc.decode import decoded, own_request_id, parse_request_id
 from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
 from gateway.telemetry.report import Operation
 
@@ -96,8 +96,12 @@ class RpcMiddleware:
         """
         async with self._calls.open(operation, caller_of(rpc), fail=partial(_abort, rpc)) as call:
             due = self._due(rpc)
-            await call.authenticate(due=due)
-            message = decoded(request, data)
+            await call.authenticate(due=due, own_id=partial(own_request_id, request, data))
+            try:
+                message = decoded(request, data)
+            except InvalidRequest:
+                call.count_unread()
+                raise
             request_id = parse_request_id(message, new_id=call.request_id)
             with call.begin(request_id=request_id) as (context, pipeline):
                 yield call, message, context, pipeline

@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from gateway.domain.answer import Answer, Delta, Route, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
 from gateway.domain.request import Request
-from gateway.errors import NotDegraded
+from gateway.errors import InvalidRequest, NotDegraded
 from gateway.pipeline.buffered import deltas_of
 from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.pipeline.run import Pipeline
@@ -153,14 +154,18 @@ class HttpMiddleware:
         headers = caller.headers
         async with self._calls.open(operation, caller, fail=reply.fail) as call:
             due = due_of(headers, self._clock)
-            await call.authenticate(due=due)
+            await call.authenticate(due=due, own_id=partial(request_id_of, headers, new_id=""))
             check_headers(headers)
             data = b""
             if http.body_exists:
                 data = await read_body(
                     http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock
                 )
-            body = _with_model(parse_body(data) if data else {}, http)
+            try:
+                body = _with_model(parse_body(data) if data else {}, http)
+            except InvalidRequest:
+                call.count_unread()
+                raise
             served = Served(
                 request_id=request_id_of(headers, new_id=call.request_id),
                 created_unix_s=int(self._clock.unix_s()),
