@@ -108,7 +108,7 @@ class Runtime:
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), summaries)
         self._extras = replace(
             extras,
-            gates=(self.rates.gate, *extras.gates),
+            rates=self.rates,
             shadow=None if shadow is None else self._shadow_of(shadow),
         )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)

@@ -1,7 +1,6 @@
 """Where a request is scored: short texts on the event loop, long ones in the scoring pool."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Deadline
@@ -12,6 +11,7 @@ from gateway.domain.request import Request
 from gateway.domain.strings import RequestString, strings_of
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
+from gateway.pipeline.steps import Slices, Steps, finished
 from gateway.pipeline.summary_cache import Seen, SummaryCache
 from gateway.policy.model import Policy
 from gateway.privacy.scanner import Summary
@@ -22,9 +22,9 @@ ON_LOOP_BYTES = 4 * 1024
 """More text than this is scored in another process, so that the event loop goes on."""
 MASKED_PASSES = 4
 """How many times a text is scored, at most, where there are models that need a mask."""
-CHECKED_AT_ONCE_BYTES = 16 * 1024
-"""A longer schema takes more than a millisecond to check, and waits for its turn at the event loop."""
-
+CHECKED_CHARS = 16 * 1024
+"""So much of schemas and arguments is checked immediately, the rest in turns at the event loop of so much
+each, which takes one to three milliseconds."""
 
 Known = Sequence[Summary | None]
 """What is known of each string of a request."""
@@ -67,13 +67,16 @@ class PolicyAssessor:
         self._at_once_bytes = AT_ONCE_BYTES // passes
         self._on_loop_bytes = ON_LOOP_BYTES // passes
 
-    def turn_to_check(
-        self, tenant: str, schema_chars: int, deadline: Deadline
-    ) -> AbstractAsyncContextManager[None]:
-        """Return what is held while a schema is checked; entering raises Overloaded."""
-        if self._elsewhere is None or schema_chars <= CHECKED_AT_ONCE_BYTES:
-            return nullcontext()
-        return self._elsewhere.share.turn(tenant, deadline)
+    async def check(self, tenant: str, steps: Steps[Request], deadline: Deadline) -> Request:
+        """Return what the steps of a check give; raises what they do, and Overloaded for long ones."""
+        if self._elsewhere is None:
+            return finished(steps)
+        slices = Slices(steps)
+        slices.begin(CHECKED_CHARS)
+        while not slices.ended:
+            async with self._elsewhere.share.turn(tenant, deadline):
+                slices.take(CHECKED_CHARS)
+        return slices.ended[0]
 
     async def assess(
         self, request: Request, deadline: Deadline, entities: Entities = NO_ENTITIES

@@ -8,6 +8,7 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Answer
 from gateway.domain.decision import Decision, ShadowDecision
 from gateway.domain.request import Request
+from gateway.pipeline.steps import Steps
 from gateway.policy.model import Policy
 
 
@@ -17,10 +18,8 @@ class IncomingRequest:
 
     prompt_tokens: int
     """The estimate, as routing makes it."""
-    schema_chars: int
-    """Of all JSON schemas: large ones cost milliseconds to check, and wait for their turn."""
-    parse: Callable[[], Request]
-    """Checks every field; raises InvalidRequest. Called once, after admission."""
+    parse: Callable[[], Steps[Request]]
+    """Checks every field in steps; raises InvalidRequest. Called once, after admission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,18 @@ class Handoffs(Protocol):
         ...
 
 
+class RateGates(Protocol):
+    """How much a tenant may ask in a minute, as the pipeline needs it."""
+
+    def check(self, tenant: str, policy: Policy) -> None:
+        """Raise RateLimited for a tenant whose next request would be turned away; takes nothing."""
+        ...
+
+    def gate(self, tenant: str, prompt_tokens: int, policy: Policy) -> None:
+        """Take a request and its tokens from what the tenant has; raises RateLimited."""
+        ...
+
+
 class Mirroring(Protocol):
     """Who has a share of requests answered a second time, as the pipeline needs it."""
 
@@ -45,6 +57,7 @@ class Mirroring(Protocol):
 class Extras:
     """What may be joined to the life of a request; by default nothing is."""
 
+    rates: RateGates | None = None
     gates: tuple[Gate, ...] = ()
     shadow: Shadow | None = None
     entities: tuple[EntityLookup, ...] = ()

@@ -39,8 +39,20 @@ class TenantRates:
         self._requests: dict[str, _Bucket] = {}
         self._tokens: dict[str, _Bucket] = {}
 
+    def check(self, tenant: str, policy: Policy) -> None:
+        """Raise RateLimited for a tenant whose next request would be turned away, however short.
+
+        It takes nothing: whoever asks too much is told before its bytes are read.
+        """
+        self._check(tenant, 0, policy)
+
     def gate(self, tenant: str, prompt_tokens: int, policy: Policy) -> None:
         """Raise RateLimited, with the time to come back, for a tenant that has had its minute's worth."""
+        self._check(tenant, prompt_tokens, policy)
+        self._take(self._requests, tenant, 1)
+        self._take(self._tokens, tenant, prompt_tokens)
+
+    def _check(self, tenant: str, prompt_tokens: int, policy: Policy) -> None:
         rates = policy.limits.rates_of(tenant)
         waits = (
             self._fill(self._requests, tenant, rates.requests_per_minute, needed=1),
@@ -49,8 +61,6 @@ class TenantRates:
         if wait_s := max(waits):
             what = "requests" if waits[0] == wait_s else "tokens"
             raise RateLimited(f"the tenant has had its {what} of this minute", retry_after_s=wait_s)
-        self._take(self._requests, tenant, 1)
-        self._take(self._tokens, tenant, prompt_tokens)
 
     def note(self, report: CallReport) -> None:
         """Count what an answer took beyond the estimate of its prompt."""

@@ -173,7 +173,18 @@ class Pipeline:
         self._pass_gates(feedback.tenant, prompt_tokens=0)
         return self._extras.take_feedback(feedback, self.policy)
 
+    def check_rates(self, tenant: str) -> None:
+        """Raise RateLimited for a tenant that has had its minute's worth, before its bytes are read."""
+        if self._extras.rates is not None:
+            self._extras.rates.check(tenant, self.policy)
+
+    def pass_rates(self, tenant: str, *, prompt_tokens: int = 0) -> None:
+        """Count a request of a tenant, also one that no model answers; raises RateLimited."""
+        if self._extras.rates is not None:
+            self._extras.rates.gate(tenant, prompt_tokens, self.policy)
+
     def _pass_gates(self, tenant: str, *, prompt_tokens: int) -> None:
+        self.pass_rates(tenant, prompt_tokens=prompt_tokens)
         for gate in self._extras.gates:
             gate(tenant, prompt_tokens, self.policy)
 
@@ -196,8 +207,7 @@ class Pipeline:
             raise DeadlinePassed("the deadline passed before the request was scored") from None
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
-        async with self._assessor.turn_to_check(context.tenant, incoming.schema_chars, context.deadline):
-            request = incoming.parse()
+        request = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
         check_model_name(request, self.policy)
         return request
 

@@ -21,7 +21,7 @@ from gateway.clock import Clock, Deadline
 from gateway.defects import log_defect
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.decision import Reason
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RateLimited
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.context import CallContext, CallSummary
 from gateway.pipeline.run import Pipeline
@@ -67,11 +67,12 @@ class OpenCall:
         self.summary = CallSummary()
         """What the pipeline said at the end."""
 
-    async def authenticate(self, *, due: Deadline | None) -> None:
+    async def authenticate(self, *, due: Deadline | None, own_id: Callable[[], str] = str) -> None:
         """Find out who calls, and wait for a turn of theirs, before anything of the request is read.
 
         `due`: when the caller gives up. Raises GatewayError for a stranger, who waits too: to refuse a call
-        costs the event loop half of what it costs to begin one.
+        costs the event loop half of what it costs to begin one. Raises RateLimited for a tenant that has had
+        its minute's worth; then `own_id` finds the caller's id of the request.
         """
         deadline = self._active.pipeline.deadline(due)
         try:
@@ -81,6 +82,15 @@ class OpenCall:
             raise
         await self._start.turn(self.tenant, deadline)
         self._deadline = deadline
+        try:
+            self._active.pipeline.check_rates(self.tenant)
+        except RateLimited:
+            self.request_id = own_id() or self.request_id
+            raise
+
+    def count_unread(self) -> None:
+        """Count a request of the tenant that turned out to be unreadable: to find that out took time."""
+        self._active.pipeline.pass_rates(self.tenant)
 
     @property
     def deadline(self) -> Deadline:

@@ -27,6 +27,7 @@ from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import NotPermitted, PolicyError
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
+from gateway.pipeline.steps import finished
 from gateway.policy.loading import air_gap, load
 from gateway.privacy import classify as verdict
 from gateway.privacy import scan as search
@@ -118,7 +119,7 @@ def _passes(test: Callable[[], None]) -> str:
 
 def _schemas() -> str:
     text = json.dumps({"title": "jane.roe\u0040example.org"}).replace("@", "\\u0040")
-    plain = checked_config.checked_config(GenerationConfig(json_schema=text)).json_schema or ""
+    plain = finished(checked_config.config_steps(GenerationConfig(json_schema=text))).json_schema or ""
     is_plain = "jane.roe@example.org" in plain
     return "" if is_plain else "an escape in a schema hides what a provider would read"
 

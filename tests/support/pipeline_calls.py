@@ -12,6 +12,7 @@ from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.assessor import Assessor
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
 from gateway.pipeline.run import Pipeline
+from gateway.pipeline.steps import Steps
 from gateway.policy.model import Policy
 from tests.support.dispatch_doubles import Bench
 
@@ -48,10 +49,15 @@ def context_of(
     )
 
 
+def checked_before(request: Request) -> Steps[Request]:
+    """Check nothing, in one step."""
+    yield 0
+    return request
+
+
 def incoming_of(request: Request) -> IncomingRequest:
     """Return a request that was checked already."""
     return IncomingRequest(
         prompt_tokens=estimate_prompt_tokens(request),
-        schema_chars=len(request.config.json_schema or ""),
-        parse=lambda: request,
+        parse=lambda: checked_before(request),
     )

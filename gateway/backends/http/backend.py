@@ -11,7 +11,7 @@ import httpx2
 import structlog
 
 from gateway.backends.base import Call
-from gateway.backends.http.body import EndingReader, StreamBody, is_json, read_whole
+from gateway.backends.http.body import EndingReader, StreamBody, is_json, read_events, read_whole
 from gateway.backends.http.bounds import AnswerBounds
 from gateway.backends.http.credentials import Credentials
 from gateway.backends.http.errors import unanswered
@@ -84,7 +84,7 @@ class HttpBackend(ABC):
                 raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
             if is_json(raw):
                 return exchange.read(raw, bounds)
-            return _read_events(raw, exchange.reader(bounds), bounds, is_framed=is_framed)
+            return await _read_events(raw, exchange.reader(bounds), bounds, is_framed=is_framed)
         except self.failures as error:
             # `from None`, for theirs holds the provider's words, and a logged traceback would show them.
             raise self._translate(error) from None
@@ -156,9 +156,7 @@ class HttpBackend(ABC):
         return permitted(call, model=self.name, clearance=self._clearance)
 
 
-def _read_events(raw: bytes, reader: AnswerReader, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
+async def _read_events(raw: bytes, reader: AnswerReader, bounds: AnswerBounds, *, is_framed: bool) -> Reply:
     """Read a whole answer of a provider that streams unasked."""
-    events = EventReader(bounds)
-    chunks = [reader.feed(event) for event in events.feed(raw)]
-    chunks += [reader.feed(event) for event in events.rest()]
+    chunks = await read_events(raw, EventReader(bounds), reader.feed)
     return assembled([*chunks, reader.last_chunk(is_framed=is_framed)]).reply()

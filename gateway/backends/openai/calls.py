@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.backends.http.bounds import UnreadableAnswer
+from gateway.backends.http.bounds import UnreadableAnswer, check_bound
 from gateway.backends.openai.call_pieces import CallPiece, PartialCall
 from gateway.backends.openai.json_prefix import may_become_object
 from gateway.domain.answer import ToolCallDelta
@@ -19,6 +19,8 @@ ID_CHARACTERS: Final = 24
 """Of an id that we make, behind `call_`."""
 LONGEST_ID_BYTES: Final = 256
 """What we take back from callers."""
+MOST_ENTRIES: Final = 1024
+"""Of one message or delta; models call some tens of tools together, and each entry takes time to read."""
 _ALPHABET = string.ascii_letters + string.digits
 _COUNTED: Final = 5
 """An id of at most so many digits is a number within one answer, which comes again in the next one."""
@@ -177,4 +179,5 @@ def entries_of(message: Mapping[str, object]) -> list[CallPiece]:
         entries = [entries]
     if not isinstance(entries, list):
         raise UnreadableAnswer("tool_calls is not a list")
+    check_bound(len(entries), MOST_ENTRIES, "the number of calls of tools")
     return [CallPiece.of(entry) for entry in entries if entry is not None]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.clock import Clock, Deadline
 from gateway.domain.grpc_timeout import least_sent_s
@@ -20,8 +20,8 @@ from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
 from gateway.server.calls import Calls, OpenCall
 from gateway.server.grpc.caller import Context, caller_of
+from gateway.server.grpc.decode import decoded, own_request_id, parse_request_id
 from gateway.server.grpc.error_status import AbortStatus, pushback_ms, status_of
-from gateway.server.grpc.wire import parse_request_id
 from gateway.telemetry.report import Operation
 
 _Request = TypeVar("_Request", bound=Message)
@@ -96,8 +96,12 @@ class RpcMiddleware:
         """
         async with self._calls.open(operation, caller_of(rpc), fail=partial(_abort, rpc)) as call:
             due = self._due(rpc)
-            await call.authenticate(due=due)
-            message = _decoded(request, data)
+            await call.authenticate(due=due, own_id=partial(own_request_id, request, data))
+            try:
+                message = decoded(request, data)
+            except InvalidRequest:
+                call.count_unread()
+                raise
             request_id = parse_request_id(message, new_id=call.request_id)
             with call.begin(request_id=request_id) as (context, pipeline):
                 yield call, message, context, pipeline
@@ -114,17 +118,6 @@ def _operation(method: str) -> Operation:
     name = f"{SERVICE}/{method}"
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
     return Operation(transport="grpc", method=method, span_name=name, span_attributes=attributes)
-
-
-def _decoded(request: type[_Request], data: bytes) -> _Request:
-    message = request()
-    try:
-        message.ParseFromString(data)
-    except DecodeError:
-        raise InvalidRequest(
-            "request", "these bytes do not decode: wrong message, or text that is not UTF-8"
-        ) from None
-    return message
 
 
 async def _abort(rpc: Context, error: GatewayError, request_id: str) -> None:

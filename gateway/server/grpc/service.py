@@ -51,7 +51,10 @@ async def _count_tokens(
     )
 
 
-async def _list_models(_: pb.ListModelsRequest, __: CallContext, pipeline: Pipeline) -> pb.ListModelsResponse:
+async def _list_models(
+    _: pb.ListModelsRequest, context: CallContext, pipeline: Pipeline
+) -> pb.ListModelsResponse:
+    pipeline.pass_rates(context.tenant)
     return render_models(pipeline.policy)
 
 

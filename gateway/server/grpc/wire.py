@@ -1,7 +1,7 @@
 """From protobuf to a Request: what only the wire can say is checked here, the rest by `server.validation`."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -30,7 +30,17 @@ from gateway.domain.request import Feedback, GenerationConfig, Hints, Request
 from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
-from gateway.server.validation.request import MAX_COST_USD, check_identifier, check_labels, checked
+from gateway.pipeline.steps import Steps, finished
+from gateway.server.grpc.decode import parse_request_id
+from gateway.server.validation.config import check_counts
+from gateway.server.validation.conversation import PART_CHARS, check_message_count, check_part_count
+from gateway.server.validation.request import (
+    MAX_COST_USD,
+    check_identifier,
+    check_label_count,
+    check_labels,
+    checking_steps,
+)
 from gateway.v1 import gateway_pb2 as pb
 
 AnyRequest = pb.GenerateRequest | pb.StreamGenerateRequest | pb.ExplainRequest | pb.CountTokensRequest
@@ -68,46 +78,49 @@ def prompt_tokens(message: AnyRequest) -> int:
 
     Parts and tools are taken by their size on the wire, images too: what is too much for a rate is not read.
     """
-    parts_bytes = sum(part.ByteSize() for turn in message.messages for part in turn.parts)
+    parts_bytes = sum(turn.ByteSize() for turn in message.messages if turn.parts)
     tools_bytes = sum(tool.ByteSize() for tool in message.config.tools)
     content_bytes = sum(len(turn.content.encode()) for turn in message.messages)
     return -(-(content_bytes + parts_bytes + tools_bytes) // BYTES_PER_TOKEN)
 
 
-def parse_request_id(message: object, *, new_id: str) -> str:
-    """Return the caller's id of a request, or a new one; raises InvalidRequest."""
-    own_id = getattr(message, "request_id", "")
-    if own_id:
-        check_identifier("request_id", own_id)
-    return own_id or new_id
-
-
 def incoming(message: AnyRequest, context: CallContext) -> IncomingRequest:
     """Return a request that is checked when it is admitted."""
-    config = message.config
     return IncomingRequest(
         prompt_tokens=prompt_tokens(message),
-        schema_chars=len(config.json_schema) + sum(len(each.parameters_json_schema) for each in config.tools),
-        parse=lambda: replace(
-            parse_request(message, tenant=context.tenant, new_id=context.request_id),
-            languages=context.languages,
+        parse=lambda: request_steps(
+            message, tenant=context.tenant, new_id=context.request_id, languages=context.languages
         ),
     )
 
 
 def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
     """Return the request that a message holds; raises InvalidRequest with the path of the first bad field."""
+    return finished(request_steps(message, tenant=tenant, new_id=new_id))
+
+
+def request_steps(
+    message: AnyRequest, *, tenant: str, new_id: str, languages: tuple[str, ...] = ()
+) -> Steps[Request]:
+    """Do what `parse_request` does in steps; each count is checked before time is spent on each."""
+    check_message_count(len(message.messages))
+    messages = []
+    for i, each in enumerate(message.messages):
+        yield PART_CHARS * (1 + len(each.parts))
+        messages.append(_message(f"messages[{i}]", each))
     request = Request(
         request_id=parse_request_id(message, new_id=new_id),
         tenant=tenant,
-        messages=tuple(_message(f"messages[{i}]", each) for i, each in enumerate(message.messages)),
+        messages=tuple(messages),
         config=_config(message.config) if message.HasField("config") else GenerationConfig(),
         model=message.model,
+        languages=languages,
     )
     if not isinstance(message, pb.CountTokensRequest):
+        check_label_count(len(message.labels))
         hints = _hints(message.hints) if message.HasField("hints") else Hints()
         request = replace(request, hints=hints, labels=dict(message.labels), session_id=message.session_id)
-    return checked(request)
+    return (yield from checking_steps(request))
 
 
 def parse_ticket_id(value: str) -> str:
@@ -144,7 +157,8 @@ def _message(at: str, message: pb.Message) -> Message:
     )
 
 
-def _parts(at: str, parts: Iterable[pb.Part]) -> tuple[Part, ...]:
+def _parts(at: str, parts: Sequence[pb.Part]) -> tuple[Part, ...]:
+    check_part_count(at, len(parts))
     return tuple(_part(f"{at}.parts[{i}]", part) for i, part in enumerate(parts))
 
 
@@ -177,6 +191,7 @@ def _part(at: str, part: pb.Part) -> Part:
 
 
 def _result(at: str, result: pb.ToolResult) -> ToolResult:
+    check_part_count(at, len(result.parts))
     parts: list[Text | Image] = []
     for i, part in enumerate(result.parts):
         field = f"{at}.parts[{i}]"
@@ -203,6 +218,7 @@ def _config(config: pb.GenerationConfig) -> GenerationConfig:
     def of(name: str) -> object:
         return getattr(config, name) if config.HasField(name) else None  # type: ignore[arg-type]  # A name.
 
+    check_counts(stops=len(config.stop), biases=len(config.logit_bias), tools=len(config.tools))
     return GenerationConfig(
         **{name: of(name) for name in _OPTIONAL},  # type: ignore[arg-type]  # Fields of the same name and type.
         stop=tuple(config.stop),

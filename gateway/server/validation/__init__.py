@@ -1,5 +1,5 @@
-"""Checks every field of a request, for every transport: after `checked` nothing checks a field again."""
+"""Checks every field of a request, for every transport: after its steps nothing checks a field again."""
 
-from gateway.server.validation.request import checked
+from gateway.server.validation.request import checking_steps
 
-__all__ = ["checked"]
+__all__ = ["checking_steps"]

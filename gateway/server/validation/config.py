@@ -5,7 +5,8 @@ from dataclasses import replace
 from gateway.domain.conversation import Tool, ToolChoiceMode, ToolKind
 from gateway.domain.request import GenerationConfig
 from gateway.errors import InvalidRequest
-from gateway.server.validation.conversation import check_name
+from gateway.pipeline.steps import Steps
+from gateway.server.validation.conversation import PART_CHARS, check_count, check_name
 from gateway.server.validation.json_text import checked_schema
 
 MAX_TOKENS = 1_000_000
@@ -30,8 +31,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 
 
-def checked_config(config: GenerationConfig) -> GenerationConfig:
+def config_steps(config: GenerationConfig) -> Steps[GenerationConfig]:
     """Return the configuration, with schemas as they are sent; raises InvalidRequest."""
+    check_counts(stops=len(config.stop), biases=len(config.logit_bias), tools=len(config.tools))
     for name, least, most in _RANGES:
         _check_range(f"config.{name}", getattr(config, name), least, most)
     if config.top_p is not None and not 0.0 < config.top_p <= 1.0:  # False for NaN too.
@@ -40,14 +42,22 @@ def checked_config(config: GenerationConfig) -> GenerationConfig:
     _check_stops(config.stop)
     _check_biases(config)
     _check_forms(config)
-    tools = _tools(config.tools)
+    tools = yield from _tools(config.tools)
     _check_choice(config)
     schema = config.json_schema
     if schema is not None:
+        yield len(schema)
         schema = checked_schema("config.json_schema", schema)
     if schema == config.json_schema and tools == config.tools:
         return config
     return replace(config, json_schema=schema, tools=tools)
+
+
+def check_counts(*, stops: int, biases: int, tools: int) -> None:
+    """Raise InvalidRequest for too many of any."""
+    check_count("config.stop", stops, MAX_STOPS, "strings")
+    check_count("config.logit_bias", biases, MAX_LOGIT_BIASES, "tokens")
+    check_count("config.tools", tools, MAX_TOOLS, "tools")
 
 
 def _check_range(field: str, value: float | None, least: float, most: float) -> None:
@@ -57,8 +67,6 @@ def _check_range(field: str, value: float | None, least: float, most: float) -> 
 
 
 def _check_stops(stops: tuple[str, ...]) -> None:
-    if len(stops) > MAX_STOPS:
-        raise InvalidRequest("config.stop", f"must have at most {MAX_STOPS} strings, has {len(stops)}")
     for i, stop in enumerate(stops):
         if not 1 <= len(stop.encode()) <= MAX_STOP_BYTES:
             raise InvalidRequest(f"config.stop[{i}]", f"must have 1 to {MAX_STOP_BYTES} bytes")
@@ -66,10 +74,6 @@ def _check_stops(stops: tuple[str, ...]) -> None:
 
 def _check_biases(config: GenerationConfig) -> None:
     biases = config.logit_bias
-    if len(biases) > MAX_LOGIT_BIASES:
-        raise InvalidRequest(
-            "config.logit_bias", f"must have at most {MAX_LOGIT_BIASES} tokens, has {len(biases)}"
-        )
     for token, bias in biases.items():
         if not 0 <= token <= MAX_TOKEN_ID:
             raise InvalidRequest("config.logit_bias", f"must have token ids from 0, has {token}")
@@ -88,9 +92,7 @@ def _check_forms(config: GenerationConfig) -> None:
         raise InvalidRequest("config.grammar", f"must have 1 to {MAX_GRAMMAR_BYTES} bytes")
 
 
-def _tools(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
-    if len(tools) > MAX_TOOLS:
-        raise InvalidRequest("config.tools", f"must have at most {MAX_TOOLS} tools, has {len(tools)}")
+def _tools(tools: tuple[Tool, ...]) -> Steps[tuple[Tool, ...]]:
     names: set[str] = set()
     parsed = []
     for i, tool in enumerate(tools):
@@ -99,6 +101,7 @@ def _tools(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
         if tool.name in names:
             raise InvalidRequest(f"{at}.name", "must be unique")
         names.add(tool.name)
+        yield PART_CHARS + len(tool.parameters_json_schema)
         parsed.append(_tool(at, tool))
     return tuple(parsed)
 

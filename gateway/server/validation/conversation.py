@@ -15,6 +15,7 @@ from gateway.domain.conversation import (
     ToolResult,
 )
 from gateway.errors import InvalidRequest
+from gateway.pipeline.steps import Steps
 from gateway.server.validation.json_text import checked_arguments
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -22,6 +23,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 MAX_MESSAGES = 1024
 MAX_PARTS = 1024
 """In one message, and in one result of a tool."""
+PART_CHARS = 32
+"""To read and check a message or part takes as long as so many characters of a schema."""
 MAX_CALL_ID_BYTES = 256
 MAX_URL_BYTES = 8 * 1024
 MAX_FILE_NAME_BYTES = 256
@@ -58,13 +61,33 @@ _WORDS = {
 }
 
 
-def checked_messages(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def message_steps(messages: tuple[Message, ...]) -> Steps[tuple[Message, ...]]:
     """Return the messages, with arguments of calls as they are sent; raises InvalidRequest."""
-    if not 1 <= len(messages) <= MAX_MESSAGES:
-        raise InvalidRequest("messages", f"must have 1 to {MAX_MESSAGES} messages, has {len(messages)}")
+    check_message_count(len(messages))
     calls: set[str] = set()
     answered: set[str] = set()
-    return tuple(_message(f"messages[{i}]", message, calls, answered) for i, message in enumerate(messages))
+    checked = []
+    for i, message in enumerate(messages):
+        yield PART_CHARS
+        checked.append((yield from _message(f"messages[{i}]", message, calls, answered)))
+    return tuple(checked)
+
+
+def check_message_count(count: int) -> None:
+    """Raise InvalidRequest for no conversation, and for too long a one."""
+    if not 1 <= count <= MAX_MESSAGES:
+        raise InvalidRequest("messages", f"must have 1 to {MAX_MESSAGES} messages, has {count}")
+
+
+def check_part_count(at: str, count: int) -> None:
+    """Raise InvalidRequest for too many parts of what is at `at`."""
+    check_count(f"{at}.parts", count, MAX_PARTS, "parts")
+
+
+def check_count(field: str, count: int, most: int, things: str) -> None:
+    """Raise InvalidRequest for too many, before time is spent on each."""
+    if count > most:
+        raise InvalidRequest(field, f"must have at most {most} {things}, has {count}")
 
 
 def check_name(field: str, name: str) -> None:
@@ -73,7 +96,7 @@ def check_name(field: str, name: str) -> None:
         raise InvalidRequest(field, "must match [A-Za-z0-9_-]{1,64}")
 
 
-def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> Message:
+def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> Steps[Message]:
     if message.name:
         check_name(f"{at}.name", message.name)
     if not message.parts:
@@ -84,8 +107,7 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
         return message
     if message.content:
         raise InvalidRequest(f"{at}.content", "must not be set together with parts")
-    if len(message.parts) > MAX_PARTS:
-        raise InvalidRequest(f"{at}.parts", f"must have at most {MAX_PARTS} parts, has {len(message.parts)}")
+    check_part_count(at, len(message.parts))
     if not any(not isinstance(part, Text) or _VISIBLE.search(part.text) for part in message.parts):
         raise InvalidRequest(f"{at}.parts", "must not be empty, nor hold blank characters alone")
     parts = []
@@ -93,6 +115,7 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
         field = f"{at}.parts[{i}]"
         if not isinstance(part, _PARTS_OF[message.role]):
             raise InvalidRequest(f"{field}.{_WORDS[type(part)]}", f"is not allowed for role {message.role}")
+        yield PART_CHARS + (len(part.arguments_json) if isinstance(part, ToolCall) else 0)
         parts.append(_part(field, part, calls, answered))
     return message if all(map(_is, parts, message.parts)) else replace(message, parts=tuple(parts))
 
@@ -162,8 +185,7 @@ def _check_result(at: str, result: ToolResult, calls: set[str], answered: set[st
     if result.tool_call_id in answered:
         raise InvalidRequest(f"{at}.tool_call_id", "must not have two results")
     answered.add(result.tool_call_id)
-    if len(result.parts) > MAX_PARTS:
-        raise InvalidRequest(f"{at}.parts", f"must have at most {MAX_PARTS} parts, has {len(result.parts)}")
+    check_part_count(at, len(result.parts))
     for i, part in enumerate(result.parts):
         if isinstance(part, Image):
             _check_image(f"{at}.parts[{i}].image", part)

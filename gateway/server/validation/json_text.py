@@ -46,12 +46,10 @@ _NEEDED = frozenset(['"', "\\", *map(chr, range(0x20))])
 
 def checked_schema(field: str, text: str) -> str:
     """Return a JSON schema as it is sent; raises InvalidRequest."""
-    problem = schema_problem(text)
+    problem, plain = _checked(text)
     if problem:
         raise InvalidRequest(field, problem)
-    # Without the escapes that JSON does not need: behind them private data would pass the detectors, and
-    # a provider is sent the schema without them.
-    return _encodable(field, json.dumps(strict_json(text), ensure_ascii=False))
+    return _encodable(field, plain)
 
 
 def checked_arguments(field: str, text: str) -> str:
@@ -82,7 +80,7 @@ def without_needless_escapes(text: str) -> str:
             return "/" if character == "/" else match[0]
         return match[0] if character in _NEEDED else character
 
-    return _ESCAPE.sub(plain, text)
+    return _ESCAPE.sub(plain, text) if "\\u" in text or "\\/" in text else text
 
 
 def _encodable(field: str, text: str) -> str:
@@ -94,19 +92,29 @@ def _encodable(field: str, text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=256)
 def schema_problem(text: str) -> str:
-    """Say what keeps `text` from being a JSON schema that is taken, or "" when nothing does.
+    """Say what keeps `text` from being a JSON schema that is taken, or "" when nothing does."""
+    return _checked(text)[0]
 
+
+@lru_cache(maxsize=256)
+def _checked(text: str) -> tuple[str, str]:
+    """Return the problem of a schema, and the schema without the escapes that JSON does not need.
+
+    Behind them private data would pass the detectors, and a provider is sent the schema without them.
     Applications send the same few schemas again and again, and a check costs milliseconds: hence the cache.
     """
-    problem = ON_THE_WIRE.problem(text)
-    if problem:
-        return problem
+    if problem := ON_THE_WIRE.problem(text):
+        return problem, ""
     try:
         schema = strict_json(text)
     except ValueError:
-        return "is not JSON"
+        return "is not JSON", ""
+    plain = json.dumps(schema, ensure_ascii=False)
+    return _problem(schema), text if plain == text else plain
+
+
+def _problem(schema: object) -> str:
     if not isinstance(schema, dict):
         return "must be a JSON object"
     if str(schema.get("$schema")) not in DIALECTS:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from gateway.domain.request import Request
 from gateway.errors import InvalidRequest
-from gateway.server.validation.config import checked_config
-from gateway.server.validation.conversation import checked_messages
+from gateway.pipeline.steps import Steps
+from gateway.server.validation.config import config_steps
+from gateway.server.validation.conversation import check_count, message_steps
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 MAX_LABELS = 16
@@ -16,7 +17,7 @@ MAX_MODEL_BYTES = 256
 MAX_SESSION_BYTES = 1024
 
 
-def checked(request: Request) -> Request:
+def checking_steps(request: Request) -> Steps[Request]:
     """Return the request as it is routed and sent; raises InvalidRequest with the path of a bad field."""
     check_identifier("request_id", request.request_id)
     check_labels(request.labels)
@@ -24,7 +25,8 @@ def checked(request: Request) -> Request:
         raise InvalidRequest("model", f"must have at most {MAX_MODEL_BYTES} bytes")
     if len(request.session_id.encode()) > MAX_SESSION_BYTES:
         raise InvalidRequest("session_id", f"must have at most {MAX_SESSION_BYTES} bytes")
-    messages, config = checked_messages(request.messages), checked_config(request.config)
+    messages = yield from message_steps(request.messages)
+    config = yield from config_steps(request.config)
     return replace(request, messages=messages, config=config)
 
 
@@ -34,10 +36,14 @@ def check_identifier(field: str, value: str) -> None:
         raise InvalidRequest(field, "must match [A-Za-z0-9._:-]{1,64}")
 
 
+def check_label_count(count: int) -> None:
+    """Raise InvalidRequest for too many labels."""
+    check_count("labels", count, MAX_LABELS, "entries")
+
+
 def check_labels(labels: Mapping[str, str]) -> None:
     """Raise InvalidRequest for what are no labels."""
-    if len(labels) > MAX_LABELS:
-        raise InvalidRequest("labels", f"must have at most {MAX_LABELS} entries, has {len(labels)}")
+    check_label_count(len(labels))
     for key, value in labels.items():
         if not IDENTIFIER.fullmatch(key):
             raise InvalidRequest("labels", "every key must match [A-Za-z0-9._:-]{1,64}")

@@ -1,5 +1,7 @@
 """Requests and tokens a minute: a tenant gets its share and no more, and is told when to come back."""
 
+from collections.abc import Awaitable
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -12,6 +14,7 @@ from gateway.pipeline.rate_limit import TenantRates
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.server.access import by_header
+from gateway.server.grpc.middleware import SERVICE
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.fakes import FakeClock
@@ -152,6 +155,48 @@ async def test_tickets_are_not_guessed_beyond_the_rates() -> None:
             codes.append(error.value.code())
     unknown, limited = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED
     assert codes == [unknown, unknown, unknown, limited, unknown]
+
+
+ONE = f"{POLICY}limits: {{requests_per_minute: 1}}\n"
+UNREADABLE = b"\xff"
+
+
+async def _code(call: Awaitable[object]) -> grpc.StatusCode:
+    """Return how a call ends that is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return error.value.code()
+
+
+async def test_the_list_of_models_counts_as_a_request() -> None:
+    """It costs the gateway what every small request costs."""
+    async with served({}, policy=ONE) as gateway:
+        assert (await gateway.stub.ListModels(pb.ListModelsRequest())).models
+        code = await _code(gateway.stub.ListModels(pb.ListModelsRequest()))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_what_comes_beyond_the_rates_is_not_decoded() -> None:
+    """Bytes that cannot be decoded count as a request, and who has none left hears that and no more."""
+    async with served({}, policy=ONE) as gateway:
+        explain: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = gateway.channel.unary_unary(
+            f"/{SERVICE}/Explain"
+        )
+        codes = [await _code(explain(UNREADABLE)) for _ in range(3)]
+    invalid, limited = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert codes == [invalid, limited, limited]
+
+
+def test_to_look_whether_there_is_room_takes_none(policy: Policy) -> None:
+    """It says what the gate would say of the shortest prompt."""
+    rates = TenantRates(FakeClock())
+    for _ in range(3):
+        for _ in range(10):
+            rates.check("acme", policy)
+        rates.gate(*request_of(), policy)
+    with pytest.raises(RateLimited, match="its requests of this minute"):
+        rates.check("acme", policy)
+    rates.check("other", policy)
 
 
 def test_a_tenant_that_stands_twice_is_refused(

@@ -328,3 +328,12 @@ def test_a_finished_call_is_a_whole_call(
             for index in range(len(calls))
         ]
         assert got == expected
+
+
+@pytest.mark.parametrize(
+    "entries", [[{}] * 1025, [entry("dig", "{}", index=0)] * 1025], ids=["empty", "whole"]
+)
+def test_calls_without_end_are_refused(entries: list[dict[str, object]]) -> None:
+    """Each takes time to read, and no model calls a thousand tools together."""
+    with pytest.raises(UnreadableAnswer, match="the number of calls of tools is over its bound"):
+        whole(*entries)

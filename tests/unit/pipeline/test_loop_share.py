@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from types import FrameType
 
 import pytest
@@ -14,7 +16,7 @@ from gateway.domain.request import Request
 from gateway.errors import Overloaded
 from gateway.pipeline.assess import (
     AT_ONCE_BYTES,
-    CHECKED_AT_ONCE_BYTES,
+    CHECKED_CHARS,
     MASKED_PASSES,
     ON_LOOP_BYTES,
     Elsewhere,
@@ -24,6 +26,7 @@ from gateway.pipeline.assess import (
 from gateway.pipeline.assessor import Assessment
 from gateway.pipeline.loop_share import REST, LoopShare
 from gateway.pipeline.scoring_worker import assessor_of
+from gateway.pipeline.steps import Steps
 from gateway.policy.loading.load import default_policy_path, load_policy, parse_policy
 from gateway.policy.model import Policy
 from tests.support.fakes import FakeClock
@@ -214,24 +217,50 @@ async def test_a_short_text_that_may_be_masked_waits_for_its_turn() -> None:
     clock.goes_on.set()
 
 
+def _checked_in(sizes: Sequence[int], done: list[int]) -> Steps[Request]:
+    """Check so much in each step, and note which are done."""
+    for size in sizes:
+        yield size
+        done.append(size)
+    return _request("x")
+
+
 async def test_a_long_schema_waits_for_its_turn(policy: Policy) -> None:
-    """A short one does not."""
-    clock = HeldClock()
+    """A short one does not, nor several that are short together."""
+    clock, done = HeldClock(), list[int]()
     share = LoopShare(clock)
     one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(Pool(policy), share))
     async with share.turn("eve", _later(clock)):
         pass
-    async with one.turn_to_check("acme", CHECKED_AT_ONCE_BYTES, _later(clock)):
-        pass
-    checked = asyncio.Event()
-
-    async def check() -> None:
-        async with one.turn_to_check("acme", CHECKED_AT_ONCE_BYTES + 1, _later(clock)):
-            checked.set()
-
-    task = asyncio.create_task(check())
+    short = [CHECKED_CHARS // 2, CHECKED_CHARS - CHECKED_CHARS // 2]
+    await one.check("acme", _checked_in(short, done), _later(clock))
+    assert done == short
+    done.clear()
+    task = asyncio.create_task(one.check("acme", _checked_in([CHECKED_CHARS + 1], done), _later(clock)))
     for _ in range(5):
         await asyncio.sleep(0)
-    assert not checked.is_set()
+    assert not done
     clock.goes_on.set()
     await task
+    assert done == [CHECKED_CHARS + 1]
+
+
+async def test_many_schemas_are_checked_in_turns_of_a_few(policy: Policy) -> None:
+    """However many tools a request has: others have turns of their own in between."""
+    clock, done = HeldClock(), list[int]()
+    clock.goes_on.set()
+    share = LoopShare(clock)
+    one = PolicyAssessor(policy, assessor_of(policy), elsewhere=Elsewhere(Pool(policy), share))
+    seen: list[int] = []
+
+    async def other() -> None:
+        while True:
+            async with share.turn("acme", _later(clock)):
+                seen.append(len(done))
+
+    task = asyncio.create_task(other())
+    await one.check("eve", _checked_in([CHECKED_CHARS // 4] * 128, done), _later(clock))
+    task.cancel()
+    assert len(done) == 128
+    assert max(after - before for before, after in pairwise([0, *seen, 128])) <= 4 * 4
+    assert len(seen) > 128 / 4 / 2

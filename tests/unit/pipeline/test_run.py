@@ -23,6 +23,7 @@ from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest
 from gateway.pipeline.extras import Extras
 from gateway.pipeline.run import Pipeline
 from gateway.pipeline.shadow import TIME_SHARE, Shadow
+from gateway.pipeline.steps import Steps
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.testing.scripted import ScriptedBackend, reply
@@ -50,8 +51,9 @@ class Life:
         if not self.has_rate:
             raise RateLimited("no more", retry_after_s=1.0)
 
-    def parse(self) -> Request:
+    def parse(self) -> Steps[Request]:
         """Check the request."""
+        yield 0
         self.happened.append("parse")
         if not self.is_valid:
             raise InvalidRequest("messages", "no")
@@ -79,7 +81,7 @@ class Life:
             clock=self.clock,
             conclude=self.summaries.append,
         )
-        return IncomingRequest(prompt_tokens=2, schema_chars=0, parse=self.parse), context
+        return IncomingRequest(prompt_tokens=2, parse=self.parse), context
 
 
 async def _run(life: Life) -> object:

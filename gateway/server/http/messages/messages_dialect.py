@@ -10,6 +10,7 @@ from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import InvalidRequest
 from gateway.policy.http import HttpPolicy
 from gateway.server.http.dialect import Body, Served
+from gateway.server.http.http_call import HttpCall
 from gateway.server.http.http_error import HttpError
 from gateway.server.http.members import Members
 from gateway.server.http.messages.answer_blocks import message_of
@@ -26,7 +27,6 @@ from gateway.server.http.messages.parameters import (
     stops_of,
 )
 from gateway.server.http.messages.tool_definitions import choice_of, tools_of
-from gateway.server.http.middleware import HttpCall
 from gateway.server.validation.config import MAX_TOKENS
 
 _FIELDS: Final = {
