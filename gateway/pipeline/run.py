@@ -197,7 +197,7 @@ class Pipeline:
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
         async with self._assessor.turn_to_check(context.tenant, incoming.schema_chars, context.deadline):
-            request = incoming.parse()
+            request = replace(incoming.parse(), key_name=context.key_name)
         check_model_name(request, self.policy)
         return request
 
