@@ -51,8 +51,10 @@ async def _count_tokens(
     )
 
 
-async def _list_models(_: pb.ListModelsRequest, __: CallContext, pipeline: Pipeline) -> pb.ListModelsResponse:
-    return render_models(pipeline.policy)
+async def _list_models(
+    _: pb.ListModelsRequest, context: CallContext, pipeline: Pipeline
+) -> pb.ListModelsResponse:
+    return render_models(pipeline.policy, key_name=context.key_name)
 
 
 async def _get_handoff(
