@@ -207,7 +207,8 @@ class Pipeline:
             raise DeadlinePassed("the deadline passed before the request was scored") from None
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
-        request = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
+        checked = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
+        request = replace(checked, key_name=context.key_name)
         check_model_name(request, self.policy)
         return request
 
@@ -226,7 +227,7 @@ class Pipeline:
         """Return the state without forecasts of the request: a rule may make the answer shorter."""
         self._dispatcher.forecasts.refresh()
         unix_s = self._clock.unix_s()
-        accounts = accounts_of(self.policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
+        accounts = accounts_of(self.policy, request, unix_s=unix_s)
         spent = await self._budgets.spent_and_limits(accounts)
         budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
         return RoutingState(

@@ -21,7 +21,6 @@ from gateway.telemetry.report import CallReport
 VERSION = 1
 """Version of the format; a reader refuses any other."""
 
-
 _ONLY_CAPABILITY_ONCE = Capability.LARGE_JSON_SCHEMA
 """What a record without `needs` means: it was written when routing knew of no other."""
 
@@ -64,6 +63,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
         "method": report.method,
         "request_id": report.request_id,
         "tenant": report.tenant,
+        "key_name": decision.routing_input.key_name,
         "code": report.code,
         "reason": _text(report.reason),
         "policy_hash": decision.policy_hash,
@@ -237,6 +237,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         privacy_reason=decision["privacy_reason"],
         findings=tuple(facts["findings"]),
         tenant=fields["tenant"],
+        key_name=fields.get("key_name", ""),
         labels=dict(facts["labels"]),
         prompt_tokens=_count(facts["prompt_tokens"]),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},

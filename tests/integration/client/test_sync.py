@@ -10,7 +10,8 @@ from gateway.client import ClientTls, NotAllowed, ResourceExhausted, SyncGateway
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
 from gateway.domain.answer import FinishReason, Reply
-from gateway.server.access import KeyFile, by_credentials, new_key
+from gateway.server.access import by_credentials
+from gateway.server.key_file import KeyFile, new_key
 from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb
@@ -81,8 +82,8 @@ async def test_tls_and_key(tmp_path_factory: pytest.TempPathFactory) -> None:
     issued = ca.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    key, line = new_key("acme")
-    (folder / "keys").write_text(line + "\n", encoding="utf-8")
+    key, entry = new_key("acme")
+    (folder / "keys").write_text(entry.line() + "\n", encoding="utf-8")
     rule = by_credentials(keys=KeyFile(folder / "keys", clock=SystemClock()), takes_certificates=False)
     tls = TlsFiles(cert=folder / "cert.pem", key=folder / "key.pem")
     trust = ClientTls(ca=ca.cert_pem.bytes())
