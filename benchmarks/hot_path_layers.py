@@ -347,6 +347,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each layer takes its turn")
     parser.add_argument("--calls", type=int, default=400, help="calls in a turn")
     parser.add_argument("--profile", metavar="LAYER", help="print where the time of one layer goes")
+    parser.add_argument("--sort", default="tottime", help="by what to sort the profile: tottime, cumtime")
+    parser.add_argument("--lines", type=int, default=60, help="of the profile")
     parser.add_argument("--stream", action="store_true", help="profile a stream, not a unary call")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     arguments = parser.parse_args()
@@ -356,7 +358,7 @@ def main() -> None:
             stats = asyncio.run(
                 profile(arguments.profile, calls=arguments.calls, is_stream=arguments.stream)
             )
-            stats.sort_stats("tottime").print_stats(60)
+            stats.sort_stats(arguments.sort).print_stats(arguments.lines)
             return
         measured = asyncio.run(measure(rounds=arguments.rounds, calls=arguments.calls))
     show(measured)
