@@ -88,20 +88,22 @@ def incoming(message: AnyRequest, context: CallContext) -> IncomingRequest:
     return IncomingRequest(
         prompt_tokens=prompt_tokens(message),
         schema_chars=len(config.json_schema) + sum(len(each.parameters_json_schema) for each in config.tools),
-        parse=lambda: replace(
-            parse_request(message, tenant=context.tenant, new_id=context.request_id),
-            languages=context.languages,
+        parse=lambda: parse_request(
+            message, tenant=context.tenant, new_id=context.request_id, languages=context.languages
         ),
     )
 
 
-def parse_request(message: AnyRequest, *, tenant: str, new_id: str) -> Request:
+def parse_request(
+    message: AnyRequest, *, tenant: str, new_id: str, languages: tuple[str, ...] = ()
+) -> Request:
     """Return the request that a message holds; raises InvalidRequest with the path of the first bad field."""
     request = Request(
         request_id=parse_request_id(message, new_id=new_id),
         tenant=tenant,
         messages=tuple(_message(f"messages[{i}]", each) for i, each in enumerate(message.messages)),
         config=_config(message.config) if message.HasField("config") else GenerationConfig(),
+        languages=languages,
         model=message.model,
     )
     if not isinstance(message, pb.CountTokensRequest):
