@@ -7,8 +7,8 @@ from gateway.dispatch.latency import LatencyTracker, foreseen_s
 from gateway.dispatch.layer import most_tokens_after
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
-from gateway.routing import estimate_prompt_tokens
 
 
 class Forecasts:
