@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from gateway.backends.base import Backend, QueueAware
 from gateway.dispatch.latency import LatencyTracker, foreseen_s
-from gateway.dispatch.layer import most_tokens
+from gateway.dispatch.layer import most_tokens_after
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
 
 
@@ -29,8 +30,9 @@ class Forecasts:
 
         `limits`: what the request's rule lowers, since a shorter answer is finished earlier.
         """
+        prompt_tokens = estimate_prompt_tokens(request)  # What a rule lowers changes no prompt.
         return {
-            name: self._finish_s(name, most_tokens(spec.lowered(request, limits), spec))
+            name: self._finish_s(name, most_tokens_after(prompt_tokens, spec.lowered(request, limits), spec))
             for name, spec in policy.models.items()
         }
 

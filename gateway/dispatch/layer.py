@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from gateway.backends.base import Call
@@ -16,7 +17,7 @@ from gateway.policy.escalation import Escalate
 from gateway.policy.model import ModelSpec, Policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # Without slots: it keeps what it computes.
 class Target:
     """One model's turn at one request; it may take several tries."""
 
@@ -53,7 +54,7 @@ class Target:
         may_escalate = self.may_escalate and not self.continue_final_message
         return self.spec.escalation if may_escalate else None
 
-    @property
+    @cached_property
     def max_tokens(self) -> int:
         """The bound that is reserved and sent."""
         return most_tokens(self.request, self.spec)
@@ -106,12 +107,17 @@ class AttemptContext:
 
 
 def most_tokens(request: Request, spec: ModelSpec) -> int:
-    """Return how many tokens an answer may have: what is asked for, at most what the context leaves.
+    """Return how many tokens an answer may have: what is asked for, at most what the context leaves."""
+    return most_tokens_after(estimate_prompt_tokens(request), request, spec)
+
+
+def most_tokens_after(prompt_tokens: int, request: Request, spec: ModelSpec) -> int:
+    """Return the same for a prompt of an estimated length.
 
     Half of the estimate is fewer tokens than a prompt has, so an answer that would fit is not made shorter.
     """
     wanted = spec.max_tokens if request.config.max_tokens is None else request.config.max_tokens
-    return max(1, min(wanted, spec.context - estimate_prompt_tokens(request) // 2))
+    return max(1, min(wanted, spec.context - prompt_tokens // 2))
 
 
 class Layer(Protocol):

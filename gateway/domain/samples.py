@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 QUANTILE = 0.95
 """Default quantile of an estimate: it holds for all but one in twenty."""
@@ -16,8 +17,7 @@ MAX_SAMPLES = 64
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class BoundedSample:
+class BoundedSample(NamedTuple):
     """One value, or a lower bound of one that was interrupted."""
 
     value: float
@@ -27,7 +27,7 @@ class BoundedSample:
     @property
     def weight(self) -> float:
         """The weight of the sample: 1.0 when it is new, then less."""
-        return math.pow(0.5, max(0.0, self.age_s) / HALF_LIFE_S)
+        return math.pow(0.5, self.age_s / HALF_LIFE_S) if self.age_s > 0.0 else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +64,30 @@ def estimate(samples: Iterable[BoundedSample]) -> Estimate | None:
     The largest sample counts as the second largest, so that one outlier does not decide. The second largest
     counts as a value even if it is a bound, since nothing larger is known.
     """
-    ordered = sorted(samples, key=lambda sample: (sample.value, sample.is_bound))
-    at_risk = sum(sample.weight for sample in ordered)
+    ordered = sorted(samples)
+    weights = [sample.weight for sample in ordered]
+    at_risk = sum(weights)
     if at_risk < FEWEST - _ROUNDING:
         return None
-    largest = _largest_but_one(ordered)
+    largest = _largest_but_one(ordered, weights)
     shares: list[tuple[float, float]] = []
     above = 1.0
-    for sample in ordered:
-        if sample.value >= largest:
+    for (value, is_bound, _), weight in zip(ordered, weights, strict=True):
+        if value >= largest:
             break
-        if not sample.is_bound:
-            share = above * sample.weight / at_risk
-            shares.append((sample.value, share))
+        if not is_bound:
+            share = above * weight / at_risk
+            shares.append((value, share))
             above -= share
-        at_risk -= sample.weight
+        at_risk -= weight
     return Estimate((*shares, (largest, above)))
 
 
-def _largest_but_one(ordered: Sequence[BoundedSample]) -> float:
+def _largest_but_one(ordered: Sequence[BoundedSample], weights: Sequence[float]) -> float:
     """Return the largest value that the weight of one new sample does not outweigh."""
     passed = 0.0
-    for sample in reversed(ordered):
-        passed += sample.weight
+    for sample, weight in zip(reversed(ordered), reversed(weights), strict=True):
+        passed += weight
         if passed > 1.0 + _ROUNDING:
             return sample.value
     raise ValueError("too few samples")

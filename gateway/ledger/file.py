@@ -6,15 +6,25 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 BUSY_TIMEOUT_S = 2.0
 """Seconds that a transaction waits for those of other processes."""
 
 WAL_TRIES = 100
+_Connection = TypeVar("_Connection", bound=sqlite3.Connection)
 
 
 class FileGone(sqlite3.OperationalError):
     """The open file or its log is no longer the one at its path, so writes to it would be lost."""
+
+
+class ImpatientConnection(sqlite3.Connection):
+    """A connection of the event loop: what would take it too long raises TooLarge."""
+
+
+class TooLarge(Exception):
+    """An operation would keep the event loop too long; it is undone there, and a thread has to run it."""
 
 
 class SharedFile:
@@ -30,12 +40,11 @@ class SharedFile:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         opened = _identity(path)
-        self.connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+        self._synchronous = "FULL" if synced else "NORMAL"
+        self.connection = _connect(path, BUSY_TIMEOUT_S, sqlite3.Connection)
         try:
             _use_wal(self.connection)
-            self.connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self.connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             self.is_new = _prepare(self.connection, schema, version)
             # The first transaction creates -wal and -shm; they stay while the file is open.
             self._identities = [opened, *(_identity(each) for each in self._paths[1:])]
@@ -43,6 +52,21 @@ class SharedFile:
         except (sqlite3.Error, OSError):
             self.connection.close()
             raise
+
+    def connect_without_waiting(self) -> ImpatientConnection:
+        """Return another connection, which waits neither for other transactions nor for a checkpoint.
+
+        A locked file is SQLITE_BUSY there, and the log is put into the file by the first connection alone.
+        """
+        connection = _connect(self._paths[0], 0.0, ImpatientConnection)
+        try:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self.check()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def check(self) -> None:
         """Raise FileGone unless all three files are still at their paths: one stat each, some microseconds.
@@ -56,6 +80,10 @@ class SharedFile:
             are_here = False
         if not are_here:
             raise FileGone("it was removed or replaced")
+
+
+def _connect(path: Path, timeout_s: float, kind: type[_Connection]) -> _Connection:
+    return kind(path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=64)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -13,14 +13,17 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
-from gateway.ledger.file import FileGone, SharedFile
+from gateway.ledger.file import FileGone, ImpatientConnection, SharedFile, TooLarge
 from gateway.ledger.group_commit import GroupCommit
+from gateway.ledger.loop_commit import LoopCommit
 from gateway.ledger.states import RETENTION_S, Event, ReservationState, change, check_amount, warn_of_excess
 
 T = TypeVar("T")
 
 _log = structlog.get_logger()
 
+SMALL_ROWS = 64
+"""Most rows that an operation changes or reads on the event loop, and most old ones that one deletes."""
 SCHEMA_VERSION = 1
 # The column `resets_at_unix_s` holds the moment from which the row may be deleted; the name is historical.
 _SCHEMA = (
@@ -47,12 +50,13 @@ def open_file(path: Path) -> SharedFile:
 
 
 class SqliteLedger:
-    """The ledger in one file, which its own thread reads and writes."""
+    """The ledger in one file; its own thread reads and writes what would keep the event loop."""
 
     def __init__(self, file: SharedFile, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._guard = ClockGuard(self._clock)
         self._store = GroupCommit(file)
+        self._small = LoopCommit(file, self._store, clock=self._clock)
         self._is_gone = False
 
     async def reserve(
@@ -99,19 +103,23 @@ class SqliteLedger:
 
     async def spent(self, accounts: Sequence[Account]) -> Sequence[int]:
         """Return what is charged or reserved on each account; raises LedgerUnavailable."""
-        return await self._run(partial(_spent, accounts=tuple(accounts), now_s=self._clock.unix_s()))
+        spent = partial(_spent, accounts=tuple(accounts), now_s=self._clock.unix_s())
+        return await self._run(spent, is_small=len(accounts) <= SMALL_ROWS)
 
     async def totals(self) -> Totals:
         """Return the sums over all accounts and windows since the file was created."""
-        return await self._run(partial(_totals, now_s=self._clock.unix_s()))
+        return await self._run(partial(_totals, now_s=self._clock.unix_s()), is_small=False)
 
     async def aclose(self) -> None:
         """Finish the pending operations and close the file."""
+        self._small.close()
         await self._store.aclose()
 
-    async def _run(self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger") -> T:
+    async def _run(
+        self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger", is_small: bool = True
+    ) -> T:
         try:
-            result = await self._store.run(operation)
+            result = await (self._small if is_small else self._store).run(operation)
         except FileGone as error:
             self._log_gone(True)
             raise LedgerUnavailable(model, "the ledger's file was removed or replaced") from error
@@ -219,14 +227,20 @@ def _expire(connection: sqlite3.Connection, now_s: float) -> None:
     expired = connection.execute(
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
+    if len(expired) > SMALL_ROWS and isinstance(connection, ImpatientConnection):
+        raise TooLarge
     for (reservation_id,) in expired:
         _apply(connection, reservation_id=reservation_id, event=Event.EXPIRE)
 
 
 def _forget(connection: sqlite3.Connection, now_s: float) -> None:
-    """Delete old reservations and accounts; only a reservation calls this, never a read."""
+    """Delete some old reservations and accounts; only a reservation calls this, never a read."""
     connection.execute(
-        "DELETE FROM reservation WHERE state IN ('released', 'unknown') AND expires_unix_s < ?",
-        (now_s - RETENTION_S,),
+        "DELETE FROM reservation WHERE id IN (SELECT id FROM reservation"
+        " WHERE state IN ('released', 'unknown') AND expires_unix_s < ? LIMIT ?)",
+        (now_s - RETENTION_S, SMALL_ROWS),
     )
-    connection.execute("DELETE FROM account WHERE resets_at_unix_s < ?", (now_s,))
+    connection.execute(
+        "DELETE FROM account WHERE key IN (SELECT key FROM account WHERE resets_at_unix_s < ? LIMIT ?)",
+        (now_s, SMALL_ROWS),
+    )

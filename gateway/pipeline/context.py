@@ -22,9 +22,9 @@ class IncomingRequest:
     """Checks every field in steps; raises InvalidRequest. Called once, after admission."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallSummary:
-    """What a pipeline says of a call when it is over, whatever became of it."""
+    """What a pipeline says of a call when it is over, whatever became of it; nobody else writes into it."""
 
     policy: Policy | None = None
     """What it was decided under; None if it did not get that far."""

@@ -106,21 +106,20 @@ class Pipeline:
                     request = await self._check(incoming, context)
                     entities = await self._find_entities(request, deadline)
                     decision = await self._decide(request, entities, deadline)
-                    decision_s = attempt_log.elapsed_s - began_s
-                    summary = replace(summary, policy=self.policy, decision=decision, decision_s=decision_s)
+                    summary.policy, summary.decision = self.policy, decision
+                    summary.decision_s = attempt_log.elapsed_s - began_s
                     check_in_route(decision, request, self.policy)
-                    shadow = await self._shadow(request, entities, decision, deadline)
-                    summary = replace(summary, shadow=shadow)
+                    summary.shadow = await self._shadow(request, entities, decision, deadline)
                 yield decision
                 async with aclosing(self._dispatch(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
-                            summary = replace(summary, first_text_s=attempt_log.elapsed_s)
+                            summary.first_text_s = attempt_log.elapsed_s
                         elif isinstance(event, Answer):
                             event = await self._offer_to_people(request, event, deadline)
-                            summary = replace(summary, answer=event)
+                            summary.answer = event
                         yield event
-                summary = replace(summary, afterwards=self._mirror(request, summary.answer))
+                summary.afterwards = self._mirror(request, summary.answer)
         finally:
             context.conclude(summary)
 

@@ -113,8 +113,8 @@ def request_steps(
         tenant=tenant,
         messages=tuple(messages),
         config=_config(message.config) if message.HasField("config") else GenerationConfig(),
-        model=message.model,
         languages=languages,
+        model=message.model,
     )
     if not isinstance(message, pb.CountTokensRequest):
         check_label_count(len(message.labels))
