@@ -41,7 +41,8 @@ from gateway.domain.request import Request
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
-from gateway.pipeline.run import Extras, Pipeline
+from gateway.pipeline.extras import Extras
+from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
 from gateway.server.access import anyone
@@ -355,9 +356,7 @@ def main() -> None:
     with open("/dev/null", "w", encoding="utf-8") as sink:
         configure_logs("json", stream=sink)
         if arguments.profile:
-            stats = asyncio.run(
-                profile(arguments.profile, calls=arguments.calls, is_stream=arguments.stream)
-            )
+            stats = asyncio.run(profile(arguments.profile, calls=arguments.calls, is_stream=arguments.stream))
             stats.sort_stats(arguments.sort).print_stats(arguments.lines)
             return
         measured = asyncio.run(measure(rounds=arguments.rounds, calls=arguments.calls))

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -66,7 +67,7 @@ async def _serve(pipe: Connection) -> None:
     loop = asyncio.get_running_loop()
     urls = {}
     for name, pause_s in (("together", 0.0), ("one by one", PAUSE_S)):
-        server = await loop.create_server(lambda pause_s=pause_s: _Provider(pause_s), "127.0.0.1", 0)
+        server = await loop.create_server(partial(_Provider, pause_s), "127.0.0.1", 0)
         urls[name] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     pipe.send(urls)
     await asyncio.to_thread(pipe.recv)

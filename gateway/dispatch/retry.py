@@ -66,7 +66,7 @@ class Retry:
                     yield chunk
 
     async def _begun(self, target: Target, ticket: RetryTicket) -> _Begun:
-        """Return the try that began; most often the first one, which costs a tenth without tenacity's loop."""
+        """Return the try that began; most often the first, which costs a tenth without tenacity's loop."""
         try:
             return await self._begin(target)
         except AttemptError as error:

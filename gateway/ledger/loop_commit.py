@@ -60,7 +60,7 @@ class LoopCommit:
             self._connection.close()
 
     def _begin(self) -> bool:
-        """Begin a transaction, if that needs no wait and it is not the thread's turn; release `_free` then."""
+        """Begin a transaction if nothing has to be waited for; release `_free` where it is not begun."""
         if self._clock.monotonic_s() < self._rests_until_s or not self._free.acquire(blocking=False):
             return False
         self._until_checkpoint -= 1

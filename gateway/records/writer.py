@@ -28,7 +28,7 @@ from gateway.telemetry.report import CallReport
 MOST_WAITING = 10_000
 """Records that wait in memory while the disk fails; one more is lost, and counted."""
 GATHER_S = 0.02
-"""How long the thread gathers records, in seconds: waking it for each would cost a call more than the record."""
+"""How long the thread gathers records, in seconds: to wake it for each costs more than the record."""
 SYNC_EVERY_S = 1.0
 """The longest time from a write to its fdatasync, in seconds."""
 RETRY_AFTER_S = 1.0
