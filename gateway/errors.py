@@ -44,6 +44,7 @@ GatewayError
         ├── NotCapable          INVALID_ARGUMENT      it lacks a capability
         ├── ContentFiltered     FAILED_PRECONDITION   stop: the provider's content filter
         ├── BackendInvalid      INVALID_ARGUMENT      400, 422: the request is wrong if every model says so
+        │   └── JsonNotAsked    INVALID_ARGUMENT      json_object, and no message speaks of JSON
         ├── EngineDown          UNAVAILABLE           no engine process
         │   └── EngineDied      UNAVAILABLE           its process ended during the request
         ├── EngineFault         INTERNAL              a defect of the engine that fails this request only
@@ -499,6 +500,10 @@ class BackendInvalid(BackendError):
     reason = Reason.INVALID_REQUEST
     code = "INVALID_ARGUMENT"
     breaker = BreakerVerdict.IGNORE
+
+
+class JsonNotAsked(BackendInvalid):
+    """The provider answers with a JSON object only where a message asks for JSON in words."""
 
 
 class EngineDown(BackendError):

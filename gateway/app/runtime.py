@@ -6,7 +6,7 @@ from dataclasses import replace
 from secrets import token_bytes
 from typing import NamedTuple
 
-from gateway.app.reload.policy_file import missing_key
+from gateway.app.reload.policy_file import unset_variables
 from gateway.backends.base import Backend, open_backend
 from gateway.clock import Clock
 from gateway.dispatch.breaker import Breakers
@@ -34,12 +34,10 @@ from gateway.server.admin.threads import in_operator_thread
 
 
 def _api_key(name: str, spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
-    """Return the key that a model is called with; raises StartupError where its variable is not set."""
-    if spec.key_variable is None:
-        return None
-    if said := missing_key(spec, environ):
-        raise StartupError(f"models.{name}.api_key_env: {said}")
-    return environ[spec.key_variable].strip()
+    """Return the key that a model is called with; raises StartupError where a variable of it is not set."""
+    for path, said in unset_variables(spec, environ):
+        raise StartupError(f"models.{name}.{'.'.join(map(str, path))}: {said}")
+    return None if spec.key_variable is None else environ[spec.key_variable].strip()
 
 
 class _PolicyBackends:

@@ -98,6 +98,15 @@ class TokenCounter(Protocol):
         ...
 
 
+def with_extra(extra_body: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
+    """Return a body with what the policy adds to it; what the caller says of the same goes before."""
+    extra = dict(extra_body)
+    for name, value in body.items():
+        added = extra.get(name)
+        extra[name] = {**added, **value} if isinstance(added, dict) and isinstance(value, dict) else value
+    return extra
+
+
 class Backend(Protocol):
     """Something that turns a call into an answer.
 

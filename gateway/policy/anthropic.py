@@ -64,6 +64,10 @@ class AnthropicModel(UrlModel):
     }  # fmt: skip
     path: ClassVar[str] = "/messages"
     vendor: ClassVar[str] = "Anthropic"
+    remedies: ClassVar[Mapping[str, str]] = {
+        **{each: f"drop: [{each}] in the policy leaves it out" for each in DROPPABLE},
+        "stop_sequences": "drop: [stop] in the policy leaves it out",
+    }
 
     kind: Literal["anthropic"] = Field(description="A model behind Anthropic's Messages API.")
     base_url: str = Field(

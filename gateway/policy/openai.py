@@ -18,7 +18,7 @@ OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 Droppable = Literal[
     "temperature", "top_p", "top_k", "min_p", "seed", "stop", "frequency_penalty", "presence_penalty",
     "logit_bias", "logprobs", "top_logprobs", "response_format", "tools", "tool_choice",
-    "parallel_tool_calls", "reasoning_effort", "stream_options", "name",
+    "parallel_tool_calls", "reasoning_effort", "reasoning_summary", "stream_options", "name",
 ]  # fmt: skip
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
@@ -56,6 +56,11 @@ class OpenAIModel(UrlModel):
     }  # fmt: skip
     path: ClassVar[str] = "/chat/completions"
     vendor: ClassVar[str] = "OpenAI"
+    remedies: ClassVar[Mapping[str, str]] = {
+        **{each: f"drop: [{each}] in the policy leaves it out" for each in DROPPABLE},
+        "max_tokens": "max_tokens_field in the policy names another one",
+        "max_completion_tokens": "max_tokens_field in the policy names another one",
+    }
 
     kind: Literal["openai"] = Field(
         description="A model behind an API that speaks OpenAI's chat completions."
@@ -94,7 +99,8 @@ class OpenAIModel(UrlModel):
         description="Parameters that this model refuses, so they are not sent. Without stop it does not end "
         "at the stop strings; without stream_options it may not count tokens, and the worst case is charged; "
         "without response_format it gets no request with a JSON schema, without tools none with tools, and "
-        "likewise without logit_bias and logprobs. name is that of messages.",
+        "likewise without logit_bias and logprobs. name is that of messages; reasoning_summary is sent with "
+        "api: responses alone.",
     )
     reasoning_field: Literal[
         "auto", "reasoning_content", "reasoning", "reasoning_details", "thinking_parts", "google", "none"

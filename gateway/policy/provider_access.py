@@ -100,6 +100,8 @@ class ProviderModel(HostedModel):
         "api_key_env", "api_key_file", "auth", "finish_reasons",
     }  # fmt: skip
     compared_keys: ClassVar[frozenset[str]] = HostedModel.compared_keys | {"token_command"}
+    remedies: ClassVar[Mapping[str, str]] = {}
+    """By parameter of the API, what an operator may do where the model refuses it."""
 
     api_key_env: Variable | None = Field(
         None,
@@ -146,6 +148,15 @@ class ProviderModel(HostedModel):
     def key_variable(self) -> str | None:
         """The environment variable that holds its API key."""
         return self.api_key_env
+
+    @property
+    def variables(self) -> Mapping[tuple[str, ...], str]:
+        """The environment variables that must be set to call it, by the path of the key that names each."""
+        found = dict(super().variables)
+        for name, value in self.headers.items():
+            if isinstance(value, FromEnv):
+                found["headers", name] = value.env
+        return found
 
     def looser_than(self, old: Self) -> Iterator[tuple[str, str]]:
         """Yield each key of its kind that is looser than in `old`, and how."""

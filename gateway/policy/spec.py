@@ -145,6 +145,11 @@ class ModelSpec(CommonKeys):
         return None
 
     @property
+    def variables(self) -> Mapping[tuple[str, ...], str]:
+        """The environment variables that must be set to call it, by the path of the key that names each."""
+        return {} if self.key_variable is None else {("api_key_env",): self.key_variable}
+
+    @property
     def masked_types(self) -> frozenset[str]:
         """The types of findings that are replaced by placeholders."""
         return frozenset()

@@ -78,6 +78,11 @@ def _missing_key(folder: Path) -> tuple[str, tuple[str, ...], str]:
     return CLOUD % ", api_key_env: NO_SUCH_KEY", (), "NO_SUCH_KEY"
 
 
+def _missing_header(folder: Path) -> tuple[str, tuple[str, ...], str]:
+    said = "models.cloud.headers.x-token: the variable NO_SUCH_TOKEN is not set"
+    return CLOUD % ", headers: {x-token: {env: NO_SUCH_TOKEN}}", (), said
+
+
 def _bad_policy(folder: Path) -> tuple[str, tuple[str, ...], str]:
     return CLOUD % ", cleerance: public", (), "clearance"
 
@@ -122,6 +127,7 @@ Setup = Callable[[Path], tuple[str, tuple[str, ...], str]]
         _not_a_model,
         _wrong_hash,
         _missing_key,
+        _missing_header,
         _bad_policy,
         _not_a_listen,
         _beyond_this_host,

@@ -72,7 +72,7 @@ class WatchedPolicyFile:
             return running, _refused(running, error.problems)
         if policy.hash == running.hash:
             return running, ReloadResult(outcome="unchanged", policy_hash=running.hash)
-        lacking = [*needs_restart(running, policy), *_missing_keys(policy, self.environ)]
+        lacking = [*needs_restart(running, policy), *_unset(policy, self.environ)]
         if lacking:
             return running, _refused(running, [policy.source.at(path, said) for path, said in lacking])
         changes = tuple(policy.source.at(path, message) for path, message in loosened(running, policy))
@@ -83,17 +83,17 @@ class WatchedPolicyFile:
         return policy, ReloadResult(outcome="applied", policy_hash=policy.hash, changes=changes)
 
 
-def missing_key(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
-    """Return what to say where the variable that holds the key of a model is not set."""
-    if spec.key_variable is None or environ.get(spec.key_variable, "").strip():
-        return None
-    return f"the variable {spec.key_variable} is not set; set it, or take the model out of the policy"
+def unset_variables(spec: ModelSpec, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
+    """Yield each key of a model that names a variable which is not set, and what to say of it."""
+    for path, variable in spec.variables.items():
+        if not environ.get(variable, "").strip():
+            yield path, f"the variable {variable} is not set; set it, or take the model out of the policy"
 
 
-def _missing_keys(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
+def _unset(policy: Policy, environ: Mapping[str, str]) -> Iterator[tuple[source.Path, str]]:
     for name, spec in policy.models.items():
-        if said := missing_key(spec, environ):
-            yield ("models", name, "api_key_env"), said
+        for path, said in unset_variables(spec, environ):
+            yield ("models", name, *path), said
 
 
 def _refused(running: Policy, problems: tuple[str, ...] | list[str]) -> ReloadResult:

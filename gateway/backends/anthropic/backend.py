@@ -95,6 +95,7 @@ class MessagesBackend(HttpBackend):
             body=await response.aread(),
             headers=response.headers,
             unix_s=self._clock.unix_s(),
+            remedies=self._spec.remedies,
         )
         if isinstance(error, BackendCredentials):
             self._credentials.forget()

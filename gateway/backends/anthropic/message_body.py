@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.backends.anthropic.tools import Json, ReplyForm, ToolFields, parsed, tool_fields
 from gateway.backends.anthropic.turns import Turns
-from gateway.backends.base import sampling_parameters
+from gateway.backends.base import sampling_parameters, with_extra
 from gateway.backends.http.finish import finish_words
 from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, ToolKind
 from gateway.domain.decision import EgressPermit
@@ -63,7 +63,9 @@ def messages_body(
     if is_stream:
         body["stream"] = True
     custom = frozenset(tool.name for tool in config.tools if tool.kind is ToolKind.CUSTOM)
-    return dict(spec.extra_body) | body, ReplyForm(
+    # Another type of thinking has other fields.
+    extra = {key: value for key, value in spec.extra_body.items() if key != "thinking" or key not in body}
+    return with_extra(extra, body), ReplyForm(
         answer_tool=tools.answer_tool,
         custom_tools=custom,
         finish_words=finish_words(spec.finish_reasons),

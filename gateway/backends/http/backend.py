@@ -72,6 +72,7 @@ class HttpBackend(ABC):
         self.name = name
         self._clock = clock
         self._clearance = privacy_class(spec.clearance)
+        self._remedies = spec.remedies
         self._credentials = Credentials(name, spec, api_key, clock)
 
     async def generate(self, call: Call) -> Reply:
@@ -143,7 +144,7 @@ class HttpBackend(ABC):
 
     def _translate(self, error: BaseException) -> BackendError:
         """Return our error for one of `failures`."""
-        return unanswered(self.name, error)
+        return unanswered(self.name, error, self._remedies)
 
     def _note(self, what: str) -> None:
         _log.info("odd_answer", model=self.name, what=what)

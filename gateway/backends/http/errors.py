@@ -30,13 +30,14 @@ from gateway.errors import (
     BreakerVerdict,
     Charge,
     ContextTooLong,
+    JsonNotAsked,
     NotCapable,
 )
-from gateway.policy.openai import DROPPABLE
 
 LONGEST_PAUSE_S = 86_400.0
 """A provider that asks for more asks for a day: what is told to callers has to fit a protobuf Duration."""
 
+_NO_REMEDIES: Mapping[str, str] = {}
 _BY_STATUS_ALONE = frozenset({401, 402, 404, 405, 407, 408, 409})
 """Statuses that say more than the words beside them."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
@@ -64,22 +65,30 @@ _FIELDS: Mapping[str, str] = (
             "tools",
         )
     }
+    | {"stop_sequences": "config.stop"}
     | {"response_format": "config.json_schema", "reasoning_effort": "config.reasoning.effort"}
     | {"top_logprobs": "config.top_logprobs", "logprobs": "config.top_logprobs"}
     | {"messages": "messages"}
 )
 """Which field of a request each parameter is made from that we do not add ourselves."""
-_ADDED = ("stream_options", "max_completion_tokens", "max_tokens", "stream")
+_ADDED = ("reasoning_summary", "stream_options", "max_completion_tokens", "max_tokens", "stream")
 """Parameters that are sent whatever the caller wrote."""
 
 
 def refused(
-    model: str, *, status: int, body: object, headers: Mapping[str, str], unix_s: float
+    model: str,
+    *,
+    status: int,
+    body: object,
+    headers: Mapping[str, str],
+    unix_s: float,
+    remedies: Mapping[str, str] = _NO_REMEDIES,
 ) -> BackendError:
     """Return our error for an HTTP status that is not 2xx; `body` is bytes, or a value that was JSON.
 
     By a code that says what is wrong, else by the words, else by the status. A refusal that is known by words
-    alone opens no breaker for long: one caller's prompt may have brought them about.
+    alone opens no breaker for long: one caller's prompt may have brought them about. `remedies`: what an
+    operator may do, by the parameter that is refused.
     """
     said = read_refusal(body)
     pause_s = retry_after_s(headers, unix_s=unix_s)
@@ -89,7 +98,7 @@ def refused(
         return _told(
             BackendModelMissing(model, f"HTTP {status}: redirects are not followed; correct base_url"), status
         )
-    error = _error(model, f"HTTP {status}", status, said, pause_s=pause_s)
+    error = _error(model, f"HTTP {status}", status, said, pause_s=pause_s, remedies=remedies)
     if headers.get("x-should-retry", "").strip().lower() == "false":
         error.retryable = False  # OpenAI's own servers say so where another try makes no sense.
     if status == 451 or (said.is_page and status == 403):
@@ -139,14 +148,22 @@ def _by_words(said: RefusalBody) -> Kind | None:
 
 
 def _error(
-    model: str, what: str, status: int | None, said: RefusalBody, *, pause_s: float | None
+    model: str,
+    what: str,
+    status: int | None,
+    said: RefusalBody,
+    *,
+    pause_s: float | None,
+    remedies: Mapping[str, str],
 ) -> BackendError:
     kind, code, is_by_words = _kind(status, said, has_pause=pause_s is not None)
     if status == 413 and kind is BackendRateLimited:
         kind = BackendOverAllowance  # No waiting makes this one request fit.
     where = what if code is None else f"{what} ({code})"
     if kind is NotCapable:
-        error = _parameter(model, where, said)
+        error = _parameter(model, where, said, remedies)
+    elif kind is JsonNotAsked:
+        error = kind(model, f"{where}: config.json_object needs a message with the word JSON")
     elif kind is BackendProtocol:
         error = unreadable(model, "an error is in its place")
     else:
@@ -156,9 +173,12 @@ def _error(
     return _told(error, status, code)
 
 
-def _parameter(model: str, where: str, said: RefusalBody) -> BackendError:
+def _parameter(model: str, where: str, said: RefusalBody, remedies: Mapping[str, str]) -> BackendError:
     """Return our error for a parameter that the model refuses; the caller leaves it out, or the operator."""
     heads = {re.split(r"[.\[]", name)[0] for name in said.names}
+    heads |= {
+        name.replace(".", "_") for name in said.names
+    }  # `reasoning.effort` of Responses is a parameter.
     known = (*_FIELDS, *_ADDED)
     name = next(
         (name for name in known if name in heads),
@@ -166,10 +186,7 @@ def _parameter(model: str, where: str, said: RefusalBody) -> BackendError:
     )
     if name is None:
         return NotCapable(model, f"{where}: it refuses a parameter", field="config")
-    hint = f"; drop: [{name}] in the policy leaves it out" if name in DROPPABLE else ""
-    if name in ("max_tokens", "max_completion_tokens"):
-        hint = "; max_tokens_field in the policy names another one"
-    message = f"{where}: it refuses {name}{hint}"
+    message = "; ".join(filter(None, (f"{where}: it refuses {name}", remedies.get(name))))
     return (
         NotCapable(model, message, field=_FIELDS[name]) if name in _FIELDS else BackendMisfit(model, message)
     )
@@ -227,7 +244,7 @@ def _pause_s(said: RefusalBody) -> float | None:
     return min(int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds_s, LONGEST_PAUSE_S)
 
 
-def unanswered(model: str, error: BaseException) -> BackendError:
+def unanswered(model: str, error: BaseException, remedies: Mapping[str, str] = _NO_REMEDIES) -> BackendError:
     """Return our error for a call whose answer is an error, or cannot be read, by what caused `error`.
 
     Over aiohttp the SDK says "timed out" for a refused connection and for a reset as well, so its own
@@ -235,7 +252,7 @@ def unanswered(model: str, error: BaseException) -> BackendError:
     """
     match error:
         case ErrorEvent():
-            return error_event(model, error.error)
+            return error_event(model, error.error, remedies)
         case UnreadableAnswer():
             return unreadable(model, str(error))
     for cause in _causes(error):
@@ -256,14 +273,16 @@ def unreadable(model: str, what: str) -> BackendError:
     return BackendProtocol(model, f"its answer cannot be read: {what}")
 
 
-def error_event(model: str, error: object) -> BackendError:
+def error_event(model: str, error: object, remedies: Mapping[str, str] = _NO_REMEDIES) -> BackendError:
     """Return our error for one that came where an answer should: with status 200, or in a stream.
 
     It counts by its own code or status. One that says neither is an answer that cannot be read; and what
     is no refusal may be billed, since the request was taken.
     """
     said = read_refusal(error)
-    event = _error(model, "an error in its answer", said.status, said, pause_s=_pause_s(said))
+    event = _error(
+        model, "an error in its answer", said.status, said, pause_s=_pause_s(said), remedies=remedies
+    )
     if isinstance(event, BackendFailed):
         event.charge = Charge.UNKNOWN
     return event

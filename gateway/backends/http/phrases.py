@@ -19,6 +19,7 @@ from gateway.errors import (
     BackendRateLimited,
     ContentFiltered,
     ContextTooLong,
+    JsonNotAsked,
     NotCapable,
 )
 
@@ -121,6 +122,11 @@ tokens?\b…(only|at most|no more)\b…[0-9]
 (上下文|超长|输入过长|长度超|长度限|长度不能超)
 """
 
+_JSON_NOT_ASKED = r"""
+(must|should|needs? to) (contain|include|mention)…word…json
+"""
+"""Said by OpenAI, Azure, Groq, DeepSeek and Alibaba of `json_object`, where no message speaks of JSON."""
+
 _PARAMETER = r"""
 extra (inputs|fields|forbidden)
 additional properties
@@ -173,6 +179,7 @@ PHRASES: Final[tuple[tuple[Kind, Phrases], ...]] = (
     (BackendQuotaUsedUp, MONEY),
     (ContentFiltered, Phrases(_FILTER)),
     (ContextTooLong, LENGTH),
+    (JsonNotAsked, Phrases(_JSON_NOT_ASKED)),
     (NotCapable, Phrases(_PARAMETER)),
     (BackendModelMissing, Phrases(_MODEL)),
 )

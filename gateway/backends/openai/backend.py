@@ -127,7 +127,7 @@ def translate(model: str, error: BaseException, *, unix_s: float) -> BackendErro
     for kind in type(error).__mro__:
         if kind in SDK_ERRORS:
             return SDK_ERRORS[kind](model, error, unix_s)
-    return unanswered(model, error)
+    return unanswered(model, error, OpenAIModel.remedies)
 
 
 def _by_status(model: str, error: BaseException, unix_s: float) -> BackendError:
@@ -139,6 +139,7 @@ def _by_status(model: str, error: BaseException, unix_s: float) -> BackendError:
         body=error.response.content,
         headers=error.response.headers,
         unix_s=unix_s,
+        remedies=OpenAIModel.remedies,
     )
 
 
@@ -147,7 +148,7 @@ def _by_cause(model: str, error: BaseException, _: float) -> BackendError:
 
 
 def _by_event(model: str, error: BaseException, _: float) -> BackendError:
-    return error_event(model, getattr(error, "body", None))
+    return error_event(model, getattr(error, "body", None), OpenAIModel.remedies)
 
 
 SDK_ERRORS: Mapping[type[BaseException], Callable[[str, BaseException, float], BackendError]] = {

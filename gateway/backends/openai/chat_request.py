@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.backends.base import sampling_parameters
+from gateway.backends.base import sampling_parameters, with_extra
 from gateway.backends.openai.chat_messages import ChatMessages
 from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, Tool, ToolChoiceMode, ToolKind
 from gateway.domain.decision import EgressPermit
@@ -69,16 +69,7 @@ def chat_body(
     body |= _reasoning(spec, config.reasoning)
     if is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return with_extra(spec, {key: value for key, value in body.items() if key not in spec.drop})
-
-
-def with_extra(spec: OpenAIModel, body: dict[str, object]) -> dict[str, object]:
-    """Return a body with what the policy adds to it; what the caller says of the same goes before."""
-    extra: dict[str, object] = dict(spec.extra_body)
-    for name, value in body.items():
-        added = extra.get(name)
-        extra[name] = {**added, **value} if isinstance(added, dict) and isinstance(value, dict) else value
-    return extra
+    return with_extra(spec.extra_body, {key: value for key, value in body.items() if key not in spec.drop})
 
 
 def check_capable(name: str, spec: OpenAIModel, config: GenerationConfig) -> None:

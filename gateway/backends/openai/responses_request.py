@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.backends.base import sampling_parameters
+from gateway.backends.base import sampling_parameters, with_extra
 from gateway.backends.openai.chat_messages import data_url, file_name, result_text
 from gateway.backends.openai.chat_request import (
     check_capable,
@@ -12,13 +12,15 @@ from gateway.backends.openai.chat_request import (
     parameters_of,
     parsed,
     tool_choice,
-    with_extra,
 )
+from gateway.domain.capability import Capability
 from gateway.domain.conversation import (
     File,
     Image,
     Message,
     Reasoning,
+    ReasoningConfig,
+    ReasoningEffort,
     Role,
     Text,
     Tool,
@@ -79,13 +81,23 @@ def responses_body(
     if is_stream:
         body["stream"] = True
     dropped = {NAMES.get(each, each) for each in spec.drop}
-    return with_extra(spec, {key: value for key, value in body.items() if key not in dropped})
+    added = with_extra(_summary(spec, config.reasoning), spec.extra_body)
+    return with_extra(added, {key: value for key, value in body.items() if key not in dropped})
 
 
 def _check_api(name: str, config: GenerationConfig) -> None:
     for field, is_asked in (("stop", bool(config.stop)), ("logit_bias", bool(config.logit_bias))):
         if is_asked:
             raise NotCapable(name, f"the Responses API takes no {field}", field=f"config.{field}")
+
+
+def _summary(spec: OpenAIModel, reasoning: ReasoningConfig) -> Json:
+    """Ask for a summary of the thoughts, which is all that this API shows of them."""
+    is_off = reasoning.hide or effort_of(reasoning) == ReasoningEffort.NONE
+    thinks = Capability.REASONING in spec.capabilities
+    if is_off or not thinks or {"reasoning_effort", "reasoning_summary"}.intersection(spec.drop):
+        return {}
+    return {"reasoning": {"summary": "auto"}}
 
 
 def _tool(name: str, tool: Tool) -> Json:

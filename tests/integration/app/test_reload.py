@@ -35,6 +35,8 @@ async def test_a_reload_changes_what_new_requests_get(tmp_path: Path) -> None:
         (BASE.replace("[one]", "[one]]"), "team.yaml:9: file: is not YAML: "),
         (BASE.replace("clearance: public", "clearance: public, api_key_env: NOT_THERE"),
          "team.yaml:5: models.cloud.api_key_env: the variable NOT_THERE is not set"),
+        (BASE.replace("clearance: public", "clearance: public, headers: {x-key: {env: NOT_THERE}}"),
+         "team.yaml:5: models.cloud.headers.x-key: the variable NOT_THERE is not set"),
         (BASE.replace("restricted}\n  two", "restricted, slots: 2}\n  two"),
          "team.yaml:3: models.one.slots: a local model that is changed needs a restart of the gateway"),
         (BASE.replace("0.8}", "0.9}"), "team.yaml:7: privacy.classes.restricted: raised from 0.8 to 0.9"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.backends.http.codes import SHARP_CODES, VAGUE_CODES
 from gateway.backends.http.errors import error_event, refused
 from gateway.backends.http.refusal_body import is_error
+from gateway.domain.decision import Reason
 from gateway.errors import (
     BackendCredentials,
     BackendError,
@@ -27,8 +28,12 @@ from gateway.errors import (
     Charge,
     ContentFiltered,
     ContextTooLong,
+    JsonNotAsked,
     NotCapable,
 )
+from gateway.policy.anthropic import AnthropicModel
+from gateway.policy.model import OpenAIModel
+from gateway.policy.provider_url import UrlModel
 from tests.support.calls import call_of
 from tests.support.cloud_calls import Ask, RawServer, backend_at, event_stream, http, streamed, whole
 from tests.support.draws import examples
@@ -127,6 +132,17 @@ WORDINGS: list[tuple[type[BackendError], str]] = [
         )
     ),
     *(
+        (JsonNotAsked, words)
+        for words in (
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
+            "'json_object'.",
+            "Prompt must contain the word 'json' in some form to use 'response_format' of type "
+            "'json_object'.",
+            "Response input messages must contain the word 'json' in some form to use 'text.format' of type "
+            "'json_object'.",
+        )
+    ),
+    *(
         (BackendMisfit, words)
         for words in (
             "Unknown parameter: 'stream_options'.",
@@ -179,6 +195,52 @@ def refusal(body: object, *, status: int = 400) -> BackendError:
     """Return our error for a body as a provider would send it."""
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     return refused("cloud", status=status, body=raw, headers={}, unix_s=0.0)
+
+
+def test_a_json_object_without_a_word_of_json_is_a_wrong_request() -> None:
+    """The caller is told what to change; another model may do without."""
+    words = "'messages' must contain the word 'json' in some form, to use 'response_format'."
+    body = {"error": {"message": words, "type": "invalid_request_error", "param": "messages", "code": None}}
+    error = refusal(body)
+    assert error.reason is Reason.INVALID_REQUEST
+    assert "config.json_object needs a message with the word JSON" in str(error)
+    assert error.fallback
+
+
+MAX_TOKENS = {
+    "error": {"message": "max_tokens: unsupported", "code": "unsupported_parameter", "param": "max_tokens"}
+}
+SEED = {"error": {"message": "seed: unsupported", "code": "unsupported_parameter", "param": "seed"}}
+STOP = {"type": "error", "error": {"message": "stop_sequences: Extra inputs are not permitted"}}
+SUMMARY = {
+    "error": {
+        "message": "Your organization must be verified to generate reasoning summaries.",
+        "code": "unsupported_value",
+        "param": "reasoning.summary",
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (MAX_TOKENS, OpenAIModel, "it refuses max_tokens; max_tokens_field in the policy names another one"),
+        (MAX_TOKENS, AnthropicModel, "it refuses max_tokens"),
+        (SEED, OpenAIModel, "it refuses seed; drop: [seed] in the policy leaves it out"),
+        (SEED, AnthropicModel, "it refuses seed"),
+        (STOP, AnthropicModel, "it refuses stop_sequences; drop: [stop] in the policy leaves it out"),
+        (
+            SUMMARY,
+            OpenAIModel,
+            "it refuses reasoning_summary; drop: [reasoning_summary] in the policy leaves it out",
+        ),
+    ],
+)
+def test_advice_names_keys_that_the_kind_of_model_has(body: object, kind: type[UrlModel], told: str) -> None:
+    """Whoever follows it finds the key; every word of `drop` that is advised is one of that kind."""
+    raw = json.dumps(body).encode()
+    error = refused("cloud", status=400, body=raw, headers={}, unix_s=0.0, remedies=kind.remedies)
+    assert str(error).endswith(told)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -94,6 +94,18 @@ def turns_of(*messages: Message, **keys: Any) -> list[dict[str, Any]]:
     return turns
 
 
+def test_what_the_policy_adds_is_merged_with_what_the_caller_says() -> None:
+    """Field by field, the caller's first; but thinking is of one type, and that is the caller's."""
+    effort = GenerationConfig(reasoning=ReasoningConfig(effort=ReasoningEffort.LOW))
+    extra = {
+        "output_config": {"effort": "high", "task_budget": {"total": 9}},
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+    }
+    body = body_of(config=effort, model=NEW, extra_body=extra)
+    assert body["output_config"] == {"effort": "low", "task_budget": {"total": 9}}
+    assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
 class TestConversation:
     """Messages as the API has them."""
 

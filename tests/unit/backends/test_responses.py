@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -180,6 +181,34 @@ def test_what_is_dropped_is_dropped_by_its_name_here() -> None:
     """`reasoning_effort` is `reasoning`."""
     config = GenerationConfig(top_p=0.5, reasoning=ReasoningConfig(effort=ReasoningEffort.LOW))
     assert not {"reasoning", "top_p"} & set(body_of(config=config, drop=["reasoning_effort", "top_p"]))
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "fields", "sent"),
+    [
+        (ReasoningConfig(), {}, {"summary": "auto"}),
+        (ReasoningConfig(effort=ReasoningEffort.LOW), {}, {"effort": "low", "summary": "auto"}),
+        (ReasoningConfig(effort=ReasoningEffort.LOW, hide=True), {}, {"effort": "low"}),
+        (ReasoningConfig(effort=ReasoningEffort.NONE), {}, {"effort": "none"}),
+        (ReasoningConfig(), {"drop": ["reasoning_summary"]}, None),
+        (ReasoningConfig(), {"drop": ["reasoning_effort"]}, None),
+        (ReasoningConfig(), {"reasoning": False}, None),
+        (ReasoningConfig(), {"extra_body": {"reasoning": {"summary": "detailed"}}}, {"summary": "detailed"}),
+    ],
+)
+def test_a_summary_of_the_thoughts_is_asked_for(
+    reasoning: ReasoningConfig, fields: dict[str, Any], sent: object
+) -> None:
+    """Of a model that thinks, unless the caller does not want to see it or the policy says otherwise."""
+    assert (
+        body_of(config=GenerationConfig(reasoning=reasoning), model="gpt-5", **fields).get("reasoning")
+        == sent
+    )
+
+
+def test_a_model_that_does_not_think_is_asked_for_no_summary() -> None:
+    """OpenAI refuses the parameter for it."""
+    assert "reasoning" not in body_of(model="gpt-4o")
 
 
 USAGE = {

@@ -121,7 +121,7 @@ def test_an_unknown_key_is_refused_at_any_depth(old: str, new: str, place: str, 
             "unknown value 'max_tokens'; "
             "one of temperature, top_p, top_k, min_p, seed, stop, frequency_penalty, presence_penalty, "
             "logit_bias, logprobs, top_logprobs, response_format, tools, tool_choice, parallel_tool_calls, "
-            "reasoning_effort, stream_options, name",
+            "reasoning_effort, reasoning_summary, stream_options, name",
         ),
         (
             "kind: openai\n",
