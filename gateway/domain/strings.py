@@ -150,6 +150,25 @@ def unreadable_tokens(request: Request, *, each: int) -> int:
     )
 
 
+def without_bytes(request: Request) -> Request:
+    """Return the request without the bytes of its images and files: whoever scans cannot read them."""
+    messages = _all(request.messages, map(_message_without_bytes, request.messages))
+    return request if messages is request.messages else replace(request, messages=messages)
+
+
+def _message_without_bytes(message: Message) -> Message:
+    return _with(message, parts=_all(message.parts, map(_part_without_bytes, message.parts)))
+
+
+def _part_without_bytes(part: _AnyPart) -> _AnyPart:
+    match part:
+        case Image() | File():
+            return replace(part, data=b"") if part.data else part
+        case ToolResult():
+            return _with(part, parts=_all(part.parts, map(_part_without_bytes, part.parts)))
+    return part
+
+
 def with_texts(request: Request, texts: Sequence[str]) -> Request:
     """Return the request with `texts` in place of `strings_of(request)`; as many, or ValueError."""
     if len(texts) != len(strings_of(request)):

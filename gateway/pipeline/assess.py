@@ -8,7 +8,7 @@ from gateway.complexity.features import last_of_user
 from gateway.domain.decision import RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment
 from gateway.domain.request import Request
-from gateway.domain.strings import RequestString, strings_of
+from gateway.domain.strings import RequestString, strings_of, without_bytes
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.steps import Slices, Steps, finished
@@ -109,7 +109,9 @@ class PolicyAssessor:
         if size <= self._on_loop_bytes and elsewhere.share.is_free:
             async with elsewhere.share.turn(request.tenant, deadline):
                 return self._assessor.measure(request, entities, known)
-        return await elsewhere.pool.assess(self._policy, request, entities, deadline, known)
+        # A mask is of the request as it is sent, with all bytes.
+        sent = request if self._has_masks else without_bytes(request)
+        return await elsewhere.pool.assess(self._policy, sent, entities, deadline, known)
 
     def _read_bytes(self, request: Request, seen: Seen) -> int:
         """Return how much text is read: what is not known, and by the complexity scorer the user's last."""

@@ -19,7 +19,15 @@ from gateway.domain.conversation import (
     ToolResult,
 )
 from gateway.domain.request import GenerationConfig, Request
-from gateway.domain.strings import map_strings, message_strings, strings_of, unreadable_tokens, with_texts
+from gateway.domain.strings import (
+    map_strings,
+    message_strings,
+    strings_of,
+    unreadable_places,
+    unreadable_tokens,
+    with_texts,
+    without_bytes,
+)
 
 WORDS = st.text(min_size=1, max_size=8)
 IMAGES = st.builds(Image, url=WORDS) | st.just(Image(data=b"png", media_type="image/png"))
@@ -113,6 +121,15 @@ def test_each_text_goes_to_its_place(request: Request) -> None:
     changed = strings_of(with_texts(request, wanted))
     assert [string.text for string in changed] == wanted
     assert [(s.message_index, s.path) for s in changed] == [(s.message_index, s.path) for s in strings]
+
+
+@given(REQUESTS)
+def test_without_bytes_there_is_as_much_to_scan(request: Request) -> None:
+    """Each string and each unreadable place is still there, and no byte of an image or file."""
+    left = without_bytes(request)
+    assert strings_of(left) == strings_of(request)
+    assert unreadable_places(left) == unreadable_places(request)
+    assert not any(part.data for message in left.messages for part in message.unreadable_parts)
 
 
 @given(REQUESTS)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.privacy_inputs import LARGE
 from gateway.clock import Deadline, SystemClock
-from gateway.domain.conversation import Message, Role
+from gateway.domain.conversation import File, Image, Message, Role, Text, ToolCall, ToolResult
 from gateway.domain.privacy import Entities
 from gateway.domain.request import Request
 from gateway.errors import Overloaded
@@ -62,6 +62,7 @@ class Pool:
 
     def __init__(self, policy: Policy) -> None:
         self.asked: list[str] = []
+        self.requests: list[Request] = []
         self._assessor = assessor_of(policy)
 
     async def assess(
@@ -74,6 +75,7 @@ class Pool:
     ) -> Assessment:
         """Score at once."""
         self.asked.append(request.tenant)
+        self.requests.append(request)
         return self._assessor.measure(request, known=known)
 
 
@@ -264,3 +266,30 @@ async def test_many_schemas_are_checked_in_turns_of_a_few(policy: Policy) -> Non
     assert len(done) == 128
     assert max(after - before for before, after in pairwise([0, *seen, 128])) <= 4 * 4
     assert len(seen) > 128 / 4 / 2
+
+
+async def test_bytes_that_nobody_scans_are_not_sent_elsewhere(policy: Policy) -> None:
+    """The decision is the same, and is of the request as it came; a mask needs all of it."""
+    picture = Image(data=b"png" * 1000, media_type="image/png")
+    parts = (Text("a" * ON_LOOP_BYTES), picture, File(data=b"pdf" * 1000, media_type="application/pdf"))
+    result = ToolResult(tool_call_id="c", parts=(Text("b"), picture))
+    request = Request(
+        request_id="r",
+        tenant="t",
+        messages=(
+            Message(role=Role.USER, parts=parts),
+            Message(role=Role.ASSISTANT, parts=(ToolCall(id="c", name="look"),)),
+            Message(role=Role.TOOL, parts=(result,)),
+        ),
+    )
+    sizes = []
+    for each in (policy, parse_policy(MASKING, name="policy.yaml")):
+        pool, here = Pool(each), assessor_of(each)
+        one = PolicyAssessor(each, here, elsewhere=Elsewhere(pool, LoopShare(FakeClock())))
+        assessed = await one.assess(request, _later(FakeClock()))
+        assert assessed == here.assess(request)
+        assert assessed.texts is not None
+        assert assessed.texts.request is request
+        [sent] = pool.requests
+        sizes.append(sum(len(part.data) for message in sent.messages for part in message.unreadable_parts))
+    assert sizes == [0, 9000]
