@@ -6,6 +6,7 @@ from gateway.server.http.chat.completions import ChatCompletions
 from gateway.server.http.http_server import Endpoint
 from gateway.server.http.messages.messages_dialect import MessagesDialect, TokenCountDialect, count_tokens
 from gateway.server.http.middleware import HttpMiddleware
+from gateway.server.http.responses.responses_api import Responses
 
 
 def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
@@ -13,6 +14,7 @@ def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     chat = middleware.answers(ChatCompletions())
     yield Endpoint("POST", "/chat/completions", chat)
     yield Endpoint("POST", "openai/deployments/{model}/chat/completions", chat)
+    yield Endpoint("POST", "/responses", middleware.answers(Responses()))
     yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect()))
     counting = TokenCountDialect()
     yield Endpoint(

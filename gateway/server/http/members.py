@@ -16,12 +16,13 @@ class Members:
     def __init__(self, values: Mapping[str, Any], *, path: str = "") -> None:
         self.values = values
         """All of them, unchecked."""
-        self._path = path
+        self.path = path
+        """Of the object itself, as errors name it."""
         self._read: set[str] = set()
 
     def at(self, name: str) -> str:
         """Return the path of a member, as errors name it."""
-        return f"{self._path}.{name}" if self._path else name
+        return f"{self.path}.{name}" if self.path else name
 
     def value(self, name: str) -> Any:
         """Return what is there, unchecked; None where nothing is."""

@@ -1,17 +1,12 @@
 """The content of messages: a string, or parts of text, images, documents."""
 
-import base64
-import binascii
-import mimetypes
-
 from gateway.domain.conversation import File, Image, ImageDetail, Text
 from gateway.errors import InvalidRequest, Unsupported
+from gateway.server.http.data_urls import file_of, image_of
 from gateway.server.http.members import Members
 
 HINTS = ("cache_control", "prompt_cache_breakpoint", "annotations")
 """Members of parts that change nothing of what is said."""
-_TYPE_NAMES = {"image/jpg": "image/jpeg"}
-"""Names that clients give a type, and its own."""
 Content = Text | Image | File
 
 
@@ -54,10 +49,7 @@ def _image(part: Members) -> Image:
         url = image.needed_text("url")
         detail = image.known("detail", {each.value: each for each in ImageDetail})
         image.refuse_rest()
-    if url[:5].lower() != "data:":
-        return Image(url=url, detail=detail)
-    media_type, data = _of_data_url(url, at=part.at("image_url"))
-    return Image(data=data, media_type=media_type, detail=detail)
+    return image_of(url, detail=detail, at=part.at("image_url"))
 
 
 def _file(part: Members) -> File:
@@ -65,25 +57,4 @@ def _file(part: Members) -> File:
     file.refuse("file_id", "is not supported: no files are kept; send file_data")
     name, coded = file.text("filename") or "", file.needed_text("file_data")
     file.refuse_rest()
-    if coded[:5].lower() == "data:":
-        media_type, data = _of_data_url(coded, at=file.at("file_data"))
-    else:
-        media_type = mimetypes.guess_type(name, strict=True)[0] or "application/pdf"
-        data = _decoded(coded, at=file.at("file_data"))
-    return File(data=data, media_type=media_type, name=name)
-
-
-def _of_data_url(url: str, *, at: str) -> tuple[str, bytes]:
-    """Return type and bytes of a URL that holds its data; raises InvalidRequest."""
-    head, comma, coded = url[5:].partition(",")
-    media_type, *parameters = (each.strip().lower() for each in head.split(";"))
-    if not comma or "base64" not in parameters:
-        raise InvalidRequest(at, "must be a data: URL in base64, as data:image/png;base64,...")
-    return _TYPE_NAMES.get(media_type, media_type), _decoded(coded, at=at)
-
-
-def _decoded(coded: str, *, at: str) -> bytes:
-    try:
-        return base64.b64decode(coded, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest(at, "is not base64") from None
+    return file_of(coded, name=name, at=file.at("file_data"))

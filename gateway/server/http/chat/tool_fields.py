@@ -66,11 +66,15 @@ def _grammar(custom: Members) -> str:
         return ""
     if form.text("type") != "grammar":
         raise InvalidRequest(form.at("type"), "must be text or grammar")
-    grammar = form.needed_members("grammar")
-    definition = grammar.needed_text("definition")
-    if grammar.text("syntax") == "regex":
+    return grammar_of(form.needed_members("grammar"))
+
+
+def grammar_of(grammar: Members) -> str:
+    """Return what the text of a custom tool must match, as a Lark grammar."""
+    definition, syntax = grammar.needed_text("definition"), grammar.text("syntax")
+    if syntax == "regex":
         return f"start: /{definition.replace('/', chr(92) + '/')}/"
-    if grammar.text("syntax") != "lark":
+    if syntax != "lark":
         raise InvalidRequest(grammar.at("syntax"), "must be lark or regex")
     return definition
 

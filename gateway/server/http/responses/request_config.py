@@ -1,0 +1,152 @@
+"""How to generate, from the members of a response's request."""
+
+from collections.abc import Iterator
+
+from gateway.domain.conversation import (
+    ReasoningConfig,
+    Tool,
+    ToolChoice,
+    ToolChoiceMode,
+    ToolKind,
+)
+from gateway.domain.request import GenerationConfig
+from gateway.errors import InvalidRequest, Unsupported
+from gateway.policy.http import HttpPolicy
+from gateway.server.http.chat.config_fields import EFFORTS
+from gateway.server.http.chat.tool_fields import grammar_of, written
+from gateway.server.http.members import Members
+from gateway.server.http.responses.namespaces import joined_name
+
+_MODES = {each.value: each for each in ToolChoiceMode if each is not ToolChoiceMode.NAMED}
+HOSTED = "is a tool that only a provider can run; the gateway runs none"
+LOGPROBS = "message.output_text.logprobs"
+
+
+def config_of(members: Members, section: HttpPolicy) -> GenerationConfig:
+    """Return the configuration; raises InvalidRequest with the path of a member."""
+    tools = tuple(_tools(members, section))
+    choice, allowed = _choice(members)
+    if allowed is not None:
+        tools = tuple(tool for tool in tools if tool.name in allowed)
+    json_schema, json_object = _form(members)
+    parallel = members.flag("parallel_tool_calls")
+    return GenerationConfig(
+        max_tokens=members.integer("max_output_tokens"),
+        temperature=members.number("temperature"),
+        top_p=members.number("top_p"),
+        json_schema=json_schema,
+        json_object=json_object,
+        tools=tools,
+        tool_choice=choice if tools or choice is None or choice.mode is not ToolChoiceMode.AUTO else None,
+        parallel_tool_calls=parallel if tools else None,
+        reasoning=_reasoning(members),
+        top_logprobs=_top_logprobs(members),
+    )
+
+
+def _tools(members: Members, section: HttpPolicy) -> Iterator[Tool]:
+    for tool in members.objects("tools"):
+        if tool.text("type") == "namespace":
+            namespace = tool.needed_text("name")
+            for inner in tool.objects("tools"):
+                yield from _tool(inner, section, namespace=namespace)
+            tool.refuse_rest(ignored=("description",))
+        else:
+            yield from _tool(tool, section)
+
+
+def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -> Iterator[Tool]:
+    kind = tool.needed_text("type")
+    match kind:
+        case "function":
+            parameters = tool.members("parameters")
+            yield Tool(
+                name=joined_name(namespace, tool.needed_text("name")),
+                description=tool.text("description") or "",
+                parameters_json_schema="" if parameters is None else written(parameters.values),
+                strict=bool(tool.flag("strict")),
+            )
+            tool.refuse_rest(ignored=("defer_loading", "allowed_callers", "output_schema"))
+        case "custom":
+            yield Tool(
+                name=joined_name(namespace, tool.needed_text("name")),
+                description=tool.text("description") or "",
+                kind=ToolKind.CUSTOM,
+                input_grammar=_grammar(tool.members("format")),
+            )
+            tool.refuse_rest(ignored=("defer_loading", "allowed_callers"))
+        case _ if not section.drop_hosted_tools:
+            raise Unsupported(tool.at("type"), f"{kind[:64]} {HOSTED}; leave it out")
+
+
+def _grammar(form: Members | None) -> str:
+    if form is None or form.needed_text("type") == "text":
+        return ""
+    if form.needed_text("type") != "grammar":
+        raise InvalidRequest(form.at("type"), "must be text or grammar")
+    grammar = grammar_of(form)
+    form.refuse_rest()
+    return grammar
+
+
+def _choice(members: Members) -> tuple[ToolChoice | None, frozenset[str] | None]:
+    """Return which tools are called, and the names to which a request narrows its own tools."""
+    value = members.value("tool_choice")
+    if value is None:
+        return None, None
+    if isinstance(value, str):
+        return ToolChoice(mode=members.needed("tool_choice", _MODES)), None
+    choice = members.needed_members("tool_choice")
+    match kind := choice.needed_text("type"):
+        case "function" | "custom":
+            name = joined_name(choice.text("namespace"), choice.needed_text("name"))
+            choice.refuse_rest()
+            return ToolChoice(mode=ToolChoiceMode.NAMED, name=name), None
+        case "allowed_tools":
+            mode = choice.known("mode", _MODES) or ToolChoiceMode.AUTO
+            names = frozenset(
+                joined_name(tool.text("namespace"), tool.needed_text("name"))
+                for tool in choice.objects("tools")
+            )
+            choice.refuse_rest()
+            return ToolChoice(mode=mode), names
+    raise Unsupported(choice.at("type"), f"{kind[:64]} {HOSTED}")
+
+
+def _form(members: Members) -> tuple[str | None, bool]:
+    """Return the JSON schema of the answer, and whether it is to be any JSON object."""
+    text = members.members("text")
+    if text is None:
+        return None, False
+    form = text.members("format")
+    text.refuse_rest(ignored=("verbosity",))
+    if form is None:
+        return None, False
+    match form.needed_text("type"):
+        case "text":
+            return None, False
+        case "json_object":
+            return None, True
+        case "json_schema":
+            schema = written(form.needed_members("schema").values)
+            form.refuse_rest(ignored=("type", "name", "strict", "description"))
+            return schema, False
+    raise InvalidRequest(form.at("type"), "must be text, json_object or json_schema")
+
+
+def _reasoning(members: Members) -> ReasoningConfig:
+    reasoning = members.members("reasoning")
+    if reasoning is None:
+        return ReasoningConfig()
+    effort = reasoning.known("effort", EFFORTS)
+    reasoning.refuse_rest(ignored=("summary", "generate_summary", "context"))
+    return ReasoningConfig(effort=effort)
+
+
+def _top_logprobs(members: Members) -> int | None:
+    wanted = members.integer("top_logprobs")
+    included = members.items("include")
+    for i, each in enumerate(included):
+        if not isinstance(each, str):
+            raise InvalidRequest(f"include[{i}]", "must be a string")
+    return 0 if wanted is None and LOGPROBS in included else wanted
