@@ -34,8 +34,11 @@ class ConcurrencyLimits:
         self._models.pop(model, None)
 
     @asynccontextmanager
-    async def request(self, tenant: str, policy: Policy, until: Deadline) -> AsyncGenerator[None, None]:
-        """Hold a tenant's place in this process while the block runs; raises Overloaded."""
+    async def request(self, tenant: str, policy: Policy, until: Deadline) -> AsyncGenerator[bool, None]:
+        """Hold a tenant's place in this process while the block runs; raises Overloaded.
+
+        Yields whether it had to be waited for.
+        """
         limits = policy.limits
         bounds = Bounds(
             concurrency=limits.concurrency,
@@ -43,8 +46,8 @@ class ConcurrencyLimits:
             queue=limits.queue,
         )
         try:
-            async with self._process.slot(tenant, bounds=bounds, until=until):
-                yield
+            async with self._process.slot(tenant, bounds=bounds, until=until) as has_waited:
+                yield has_waited
         except NoSlot as full:
             raise Overloaded(
                 "the limit of concurrent requests is reached, and none ends in time",

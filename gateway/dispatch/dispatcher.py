@@ -207,10 +207,11 @@ class Dispatcher:
         )
         return self._dispatch(work)
 
-    def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[None]:
-        """Hold a slot of a tenant in this process while the block runs; raises Overloaded.
+    def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[bool]:
+        """Hold a slot of a tenant in this process while the block runs, and say whether it was waited for.
 
-        Whoever serves a caller holds one from before the request is checked and scored until its end.
+        Raises Overloaded. Whoever serves a caller holds one from before the request is checked and scored
+        until its end.
         """
         return self._concurrency.request(tenant, policy, before_reply(deadline))
 

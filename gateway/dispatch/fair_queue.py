@@ -70,22 +70,36 @@ class FairQueue:
         return self._queued > 0 or self._running >= self._bounds.concurrency
 
     @asynccontextmanager
-    async def slot(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[None, None]:
-        """Hold a place while the block runs; raises NoSlot if there is none before `until`."""
-        leave = await self.take(tenant, bounds=bounds, until=until)
+    async def slot(self, tenant: str, *, bounds: Bounds, until: Deadline) -> AsyncGenerator[bool, None]:
+        """Hold a place while the block runs; raises NoSlot if there is none before `until`.
+
+        Yields whether it had to be waited for.
+        """
+        has_waited = await self._come_in(tenant, bounds, until)
+        leave = self._leaver(tenant)
         try:
-            yield
+            yield has_waited
         finally:
             leave()
 
     async def take(self, tenant: str, *, bounds: Bounds, until: Deadline) -> Callable[[], None]:
         """Take a place, and return what gives it back; raises NoSlot if there is none before `until`."""
+        await self._come_in(tenant, bounds, until)
+        return self._leaver(tenant)
+
+    async def _come_in(self, tenant: str, bounds: Bounds, until: Deadline) -> bool:
+        """Take a place, and say whether it had to be waited for."""
         self._bounds = bounds
         self._let_in()
-        if tenant in self._waiting or not self._fits(tenant):
+        must_wait = tenant in self._waiting or not self._fits(tenant)
+        if must_wait:
             await self._wait(tenant, until)
         else:
             self._enter(tenant)
+        return must_wait
+
+    def _leaver(self, tenant: str) -> Callable[[], None]:
+        """Return what gives a place back that was taken now."""
         began_s = self._clock.monotonic_s()
 
         def leave() -> None:

@@ -1,6 +1,6 @@
 """What a transport says of a call, how it hands over the request, and what it is told at the end."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.clock import Deadline
@@ -49,6 +49,10 @@ class TokenCount:
     is_estimate: bool = True
 
 
+async def no_wait() -> None:
+    """Wait for nobody, where calls have no turns."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
     """Who calls, and until when; the same for every transport."""
@@ -59,6 +63,8 @@ class CallContext:
     """As `Pipeline.deadline` bounds it."""
     attempt_log: AttemptLog
     """The tries at models, from the moment that the call came; its span draws the trace."""
+    take_turn: Callable[[], Awaitable[None]] = no_wait
+    """Waits for the tenant's turn to begin a call, once more after a wait; raises Overloaded."""
     conclude: Callable[[CallSummary], None]
     """Takes the summary, once, also of a call that failed or was cancelled."""
     key_name: str = ""

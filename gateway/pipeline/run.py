@@ -191,7 +191,11 @@ class Pipeline:
     async def _admitted(self, incoming: IncomingRequest, context: CallContext) -> AsyncIterator[None]:
         """Hold a slot among the requests that are worked on; raises before any work is done for one."""
         self._pass_gates(context.tenant, prompt_tokens=incoming.prompt_tokens)
-        async with self._dispatcher.slot(context.tenant, policy=self.policy, deadline=context.deadline):
+        slot = self._dispatcher.slot(context.tenant, policy=self.policy, deadline=context.deadline)
+        async with slot as has_waited:
+            if has_waited:
+                # Many slots may become free in the same moment, and many calls would go on.
+                await context.take_turn()
             yield
 
     @asynccontextmanager

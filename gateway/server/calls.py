@@ -14,6 +14,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import structlog
 
@@ -114,6 +115,7 @@ class OpenCall:
                 request_id=request_id,
                 deadline=deadline,
                 attempt_log=self.attempt_log,
+                take_turn=partial(self._start.turn, self.tenant, deadline),
                 conclude=self._conclude,
                 languages=parse_languages(self._caller.headers.get("accept-language", "")),
             )

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""Also one without an end, which goes on to the end of the text: else each escaped quote in it would be taken
+for the beginning of another one, which costs the square of the length."""
 _NO_BRACKETS = bytes(set(range(0x100)) - set(b"[]{}"))
 _LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level deeper, or one back: as signed bytes."""

@@ -8,10 +8,12 @@ import grpc
 import pytest
 
 from gateway.client.failure import failure_of
+from gateway.clock import Deadline, SystemClock
 from gateway.domain.answer import Usage
 from gateway.domain.decision import RoutingInput
 from gateway.domain.request import Request
 from gateway.pipeline.assess import PolicyAssessor
+from gateway.pipeline.start_queue import StartQueue
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
@@ -37,6 +39,10 @@ async def _stream(gateway: Served, request: pb.GenerateRequest) -> object:
 async def _explain(gateway: Served, request: pb.GenerateRequest) -> object:
     same = pb.ExplainRequest.FromString(request.SerializeToString())
     return await gateway.stub.Explain(same, timeout=0.5)
+
+
+async def _generated(gateway: Served) -> str:
+    return (await gateway.stub.Generate(ask())).text
 
 
 EVERY_CALL = pytest.mark.parametrize("call", [_generate, _stream, _explain])
@@ -91,6 +97,36 @@ async def test_a_call_without_a_place_is_neither_checked_nor_scored(call: Ask, s
         await gateway.calls.wait_idle()
         assert await _reason(call(gateway, ask(config=WRONG))) == "INVALID_REQUEST"
     assert len(scored) == 1
+
+
+async def test_whoever_waited_for_a_place_takes_a_turn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many places may become free in the same moment; whoever comes then would wait for all who go on."""
+    turns: list[str] = []
+    turn = StartQueue.turn
+
+    async def noted(self: StartQueue, tenant: str, until: Deadline) -> None:
+        await turn(self, tenant, until)
+        turns.append(tenant)
+
+    monkeypatch.setattr(StartQueue, "turn", noted)
+    goes_on = asyncio.Event()
+
+    class HeldClock(SystemClock):
+        """Sleeps until the test lets it go on."""
+
+        async def sleep(self, delay_s: float) -> None:
+            """Wait for the test."""
+            await goes_on.wait()
+
+    policy = f"{POLICY}limits: {{concurrency: 2}}\n"
+    model = ScriptedBackend("edge", lambda _: [Delay(1.0), reply("fine", usage=USAGE)], clock=HeldClock())
+    async with served({"edge": model, "cloud": model}, policy=policy) as gateway:
+        calls = [asyncio.ensure_future(_generated(gateway)) for _ in range(5)]
+        while len(turns) < 5:  # noqa: ASYNC110  The server runs in this loop; its progress has no event.
+            await asyncio.sleep(0.01)
+        goes_on.set()
+        await asyncio.gather(*calls)
+    assert len(turns) == 5 + 3
 
 
 @EVERY_CALL

@@ -111,8 +111,9 @@ def test_a_prompt_of_many_parts_is_estimated_by_its_size() -> None:
     assert prompt_tokens(COUNTED["messages[0].parts"]) >= MANY
 
 
-def test_brackets_are_counted_in_linear_time() -> None:
-    """Half a million take milliseconds."""
+def test_values_and_levels_are_counted_in_linear_time() -> None:
+    """Half a million brackets take milliseconds, and so do quotes in a string that has no end."""
+    assert grows_linearly(lambda size: ARGUMENT_BOUNDS.problem('{"a":"' + '\\"' * size), 100_000)
     assert grows_linearly(lambda size: ARGUMENT_BOUNDS.problem("[]," * size), 100_000)
     assert ARGUMENT_BOUNDS.problem('{"é[[[":' + "[" * 63 + "]" * 63 + "}") == ""
     assert ARGUMENT_BOUNDS.problem('{"a":' + "[" * 64 + "]" * 64 + "}") == "is nested deeper than 64"
