@@ -3,9 +3,10 @@
 import asyncio
 import os
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 
@@ -30,6 +31,7 @@ from gateway.cli.options import (
 )
 from gateway.client.prompt import prompt
 from gateway.domain.privacy import PrivacyClass
+from gateway.v1 import gateway_pb2 as pb
 
 Stream = Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")]
 IsChat = Annotated[
@@ -67,25 +69,71 @@ TimeoutS = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintOptions:
+    """What is printed of an answer."""
+
+    quiet: Quiet = False
+    as_json: Json = False
+    verbose: Verbose = False
+
+    def checked(self) -> Self:
+        """Raise CommandFailed for options that contradict each other."""
+        if self.quiet and (self.verbose or self.as_json):
+            raise CommandFailed(
+                "--quiet does not go with --verbose and --json: both print more", status=MISUSED
+            )
+        return self
+
+    def printer(self, *, chat: bool) -> JsonPrinter | TextPrinter:
+        """Return what prints: on a terminal with the decision, or in a conversation with one line."""
+        if self.as_json:
+            return JsonPrinter()
+        on_terminal = sys.stderr.isatty() and not self.quiet
+        shows_decision = self.verbose or (on_terminal and not chat)
+        return TextPrinter(shows_decision=shows_decision, shows_source=on_terminal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What a request says beside its text."""
+
+    system: SystemText = None
+    max_tokens: MaxTokens = None
+    temperature: Temperature = None
+    privacy_class: PrivacyClassName = None
+    max_cost_usd: MaxCost = None
+    label: Labels = None
+    tool: Tools = None
+    image: Images = None
+    model: ModelName = ""
+    no_degraded: NoDegraded = False
+
+    def request(self, text: str) -> pb.GenerateRequest:
+        """Return the request; raises CommandFailed for files that cannot be read."""
+        return prompt(
+            text,
+            system=self.system,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            privacy_class=PrivacyClass[self.privacy_class.upper()] if self.privacy_class else None,
+            max_cost_usd=self.max_cost_usd,
+            allow_degraded=False if self.no_degraded else None,
+            labels=read_labels(self.label),
+            model=self.model,
+            images=read_images(self.image),
+            tools=read_tools(self.tool),
+        )
+
+
 @with_groups
 def generate(
     text: Text = None,
     *,
     stream: Stream = False,
     chat: IsChat = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    system: SystemText = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    privacy_class: PrivacyClassName = None,
-    max_cost_usd: MaxCost = None,
-    label: Labels = None,
-    tool: Tools = None,
-    image: Images = None,
-    model: ModelName = "",
-    no_degraded: NoDegraded = False,
+    printing: PrintOptions,
+    asking: RequestOptions,
     timeout_s: TimeoutS = 60.0,
     gateway: ConnectionOptions,
 ) -> None:
@@ -107,23 +155,9 @@ def generate(
 
     A call of a tool is printed as `call NAME ARGUMENTS`; with --chat the next line is its result.
     """
-    if quiet and (verbose or as_json):
-        raise CommandFailed("--quiet does not go with --verbose and --json: both print more", status=MISUSED)
-    request = prompt(
-        "" if chat else read_text(text),
-        system=system,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        privacy_class=PrivacyClass[privacy_class.upper()] if privacy_class else None,
-        max_cost_usd=max_cost_usd,
-        allow_degraded=False if no_degraded else None,
-        labels=read_labels(label),
-        model=model,
-        images=read_images(image),
-        tools=read_tools(tool),
-    )
+    printer = partial(printing.checked().printer, chat=chat)
+    request = asking.request("" if chat else read_text(text))
     connection = gateway.checked(os.environ)
-    printer = JsonPrinter if as_json else partial(_text_printer, chat=chat, quiet=quiet, verbose=verbose)
     if chat:
         images = [part for part in request.messages[-1].parts if part.HasField("image")]
         del request.messages[-1]  # Each turn adds its own message.
@@ -136,9 +170,3 @@ def generate(
         return await ask(connection.client(), request, timeout_s=timeout_s, printer=printer())
 
     raise typer.Exit(asyncio.run(run()))
-
-
-def _text_printer(*, chat: bool, quiet: bool, verbose: bool) -> TextPrinter:
-    """Return the printer of answers: on a terminal with the decision, or in a conversation with one line."""
-    on_terminal = sys.stderr.isatty() and not quiet
-    return TextPrinter(shows_decision=verbose or (on_terminal and not chat), shows_source=on_terminal)

@@ -1,4 +1,7 @@
-"""Options of a command as one value: a frozen dataclass, each of whose fields is an option."""
+"""Options of a command as one value: a frozen dataclass, each of whose fields is an option.
+
+A field is made by `option` or `setting`, or its type is one of those that commands share, as Labels is.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -48,9 +51,12 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 def _options(group: Any) -> list[inspect.Parameter]:
     """Return a parameter for typer for each field."""
-    hints = get_type_hints(group)
+    hints = get_type_hints(group, include_extras=True)
     options = []
     for each in fields(group):
+        if not each.metadata:
+            options.append(_parameter(each.name, default=each.default, annotation=hints[each.name]))
+            continue
         facts = dict(each.metadata)
         if facts["envvar"] is not None:
             facts["envvar"] = facts["envvar"].format(each.name.upper())

@@ -17,8 +17,7 @@ LONG_FILES = {
     "policy/model.py": "the list of all keys but those of models",
 }
 LONG_LISTS = {
-    "cli/generate.py:generate": "a flag is a parameter",
-    "cli/explain.py:explain": "likewise",
+    "cli/explain.py:explain": "a flag is a parameter",
     "client/prompt.py:prompt": "a field of a request is a parameter",
     "dispatch/attempt_log.py:add": "a fact about an attempt is a parameter",
 }

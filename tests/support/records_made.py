@@ -3,7 +3,7 @@
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
 from gateway.domain.conversation import Message, Role
-from gateway.domain.decision import RoutingState, Scores
+from gateway.domain.decision import Decision, RoutingState, Scores
 from gateway.domain.privacy import Evidence, Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.policy.model import Policy
@@ -47,47 +47,17 @@ def ended(
         labels=labels or {},
     )
     counted = features_of(request.messages)
-    features = counted if complexity is None else ()
-    kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
     decision = decide(
         request,
         scores=Scores(
             complexity=complexity_of(counted) if complexity is None else complexity, privacy=0.1, budget=0.0
         ),
-        privacy=PrivacyAssessment(
-            score=0.1,
-            privacy_class=privacy_class,
-            reason="floor EMAIL" if kinds else "nothing found",
-            findings=tuple(Finding(type=kind, start=0, end=3, confidence=0.9) for kind in kinds),
-            evidence={kind: Evidence(highest=0.9, sure=1) for kind in kinds}
-            if evidence is None
-            else evidence,
-        ),
+        privacy=_privacy(privacy_class, evidence),
         policy=policy,
         state=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
-        features=features,
+        features=counted if complexity is None else (),
     )
-    usage = Usage(prompt_tokens=11, completion_tokens=7)
-    attempt = Attempt(
-        model=decision.chain[0],
-        outcome=Outcome.ANSWERED,
-        reason=None,
-        start_ms=1.0,
-        duration_ms=20.0,
-        usage=usage,
-        cost_usd_nanos=25_000 if decision.chain[0] == "cloud" else 0,
-    )
-    answer = Answer(
-        decision=decision,
-        message=Message(role=Role.ASSISTANT, content=TEXT),
-        finish_reason=FinishReason.STOP,
-        usage=usage,
-        route=Route.LOCAL,
-        model=decision.chain[0],
-        degraded=None,
-        cost_usd_nanos=attempt.cost_usd_nanos,
-        attempts=(attempt,),
-    )
+    answer = _answer(decision)
     return CallReport(
         transport="grpc",
         method="Generate",
@@ -99,10 +69,46 @@ def ended(
         decision=decision,
         shadow=None,
         answer=answer,
-        attempts=(attempt,),
+        attempts=answer.attempts,
         ended_unix_s=1_764_000_000.25,
         duration_s=0.021,
         decision_s=0.001,
         first_text_s=None,
         waited_s=0.0,
+    )
+
+
+def _privacy(privacy_class: PrivacyClass, evidence: dict[str, Evidence] | None) -> PrivacyAssessment:
+    kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
+    found = {kind: Evidence(highest=0.9, sure=1) for kind in kinds}
+    return PrivacyAssessment(
+        score=0.1,
+        privacy_class=privacy_class,
+        reason="floor EMAIL" if kinds else "nothing found",
+        findings=tuple(Finding(type=kind, start=0, end=3, confidence=0.9) for kind in kinds),
+        evidence=found if evidence is None else evidence,
+    )
+
+
+def _answer(decision: Decision) -> Answer:
+    usage = Usage(prompt_tokens=11, completion_tokens=7)
+    attempt = Attempt(
+        model=decision.chain[0],
+        outcome=Outcome.ANSWERED,
+        reason=None,
+        start_ms=1.0,
+        duration_ms=20.0,
+        usage=usage,
+        cost_usd_nanos=25_000 if decision.chain[0] == "cloud" else 0,
+    )
+    return Answer(
+        decision=decision,
+        message=Message(role=Role.ASSISTANT, content=TEXT),
+        finish_reason=FinishReason.STOP,
+        usage=usage,
+        route=Route.LOCAL,
+        model=decision.chain[0],
+        degraded=None,
+        cost_usd_nanos=attempt.cost_usd_nanos,
+        attempts=(attempt,),
     )

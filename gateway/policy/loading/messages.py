@@ -37,6 +37,8 @@ _MESSAGES = {
     "model_attributes_type": "must be a mapping of keys to values",
     "string_too_short": "must not be empty",
 }
+_MEASURES = {"string_too_long": "characters", "bytes_too_long": "bytes"}
+"""What the length of a value counts, by the error; of lists and mappings it counts entries."""
 RENAMED_KEYS = {"hang_s": "watchdog_s", "kept_mb": "prefix_cache_mb", "sample": "mirror"}
 """Renamed keys: old name to new name."""
 _BRANCH = re.compile(r"constrained-|literal\[")
@@ -139,7 +141,7 @@ def message_for(details: ErrorDetails) -> str:
         if bound in context:
             return f"must be {words} {context[bound]}"
     if "max_length" in context:
-        return f"must have at most {context['max_length']} characters"
+        return f"must have at most {context['max_length']} {_MEASURES.get(kind, 'entries')}"
     return details["msg"].removeprefix("Value error, ")
 
 

@@ -243,6 +243,13 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
         ("max: 300", "max: .inf", "15: resilience.deadline_s.max", "must be a finite number"),
         ("text: y", "text: 5", "18: replies[1].text", "must be text; put it in quotes"),
         ("text: y", "text: ''", "18: replies[1].text", "must not be empty"),
+        ("text: y", f"text: {'y' * 4097}", "18: replies[1].text", "must have at most 4096 characters"),
+        (
+            MODEL,
+            f"{MODEL}\n    token_command: [{', '.join('a' * 65)}]",
+            "7: models.cloud.token_command",
+            "must have at most 64 entries",
+        ),
         ("route: [edge]", "route: []", "14: rules[1].route", "must not be empty"),
         ("route: [edge]", "route: edge", "14: rules[1].route", "must be a list"),
         (
