@@ -67,9 +67,9 @@ class ConfidenceGuard:
     def _judge(self, window: "Window", escalate: Escalate, latest: Chunk) -> None:
         if not window.certainties:  # A backend that cannot tell is taken at its word.
             return
-        sure = confidence(signals_of(window.certainties), escalate.calibration)
-        if sure < escalate.below:
-            raise NotConfident(self.name, confidence=sure, below=escalate.below, usage=latest.usage)
+        measured = confidence(signals_of(window.certainties), escalate.calibration)
+        if measured < escalate.below:
+            raise NotConfident(self.name, confidence=measured, below=escalate.below, usage=latest.usage)
 
 
 class Window:

@@ -137,12 +137,12 @@ def replay(
     Example: gateway policy replay policy.yaml --on decisions.jsonl
     """
     policy = load_policy(file)
-    same, others, unkept, different = 0, 0, 0, list[str]()
+    same, others, without_labels, different = 0, 0, 0, list[str]()
     for location, recorded in _read(on):
         if recorded.policy_hash != policy.hash:
             others += 1
         elif recorded.labels_left_out and reads_labels(policy):
-            unkept += 1
+            without_labels += 1
         elif wrong := not_reproduced(recorded, policy):
             different.append(f"{location}: {'; '.join(wrong)}")
         else:
@@ -152,14 +152,14 @@ def replay(
             "policy_hash": policy.hash,
             "same": same,
             "of_other_policies": others,
-            "labels_unkept": unkept,
+            "labels_unkept": without_labels,
         }
         print(json.dumps(report | {"different": different}, indent=2))
     else:
         for line in different:
             print(line, file=sys.stderr)
         counts = f"{same} the same, {len(different)} different, {others} of other policies"
-        print(f"{counts}, {unkept} without their labels")
+        print(f"{counts}, {without_labels} without their labels")
     if different or not same:
         raise typer.Exit(FAILED)
 

@@ -100,13 +100,13 @@ def diff(
 def _changes(own: Price, catalogued: Price) -> Iterator[dict[str, object]]:
     for above in sorted({0, *(tier.above_tokens for tier in (*own.tiers, *catalogued.tiers))}):
         for kind in KINDS_OF_TOKENS:
-            ours, theirs = own.at(above + 1).of(kind), catalogued.at(above + 1).of(kind)
-            if ours != theirs:
+            in_policy, in_catalogue = own.at(above + 1).of(kind), catalogued.at(above + 1).of(kind)
+            if in_policy != in_catalogue:
                 yield {
                     "above_tokens": above,
                     "kind": kind,
-                    "policy": f"{ours.normalize():f}",
-                    "catalogue": f"{theirs.normalize():f}",
+                    "policy": f"{in_policy.normalize():f}",
+                    "catalogue": f"{in_catalogue.normalize():f}",
                 }
 
 

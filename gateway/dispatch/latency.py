@@ -9,7 +9,7 @@ from gateway.backends.base import QueueForecast
 from gateway.clock import Clock
 from gateway.domain import samples
 
-KEPT = 16
+MAX_SAMPLES = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
 FEWEST = 5
 """Calls of a model below which nobody says when it is slow to begin."""
@@ -111,7 +111,7 @@ class LatencyTracker:
         self._samples.pop(model, None)
 
     def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
-        self._samples.setdefault(model, deque(maxlen=KEPT)).append(
+        self._samples.setdefault(model, deque(maxlen=MAX_SAMPLES)).append(
             LatencySample(
                 at_s=self._clock.monotonic_s(),
                 begin_s=begin_s,

@@ -36,8 +36,8 @@ class Evidence:
 
     highest: float
     """The highest confidence."""
-    sure: int
-    """Distinct values that are sure enough for floors."""
+    confident: int
+    """Distinct values that are found with enough confidence for floors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

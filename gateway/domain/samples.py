@@ -11,7 +11,7 @@ FEWEST = 5.0
 HALF_LIFE_S = 300.0
 """Seconds after which a sample counts half: long enough for an estimate at one answer a minute, short enough
 to forget a slow period without new samples."""
-KEPT = 64
+MAX_SAMPLES = 64
 """Most samples that are kept: a quantile of 0.95 needs twenty, and old ones weigh little."""
 _ROUNDING = 1e-9
 

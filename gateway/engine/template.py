@@ -121,7 +121,7 @@ class ChatTemplate:
     def _convention(self) -> TemplateConvention:
         """The first convention in which this template renders a user's message."""
         return next(
-            (convention for convention in _CONVENTIONS if self._keeps("u", FORMS[0], convention)),
+            (convention for convention in _CONVENTIONS if self._has_all("u", FORMS[0], convention)),
             _CONVENTIONS[0],
         )
 
@@ -134,9 +134,9 @@ class ChatTemplate:
 
     def _find_form(self, order: str) -> Form | None:
         """Return the first form in which the template keeps every message of such a conversation."""
-        return next((form for form in FORMS if self._keeps(order, form, self._convention)), None)
+        return next((form for form in FORMS if self._has_all(order, form, self._convention)), None)
 
-    def _keeps(self, order: str, form: Form, convention: TemplateConvention) -> bool:
+    def _has_all(self, order: str, form: Form, convention: TemplateConvention) -> bool:
         texts = _test_texts(len(order))
         turns = form.apply([(ROLES[letter], text) for letter, text in zip(order, texts, strict=True)])
         try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import Clock
-from gateway.domain.samples import KEPT, QUANTILE, BoundedSample, Estimate, estimate
+from gateway.domain.samples import MAX_SAMPLES, QUANTILE, BoundedSample, Estimate, estimate
 
 MAX_STRETCH = 2.5
 """Factor by which prompts may lengthen a step while other requests generate."""
@@ -69,7 +69,7 @@ class ThroughputModel:
         self._token_s: list[float | None] = [None] * (slots + 1)
         """Seconds of a step without prompts, by the number of sequences that it samples for."""
         self._clock = clock
-        self._answers: deque[tuple[float, int, bool]] = deque(maxlen=KEPT)
+        self._answers: deque[tuple[float, int, bool]] = deque(maxlen=MAX_SAMPLES)
         """When an answer ended, its tokens, and whether it was incomplete."""
         self._lengths: Estimate | None = None
         self._lengths_until_s = -math.inf

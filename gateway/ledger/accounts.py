@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
-from gateway.ledger.states import KEPT_S
+from gateway.ledger.states import RETENTION_S
 from gateway.policy.model import Budget, Policy
 
-KEPT_WINDOWS = 7
-"""For how many window lengths an account is kept after its window; at least KEPT_S."""
+RETENTION_WINDOWS = 7
+"""For how many window lengths an account is kept after its window; at least RETENTION_S."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Account:
     def forget_at_unix_s(self) -> float:
         """When it may be deleted: long after its window, because a clock may be wrong by days."""
         window_s = self.resets_at_unix_s - self.begins_at_unix_s
-        return self.resets_at_unix_s + max(KEPT_S, KEPT_WINDOWS * window_s)
+        return self.resets_at_unix_s + max(RETENTION_S, RETENTION_WINDOWS * window_s)
 
     @property
     def scored_limit_usd_nanos(self) -> int:

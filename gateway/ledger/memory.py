@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock, SystemClock
 from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
-from gateway.ledger.states import KEPT_S, Event, ReservationState, change, check_amount, warn_of_excess
+from gateway.ledger.states import RETENTION_S, Event, ReservationState, change, check_amount, warn_of_excess
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +139,7 @@ class MemoryLedger:
 
     def _forget(self, now_s: float) -> None:
         """Delete old reservations and accounts; only a reservation calls this, never a read."""
-        while self._expired and self._expired[0][0] + KEPT_S < now_s:
+        while self._expired and self._expired[0][0] + RETENTION_S < now_s:
             self._reservations.pop(heapq.heappop(self._expired)[1], None)
         while self._accounts_to_forget and self._accounts_to_forget[0][0] < now_s:
             del self._charged[heapq.heappop(self._accounts_to_forget)[1]]

@@ -18,8 +18,8 @@ from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, exhausted_error
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.states import (
-    KEPT_S,
     NEXT,
+    RETENTION_S,
     Event,
     ReservationState,
     check_amount,
@@ -178,7 +178,7 @@ class RedisLedger:
         return answer
 
     async def _send(self, operation: str, *, model: str, **fields: object) -> list[Any]:
-        request = {"op": operation, "now": self._clock.unix_s(), "kept_s": KEPT_S, "next": _STEPS}
+        request = {"op": operation, "now": self._clock.unix_s(), "kept_s": RETENTION_S, "next": _STEPS}
         request |= {"max_skew_s": self._max_skew_s} if self._max_skew_s is not None else {}
         request |= fields
         try:

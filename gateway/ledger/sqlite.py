@@ -15,7 +15,7 @@ from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
-from gateway.ledger.states import KEPT_S, Event, ReservationState, change, check_amount, warn_of_excess
+from gateway.ledger.states import RETENTION_S, Event, ReservationState, change, check_amount, warn_of_excess
 
 T = TypeVar("T")
 
@@ -227,6 +227,6 @@ def _forget(connection: sqlite3.Connection, now_s: float) -> None:
     """Delete old reservations and accounts; only a reservation calls this, never a read."""
     connection.execute(
         "DELETE FROM reservation WHERE state IN ('released', 'unknown') AND expires_unix_s < ?",
-        (now_s - KEPT_S,),
+        (now_s - RETENTION_S,),
     )
     connection.execute("DELETE FROM account WHERE resets_at_unix_s < ?", (now_s,))

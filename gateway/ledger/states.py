@@ -55,7 +55,7 @@ NEXT = {
 DIAL on a RELEASED reservation is missing on purpose: it expired, and its amount may be spent by now.
 """
 
-KEPT_S = 86_400.0
+RETENTION_S = 86_400.0
 """Seconds for which an expired reservation is kept, so that a late event finds it."""
 
 LARGEST_USD_NANOS = 2**53 - 1

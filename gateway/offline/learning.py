@@ -80,11 +80,11 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
     folds = fold_of_each(names, FOLDS, np.random.default_rng(SEED))
     held, old = np.zeros(rows), np.zeros(rows)
     for fold in range(FOLDS):
-        seen, kept = folds != fold, folds == fold
+        seen, held_out = folds != fold, folds == fold
         moved, level = refit(features[seen], gains[seen], prior, counts[seen])
-        held[kept] = features[kept] @ moved + level
+        held[held_out] = features[held_out] @ moved + level
         rest = gains[seen] - features[seen] @ prior
-        old[kept] = features[kept] @ prior + np.average(rest, weights=counts[seen])
+        old[held_out] = features[held_out] @ prior + np.average(rest, weights=counts[seen])
     better = counts * ((gains - old) ** 2 - (gains - held) ** 2)
     is_moved = bool(
         better.mean() > -better.std() / np.sqrt(rows)
@@ -94,9 +94,9 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
     truths = np.maximum(gains, 0.0)
     scores = np.zeros(rows)
     for fold in range(FOLDS):
-        seen, kept = folds != fold, folds == fold
+        seen, held_out = folds != fold, folds == fold
         intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
-        scores[kept] = _sigmoid(intercept + slope * predicted[kept])
+        scores[held_out] = _sigmoid(intercept + slope * predicted[held_out])
     intercept, slope = logistic(predicted, truths, counts)
     level = float(
         np.average(gains - features @ weights, weights=counts)

@@ -105,21 +105,21 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
             rescored.add(record.policy_hash)
         assessed.append(one)
     # Where the threshold decides nothing, the scale of the score does not matter.
-    kept = [
+    usable = [
         one for one in assessed if one.has_features or one.policy_hash not in rescored or not one.sides.swings
     ]
-    ends = [one.ended_unix_s for one in kept]
+    ends = [one.ended_unix_s for one in usable]
     return Traffic(
-        requests=tuple(one.sides for one in kept),
+        requests=tuple(one.sides for one in usable),
         span_s=max(ends, default=0.0) - min(ends, default=0.0),
         explained=explained,
-        scored_otherwise=len(assessed) - len(kept),
-        of_other_policies=sum(one.policy_hash != policy.hash for one in kept),
-        without_labels=sum(one.lacks_labels for one in kept),
-        without_usage=sum(one.may_go and not one.has_usage for one in kept),
-        answered_at_edge=sum(one.may_go and one.has_usage and one.is_of_edge for one in kept),
-        paid_usd_nanos=sum(one.paid_usd_nanos for one in kept),
-        fullest_budget=max((one.budget for one in kept), default=0.0),
+        scored_otherwise=len(assessed) - len(usable),
+        of_other_policies=sum(one.policy_hash != policy.hash for one in usable),
+        without_labels=sum(one.lacks_labels for one in usable),
+        without_usage=sum(one.may_go and not one.has_usage for one in usable),
+        answered_at_edge=sum(one.may_go and one.has_usage and one.is_of_edge for one in usable),
+        paid_usd_nanos=sum(one.paid_usd_nanos for one in usable),
+        fullest_budget=max((one.budget for one in usable), default=0.0),
     )
 
 

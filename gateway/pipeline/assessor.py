@@ -71,14 +71,14 @@ class Assessor:
         `known`: what was found before in each of `scanned_strings`, or None for what has to be scanned.
         """
         strings = scanned_strings(request)
-        is_kept = known is not None
-        scan = self._scorer.scan(strings, known or (), is_kept=is_kept)
+        is_cached = known is not None
+        scan = self._scorer.scan(strings, known or (), is_cached=is_cached)
         privacy = self._scorer.assessment(request, strings, scan, entities)
         return Assessment(
             features=features_of(request.messages),
             privacy=privacy,
-            masked=self._masker.masked(request, privacy, entities, scan if is_kept else None),
-            summaries=scan.summaries if is_kept else (),
+            masked=self._masker.masked(request, privacy, entities, scan if is_cached else None),
+            summaries=scan.summaries if is_cached else (),
         )
 
     def routing_input(self, request: Request, measured: Assessment) -> RoutingInput:

@@ -26,7 +26,7 @@ from gateway.privacy.scanner import Summary
 LENGTH = struct.Struct(">I")
 NICE = 5
 """Where processors are short the event loop comes first: everybody waits for it."""
-KEPT_POLICIES = 4
+CACHED_POLICIES = 4
 """Policies whose scorers a process keeps: the current one, the one before a reload, and their shadow."""
 
 
@@ -99,7 +99,7 @@ class _Worker:
             if job.policy is None:
                 return PolicyUnknown()
             assessor = self._assessors[job.policy_hash] = assessor_of(job.policy, value_key=job.value_key)
-            if len(self._assessors) > KEPT_POLICIES:
+            if len(self._assessors) > CACHED_POLICIES:
                 self._assessors.popitem(last=False)
         self._assessors.move_to_end(job.policy_hash)
         return assessor.measure(job.request, job.entities, job.known)

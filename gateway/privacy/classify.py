@@ -8,7 +8,7 @@ from gateway.policy.model import Classes, PrivacyPolicy, privacy_class
 from gateway.privacy.custom_patterns import OWN_FLOOR, OWN_WEIGHT
 from gateway.privacy.detectors.defaults import FLOORS, UNREADABLE, WEIGHTS
 
-SURE = 0.5
+CONFIDENT = 0.5
 """The least confidence of a finding that counts for floors and for MANY."""
 MANY = 20
 """With this many distinct values of a type a request counts as a list of people: one class higher."""
@@ -52,11 +52,13 @@ def class_of(
     score: float, evidence: Mapping[str, Evidence], scale: Scale, hint: PrivacyClass | None
 ) -> tuple[PrivacyClass, str]:
     """Return the class and its reason: the highest of the score's class, floors, MANY, and hint."""
-    sure = {kind: found.sure for kind, found in evidence.items() if found.sure}
-    reasons = [(scale.floors[kind], _floor_reason(kind)) for kind in sorted(sure) if kind in scale.floors]
+    confident = {kind: found.confident for kind, found in evidence.items() if found.confident}
+    reasons = [
+        (scale.floors[kind], _floor_reason(kind)) for kind in sorted(confident) if kind in scale.floors
+    ]
     reasons.append((_class_of_score(score, scale.classes), "score" if evidence else "nothing found"))
     class_, reason = max(reasons, key=lambda pair: pair[0])
-    many = sorted(kind for kind, distinct in sure.items() if distinct >= MANY)
+    many = sorted(kind for kind, distinct in confident.items() if distinct >= MANY)
     if many and class_ < PrivacyClass.RESTRICTED:
         class_, reason = PrivacyClass(class_ + 1), f"many {many[0]}"
     if hint is not None and hint > class_:

@@ -82,7 +82,7 @@ def named_values(normal: NormalText) -> NormalText | None:
     if not present:
         return None
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     spellings: dict[str, tuple[str, ...]] = {}
     for name, (start, end) in _in_text(text, present):
         if name not in spellings:
@@ -90,13 +90,13 @@ def named_values(normal: NormalText) -> NormalText | None:
         for each in spellings[name]:
             lead = f"{each}: " if not pieces else f"\n\n{each}: "
             pieces += [lead, normal.text[start:end]]
-            kept += [NO_OFFSET] * len(lead)
-            kept += range(start, end)
+            origins += [NO_OFFSET] * len(lead)
+            origins += range(start, end)
     if not pieces:
         return None
     if normal.offsets is not None:
-        kept = [at if at == NO_OFFSET else normal.offsets[at] for at in kept]
-    return NormalText("".join(pieces), tuple(kept))
+        origins = [at if at == NO_OFFSET else normal.offsets[at] for at in origins]
+    return NormalText("".join(pieces), tuple(origins))
 
 
 def _in_text(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:

@@ -99,19 +99,19 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     """Apply the first MAX_EDITS edits, which are in order; None if there are none."""
     text, done = normal.text, 0
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     for start, end, written, offset in islice(edits, MAX_EDITS):
         pieces += [text[done:start], written]
-        kept += range(done, start)
-        kept += [offset] * len(written)
+        origins += range(done, start)
+        origins += [offset] * len(written)
         done = end
     if not pieces:
         return None
     pieces.append(text[done:])
-    kept += range(done, len(text))
+    origins += range(done, len(text))
     if normal.offsets is not None:
-        kept = [at if at == NO_OFFSET else normal.offsets[at] for at in kept]
-    return NormalText("".join(pieces), tuple(kept), is_of_fields=is_of_fields)
+        origins = [at if at == NO_OFFSET else normal.offsets[at] for at in origins]
+    return NormalText("".join(pieces), tuple(origins), is_of_fields=is_of_fields)
 
 
 _MIN_SPELLED = 9
@@ -124,27 +124,29 @@ def spelled(normal: NormalText) -> NormalText | None:
     if digits_in(normal.text) < _MIN_SPELLED or not _SPELLED.is_in(normal.text):
         return None
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     for start, paragraph in paragraphs(normal.text):
         runs = list(_SPELLED.places(paragraph))
         if not runs:
             continue
         # The two line ends between paragraphs; no match contains them.
-        kept += [start, start] if kept else []
+        origins += [start, start] if origins else []
         done = 0
         piece = []
         for first, last in runs:
             country = 2 if paragraph[first].isalpha() else 0
             piece += [paragraph[done : first + country], paragraph[first + country : last : 2]]
-            kept += [*range(start + done, start + first + country)]
-            kept += [*range(start + first + country, start + last, 2)]
+            origins += [*range(start + done, start + first + country)]
+            origins += [*range(start + first + country, start + last, 2)]
             done = last
         pieces.append("".join([*piece, paragraph[done:]]))
-        kept += [*range(start + done, start + len(paragraph))]
+        origins += [*range(start + done, start + len(paragraph))]
     if not pieces:
         return None
     offsets = normal.offsets
-    return NormalText("\n\n".join(pieces), tuple(kept if offsets is None else [offsets[at] for at in kept]))
+    return NormalText(
+        "\n\n".join(pieces), tuple(origins if offsets is None else [offsets[at] for at in origins])
+    )
 
 
 def normalise(text: str) -> NormalText:

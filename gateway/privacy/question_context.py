@@ -110,11 +110,11 @@ def _lines(text: str) -> Iterator[tuple[int, int, bool]]:
 
 def _joined(names: Iterable[str], lines: Sequence[tuple[NormalText, int, int, bool]]) -> NormalText:
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     for name in names:
         for variant, start, end, _ in lines:
             lead = f"{name}: " if not pieces else f"\n\n{name}: "
             pieces += [lead, variant.text[start:end]]
-            kept += [NO_OFFSET] * len(lead)
-            kept += range(start, end) if variant.offsets is None else variant.offsets[start:end]
-    return NormalText("".join(pieces), tuple(kept))
+            origins += [NO_OFFSET] * len(lead)
+            origins += range(start, end) if variant.offsets is None else variant.offsets[start:end]
+    return NormalText("".join(pieces), tuple(origins))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.domain.privacy import Entities, Finding
 from gateway.domain.text.search_budget import SearchOverTime
-from gateway.privacy.classify import SURE
+from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
 from gateway.privacy.named import named_values
@@ -17,10 +17,10 @@ from gateway.privacy.normalize import NO_OFFSET, NormalText, normalise, parted, 
 from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
 
-MAX_SURE = 256
-"""Matches of one detector in one request from SURE on; then it stops. More than can be masked."""
-MAX_UNSURE = 2048
-"""Matches of one detector in one request below SURE that are kept: a megabyte of numbers has 100,000.
+MAX_CONFIDENT = 256
+"""Matches of one detector in one request from CONFIDENT on; then it stops. More than can be masked."""
+MAX_DOUBTFUL = 2048
+"""Matches of one detector in one request below CONFIDENT that are kept: a megabyte of numbers has 100,000.
 
 A further one is kept only if its confidence is the highest so far, so the class is the same. A match that is
 not kept is not masked, and a masked text in which it is still found is not sent.
@@ -51,13 +51,13 @@ class ScanFailed(Exception):
 
 
 class DetectorRun:
-    """One detector's scan of one string; stops after MAX_SURE matches, when the verdict is certain."""
+    """One detector's scan of one string; stops after MAX_CONFIDENT matches, when the verdict is certain."""
 
     def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
         self.detector = detector
         self._allowed = allowed
-        self._left = MAX_SURE
-        self._unsure_left = MAX_UNSURE
+        self._left = MAX_CONFIDENT
+        self._doubtful_left = MAX_DOUBTFUL
         self._highest: dict[str, float] = {}
 
     @property
@@ -75,11 +75,11 @@ class DetectorRun:
                 for match in self.detector.find(normal.text):
                     _check(match, self.detector, normal.text)
                     start, end = normal.span(match.start, match.end)
-                    if start == NO_OFFSET or not self._is_kept(match, text[start:end]):
+                    if start == NO_OFFSET or not self._is_reported(match, text[start:end]):
                         continue
                     value = distinct(normal.text[match.start : match.end])
                     found.append(Found(Match(match.type, start, end, match.confidence), value))
-                    self._left -= match.confidence >= SURE and text[start:end] not in self._allowed
+                    self._left -= match.confidence >= CONFIDENT and text[start:end] not in self._allowed
                     if self.is_full:
                         break
         except SearchOverTime:
@@ -91,11 +91,11 @@ class DetectorRun:
             return found
         return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
 
-    def _is_kept(self, match: Match, written: str) -> bool:
-        if match.confidence >= SURE or written in self._allowed:
+    def _is_reported(self, match: Match, written: str) -> bool:
+        if match.confidence >= CONFIDENT or written in self._allowed:
             return True
-        self._unsure_left -= 1
-        if self._unsure_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):
+        self._doubtful_left -= 1
+        if self._doubtful_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):
             return False
         self._highest[match.type] = max(match.confidence, self._highest.get(match.type, -1.0))
         return True
@@ -122,7 +122,7 @@ def with_entities(
         if not _is_of(one, text, kinds):
             raise ScanFailed("entities are not of this text")
         match = Match(one.type, one.start, one.end, one.confidence)
-        if not any(_is_as_sure(other, match, string) for other in located):
+        if not any(_is_as_confident(other, match, string) for other in located):
             found.append((string, Found(match, distinct(text[one.start : one.end]))))
     return found
 
@@ -135,7 +135,7 @@ def _is_of(finding: Finding, text: str, kinds: Container[str]) -> bool:
     )
 
 
-def _is_as_sure(other: Located, match: Match, string: int) -> bool:
+def _is_as_confident(other: Located, match: Match, string: int) -> bool:
     return (
         other.string == string
         and other.match.type == match.type
@@ -183,14 +183,14 @@ def _check(match: Match, detector: Detector, text: str) -> None:
 
 def _without_overlaps(found: Sequence[Found]) -> list[Found]:
     """Keep, of matches of one type that overlap, the one with the most confidence, then the longest."""
-    kept: list[Found] = []
+    merged: list[Found] = []
     for one in sorted(found, key=_place):
-        if kept and kept[-1].match.type == one.match.type and one.match.start < kept[-1].match.end:
-            if _strength(one.match) <= _strength(kept[-1].match):
+        if merged and merged[-1].match.type == one.match.type and one.match.start < merged[-1].match.end:
+            if _strength(one.match) <= _strength(merged[-1].match):
                 continue
-            kept.pop()
-        kept.append(one)
-    return kept
+            merged.pop()
+        merged.append(one)
+    return merged
 
 
 def _place(found: Found) -> tuple[str, int, int]:

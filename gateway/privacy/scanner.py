@@ -13,13 +13,13 @@ from gateway.clock import Clock, Deadline
 from gateway.domain.strings import RequestString
 from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
-from gateway.privacy.classify import SURE
+from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match, NumberDetector, digits_in
 from gateway.privacy.normalize import NormalText
 from gateway.privacy.question_context import Questions
 from gateway.privacy.scan import (
-    MAX_SURE,
-    MAX_UNSURE,
+    MAX_CONFIDENT,
+    MAX_DOUBTFUL,
     DetectorRun,
     Found,
     Located,
@@ -92,11 +92,15 @@ class Scanner:
         self._questions = Questions(detectors)
 
     def scan(
-        self, strings: Sequence[RequestString], known: Sequence[Summary | None] = (), *, is_kept: bool = False
+        self,
+        strings: Sequence[RequestString],
+        known: Sequence[Summary | None] = (),
+        *,
+        is_cached: bool = False,
     ) -> Scan:
         """Scan the strings without a summary in `known`; raises nothing.
 
-        `is_kept`: the summaries are used for later requests.
+        `is_cached`: the summaries are used for later requests.
         """
         unread = 0
         for at, string in enumerate(strings):
@@ -105,7 +109,7 @@ class Scanner:
         deadline = Deadline.after((self._limit_ms + unread / CHARS_PER_MS) / 1000, self._clock)
         try:
             with bounded(SearchBudget(lambda: deadline.has_passed(self._clock))):
-                return self._scanned(strings, known, deadline, is_kept=is_kept)
+                return self._scanned(strings, known, deadline, is_cached=is_cached)
         except SearchOverTime:
             return Scan(failure="detectors over time")
         except ScanFailed as failed:
@@ -123,7 +127,7 @@ class Scanner:
         known: Sequence[Summary | None],
         deadline: Deadline,
         *,
-        is_kept: bool,
+        is_cached: bool,
     ) -> Scan:
         tally = _Tally(self.detectors)
         located: list[Located] = []
@@ -135,10 +139,10 @@ class Scanner:
             summary = known[at] if known else None
             is_whole = True
             if summary is None or not summary.holds_for(asked):
-                is_asking = string.message_index >= 0 and (is_kept or at < last_message)
+                is_asking = string.message_index >= 0 and (is_cached or at < last_message)
                 is_whole = not tally.full
                 summary = self._summary(
-                    string, asked, deadline, skipped=tally.full, is_asking=is_asking, is_kept=is_kept
+                    string, asked, deadline, skipped=tally.full, is_asking=is_asking, is_cached=is_cached
                 )
             located += tally.taken(at, summary)
             if summary.named:
@@ -154,13 +158,13 @@ class Scanner:
         *,
         skipped: Container[int],
         is_asking: bool,
-        is_kept: bool,
+        is_cached: bool,
     ) -> Summary:
         text = string.text
         if string.is_id and text.startswith(_CALL):
             text = _NOT_CALL + text.removeprefix(_CALL)
         variants = variants_of(text)
-        is_open = is_kept and is_answerable(string) and self._questions.has_answers(variants)
+        is_open = is_cached and is_answerable(string) and self._questions.has_answers(variants)
         answers = self._questions.answers(asked, variants) if asked else {}
         found: list[tuple[int, Match, bytes]] = []
         full = []
@@ -187,7 +191,7 @@ class Scanner:
         )
 
     def _value_of(self, found: Found) -> bytes:
-        return self.hash(found.value) if found.match.confidence >= SURE else b""
+        return self.hash(found.value) if found.match.confidence >= CONFIDENT else b""
 
     def _named_in(self, variants: Sequence[NormalText]) -> frozenset[int]:
         try:
@@ -229,8 +233,8 @@ class _Tally:
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._detectors = detectors
-        self._sure_left: dict[int, int] = {}
-        self._unsure_left: dict[int, int] = {}
+        self._confident_left: dict[int, int] = {}
+        self._doubtful_left: dict[int, int] = {}
         self._highest: dict[tuple[int, str], float] = {}
         self.full: set[int] = set()
         """Detectors of which no more is kept."""
@@ -243,18 +247,18 @@ class _Tally:
     def taken(self, string: int, summary: Summary) -> Iterator[Located]:
         """Yield what is kept of one string, and count it."""
         for index, match, value in summary.found:
-            if index not in self.full and self._is_kept(index, match):
+            if index not in self.full and self._is_reported(index, match):
                 yield Located(string, match, value)
         self.full |= summary.full
 
-    def _is_kept(self, index: int, match: Match) -> bool:
-        if match.confidence >= SURE:
-            left = self._sure_left[index] = self._sure_left.get(index, MAX_SURE) - 1
+    def _is_reported(self, index: int, match: Match) -> bool:
+        if match.confidence >= CONFIDENT:
+            left = self._confident_left[index] = self._confident_left.get(index, MAX_CONFIDENT) - 1
             if left <= 0:
                 self.full.add(index)
             return True
         key = index, match.type
-        left = self._unsure_left[index] = self._unsure_left.get(index, MAX_UNSURE) - 1
+        left = self._doubtful_left[index] = self._doubtful_left.get(index, MAX_DOUBTFUL) - 1
         if left < 0 and match.confidence <= self._highest.get(key, -1.0):
             return False
         self._highest[key] = max(match.confidence, self._highest.get(key, -1.0))

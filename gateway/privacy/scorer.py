@@ -14,7 +14,7 @@ from gateway.domain.strings import (
     unreadable_places,
 )
 from gateway.policy.model import PrivacyPolicy
-from gateway.privacy.classify import MANY, SURE, class_of, scale_of, score_of
+from gateway.privacy.classify import CONFIDENT, MANY, class_of, scale_of, score_of
 from gateway.privacy.custom_patterns import custom_detectors
 from gateway.privacy.detector import CERTAIN, Detector
 from gateway.privacy.detectors.address import AddressDetector
@@ -98,10 +98,14 @@ class PrivacyScorer:
         return self.score(Request(request_id="", tenant="", messages=(message,)))
 
     def scan(
-        self, strings: Sequence[RequestString], known: Sequence[Summary | None] = (), *, is_kept: bool = False
+        self,
+        strings: Sequence[RequestString],
+        known: Sequence[Summary | None] = (),
+        *,
+        is_cached: bool = False,
     ) -> Scan:
         """Scan `scanned_strings` of a request, as `Scanner.scan` does."""
-        return self._scanner.scan(strings, known, is_kept=is_kept)
+        return self._scanner.scan(strings, known, is_cached=is_cached)
 
     def assessment(
         self,
@@ -120,7 +124,7 @@ class PrivacyScorer:
         evidence = _evidence(located, scan.crowded)
         unreadable = unreadable_places(request)
         if unreadable:
-            evidence[UNREADABLE] = Evidence(highest=CERTAIN, sure=1)
+            evidence[UNREADABLE] = Evidence(highest=CERTAIN, confident=1)
         score = score_of(evidence, self._scale)
         class_, reason = class_of(score, evidence, self._scale, request.hints.privacy_class)
         return PrivacyAssessment(
@@ -160,8 +164,8 @@ def _reported(
     located: Iterable[Located], strings: Sequence[RequestString], report_at: float
 ) -> list[Finding]:
     # A path of one part sorts behind that of another by the order of the strings.
-    kept = [one for one in located if one.match.confidence >= report_at]
-    kept.sort(
+    reported = [one for one in located if one.match.confidence >= report_at]
+    reported.sort(
         key=lambda one: (
             strings[one.string].message_index,
             one.string,
@@ -179,7 +183,7 @@ def _reported(
             message_index=strings[one.string].message_index,
             path=strings[one.string].path,
         )
-        for one in kept
+        for one in reported
     ]
 
 
@@ -200,13 +204,13 @@ def _evidence(located: Iterable[Located], crowded: Iterable[str]) -> dict[str, E
     for found in located:
         kind, confidence = found.match.type, found.match.confidence
         highest[kind] = max(highest.get(kind, 0.0), confidence)
-        if confidence >= SURE:
+        if confidence >= CONFIDENT:
             values.setdefault(kind, set()).add(found.value)
     evidence = {
-        kind: Evidence(highest=confidence, sure=len(values.get(kind, ())))
+        kind: Evidence(highest=confidence, confident=len(values.get(kind, ())))
         for kind, confidence in highest.items()
     }
     # A detector that stopped may have missed any value.
     for kind in crowded:
-        evidence[kind] = Evidence(highest=CERTAIN, sure=max(MANY, len(values.get(kind, ()))))
+        evidence[kind] = Evidence(highest=CERTAIN, confident=max(MANY, len(values.get(kind, ()))))
     return evidence

@@ -51,7 +51,7 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
     if digits_in(text) < _MIN_DIGITS or not _PREFILTER.is_in(text):
         return None
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     seen: dict[str, list[tuple[int, bool]]] = {}
     for start, end in _lines_with_fields(text):
         words, places = _parted(text[start:end], seen)
@@ -59,13 +59,13 @@ def fields_as_words(normal: NormalText) -> NormalText | None:
             continue
         lead = "\n\n" if pieces else ""
         pieces += [lead, words]
-        kept += [NO_OFFSET] * len(lead)
-        kept += [NO_OFFSET if at < 0 else start + at for at in places]
+        origins += [NO_OFFSET] * len(lead)
+        origins += [NO_OFFSET if at < 0 else start + at for at in places]
     if not pieces:
         return None
     if normal.offsets is not None:
-        kept = [NO_OFFSET if at < 0 else normal.offsets[at] for at in kept]
-    return NormalText("".join(pieces), tuple(kept), is_of_fields=True)
+        origins = [NO_OFFSET if at < 0 else normal.offsets[at] for at in origins]
+    return NormalText("".join(pieces), tuple(origins), is_of_fields=True)
 
 
 def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
@@ -96,7 +96,7 @@ def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, li
     `seen` caches the joints of each name.
     """
     pieces: list[str] = []
-    kept: list[int] = []
+    origins: list[int] = []
     done = 0
     for first, last in _FIELD.places(text):
         name = text[first:last]
@@ -105,9 +105,9 @@ def _parted(text: str, seen: dict[str, list[tuple[int, bool]]]) -> tuple[str, li
         for joint, is_mark in seen[name]:
             at = first + joint
             pieces += [text[done:at], " "]
-            kept += [*range(done, at), at if is_mark else NO_OFFSET]
+            origins += [*range(done, at), at if is_mark else NO_OFFSET]
             done = at + is_mark
-    return "".join([*pieces, text[done:]]), [*kept, *range(done, len(text))]
+    return "".join([*pieces, text[done:]]), [*origins, *range(done, len(text))]
 
 
 def _parts(name: str) -> list[tuple[int, bool]]:

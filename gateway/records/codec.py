@@ -93,7 +93,7 @@ def feedback_fields(feedback: Feedback, policy: Policy, *, at_unix_s: float) -> 
         "request_id": feedback.request_id,
         "tenant": feedback.tenant,
         "score": feedback.score,
-        "labels": _kept_labels(feedback.labels, policy),
+        "labels": _recorded_labels(feedback.labels, policy),
     }
 
 
@@ -158,7 +158,7 @@ def _refusal(refusal: Refusal) -> Mapping[str, Any]:
 
 
 def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> Mapping[str, Any]:
-    kept = _kept_labels(routing_input.labels, policy)
+    recorded = _recorded_labels(routing_input.labels, policy)
     evidence = routing_input.evidence
     return {
         "complexity": routing_input.complexity,
@@ -166,8 +166,8 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "budget": state.budget,
         "budget_plan": state.budget_plan,
         "findings": list(routing_input.findings),
-        "labels": kept,
-        "labels_left_out": len(routing_input.labels) - len(kept),
+        "labels": recorded,
+        "labels_left_out": len(routing_input.labels) - len(recorded),
         "prompt_tokens": routing_input.prompt_tokens,
         "deadline_s": state.deadline_s,
         "hint": None if routing_input.hint is None else routing_input.hint.name,
@@ -179,7 +179,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
         "evidence": None
         if evidence is None
-        else {kind: [found.highest, found.sure] for kind, found in sorted(evidence.items())},
+        else {kind: [found.highest, found.confident] for kind, found in sorted(evidence.items())},
     }
 
 
@@ -190,7 +190,7 @@ def _features(decision: Decision, policy: Policy) -> Mapping[str, Any]:
     return {"features": list(routing_input.features)}
 
 
-def _kept_labels(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
+def _recorded_labels(labels: Mapping[str, str], policy: Policy) -> Mapping[str, str]:
     return {key: value for key, value in labels.items() if key in policy.records.labels}
 
 
@@ -245,7 +245,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         model=facts.get("model") or "",
         evidence=None
         if evidence is None
-        else {kind: Evidence(highest=highest, sure=sure) for kind, (highest, sure) in evidence.items()},
+        else {kind: Evidence(highest=top, confident=count) for kind, (top, count) in evidence.items()},
         hint=None if facts["hint"] is None else PrivacyClass[facts["hint"]],
         features=tuple(map(_number, fields.get("features", ()))),
     )

@@ -10,7 +10,7 @@ from gateway.simulate.billing import Bill
 from gateway.simulate.faults import Fault
 
 
-class KeptRequest(Protocol):
+class ReceivedRequest(Protocol):
     """A logged request."""
 
     @property
@@ -34,7 +34,7 @@ class Controlled(Protocol):
         """Return the bill since the start or the last reset."""
         ...
 
-    def received(self) -> tuple[KeptRequest, ...]:
+    def received(self) -> tuple[ReceivedRequest, ...]:
         """Return the logged requests."""
         ...
 

@@ -71,7 +71,7 @@ class SimulatedCloud:
             clock=clock or SystemClock(),
         )
         self._received: deque[Received] = deque()
-        self._kept_bytes = 0
+        self._log_bytes = 0
         self._bytes_received = 0
 
     def set_fault(
@@ -118,7 +118,7 @@ class SimulatedCloud:
         self._endpoints.seen.clear()
         self._meter.reset()
         self._received.clear()
-        self._kept_bytes = self._bytes_received = self._endpoints.disconnects = 0
+        self._log_bytes = self._bytes_received = self._endpoints.disconnects = 0
 
     @contextlib.asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["SimulatedCloud"]:
@@ -168,9 +168,9 @@ class SimulatedCloud:
         size = len(received.raw())
         self._received.append(received)
         self._bytes_received += size
-        self._kept_bytes += size
-        while self._kept_bytes > MAX_LOG_BYTES and len(self._received) > 1:
-            self._kept_bytes -= len(self._received.popleft().raw())
+        self._log_bytes += size
+        while self._log_bytes > MAX_LOG_BYTES and len(self._received) > 1:
+            self._log_bytes -= len(self._received.popleft().raw())
 
     async def _models(self, _: web.Request) -> web.Response:
         names = dict.fromkeys([*self._priced, *self._meter.models()])

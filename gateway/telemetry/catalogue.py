@@ -193,7 +193,7 @@ KV_CELLS = _gauge(
     "gateway_engine_kv_cells", "tokens", ("model", "state"),
     "Cells of the KV cache: used and free.",
 )
-KEPT = _gauge(
+PREFIX_CACHE = _gauge(
     "gateway_engine_kept_bytes", "bytes", ("model",),
     "Memory of the prefix cache, outside the KV cache.",
 )
@@ -231,8 +231,8 @@ SERVER_PER_TOKEN_S = _histogram(
 )
 READ = (
     WORKERS, IN_FLIGHT, BREAKERS, BUDGET_LIMIT, BUDGET_LEFT, ENGINE_UP, ENGINE_STARTS, ENGINE_LOAD_S, SLOTS,
-    QUEUED, KV_CELLS, KEPT, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S, BATCH,
-    SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
+    QUEUED, KV_CELLS, PREFIX_CACHE, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S,
+    BATCH, SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
 )
 """Metrics that are read on each scrape, from workers, engines and ledger."""
 # fmt: on

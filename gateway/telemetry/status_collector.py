@@ -74,7 +74,7 @@ def _engines(engines: Sequence[engine_pb2.GetStatusResponse]) -> Iterator[Family
     yield _plain(names.SLOTS, _two(engines, "busy", "free", lambda e: (e.slots_busy, e.slots)))
     yield _plain(names.QUEUED, [((e.model,), e.queued) for e in engines])
     yield _plain(names.KV_CELLS, _two(engines, "used", "free", lambda e: (e.kv_cells_used, e.kv_cells)))
-    yield _plain(names.KEPT, [((e.model,), e.kept_bytes) for e in engines])
+    yield _plain(names.PREFIX_CACHE, [((e.model,), e.kept_bytes) for e in engines])
     yield _plain(
         names.ENGINE_REQUESTS,
         [((e.model, outcome), count) for e in engines for outcome, count in sorted(e.requests.items())],

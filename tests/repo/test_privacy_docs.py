@@ -4,8 +4,8 @@ import re
 
 from gateway.policy.model import Classes, PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, FLOORS, WEIGHTS
-from gateway.privacy.classify import MANY, SURE
-from gateway.privacy.scan import MAX_SURE
+from gateway.privacy.classify import CONFIDENT, MANY
+from gateway.privacy.scan import MAX_CONFIDENT
 from tests.support.repository import ROOT
 
 PAGE = (ROOT / "docs" / "explanations" / "privacy.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_the_numbers_in_the_text_are_the_defaults() -> None:
     classes, policy = Classes(), PrivacyPolicy()
     assert f"internal from {classes.internal}, confidential from {classes.confidential}" in PAGE
     assert f"restricted from {classes.restricted}" in PAGE
-    assert f"confidence of {SURE} or more" in PAGE
+    assert f"confidence of {CONFIDENT} or more" in PAGE
     assert f"{MANY} or more distinct values" in PAGE
-    assert f"first {MAX_SURE} sure places" in PAGE
+    assert f"first {MAX_CONFIDENT} sure places" in PAGE
     assert f"{policy.limit_ms:.0f} ms" in PAGE

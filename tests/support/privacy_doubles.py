@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import Match, PrivacyScorer
-from gateway.privacy.scan import MAX_SURE
+from gateway.privacy.scan import MAX_CONFIDENT
 from tests.support.fakes import FakeClock
 from tests.support.requests import request_of
 
@@ -44,10 +44,10 @@ class Counting(Numbered):
 
 
 def check_what_is_everywhere_is_not_listed() -> None:
-    """After MAX_SURE sure ones a detector looks no further: its type counts as certain and as many."""
+    """After MAX_CONFIDENT sure ones a detector looks no further: its type counts as certain and as many."""
     counting = Counting(0.6)
     scores = PrivacyScorer(PrivacyPolicy(), clock=FakeClock(), detectors=[counting])
     privacy = scores.score(request_of("same " * 99_999 + "same", "another"))
     assert verdict(privacy) == (0.5, PrivacyClass.RESTRICTED, "many EMAIL")
-    assert len(privacy.findings) == MAX_SURE
-    assert counting.asked == MAX_SURE
+    assert len(privacy.findings) == MAX_CONFIDENT
+    assert counting.asked == MAX_CONFIDENT

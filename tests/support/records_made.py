@@ -80,7 +80,7 @@ def ended(
 
 def _privacy(privacy_class: PrivacyClass, evidence: dict[str, Evidence] | None) -> PrivacyAssessment:
     kinds = [] if privacy_class is PrivacyClass.PUBLIC else ["EMAIL"]
-    found = {kind: Evidence(highest=0.9, sure=1) for kind in kinds}
+    found = {kind: Evidence(highest=0.9, confident=1) for kind in kinds}
     return PrivacyAssessment(
         score=0.1,
         privacy_class=privacy_class,

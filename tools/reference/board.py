@@ -192,7 +192,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             queries=((value(d.KV_CELLS, "model", "state"), "{{model}} {{state}}"),),
             is_stacked=True,
         ),
-        Panel(title="Kept prompts", queries=((value(d.KEPT, "model"), "{{model}}"),), unit="bytes"),
+        Panel(title="Kept prompts", queries=((value(d.PREFIX_CACHE, "model"), "{{model}}"),), unit="bytes"),
         Panel(
             title="Requests, by how they ended",
             queries=((rate(d.ENGINE_REQUESTS, "model", "outcome"), "{{model}} {{outcome}}"),),

@@ -130,7 +130,7 @@ class StreamReader:
         elif not self.is_done:
             # Whatever comes before the first word is a sign of life.
             self.pieces += not self._parts.has_spoken
-            if self._is_ours(choice):
+            if self._is_wanted(choice):
                 chunk = self._take(choice)
         self._take_usage(body, choice)
         return chunk
@@ -151,13 +151,13 @@ class StreamReader:
             self._note(USAGE_IMPOSSIBLE)
         return replace(merged([*late, last]), usage=self._usage)
 
-    def _is_ours(self, choice: Mapping[str, object]) -> bool:
-        is_ours = _index(choice) == 0
-        if is_ours:
+    def _is_wanted(self, choice: Mapping[str, object]) -> bool:
+        is_first = _index(choice) == 0
+        if is_first:
             self._others, self._has_own = [], True
         elif not self._has_own:
             self._others.append(choice)
-        return is_ours
+        return is_first
 
     def _take(self, choice: Mapping[str, object]) -> Chunk:
         delta = self._delta(choice)

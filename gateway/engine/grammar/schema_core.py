@@ -260,7 +260,7 @@ def _object(flat: Schema, members: Schema, required: list[str]) -> JsonValue:
     if least > len(members):
         raise SchemaRefused("minProperties above the number of properties is not supported here")
     optional = [name for name in members if name not in required]
-    kept = {*required, *(optional if most is None else optional[: most - len(required)])}
+    names = {*required, *(optional if most is None else optional[: most - len(required)])}
     needed = {*required, *optional[: max(0, least - len(required))]}
-    properties = {name: form for name, form in members.items() if name in kept}
+    properties = {name: form for name, form in members.items() if name in names}
     return {"type": "object", "properties": properties, "required": [n for n in members if n in needed]}

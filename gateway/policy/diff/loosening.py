@@ -116,9 +116,9 @@ def _detectors(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
         yield ("privacy", "allow"), f"{more} more values are no findings"
     if fewer := len({each.casefold() for each in old.deny} - {each.casefold() for each in new.deny}):
         yield ("privacy", "deny"), f"{fewer} fewer values are secrets"
-    kept = {(each.name, each.regex): each for each in new.patterns}
+    by_pattern = {(each.name, each.regex): each for each in new.patterns}
     for each in old.patterns:
-        same = kept.get((each.name, each.regex))
+        same = by_pattern.get((each.name, each.regex))
         if same is None:
             yield ("privacy", "patterns"), f"a pattern of {each.name} is removed or changed"
         elif same.confidence < each.confidence or set(same.context) != set(each.context):

@@ -69,9 +69,9 @@ def _without_null(schema: dict[str, object]) -> dict[str, object]:
     choices = schema.get("anyOf")
     if not isinstance(choices, list) or {"type": "null"} not in choices:
         return schema
-    kept = [choice for choice in choices if choice != {"type": "null"}]
+    branches = [choice for choice in choices if choice != {"type": "null"}]
     rest = {key: each for key, each in schema.items() if key not in {"anyOf", "default"}}
-    return {**kept[0], **rest} if len(kept) == 1 else {"anyOf": kept, **rest}
+    return {**branches[0], **rest} if len(branches) == 1 else {"anyOf": branches, **rest}
 
 
 def _describe_key(schema: object) -> object:

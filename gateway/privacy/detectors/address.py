@@ -72,7 +72,7 @@ _INTRODUCED = (
     r"(?: it| them| this)? (?:to|at)"
     rf"|\b(?:office|shop|store|house|home|flat|clinic) is (?:at|on))[ \n]{{1,3}}({_NUMBERED})"
 )
-_PATTERNS = [(Pattern(source), sure) for source, sure in (*_SHAPES, (_INTRODUCED, PROBABLE))]
+_PATTERNS = [(Pattern(source), confidence) for source, confidence in (*_SHAPES, (_INTRODUCED, PROBABLE))]
 _PRESENT = PatternSet([source for source, _ in _SHAPES] + [_INTRODUCED])
 _DATED = Pattern(rf"\b{_MONTHS} \d")
 _TAIL = Pattern(
@@ -110,11 +110,11 @@ class AddressDetector:
 def _in_paragraph(text: str) -> Iterator[tuple[int, int, float]]:
     shown = _shown(text)
     for index in _PRESENT.matching(shown):
-        pattern, sure = _PATTERNS[index]
+        pattern, confidence = _PATTERNS[index]
         for span in pattern.find(shown):
             start, end = span.groups[0] if span.groups else (span.start, span.end)
             if not _DATED.is_in(shown[start:end]):
-                yield start, _end(shown, end), sure
+                yield start, _end(shown, end), confidence
 
 
 def _shown(text: str) -> bytes:

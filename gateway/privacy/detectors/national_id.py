@@ -50,7 +50,7 @@ _CALLED = (
     + r"((?:[A-Z]{1,3}[ -]?)?\d[A-Z0-9]*(?:[ ./-][A-Z0-9]+){0,5}(?:\(\d\))?)"
 )
 _LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBABLE))
-_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), sure) for source, sure in _LABELLED]
+_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), confidence) for source, confidence in _LABELLED]
 _SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
 _MIN_DIGITS = 4
 """The least digits of a number by any rule."""
@@ -104,10 +104,10 @@ def _by_rule(
         if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
-        sure = rule.alone if rule.alone and rule.is_valid(written) else 0.0
-        if (start, end) == sole and rule.whole > sure and _is_whole(rule, written):
-            sure = FAINT if _is_count(written) else rule.whole
-        return _match(start, end, sure) if sure else None
+        confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
+        if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
+            confidence = FAINT if _is_count(written) else rule.whole
+        return _match(start, end, confidence) if confidence else None
 
     return accepted(_PATTERNS[index], data, match_at)
 

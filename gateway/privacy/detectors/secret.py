@@ -25,7 +25,7 @@ from gateway.privacy.detectors.secret_formats import FORMATS, HASHES, MAKERS, SH
 from gateway.privacy.detectors.secret_value import (
     PASSWORD_BITS,
     entropy_bits,
-    is_kept_elsewhere,
+    is_location,
     is_name_of_thing,
     is_placeholder,
     is_random,
@@ -220,7 +220,7 @@ def _assigned(text: str) -> Iterator[Match]:
         is_word = is_name_of_thing(text[slice(*span.groups[0])], value) or value.endswith(
             (",", ";", ".", ":")
         )
-        if not (is_word or is_placeholder(value) or is_kept_elsewhere(value) or is_sentence(value)):
+        if not (is_word or is_placeholder(value) or is_location(value) or is_sentence(value)):
             yield _match(start, end, PROBABLE)
     yield from _marked(text)
 

@@ -113,7 +113,7 @@ def is_name_of_thing(name: str, value: str) -> bool:
     return _ABOUT.is_in(name) or _COMPOUND.is_in(value)
 
 
-def is_kept_elsewhere(value: str) -> bool:
+def is_location(value: str) -> bool:
     """Whether a value is the location of a password."""
     return _PLACE.is_in(value)
 

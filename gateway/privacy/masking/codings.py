@@ -95,9 +95,9 @@ def _of_css(text: str) -> Iterator[str]:
     without = _CSS.sub(lambda match: _character(match[1], match[0]), text)
     if without != text:
         yield without
-        kept = _CSS.sub(lambda match: _character(match[1], match[0]) + match[2], text)
-        if kept != without:
-            yield kept
+        decoded = _CSS.sub(lambda match: _character(match[1], match[0]) + match[2], text)
+        if decoded != without:
+            yield decoded
 
 
 def _invisible(text: str) -> str:

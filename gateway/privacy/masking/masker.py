@@ -18,7 +18,7 @@ from gateway.domain.request import Request
 from gateway.domain.strings import RequestString, with_texts
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.classify import MANY, SURE
+from gateway.privacy.classify import CONFIDENT, MANY
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.placeholders import MaskSpan, Shift, mask, new_tag
 from gateway.privacy.masking.places import Places, without_altered_thoughts
@@ -73,7 +73,7 @@ class Masker:
         if not wanted:
             return {}
         strings = scanned_strings(request)
-        scan = scan or self._scorer.scan(strings, is_kept=True)
+        scan = scan or self._scorer.scan(strings, is_cached=True)
         whole = self._scorer.assessment(request, strings, scan, entities)
         if whole.privacy_class < privacy.privacy_class:
             return {}
@@ -87,33 +87,33 @@ class Masker:
         self, request: Request, look: "_Look", types: frozenset[str], entities: Entities
     ) -> Masked | None:
         places = Places(request)
-        ours, others = _split_findings(look.findings, types)
-        if not _is_sure(places, ours, others):
+        to_mask, others = _split_findings(look.findings, types)
+        if not _can_mask(places, to_mask, others):
             return None
         tag = new_tag((each.text for each in places.strings), self._rng)
         if tag is None:
             return None
-        spans = [MaskSpan(index=places.index(f), start=f.start, end=f.end, type=f.type) for f in ours]
+        spans = [MaskSpan(index=places.index(f), start=f.start, end=f.end, type=f.type) for f in to_mask]
         texts, values, shifts = mask([each.text for each in places.strings], spans, tag=tag)
         left = with_texts(request, texts)
-        rest = tuple(_moved(each, places, shifts) for each in _outside(entities.findings, ours))
+        rest = tuple(_moved(each, places, shifts) for each in _outside(entities.findings, to_mask))
         strings = scanned_strings(left)
-        scan = self._scorer.scan(strings, look.known_of(strings), is_kept=True)
+        scan = self._scorer.scan(strings, look.known_of(strings), is_cached=True)
         verdict = self._scorer.assessment(left, strings, scan, Entities(findings=rest))
         sent = without_altered_thoughts(left, request)
         if (
             sent is None
             or _finds_more(verdict.findings, types)
-            or not _is_still_found(_outside(others, ours), verdict.findings)
+            or not _is_still_found(_outside(others, to_mask), verdict.findings)
             or _remains_in(values, (each.text for each in strings))
             or not _is_restorable(values, request)
         ):
             return None
         return Masked(
             request=sent,
-            privacy_class=_with_many(verdict.privacy_class, places, ours),
+            privacy_class=_with_many(verdict.privacy_class, places, to_mask),
             values=values,
-            counts=_counts(ours),
+            counts=_counts(to_mask),
         )
 
 
@@ -136,25 +136,29 @@ def _split_findings(
     findings: Sequence[Finding], types: frozenset[str]
 ) -> tuple[list[Finding], list[Finding]]:
     """Return the findings to mask, without unsure ones inside of sure ones, and all others."""
-    ours = [finding for finding in findings if finding.type in types]
-    sure = [finding for finding in ours if finding.confidence >= SURE]
-    unsure = [finding for finding in ours if finding.confidence < SURE and not _is_inside(finding, sure)]
-    return [*sure, *unsure], [finding for finding in findings if finding.type not in types]
+    to_mask = [finding for finding in findings if finding.type in types]
+    confident = [finding for finding in to_mask if finding.confidence >= CONFIDENT]
+    doubtful = [
+        finding
+        for finding in to_mask
+        if finding.confidence < CONFIDENT and not _is_inside(finding, confident)
+    ]
+    return [*confident, *doubtful], [finding for finding in findings if finding.type not in types]
 
 
-def _is_sure(places: Places, ours: Sequence[Finding], others: Sequence[Finding]) -> bool:
+def _can_mask(places: Places, to_mask: Sequence[Finding], others: Sequence[Finding]) -> bool:
     """Return whether type, span and text of each value to mask are certain."""
-    if not 0 < len(ours) <= MAX_VALUES or _overlaps([*ours, *others]):
+    if not 0 < len(to_mask) <= MAX_VALUES or _overlaps([*to_mask, *others]):
         return False
-    if any(finding.message_index < 0 for finding in (*ours, *others)):
+    if any(finding.message_index < 0 for finding in (*to_mask, *others)):
         return False
-    if not all(map(places.is_maskable, ours)):
+    if not all(map(places.is_maskable, to_mask)):
         return False
-    if any(finding.confidence < SURE for finding in ours):
+    if any(finding.confidence < CONFIDENT for finding in to_mask):
         return False
-    if any(other.confidence >= SURE for other in others if _is_inside(other, ours)):
+    if any(other.confidence >= CONFIDENT for other in others if _is_inside(other, to_mask)):
         return False
-    return all(normalise(text).text == text for text in map(places.text_of, ours))
+    return all(normalise(text).text == text for text in map(places.text_of, to_mask))
 
 
 def _overlaps(findings: Sequence[Finding]) -> bool:
@@ -188,8 +192,8 @@ def _moved(finding: Finding, places: Places, shifts: Sequence[Shift]) -> Finding
     return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
-def _outside(others: Sequence[Finding], ours: Sequence[Finding]) -> list[Finding]:
-    return [other for other in others if not _is_inside(other, ours)]
+def _outside(others: Sequence[Finding], to_mask: Sequence[Finding]) -> list[Finding]:
+    return [other for other in others if not _is_inside(other, to_mask)]
 
 
 def _finds_more(findings: Iterable[Finding], types: frozenset[str]) -> bool:
@@ -253,16 +257,16 @@ def _joined(stop: str, words: Iterable[str]) -> Iterator[str]:
                     yield stop[:-length] + placeholder
 
 
-def _with_many(class_: PrivacyClass, places: Places, ours: Sequence[Finding]) -> PrivacyClass:
+def _with_many(class_: PrivacyClass, places: Places, to_mask: Sequence[Finding]) -> PrivacyClass:
     """Return one class higher if a type has MANY distinct values: a masked list of people is still one."""
     distinct: dict[str, set[str]] = {}
-    for finding in ours:
+    for finding in to_mask:
         value = places.text_of(finding).casefold()
         distinct.setdefault(finding.type, set()).add("".join(filter(str.isalnum, value)))
     is_many = any(len(values) >= MANY for values in distinct.values())
     return PrivacyClass(min(class_ + 1, PrivacyClass.RESTRICTED)) if is_many else class_
 
 
-def _counts(ours: Sequence[Finding]) -> Mapping[str, int]:
-    kinds = [finding.type for finding in ours]
+def _counts(to_mask: Sequence[Finding]) -> Mapping[str, int]:
+    kinds = [finding.type for finding in to_mask]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

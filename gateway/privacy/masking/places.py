@@ -68,10 +68,10 @@ def without_altered_thoughts(masked: Request, original: Request) -> Request | No
 
 
 def _without_altered(masked: Message, original: Message) -> Message:
-    kept = tuple(
+    parts = tuple(
         part for part, was in zip(masked.parts, original.parts, strict=True) if not _is_altered(part, was)
     )
-    return masked if len(kept) == len(masked.parts) else replace(masked, parts=kept)
+    return masked if len(parts) == len(masked.parts) else replace(masked, parts=parts)
 
 
 def _is_altered(part: Part, was: Part) -> bool:

@@ -9,23 +9,23 @@ from gateway.domain.decision import Decision
 from gateway.telemetry.logs import attempt_names
 from gateway.telemetry.report import CallReport
 
-KEPT = 100
+MAX_DECISIONS = 100
 
 
 class Recent:
     """Keeps what an operator may see of the last calls; an observer of calls."""
 
     def __init__(self) -> None:
-        self._kept: deque[pb.DecisionSummary] = deque(maxlen=KEPT)
+        self._decisions: deque[pb.DecisionSummary] = deque(maxlen=MAX_DECISIONS)
 
     def record_call(self, report: CallReport) -> None:
         """Keep the numbers and names of a call that was decided; its decision and answer hold text."""
         if report.decision is not None:
-            self._kept.append(_summary(report, report.decision))
+            self._decisions.append(_summary(report, report.decision))
 
     def latest(self, count: int) -> Sequence[pb.DecisionSummary]:
         """Return the last calls, the latest first."""
-        return list(islice(reversed(self._kept), count))
+        return list(islice(reversed(self._decisions), count))
 
 
 def _summary(report: CallReport, decision: Decision) -> pb.DecisionSummary:

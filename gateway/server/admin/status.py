@@ -19,7 +19,7 @@ from gateway.errors import BackendError, LedgerUnavailable
 from gateway.ledger.accounts import Totals
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.server.admin.recent import KEPT, Recent
+from gateway.server.admin.recent import MAX_DECISIONS, Recent
 from gateway.server.admin.worker import WorkerIdentity
 
 ASK_S = 1.0
@@ -102,7 +102,7 @@ class StatusReader:
             policy_hash=policy.hash,
             in_flight=sources.in_flight(),
             breakers=[_breaker(name, sources.breakers) for name in policy.models],
-            decisions=sources.recent.latest(min(max(decisions, 0), KEPT)),
+            decisions=sources.recent.latest(min(max(decisions, 0), MAX_DECISIONS)),
         )
         return pb.GetStatusResponse(
             version=__version__,

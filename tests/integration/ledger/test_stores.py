@@ -18,7 +18,7 @@ from gateway.errors import BudgetExhausted, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
-from gateway.ledger.states import KEPT_S
+from gateway.ledger.states import RETENTION_S
 from gateway.policy.model import Budget
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
@@ -75,7 +75,7 @@ class Books:
     def is_forgotten(self, reservation_id: str, now_s: float) -> bool:
         """Whether a store may have forgotten a reservation: its news come more than a day too late."""
         _, state, _, expires_s = self.entries[reservation_id]
-        return state in ("released", "unknown") and expires_s + KEPT_S < now_s
+        return state in ("released", "unknown") and expires_s + RETENTION_S < now_s
 
     def expire(self, now_s: float) -> None:
         """Held and past its deadline: given back; dialled: charged in full."""
@@ -208,7 +208,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.books.expire(self.clock.unix_s())
         return self.books.is_forgotten(name, self.clock.unix_s())
 
-    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1, 3600.0, 2 * KEPT_S]))
+    @rule(seconds=st.sampled_from([1.0, LIFE_S / 2, LIFE_S + 1, 3600.0, 2 * RETENTION_S]))
     def pass_time(self, seconds: float) -> None:
         """Let reservations expire and windows roll: what is open stays in the window that it began in."""
         self.clock.advance(seconds)
@@ -224,7 +224,7 @@ class StoreMachine(RuleBasedStateMachine):
         accounts = [
             account
             for account in self.seen.values()
-            if account.resets_at_unix_s + KEPT_S >= self.clock.unix_s()
+            if account.resets_at_unix_s + RETENTION_S >= self.clock.unix_s()
         ]
         spent = self.runner.run(self.ledger.spent(accounts))
         assert list(spent) == [self.books.spent(account.key) for account in accounts]

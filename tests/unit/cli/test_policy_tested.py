@@ -42,7 +42,7 @@ tests:
 LAX = POLICY.replace(
     "records:", "privacy: {classes: {confidential: 0.7}, floors: {EMAIL: internal}}\nrecords:"
 ).replace("privacy_class >= CONFIDENTIAL", "privacy_class >= RESTRICTED")
-PRIVATE = {"EMAIL": Evidence(highest=0.9, sure=1)}
+PRIVATE = {"EMAIL": Evidence(highest=0.9, confident=1)}
 
 
 def written(tmp_path: Path, name: str, text: str) -> str:
@@ -174,7 +174,7 @@ def test_a_test_that_expects_what_cannot_be_is_refused(
 
 evidence = st.dictionaries(
     st.sampled_from(["EMAIL", "PERSON", "SECRET", "IP", "URL"]),
-    st.builds(Evidence, highest=st.floats(0.0, 1.0), sure=st.integers(0, 30)),
+    st.builds(Evidence, highest=st.floats(0.0, 1.0), confident=st.integers(0, 30)),
 )
 
 

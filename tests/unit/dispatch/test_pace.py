@@ -8,7 +8,7 @@ import pytest
 
 from gateway.backends.base import QueueForecast
 from gateway.clock import Deadline
-from gateway.dispatch.latency import FEWEST, FRESH_S, KEPT, LatencyTracker, foreseen_s
+from gateway.dispatch.latency import FEWEST, FRESH_S, MAX_SAMPLES, LatencyTracker, foreseen_s
 from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.decision import Reason, RoutingState, Scores
@@ -50,22 +50,22 @@ def test_stream_is_its_beginning_and_its_tokens() -> None:
 def test_cut_answers_are_nobody_elses_limit(cut: int) -> None:
     """Answers that their own limit cut make no other one longer: they took at least what they took."""
     paces = LatencyTracker(FakeClock())
-    for _ in range(KEPT - cut):
+    for _ in range(MAX_SAMPLES - cut):
         paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
     for _ in range(cut):
         paces.note_stream("m", begin_s=1.0, seconds=1.5, tokens=5, hit_limit=True)
         paces.note_whole("unary", 2.0, tokens=5, hit_limit=True)
-    assert paces.finish_s("m", 1024) == pytest.approx(3.0 if cut < KEPT else 1.5)
+    assert paces.finish_s("m", 1024) == pytest.approx(3.0 if cut < MAX_SAMPLES else 1.5)
     assert paces.finish_s("unary", 1024) <= 2.0
 
 
 def test_one_in_twenty_is_slower() -> None:
     """The estimate is the time that all but the slowest of the last few took."""
     paces = LatencyTracker(FakeClock())
-    for taken in range(1, KEPT + 1):
+    for taken in range(1, MAX_SAMPLES + 1):
         paces.note_whole("m", float(taken), tokens=5, hit_limit=False)
-    assert paces.finish_s("m", 5) == KEPT - 1
-    for _ in range(KEPT - 1):
+    assert paces.finish_s("m", 5) == MAX_SAMPLES - 1
+    for _ in range(MAX_SAMPLES - 1):
         paces.note_whole("m", 1.0, tokens=5, hit_limit=False)
     assert paces.finish_s("m", 5) == 1.0
 
@@ -76,7 +76,7 @@ def test_given_up_is_slow() -> None:
     for _ in range(FEWEST):
         paces.note_unfinished("m", 4.0)
     assert paces.finish_s("m", 5) == 8.0
-    for _ in range(KEPT):
+    for _ in range(MAX_SAMPLES):
         paces.note_unfinished("m", 1.0)
         assert paces.finish_s("m", 5) == 8.0, "that it was given little time makes it no faster"
 
@@ -125,7 +125,7 @@ async def test_long_answers_to_a_caller_in_a_hurry_make_no_short_one_slow(is_str
     bench = Bench({"cloud": [words if is_streamed else Delay(100.0)]})
     long = replace(a_request(), config=replace(a_request().config, max_tokens=1000))
     short = replace(a_request(tenant="other"), config=replace(a_request().config, max_tokens=4))
-    for _ in range(KEPT):
+    for _ in range(MAX_SAMPLES):
         with pytest.raises(DeadlinePassed):
             await (bench.stream if is_streamed else bench.generate)("cloud", request=long, timeout_s=10.0)
     expected_s = bench.dispatcher.forecasts.finish_s(long, policy=bench.policy)["cloud"]

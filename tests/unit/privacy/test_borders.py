@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, Match, PrivacyScorer
-from gateway.privacy.classify import SURE
+from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.normalize import normalise
 from tests.support.data_carriers import CARRIERS, NEIGHBOURS, carried
 from tests.support.data_values import MAKERS
@@ -70,7 +70,7 @@ def test_what_is_found_of_a_value_is_found_of_it_in_data(kind: str) -> None:
         for text, at, match in placed(kind, carrier):
             checked += 1
             got = best(kind, text, at + match.start, at + match.end)
-            if got < min(match.confidence, SURE) and (kind, carrier) not in NOT_CLAIMED:
+            if got < min(match.confidence, CONFIDENT) and (kind, carrier) not in NOT_CLAIMED:
                 lost.append((carrier, text, got))
     assert not lost
     assert checked > VALUES * len(CARRIERS) // 2, "the values are those that the detector finds"

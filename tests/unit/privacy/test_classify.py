@@ -283,5 +283,5 @@ def test_unsure_and_allowed_places_do_not_end_the_search() -> None:
 
 
 def test_what_is_everywhere_is_not_listed_to_the_end() -> None:
-    """After MAX_SURE sure ones a detector looks no further: its type counts as certain and as many."""
+    """After MAX_CONFIDENT sure ones a detector looks no further: its type counts as certain and as many."""
     check_what_is_everywhere_is_not_listed()

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
-from gateway.privacy.classify import SURE
+from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.escapes import unescaped
 from gateway.privacy.normalize import MAX_EDITS, NO_OFFSET, normalise
 from tests.support.data_values import MAKERS
@@ -55,7 +55,7 @@ def test_an_escaped_value_is_found(kind: str, form: str) -> None:
     for _ in range(VALUES):
         value = MAKERS[kind](rng)
         alone = SCORER.score_text(f"see {value} here")
-        if not any(f.type == kind and f.confidence >= SURE for f in alone.findings):
+        if not any(f.type == kind and f.confidence >= CONFIDENT for f in alone.findings):
             continue
         tried += 1
         text = f"first line\n{ESCAPED[form](value)}\nlast line"

@@ -150,7 +150,7 @@ def test_a_column_of_numbers_is_looked_at_up_to_a_limit() -> None:
     privacy = SCORER.score(request("ssn? phone number? account number?", "\n".join(numbers)))
     assert privacy.privacy_class is PrivacyClass.RESTRICTED
     assert privacy.evidence is not None
-    assert privacy.evidence["US_SSN"].sure > MAX_LINES // 2
+    assert privacy.evidence["US_SSN"].confident > MAX_LINES // 2
 
 
 MESSAGES = st.sampled_from(
@@ -179,4 +179,4 @@ def test_a_question_or_an_answer_anywhere_never_lowers_score_or_class(
     assert after.evidence is not None
     for kind, evidence in before.evidence.items():
         assert after.evidence[kind].highest >= evidence.highest
-        assert after.evidence[kind].sure >= evidence.sure
+        assert after.evidence[kind].confident >= evidence.confident

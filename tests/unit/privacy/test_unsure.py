@@ -6,12 +6,12 @@ from benchmarks.privacy_inputs import LARGE
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, PrivacyScorer
 from gateway.privacy import scan as search
-from gateway.privacy.classify import SURE
+from gateway.privacy.classify import CONFIDENT
 from tests.support.fakes import FakeClock
 
 KEPT = 2
 LEVELS = 5
-"""Of confidence below SURE, at most, of one detector: a place that is surer than all before is kept, too."""
+"""Of confidence below CONFIDENT, at most, of one detector: a place surer than all before is kept, too."""
 
 
 @pytest.mark.parametrize("kind", LARGE)
@@ -22,9 +22,9 @@ def test_unsure_places_that_are_not_kept_change_no_verdict(
     scorer = PrivacyScorer(PrivacyPolicy(report_at=0.0, allow=("::1",)), clock=FakeClock())
     text = LARGE[kind][:3000]
     whole = scorer.score_text(text)
-    monkeypatch.setattr(search, "MAX_UNSURE", KEPT)
+    monkeypatch.setattr(search, "MAX_DOUBTFUL", KEPT)
     bounded = scorer.score_text(text)
     assert bounded.evidence == whole.evidence
     assert (bounded.score, bounded.privacy_class) == (whole.score, whole.privacy_class)
-    unsure = [found for found in bounded.findings if found.confidence < SURE]
+    unsure = [found for found in bounded.findings if found.confidence < CONFIDENT]
     assert len(unsure) <= (KEPT + LEVELS) * len(DEFAULT_DETECTORS)
