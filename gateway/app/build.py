@@ -1,4 +1,4 @@
-"""Builds a gateway in one pass: ledger, engines, pipeline, servers; each is made with all that it needs.
+"""Builds a gateway in one pass: engines, ledger, pipeline, servers; each is made with all that it needs.
 
 `running_gateway` makes the parts in the order in which they depend on each other; an exit stack ends them in
 reverse. `Runtime` holds what outlives a policy, `ActivePolicy` the pipeline of the running one.
@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
+from gateway.app.engines import Engines, engines_of
 from gateway.app.http import http_servers
 from gateway.app.observability import Observability, operated
 from gateway.app.parts import NO_PARTS, OptionalParts
@@ -18,25 +19,22 @@ from gateway.app.reload.controller import ReloadController
 from gateway.app.reload.reloader import Reloader
 from gateway.app.runtime import Runtime
 from gateway.app.servers import Servers
-from gateway.app.workers.engine_registry import SharedEngine
-from gateway.backends.base import Backend
-from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
-from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
+from gateway.engine_host.supervisor import OnStatus
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.policy.model import Policy
 from gateway.server.access import Access
-from gateway.server.admin.status import Sources, WatchedEngine
+from gateway.server.admin.status import Sources
 from gateway.server.calls import Calls
 from gateway.server.grpc.grpc_server import GrpcServer
 from gateway.server.grpc.health import GrpcHealth
 from gateway.server.health import Health
 from gateway.server.http.http_server import HttpServer
 from gateway.server.http.probes import HttpProbes
-from gateway.tasks import Tasks, all_of
+from gateway.tasks import Tasks
 from gateway.telemetry.traces import NO_SPAN
 
 _log = structlog.get_logger()
@@ -85,17 +83,9 @@ async def running_gateway(
         if parts.records is not None:
             stack.push_async_callback(asyncio.to_thread, parts.records.close)
         on_status = _reporter(health, tasks)
-        engines = _engines(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
+        engines = engines_of(policy, parts, stack, on_status=on_status, tasks=tasks, clock=clock)
         runtime, active = await stack.enter_async_context(
-            _active(
-                policy,
-                engines,
-                parts,
-                state_url=state_url,
-                has_tenants=access.tells_callers_apart,
-                environ=environ,
-                clock=clock,
-            )
+            _active(policy, engines, parts, access, state_url=state_url, environ=environ, clock=clock)
         )
         calls = _calls(active, parts, runtime, access=access, clock=clock)
         grpc = GrpcServer(
@@ -113,7 +103,7 @@ async def running_gateway(
             operator = operated(parts.observability, sources, reloading=handler, name=grpc.address.name)
             await stack.enter_async_context(operator)
             runtime.scoring.begin_warm_up()  # It serves for long: its first long text finds a process.
-        await _start(engines, parts, on_status=on_status, tasks=tasks, clock=clock)
+        await engines.start(on_status=on_status, tasks=tasks, clock=clock)
         await health.set_ready()
         if reloads is not None:
             await stack.enter_async_context(reloads.running(policy.hash))
@@ -131,11 +121,11 @@ async def running_gateway(
 @asynccontextmanager
 async def _active(
     policy: Policy,
-    engines: "_Engines",
+    engines: Engines,
     parts: OptionalParts,
+    access: Access,
     *,
     state_url: str,
-    has_tenants: bool,
     environ: Mapping[str, str],
     clock: Clock,
 ) -> AsyncIterator[tuple[Runtime, ActivePolicy]]:
@@ -150,7 +140,7 @@ async def _active(
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
             extras=parts.extras(mirror),
-            has_tenants=has_tenants,
+            has_tenants=access.tells_callers_apart,
             environ=environ,
             clock=clock,
         )
@@ -180,55 +170,6 @@ def _reporter(health: Health, tasks: Tasks) -> OnStatus:
         tasks.start(f"health of {model}", health.set_model(model, is_serving), is_critical=True)
 
     return report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Engines:
-    """What stays for as long as the process: backends that no policy changes, and the engines behind them."""
-
-    backends: dict[str, Backend]
-    supervisors: list[EngineSupervisor]
-    """Of the engines that this process owns; those of a parent have none here."""
-    watched: dict[str, WatchedEngine]
-    """What an operator is shown of each engine."""
-
-
-def _engines(
-    policy: Policy,
-    parts: OptionalParts,
-    stack: AsyncExitStack,
-    *,
-    on_status: OnStatus,
-    tasks: Tasks,
-    clock: Clock,
-) -> _Engines:
-    """Return the backends of local models, none of whose engines runs yet; the stack ends them."""
-    engines = _Engines(backends=dict(parts.replaced), supervisors=[], watched={})
-    for name, spec in policy.engines.items():
-        if name in parts.replaced:
-            continue
-        state: SharedEngine | EngineSupervisor
-        if parts.engines is not None:
-            state = parts.engines.engines[name]
-        else:
-            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status, tasks=tasks)
-            stack.push_async_callback(state.stop)
-            engines.supervisors.append(state)
-        engines.backends[name] = local = LocalBackend(name, state, clock=clock)
-        engines.watched[name] = WatchedEngine(state=state, ask=local.status)
-    for backend in engines.backends.values():
-        stack.push_async_callback(backend.aclose)
-    return engines
-
-
-async def _start(
-    engines: _Engines, parts: OptionalParts, *, on_status: OnStatus, tasks: Tasks, clock: Clock
-) -> None:
-    """Return when every engine that this process owns has loaded its model; raises StartupError."""
-    await all_of(*(supervisor.start() for supervisor in engines.supervisors))
-    if parts.engines is not None:
-        watch = parts.engines.watch(clock, on_status)
-        tasks.start("states of the parent's engines", watch, is_critical=True)
 
 
 def _calls(
@@ -266,7 +207,7 @@ def _sources(
     calls: Calls,
     active: ActivePolicy,
     runtime: Runtime,
-    engines: _Engines,
+    engines: Engines,
     *,
     clock: Clock,
 ) -> Sources:

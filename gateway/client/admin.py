@@ -1,6 +1,5 @@
 """Client of the admin service."""
 
-from types import TracebackType
 from typing import Self
 
 import grpc
@@ -20,9 +19,7 @@ class AdminClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
 
     async def status(self, *, decisions: int = 0, timeout_s: float = 5.0) -> admin_pb2.GetStatusResponse:

@@ -1,7 +1,6 @@
 """GatewayClient for code without an event loop; the same calls, deadlines, retries and errors."""
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
@@ -42,9 +41,7 @@ class SyncGatewayClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """Async client of the gateway: every call has a deadline, the recommended retries and decoded errors."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
@@ -45,9 +44,7 @@ class GatewayClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

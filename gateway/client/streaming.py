@@ -1,6 +1,5 @@
 """A streamed answer for callers: its events, the text so far, and an error if it ends incomplete."""
 
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -66,9 +65,7 @@ class AnswerStream(Transcript):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> Self:
@@ -100,9 +97,7 @@ class SyncAnswerStream(Transcript):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __iter__(self) -> Self:

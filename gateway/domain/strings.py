@@ -80,18 +80,6 @@ def strings_of(request: Request) -> list[RequestString]:
     return found
 
 
-def message_strings(message: Message, index: int = 0) -> list[RequestString]:
-    """Return every string of one message."""
-    found: list[RequestString] = []
-
-    def take(string: RequestString) -> str:
-        found.append(string)
-        return string.text
-
-    _message(message, index, take)
-    return found
-
-
 def opaque_strings(request: Request) -> list[RequestString]:
     """Return the signatures and encrypted thoughts of a request as text, whatever they are."""
     return [RequestString(*place, data.decode("utf-8", "replace")) for place, data in _opaque(request)]

@@ -1,9 +1,9 @@
 """Replaces a file by a changed one, atomically; and judges the changed text of a policy."""
 
 import os
-import tempfile
 from pathlib import Path
 
+from gateway.domain.files import replacing
 from gateway.errors import PolicyError, WorkRefused
 from gateway.offline.policy_tests import run_tests
 from gateway.policy.diff.loosening import loosened
@@ -46,23 +46,18 @@ def replace_file(path: Path, old: bytes, new: bytes) -> None:
     A reader finds the old file or the new one, never a part. A symbolic link stays one.
     """
     real = path.resolve()
-    draft = None
     try:
         was = real.stat()
-        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
-            draft = Path(file.name)
+        with replacing(real, mode=0o600) as file:
             file.write(new)
             if (was.st_uid, was.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(file.fileno(), was.st_uid, was.st_gid)
             os.fchmod(file.fileno(), was.st_mode & 0o7777)
             file.flush()
             os.fsync(file.fileno())
-        if real.read_bytes() != old:
-            raise WorkRefused(f"{path}: has changed meanwhile; nothing was written, run the command again")
-        draft.replace(real)
-        draft = None
+            if real.read_bytes() != old:
+                raise WorkRefused(
+                    f"{path}: has changed meanwhile; nothing was written, run the command again"
+                )
     except OSError as error:
         raise WorkRefused(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)

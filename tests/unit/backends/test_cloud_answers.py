@@ -296,6 +296,18 @@ def test_silence_is_an_end_only_where_nothing_can_follow() -> None:
     assert not stream.may_be_over
 
 
+def test_streams_of_a_model_share_what_was_seen_of_its_finish_reasons() -> None:
+    """A stream that runs beside the one that saw it waits for its end, too."""
+    habit = FinishHabit()
+    one, other = (StreamReader(BOUNDS, _unnoted, habit=habit) for _ in range(2))
+    for event in (said("a"), chunk({}, "stop")):
+        other.feed(event)
+    assert other.may_be_over
+    for event in (said("a", "stop"), said("b")):
+        one.feed(event)
+    assert not other.may_be_over
+
+
 def test_nothing_behind_done_is_text() -> None:
     """DONE ends the answer; only counts that come late are taken from what follows."""
     reply = put_together([said("a"), chunk({}, "stop"), None, said("b"), counted()])

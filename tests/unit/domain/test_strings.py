@@ -1,6 +1,6 @@
 """Every string of a request is listed once, and can be replaced in its place."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,6 @@ from gateway.domain.conversation import (
 from gateway.domain.request import GenerationConfig, Request
 from gateway.domain.strings import (
     map_strings,
-    message_strings,
     strings_of,
     unreadable_places,
     unreadable_tokens,
@@ -135,8 +134,12 @@ def test_without_bytes_there_is_as_much_to_scan(request: Request) -> None:
 @given(REQUESTS)
 def test_a_message_alone_has_the_same_strings(request: Request) -> None:
     """What a message holds does not depend on the request around it."""
-    alone = [each for i, message in enumerate(request.messages) for each in message_strings(message, i)]
-    assert alone == [string for string in strings_of(request) if string.message_index >= 0]
+    for index, message in enumerate(request.messages):
+        alone = strings_of(replace(request, messages=(message,)))
+        in_request = [string for string in strings_of(request) if string.message_index == index]
+        assert [(s.path, s.text) for s in alone if s.message_index == 0] == [
+            (s.path, s.text) for s in in_request
+        ]
 
 
 @pytest.mark.parametrize("texts", [[], ["a", "b"]])
