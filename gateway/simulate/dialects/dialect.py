@@ -20,7 +20,7 @@ class BilledTokens:
 
 
 def openai_usage(counts: BilledTokens) -> Json:
-    """Return token counts in OpenAI's form; tokens written to a cache are OpenRouter's addition."""
+    """Return token counts in OpenAI's form; those written to a cache only where some were."""
     prompt = counts.prompt
     written = {"cache_write_tokens": prompt.written} if prompt.written else {}
     return {
