@@ -27,8 +27,8 @@ _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA,
 _OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
 _REASONING = re.compile(
-    r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9]))"
-    r"(?![a-z0-9])|(?<!non-)(?:reason|think)"
+    r"(?:^|[/:_-])(?:o[1-9]|gpt-(?:[5-9]|oss)|r1|qwq|qvq|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9])"
+    r"|deepseek-(?:v[4-9]|flash))(?![a-z0-9])|(?<!non-)(?:reason|think)"
 )
 """Names of models that reason before they answer; for a model that is missing here, set `first_token_s`."""
 _REASONING_AT_OPENAI = re.compile(r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-5(?!.*chat))(?:[-.:@].*)?")
@@ -103,10 +103,18 @@ class OpenAIModel(UrlModel):
         "api: responses alone.",
     )
     reasoning_field: Literal[
-        "auto", "reasoning_content", "reasoning", "reasoning_details", "thinking_parts", "google", "none"
+        "auto",
+        "reasoning_content",
+        "reasoning_content_always",
+        "reasoning",
+        "reasoning_details",
+        "thinking_parts",
+        "google",
+        "none",
     ] = Field(
         "auto",
         description="In which form this model gets back what it thought itself: a field of its messages, "
+        "reasoning_content_always (DeepSeek: in a conversation with calls of tools no message lacks it), "
         "thinking_parts of the content (Mistral), google (signatures of Gemini), or none. "
         "Default: by the host of base_url; reasoning_content for hosts that are not known.",
     )

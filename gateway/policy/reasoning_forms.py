@@ -10,6 +10,8 @@ class ReasoningForm(StrEnum):
     """How a provider takes back what its model thought."""
 
     CONTENT = "reasoning_content"
+    ALWAYS = "reasoning_content_always"
+    """Also in messages that another model wrote, for DeepSeek refuses calls without a thought."""
     PLAIN = "reasoning"
     DETAILS = "reasoning_details"
     PARTS = "thinking_parts"
@@ -22,6 +24,7 @@ class ReasoningForm(StrEnum):
 REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
     "openai.com": ReasoningForm.NONE,
     "openai.azure.com": ReasoningForm.NONE,
+    "deepseek.com": ReasoningForm.ALWAYS,
     "openrouter.ai": ReasoningForm.DETAILS,
     "mistral.ai": ReasoningForm.PARTS,
     "googleapis.com": ReasoningForm.GOOGLE,

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from gateway.simulate.answers import THOUGHT_TOKENS, Prompt
 from gateway.simulate.apis.api import SimulatedApi, json_object
-from gateway.simulate.chat_error import ChatError, require
+from gateway.simulate.chat_error import ChatError, object_of, require
 from gateway.simulate.dialects.checks import check_messages
 from gateway.simulate.dialects.dialect import OPENAI, Dialect
 from gateway.simulate.messages import SentMessage, parse_messages
@@ -99,7 +99,7 @@ def parse_chat(raw: bytes, dialect: Dialect = OPENAI) -> ChatRequest:
     require(isinstance(is_stream, bool), "stream", "must be true or false")
     is_stream = bool(is_stream)
     messages = parse_messages(body.get("messages"))
-    effort = _effort(body.get("reasoning_effort"))
+    effort = _effort(body, dialect)
     check_messages(dialect, messages, thinks=effort != "none")
     return ChatRequest(
         model=str(model),
@@ -137,9 +137,11 @@ def _check_numbers(body: Mapping[str, object]) -> None:
     require(is_map, "logit_bias", "must map tokens to numbers from -100 to 100")
 
 
-def _effort(value: object) -> str:
+def _effort(body: Mapping[str, object], dialect: Dialect) -> str:
+    value = body.get("reasoning_effort")
     require(value is None or value in THOUGHT_TOKENS, "reasoning_effort", "must be an effort")
-    return cast(str | None, value) or "none"
+    is_off = "thinking" in dialect.fields and object_of(body.get("thinking")).get("type") == "disabled"
+    return "none" if is_off else cast(str | None, value) or dialect.default_effort
 
 
 def _top_logprobs(body: Mapping[str, object]) -> int | None:

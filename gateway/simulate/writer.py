@@ -58,7 +58,7 @@ class ReplyWriter:
             "index": 0,
             "message": message,
             "logprobs": self._logprobs([token.text for token in said if token.kind == "text"]),
-            "finish_reason": self._finish(finish_reason),
+            "finish_reason": finish_reason,
         }
         whole = self._object("chat.completion", [choice | self._filtered()]) | self._prompt_filtered()
         return whole if counts is None else {**whole, "usage": self.dialect.usage(counts)}
@@ -70,7 +70,10 @@ class ReplyWriter:
         if self.dialect.has_filter_results:
             nothing: Json = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
             yield _line(nothing | self._prompt_filtered())
-        yield _line(self.chunk({"role": "assistant", "content": ""}))
+        first = self.chunk({"role": "assistant", "content": ""})
+        if self.dialect.usage_place == "x_groq":
+            first["x_groq"] = {"id": self._request_id}
+        yield _line(first)
 
     def token(
         self, token: AnswerToken, completion: Completion, *, finish_reason: str | None = None
@@ -89,7 +92,7 @@ class ReplyWriter:
         if shown is not None and self.dialect.usage_place == "finish_event":
             event["usage"] = shown
         if shown is not None and self.dialect.usage_place == "x_groq":
-            event["x_groq"] = {"id": f"req_{self.id[-24:]}", "usage": shown}
+            event["x_groq"] = {"id": self._request_id, "usage": shown}
         yield _line(event)
 
     def usage(self, counts: BilledTokens | None) -> Iterator[bytes]:
@@ -149,6 +152,10 @@ class ReplyWriter:
         }
         return self._object("chat.completion.chunk", [choice | self._filtered()])
 
+    @property
+    def _request_id(self) -> str:
+        return f"req_{self.id[-24:]}"
+
     def _shown(self, counts: BilledTokens | None) -> Json | None:
         is_shown = counts is not None and (self.wants_usage or self.dialect.is_usage_unasked)
         return self.dialect.usage(counts) if is_shown and counts is not None else None
@@ -161,7 +168,7 @@ class ReplyWriter:
         return {"prompt_filter_results": results} if self.dialect.has_filter_results else {}
 
     def _finish(self, reason: str | None) -> str | None:
-        return None if reason is None else self.dialect.finish_words.get(reason, reason)
+        return None if reason is None else self.dialect.streamed_finish_words.get(reason, reason)
 
     def _thought(self, text: str) -> Json:
         match self.dialect.thoughts:

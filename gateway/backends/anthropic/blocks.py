@@ -10,7 +10,7 @@ from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.http.text_joiner import TextJoiner
 from gateway.domain.answer import Chunk, ReasoningDelta, ToolCallDelta
 
-_OTHER_BLOCKS: Final = frozenset({"server_tool_use", "container_upload", "fallback"})
+_OTHER_BLOCKS: Final = frozenset({"server_tool_use", "container_upload", "fallback", "compaction"})
 """Blocks that are no part of the answer, beside the results of the provider's own tools."""
 NO_JSON: Final = object()
 """In the place of the value of a text that is no JSON."""

@@ -108,6 +108,9 @@ def is_error(body: object) -> bool:
         return False
     if body.get("error"):
         return True
+    own = body.get("x_groq")  # It says why a stream was stopped early.
+    if isinstance(own, Mapping) and own.get("error"):
+        return True
     choices = body.get("choices")
     if isinstance(choices, list) and choices:
         return isinstance(choices[0], Mapping) and bool(choices[0].get("error"))

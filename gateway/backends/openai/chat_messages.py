@@ -77,7 +77,7 @@ class ChatMessages:
         said: Json = {"role": "assistant", "content": text or None}
         if calls:
             said["tool_calls"] = [self._call(call, is_first=i == 0) for i, call in enumerate(calls)]
-        if thoughts:
+        if thoughts or self._form is ReasoningForm.ALWAYS:
             said |= thought_fields(self._form, thoughts, text, has_calls=self._has_calls)
         yield self._named(message, said)
 

@@ -35,6 +35,8 @@ from gateway.policy.openai import OpenAIModel
 
 LONGEST_CALL_ID: Final = 64
 """Characters of a call's id that OpenAI takes."""
+LEAST_TOKENS: Final = 16
+"""Tokens of the smallest `max_output_tokens`."""
 ENCRYPTED: Final = "reasoning.encrypted_content"
 LOGPROBS: Final = "message.output_text.logprobs"
 NAMES: Final = {"response_format": "text", "reasoning_effort": "reasoning"}
@@ -53,7 +55,7 @@ def responses_body(
     """
     config = permit.request.config
     check_capable(name, spec, config)
-    _check_api(name, config)
+    _check_api(name, config, max_tokens)
     body: Json = {
         "model": spec.model,
         "input": ResponseItems(name, spec).of(permit.request.messages),
@@ -85,7 +87,10 @@ def responses_body(
     return with_extra(added, {key: value for key, value in body.items() if key not in dropped})
 
 
-def _check_api(name: str, config: GenerationConfig) -> None:
+def _check_api(name: str, config: GenerationConfig, max_tokens: int) -> None:
+    if max_tokens < LEAST_TOKENS:
+        detail = f"the Responses API takes no max_tokens below {LEAST_TOKENS}"
+        raise NotCapable(name, detail, field="config.max_tokens")
     for field, is_asked in (("stop", bool(config.stop)), ("logit_bias", bool(config.logit_bias))):
         if is_asked:
             raise NotCapable(name, f"the Responses API takes no {field}", field=f"config.{field}")

@@ -25,6 +25,9 @@ FORMATS: Mapping[str, str] = {
 OPEN_TAG, CLOSE_TAG = "<thought>", "</thought>"
 """Between which Gemini's endpoint puts a thought in the text."""
 
+NO_THOUGHT = " "
+"""What DeepSeek is told that it thought where it thought nothing: it refuses an empty text."""
+
 _BARE = frozenset({"type", "text", "data", "signature", "format", "index"})
 Json = dict[str, object]
 
@@ -132,6 +135,8 @@ def thought_fields(
     """
     words = "".join(thought.text for thought in thoughts)
     match form:
+        case ReasoningForm.ALWAYS if has_calls:
+            return {ReasoningForm.CONTENT.value: words or NO_THOUGHT}
         case ReasoningForm.CONTENT | ReasoningForm.PLAIN if words and has_calls:
             return {form.value: words}
         case ReasoningForm.DETAILS:

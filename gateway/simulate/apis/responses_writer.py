@@ -126,7 +126,10 @@ class ResponsesWriter:
     def _think(self, text: str) -> Iterator[bytes]:
         if self._kind != "reasoning":
             yield from self._close("completed")
-            yield self._open("reasoning", "rs", {"summary": []})
+            # What the item has at its beginning is not yet what is to be given back.
+            begun = {"encrypted_content": sealed(self._form.model, "")}
+            more = begun if self._form.has_sealed_thoughts else {}
+            yield self._open("reasoning", "rs", {"summary": [], **more})
             if self._form.has_summary:
                 part = {"type": "summary_text", "text": ""}
                 yield self._of_item("response.reasoning_summary_part.added", summary_index=0, part=part)

@@ -28,10 +28,13 @@ def check_messages(dialect: Dialect, messages: Sequence[SentMessage], *, thinks:
         ids = [call.id for call in message.calls] + ([message.call_id] if message.call_id else [])
         if dialect.checks_call_ids and not all(map(_MISTRAL_ID.fullmatch, ids)):
             raise ChatError(400, "a call's id must be a-z, A-Z, 0-9, with a length of 9", param=at)
-        if i <= last_user or not message.calls:
+        if not message.calls:
             continue
         if dialect.wants_thoughts_back and thinks and not message.thought:
-            raise ChatError(400, "the reasoning_content must be passed back to the API", param=at)
+            words = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            raise ChatError(400, words, code="invalid_request_error", param=at)
+        if i <= last_user:
+            continue
         first = message.calls[0]
         if dialect.has_signatures and first.signature not in (NO_SIGNATURE, signature_of(first.id)):
             raise ChatError(400, "a function call is missing its thought_signature", param=at)

@@ -20,7 +20,7 @@ class BilledTokens:
 
 
 def openai_usage(counts: BilledTokens) -> Json:
-    """Return token counts in OpenAI's form; tokens written to a cache are OpenRouter's addition."""
+    """Return token counts in OpenAI's form; those written to a cache only where some were."""
     prompt = counts.prompt
     written = {"cache_write_tokens": prompt.written} if prompt.written else {}
     return {
@@ -66,10 +66,15 @@ class Dialect:
     """Whether thoughts before calls have to be given back."""
     takes_names: bool = True
     """Whether messages may have a name."""
-    finish_words: Mapping[str, str] = field(default_factory=dict)
-    """Its own words for OpenAI's."""
+    streamed_finish_words: Mapping[str, str] = field(default_factory=dict)
+    """Its own words for OpenAI's, in streams."""
+    default_effort: str = "none"
+    """How hard its models think unless they are told."""
     usage_place: Literal["own_event", "finish_event", "x_groq"] = "own_event"
-    """Where the counts of a stream are: in an event behind the answer, or in the one with the finish."""
+    """Where the counts of a stream are: in an event behind the answer, or in the one with the finish.
+
+    At `x_groq` the first event has that object too, with an id alone.
+    """
     is_usage_unasked: bool = False
     """Whether a stream has counts without `stream_options`."""
     usage: Callable[[BilledTokens], Json] = openai_usage

@@ -26,9 +26,18 @@ GEMINI = Dialect(
     call_id=("call_", 6),
     has_whole_calls=True,
     has_signatures=True,
-    finish_words={"tool_calls": "stop"},
+    streamed_finish_words={"tool_calls": "stop"},
     usage_place="finish_event",
     usage=_usage,
     error=_error,
     refused_fields=frozenset(("parallel_tool_calls", "logit_bias")),
+    refusals={
+        "unauthorized": (400, "API key not valid. Please pass a valid API key."),
+        "context-too-long": (
+            400,
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        ),
+        "quota": (429, "You exceeded your current quota, please check your plan and billing details."),
+    },
+    failure=(503, "The model is overloaded. Please try again later."),
 )

@@ -1,7 +1,12 @@
 """Mistral."""
 
+from typing import Final
+
 from gateway.simulate.chat_error import ChatError
 from gateway.simulate.dialects.dialect import BilledTokens, Dialect, Json
+
+UNKNOWN_FIELD: Final = 422
+"""The HTTP status for a field of a request that is not known."""
 
 
 def _usage(counts: BilledTokens) -> Json:
@@ -13,11 +18,12 @@ def _usage(counts: BilledTokens) -> Json:
 
 
 def _error(error: ChatError) -> object:
-    detail = [{"type": "value_error", "loc": ["body", error.param], "msg": str(error)}]
+    """Return an error whose message is an object for a field that is wrong, and else a text."""
+    detail = [{"type": "extra_forbidden", "loc": ["body", error.param], "msg": str(error)}]
     return {
         "object": "error",
-        "message": {"detail": detail},
-        "type": "invalid_request_error",
+        "message": {"detail": detail} if error.status == UNKNOWN_FIELD else str(error),
+        "type": "internal_server_error" if error.status >= 500 else "invalid_request_error",
         "param": None,
         "code": error.code,
     }
@@ -28,14 +34,16 @@ MISTRAL = Dialect(
     call_id=("", 9),
     checks_call_ids=True,
     has_whole_calls=True,
-    finish_words={"length": "model_length"},
     usage_place="finish_event",
     is_usage_unasked=True,
     usage=_usage,
     error=_error,
-    unknown_field_status=422,
-    fields=frozenset(("random_seed", "safe_prompt")),
+    unknown_field_status=UNKNOWN_FIELD,
+    fields=frozenset((
+        "random_seed", "safe_prompt", "prompt_mode", "prediction", "metadata", "min_tokens",
+        "repetition_penalty", "prompt_cache_key", "service_tier", "guardrails",
+    )),
     refused_fields=frozenset((
-        "stream_options", "max_completion_tokens", "seed", "logit_bias", "logprobs", "top_logprobs", "user",
+        "stream_options", "max_completion_tokens", "seed", "logit_bias", "top_logprobs", "user",
     )),
 )  # fmt: skip

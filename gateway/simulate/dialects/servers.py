@@ -18,7 +18,7 @@ def _ollama_usage(counts: BilledTokens) -> Json:
 
 
 def _vllm_error(error: ChatError) -> object:
-    kind = "BadRequestError" if error.status == 400 else "InternalServerError"
+    kind = "InternalServerError" if error.status >= 500 else "BadRequestError"
     return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.status}}
 
 
@@ -27,7 +27,13 @@ VLLM = Dialect(
     call_id=("chatcmpl-tool-", 32),
     usage=_vllm_usage,
     error=_vllm_error,
-    fields=frozenset(("top_k", "min_p")),
+    refusals={
+        "context-too-long": (
+            400,
+            "This model's maximum context length is 32768 tokens. However, you requested 40000 tokens.",
+        ),
+    },
+    takes_unknown_fields=True,
 )
 OLLAMA = Dialect(
     thoughts="reasoning",

@@ -10,9 +10,30 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.domain.answer import FinishReason
-from gateway.domain.conversation import Message, ReasoningConfig, ReasoningEffort, Role, Tool
+from gateway.domain.conversation import (
+    Message,
+    Reasoning,
+    ReasoningConfig,
+    ReasoningEffort,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+)
 from gateway.domain.request import GenerationConfig
-from gateway.errors import BackendInvalid
+from gateway.errors import (
+    BackendCredentials,
+    BackendError,
+    BackendFailed,
+    BackendInvalid,
+    BackendModelMissing,
+    BackendOverloaded,
+    BackendQuotaUsedUp,
+    BackendRateLimited,
+    ContentFiltered,
+    ContextTooLong,
+    StreamTruncated,
+)
 from gateway.policy.anthropic import AnthropicModel
 from gateway.policy.kinds import KINDS
 from gateway.policy.openai import OpenAIModel
@@ -115,6 +136,28 @@ async def test_a_recipe_gets_through_a_loop_of_tools(name: str, is_streamed: boo
 
 
 @EACH
+@STREAMED
+async def test_a_recipe_takes_over_a_loop_of_tools(name: str, is_streamed: bool) -> None:
+    """Calls that another model made, without a thought or a signature, are taken and answered."""
+    calls = (
+        ToolCall(id="toolu_01AbC", name="percent_of", arguments_json='{"percent":12.5,"number":840}'),
+        ToolCall(id="call_89efe2e73673d06b67a49103-longer-than-forty", name="today", arguments_json="{}"),
+    )
+    thought = Reasoning(text="Let me see.", model="other", opaque=b"c2ln")
+    said = Message(role=Role.ASSISTANT, parts=(thought, Text("I look it up."), *calls))
+    earlier = (USER, said, *results_for(said), Message(role=Role.ASSISTANT, content="It is 105."), USER)
+    async with (
+        SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
+        opened(recipe_of(name), base_url=cloud.base_url) as backend,
+    ):
+        for config in (GenerationConfig(tools=TOOLS, reasoning=THINKING), GenerationConfig(tools=TOOLS)):
+            again, _ = await ask(
+                backend, *earlier, said, *results_for(said), is_streamed=is_streamed, config=config
+            )
+            assert again.text == "The tools say: result 0; result 1."
+
+
+@EACH
 async def test_a_refusal_of_each_dialect_is_understood(name: str) -> None:
     """A 400 is a request that the provider refuses, in whichever form the error comes."""
     async with (
@@ -124,6 +167,74 @@ async def test_a_refusal_of_each_dialect_is_understood(name: str) -> None:
         cloud.set_fault("sim", "status", value=400)
         with pytest.raises(BackendInvalid):
             await ask(backend, USER, is_streamed=False)
+
+
+UNKNOWN = {("vllm", "content-filter"), ("vllm", "quota"), ("gemini", "content-filter")}
+"""Refusals that a provider does not have."""
+SAME_WORDS = {("gemini", "quota"): BackendRateLimited}
+"""Refusals that a provider words as another one."""
+
+
+async def test_azure_has_a_path_for_each_deployment() -> None:
+    """With the version of the API in the query, which a policy's `query` gives; without one it is 404."""
+    async with SimulatedCloud(dialect=DIALECTS["azure"]).serve() as cloud:
+        url = cloud.base_url.removesuffix("/v1") + "/deployments/sim"
+        query = {"api-version": "2024-10-21"}
+        async with opened({**recipe_of("azure"), "query": query}, base_url=url) as backend:
+            reply, _ = await ask(backend, USER, is_streamed=True)
+        async with opened(recipe_of("azure"), base_url=url) as backend:
+            with pytest.raises(BackendModelMissing):
+                await ask(backend, USER, is_streamed=True)
+        (asked, _) = cloud.received()
+    assert reply.finish_reason is FinishReason.STOP
+    assert asked.path == "/openai/deployments/sim/chat/completions?api-version=2024-10-21"
+    assert ("api-key", "key-1") in [(name.lower(), value) for name, value in asked.headers]
+    assert "authorization" not in [name.lower() for name, _ in asked.headers]
+
+
+@EACH
+@pytest.mark.parametrize("tokens", [0, 2])
+async def test_an_error_in_a_stream_of_each_dialect_is_a_failure(name: str, tokens: int) -> None:
+    """With status 200: what it is before the first token, a cut stream after it, and never an answer."""
+    async with (
+        SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
+        opened(recipe_of(name), base_url=cloud.base_url) as backend,
+    ):
+        cloud.set_fault("sim", "error-event", value=tokens)
+        config = GenerationConfig(reasoning=ReasoningConfig(effort=ReasoningEffort.NONE))
+        with pytest.raises(BackendError) as caught:
+            await ask(backend, USER, is_streamed=True, config=config)
+        assert isinstance(caught.value, StreamTruncated) is (tokens > 0)
+        with pytest.raises(BackendFailed):
+            await ask(backend, USER, is_streamed=False, config=config)
+
+
+@EACH
+@STREAMED
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("unauthorized", BackendCredentials),
+        ("context-too-long", ContextTooLong),
+        ("content-filter", ContentFiltered),
+        ("quota", BackendQuotaUsedUp),
+        ("status=429", BackendRateLimited),
+        ("status=529", BackendOverloaded),
+        ("status=500", BackendFailed),
+    ],
+)
+async def test_each_refusal_of_each_dialect_is_what_it_is(
+    name: str, is_streamed: bool, fault: str, error: type[BackendError]
+) -> None:
+    """By its status or by its words, in whichever form the provider writes it."""
+    if (name, fault) in UNKNOWN:
+        pytest.skip("this provider says nothing of the kind before an answer")
+    async with (
+        SimulatedCloud(dialect=DIALECTS[name]).serve() as cloud,
+        opened(recipe_of(name) | {"model": f"sim+{fault}"}, base_url=cloud.base_url) as backend,
+    ):
+        with pytest.raises(SAME_WORDS.get((name, fault), error)):
+            await ask(backend, USER, is_streamed=is_streamed)
 
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "today", "arguments": "{}"}}
@@ -142,12 +253,15 @@ HISTORY = [
         ("gemini", {"messages": HISTORY}, 400),
         ("gemini", {"logit_bias": {}}, 400),
         ("deepseek", {"messages": HISTORY, "reasoning_effort": "low"}, 400),
-        ("deepseek", {"messages": HISTORY}, 200),
+        ("deepseek", {"messages": HISTORY}, 400),
+        ("deepseek", {"messages": HISTORY, "thinking": {"type": "disabled"}}, 200),
+        ("mistral", {"logprobs": True}, 200),
+        ("mistral", {"top_logprobs": 1, "logprobs": True}, 422),
         ("groq", {"messages": [{"role": "user", "content": "Hi", "name": "ann"}]}, 400),
         ("groq", {"logprobs": True}, 400),
         ("azure", {}, 401),
         ("ollama", {"unheard": 1, "tool_choice": "required"}, 200),
-        ("vllm", {"top_k": 3, "messages": HISTORY}, 200),
+        ("vllm", {"top_k": 3, "messages": HISTORY, "unheard": 1}, 200),
         ("openai", {"top_k": 3}, 400),
     ],
 )

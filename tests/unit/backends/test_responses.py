@@ -177,6 +177,18 @@ def test_what_the_api_does_not_take_is_a_matter_of_capability(config: Generation
     assert raised.value.field == field
 
 
+def test_fewer_tokens_than_the_api_takes_go_to_another_model() -> None:
+    """More would be billed than the caller allowed, and less is refused."""
+    request = Request(request_id="r", tenant="t", messages=(HELLO,))
+    spec = OpenAIModel.model_validate(
+        {"kind": "openai", "model": "gpt", "clearance": "public", "api": "responses"}
+    )
+    with pytest.raises(NotCapable) as raised:
+        responses_body("cloud", spec, permit_for(request), 15, is_stream=False)
+    assert raised.value.field == "config.max_tokens"
+    assert responses_body("cloud", spec, permit_for(request), 16, is_stream=False)["max_output_tokens"] == 16
+
+
 def test_what_is_dropped_is_dropped_by_its_name_here() -> None:
     """`reasoning_effort` is `reasoning`."""
     config = GenerationConfig(top_p=0.5, reasoning=ReasoningConfig(effort=ReasoningEffort.LOW))

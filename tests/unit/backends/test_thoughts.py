@@ -101,6 +101,15 @@ def test_what_cannot_be_written_again_is_kept_as_it_came() -> None:
         }
 
 
+def test_deepseek_gets_a_thought_with_every_message_of_a_conversation_with_calls() -> None:
+    """Its own, or a blank for another model's, since it refuses a message without; elsewhere none."""
+    own = (Reasoning(text="hm", model="cloud"),)
+    for thoughts_, given in ((own, "hm"), ((), " ")):
+        fields = thought_fields(ReasoningForm.ALWAYS, thoughts_, "a", has_calls=True)
+        assert fields == {"reasoning_content": given}
+        assert thought_fields(ReasoningForm.ALWAYS, thoughts_, "a", has_calls=False) == {}
+
+
 def test_a_signature_of_a_call_stays_with_it() -> None:
     """Gemini wants it back there."""
     signed: dict[str, object] = {"extra_content": {"google": {"thought_signature": "Sig"}}}

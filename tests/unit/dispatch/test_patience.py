@@ -200,7 +200,8 @@ async def test_auto_is_what_dispatch_waits(route: tuple[str, ...]) -> None:
 THINKS = (
     "o1 o3-mini o4-mini gpt-5-mini gpt-5.1 openai/gpt-oss-120b deepseek-reasoner deepseek-r1 "
     "deepseek/deepseek-r1-0528 "
-    "qwq-32b Qwen3-235B-A22B-Thinking-2507 magistral-medium grok-4 grok-3-mini gemini-2.5-pro"
+    "qwq-32b Qwen3-235B-A22B-Thinking-2507 magistral-medium grok-4 grok-3-mini gemini-2.5-pro "
+    "deepseek-v4-pro deepseek/deepseek-flash"
 )
 DOES_NOT = (
     "gpt-4o gpt-4.1-mini model-non-reasoning "
