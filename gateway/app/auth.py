@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from gateway.app.settings import AuthSettings, TlsSettings
 from gateway.clock import Clock
-from gateway.server.access import Access, KeyFile, anyone, by_credentials, by_header
+from gateway.server.access import Access, anyone, by_credentials, by_header
+from gateway.server.key_file import KeyFile
 from gateway.server.tls import TlsFiles
 
 

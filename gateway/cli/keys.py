@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.clock import SystemClock
-from gateway.server.access import end_of_day, new_key
+from gateway.server.key_file import end_of_day, new_key
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Make API keys for callers."

@@ -10,7 +10,8 @@ from gateway.client import ClientTls, NotAllowed, ResourceExhausted, SyncGateway
 from gateway.client.connection import DEFAULT_TIMEOUT_S
 from gateway.clock import SystemClock
 from gateway.domain.answer import FinishReason, Reply
-from gateway.server.access import KeyFile, by_credentials, new_key
+from gateway.server.access import by_credentials
+from gateway.server.key_file import KeyFile, new_key
 from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb

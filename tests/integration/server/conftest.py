@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.server.access import KeyFile, TenantRule, by_credentials
+from gateway.server.access import TenantRule, by_credentials
+from gateway.server.key_file import KeyFile
 from tests.support.tenants import KEYS
 
 

@@ -27,7 +27,8 @@ from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.access import Access, Caller, KeyFile, by_credentials, new_key, parse_keys
+from gateway.server.access import Access, Caller, by_credentials
+from gateway.server.key_file import KeyFile, new_key, parse_keys
 from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.fakes import FakeClock
