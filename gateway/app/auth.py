@@ -1,7 +1,5 @@
 """From the settings to who may call, and how it is encrypted."""
 
-from dataclasses import replace
-
 from gateway.app.settings import AuthSettings, TlsSettings
 from gateway.clock import Clock
 from gateway.server.access import Access, anyone, by_credentials, by_header
@@ -18,9 +16,9 @@ def access_of(tls: TlsSettings, auth: AuthSettings, *, clock: Clock) -> Access:
     if auth.keys is None and tls.client_ca is None:
         return Access(tenant_of=by_header if auth.trust_tenant_header else anyone, tls=encryption)
     keys = None if auth.keys is None else KeyFile(auth.keys, clock=clock)
-    access = Access(
+    return Access(
         tenant_of=by_credentials(keys=keys, takes_certificates=tls.client_ca is not None),
         tls=encryption,
         guards_health=auth.guard_health,
+        keys=keys,
     )
-    return access if keys is None else replace(access, read_keys=keys.reload)

@@ -258,7 +258,7 @@ def _reloads(
         return None
     file, observers = parts.reload.file, parts.reload.observers
     reloader = Reloader(file, active=active, runtime=runtime, health=health, observers=observers)
-    return ReloadController(parts.reload, reloader, read_keys=access.read_keys, tasks=tasks, clock=clock)
+    return ReloadController(parts.reload, reloader, keys=access.keys, tasks=tasks, clock=clock)
 
 
 def _sources(

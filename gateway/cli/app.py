@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Make a running gateway reload its policy: it applies the whole file, or changes nothing.",
     ),
     "records": ("gateway.cli.records:app", "Verify the records of decisions."),
-    "keys": ("gateway.cli.keys:app", "Make API keys for callers."),
+    "keys": ("gateway.cli.keys:app", "Make, list, revoke and rotate API keys of callers."),
     "models": ("gateway.cli.models:app", "List, verify and fetch the files of local models."),
     "status": (
         "gateway.cli.status:status",

@@ -47,7 +47,7 @@ class ServeFlags:
         False, None, "Take the tenant from the metadata x-tenant; only behind a proxy that sets it."
     )
     keys: Path | None = setting(
-        None, "FILE", "Callers need an API key of this file; see gateway keys new. SIGHUP reloads it."
+        None, "FILE", "Callers need an API key of this file; see gateway keys. Changes are taken."
     )
     tls_cert: Path | None = setting(None, "FILE", "PEM chain; reloaded when it changes.")
     tls_key: Path | None = setting(None, "FILE", "PEM key of the chain.")

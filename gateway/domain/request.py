@@ -49,6 +49,8 @@ class Request:
 
     request_id: str
     tenant: str
+    key_name: str = ""
+    """Of the API key that came with the request; the pipeline sets it, whatever the transport."""
     messages: tuple[Message, ...]
     config: GenerationConfig = GenerationConfig()
     hints: Hints = Hints()

@@ -1,4 +1,4 @@
-"""Replaces a policy file by a changed one, atomically."""
+"""Replaces a file by a changed one, atomically; and judges the changed text of a policy."""
 
 import os
 import tempfile
@@ -41,18 +41,20 @@ def is_unchanged(content: bytes, before: Policy, path: Path) -> bool:
 
 
 def replace_file(path: Path, old: bytes, new: bytes) -> None:
-    """Replace a file, keeping its name and mode; raises WorkRefused, and changes nothing then.
+    """Replace a file, keeping its name, owner and mode; raises WorkRefused, and changes nothing then.
 
     A reader finds the old file or the new one, never a part. A symbolic link stays one.
     """
     real = path.resolve()
     draft = None
     try:
-        mode = real.stat().st_mode
+        was = real.stat()
         with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
             draft = Path(file.name)
             file.write(new)
-            os.fchmod(file.fileno(), mode & 0o7777)
+            if (was.st_uid, was.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(file.fileno(), was.st_uid, was.st_gid)
+            os.fchmod(file.fileno(), was.st_mode & 0o7777)
             file.flush()
             os.fsync(file.fileno())
         if real.read_bytes() != old:

@@ -61,5 +61,7 @@ class CallContext:
     """The tries at models, from the moment that the call came; its span draws the trace."""
     conclude: Callable[[CallSummary], None]
     """Takes the summary, once, also of a call that failed or was cancelled."""
+    key_name: str = ""
+    """Of the API key that came with the call; "": none, or a key without a name."""
     languages: tuple[str, ...] = ()
     """What the caller reads, the dearest first."""

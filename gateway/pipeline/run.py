@@ -207,7 +207,8 @@ class Pipeline:
             raise DeadlinePassed("the deadline passed before the request was scored") from None
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
-        request = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
+        checked = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
+        request = replace(checked, key_name=context.key_name)
         check_model_name(request, self.policy)
         return request
 

@@ -24,17 +24,22 @@ class Caller:
     """Of the client certificate that the connection was opened with; "" without one."""
 
 
-TenantRule = Callable[[Caller], str]
-"""Names the tenant of a call; raises Unauthenticated or InvalidRequest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who makes a call: for budgets, limits, records and the log."""
+
+    tenant: str
+    key_name: str = ""
+    """The name of the API key that came with it; "": without one, or the key has no name."""
 
 
-def anyone(_: Caller) -> str:
+TenantRule = Callable[[Caller], Identity]
+"""Says who makes a call; raises Unauthenticated or InvalidRequest."""
+
+
+def anyone(_: Caller) -> Identity:
     """Without authentication every call is of one tenant."""
-    return DEFAULT_TENANT
-
-
-def _nothing() -> None:
-    """There are no keys to read again."""
+    return Identity(tenant=DEFAULT_TENANT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +51,8 @@ class Access:
     """None: not encrypted."""
     guards_health: bool = False
     """Whether health and reflection, too, are only for callers with valid credentials."""
-    read_keys: Callable[[], None] = _nothing
-    """Reads the file of keys again."""
+    keys: KeyFile | None = None
+    """The API keys, which are read again when their file changes; None: there are none."""
 
     @property
     def guard(self) -> TenantRule | None:
@@ -60,30 +65,30 @@ class Access:
         return self.tenant_of is not anyone
 
 
-def by_header(caller: Caller) -> str:
+def by_header(caller: Caller) -> Identity:
     """Take the tenant from `x-tenant`, which a proxy in front has to set."""
     value = caller.headers.get("x-tenant")
     if value is None:
-        return DEFAULT_TENANT
+        return Identity(tenant=DEFAULT_TENANT)
     check_identifier("x-tenant", value)
-    return value
+    return Identity(tenant=value)
 
 
 def by_credentials(*, keys: KeyFile | None, takes_certificates: bool) -> TenantRule:
     """Take the tenant of the API key, else the common name of the client's certificate."""
 
-    def tenant(caller: Caller) -> str:
+    def identity(caller: Caller) -> Identity:
         key = None if keys is None else _key_of(caller)
         if keys is not None and key is not None:
-            found = keys.tenant_of(key)
+            found = keys.entry_of(key)
             if found is None:
                 raise Unauthenticated("the API key is unknown or has expired")
-            return found
+            return Identity(tenant=found.tenant, key_name=found.name)
         if takes_certificates:
-            return _certificate_tenant(caller.common_name)
+            return Identity(tenant=_certificate_tenant(caller.common_name))
         raise Unauthenticated("an API key is needed: authorization: Bearer KEY, or x-api-key: KEY")
 
-    return tenant
+    return identity
 
 
 def _key_of(caller: Caller) -> str | None:

@@ -60,6 +60,8 @@ class OpenCall:
         self.attempt_log = log
         self.tenant = DEFAULT_TENANT
         """Until the caller is authenticated, the default one."""
+        self.key_name = ""
+        """Of the API key that came with the call; see `Identity`."""
         self.request_id = uuid.uuid4().hex
         """A new one, until the call begins."""
         self.reader_s = 0.0
@@ -76,10 +78,11 @@ class OpenCall:
         """
         deadline = self._active.pipeline.deadline(due)
         try:
-            self.tenant = self._tenant_of(self._caller)
+            identity = self._tenant_of(self._caller)
         except GatewayError:
             await self._start.turn(NOBODY, deadline)
             raise
+        self.tenant, self.key_name = identity.tenant, identity.key_name
         await self._start.turn(self.tenant, deadline)
         self._deadline = deadline
         try:
@@ -107,6 +110,7 @@ class OpenCall:
         with self._active.begin() as pipeline:
             context = CallContext(
                 tenant=self.tenant,
+                key_name=self.key_name,
                 request_id=request_id,
                 deadline=deadline,
                 attempt_log=self.attempt_log,
@@ -196,6 +200,7 @@ class Calls:
             method=operation.method,
             request_id=call.request_id,
             tenant=call.tenant,
+            key_name=call.key_name,
             code=code,
             reason=reason,
             policy=summary.policy,

@@ -53,6 +53,8 @@ def call_fields(report: CallReport) -> Mapping[str, object]:
         "code": report.code,
         "duration_ms": round(report.duration_s * 1000, 2),
     }
+    if report.key_name:
+        fields["key_name"] = report.key_name
     if report.decision is not None:
         fields.update(decision_fields(report.decision))
     if report.answer is not None:

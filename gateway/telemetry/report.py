@@ -52,6 +52,8 @@ class CallReport:
     """Seconds to the first text of a stream."""
     waited_s: float
     """Seconds of waiting for a slow client, and between retries."""
+    key_name: str = ""
+    """Of the API key that came with the call; never the key."""
 
     @property
     def route(self) -> Route | None:

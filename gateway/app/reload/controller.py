@@ -1,14 +1,16 @@
-"""What may change the policy of a process that serves: SIGHUP, its watched file, and its operator."""
+"""What may change policy and keys of a process that serves: SIGHUP, watched files, and its operator."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.app.reload.policy_file import ReloadResult, WatchedPolicyFile, watch
+from gateway.app.reload.policy_file import LOOK_EVERY_S, ReloadResult, WatchedPolicyFile, watch
 from gateway.app.reload.reloader import OnReload, Reloader
 from gateway.app.workers.control_socket import ParentClient
 from gateway.clock import Clock
 from gateway.server.admin.server import ReloadHandler
+from gateway.server.admin.threads import in_operator_thread
+from gateway.server.key_file import KeyFile
 from gateway.tasks import Tasks
 
 
@@ -27,20 +29,20 @@ class ReloadSource:
 
 
 class ReloadController:
-    """Reloads the policy of this process, and of all workers where it is one of several."""
+    """Reloads the policy of this process, and of all workers where it is one of several; and its keys."""
 
     def __init__(
         self,
         source: ReloadSource,
         reloader: Reloader,
         *,
-        read_keys: Callable[[], None],
+        keys: KeyFile | None,
         tasks: Tasks,
         clock: Clock,
     ) -> None:
         self.reloader = reloader
         self._source = source
-        self._read_keys = read_keys
+        self._keys = keys
         self._tasks = tasks
         self._clock = clock
 
@@ -60,6 +62,9 @@ class ReloadController:
         if self._source.is_watched:
             work = watch(self._source.file.path, self._reload, clock=self._clock)
             waiting.append(self._tasks.start("watch of the policy file", work))
+        if self._keys is not None:
+            work = self._watch_keys(self._keys)
+            waiting.append(self._tasks.start("watch of the keys", work, is_critical=True))
         try:
             yield
         finally:
@@ -69,8 +74,14 @@ class ReloadController:
     async def _reload_on(self, hangup: Callable[[], Awaitable[None]]) -> None:
         while True:
             await hangup()
-            self._read_keys()
+            if self._keys is not None:
+                self._tasks.start("reload of the keys", in_operator_thread(self._keys.reload))
             self._tasks.start("reload of the policy", self._reload())
+
+    async def _watch_keys(self, keys: KeyFile) -> None:
+        while True:
+            await self._clock.sleep(LOOK_EVERY_S)
+            await in_operator_thread(keys.reload, only_if_changed=True)
 
     async def _reload(self) -> ReloadResult:
         reloaded = await self.reloader.reload()

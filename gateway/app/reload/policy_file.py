@@ -17,7 +17,7 @@ from gateway.policy.model import ModelSpec, Policy
 from gateway.server.admin.threads import in_operator_thread
 
 LOOK_EVERY_S = 1.0
-"""How often `--watch-policy` looks at the file."""
+"""How often a process looks at the files that it watches: the keys and, with `--watch-policy`, the policy."""
 ALLOW = "--allow-loosening"
 
 Outcome = Literal["applied", "unchanged", "refused"]

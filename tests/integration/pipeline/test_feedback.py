@@ -20,7 +20,7 @@ from gateway.offline.recorded_outcomes import recorded_outcomes
 from gateway.records.codec import VERSION, BadRecord
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
-from gateway.server.access import Caller, by_header
+from gateway.server.access import Caller, Identity, by_header
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.policies import POLICY
@@ -114,10 +114,10 @@ async def test_without_records_the_way_out_is_said() -> None:
 async def test_feedback_needs_credentials_and_counts_against_rates(tmp_path: Path) -> None:
     """It is guarded as every call is, and one of the tenant's requests of a minute."""
 
-    def acme_alone(caller: Caller) -> str:
-        if (tenant := by_header(caller)) != "acme":
+    def acme_alone(caller: Caller) -> Identity:
+        if (identity := by_header(caller)).tenant != "acme":
             raise Unauthenticated("an API key is needed")
-        return tenant
+        return identity
 
     path = tmp_path / "d.jsonl"
     limited = f"{POLICY}limits: {{requests_per_minute: 1}}\n"

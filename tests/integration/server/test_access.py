@@ -27,7 +27,7 @@ from gateway.client.prompt import prompt
 from gateway.clock import SystemClock
 from gateway.domain.address import Address, ListenSettings
 from gateway.errors import StartupError, Unauthenticated
-from gateway.server.access import Access, Caller, by_credentials
+from gateway.server.access import Access, Caller, Identity, by_credentials
 from gateway.server.key_file import KeyFile, new_key, parse_keys
 from gateway.server.tls import TlsFiles
 from gateway.testing.scripted import ScriptedBackend, reply
@@ -67,6 +67,10 @@ def _client_tls(ca: trustme.CA, certificate: trustme.LeafCert | None = None) -> 
         (f"{DIGEST} acme 2027-13-01", "2027-13-01"),
         (f"# fine\n{DIGEST} acme\n{DIGEST} other", "keys.txt:3"),
         (f"{DIGEST} acme 2027-01-01 more", "keys.txt:1"),
+        (f"{DIGEST} acme name=a/b", "name"),
+        (f"{DIGEST} acme name=ci 2027-01-01", "in this order"),
+        (f"{DIGEST} acme revoked=yes", "yes"),
+        (f"{DIGEST} acme 2027-01-01T25:00:00Z", "2027-01-01T25:00:00Z"),
     ],
 )
 def test_a_wrong_line_of_the_file_is_named(text: str, wrong: str) -> None:
@@ -78,39 +82,39 @@ def test_a_wrong_line_of_the_file_is_named(text: str, wrong: str) -> None:
 def test_a_new_key_is_good_for_its_tenant_until_it_expires(tmp_path: Path) -> None:
     """The line that is printed lets the key in until the end of its last day, and no other key."""
     clock = FakeClock(unix_s=1_800_000_000.0)  # 2027-01-15
-    key, line = new_key("acme", expires="2027-01-15")
-    (tmp_path / "keys.txt").write_text(f"# a comment\n\n{line}  # of the shop\n")
+    key, entry = new_key("acme", expires="2027-01-15", name="ci")
+    (tmp_path / "keys.txt").write_text(f"# a comment\n\n{entry.line()}  # of the shop\n")
     keys = KeyFile(tmp_path / "keys.txt", clock=clock)
 
-    assert keys.tenant_of(key) == "acme"
-    assert keys.tenant_of(key + "x") is None
-    assert key not in line
+    assert keys.entry_of(key) == entry
+    assert keys.entry_of(key + "x") is None
+    assert key not in entry.line()
     clock.advance(86_400)
-    assert keys.tenant_of(key) is None
+    assert keys.entry_of(key) is None
 
 
 def test_reloading_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     """A file that went wrong is one line in the log, without the line's text, and the old keys stay."""
-    key, line = new_key("acme")
+    key, entry = new_key("acme")
     path = tmp_path / "keys.txt"
-    path.write_text(line)
+    path.write_text(entry.line())
     keys = KeyFile(path, clock=CLOCK)
     path.write_text("gw_secret acme")
     with capture_logs() as logs:
         keys.reload()
 
-    assert keys.tenant_of(key) == "acme"
+    assert keys.entry_of(key) == entry
     assert [event["event"] for event in logs] == ["keys.refused"]
     assert "gw_secret" not in str(logs)
     path.write_text("")
     keys.reload()
-    assert keys.tenant_of(key) is None
+    assert keys.entry_of(key) is None
 
 
 async def test_a_key_names_the_tenant_and_a_wrong_one_gets_nothing(tmp_path: Path) -> None:
     """With --keys a call without a key, or with a wrong one, is UNAUTHENTICATED and reaches no model."""
-    key, line = new_key("acme")
-    (tmp_path / "keys.txt").write_text(line)
+    key, entry = new_key("acme", name="ci")
+    (tmp_path / "keys.txt").write_text(entry.line())
     keys = KeyFile(tmp_path / "keys.txt", clock=CLOCK)
     backends = _backends()
     rule = by_credentials(keys=keys, takes_certificates=False)
@@ -125,7 +129,8 @@ async def test_a_key_names_the_tenant_and_a_wrong_one_gets_nothing(tmp_path: Pat
             async with GatewayClient(gateway.server.target, api_key=key) as client:
                 assert (await client.generate(prompt("hello"))).text == "hi"
 
-    assert [line["tenant"] for line in logs if line["event"] == "request"][-1] == "acme"
+    last = [line for line in logs if line["event"] == "request"][-1]
+    assert (last["tenant"], last["key_name"]) == ("acme", "ci")
     assert key not in str(logs)
     assert "gw_wrong" not in str(logs)
 
@@ -164,11 +169,11 @@ def test_a_key_comes_as_authorization_or_as_x_api_key(
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "beaReR  ", " Bearer\t", ""])
 async def test_the_scheme_before_a_key_is_taken_in_any_case(tmp_path: Path, scheme: str) -> None:
     """Some clients send `bearer`, and the standard allows that; a key alone is taken, too."""
-    key, line = new_key("acme")
-    (tmp_path / "keys.txt").write_text(line)
+    key, entry = new_key("acme", name="ci")
+    (tmp_path / "keys.txt").write_text(entry.line())
     rule = by_credentials(keys=KeyFile(tmp_path / "keys.txt", clock=CLOCK), takes_certificates=False)
 
-    assert rule(_caller(f"{scheme}{key}")) == "acme"
+    assert rule(_caller(f"{scheme}{key}")) == Identity(tenant="acme", key_name="ci")
     for wrong in (f"Basic {key}", f"{scheme}{scheme}x{key}", f"x{scheme}{key}", f"{key} {scheme.strip()}x"):
         with pytest.raises(Unauthenticated):
             rule(_caller(wrong))

@@ -12,7 +12,7 @@ from gateway.domain.conversation import Message, Role
 from gateway.domain.request import Request
 from gateway.errors import HTTP_STATUS, GatewayError, RateLimited, Unauthenticated
 from gateway.pipeline.active_policy import ActivePolicy
-from gateway.server.access import Caller, TenantRule, by_header
+from gateway.server.access import Caller, Identity, TenantRule, by_header
 from gateway.server.calls import Calls
 from gateway.server.health import Health, ServingStatus
 from gateway.telemetry.otel import OtelTraces
@@ -131,7 +131,7 @@ async def test_a_caller_who_leaves_is_told_nothing() -> None:
 async def test_a_stranger_gets_no_further() -> None:
     """Who calls is found out first; a call whose caller was not authenticated cannot begin."""
 
-    def nobody(_: Caller) -> str:
+    def nobody(_: Caller) -> Identity:
         raise Unauthenticated("an API key is needed")
 
     door = Door(tenant_of=nobody)

@@ -13,7 +13,7 @@ from gateway.clock import SystemClock
 from gateway.dispatch.dispatcher import REPLY_RESERVE_S
 from gateway.domain.answer import Outcome, Usage
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
-from gateway.server.access import DEFAULT_TENANT, Caller
+from gateway.server.access import DEFAULT_TENANT, Caller, Identity
 from gateway.server.grpc.caller import Context
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
@@ -130,10 +130,10 @@ async def _asked(sent_s: float) -> tuple[float, float, CallReport, str]:
     clock = JumpingClock()
     left_s = min(sent_s, LEFT_S)
 
-    def tenant_of(caller: Caller) -> str:
+    def tenant_of(caller: Caller) -> Identity:
         if caller.headers.get("x-jump") == "yes":
             clock.ahead_s += sent_s - left_s
-        return DEFAULT_TENANT
+        return Identity(tenant=DEFAULT_TENANT)
 
     reports: list[CallReport] = []
     slow = ScriptedBackend("edge", [[Delay(60.0), reply("late")]])

@@ -12,7 +12,7 @@ from gateway.errors import Unauthenticated
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.access import Caller, TenantRule, anyone
+from gateway.server.access import Caller, Identity, TenantRule, anyone
 from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import RpcMiddleware
 from gateway.v1 import gateway_pb2 as pb
@@ -83,7 +83,7 @@ class RefusedCall(LostConnection):
         raise grpc.aio.AbortError
 
 
-def _strangers(_: Caller) -> str:
+def _strangers(_: Caller) -> Identity:
     raise Unauthenticated("an API key is needed")
 
 
