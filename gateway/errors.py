@@ -9,6 +9,7 @@ GatewayError
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
 ├── NotInRoute                  FAILED_PRECONDITION   the rule does not route to the named model
+├── ModelNotAllowed             PERMISSION_DENIED     the caller's key may not use the model
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
 ├── DeadlinePassed              DEADLINE_EXCEEDED     the caller's deadline passed
 ├── Overloaded                  RESOURCE_EXHAUSTED    the limit of requests in flight is reached
@@ -75,6 +76,7 @@ HTTP_STATUS: Mapping[Reason, int] = {
     Reason.CONTENT_FILTERED: 400,
     Reason.UNAUTHENTICATED: 401,
     Reason.CLEARANCE: 403,
+    Reason.MODEL_NOT_ALLOWED: 403,
     Reason.TICKET_UNKNOWN: 404,
     Reason.RATE_LIMITED: 429,
     Reason.QUEUE_FULL: 429,
@@ -195,6 +197,19 @@ class NotInRoute(GatewayError):
         super().__init__(
             f"model: the rule {rule} does not route to {model}; leave model unset for any of its models"
         )
+
+
+class ModelNotAllowed(GatewayError):
+    """The caller's key may not use the model that is named, or any that the rule routes to."""
+
+    reason = Reason.MODEL_NOT_ALLOWED
+    code = "PERMISSION_DENIED"
+
+    def __init__(self, key_name: str, *, model: str = "", rule: str = "") -> None:
+        what = f"keys called {key_name} may not use {model}"
+        if not model:
+            what = f"the rule {rule} routes to no model that keys called {key_name} may use"
+        super().__init__(f"model: {what}")
 
 
 class RateLimited(GatewayError):

@@ -42,7 +42,7 @@ class ChainSelection:
     limits: RequestLimits | None
     """What the rule lowers of the request."""
     is_in_route: bool
-    """Whether the rule routes to the model that the caller names, if it names one."""
+    """Whether the rule routes to a model that the caller may use: the one that it names, if it names one."""
 
 
 class Decider:
@@ -113,7 +113,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
     not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
-    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one.
+    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one,
+    and a key that the policy narrows the part of its models.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
     refusals: dict[str, Refusal | None] = {}
@@ -130,8 +131,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         for name, refusal in refusals.items()
         if refusal is not None and refusal.reason is Reason.DEADLINE and name in state.idle
     )
-    only = policy.names.model(routing_input.model)
-    asked = [name for name in rule.route if only in ("", name)]
+    only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
+    asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,

@@ -90,7 +90,7 @@ def decide_unspent(request: Request, policy: Policy, *, clock: Clock) -> Decisio
 
 def unspent(request: Request, policy: Policy, *, unix_s: float) -> RoutingState:
     """Return the routing state before the first request; a limit of 0 counts as used up."""
-    accounts = accounts_of(policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
+    accounts = accounts_of(policy, request, unix_s=unix_s)
     spent = [(0, account.scored_limit_usd_nanos) for account in accounts]
     budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
     return RoutingState(

@@ -31,6 +31,7 @@ HINTS: Mapping[Reason, str] = {
     Reason.RECORDS_UNAVAILABLE: "try again in a few seconds: a request that cannot be recorded is refused",
     Reason.RECORDS_OFF: "tell the operator: only gateway serve --decisions FILE takes feedback",
     Reason.NOT_IN_ROUTE: "leave model unset, or have the operator add the model to the rule that holds",
+    Reason.MODEL_NOT_ALLOWED: "name a model that the key may use, or have the operator allow it in keys",
     Reason.TICKET_UNKNOWN: "discard the ticket: it is another tenant's, or it has expired",
     Reason.HANDOFF_UNAVAILABLE: "try again in a minute: the hand-off queue is unavailable",
 }

@@ -154,6 +154,7 @@ class BudgetLayer:
         accounts = accounts_for(
             target.policy.budgets,
             tenant=target.request.tenant,
+            key_name=target.request.key_name,
             labels=target.request.labels,
             model=target.model,
             unix_s=now_s,

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     LOW_CONFIDENCE = "LOW_CONFIDENCE"
     RECORDS_OFF = "RECORDS_OFF"
     NOT_IN_ROUTE = "NOT_IN_ROUTE"
+    MODEL_NOT_ALLOWED = "MODEL_NOT_ALLOWED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,8 @@ class RoutingInput:
     """What rules see of the conversation."""
     model: str = ""
     """The model, or alias, that the caller asks for; "": any."""
+    key_name: str = ""
+    """Of the API key that came with the request: it may have models of its own."""
     evidence: Mapping[str, Evidence] | None = None
     """What the privacy class was made of; None where the text could not be judged."""
     hint: PrivacyClass | None = None
@@ -211,8 +214,8 @@ class Decision:
     limits: RequestLimits | None = None
     """What the rule lowers of the request; permits are for what is left."""
     is_in_route: bool = True
-    """False: the rule does not route to the model that the caller names, so that there is nothing to try, and
-    no canned reply either."""
+    """False: the rule does not route to the model that the caller names, or to none that its key may use, so
+    that there is nothing to try, and no canned reply either."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
     routing_input: RoutingInput | None = None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from gateway.domain.request import Request
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
 from gateway.ledger.states import KEPT_S
@@ -31,7 +32,7 @@ class Account:
     scope: str = ""
     """The kind of its subject; see `scope_of`."""
     subject: str = ""
-    """The subject, for operators: a tenant, TENANT/LABEL=VALUE, a model, or `*`."""
+    """The subject, for operators: a tenant, TENANT/KEY, TENANT/LABEL=VALUE, a model, or `*`."""
     soft_limit_usd_nanos: int | None = None
     """The limit that routing uses, if the policy sets one; it refuses no reservation."""
 
@@ -64,28 +65,40 @@ class Totals:
     """Reserved by calls in flight."""
 
 
-def accounts_of(
-    policy: Policy, *, tenant: str, labels: Mapping[str, str], unix_s: float
-) -> tuple[Account, ...]:
+def accounts_of(policy: Policy, request: Request, *, unix_s: float) -> tuple[Account, ...]:
     """Return the accounts that a request may count against, whichever priced model answers it."""
     found = {
         account.key: account
         for name, spec in policy.models.items()
         if spec.token_price is not None
-        for account in accounts_for(policy.budgets, tenant=tenant, labels=labels, model=name, unix_s=unix_s)
+        for account in accounts_for(
+            policy.budgets,
+            tenant=request.tenant,
+            key_name=request.key_name,
+            labels=request.labels,
+            model=name,
+            unix_s=unix_s,
+        )
     }
     return tuple(found.values())
 
 
 def accounts_for(
-    budgets: Sequence[Budget], *, tenant: str, labels: Mapping[str, str], model: str, unix_s: float
+    budgets: Sequence[Budget],
+    *,
+    tenant: str,
+    key_name: str = "",
+    labels: Mapping[str, str],
+    model: str,
+    unix_s: float,
 ) -> tuple[Account, ...]:
     """Return the accounts that a call of `tenant`, with `labels`, to `model` counts against at `unix_s`.
 
     A label is a claim of the caller, so a budget per label applies inside the tenant only. Calls without the
-    label share one account, so that omitting it does not avoid the cap.
+    label share one account, so that omitting it does not avoid the cap. A budget per key likewise, unless it
+    is for the keys of one name.
     """
-    subjects = {"tenant": tenant, "model": model, "all": "*"}
+    subjects = {"tenant": tenant, "key": f"{tenant}/{key_name}", "model": model, "all": "*"}
     return tuple(
         account_of(
             budget,
@@ -93,6 +106,7 @@ def accounts_for(
             unix_s=unix_s,
         )
         for budget in budgets
+        if budget.key in (None, key_name)
     )
 
 
@@ -114,7 +128,7 @@ def account_of(budget: Budget, subject: str, *, unix_s: float) -> Account:
 
 def scope_of(budget: Budget) -> str:
     """Return the kind of subject that has its own cap in a budget."""
-    return f"{budget.per}:{budget.label or ''}"
+    return f"{budget.per}:{budget.key or budget.label or ''}"
 
 
 def check_limits(

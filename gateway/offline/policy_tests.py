@@ -63,6 +63,7 @@ def _request(test: PolicyTest) -> Request:
     return Request(
         request_id="test",
         tenant=test.state.tenant,
+        key_name=test.state.key or "",
         messages=(*turns, prompt if pictures else Message(role=Role.USER, content=test.prompt)),
         config=GenerationConfig(tools=tuple(_tool(each) for each in test.tools)),
         hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
@@ -94,7 +95,8 @@ def _problems(test: PolicyTest, decision: Decision) -> Iterator[str]:
         yield f"rule is {decision.rule}, expected {expect.rule}"
     first = decision.chain[0] if decision.chain else "none"
     if not decision.is_in_route:
-        first += f" (the rule {decision.rule} does not route to the model that is asked for)"
+        which = "the model that is asked for" if test.model else "a model that the key may use"
+        first += f" (the rule {decision.rule} does not route to {which})"
     if expect.first is not None and expect.first != first:
         yield f"first model is {first}, expected {expect.first}"
     for name in expect.never:

@@ -91,6 +91,7 @@ class Assessor:
             privacy_reason=privacy.reason,
             findings=tuple(sorted({finding.type for finding in privacy.findings})),
             tenant=request.tenant,
+            key_name=request.key_name,
             labels=request.labels,
             prompt_tokens=estimate_prompt_tokens(request),
             needs=needs_of(request),

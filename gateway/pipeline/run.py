@@ -227,7 +227,7 @@ class Pipeline:
         """Return the state without forecasts of the request: a rule may make the answer shorter."""
         self._dispatcher.forecasts.refresh()
         unix_s = self._clock.unix_s()
-        accounts = accounts_of(self.policy, tenant=request.tenant, labels=request.labels, unix_s=unix_s)
+        accounts = accounts_of(self.policy, request, unix_s=unix_s)
         spent = await self._budgets.spent_and_limits(accounts)
         budget, budget_plan = score_accounts(accounts, spent, unix_s=unix_s)
         return RoutingState(

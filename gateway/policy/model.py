@@ -17,6 +17,7 @@ from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
 from gateway.policy.http import HttpPolicy
+from gateway.policy.keys import MAX_KEYS, KeyPolicy
 from gateway.policy.kinds import AnyModel
 from gateway.policy.limits import Limits
 from gateway.policy.llama_cpp import LlamaCppModel
@@ -174,9 +175,14 @@ class Budget(Strict):
     """A cap on spend in a window of time."""
 
     name: Name = Field(description="The budget's name in errors, logs and metrics.")
-    per: Literal["tenant", "label", "model", "all"] = Field(
-        description="What has its own cap: each tenant, each value of a label inside its tenant, each model, "
-        "or all spend together."
+    per: Literal["tenant", "key", "label", "model", "all"] = Field(
+        description="What has its own cap: each tenant, each name of a key or value of a label inside its "
+        "tenant, each model, or all spend together."
+    )
+    key: Name | None = Field(
+        None,
+        description="With per: key, the name of the only keys that the budget is for. Default: every name; "
+        "calls without a key's name share one cap of their tenant.",
     )
     label: Name | None = Field(
         None, description="The key of the label, required with per: label. Requests without it share one cap."
@@ -340,6 +346,12 @@ class PolicyFile(Strict):
         "means a model of models, or auto, any model of the route. An exact name goes before a pattern, a "
         "longer pattern before a shorter one. A name never widens what rules and filters allow.",
     )
+    keys: dict[Name, KeyPolicy] = Field(
+        {},
+        max_length=MAX_KEYS,
+        description="Which models callers may use, by the name of their API key: name=NAME in the key file. "
+        "A name that is not here, and a call without one, may use all.",
+    )
     privacy: PrivacyPolicy = Field(PrivacyPolicy(), description="What makes a request private.")
     budgets: tuple[Budget, ...] = Field(
         (), strict=False, description="Caps on spend; a call must fit into all that apply."
@@ -414,6 +426,7 @@ class Policy:
     mirror: MirrorPolicy | None = None
     http: HttpPolicy = field(default_factory=HttpPolicy)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, KeyPolicy] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
@@ -423,6 +436,14 @@ class Policy:
     def names(self) -> ModelNames:
         """The names by which callers may ask for a model."""
         return ModelNames(frozenset(self.models), self.aliases)
+
+    def models_of_key(self, key_name: str) -> frozenset[str] | None:
+        """Return the models that keys of a name may use; None: all."""
+        narrowed = self.keys.get(key_name)
+        if narrowed is None:
+            return None
+        names = self.names
+        return frozenset(filter(None, map(names.model, narrowed.models)))
 
     @property
     def engines(self) -> Mapping[str, LlamaCppModel]:

@@ -19,6 +19,7 @@ class GivenState(Strict):
     """The state of the gateway and the caller in a test."""
 
     tenant: Name = Field("default", description="The caller's tenant.")
+    key: Name | None = Field(None, description="The name of the caller's key. Default: none.")
     budget: Share = Field(0.0, description="The spent share of the tightest budget.")
     budget_plan: float = Field(0.0, ge=-1.0, le=1.0, description="What rules read as budget.plan.")
     complexity: Share | None = Field(

@@ -31,12 +31,19 @@ class ListedModel:
         return "*" in self.name
 
 
-def list_models(policy: Policy) -> tuple[ListedModel, ...]:
-    """Return the models, `auto`, and the aliases, each in the order of the policy."""
-    models = {name: _model(name, spec) for name, spec in policy.models.items()}
-    known = {**models, AUTO: _any_of(tuple(policy.models.values()))}
+def list_models(policy: Policy, *, key_name: str) -> tuple[ListedModel, ...]:
+    """Return the models, `auto`, and the aliases, each in the order of the policy.
+
+    `key_name` is that of the caller's API key ("": none), which the policy may narrow to some models.
+    """
+    allowed = policy.models_of_key(key_name)
+    specs = {name: spec for name, spec in policy.models.items() if allowed is None or name in allowed}
+    models = {name: _model(name, spec) for name, spec in specs.items()}
+    known = {**models, AUTO: _any_of(tuple(specs.values()))}
     aliases = (
-        replace(known[target], name=name, stands_for=target) for name, target in policy.aliases.items()
+        replace(known[target], name=name, stands_for=target)
+        for name, target in policy.aliases.items()
+        if target in known
     )
     return (*known.values(), *aliases)
 

@@ -167,7 +167,7 @@ BUDGET_LIMIT = _gauge(
 BUDGET_LEFT = _gauge(
     "gateway_budget_left_usd", "US dollars", ("budget", "subject"),
     "Amount neither spent nor reserved in the current window, for subjects with recent calls;"
-    " for a budget per label, the lowest of each tenant.",
+    " for a budget per key or label, the lowest of each tenant.",
 )
 ENGINE_UP = _gauge(
     "gateway_engine_up", "1 or 0", ("model",),

@@ -52,7 +52,7 @@ def _breakers(workers: Iterable[pb.Worker]) -> Iterator[_Sample]:
 
 
 def budgets_left(budgets: Iterable[pb.Budget]) -> Sequence[_Sample]:
-    """Return the dollars left of each subject; for a budget per label, the lowest of each tenant.
+    """Return the dollars left of each subject; for a budget per key or label, the lowest of each tenant.
 
     Label values are callers' claims, so their number is unbounded.
     """

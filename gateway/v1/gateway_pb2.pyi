@@ -216,6 +216,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The gateway keeps no records, so there is nothing that feedback could be joined to."""
     REASON_NOT_IN_ROUTE: _Reason.ValueType  # 28
     """The request names a model that the rule which holds does not route to."""
+    REASON_MODEL_NOT_ALLOWED: _Reason.ValueType  # 29
+    """The policy narrows the API key to other models than the one that is named, or than all that the rule routes to."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is the one vocabulary for why something was refused or failed. The
@@ -280,6 +282,8 @@ REASON_RECORDS_OFF: Reason.ValueType  # 27
 """The gateway keeps no records, so there is nothing that feedback could be joined to."""
 REASON_NOT_IN_ROUTE: Reason.ValueType  # 28
 """The request names a model that the rule which holds does not route to."""
+REASON_MODEL_NOT_ALLOWED: Reason.ValueType  # 29
+"""The policy narrows the API key to other models than the one that is named, or than all that the rule routes to."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -46,6 +46,7 @@ def context_of(
         deadline=deadline,
         attempt_log=AttemptLog(clock),
         conclude=conclude,
+        key_name=request.key_name,
     )
 
 

@@ -1,8 +1,8 @@
 """Lists in which ways a new policy is looser than the old one; pure.
 
 Looser are: a higher clearance, cap or rate, a class that begins at a higher score, a lower weight or floor, a
-value that is no longer a finding, a new mask or host, and a rule that may send more to the cloud. A key that
-cannot be compared is reported as changed.
+value that is no longer a finding, a new mask or host, a key of more models, and a rule that may send more to
+the cloud. What cannot be compared is reported as changed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
     """Return every way in which `after` may allow what `before` did not, in the order of the file."""
     known: dict[str, Iterator[Change]] = {
         "models": _models(before.models, after.models),
+        "keys": _keys(before, after),
         "privacy": _privacy(before.privacy, after.privacy),
         "budgets": _budgets(before.budgets, after.budgets),
         "rules": loosened_rules(before, after),
@@ -85,6 +86,15 @@ def _remote(old: ModelSpec, new: ModelSpec) -> Iterator[tuple[str, str]]:
     for key in sorted(set(type(new).model_fields) - new.neutral_keys - new.compared_keys):
         if getattr(old, key) != getattr(new, key):
             yield key, "changed; whether it is looser is not known"
+
+
+def _keys(before: Policy, after: Policy) -> Iterator[Change]:
+    for name in before.keys:
+        was, now = before.models_of_key(name) or frozenset(), after.models_of_key(name)
+        if now is None:
+            yield ("keys", name), "is removed: such keys may use every model"
+        elif more := sorted(now - was):
+            yield ("keys", name, "models"), f"added {', '.join(more)}"
 
 
 def _privacy(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
@@ -138,7 +148,7 @@ def _budgets(old: Sequence[Budget], new: Sequence[Budget]) -> Iterator[Change]:
         soft, soft_now = was.soft_limit_usd, budget.soft_limit_usd or budget.limit_usd
         if soft is not None and soft_now > soft:
             yield (*here, "soft_limit_usd"), f"raised from {_usd(soft)} to {_usd(soft_now)}"
-        for key in ("per", "label", "window", "time_zone"):
+        for key in ("per", "key", "label", "window", "time_zone"):
             if getattr(was, key) != getattr(budget, key):
                 yield (*here, key), "changed: it begins anew with nothing spent"
 

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.policy.aliases import AUTO, ModelNames
+from gateway.policy.aliases import ModelNames
 from gateway.policy.entities import ModelEntities
+from gateway.policy.keys import KeyPolicy
 from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
+from gateway.policy.loading.names import check_aliases, check_keys
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
@@ -39,7 +41,7 @@ Finding = tuple[Path, str]
 
 _MODEL: TypeAdapter[ModelSpec] = TypeAdapter(AnyModel)
 _BUDGET, _RULE, _REPLY = TypeAdapter(Budget), TypeAdapter(Rule), TypeAdapter(CannedReply)
-_TEST, _MIRROR = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy)
+_TEST, _MIRROR, _KEY = TypeAdapter(PolicyTest), TypeAdapter(MirrorPolicy), TypeAdapter(KeyPolicy)
 _PRIVACY, _RESILIENCE = TypeAdapter(PrivacyPolicy), TypeAdapter(Resilience)
 
 
@@ -51,6 +53,7 @@ class Parts:
     """The names of all models, valid or not."""
     models: Mapping[str, ModelSpec]
     aliases: Mapping[str, str]
+    keys: Mapping[str, KeyPolicy]
     budgets: Mapping[int, Budget]
     rules: Mapping[int, Rule]
     replies: Mapping[int, CannedReply]
@@ -66,7 +69,7 @@ def check(document: Document) -> list[Problem]:
     """Return all errors across the parts of a policy."""
     parts = _parts_of(document.value if isinstance(document.value, dict) else {})
     checks: tuple[Callable[[Parts], Iterator[Finding]], ...] = (
-        _check_models, _check_aliases, _check_urls, _check_privacy, _check_budgets, _check_names,
+        _check_models, _check_called, _check_urls, _check_privacy, _check_budgets, _check_names,
         _check_rules, _check_routes, _check_resilience, _check_replies, _check_tests, _check_mirror,
     )  # fmt: skip
     problems = [document.problem(path, message) for each in checks for path, message in each(parts)]
@@ -80,6 +83,7 @@ def _parts_of(root: Mapping[str, object]) -> Parts:
         names=frozenset(named),
         models={name: part for name, raw in named.items() if (part := _part(_MODEL, raw))},
         aliases={name: to for name, to in _pairs(root.get("aliases")) if isinstance(to, str)},
+        keys={name: key for name, raw in _pairs(root.get("keys")) if (key := _part(_KEY, raw))},
         budgets=_items(_BUDGET, budgets),
         rules=_items(_RULE, rules),
         replies=_items(_REPLY, replies),
@@ -114,17 +118,9 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
             yield ("models", name, key), message
 
 
-def _check_aliases(parts: Parts) -> Iterator[Finding]:
-    if AUTO in parts.names:
-        yield ("models", AUTO), "is the name for any model of the route; call this model otherwise"
-    for alias, target in parts.aliases.items():
-        if alias == AUTO:
-            yield ("aliases", alias), "is the name for any model of the route; leave it out"
-        elif alias in parts.names:
-            yield ("aliases", alias), "is the name of a model already"
-        if target != AUTO and target not in parts.names:
-            near = did_you_mean(target, (*sorted(parts.names), AUTO))
-            yield ("aliases", alias), f"no model is called{quoted(target)}{near}"
+def _check_called(parts: Parts) -> Iterator[Finding]:
+    yield from check_aliases(parts.names, parts.aliases)
+    yield from check_keys(parts.names, parts.aliases, parts.keys)
 
 
 def _check_urls(parts: Parts) -> Iterator[Finding]:
@@ -173,6 +169,8 @@ def _check_budgets(parts: Parts) -> Iterator[Finding]:
             yield ("budgets", index, "label"), "is missing; per: label needs the name of a label"
         if budget.per != "label" and budget.label is not None:
             yield ("budgets", index, "label"), f"needs per: label, but this budget is per: {budget.per}"
+        if budget.per != "key" and budget.key is not None:
+            yield ("budgets", index, "key"), f"needs per: key, but this budget is per: {budget.per}"
         if budget.soft_limit_usd is not None and budget.soft_limit_usd > budget.limit_usd:
             yield ("budgets", index, "soft_limit_usd"), f"must be at most limit_usd ({budget.limit_usd})"
         if not _is_time_zone(budget.time_zone):

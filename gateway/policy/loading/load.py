@@ -126,6 +126,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         mirror=file.mirror,
         http=file.http,
         aliases=MappingProxyType(dict(file.aliases)),
+        keys=MappingProxyType(dict(file.keys)),
         tests=file.tests,
         source=source,
         effective_yaml=_yaml_of(effective),

@@ -193,10 +193,10 @@ def render_explanation(decision: Decision) -> pb.ExplainResponse:
     return pb.ExplainResponse(decision=render_decision(decision), findings=_findings(decision.findings))
 
 
-def render_models(policy: Policy) -> pb.ListModelsResponse:
-    """Return what a policy's models can do, and by which other names callers may ask for them."""
+def render_models(policy: Policy, *, key_name: str) -> pb.ListModelsResponse:
+    """Return what the models of a caller can do, and by which other names it may ask for them."""
     response = pb.ListModelsResponse(policy_hash=policy.hash)
-    for listed in list_models(policy):
+    for listed in list_models(policy, key_name=key_name):
         if listed.stands_for is None:
             response.models.append(_model(listed))
         else:

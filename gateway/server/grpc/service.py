@@ -55,7 +55,7 @@ async def _list_models(
     _: pb.ListModelsRequest, context: CallContext, pipeline: Pipeline
 ) -> pb.ListModelsResponse:
     pipeline.pass_rates(context.tenant)
-    return render_models(pipeline.policy)
+    return render_models(pipeline.policy, key_name=context.key_name)
 
 
 async def _get_handoff(

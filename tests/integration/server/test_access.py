@@ -154,12 +154,12 @@ def test_a_key_comes_as_authorization_or_as_x_api_key(
     tmp_path: Path, headers: dict[str, str], said: str | None
 ) -> None:
     """SDKs send one or the other; two that differ name nobody, and no message holds a key."""
-    key, line = new_key("acme")
-    (tmp_path / "keys.txt").write_text(line)
+    key, entry = new_key("acme")
+    (tmp_path / "keys.txt").write_text(entry.line())
     rule = by_credentials(keys=KeyFile(tmp_path / "keys.txt", clock=CLOCK), takes_certificates=False)
     caller = Caller(headers={name: value.replace("KEY", key) for name, value in headers.items()})
     if said is None:
-        assert rule(caller) == "acme"
+        assert rule(caller) == Identity(tenant="acme")
     else:
         with pytest.raises(Unauthenticated, match=said) as refused:
             rule(caller)

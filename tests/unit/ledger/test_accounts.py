@@ -89,6 +89,24 @@ def test_calls_without_the_label_share_an_account() -> None:
     assert label_key("acme") == label_key("acme", app="x") != label_key("acme", team="a")
 
 
+def test_a_key_binds_inside_its_tenant() -> None:
+    """Each name has an account in each tenant, calls without one have one too; a budget may be for one name."""
+
+    def keys_of(tenant: str, key_name: str, **more: str) -> list[str]:
+        accounts = accounts_for(
+            [budget(per="key", **more)],
+            tenant=tenant, key_name=key_name, labels={}, model="m", unix_s=1.8e9,
+        )  # fmt: skip
+        return [account.key for account in accounts]
+
+    assert keys_of("acme", "ci") == keys_of("acme", "ci", key="ci")
+    assert (
+        len({*keys_of("acme", "ci"), *keys_of("acme", "desk"), *keys_of("acme", ""), *keys_of("b", "ci")})
+        == 4
+    )
+    assert keys_of("acme", "desk", key="ci") == keys_of("acme", "", key="ci") == []
+
+
 @pytest.mark.parametrize(
     ("zone", "window", "moment", "start", "end"),
     [

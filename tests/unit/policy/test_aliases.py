@@ -74,6 +74,22 @@ def test_a_wrong_entry_is_named(aliases: str, message: str) -> None:
         parse_policy(POLICY % aliases, name="p")
 
 
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ("[edgy]", r"keys.ci.models\[0\]: no model or alias is called 'edgy' \(did you mean 'edge'\?\)"),
+        ("[edge, auto]", r"keys.ci.models\[1\]: 'auto' is any model of the route, which narrows nothing"),
+        ("[any]", r"keys.ci.models\[0\]: 'any' is any model of the route"),
+        ("[]", r"keys.ci.models: must not be empty"),
+    ],
+)
+def test_a_key_is_narrowed_to_models_that_there_are(models: str, message: str) -> None:
+    """By name or alias; what narrows nothing is no entry, since it looks as if it did."""
+    text = POLICY % f"{{any: auto}}\nkeys: {{ci: {{models: {models}}}}}"
+    with pytest.raises(PolicyError, match=f"p:6: {message}"):
+        parse_policy(text, name="p")
+
+
 def test_no_model_is_called_auto() -> None:
     """It would never be the only one that is asked for."""
     with pytest.raises(PolicyError, match=r"models\.auto: is the name for any model"):

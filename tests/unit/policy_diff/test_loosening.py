@@ -28,6 +28,7 @@ privacy:
 budgets:
   - {name: daily, per: tenant, limit_usd: 5.00, soft_limit_usd: 4.00, window: day}
   - {name: team, per: label, label: team, limit_usd: 9.50, window: month}
+  - {name: builds, per: key, key: ci, limit_usd: 1.50, window: day}
 rules:
   - {name: home, when: 'privacy_class >= CONFIDENTIAL', route: [edge, other]}
   - {name: hard, when: 'complexity >= 0.6', route: [edge, cloud]}
@@ -39,6 +40,9 @@ records: {features_up_to: internal, labels: [team], on_error: refuse}
 limits: {concurrency: 10, tenant_concurrency: 5}
 handoff: {queue: sqlite, when_reason: [CLEARANCE], store_up_to: internal, keep_days: 3}
 mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}
+keys:
+  ci: {models: [small, edge, backup]}
+aliases: {small: edge, large: cloud}
 """
 
 
@@ -93,6 +97,11 @@ LOOSER = [
     ("window: month", "window: week", "budgets[1].window: changed: it begins anew"),
     ("label: team,", "label: group,", "budgets[1].label: changed: it begins anew"),
     (TEAM, "", "budgets: team is removed"),
+    (", key: ci", "", "budgets[2].key: changed: it begins anew"),
+    ("key: ci", "key: desk", "budgets[2].key: changed: it begins anew"),
+    ("[small, edge, backup]", "[small, edge, large, backup]", "keys.ci.models: added cloud"),
+    ("{small: edge, large: cloud}", "{small: cloud, large: cloud}", "keys.ci.models: added cloud"),
+    ("keys:\n  ci: {models: [small, edge, backup]}\n", "", "keys.ci: is removed: such keys may use every"),
     ("[edge, cloud]", "[edge, cloud, backup]", "rules[1].route: hard now reaches backup"),
     ("[edge, cloud]", "[cloud, edge]", "rules[1].route: hard tries cloud before edge"),
     ("route: [edge]}", "route: [edge, cloud]}", "rules[2].route: default now reaches cloud"),
@@ -130,6 +139,9 @@ NOT_LOOSER = [
     ("limit_usd: 5.00, soft", "limit_usd: 4.5, soft"),
     ("soft_limit_usd: 4.00", "soft_limit_usd: 3"),
     ("[edge, cloud]", "[edge]"),
+    ("[small, edge, backup]", "[backup]"),
+    ("[small, edge, backup]", "[edge, backup]"),
+    ("keys:\n", "keys:\n  desk: {models: [cloud]}\n"),
     ("route: [edge]}", "route: [edge, other]}"),
     (HARD, f"{HARD}\n  - {{name: new, when: 'true', route: [other]}}"),
     ("text: x", "text: y"),
@@ -176,7 +188,7 @@ def test_a_change_that_loosens_one_way_tightens_the_other() -> None:
 def test_the_order_of_rules() -> None:
     """Rules that changed places are said so where one reaches the cloud."""
     after = policy_of((HOME, ""), (f"  - {HARD}\n", f"  - {HARD}\n{HOME}"))
-    assert looser(policy_of(), after) == ["team.yaml:21: rules: their order changed"]
+    assert looser(policy_of(), after) == ["team.yaml:22: rules: their order changed"]
 
 
 def test_a_rule_that_stays_at_the_edge_is_free_where_nothing_reaches_the_cloud() -> None:

@@ -205,6 +205,12 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
         ),
         (
             "window: day",
+            "window: day, key: ci",
+            "11: budgets[0].key",
+            "needs per: key, but this budget is per: tenant",
+        ),
+        (
+            "window: day",
             "window: day, label: team",
             "11: budgets[0].label",
             "needs per: label, but this budget is per: tenant",

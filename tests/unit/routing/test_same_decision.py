@@ -16,7 +16,7 @@ from gateway.domain.conversation import Message, Role, Tool
 from gateway.domain.decision import Decision
 from gateway.domain.privacy import Finding, PrivacyClass
 from gateway.domain.request import GenerationConfig, Hints, Request
-from gateway.errors import NotInRoute
+from gateway.errors import ModelNotAllowed, NotInRoute
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.spend_cache import SpendCache
 from gateway.offline.policy_tests import run_tests
@@ -48,6 +48,7 @@ models:
 privacy: {{weights: {{PERSON: {person}}}, floors: {{IP: {floor}}}}}
 budgets: [{{name: daily, per: tenant, limit_usd: {limit}, window: {window}}}]
 aliases: {{"gpt-*": cloud}}
+keys: {{ci: {{models: [gpt-*, edge]}}, desk: {{models: [backup]}}}}
 rules:
   - {{name: first,   when: '{first}', route: {route}}}
   - {{name: second,  when: '{second}', route: [backup, cloud], set: {{max_tokens: 50}}}}
@@ -98,9 +99,10 @@ POLICIES = st.builds(
     route=st.sampled_from(("[cloud, edge]", "[edge]", "[cloud, backup, edge]")),
 )
 REQUESTS = st.builds(
-    lambda words, hint, team, config, model: Request(
+    lambda words, hint, team, config, model, key_name: Request(
         request_id="test",
         tenant="acme",
+        key_name=key_name,
         messages=(Message(role=Role.USER, content=" ".join(words)),),
         config=config,
         model=model,
@@ -112,6 +114,7 @@ REQUESTS = st.builds(
     st.sampled_from((None, "red", "blue")),
     st.sampled_from(CONFIGS),
     st.sampled_from(("", "", "auto", "edge", "backup", "gpt-5")),
+    st.sampled_from(("", "", "ci", "desk", "other")),
 )
 
 
@@ -152,7 +155,7 @@ def served(
             extras=Extras(shadow=Shadow(policy, assessor=assessor(), clock=clock), entities=tuple(entities)),
         )
         context = context_of(request, pipeline.deadline(None), clock=clock, conclude=summaries.append)
-        with suppress(NotInRoute):  # It is decided all the same.
+        with suppress(NotInRoute, ModelNotAllowed):  # It is decided all the same.
             await pipeline.explain(incoming_of(request), context)
 
     asyncio.run(explain())
@@ -182,6 +185,7 @@ def by_policy_test(policy: Policy, request: Request, like: Decision) -> Decision
         hints=GivenHints(privacy_class=None if hint is None else hint.name.lower()),  # type: ignore[arg-type]  # A name.
         state=GivenState(
             tenant=request.tenant,
+            key=request.key_name or None,
             budget=like.state.budget,
             budget_plan=like.state.budget_plan,
             deadline_s=like.state.deadline_s,
@@ -199,7 +203,12 @@ def test_all_six_decide_alike(policy: Policy, request_: Request, unix_s: int) ->
     clock = FakeClock(unix_s=float(unix_s))
     summary = served(policy, request_, clock)
     decision, shadow = summary.decision, summary.shadow
+    named, allowed = policy.names.model(request_.model), policy.models_of_key(request_.key_name)
+    if named and allowed is not None and named not in allowed:
+        assert decision is None, "a model that the key may not use is refused before anything is scored"
+        return
     assert decision is not None
+    assert allowed is None or allowed.issuperset(decision.chain)
     assert told(decide_unspent(request_, policy, clock=clock)) == told(decision)
     if request_.config == GenerationConfig() and not request_.model:  # A policy test cannot say these.
         assert told(by_policy_test(policy, request_, decision)) == told(decision)
@@ -228,8 +237,8 @@ def test_a_shadow_sees_the_entities_that_were_found(
     lookup = EntityLookup(Entity(confidence), limit_s=9.0, clock=clock)
     summary = served(policy, request_, clock, entities=[lookup])
     decision, shadow = summary.decision, summary.shadow
+    assume(decision is not None and decision.is_in_route)
     assert decision is not None
-    assume(decision.is_in_route)
     assert shadow is not None
     assert any(finding.start == 0 and finding.type == "PERSON" for finding in decision.findings) == (
         confidence >= policy.privacy.report_at

@@ -5,14 +5,14 @@ from gateway.policy.loading.load import parse_policy
 from gateway.server.model_list import ListedModel, list_models
 from tests.support.policies import POLICY
 
-ALIASES = 'aliases: {fast: edge, "gpt-*": cloud, "claude-*": auto}\n'
+ALIASES = 'aliases: {fast: edge, "gpt-*": cloud, "claude-*": auto}\nkeys: {ci: {models: [fast]}}\n'
 NAMED = POLICY.replace("rules:", f"{ALIASES}rules:", 1).replace(
     "model: m,", "model: m, modalities: [text, image], context: 400000,"
 )
 
 
-def _listed() -> dict[str, ListedModel]:
-    return {each.name: each for each in list_models(parse_policy(NAMED, name="p"))}
+def _listed(key_name: str = "") -> dict[str, ListedModel]:
+    return {each.name: each for each in list_models(parse_policy(NAMED, name="p"), key_name=key_name)}
 
 
 def test_models_come_first_then_auto_then_aliases_in_the_order_of_the_policy() -> None:
@@ -48,3 +48,12 @@ def test_auto_can_what_some_model_can() -> None:
     assert (auto.context, auto.modalities, auto.calls_tools) == (400_000, ("text", "image"), True)
     assert (auto.place, auto.price) == (None, None)
     assert (listed["claude-*"].context, listed["claude-*"].place) == (400_000, None)
+
+
+def test_a_key_sees_the_models_that_it_may_use() -> None:
+    """No others, nor their aliases; and what `auto` can is what those can."""
+    listed = _listed("ci")
+
+    assert list(listed) == ["edge", "auto", "fast", "claude-*"]
+    assert listed["auto"].modalities == ("text",)
+    assert _listed("other") == _listed()
