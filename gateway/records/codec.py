@@ -21,7 +21,6 @@ from gateway.telemetry.report import CallReport
 VERSION = 1
 """Version of the format; a reader refuses any other."""
 
-
 _ONLY_CAPABILITY_ONCE = Capability.LARGE_JSON_SCHEMA
 """What a record without `needs` means: it was written when routing knew of no other."""
 

@@ -136,9 +136,9 @@ def end_unix_s(date: str, *, place: str) -> float:
     is_moment = "T" in date
     try:
         begins = datetime.datetime.strptime(date, _TIME_FORM if is_moment else "%Y-%m-%d")
-    except ValueError:
+        ends = begins if is_moment else begins + datetime.timedelta(days=1)
+    except (ValueError, OverflowError):  # The day after the last one of year 9999.
         raise StartupError(f"{place}: {date[:32]!r} is not a date YYYY-MM-DD") from None
-    ends = begins if is_moment else begins + datetime.timedelta(days=1)
     return ends.replace(tzinfo=datetime.UTC).timestamp()
 
 

@@ -32,8 +32,13 @@ replies:
 
 def test_the_policy_on_the_page_loads() -> None:
     """A reader may start from what the page shows."""
-    (shown,) = code_blocks(PAGE, "yaml")
-    assert list(parse_policy(shown, name="page").models) == ["edge", "cloud"]
+    shown, of_keys = code_blocks(PAGE, "yaml")
+    policy = parse_policy(shown, name="page")
+    assert list(policy.models) == ["edge", "cloud"]
+    (cap,) = (line for line in shown.splitlines(keepends=True) if "per: tenant" in line)
+    narrowed = parse_policy(shown.replace(f"budgets:\n{cap}", of_keys), name="page")
+    assert narrowed.models_of_key("ci") == {"edge"}
+    assert [each.key for each in narrowed.budgets] == [None, "ci"]
 
 
 def test_the_refusals_on_the_page_are_real() -> None:

@@ -70,6 +70,7 @@ def _client_tls(ca: trustme.CA, certificate: trustme.LeafCert | None = None) -> 
         (f"{DIGEST} acme name=a/b", "name"),
         (f"{DIGEST} acme name=ci 2027-01-01", "in this order"),
         (f"{DIGEST} acme revoked=yes", "yes"),
+        (f"{DIGEST} acme 9999-12-31", "9999-12-31"),
         (f"{DIGEST} acme 2027-01-01T25:00:00Z", "2027-01-01T25:00:00Z"),
     ],
 )

@@ -1,6 +1,6 @@
 """API keys that the policy narrows to some models, or gives a budget of their own, through real gRPC."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import grpc
@@ -102,7 +102,7 @@ async def test_a_model_of_other_keys_is_refused_by_name(
     async with served(backends, policy=NARROWED, tenant_of=rule) as gateway:
         who, message = as_key(keys["acme/ci"]), asked(model, labels)
         streamed = pb.StreamGenerateRequest(messages=message.messages, labels=labels, model=model)
-        calls = [
+        calls: list[Awaitable[object]] = [
             gateway.stub.Generate(message, metadata=who),
             gateway.stub.StreamGenerate(streamed, metadata=who).read(),
         ]

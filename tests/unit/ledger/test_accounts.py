@@ -90,7 +90,7 @@ def test_calls_without_the_label_share_an_account() -> None:
 
 
 def test_a_key_binds_inside_its_tenant() -> None:
-    """Each name has an account in each tenant, calls without one have one too; a budget may be for one name."""
+    """Each name has an account in each tenant, calls without one share theirs; a named budget is for one."""
 
     def keys_of(tenant: str, key_name: str, **more: str) -> list[str]:
         accounts = accounts_for(

@@ -182,6 +182,21 @@ def test_the_commands_show_a_key_once(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [line.split()[-1] for line in table.splitlines()[1:]] == ["expired", "valid"]
 
 
+def test_a_line_that_is_appended_by_a_shell_is_never_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`new` without --keys prints the line, also where a variable names the file, which `list` reads."""
+    path = tmp_path / "keys.txt"
+    monkeypatch.setenv("GATEWAY_KEYS", str(path))
+    assert run(["keys", "new", "acme"]) == 0
+    made = capsys.readouterr()
+    assert not path.exists()
+    path.write_text(made.out)
+    assert run(["keys", "list"]) == 0
+    assert made.out[:12] in capsys.readouterr().out
+    assert "gw_" not in made.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
