@@ -37,7 +37,7 @@ def test_the_policy_on_the_page_loads() -> None:
     assert list(policy.models) == ["edge", "cloud"]
     (cap,) = (line for line in shown.splitlines(keepends=True) if "per: tenant" in line)
     narrowed = parse_policy(shown.replace(f"budgets:\n{cap}", of_keys), name="page")
-    assert narrowed.models_of_key("ci") == {"edge"}
+    assert narrowed.models_of_key("ci") == frozenset({"edge"})
     assert [each.key for each in narrowed.budgets] == [None, "ci"]
 
 

@@ -10,6 +10,7 @@ from gateway.server.http.http_error import HttpError
 _TYPES: Mapping[Reason, str] = {
     Reason.UNAUTHENTICATED: "authentication_error",
     Reason.CLEARANCE: "permission_error",
+    Reason.MODEL_NOT_ALLOWED: "permission_error",
     Reason.RATE_LIMITED: "rate_limit_error",
     Reason.QUEUE_FULL: "rate_limit_error",
     Reason.BUDGET_EXHAUSTED: "insufficient_quota",
