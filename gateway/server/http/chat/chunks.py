@@ -109,7 +109,7 @@ class ChatChunks:
         if piece:
             yield {"index": call.index, kind: {said: piece}}
         if call.opaque:
-            yield with_signature({"index": call.index}, call.opaque)
+            yield with_signature({"index": call.index}, self._model, call.opaque)
 
     def _choice(self, delta: dict[str, Any], *, logprobs: tuple[TokenLogprob, ...] = ()) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs_of(logprobs), "finish_reason": None}
