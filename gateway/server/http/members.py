@@ -63,12 +63,15 @@ class Members:
 
     def integer(self, name: str) -> int | None:
         """Return a whole number, be it written with a decimal point."""
-        value = self.number(name)
-        if value is None:
+        value, number = self.value(name), self.number(name)
+        if number is None:
             return None
-        if not value.is_integer():
+        if not number.is_integer():
             raise InvalidRequest(self.at(name), "must be a whole number")
-        return int(value)
+        whole = value if isinstance(value, int) else int(number)
+        if not -(2**63) <= whole < 2**63:
+            raise InvalidRequest(self.at(name), "must be a whole number of 64 bits")
+        return whole
 
     def known(self, name: str, known: Mapping[str, _Known]) -> _Known | None:
         """Return what a word means."""

@@ -111,4 +111,4 @@ def _call(call: ToolCall) -> dict[str, Any]:
     else:
         function = {"name": call.name, "arguments": call.arguments_json}
         said = {"id": call.id, "type": "function", "function": function}
-    return with_signature(said, call.opaque)
+    return with_signature(said, call.model, call.opaque)

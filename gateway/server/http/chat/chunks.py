@@ -106,10 +106,8 @@ class ChatChunks:
         if begins:
             yield {"index": call.index, "id": call.id, "type": kind, kind: {"name": call.name, said: ""}}
         piece = call.input if self._is_custom else call.arguments_json
-        if piece:
-            yield {"index": call.index, kind: {said: piece}}
-        if call.opaque:
-            yield with_signature({"index": call.index}, call.opaque)
+        if piece or call.opaque:  # Clients want the member of its kind in every piece.
+            yield with_signature({"index": call.index, kind: {said: piece}}, self._model, call.opaque)
 
     def _choice(self, delta: dict[str, Any], *, logprobs: tuple[TokenLogprob, ...] = ()) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs_of(logprobs), "finish_reason": None}

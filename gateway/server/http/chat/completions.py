@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.domain.answer import Answer
 from gateway.domain.request import Request
+from gateway.policy.aliases import AUTO
 from gateway.policy.http import HttpPolicy
 from gateway.server.http.chat.answer_body import completion_of
 from gateway.server.http.chat.chunks import ChatChunks
@@ -57,7 +58,7 @@ class ChatCompletions:
         request = replace(
             base,
             model=model,
-            messages=messages_of(members, asked_model=model),
+            messages=messages_of(members, asked_model="" if model == AUTO else model),
             config=config_of(members, section),
         )
         members.refuse_rest(ignored=HARMLESS)

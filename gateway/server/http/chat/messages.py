@@ -89,7 +89,7 @@ def _answer(
 def _call(call: Members) -> ToolCall:
     call_id = call.needed_text("id")
     kind = call.text("type") or "function"
-    opaque = signature_of(call)
+    model, opaque = signature_of(call)
     match kind:
         case "function":
             function = call.needed_members("function")
@@ -100,6 +100,7 @@ def _call(call: Members) -> ToolCall:
                 arguments_json=arguments,
                 arguments_invalid=not _is_json(arguments),
                 opaque=opaque,
+                model=model,
             )
             function.refuse_rest()
         case "custom":
@@ -110,6 +111,7 @@ def _call(call: Members) -> ToolCall:
                 input=custom.text("input") or "",
                 is_custom=True,
                 opaque=opaque,
+                model=model,
             )
             custom.refuse_rest()
         case _:

@@ -10,6 +10,7 @@ from gateway.server.http.chat.tool_fields import is_hosted
 _CONFIG: Final = {
     "config.json_schema": "response_format.json_schema.schema",
     "config.json_object": "response_format",
+    "config.reasoning": "reasoning_effort",
     "config.reasoning.effort": "reasoning_effort",
     "config.reasoning.budget_tokens": "reasoning.max_tokens",
 }
@@ -26,6 +27,8 @@ def place_of(field: str, body: Mapping[str, Any]) -> str:
         return _of_tool(found, body)
     if field == "config.max_tokens" and body.get("max_tokens") is None:
         return "max_completion_tokens"
+    if field == "config.top_logprobs" and body.get("top_logprobs") is None:
+        return "logprobs"
     if field.startswith("config.tool_choice"):
         return "tool_choice"
     return _CONFIG.get(field, field.removeprefix("config."))

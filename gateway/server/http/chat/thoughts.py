@@ -57,16 +57,16 @@ def _rejoined(words: str, details: list[dict[str, Any]]) -> list[Reasoning]:
     return found if end == len(words) else []
 
 
-def with_signature(call: dict[str, Any], opaque: bytes) -> dict[str, Any]:
+def with_signature(call: dict[str, Any], model: str, opaque: bytes) -> dict[str, Any]:
     """Return a call with what its model wants back, where clients of Gemini keep it."""
     if not opaque:
         return call
-    return call | {"extra_content": {"google": {"thought_signature": wrap("", opaque)}}}
+    return call | {"extra_content": {"google": {"thought_signature": wrap(model, opaque)}}}
 
 
-def signature_of(call: Members) -> bytes:
-    """Return what a model wants back with a call; b"" for what another gateway or provider has made."""
+def signature_of(call: Members) -> tuple[str, bytes]:
+    """Return the model and what it wants back with a call; "" for what another gateway has made."""
     extra = call.members("extra_content")
     google = None if extra is None else extra.members("google")
     signature = None if google is None else google.text("thought_signature")
-    return b"" if signature is None else unwrap(signature)[1]
+    return ("", b"") if signature is None else unwrap(signature)

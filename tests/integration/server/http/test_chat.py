@@ -8,20 +8,20 @@ HELLO = [[Chunk(text="Hello, "), Chunk(text="you."), ended()]]
 
 async def test_text_comes_whole() -> None:
     """With the model that made it, and every token counted once."""
-    async with asked(HELLO) as (client, edge):
+    async with asked(HELLO) as (client, model):
         answer = await client.chat.completions.create(
             model=MODEL,
             messages=[{"role": "developer", "content": "Be kind."}, {"role": "user", "content": "hello"}],
         )
     (choice,) = answer.choices
-    assert (choice.message.content, choice.finish_reason, answer.model) == ("Hello, you.", "stop", "edge")
+    assert (choice.message.content, choice.finish_reason, answer.model) == ("Hello, you.", "stop", "smart")
     assert answer.usage is not None
     assert answer.usage.total_tokens == USAGE.prompt_tokens + USAGE.completion_tokens
     assert answer.usage.prompt_tokens_details is not None
     assert answer.usage.prompt_tokens_details.cached_tokens == USAGE.cached_prompt_tokens
     assert answer.usage.completion_tokens_details is not None
     assert answer.usage.completion_tokens_details.reasoning_tokens == USAGE.reasoning_tokens
-    (call,) = edge.calls
+    (call,) = model.calls
     assert [(each.role, each.content) for each in call.request.messages] == [
         ("system", "Be kind."),
         ("user", "hello"),
@@ -39,7 +39,7 @@ async def test_text_comes_in_chunks() -> None:
         )
         chunks = [chunk async for chunk in stream]
     assert {(each.id, each.created, each.model, each.object) for each in chunks} == {
-        (chunks[0].id, chunks[0].created, "edge", "chat.completion.chunk")
+        (chunks[0].id, chunks[0].created, "smart", "chat.completion.chunk")
     }
     *spoken, last = chunks
     assert spoken[0].choices[0].delta.role == "assistant"

@@ -152,7 +152,7 @@ async def test_a_unix_socket_is_served_and_taken_away(tmp_path: Path) -> None:
 async def test_a_port_that_is_taken_is_named_with_its_flag() -> None:
     """The gateway does not start."""
     async with served(models(), http=ANY_PORT) as gateway:
-        with pytest.raises(StartupError, match="--http .*in use; choose another"):
+        with pytest.raises(StartupError, match=r"--http .*in use; choose another"):
             async with served(models(), http=gateway.http_address):
                 pass
 
