@@ -21,6 +21,8 @@ KEY_BYTES = 32
 """Of randomness in a key, so that a plain SHA-256 of it cannot be turned back."""
 
 
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
+"""Where clients show a key; the last one is that of Azure's."""
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})\s+(?P<tenant>\S+)(?:\s+(?P<expires>\S+))?", re.ASCII)
 _BEARER = re.compile(r"\A\s*bearer\s+", re.ASCII | re.IGNORECASE)
 """The scheme before a key, whose case RFC 9110 leaves to the client."""
@@ -197,10 +199,10 @@ def by_credentials(*, keys: KeyFile | None, takes_certificates: bool) -> TenantR
 
 def _key_of(caller: Caller) -> str | None:
     """Return the API key that a call shows, None without one; raises Unauthenticated for two that differ."""
-    shown = [caller.headers[name] for name in ("authorization", "x-api-key") if name in caller.headers]
+    shown = [caller.headers[name] for name in KEY_HEADERS if name in caller.headers]
     keys = {_BEARER.sub("", value, count=1).strip() for value in shown}
     if len(keys) > 1:
-        raise Unauthenticated("authorization and x-api-key carry two different keys: send one of them")
+        raise Unauthenticated("two headers carry two different keys: send one of them")
     return keys.pop() if keys else None
 
 

@@ -1,6 +1,7 @@
 """The files of TLS, for every transport: checked at the start, and read again when they change."""
 
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,3 +91,19 @@ class WatchedTls:
             return tuple((stat.st_mtime_ns, stat.st_ino) for stat in map(Path.stat, self._files.paths()))
         except OSError:
             return None
+
+
+def followed(files: TlsFiles) -> ssl.SSLContext:
+    """Return a context that shows each new connection what the files hold then; raises StartupError."""
+    watched, context = WatchedTls(files), files.context()
+    newest = context
+
+    def follow(connection: ssl.SSLObject | ssl.SSLSocket, _: str | None, __: ssl.SSLContext) -> None:
+        nonlocal newest
+        if watched.changed() is not None:
+            with suppress(StartupError):  # They change again: the next connection sees it.
+                newest = files.context()
+        connection.context = newest
+
+    context.sni_callback = follow  # Asked at every handshake, with a name or without.
+    return context

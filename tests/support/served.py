@@ -41,10 +41,15 @@ class Served:
         return self.gateway.grpc
 
     @property
-    def http_url(self) -> str:
-        """Where its doors over HTTP are, without a path."""
+    def http_address(self) -> Address:
+        """Where its doors over HTTP are."""
         assert self.gateway.http is not None
-        return f"http://{self.gateway.http.address.target}"
+        return self.gateway.http.address
+
+    @property
+    def http_url(self) -> str:
+        """The same as a URL without a path."""
+        return f"http://{self.http_address.target}"
 
     @property
     def calls(self) -> Calls:

@@ -1,14 +1,15 @@
-"""A streamed answer on its way to a caller over HTTP."""
+"""One streamed answer on its way to the caller."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from gateway.clock import Clock
 from gateway.domain.answer import Answer, Delta, Route, StreamEvent
 from gateway.domain.decision import Decision
+from gateway.errors import DeadlinePassed
 from gateway.pipeline.buffered import deltas_of
-from gateway.server.http.dialect import EventWriter
+from gateway.server.http.dialect import EventWriter, HttpDialect
 from gateway.server.http.http_call import HttpCall
 from gateway.server.http.reply import decision_headers, model_of
 from gateway.tasks import child
@@ -20,11 +21,13 @@ PING_EVERY_S = 15.0
 class EventStream:
     """One streamed answer on its way to the caller."""
 
-    def __init__(self, http_call: HttpCall, writer: EventWriter, *, clock: Clock) -> None:
+    def __init__(self, http_call: HttpCall, dialect: HttpDialect, *, clock: Clock) -> None:
         self._http_call = http_call
-        self._writer = writer
+        self._dialect = dialect
         self._clock = clock
-        self._has_begun = False
+        self._writer: EventWriter | None = None
+        """Until the answer begins, there is none."""
+        self._has_ended = False
         self._written_s = 0.0
 
     async def send(self, events: AsyncGenerator[Decision | StreamEvent, None]) -> None:
@@ -35,32 +38,37 @@ class EventStream:
                 case Decision():
                     decision = event
                 case Delta():
-                    await self._begin(decision, event.model)
-                    await self._write(self._writer.delta(event))
+                    assert decision is not None
+                    writer = await self._begun(decision, event.model)
+                    await self._write(writer.delta(event))
                 case Answer():
                     self._http_call.refuse_canned(event)
                     await self._finish(event)
 
-    async def _begin(self, decision: Decision | None, model: str) -> None:
-        if self._has_begun:
-            return
-        assert decision is not None
-        self._has_begun = True
-        headers = decision_headers(self._http_call.served.request_id, decision, model=model)
-        spec = self._http_call.pipeline.policy.models.get(model)
+    async def _begun(self, decision: Decision, model: str) -> EventWriter:
+        """Return the writer; for the first piece the response begins."""
+        if self._writer is not None:
+            return self._writer
+        http_call, reply = self._http_call, self._http_call.reply
+        headers = decision_headers(http_call.served.request_id, decision, model=model)
+        spec = http_call.pipeline.policy.models.get(model)
         headers["x-gateway-route"] = (Route.CANNED if spec is None else spec.route).lower()
-        await self._http_call.reply.begin(self._writer, headers)
+        writer = self._dialect.events(http_call.body, http_call.served)
+        await reply.begin(writer, headers)
+        self._writer = writer
         facts = decision.routing_input
-        prompt_tokens = 0 if facts is None else facts.prompt_tokens
-        await self._write(self._writer.begin(model, prompt_tokens=prompt_tokens))
+        await self._write(writer.begin(model, prompt_tokens=0 if facts is None else facts.prompt_tokens))
+        return writer
 
     async def _finish(self, answer: Answer) -> None:
-        if not self._has_begun:
-            shown = replace(answer, model=model_of(answer))
-            await self._begin(answer.decision, shown.model)
+        shown = answer if answer.degraded is None else replace(answer, model=model_of(answer))
+        is_new = self._writer is None
+        writer = await self._begun(answer.decision, shown.model)
+        if is_new:
             for delta in deltas_of(shown):
-                await self._write(self._writer.delta(delta))
-        await self._write(self._writer.end(answer))
+                await self._write(writer.delta(delta))
+        self._has_ended = True
+        await self._write(writer.end(answer))
         await self._http_call.reply.end(self._http_call.context.deadline)
 
     async def _write(self, events: bytes) -> None:
@@ -78,7 +86,10 @@ class EventStream:
             pinger.cancel()
 
     async def _ping(self) -> None:
-        while True:
-            await self._clock.sleep(PING_EVERY_S)
-            if self._has_begun and self._clock.monotonic_s() - self._written_s >= PING_EVERY_S:
-                await self._write(self._writer.ping())
+        while not self._has_ended:
+            silent_s = 0.0 if self._writer is None else self._clock.monotonic_s() - self._written_s
+            if self._writer is not None and silent_s >= PING_EVERY_S:
+                with suppress(DeadlinePassed):  # The piece that follows says so, to the caller too.
+                    await self._write(self._writer.ping())
+                silent_s = 0.0
+            await self._clock.sleep(PING_EVERY_S - silent_s)

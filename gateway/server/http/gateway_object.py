@@ -34,7 +34,9 @@ def gateway_object(answer: Answer, request_id: str) -> dict[str, Any]:
 
 def degraded_object(degraded: Degraded) -> dict[str, Any]:
     """Return why no model answered, and the ticket where a person is asked."""
-    shown: dict[str, Any] = {"reason": degraded.reason, "canned_id": degraded.canned_id}
+    shown: dict[str, Any] = {"reason": degraded.reason}
+    if degraded.canned_id:
+        shown["canned_id"] = degraded.canned_id
     if degraded.retry_after_s is not None:
         shown["retry_after_s"] = degraded.retry_after_s
     if degraded.ticket_id:

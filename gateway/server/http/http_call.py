@@ -1,6 +1,7 @@
 """A call over HTTP that has begun: its request, and how the pipeline takes it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.dispatch.failure_summary import code_of
@@ -30,6 +31,8 @@ class HttpCall:
 
     call: OpenCall
     headers: Caller
+    query: Mapping[str, str]
+    """Of the URL."""
     body: Body
     size: int
     """Bytes of the body."""

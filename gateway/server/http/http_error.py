@@ -57,7 +57,7 @@ class HttpError:
     """False: the same request will fail again, or money was spent on it."""
     request_id: str
     degraded: Degraded | None
-    """With a ticket, where a person was asked in place of the models."""
+    """Where no model answered: why, and the ticket where a person was asked in their place."""
     excess: ContextExcess | None = None
     """With CONTEXT_LENGTH_EXCEEDED, where it is known."""
 
@@ -93,7 +93,7 @@ def http_error_of(
         retry_after_s=error.retry_after_s,
         may_retry=is_worth_retrying(error) and not is_paid,
         request_id=request_id,
-        degraded=error.degraded if isinstance(error, NotDegraded) else None,
+        degraded=_degraded(error) if isinstance(error, NotDegraded) else None,
         excess=_excess(summary) if error.reason is Reason.CONTEXT_LENGTH_EXCEEDED else None,
     )
 
@@ -114,6 +114,11 @@ def _excess(summary: CallSummary | None) -> ContextExcess | None:
         max_tokens=0 if is_by_prompt or request is None else request.config.max_tokens or 0,
         context_tokens=max(models[name].context for name in names),
     )
+
+
+def _degraded(error: NotDegraded) -> Degraded:
+    """Return why no model answered; a reply was chosen only where a person is asked, too."""
+    return error.degraded or Degraded(reason=error.reason, canned_id="", retry_after_s=error.retry_after_s)
 
 
 def _status(error: GatewayError) -> int:

@@ -1,6 +1,7 @@
 """The HTTP server as a whole: bind, serve, drain."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from gateway.server.http.cors import Cors
 from gateway.server.http.middleware import Handler
 from gateway.server.http.probes import HttpProbes
 from gateway.server.http.unknown import shaped
+from gateway.server.tls import followed
 
 FLAG = "--http"
 CLOSE_S = 1.0
@@ -43,7 +45,7 @@ class HttpServer:
         """Make a server of `listen.address`; with `shares_port` other processes listen there too."""
         self.address = listen.address
         self._shares_port = shares_port
-        self._context = None if access.tls is None else access.tls.context()
+        self._context = None if access.tls is None else followed(access.tls)
         self._runner = web.AppRunner(
             _app(endpoints, active=active, health=health),
             access_log=None,
@@ -64,8 +66,10 @@ class HttpServer:
     async def _bound(self, address: Address) -> Address:
         if address.path is not None:
             make_way(address.path, flag=FLAG)
+            listener = socket.socket(socket.AF_UNIX)
             with OwnerOnly():
-                await web.UnixSite(self._runner, address.path, ssl_context=self._context).start()
+                listener.bind(str(address.path))
+            await web.SockSite(self._runner, listener, ssl_context=self._context).start()
             return address
         if not self._shares_port:
             claim(address, flag=FLAG)
@@ -83,6 +87,8 @@ class HttpServer:
         """Take no new connection and no new call; what is in flight goes on. Returns immediately."""
         for site in list(self._runner.sites):
             await site.stop()
+            if self.address.path is not None:
+                self.address.path.unlink(missing_ok=True)
         if self._runner.server is not None:
             self._runner.server.pre_shutdown()
 

@@ -1,7 +1,7 @@
 """Between aiohttp and a dialect: who calls, until when, and errors on the way out; the same for all."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,8 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.domain.delivery import Delivery
 from gateway.errors import InvalidRequest
-from gateway.server.calls import Calls
+from gateway.server.access import Caller
+from gateway.server.calls import Calls, OpenCall
 from gateway.server.http.body import parse_body, read_body
 from gateway.server.http.dialect import HttpDialect, Served
 from gateway.server.http.event_stream import EventStream
@@ -40,69 +41,81 @@ class HttpMiddleware:
         """Return the handler of an endpoint that answers, whole or in a stream as the request wants it."""
         operation = _operation(dialect.method)
 
-        async def serve(http: web.Request) -> web.StreamResponse:
-            reply = HttpReply(http, dialect, clock=self._clock)
-            async with self._begun(operation, http, reply) as http_call:
-                if http_call.body.get("stream") is True:
-                    await self._stream(http_call, dialect)
-                else:
-                    await self._whole(http_call, dialect)
-            return reply.response
+        async def answer(http_call: HttpCall) -> None:
+            if http_call.body.get("stream") is True:
+                await self._stream(http_call, dialect)
+            else:
+                await self._whole(http_call, dialect)
 
-        return serve
+        return self._handler(operation, dialect, answer)
 
     def unary(
-        self, method: str, dialect: HttpDialect, handler: Callable[[HttpCall], Awaitable[Any]]
+        self,
+        method: str,
+        dialect: HttpDialect,
+        handler: Callable[[HttpCall], Awaitable[Any]],
+        *,
+        verb: str = "POST",
     ) -> Handler:
         """Return the handler of an endpoint that returns one JSON value; errors have the dialect's shape."""
-        operation = _operation(method)
+
+        async def answer(http_call: HttpCall) -> None:
+            value = await handler(http_call)
+            with http_call.call.reading(self._clock):
+                headers = id_headers(http_call.served.request_id)
+                await http_call.reply.send(value, headers, http_call.context.deadline)
+
+        return self._handler(_operation(method, verb), dialect, answer)
+
+    def _handler(
+        self, operation: Operation, dialect: HttpDialect, answer: Callable[[HttpCall], Awaitable[None]]
+    ) -> Handler:
+        """Return a handler that opens a call, begins it, and sends what `answer` or an error says."""
 
         async def serve(http: web.Request) -> web.StreamResponse:
-            reply = HttpReply(http, dialect, clock=self._clock)
-            async with self._begun(operation, http, reply) as http_call:
-                answer = await handler(http_call)
-                with http_call.call.reading(self._clock):
-                    await reply.send(
-                        answer, id_headers(http_call.served.request_id), http_call.context.deadline
-                    )
+            reply, caller = HttpReply(http, dialect, clock=self._clock), caller_of(http)
+            async with self._calls.open(operation, caller, fail=reply.fail) as call:
+                reply.call = call
+                await self._serve(call, caller, http, reply, answer)
             return reply.response
 
         return serve
 
-    @asynccontextmanager
-    async def _begun(
-        self, operation: Operation, http: web.Request, reply: HttpReply
-    ) -> AsyncIterator[HttpCall]:
-        """Open and begin a call; what it leaves for afterwards is done when its answer was sent.
+    async def _serve(
+        self,
+        call: OpenCall,
+        caller: Caller,
+        http: web.Request,
+        reply: HttpReply,
+        answer: Callable[[HttpCall], Awaitable[None]],
+    ) -> None:
+        """Serve a call; what it leaves for afterwards is done when its answer was sent.
 
         A stranger's bytes are not read.
         """
-        caller = caller_of(http)
         headers = caller.headers
-        async with self._calls.open(operation, caller, fail=reply.fail) as call:
-            reply.call = call
-            due = due_of(headers, self._clock)
-            await call.authenticate(due=due, own_id=partial(request_id_of, headers, new_id=""))
-            check_headers(headers)
-            data = b""
-            if http.body_exists:
-                data = await read_body(
-                    http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock
-                )
-            try:
-                body = reply.body = _with_model(parse_body(data) if data else {}, http)
-            except InvalidRequest:
-                call.count_unread()
-                raise
-            served = Served(
-                request_id=request_id_of(headers, new_id=call.request_id),
-                created_unix_s=int(self._clock.unix_s()),
-                shows_decision=shows_decision(headers),
-            )
-            with call.begin(request_id=served.request_id) as (context, pipeline):
-                yield HttpCall(
+        due = due_of(headers, self._clock)
+        await call.authenticate(due=due, own_id=partial(request_id_of, headers, new_id=""))
+        check_headers(headers)
+        data = b""
+        if http.body_exists:
+            data = await read_body(http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock)
+        try:
+            body = reply.body = _with_model(parse_body(data) if data else {}, http)
+        except InvalidRequest:
+            call.count_unread()
+            raise
+        served = Served(
+            request_id=request_id_of(headers, new_id=call.request_id),
+            created_unix_s=int(self._clock.unix_s()),
+            shows_decision=shows_decision(headers),
+        )
+        with call.begin(request_id=served.request_id) as (context, pipeline):
+            await answer(
+                HttpCall(
                     call=call,
                     headers=caller,
+                    query=http.query,
                     body=body,
                     size=len(data),
                     context=context,
@@ -110,8 +123,9 @@ class HttpMiddleware:
                     reply=reply,
                     served=served,
                 )
-            if (afterwards := call.summary.afterwards) is not None:
-                afterwards()
+            )
+        if (afterwards := call.summary.afterwards) is not None:
+            afterwards()
 
     async def _whole(self, http_call: HttpCall, dialect: HttpDialect) -> None:
         answer = await http_call.pipeline.run(http_call.incoming(dialect), http_call.context)
@@ -126,14 +140,16 @@ class HttpMiddleware:
         events = http_call.pipeline.stream(
             http_call.incoming(dialect), http_call.context, delivery=Delivery.FINAL_PIECES
         )
-        stream = EventStream(http_call, dialect.events(http_call.body, http_call.served), clock=self._clock)
+        stream = EventStream(http_call, dialect, clock=self._clock)
         async with aclosing(events), stream.pinging():
             await stream.send(events)
 
 
-def _operation(method: str) -> Operation:
-    attributes = {"http.request.method": "POST", "http.route": method}
-    return Operation(transport="http", method=method, span_name=f"POST {method}", span_attributes=attributes)
+def _operation(method: str, verb: str = "POST") -> Operation:
+    attributes = {"http.request.method": verb, "http.route": method}
+    return Operation(
+        transport="http", method=method, span_name=f"{verb} {method}", span_attributes=attributes
+    )
 
 
 def _with_model(body: dict[str, Any], http: web.Request) -> dict[str, Any]:

@@ -50,9 +50,9 @@ class HttpReply:
 
     async def begin(self, writer: EventWriter, headers: Mapping[str, str]) -> None:
         """Begin a stream of events."""
-        self._writer = writer
         self.response = web.StreamResponse(headers={**EVENT_STREAM, **headers})
         await self.response.prepare(self._http)
+        self._writer = writer
 
     async def write(self, events: bytes, deadline: Deadline) -> None:
         """Go on with a stream; raises DeadlinePassed where the caller does not read."""
