@@ -77,7 +77,11 @@ def _facts(model: ListedModel) -> Shown:
 
 def _listed(http_call: HttpCall) -> Sequence[ListedModel]:
     """Return the names that can be asked for as they stand."""
-    return [model for model in list_models(http_call.pipeline.policy) if not model.is_pattern]
+    return [
+        model
+        for model in list_models(http_call.pipeline.policy, key_name=http_call.context.key_name)
+        if not model.is_pattern
+    ]
 
 
 def _named(http_call: HttpCall) -> ListedModel:
@@ -87,7 +91,9 @@ def _named(http_call: HttpCall) -> ListedModel:
     entry = policy.names.entry(name)
     if not name or entry is None:
         raise UnknownModel
-    found = {model.name: model for model in list_models(policy)}[entry or AUTO]
+    found = {model.name: model for model in list_models(policy, key_name=http_call.context.key_name)}[
+        entry or AUTO
+    ]
     return replace(found, name=name)
 
 

@@ -327,7 +327,8 @@ def test_members_of_the_configuration(members: dict[str, Any], meant: Generation
 def test_harmless_members_are_ignored() -> None:
     """Those of the list, and the values of others that ask for nothing."""
     asks_nothing = {"n": 1, "modalities": ["text"], "store": False, "stream": False, "audio": None}
-    assert parsed(**dict.fromkeys(HARMLESS, "x"), **asks_nothing).config == GenerationConfig()
+    members: dict[str, Any] = {**dict.fromkeys(HARMLESS, "x"), **asks_nothing}
+    assert parsed(**members).config == GenerationConfig()
     options = {"include_usage": True, "include_obfuscation": False}
     assert parsed(stream=True, stream_options=options).config == GenerationConfig()
 
