@@ -20,10 +20,10 @@ class FileGone(sqlite3.OperationalError):
 
 
 class ImpatientConnection(sqlite3.Connection):
-    """A connection of the event loop: what would take it too long raises TooLarge."""
+    """A connection of the event loop: what would take it too long raises OperationTooLarge."""
 
 
-class TooLarge(Exception):
+class OperationTooLarge(Exception):
     """An operation would keep the event loop too long; it is undone there, and a thread has to run it."""
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from gateway.clock import Clock
-from gateway.ledger.file import SharedFile, TooLarge
+from gateway.ledger.file import OperationTooLarge, SharedFile
 from gateway.ledger.group_commit import GroupCommit
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ REST_S = 1.0
 class LoopCommit:
     """Runs operations as `GroupCommit` does, with a connection of its own to the same file.
 
-    The thread of `group` runs what finds the file locked, by this process or another one, what is TooLarge,
-    and everything for a second after a slow operation.
+    The thread of `group` runs what finds the file locked, by this process or another one, what has too many
+    rows, and everything for a second after a slow operation.
     """
 
     def __init__(self, file: SharedFile, group: GroupCommit, *, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class LoopCommit:
         if self._begin():
             try:
                 return self._commit(operation)
-            except TooLarge:
+            except OperationTooLarge:
                 pass
             finally:
                 self._free.release()

@@ -13,7 +13,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
-from gateway.ledger.file import FileGone, ImpatientConnection, SharedFile, TooLarge
+from gateway.ledger.file import FileGone, ImpatientConnection, OperationTooLarge, SharedFile
 from gateway.ledger.group_commit import GroupCommit
 from gateway.ledger.loop_commit import LoopCommit
 from gateway.ledger.states import RETENTION_S, Event, ReservationState, change, check_amount, warn_of_excess
@@ -228,7 +228,7 @@ def _expire(connection: sqlite3.Connection, now_s: float) -> None:
         "SELECT id FROM reservation WHERE state IN ('held', 'dialled') AND expires_unix_s < ?", (now_s,)
     ).fetchall()
     if len(expired) > SMALL_ROWS and isinstance(connection, ImpatientConnection):
-        raise TooLarge
+        raise OperationTooLarge
     for (reservation_id,) in expired:
         _apply(connection, reservation_id=reservation_id, event=Event.EXPIRE)
 

@@ -262,6 +262,7 @@ def _for_scoring(policy: Policy) -> Policy:
         policy,
         models=dict(policy.models),
         aliases={},
+        keys={},
         rules=(),
         tests=(),
         effective_yaml="",

@@ -30,7 +30,7 @@ _ROLES = {
 }
 
 
-class Turns:
+class InputTurns:
     """Collects messages, and where in the input each of them began."""
 
     def __init__(self) -> None:
@@ -52,9 +52,9 @@ class Turns:
         return tuple(_message(role, parts) for role, parts in self._turns)
 
 
-def turns_of(members: Members) -> Turns:
+def turns_of(members: Members) -> InputTurns:
     """Return the turns of `instructions` and `input`; raises InvalidRequest with the path of an item."""
-    turns = Turns()
+    turns = InputTurns()
     instructions = members.text("instructions")
     if instructions:
         turns.add(Role.SYSTEM, [Text(instructions)], place="instructions", joins=False)
@@ -67,7 +67,7 @@ def turns_of(members: Members) -> Turns:
     return turns
 
 
-def _add(turns: Turns, item: Members) -> None:
+def _add(turns: InputTurns, item: Members) -> None:
     kind = item.text("type") or "message"
     if kind not in _KINDS:
         raise Unsupported(item.at("type"), f"is {kind[:64]}: {_NOT_HERE.get(kind, 'is not known here')}")

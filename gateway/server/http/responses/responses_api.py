@@ -25,7 +25,7 @@ HARMLESS = frozenset({
 """Members that change nothing of what an answer may be, and are ignored."""
 STATELESS = "nothing is stored here; send the whole conversation as input"
 REFUSED: Mapping[str, str] = {
-    "background_options": "is not supported: an answer is given at once",
+    "background_options": "is not supported: no answer is made later",
     "context_management": "is not supported: no conversation is compacted",
     "conversation": STATELESS,
     "moderation": "is not supported",

@@ -1,8 +1,6 @@
 """The Responses API, asked by OpenAI's own client."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import openai
@@ -12,10 +10,8 @@ from pydantic import BaseModel
 from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, ToolCallDelta
 from gateway.domain.conversation import Reasoning, Text, ToolCall, ToolChoiceMode, ToolKind, ToolResult
 from gateway.errors import StreamTruncated
-from gateway.testing.scripted import Script, ScriptedBackend, Step
-from tests.support.openai_client import MODEL, USAGE, asked, called, client_of, ended
-from tests.support.policies import POLICY
-from tests.support.served import ANY_PORT, served
+from gateway.testing.scripted import Step
+from tests.support.openai_client import MODEL, USAGE, asked, called, ended
 
 HELLO: list[Step] = [[Chunk(text="Hello, "), Chunk(text="you."), ended()]]
 WEATHER: Any = {
@@ -31,18 +27,6 @@ THINKS = [
 ]
 CALLS: Step = [*THINKS, *called("weather", '{"city": "Oslo"}'), ended(FinishReason.TOOL_CALLS)]
 
-TOOLS = POLICY.replace("clearance: internal,", "clearance: internal, custom_tools: true,")
-"""Only the cloud model calls tools."""
-
-
-@asynccontextmanager
-async def tooled(script: Script) -> AsyncIterator[tuple[openai.AsyncOpenAI, ScriptedBackend]]:
-    """Run a gateway whose cloud model follows a script; yield a client of it and the model."""
-    cloud = ScriptedBackend("cloud", script)
-    backends = {"edge": ScriptedBackend("edge", [Chunk()]), "cloud": cloud}
-    async with served(backends, http=ANY_PORT, policy=TOOLS) as gateway, client_of(gateway) as client:
-        yield client, cloud
-
 
 async def test_text_comes_whole() -> None:
     """With the model that made it, every token counted once, and nothing stored."""
@@ -50,7 +34,7 @@ async def test_text_comes_whole() -> None:
         answer = await client.responses.create(
             model=MODEL, instructions="Be kind.", input="hello", max_output_tokens=50, temperature=0.5
         )
-    assert (answer.output_text, answer.status, answer.model) == ("Hello, you.", "completed", "edge")
+    assert (answer.output_text, answer.status, answer.model) == ("Hello, you.", "completed", "smart")
     assert answer.usage is not None
     assert answer.usage.total_tokens == USAGE.prompt_tokens + USAGE.completion_tokens
     assert answer.usage.input_tokens_details.cached_tokens == USAGE.cached_prompt_tokens
@@ -104,7 +88,7 @@ async def test_an_answer_at_its_limit_is_incomplete(is_streamed: bool) -> None:
 @pytest.mark.parametrize("is_streamed", [False, True])
 async def test_what_was_answered_goes_back_as_it_is(is_streamed: bool) -> None:
     """A thought, a call, and its result: one turn of the model, and one of tools."""
-    async with tooled([CALLS, HELLO[0]]) as (client, edge):
+    async with asked([CALLS, HELLO[0]]) as (client, edge):
         asking: list[Any] = [{"role": "user", "content": "How is Oslo?"}]
         if is_streamed:
             async with client.responses.stream(model=MODEL, input=asking, tools=[WEATHER]) as stream:
@@ -123,7 +107,7 @@ async def test_what_was_answered_goes_back_as_it_is(is_streamed: bool) -> None:
         await client.responses.create(model=MODEL, input=asking, tools=[WEATHER])
     _, said, told = edge.calls[1].request.messages
     thought, asked_for = said.parts
-    assert thought == Reasoning(text="They want weather.", model="cloud", opaque=b"c2lnbmVk")
+    assert thought == Reasoning(text="They want weather.", model="smart", opaque=b"c2lnbmVk")
     assert isinstance(asked_for, ToolCall)
     assert (asked_for.id, asked_for.name) == (call.call_id, "weather")
     assert told.parts == (ToolResult(tool_call_id=call.call_id, parts=(Text("rain"),)),)
@@ -154,7 +138,7 @@ async def test_custom_tools_take_text() -> None:
         "name": "patch",
         "format": {"type": "grammar", "syntax": "lark", "definition": 'start: "a"'},
     }
-    async with tooled([step, HELLO[0]]) as (client, edge):
+    async with asked([step, HELLO[0]]) as (client, edge):
         stream = await client.responses.create(model=MODEL, input="go", tools=[tool], stream=True)
         events = [event async for event in stream]
         done = next(event for event in events if event.type == "response.custom_tool_call_input.done")
@@ -177,7 +161,7 @@ async def test_tools_in_namespaces_have_one_name_for_models() -> None:
     step: Step = [*called("github__issues", "{}"), ended(FinishReason.TOOL_CALLS)]
     inner = {"type": "function", "name": "issues", "parameters": {"type": "object"}}
     tool: Any = {"type": "namespace", "name": "github", "description": "G.", "tools": [inner]}
-    async with tooled([step]) as (client, edge):
+    async with asked([step]) as (client, edge):
         answer = await client.responses.create(model=MODEL, input="go", tools=[tool])
     assert [each.name for each in edge.calls[0].request.config.tools] == ["github__issues"]
     call = answer.output[0]
@@ -217,7 +201,7 @@ async def test_tool_choice_narrows_the_tools() -> None:
         "mode": "required",
         "tools": [{"type": "function", "name": "news"}],
     }
-    async with tooled(HELLO) as (client, edge):
+    async with asked(HELLO) as (client, edge):
         await client.responses.create(
             model=MODEL,
             input="hello",
@@ -271,7 +255,7 @@ async def test_what_codex_sends_is_taken() -> None:
             store=False,
             include=["reasoning.encrypted_content"],
             prompt_cache_key="c0ffee",
-            reasoning={"summary": "auto"},
+            reasoning={"effort": "medium", "summary": "auto"},
             text={"verbosity": "low"},
             extra_body={"client_metadata": {"session": "x"}},
         )
