@@ -178,6 +178,21 @@ ALLOWED = [
     for n in range(512)
 ]
 """Of about as many values as are checked; more of them than checks are remembered."""
+OPEN = '{"title":"' + '\\"' * 60_000
+"""A string without an end, in which each quote may look like the beginning of another one."""
+TOOLS = [
+    pb.GenerateRequest(
+        messages=[pb.Message(role=pb.ROLE_USER, content="hi")],
+        config=pb.GenerationConfig(
+            tools=[
+                pb.Tool(name=f"t{n}", parameters_json_schema=schema)
+                for n, schema in enumerate(ALLOWED[begin : begin + 8])
+            ]
+        ),
+    ).SerializeToString()
+    for begin in range(0, 264, 8)
+]
+"""Close to a megabyte each; together they have more schemas than checks are remembered."""
 EDGE = {"place": "edge"}
 _DENSE = [message(text[: 64 * KIB]) for text in LARGE.values()]
 _HOSTILE = [
@@ -188,6 +203,8 @@ ATTACKS: Mapping[str, Attack] = {
     "6 x schema of 43,000": calls("Explain", [message("hi", schema=each) for each in MANY], callers=6),
     "12 x schema of 43,000": calls("Explain", [message("hi", schema=each) for each in MANY], callers=12),
     "12 x schema of 9,000": calls("Explain", [message("hi", schema=each) for each in ALLOWED], callers=12),
+    "6 x open string": calls("Explain", [message("hi", schema=OPEN)], callers=6),
+    "6 x 8 large tools": calls("Explain", TOOLS, callers=6),
     "6 x 1 MB of ::1": calls("Explain", [message(LOOPBACK)], callers=6),
     "12 x 1 MB of ::1": calls("Explain", [message(LOOPBACK)], callers=12),
     "8 kB of ::1": calls("Explain", [message(LOOPBACK[: 8000])], callers=12),
