@@ -326,7 +326,13 @@ def test_members_of_the_configuration(members: dict[str, Any], meant: Generation
 
 def test_harmless_members_are_ignored() -> None:
     """Those of the list, and the values of others that ask for nothing."""
-    asks_nothing: dict[str, Any] = {"n": 1, "modalities": ["text"], "store": False, "stream": False, "audio": None}
+    asks_nothing: dict[str, Any] = {
+        "n": 1,
+        "modalities": ["text"],
+        "store": False,
+        "stream": False,
+        "audio": None,
+    }
     asks_nothing |= dict.fromkeys(HARMLESS, "x")
     assert parsed(**asks_nothing).config == GenerationConfig()
     options = {"include_usage": True, "include_obfuscation": False}
