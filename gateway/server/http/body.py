@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 from typing import Any, NoReturn
 
 from aiohttp import web
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.text.schema_bounds import SchemaBounds
 from gateway.errors import DeadlinePassed, InvalidRequest, RequestTooLarge
 
 
@@ -33,18 +35,23 @@ async def read_body(http: web.Request, *, max_bytes: int, deadline: Deadline, cl
     return bytes(data)
 
 
+BOUNDS = SchemaBounds(max_bytes=sys.maxsize, max_values=sys.maxsize, max_depth=128)
+"""More levels than a schema or arguments may have; Python's stack holds them."""
+
+
 def parse_body(data: bytes) -> dict[str, Any]:
     """Return the object that a body holds; raises InvalidRequest."""
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+        text = data.decode()
+        if data.count(b"[") + data.count(b"{") > BOUNDS.max_depth and (problem := BOUNDS.problem(text)):
+            raise InvalidRequest("body", problem)
+        value = json.loads(text, parse_constant=_refuse_constant)
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
         raise InvalidRequest("body", "is not UTF-8") from None
     except UnicodeEncodeError:
         raise InvalidRequest("body", "has half of a surrogate pair") from None
-    except RecursionError:
-        raise InvalidRequest("body", "is nested too deep") from None
     except ValueError:
         raise InvalidRequest("body", "is not JSON") from None
     if not isinstance(value, dict):

@@ -12,14 +12,13 @@ from gateway.server.http.responses.responses_api import Responses
 
 def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     """Yield the endpoints below /v1."""
-    chat = middleware.answers(ChatCompletions())
+    chat = middleware.answers(ChatCompletions(), "/v1/chat/completions")
     yield Endpoint("POST", "/chat/completions", chat)
     yield Endpoint("POST", "openai/deployments/{model}/chat/completions", chat)
-    yield Endpoint("POST", "/responses", middleware.answers(Responses()))
-    yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect()))
+    yield Endpoint("POST", "/responses", middleware.answers(Responses(), "/v1/responses"))
+    yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect(), "/v1/messages"))
     counting = TokenCountDialect()
-    yield Endpoint(
-        "POST", "/messages/count_tokens", middleware.unary(counting.method, counting, count_tokens)
-    )
-    yield Endpoint("GET", "/models", models_handler(middleware, "/v1/models"))
-    yield Endpoint("GET", "/models/{model:.+}", models_handler(middleware, "/v1/models/{id}"))
+    count = middleware.unary(counting.method, counting, count_tokens, route="/v1/messages/count_tokens")
+    yield Endpoint("POST", "/messages/count_tokens", count)
+    yield Endpoint("GET", "/models", models_handler(middleware, "ListModels", "/v1/models"))
+    yield Endpoint("GET", "/models/{model:.+}", models_handler(middleware, "GetModel", "/v1/models/{model}"))

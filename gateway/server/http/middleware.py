@@ -37,9 +37,12 @@ class HttpMiddleware:
         self._max_bytes = max_request_bytes
         self._clock = clock
 
-    def answers(self, dialect: HttpDialect) -> Handler:
-        """Return the handler of an endpoint that answers, whole or in a stream as the request wants it."""
-        operation = _operation(dialect.method)
+    def answers(self, dialect: HttpDialect, route: str = "") -> Handler:
+        """Return the handler of an endpoint that answers, whole or in a stream as the request wants it.
+
+        `route` is its path, for traces.
+        """
+        operation = _operation(dialect.method, route)
 
         async def answer(http_call: HttpCall) -> None:
             if http_call.body.get("stream") is True:
@@ -56,6 +59,7 @@ class HttpMiddleware:
         handler: Callable[[HttpCall], Awaitable[Any]],
         *,
         verb: str = "POST",
+        route: str = "",
     ) -> Handler:
         """Return the handler of an endpoint that returns one JSON value; errors have the dialect's shape."""
 
@@ -65,7 +69,7 @@ class HttpMiddleware:
                 headers = id_headers(http_call.served.request_id)
                 await http_call.reply.send(value, headers, http_call.context.deadline)
 
-        return self._handler(_operation(method, verb), dialect, answer)
+        return self._handler(_operation(method, route, verb), dialect, answer)
 
     def _handler(
         self, operation: Operation, dialect: HttpDialect, answer: Callable[[HttpCall], Awaitable[None]]
@@ -145,11 +149,10 @@ class HttpMiddleware:
             await stream.send(events)
 
 
-def _operation(method: str, verb: str = "POST") -> Operation:
-    attributes = {"http.request.method": verb, "http.route": method}
-    return Operation(
-        transport="http", method=method, span_name=f"{verb} {method}", span_attributes=attributes
-    )
+def _operation(method: str, route: str, verb: str = "POST") -> Operation:
+    path = route or method
+    attributes = {"http.request.method": verb, "http.route": path}
+    return Operation(transport="http", method=method, span_name=f"{verb} {path}", span_attributes=attributes)
 
 
 def _with_model(body: dict[str, Any], http: web.Request) -> dict[str, Any]:

@@ -21,10 +21,10 @@ _EPOCH = "1970-01-01T00:00:00Z"
 Shown = dict[str, Any]
 
 
-def models_handler(middleware: HttpMiddleware, method: str) -> Handler:
+def models_handler(middleware: HttpMiddleware, method: str, route: str) -> Handler:
     """Return the handler of the list, and of one model where the path names it."""
-    openai = middleware.unary(method, ChatCompletions(), _openai, verb="GET")
-    anthropic = middleware.unary(method, MessagesDialect(), _anthropic, verb="GET")
+    openai = middleware.unary(method, ChatCompletions(), _openai, verb="GET", route=route)
+    anthropic = middleware.unary(method, MessagesDialect(), _anthropic, verb="GET", route=route)
 
     async def serve(http: web.Request) -> web.StreamResponse:
         return await (anthropic if "anthropic-version" in http.headers else openai)(http)

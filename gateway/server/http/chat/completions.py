@@ -36,7 +36,7 @@ REFUSED: Mapping[str, str] = {
 class ChatCompletions:
     """`POST /v1/chat/completions`, an HttpDialect."""
 
-    method = "/v1/chat/completions"
+    method = "ChatCompletions"
 
     def parse(self, body: Body, base: Request, section: HttpPolicy) -> Request:
         """Return the request; raises InvalidRequest with the path of a member."""

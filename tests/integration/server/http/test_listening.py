@@ -32,6 +32,7 @@ from tests.support.waiting import until
 
 PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {default: 60, max: 60}")
 LIMIT = 2000
+SHALLOW = 30
 CHUNKED = {"transfer-encoding": "chunked"}
 
 
@@ -108,6 +109,22 @@ async def test_a_body_that_cannot_be_taken_is_refused(
     assert (told.status, told.json["error"]["param"]) == (status, param)
     assert again.status == 200
     assert len(backends["edge"].calls) == 1
+
+
+@pytest.mark.parametrize("depth", [SHALLOW, 150, 300, 600, 900, 960, 990, 5000])
+@pytest.mark.parametrize("member", ["tools", "response_format", "metadata"])
+async def test_a_body_that_is_nested_deep_is_refused(member: str, depth: int) -> None:
+    """Wherever, and also where Python's own stack would hold it."""
+    schema = b'{"a":' * depth + b"1" + b"}" * depth
+    inner = {
+        "tools": b'[{"type":"function","function":{"name":"f","parameters":%s}}]',
+        "response_format": b'{"type":"json_schema","json_schema":{"schema":%s}}',
+        "metadata": b"[%s]",
+    }[member] % schema
+    body = b'{"messages":[{"role":"user","content":"hello"}],"%s":%s}' % (member.encode(), inner)
+    async with served(models(), http=ANY_PORT) as gateway:
+        told = await exchanged(gateway.http_address, CHAT, body)
+    assert told.status == (200 if depth == SHALLOW else 400)
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for_beyond_the_deadline() -> None:

@@ -46,10 +46,10 @@ BASE = Request(request_id="r", tenant="t", messages=())
 CHAT = ChatCompletions()
 
 
-def parsed(section: HttpPolicy | None = None, **body: Any) -> Request:
+def parsed(*, _section: HttpPolicy | None = None, **body: Any) -> Request:
     """Return what a body means, checked."""
     body.setdefault("messages", [USER])
-    return finished(checking_steps(CHAT.parse(body, BASE, section or HttpPolicy())))
+    return finished(checking_steps(CHAT.parse(body, BASE, _section or HttpPolicy())))
 
 
 def with_part(role: str, part: dict[str, Any]) -> dict[str, Any]:
@@ -326,9 +326,15 @@ def test_members_of_the_configuration(members: dict[str, Any], meant: Generation
 
 def test_harmless_members_are_ignored() -> None:
     """Those of the list, and the values of others that ask for nothing."""
-    asks_nothing = {"n": 1, "modalities": ["text"], "store": False, "stream": False, "audio": None}
-    members: dict[str, Any] = {**dict.fromkeys(HARMLESS, "x"), **asks_nothing}
-    assert parsed(**members).config == GenerationConfig()
+    asks_nothing: dict[str, Any] = {
+        "n": 1,
+        "modalities": ["text"],
+        "store": False,
+        "stream": False,
+        "audio": None,
+    }
+    asks_nothing |= dict.fromkeys(HARMLESS, "x")
+    assert parsed(**asks_nothing).config == GenerationConfig()
     options = {"include_usage": True, "include_obfuscation": False}
     assert parsed(stream=True, stream_options=options).config == GenerationConfig()
 
@@ -453,5 +459,5 @@ def test_hosted_tools_are_dropped_where_the_policy_says_so() -> None:
     """And the tools behind them are still named by their own place."""
     section = HttpPolicy(drop_hosted_tools=True)
     tools: list[Any] = [{"type": "web_search"}, TOOL, {"type": "function", "function": {"name": "a b"}}]
-    assert [tool.name for tool in parsed(section, tools=tools[:2]).config.tools] == ["look"]
+    assert [tool.name for tool in parsed(_section=section, tools=tools[:2]).config.tools] == ["look"]
     assert refused({"tools": tools}, section).field == "tools[2].function.name"
