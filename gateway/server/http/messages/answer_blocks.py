@@ -104,7 +104,7 @@ def _blocks(part: Part, model: str) -> Iterator[Json]:
             yield {"type": "thinking", "thinking": part.text, "signature": wrap(part.model, part.opaque)}
         case ToolCall():
             if part.opaque:
-                yield signature_block(part.id, model, part.opaque)
+                yield signature_block(part.id, part.model or model, part.opaque)
             yield {"type": "tool_use", "id": part.id, "name": part.name, "input": _input_of(part)}
 
 

@@ -90,7 +90,7 @@ def _text(block: Members) -> Iterator[Placed]:
 
 
 def _image(block: Members) -> Image:
-    source = _source(block)
+    source = block.needed_members("source")
     kind = source.needed_text("type")
     match kind:
         case "base64":
@@ -108,7 +108,8 @@ def _document(block: Members) -> Iterator[Placed]:
     citations = block.members("citations")
     if citations is not None and citations.flag("enabled"):
         raise Unsupported(citations.at("enabled"), "the gateway makes no citations; leave it out")
-    source, title, context = _source(block), block.text("title") or "", block.text("context") or ""
+    source = block.needed_members("source")
+    title, context = block.text("title") or "", block.text("context") or ""
     kind = source.needed_text("type")
     match kind:
         case "base64":
@@ -151,19 +152,9 @@ def _tool_result(block: Members) -> Iterator[Placed]:
 
 
 def _tool_use(block: Members) -> Placed:
-    given = block.members("input")
-    if given is None:
-        raise InvalidRequest(block.at("input"), "must be there, an object")
-    arguments = json.dumps(block.value("input"), ensure_ascii=False)
+    arguments = json.dumps(block.needed_members("input").values, ensure_ascii=False)
     call = ToolCall(id=block.needed_text("id"), name=block.needed_text("name"), arguments_json=arguments)
     return call, block.at("input")
-
-
-def _source(block: Members) -> Members:
-    source = block.members("source")
-    if source is None:
-        raise InvalidRequest(block.at("source"), "must be there, an object")
-    return source
 
 
 def _bytes(source: Members) -> bytes:

@@ -5,11 +5,11 @@ them, and the rest.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from gateway.domain.conversation import Message, Reasoning, Role, Text, ToolCall, ToolResult
+from gateway.domain.conversation import Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from gateway.errors import InvalidRequest
 from gateway.server.http.members import Members
 from gateway.server.http.messages.content_blocks import (
@@ -62,10 +62,8 @@ def _system(request: Members) -> Iterator[PlacedMessage]:
 
 
 def _turn(turn: Members, *, drops_hosted: bool) -> Iterator[PlacedMessage]:
-    role = turn.known("role", _ROLES)
+    role = turn.needed("role", _ROLES)
     content, place = turn.value("content"), turn.at("content")
-    if role is None:
-        raise InvalidRequest(turn.at("role"), f"must be there, one of {', '.join(_ROLES)}")
     if content is None:
         raise InvalidRequest(place, "must be there, a string or a list of blocks")
     if isinstance(content, str):
@@ -99,20 +97,22 @@ def _message(role: Role, placed: list[Placed], place: str) -> PlacedMessage:
 
 def _with_signatures(placed: Iterable[Placed]) -> list[Placed]:
     """Return the parts, with the signatures of calls, which travel as thoughts, in their calls."""
-    signatures: dict[str, bytes] = {}
+    signatures: dict[str, tuple[str, bytes]] = {}
     others: list[Placed] = []
     for part, place in placed:
         if isinstance(part, Reasoning) and part.opaque.startswith(CALL_MARK):
             call_id, _, opaque = part.opaque.removeprefix(CALL_MARK).partition(b"\0")
-            signatures[call_id.decode("utf-8", "replace")] = opaque
+            signatures[call_id.decode("utf-8", "replace")] = part.model, opaque
         else:
             others.append((part, place))
-    if not signatures:
-        return others
-    return [
-        (replace(part, opaque=signatures.get(part.id, b"")) if isinstance(part, ToolCall) else part, place)
-        for part, place in others
-    ]
+    return [(_signed(part, signatures) if signatures else part, place) for part, place in others]
+
+
+def _signed(part: Part, signatures: Mapping[str, tuple[str, bytes]]) -> Part:
+    if not isinstance(part, ToolCall) or part.id not in signatures:
+        return part
+    model, opaque = signatures[part.id]
+    return replace(part, model=model, opaque=opaque)
 
 
 def _is_empty_answer(message: Message) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from gateway.domain.decision import Reason
 from gateway.server.http.gateway_object import degraded_object
 from gateway.server.http.http_error import ContextExcess, HttpError
+from gateway.server.http.messages.parameters import THREAD
 
 _TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
@@ -18,6 +19,8 @@ _TYPES: Final[Mapping[int, str]] = {
     504: "timeout_error",
 }
 _UNTYPED: Final = "api_error"
+_NO_THREADS: Final = {"error_code": "thread_unsupported_request"}
+"""By which the SDK's runner of tools knows to send every message itself."""
 
 
 def error_object(error: HttpError) -> dict[str, Any]:
@@ -25,6 +28,8 @@ def error_object(error: HttpError) -> dict[str, Any]:
     shown: dict[str, Any] = {"type": type_of(error), "message": _message(error), "code": error.code}
     if error.param is not None:
         shown["param"] = error.param
+    if error.param == THREAD:
+        shown["details"] = _NO_THREADS
     body = {"type": "error", "error": shown, "request_id": error.request_id}
     if error.degraded is not None:
         body["gateway"] = {"request_id": error.request_id, "degraded": degraded_object(error.degraded)}

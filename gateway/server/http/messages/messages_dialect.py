@@ -18,10 +18,10 @@ from gateway.server.http.messages.conversation_reader import PlacedMessage, conv
 from gateway.server.http.messages.error_types import error_object
 from gateway.server.http.messages.message_events import MessageEvents
 from gateway.server.http.messages.parameters import (
-    IGNORED,
     check_output,
     output_of,
     reasoning_of,
+    refuse_others,
     schema_of,
     session_of,
     stops_of,
@@ -67,7 +67,7 @@ class MessagesDialect:
         config = self._config(members, drops_hosted=drops)
         session_id = session_of(members)
         members.flag("stream")
-        members.refuse_rest(ignored=IGNORED)
+        refuse_others(members)
         return replace(
             base,
             model=model,

@@ -9,12 +9,22 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.members import Members
 
-IGNORED: Final = frozenset({
+_IGNORED: Final = frozenset({
     "cache_control", "service_tier", "speed", "diagnostics", "betas", "user_profile_id", "workspace_id",
     "context_management",
 })  # fmt: skip
 """Fields that say what an answer costs at Anthropic, what it is billed to there, or what Anthropic may leave
 out of a long conversation; the gateway sends all of it."""
+THREAD: Final = "thread"
+_REFUSED: Final = {
+    THREAD: "the gateway keeps no conversations; send all messages",
+    "mcp_servers": "the gateway calls no servers of tools; call them yourself",
+    "container": "the gateway runs no code",
+    "fallbacks": "the policy says which models follow each other",
+    "compaction": "the gateway summarizes no conversations",
+    "inference_geo": "the policy says which models may be sent a request",
+}
+"""What Anthropic has and the gateway lacks, and why."""
 _IGNORED_OF_OUTPUT: Final = frozenset({"task_budget"})
 _EFFORTS: Final = {
     "low": ReasoningEffort.LOW,
@@ -60,9 +70,7 @@ def schema_of(request: Members, output: Members | None) -> str | None:
         return None
     if form.needed_text("type") != "json_schema":
         raise Unsupported(form.at("type"), "must be json_schema")
-    if form.members("schema") is None:
-        raise InvalidRequest(form.at("schema"), "must be there, a JSON schema")
-    schema = json.dumps(form.value("schema"), ensure_ascii=False)
+    schema = json.dumps(form.needed_members("schema").values, ensure_ascii=False)
     form.refuse_rest(ignored=("name",))
     return schema
 
@@ -92,6 +100,14 @@ def session_of(request: Members) -> str:
         return ""
     session = value.get("session_id") if isinstance(value, Mapping) else None
     return session if isinstance(session, str) else ""
+
+
+def refuse_others(request: Members) -> None:
+    """Raise Unsupported for a field that is not known, or that nothing here can do."""
+    for name, why in _REFUSED.items():
+        if request.values.get(name):
+            request.refuse(name, why)
+    request.refuse_rest(ignored=_IGNORED | _REFUSED.keys())
 
 
 def stops_of(request: Members) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from gateway.domain.conversation import Tool, ToolChoice, ToolChoiceMode
-from gateway.errors import InvalidRequest, Unsupported
+from gateway.errors import Unsupported
 from gateway.server.http.members import Members
 from gateway.server.http.messages.content_blocks import CACHE
 
@@ -45,9 +45,7 @@ def choice_of(request: Members) -> tuple[ToolChoice | None, bool | None]:
     choice = request.members("tool_choice")
     if choice is None:
         return None, None
-    mode = choice.known("type", _CHOICES)
-    if mode is None:
-        raise InvalidRequest(choice.at("type"), f"must be there, one of {', '.join(_CHOICES)}")
+    mode = choice.needed("type", _CHOICES)
     name = choice.needed_text("name") if mode is ToolChoiceMode.NAMED else ""
     is_single = choice.flag("disable_parallel_tool_use")
     choice.refuse_rest()
@@ -55,9 +53,7 @@ def choice_of(request: Members) -> tuple[ToolChoice | None, bool | None]:
 
 
 def _tool(tool: Members) -> Tool:
-    if tool.members("input_schema") is None:
-        raise InvalidRequest(tool.at("input_schema"), "must be there, a JSON schema")
-    schema = json.dumps(tool.value("input_schema"), ensure_ascii=False)
+    schema = json.dumps(tool.needed_members("input_schema").values, ensure_ascii=False)
     read = Tool(
         name=tool.needed_text("name"),
         description=tool.text("description") or "",
