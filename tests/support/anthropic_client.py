@@ -1,5 +1,6 @@
 """Anthropic's own client, asking a gateway in this process."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,10 +67,13 @@ async def asked(
 async def posted(
     client: anthropic.AsyncAnthropic, body: Json, *, path: str = "/v1/messages", headers: Json | None = None
 ) -> tuple[int, bytes]:
-    """Return status and bytes of the answer to a request that no SDK would make."""
-    url = str(client.base_url).rstrip("/") + path
+    """Return the status and all that came of the body, be it cut, after a request that no SDK would make."""
+    url, sent = str(client.base_url).rstrip("/") + path, b""
     async with aiohttp.ClientSession() as http, http.post(url, json=body, headers=headers) as response:
-        return response.status, await response.read()
+        with contextlib.suppress(aiohttp.ClientPayloadError):
+            async for piece in response.content.iter_any():
+                sent += piece
+        return response.status, sent
 
 
 def events_of(sent: bytes) -> list[tuple[str, Json]]:
