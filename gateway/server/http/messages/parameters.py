@@ -48,7 +48,7 @@ def reasoning_of(request: Members, output: Members | None) -> ReasoningConfig:
         return ReasoningConfig(effort=effort, is_optional=effort is not None)
     kind = thinking.needed_text("type")
     hide = bool(thinking.known("display", _DISPLAYS))
-    budget = thinking.integer("budget_tokens") if kind == "enabled" else None
+    budget = thinking.integer("budget_tokens")  # Claude Code sends 0 with `adaptive`.
     thinking.refuse_rest()
     match kind:
         case "disabled":
