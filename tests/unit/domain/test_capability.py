@@ -79,6 +79,7 @@ def test_parts_of_messages(parts: tuple[Part, ...], needed: tuple[Capability, ..
         (GenerationConfig(reasoning=ReasoningConfig(budget_tokens=9)), (Capability.REASONING,)),
         (GenerationConfig(reasoning=ReasoningConfig(effort=ReasoningEffort.NONE, hide=True)), ()),
         (GenerationConfig(reasoning=ReasoningConfig(budget_tokens=0)), ()),
+        (GenerationConfig(reasoning=ReasoningConfig(effort=ReasoningEffort.HIGH, is_optional=True)), ()),
     ],
 )
 def test_configuration(config: GenerationConfig, needed: tuple[Capability, ...]) -> None:

@@ -91,3 +91,12 @@ def test_a_request_that_is_within_stays_the_same_object() -> None:
     limits = RequestLimits(max_tokens=10, effort=ReasoningEffort.LOW)
     assert lowered(request, limits, max_tokens=9, can_reason=True) is request
     assert lowered(request, None, max_tokens=9, can_reason=True) is request
+
+
+def test_a_wish_to_reason_is_kept_from_models_that_cannot() -> None:
+    """They are told nothing of it, except that the caller wants to see no reasoning."""
+    wish = ReasoningConfig(effort=ReasoningEffort.HIGH, hide=True, is_optional=True)
+    request = request_of(GenerationConfig(reasoning=wish))
+    told = lowered(request, None, max_tokens=9, can_reason=False).config.reasoning
+    assert told == ReasoningConfig(hide=True)
+    assert lowered(request, None, max_tokens=9, can_reason=True) is request
