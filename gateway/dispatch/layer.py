@@ -106,11 +106,12 @@ class AttemptContext:
 
 
 def most_tokens(request: Request, spec: ModelSpec) -> int:
-    """Return how many tokens an answer may have: what is asked for, at most what the context leaves.
+    """Return how many tokens an answer may have: what is asked for, at most what model and context leave.
 
     Half of the estimate is fewer tokens than a prompt has, so an answer that would fit is not made shorter.
     """
     wanted = spec.max_tokens if request.config.max_tokens is None else request.config.max_tokens
+    wanted = min(wanted, spec.max_output_tokens or wanted)
     return max(1, min(wanted, spec.context - estimate_prompt_tokens(request) // 2))
 
 

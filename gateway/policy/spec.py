@@ -82,6 +82,13 @@ class CommonKeys(Strict):
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="The max_tokens of a request that sets none; always sent."
     )
+    max_output_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="The most tokens of an answer that the model takes; a request that asks for more is sent "
+        "with this many, as some clients ask every model for 32000. Default: what the context leaves.",
+    )
     first_token_s: Literal["auto"] | Seconds | None = Field(
         None,
         description="How long a streamed answer of this model may take to begin, in seconds, or auto. "
@@ -123,8 +130,11 @@ class ModelSpec(CommonKeys):
     urls: ClassVar[Mapping[str, str | None]] = {}
     """The keys that hold URLs, each with its default; None: no default."""
     neutral_keys: ClassVar[frozenset[str]] = frozenset(
-        {"kind", "context", "max_tokens", "first_token_s", "prefill", "place", "sampling"}
-    )
+        {
+            "kind", "context", "max_tokens", "max_output_tokens", "first_token_s", "prefill", "place",
+            "sampling",
+        }
+    )  # fmt: skip
     """The keys whose change never makes a policy looser."""
     compared_keys: ClassVar[frozenset[str]] = frozenset({"clearance"})
     """The keys of which it is known what is looser: `looser_than` says it of those of the kind."""

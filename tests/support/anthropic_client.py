@@ -27,7 +27,7 @@ models:
   able: {kind: anthropic, model: m, base_url: "http://127.0.0.1:9/v1", clearance: restricted,
          price_per_million_usd: {input: 1, output: 1, cache_write: 1}}
   plain: {kind: openai, model: p, base_url: "http://127.0.0.1:9/v1", clearance: restricted, reasoning: false,
-          tools: false, context: 8192, price_per_million_usd: {input: 1, output: 1}}
+          tools: false, context: 8192, max_output_tokens: 4096, price_per_million_usd: {input: 1, output: 1}}
 aliases: {"claude-*": auto}
 rules:
   - {name: plain, when: 'labels["model"] == "plain"', route: [plain]}

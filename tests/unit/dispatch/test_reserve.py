@@ -369,13 +369,15 @@ async def test_without_a_price_nothing_is_reserved() -> None:
     ],
 )
 def test_no_more_is_reserved_than_the_context_leaves(max_tokens: int | None, prompt: str, most: int) -> None:
-    """A limit above the context is reserved and sent as what the context surely leaves at most."""
+    """A limit above the context, or the model's own, is reserved and sent as what that surely leaves."""
     request = replace(
         a_request(),
         messages=(Message(role=Role.USER, content=prompt),),
         config=GenerationConfig(max_tokens=max_tokens),
     )
-    assert most_tokens(request, CLOUD.model_copy(update={"context": 4096})) == most
+    spec = CLOUD.model_copy(update={"context": 4096})
+    assert most_tokens(request, spec) == most
+    assert most_tokens(request, spec.model_copy(update={"max_output_tokens": 200})) == min(most, 200)
 
 
 class SlowLedger(MemoryLedger):
