@@ -77,6 +77,7 @@ def to_chunk(
     return Chunk(
         text=response.text,
         finish_reason=_FINISH_REASONS[finished.reason],
+        stop_sequence=finished.stop_sequence,
         usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
         certainties=certainties,
         logprobs=told,

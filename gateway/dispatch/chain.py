@@ -191,6 +191,7 @@ class Chain:
             message=splicer.answer.message(target.model),
             logprobs=splicer.answer.logprobs,
             finish_reason=last.finish_reason,
+            stop_sequence=last.stop_sequence,
             usage=usage,
             route=target.spec.route,
             model=target.model,

@@ -119,6 +119,8 @@ class Chunk:
     reasoning: tuple[ReasoningDelta, ...] = field(default=(), repr=False)
     tool_calls: tuple[ToolCallDelta, ...] = field(default=(), repr=False)
     finish_reason: FinishReason | None = None
+    stop_sequence: str = field(default="", repr=False)
+    """With STOP_SEQUENCE: which stop string was met, where the model says so."""
     usage: Usage | None = None
     certainties: tuple[TokenConfidence, ...] = ()
     """For each token since the last piece, where the call asks for them."""
@@ -143,6 +145,7 @@ class Reply:
     tool_calls: tuple[ToolCallDelta, ...] = field(default=(), repr=False)
     """Each a whole call."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    stop_sequence: str = field(default="", repr=False)
 
     def as_chunk(self) -> Chunk:
         """Return it as a stream of one piece."""
@@ -151,6 +154,7 @@ class Reply:
             reasoning=self.reasoning,
             tool_calls=self.tool_calls,
             finish_reason=self.finish_reason,
+            stop_sequence=self.stop_sequence,
             usage=self.usage,
             logprobs=self.logprobs,
         )
@@ -206,6 +210,8 @@ class Answer:
     cost_usd_nanos: int
     attempts: tuple[Attempt, ...]
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    stop_sequence: str = field(default="", repr=False)
+    """Which stop string ended it; "": none, or its model does not say which."""
 
     @property
     def text(self) -> str:

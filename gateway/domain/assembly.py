@@ -26,6 +26,7 @@ class Assembly:
         self._logprobs: list[TokenLogprob] = []
         self._certainties: list[TokenConfidence] = []
         self._finish_reason: FinishReason | None = None
+        self._stop_sequence = ""
         self._usage: Usage | None = None
 
     def add(self, chunk: Chunk) -> None:
@@ -42,6 +43,7 @@ class Assembly:
         self._logprobs += chunk.logprobs
         self._certainties += chunk.certainties
         self._finish_reason = chunk.finish_reason or self._finish_reason
+        self._stop_sequence = chunk.stop_sequence or self._stop_sequence
         self._usage = chunk.usage or self._usage
 
     @property
@@ -85,6 +87,7 @@ class Assembly:
             reasoning=self.thoughts,
             tool_calls=self.calls,
             finish_reason=self._finish_reason,
+            stop_sequence=self._stop_sequence,
             usage=self._usage,
             certainties=tuple(self._certainties),
             logprobs=self.logprobs,
@@ -97,6 +100,7 @@ class Assembly:
         return Reply(
             text=self.text,
             finish_reason=self._finish_reason,
+            stop_sequence=self._stop_sequence,
             usage=self._usage,
             reasoning=self.thoughts,
             tool_calls=self.calls,

@@ -19,6 +19,8 @@ class StepOutput:
     ticket: int
     text: str = field(default="", repr=False)
     finish_reason: FinishReason | None = None
+    stop_sequence: str = field(default="", repr=False)
+    """With STOP_SEQUENCE: the stop string that was met."""
     usage: Usage | None = None
     reused_tokens: int = 0
     """In the last output: prompt tokens taken from the prefix cache."""
@@ -111,6 +113,7 @@ class Sequence:
             ticket=self.ticket,
             text=shown,
             finish_reason=reason,
+            stop_sequence=self.text.met,
             usage=self.usage,
             reused_tokens=self.reused_tokens,
             prompt_tokens=len(self.request.prompt),

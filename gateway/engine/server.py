@@ -209,6 +209,7 @@ def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
         response.finished.prompt_tokens = output.usage.prompt_tokens
         response.finished.completion_tokens = output.usage.completion_tokens
         response.finished.reused_tokens = output.reused_tokens
+        response.finished.stop_sequence = output.stop_sequence
     return response
 
 

@@ -15,6 +15,8 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
         self.is_stopped = False
+        self.met = ""
+        """The stop string that ended the text."""
 
     def push(self, data: bytes) -> str:
         """Take the bytes of the next token; return the text that may be sent now."""
@@ -34,6 +36,7 @@ class TextStream:
         end = find_stop(self._held, self._stop)
         if end is not None:
             self.is_stopped = True
+            self.met = min((s for s in self._stop if self._held.startswith(s, end)), key=len)
             shown, self._held = self._held[:end], ""
             return shown
         safe = len(self._held) - held_length(self._held, self._stop)

@@ -215,6 +215,7 @@ class TestAnswers:
         cut = await backend.generate(call("Hello", max_tokens=2))
 
         assert (stopped.text, stopped.finish_reason) == ("Hello! I am the ", FinishReason.STOP_SEQUENCE)
+        assert (stopped.stop_sequence, cut.stop_sequence) == ("small mod", "")
         assert (cut.text, cut.finish_reason) == ("Hello! I am", FinishReason.LENGTH)
 
     @pytest.mark.parametrize("seed", range(3))

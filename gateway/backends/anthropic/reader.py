@@ -66,7 +66,7 @@ class MessageReader:
         """Text beside an answer in JSON, which is no part of it."""
         self._chars = 0
         self._letters = 0
-        self._stop_reason = ""
+        self._stop_reason = self._stop_sequence = ""
 
     @property
     def may_be_over(self) -> bool:
@@ -108,7 +108,10 @@ class MessageReader:
         usage = self._usage.usage(self._bounds, fewest_tokens=fewest) if self._has_final_counts else None
         if usage is None and self._usage.was_counted:
             self._note(USAGE_IMPOSSIBLE)
-        return replace(late, text=late.text + text, finish_reason=finish_reason, usage=usage)
+        met = self._stop_sequence if finish_reason is FinishReason.STOP_SEQUENCE else ""
+        return replace(
+            late, text=late.text + text, finish_reason=finish_reason, stop_sequence=met, usage=usage
+        )
 
     def _take_start(self, body: Json) -> Chunk:
         message = body.get("message")
@@ -212,6 +215,7 @@ class MessageReader:
         delta = body.get("delta")
         word = text_of(delta, "stop_reason")
         self._stop_reason = word or self._stop_reason
+        self._stop_sequence = text_of(delta, "stop_sequence") or self._stop_sequence
         usage = body.get("usage")
         self._usage.add(usage)
         self._has_final_counts = self._has_final_counts or (

@@ -322,6 +322,7 @@ class Finished(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     REUSED_TOKENS_FIELD_NUMBER: _builtins.int
+    STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     reason: Global___FinishReason.ValueType
     """Output only. Why it ended."""
     prompt_tokens: _builtins.int
@@ -330,6 +331,8 @@ class Finished(_message.Message):
     """Output only. Tokens of the answer."""
     reused_tokens: _builtins.int
     """Output only. Prompt tokens taken from the prefix cache."""
+    stop_sequence: _builtins.str
+    """Output only. The stop string that ended it; "" unless that is the reason."""
     def __init__(
         self,
         *,
@@ -337,10 +340,11 @@ class Finished(_message.Message):
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
         reused_tokens: _builtins.int = ...,
+        stop_sequence: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "reused_tokens", b"reused_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reason", b"reason", "reused_tokens", b"reused_tokens", "stop_sequence", b"stop_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

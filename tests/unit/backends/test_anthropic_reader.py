@@ -117,6 +117,13 @@ def test_stop_reasons_of_a_text(word: str, finish_reason: FinishReason) -> None:
     assert both(message(text_block("Hi"), stop_reason=word)).finish_reason is finish_reason
 
 
+def test_the_stop_string_that_was_met_is_told() -> None:
+    """By the answer that it ended, and by no other."""
+    answer = message(text_block("Hi"), stop_reason="stop_sequence")
+    assert both(answer | {"stop_sequence": "END"}).stop_sequence == "END"
+    assert both(message(text_block("Hi")) | {"stop_sequence": "END"}).stop_sequence == ""
+
+
 @pytest.mark.parametrize("word", ["end_turn", "stop_sequence", "tool_use"])
 def test_a_whole_call_is_one_whatever_the_word(word: str) -> None:
     """Servers that speak the dialect say `end_turn` as well."""

@@ -65,6 +65,22 @@ def test_borders_do_not_matter(text: str, stop: tuple[str, ...], cuts: list[int]
     assert stopped_in_pieces == any(s in text for s in stop)
 
 
+@pytest.mark.parametrize(
+    ("text", "stop", "met"),
+    [
+        ("a END b", ("STOP", "END"), "END"),
+        ("xyz", ("yz", "xyz"), "xyz"),
+        ("abab", ("abab", "ab"), "ab"),
+        ("a", ("b",), ""),
+    ],
+)
+def test_which_stop_string_was_met(text: str, stop: tuple[str, ...], met: str) -> None:
+    """The one that ended first; of two that end together the longer one."""
+    stream = TextStream(stop)
+    stream.push(text.encode())
+    assert stream.met == met
+
+
 def test_find_stop_in_text_without_one() -> None:
     """A text without a stop string has no end."""
     assert find_stop("abc", ("x",)) is None

@@ -51,15 +51,17 @@ def empty_message(served: Served, model: str) -> Json:
 def ending_of(answer: Answer, body: Body) -> Json:
     """Return why an answer ended.
 
-    One with a call whose arguments are not JSON counts as cut, lest somebody runs it. Which of several stop
-    sequences was met, models do not say.
+    One with a call whose arguments are not JSON counts as cut, lest somebody runs it. Models that do not say
+    which of several stop sequences they met leave it open.
     """
     reason = answer.finish_reason
     if any(call.arguments_invalid for call in answer.message.tool_calls):
         reason = FinishReason.LENGTH
-    stops: Sequence[str] = body.get("stop_sequences") or ()
-    is_known = reason is FinishReason.STOP_SEQUENCE and len(stops) == 1
-    return {"stop_reason": _STOP_REASONS[reason], "stop_sequence": stops[0] if is_known else None}
+    met = None
+    if reason is FinishReason.STOP_SEQUENCE:
+        stops: Sequence[str] = body.get("stop_sequences") or ()
+        met = next((stop for stop in stops if stop == answer.stop_sequence or len(stops) == 1), None)
+    return {"stop_reason": _STOP_REASONS[reason], "stop_sequence": met}
 
 
 def usage_of(answer: Answer) -> Json:

@@ -37,7 +37,7 @@ REFUSED: Mapping[str, str] = {
 class Responses:
     """`POST /v1/responses`, an HttpDialect."""
 
-    method = "/v1/responses"
+    method = "Responses"
 
     def parse(self, body: Body, base: Request, section: HttpPolicy) -> Request:
         """Return the request; raises InvalidRequest with the path of a member."""

@@ -90,6 +90,21 @@ async def test_why_it_ended(reason: FinishReason, expected: str, sequence: str |
     assert (answer.stop_reason, answer.stop_sequence) == (expected, sequence)
 
 
+async def test_which_stop_sequence_it_was() -> None:
+    """As far as the model says; it leaves it open which of several it met."""
+    stops = ["END", "STOP"]
+    met = Chunk(text="So", finish_reason=FinishReason.STOP_SEQUENCE, stop_sequence="STOP")
+    async with asked([met, [Chunk(text="So"), ended(FinishReason.STOP_SEQUENCE)]]) as (client, _):
+        answers = [
+            await client.messages.create(model=MODEL, max_tokens=9, messages=[HELLO], stop_sequences=stops)
+            for _ in range(2)
+        ]
+    assert [(each.stop_reason, each.stop_sequence) for each in answers] == [
+        ("stop_sequence", "STOP"),
+        ("stop_sequence", None),
+    ]
+
+
 async def test_tokens_are_estimated_where_a_model_counts_none() -> None:
     """Clients add them up: no count is missing."""
     async with asked([[Chunk(text="x" * 40), ended(usage=None)]]) as (client, _):
