@@ -19,6 +19,7 @@ CALL_MARK: Final = b"tool_call:"
 CACHE: Final = "cache_control"
 """Gateway and backends decide what is cached."""
 _IGNORED: Final = frozenset({CACHE, "citations", "transformations", "caller"})
+_OF_DOCUMENTS: Final = ("text", "image")
 _HOSTED: Final = ("server_tool_use", "mcp_tool_use", "container_upload")
 
 
@@ -126,7 +127,10 @@ def _document(block: Members) -> Iterator[Placed]:
             if title or context:
                 yield _joined(title, context), block.at("title")
             for each in source.objects("content"):
-                yield from _readable_block(each, each.needed_text("type"))
+                kind = each.needed_text("type")
+                if kind not in _OF_DOCUMENTS:
+                    raise Unsupported(each.at("type"), "must be text or image here")
+                yield from _readable_block(each, kind)
         case _:
             raise Unsupported(source.at("type"), f"{kind[:64]} is not known here; send base64 or text")
     source.refuse_rest()

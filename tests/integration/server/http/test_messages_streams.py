@@ -13,6 +13,8 @@ import pytest
 from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.conversation import Reasoning, ToolCall
 from gateway.errors import BackendFailed, StreamTruncated
+from gateway.server.http.dialect import Served
+from gateway.server.http.messages.messages_dialect import MessagesDialect
 from gateway.server.http.opaque import unwrap
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
 from tests.support.anthropic_client import (
@@ -130,6 +132,31 @@ async def test_thoughts_and_signatures_of_calls_come_back_to_their_model() -> No
         (b"early", "able"),
         (b"late", "able"),
     ]
+
+
+async def test_hidden_thoughts_come_as_their_signature_alone() -> None:
+    """So that they can be given back, as Anthropic's own with `display: omitted`."""
+    async with asked([[thought("Hm."), thought("", b"signed"), Chunk(text="Yes."), ended()]]) as (client, _):
+        fields: Any = {"thinking": {"type": "adaptive", "display": "omitted"}}
+        _, sent = await posted(client, {**BODY, **fields})
+    deltas = [data["delta"] for name, data in events_of(sent) if name == "content_block_delta"]
+    assert [delta["type"] for delta in deltas] == ["signature_delta", "text_delta"]
+    assert unwrap(deltas[0]["signature"]) == ("able", b"signed")
+
+
+async def test_the_decision_comes_with_the_end_on_request() -> None:
+    """Once, beside the usage."""
+    async with asked([EVERYTHING]) as (client, _):
+        _, sent = await posted(client, BODY, headers={"x-gateway-decision": "true"})
+    found = {name: data["gateway"] for name, data in events_of(sent) if "gateway" in data}
+    assert list(found) == ["message_delta"]
+    assert found["message_delta"]["decision"]["rule"] == "default"
+
+
+def test_a_sign_of_life_is_an_event_that_clients_pass_over() -> None:
+    """A comment line would do for the SDK, and not for all that read this API."""
+    served_as = Served(request_id="r-1", created_unix_s=0, shows_decision=False)
+    assert MessagesDialect().events(BODY, served_as).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
 async def test_a_thought_without_a_signature_names_its_model() -> None:
