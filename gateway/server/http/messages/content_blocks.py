@@ -79,6 +79,8 @@ def _readable_block(block: Members, kind: str) -> Iterator[Placed]:
             texts = (block.needed_text("title"), block.needed_text("source"))
             found = (text_block(each) for each in block.objects("content"))
             yield Text("\n\n".join((*texts, *found))), block.at("content")
+        case "tool_reference":  # The search for tools found it; the request has all tools anyway.
+            yield Text(block.needed_text("tool_name")), block.at("tool_name")
         case _:
             raise Unsupported(block.at("type"), f"{kind[:64]} is not known here in a message of user")
     block.refuse_rest(ignored=_IGNORED)

@@ -132,6 +132,7 @@ def test_documents_in_results_follow_them() -> None:
         {"type": "image", "source": PIXEL},
         {"type": "document", "source": {"type": "text", "data": "read"}},
         {"type": "search_result", "title": "T", "source": "S", "content": [text("found")]},
+        {"type": "tool_reference", "tool_name": "look"},
         {"type": "document", "source": pdf, "title": "a.pdf", "context": "old"},
     ]
     tool, user = said({"type": "tool_result", "tool_use_id": "c1", "content": content})
@@ -140,6 +141,7 @@ def test_documents_in_results_follow_them() -> None:
         Image(data=b"x", media_type="image/png"),
         Text("read"),
         Text("T\n\nS\n\nfound"),
+        Text("look"),
         Text("old"),
     )
     assert user.parts == (File(data=b"x", media_type="application/pdf", name="a.pdf"),)
