@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,9 +19,15 @@ CALL_MARK: Final = b"tool_call:"
 """Begins an encrypted thought that belongs to a call of a tool: the call's id and a zero byte follow."""
 CACHE: Final = "cache_control"
 """Gateway and backends decide what is cached."""
+_TYPE: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _IGNORED: Final = frozenset({CACHE, "citations", "transformations", "caller"})
 _OF_DOCUMENTS: Final = ("text", "image")
 _HOSTED: Final = ("server_tool_use", "mcp_tool_use", "container_upload")
+
+
+def shown_type(kind: str) -> str:
+    """Return a type as an error names it: not what a caller wrote in its place."""
+    return kind if _TYPE.fullmatch(kind) else "this type"
 
 
 def user_block(block: Members) -> Iterator[Placed]:
@@ -60,10 +67,14 @@ def assistant_block(block: Members, *, drops_hosted: bool) -> Iterator[Placed]:
             yield _tool_use(block)
         case _ if kind in _HOSTED or kind.endswith("_tool_result"):
             if not drops_hosted:
-                raise Unsupported(block.at("type"), f"{kind} is of a tool that only its provider can run")
+                raise Unsupported(
+                    block.at("type"), f"{shown_type(kind)} is of a tool that only its provider can run"
+                )
             return
         case _:
-            raise Unsupported(block.at("type"), f"{kind[:64]} is not known here in a message of assistant")
+            raise Unsupported(
+                block.at("type"), f"{shown_type(kind)} is not known here in a message of assistant"
+            )
     block.refuse_rest(ignored=_IGNORED)
 
 
@@ -82,7 +93,7 @@ def _readable_block(block: Members, kind: str) -> Iterator[Placed]:
         case "tool_reference":  # The search for tools found it; the request has all tools anyway.
             yield Text(block.needed_text("tool_name")), block.at("tool_name")
         case _:
-            raise Unsupported(block.at("type"), f"{kind[:64]} is not known here in a message of user")
+            raise Unsupported(block.at("type"), f"{shown_type(kind)} is not known here in a message of user")
     block.refuse_rest(ignored=_IGNORED)
 
 
@@ -101,7 +112,7 @@ def _image(block: Members) -> Image:
         case "url":
             image = Image(url=source.needed_text("url"))
         case _:
-            raise Unsupported(source.at("type"), f"{kind[:64]} is not known here; send base64 or url")
+            raise Unsupported(source.at("type"), f"{shown_type(kind)} is not known here; send base64 or url")
     source.refuse_rest()
     return image
 
@@ -134,7 +145,7 @@ def _document(block: Members) -> Iterator[Placed]:
                     raise Unsupported(each.at("type"), "must be text or image here")
                 yield from _readable_block(each, kind)
         case _:
-            raise Unsupported(source.at("type"), f"{kind[:64]} is not known here; send base64 or text")
+            raise Unsupported(source.at("type"), f"{shown_type(kind)} is not known here; send base64 or text")
     source.refuse_rest()
 
 

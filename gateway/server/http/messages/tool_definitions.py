@@ -1,20 +1,18 @@
 """Tools of a request, and which of them may be called."""
 
 import json
-import re
 from typing import Final
 
 from gateway.domain.conversation import Tool, ToolChoice, ToolChoiceMode
 from gateway.errors import Unsupported
 from gateway.server.http.members import Members
-from gateway.server.http.messages.content_blocks import CACHE
+from gateway.server.http.messages.content_blocks import CACHE, shown_type
 
 _CUSTOM: Final = "custom"
 """The type of a tool that the caller describes and runs; any other one is made up by Anthropic."""
 _IGNORED: Final = frozenset({
     CACHE, "allowed_callers", "defer_loading", "eager_input_streaming", "input_examples",
 })  # fmt: skip
-_NAME: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _CHOICES: Final = {
     "auto": ToolChoiceMode.AUTO,
     "any": ToolChoiceMode.REQUIRED,
@@ -31,11 +29,10 @@ def tools_of(request: Members, *, drops_hosted: bool) -> list[tuple[Tool, str]]:
         if kind in (None, _CUSTOM):
             found.append((_tool(tool), f"tools[{i}]"))
         elif not drops_hosted:
-            shown = kind if _NAME.fullmatch(kind or "") else "this type"
             raise Unsupported(
                 tool.at("type"),
-                f"{shown} is a tool that only its provider knows; leave it out, describe a tool of your own, "
-                "or have the policy set http: {drop_hosted_tools: true}",
+                f"{shown_type(kind or '')} is a tool that only its provider knows; leave it out, describe a "
+                "tool of your own, or have the policy set http: {drop_hosted_tools: true}",
             )
     return found
 

@@ -424,3 +424,16 @@ def test_a_block_is_named_where_it_was_written(turns: list[list[Json]], place: s
         for turn in turns
     ]
     assert refused({"model": "m", "max_tokens": 9, "system": "S", "messages": messages}).field == place
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [{"type": "my PESEL is 44051401359", "name": "x"}]},
+        {"messages": [{"role": "user", "content": [{"type": "my PESEL is 44051401359"}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": "my PESEL is 44051401359"}]}]},
+    ],
+)
+def test_errors_repeat_nothing_that_a_caller_wrote(fields: Json) -> None:
+    """Where a type should be, there may be anything."""
+    assert "44051401359" not in str(refused({"model": "m", "max_tokens": 9, "messages": [HELLO], **fields}))
