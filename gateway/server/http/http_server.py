@@ -17,6 +17,8 @@ from gateway.server.http.unknown import shaped
 from gateway.server.tls import followed
 
 FLAG = "--http"
+IDLE_S = 75.0
+"""How long a connection is kept without a whole request; longer than proxies in front keep theirs."""
 CLOSE_S = 1.0
 """How long connections get to close once their calls are cancelled."""
 
@@ -52,6 +54,7 @@ class HttpServer:
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=CLOSE_S,
+            keepalive_timeout=IDLE_S,
             auto_decompress=False,  # Of a body that nobody reads, aiohttp would still unpack some.
         )
 

@@ -26,7 +26,8 @@ class ChatChunks:
     def __init__(self, served: Served, *, includes_usage: bool) -> None:
         self._served = served
         self._includes_usage = includes_usage
-        self._model = ""
+        self._maker = ""
+        """The model that makes the present piece: another than the head's where one goes on for it."""
         self._head: dict[str, Any] = {}
         self._thoughts = 0
         """How many have ended."""
@@ -38,7 +39,7 @@ class ChatChunks:
 
     def begin(self, model: str, *, prompt_tokens: int) -> bytes:
         """Return the chunk with the role; the prompt's tokens are told at the end."""
-        self._model = model
+        self._maker = model
         self._head = head_of(self._served, model, kind="chat.completion.chunk")
         return self._choice({"role": "assistant", "content": ""})
 
@@ -70,11 +71,12 @@ class ChatChunks:
 
     def _pieces(self, delta: Delta) -> Iterator[dict[str, Any]]:
         """Yield the `delta` of each chunk."""
+        if delta.reasoning is None or delta.model != self._maker:
+            yield from self._end_of_thought()
+        self._maker = delta.model
         if delta.reasoning is not None:
             yield from self._thought(delta.reasoning)
-            return
-        yield from self._end_of_thought()
-        if delta.tool_call is not None:
+        elif delta.tool_call is not None:
             for call in self._call(delta.tool_call):
                 yield {"tool_calls": [call]}
         elif delta.text:
@@ -93,7 +95,7 @@ class ChatChunks:
             yield self._sealed(b"")
 
     def _sealed(self, opaque: bytes) -> dict[str, Any]:
-        item = sealed_thought(self._model, opaque, index=self._thoughts, chars=self._thought_chars)
+        item = sealed_thought(self._maker, opaque, index=self._thoughts, chars=self._thought_chars)
         self._thoughts, self._thought_chars = self._thoughts + 1, 0
         return {"reasoning_details": [item]}
 
@@ -107,7 +109,7 @@ class ChatChunks:
             yield {"index": call.index, "id": call.id, "type": kind, kind: {"name": call.name, said: ""}}
         piece = call.input if self._is_custom else call.arguments_json
         if piece or call.opaque:  # Clients want the member of its kind in every piece.
-            yield with_signature({"index": call.index, kind: {said: piece}}, self._model, call.opaque)
+            yield with_signature({"index": call.index, kind: {said: piece}}, self._maker, call.opaque)
 
     def _choice(self, delta: dict[str, Any], *, logprobs: tuple[TokenLogprob, ...] = ()) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs_of(logprobs), "finish_reason": None}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from gateway.policy.http import HttpPolicy
 from gateway.server.http.chat.completions import HARMLESS, REFUSED, ChatCompletions
 from gateway.server.http.opaque import wrap
 from gateway.server.validation.request import checking_steps
+from tests.support.repository import ROOT
 
 PIXEL = b"\x89PNG\r\n\x1a\n"
 DATA_URL = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
@@ -461,3 +463,12 @@ def test_hosted_tools_are_dropped_where_the_policy_says_so() -> None:
     tools: list[Any] = [{"type": "web_search"}, TOOL, {"type": "function", "function": {"name": "a b"}}]
     assert [tool.name for tool in parsed(_section=section, tools=tools[:2]).config.tools] == ["look"]
     assert refused({"tools": tools}, section).field == "tools[2].function.name"
+
+
+def test_the_page_lists_what_is_ignored_and_what_is_refused() -> None:
+    """So that nobody has to find it out."""
+    page = (ROOT / "docs" / "reference" / "chat.md").read_text(encoding="utf-8")
+    ignored = page.partition("Ignored, since")[2].partition("Refused with")[0]
+    refused_there = page.partition("Refused with")[2].partition("## What comes back")[0]
+    assert set(re.findall("`([a-z_]+)`", ignored)) == HARMLESS
+    assert set(REFUSED) <= set(re.findall("`([a-z_]+)`", refused_there))
