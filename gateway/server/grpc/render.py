@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gateway.domain.answer import (
     Answer,
     Attempt,
@@ -25,6 +23,7 @@ from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import Policy
 from gateway.server.model_list import ListedModel, list_models
+from gateway.server.timestamp import timestamp_of
 from gateway.v1 import gateway_pb2 as pb
 
 _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
@@ -228,24 +227,18 @@ def render_handoff(fetched: Fetched) -> pb.GetHandoffResponse:
         ticket_id=ticket.id,
         request_id=ticket.request_id,
         state=pb.HANDOFF_STATE_PENDING if fetched.answer is None else pb.HANDOFF_STATE_ANSWERED,
-        create_time=_timestamp(ticket.created_unix_s),
-        expire_time=_timestamp(ticket.expires_unix_s),
+        create_time=timestamp_of(ticket.created_unix_s),
+        expire_time=timestamp_of(ticket.expires_unix_s),
     )
     if fetched.answer is not None:
         response.answer.text = fetched.answer
-        response.answer.answer_time.CopyFrom(_timestamp(ticket.answered_unix_s or 0.0))
+        response.answer.answer_time.CopyFrom(timestamp_of(ticket.answered_unix_s or 0.0))
     return response
 
 
 def render_feedback(taken_unix_s: float) -> pb.SubmitFeedbackResponse:
     """Return what a caller gets for its feedback."""
-    return pb.SubmitFeedbackResponse(create_time=_timestamp(taken_unix_s))
-
-
-def _timestamp(unix_s: float) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(round(unix_s * 1000))
-    return timestamp
+    return pb.SubmitFeedbackResponse(create_time=timestamp_of(taken_unix_s))
 
 
 def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:

@@ -18,7 +18,8 @@ from gateway.server.grpc.render import (
     render_handoff,
     render_models,
 )
-from gateway.server.grpc.wire import incoming, parse_feedback, parse_ticket_id
+from gateway.server.grpc.wire import incoming, parse_feedback
+from gateway.server.validation.feedback import parse_ticket_id
 from gateway.v1 import gateway_pb2 as pb
 
 

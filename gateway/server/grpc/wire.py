@@ -34,11 +34,10 @@ from gateway.pipeline.steps import Steps, finished
 from gateway.server.grpc.decode import parse_request_id
 from gateway.server.validation.config import check_counts
 from gateway.server.validation.conversation import PART_CHARS, check_message_count, check_part_count
+from gateway.server.validation.feedback import feedback_of
 from gateway.server.validation.request import (
     MAX_COST_USD,
-    check_identifier,
     check_label_count,
-    check_labels,
     checking_steps,
 )
 from gateway.v1 import gateway_pb2 as pb
@@ -123,23 +122,10 @@ def request_steps(
     return (yield from checking_steps(request))
 
 
-def parse_ticket_id(value: str) -> str:
-    """Return the ticket that a caller names; raises InvalidRequest for what cannot be one."""
-    check_identifier("ticket_id", value)
-    return value
-
-
 def parse_feedback(message: pb.SubmitFeedbackRequest, *, tenant: str) -> Feedback:
     """Return the feedback that a message holds; raises InvalidRequest with the first bad field."""
-    check_identifier("request_id", message.request_id)
-    if not message.HasField("score"):
-        raise InvalidRequest("score", "must be there, a number from 0 to 1")
-    if not 0.0 <= message.score <= 1.0:  # False for NaN too.
-        raise InvalidRequest("score", f"must be a number from 0 to 1, is {message.score:g}")
-    check_labels(message.labels)
-    return Feedback(
-        request_id=message.request_id, tenant=tenant, score=message.score, labels=dict(message.labels)
-    )
+    score = message.score if message.HasField("score") else None
+    return feedback_of(message.request_id, score, message.labels, tenant=tenant)
 
 
 def _known(field: str, value: int, known: Mapping[int, _Known], what: str) -> _Known:

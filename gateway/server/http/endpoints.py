@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.server.http.chat.completions import ChatCompletions
+from gateway.server.http.gateway_api import gateway_endpoints
 from gateway.server.http.http_server import Endpoint
 from gateway.server.http.messages.messages_dialect import MessagesDialect, TokenCountDialect, count_tokens
 from gateway.server.http.middleware import HttpMiddleware
@@ -22,3 +23,4 @@ def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     yield Endpoint("POST", "/messages/count_tokens", count)
     yield Endpoint("GET", "/models", models_handler(middleware, "ListModels", "/v1/models"))
     yield Endpoint("GET", "/models/{model:.+}", models_handler(middleware, "GetModel", "/v1/models/{model}"))
+    yield from gateway_endpoints(middleware)

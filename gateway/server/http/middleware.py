@@ -95,7 +95,7 @@ class HttpMiddleware:
     ) -> None:
         """Serve a call; what it leaves for afterwards is done when its answer was sent.
 
-        A stranger's bytes are not read.
+        A stranger's bytes are not read. What the path names, a model, is a member of the body.
         """
         headers = caller.headers
         due = due_of(headers, self._clock)
@@ -105,7 +105,7 @@ class HttpMiddleware:
         if http.body_exists:
             data = await read_body(http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock)
         try:
-            body = reply.body = _with_model(parse_body(data) if data else {}, http)
+            body = reply.body = {**(parse_body(data) if data else {}), **http.match_info}
         except InvalidRequest:
             call.count_unread()
             raise
@@ -153,9 +153,3 @@ def _operation(method: str, route: str, verb: str = "POST") -> Operation:
     path = route or method
     attributes = {"http.request.method": verb, "http.route": path}
     return Operation(transport="http", method=method, span_name=f"{verb} {path}", span_attributes=attributes)
-
-
-def _with_model(body: dict[str, Any], http: web.Request) -> dict[str, Any]:
-    """Return the body, with the model that the path names."""
-    model = http.match_info.get("model")
-    return body if model is None else {**body, "model": model}
