@@ -83,6 +83,17 @@ async def connected(
         writer.transport.abort()
 
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def recorded_response(connection: Connection, path: str, body: bytes) -> bytes:
+    """Send one request and return every byte of its response."""
+    reader, writer = connection
+    writer.write(request_bytes(path, body))
+    async with asyncio.timeout(PATIENCE_S):
+        return await reader.read()
+
+
 async def answered(reader: asyncio.StreamReader) -> RawReply:
     """Return what comes until the connection is closed; TimeoutError where it stays open."""
     async with asyncio.timeout(PATIENCE_S):

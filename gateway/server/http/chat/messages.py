@@ -98,7 +98,7 @@ def _call(call: Members) -> ToolCall:
                 id=call_id,
                 name=function.needed_text("name"),
                 arguments_json=arguments,
-                arguments_invalid=not _is_json(arguments),
+                arguments_invalid=not is_json(arguments),
                 opaque=opaque,
                 model=model,
             )
@@ -120,7 +120,7 @@ def _call(call: Members) -> ToolCall:
     return found
 
 
-def _is_json(arguments: str) -> bool:
+def is_json(arguments: str) -> bool:
     """Say whether arguments can be read; those that cannot are kept as the text that they are."""
     try:
         strict_json(arguments.strip() or "{}")

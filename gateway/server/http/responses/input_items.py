@@ -16,6 +16,8 @@ from gateway.domain.conversation import (
 )
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.chat.content import HINTS
+from gateway.server.http.chat.messages import is_json
+from gateway.server.http.chat.thoughts import signature_of
 from gateway.server.http.data_urls import file_of, image_of
 from gateway.server.http.members import Members
 from gateway.server.http.opaque import unwrap
@@ -100,8 +102,14 @@ def _message_item(item: Members) -> tuple[Role, list[Part]]:
     content = item.value("content")
     item.refuse_rest(ignored=("type", "id", "status", "phase"))
     if isinstance(content, str):
-        return role, [Text(content)]
-    return role, [_content(part) for part in item.objects("content")]
+        parts: list[Part] = [Text(content)]
+    else:
+        parts = [_content(part) for part in item.objects("content")]
+    if role is Role.ASSISTANT:  # A turn without words, which clients keep in their histories.
+        return role, [part for part in parts if not isinstance(part, Text) or part.text]
+    if not parts:
+        raise InvalidRequest(item.at("content"), "must be there, a string or a list of parts")
+    return role, parts
 
 
 def _content(part: Members) -> Part:
@@ -138,15 +146,30 @@ def _file(part: Members) -> File:
 
 def _function_call(item: Members) -> tuple[Role, list[Part]]:
     name = joined_name(item.text("namespace"), item.needed_text("name"))
-    call = ToolCall(id=item.needed_text("call_id"), name=name, arguments_json=item.needed_text("arguments"))
+    arguments = item.needed_text("arguments")
+    model, opaque = signature_of(item)
+    call = ToolCall(
+        id=item.needed_text("call_id"),
+        name=name,
+        arguments_json=arguments,
+        arguments_invalid=not is_json(arguments),
+        opaque=opaque,
+        model=model,
+    )
     item.refuse_rest(ignored=("type", "id", "status", "caller", "async"))
     return Role.ASSISTANT, [call]
 
 
 def _custom_call(item: Members) -> tuple[Role, list[Part]]:
     name = joined_name(item.text("namespace"), item.needed_text("name"))
+    model, opaque = signature_of(item)
     call = ToolCall(
-        id=item.needed_text("call_id"), name=name, input=item.needed_text("input"), is_custom=True
+        id=item.needed_text("call_id"),
+        name=name,
+        input=item.needed_text("input"),
+        is_custom=True,
+        opaque=opaque,
+        model=model,
     )
     item.refuse_rest(ignored=("type", "id", "status", "caller", "async"))
     return Role.ASSISTANT, [call]
@@ -155,6 +178,8 @@ def _custom_call(item: Members) -> tuple[Role, list[Part]]:
 def _result(item: Members) -> tuple[Role, list[Part]]:
     output = item.value("output")
     parts: tuple[Text | Image, ...]
+    if output is None:
+        raise InvalidRequest(item.at("output"), "must be there, a string or a list of parts")
     if isinstance(output, str):
         parts = (Text(output),)
     else:

@@ -24,10 +24,8 @@ LOGPROBS = "message.output_text.logprobs"
 
 def config_of(members: Members, section: HttpPolicy) -> GenerationConfig:
     """Return the configuration; raises InvalidRequest with the path of a member."""
-    tools = tuple(_tools(members, section))
     choice, allowed = _choice(members)
-    if allowed is not None:
-        tools = tuple(tool for tool in tools if tool.name in allowed)
+    tools = tuple(tool for _, tool in _tools(members, section) if allowed is None or tool.name in allowed)
     json_schema, json_object = _form(members)
     parallel = members.flag("parallel_tool_calls")
     return GenerationConfig(
@@ -44,7 +42,15 @@ def config_of(members: Members, section: HttpPolicy) -> GenerationConfig:
     )
 
 
-def _tools(members: Members, section: HttpPolicy) -> Iterator[Tool]:
+def tool_places(members: Members) -> list[str]:
+    """Return by tool of the configuration, the path of it; raises InvalidRequest."""
+    _, allowed = _choice(members)
+    tools = _tools(members, HttpPolicy(drop_hosted_tools=True))
+    return [path for path, tool in tools if allowed is None or tool.name in allowed]
+
+
+def _tools(members: Members, section: HttpPolicy) -> Iterator[tuple[str, Tool]]:
+    """Yield tools, each with its path."""
     for tool in members.objects("tools"):
         if tool.text("type") == "namespace":
             namespace = tool.needed_text("name")
@@ -55,25 +61,27 @@ def _tools(members: Members, section: HttpPolicy) -> Iterator[Tool]:
             yield from _tool(tool, section)
 
 
-def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -> Iterator[Tool]:
+def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -> Iterator[tuple[str, Tool]]:
     kind = tool.needed_text("type")
     match kind:
         case "function":
             parameters = tool.members("parameters")
-            yield Tool(
+            function = Tool(
                 name=joined_name(namespace, tool.needed_text("name")),
                 description=tool.text("description") or "",
                 parameters_json_schema="" if parameters is None else written(parameters.values),
                 strict=bool(tool.flag("strict")),
             )
+            yield tool.path, function
             tool.refuse_rest(ignored=("defer_loading", "allowed_callers", "output_schema"))
         case "custom":
-            yield Tool(
+            custom = Tool(
                 name=joined_name(namespace, tool.needed_text("name")),
                 description=tool.text("description") or "",
                 kind=ToolKind.CUSTOM,
                 input_grammar=_grammar(tool.members("format")),
             )
+            yield tool.path, custom
             tool.refuse_rest(ignored=("defer_loading", "allowed_callers"))
         case _ if not section.drop_hosted_tools:
             raise Unsupported(tool.at("type"), f"{kind[:64]} {HOSTED}; leave it out")
@@ -149,4 +157,4 @@ def _top_logprobs(members: Members) -> int | None:
     for i, each in enumerate(included):
         if not isinstance(each, str):
             raise InvalidRequest(f"include[{i}]", "must be a string")
-    return 0 if wanted is None and LOGPROBS in included else wanted
+    return wanted or 0 if wanted or LOGPROBS in included else None

@@ -17,20 +17,25 @@ _INCOMPLETE: Mapping[FinishReason | None, str] = {
 }
 
 
+def status_of(answer: Answer) -> str:
+    """Return the status of a response that has ended, and of its last item."""
+    return "incomplete" if answer.finish_reason in _INCOMPLETE else "completed"
+
+
 def response_of(answer: Answer, body: Body, served: Served) -> dict[str, Any]:
     """Return the body of a whole answer."""
     items = OutputItems(served, model=answer.model, names=names_of(body))
     for delta in deltas_of(answer):
         for _ in items.add(delta):
             pass
-    return ended(answer, body, served, output=items.output())
+    return ended(answer, body, served, output=items.output(status_of(answer)))
 
 
 def ended(answer: Answer, body: Body, served: Served, *, output: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a response that has ended, well or at a limit."""
     why = _INCOMPLETE.get(answer.finish_reason)
     response = begun(model_of(answer), body, served) | {
-        "status": "completed" if why is None else "incomplete",
+        "status": status_of(answer),
         "incomplete_details": None if why is None else {"reason": why},
         "output": output,
     }

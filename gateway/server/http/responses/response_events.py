@@ -1,5 +1,6 @@
 """The events of a streamed response; each has its place in the sequence."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,9 +8,10 @@ from gateway.domain.answer import Answer, Delta
 from gateway.server.http.chat.error_body import error_of
 from gateway.server.http.dialect import Body, Served
 from gateway.server.http.http_error import HttpError
+from gateway.server.http.responses.item_kinds import Event
 from gateway.server.http.responses.namespaces import names_of
-from gateway.server.http.responses.output_items import Event, OutputItems, event_bytes
-from gateway.server.http.responses.response_body import begun, ended
+from gateway.server.http.responses.output_items import OutputItems
+from gateway.server.http.responses.response_body import begun, ended, status_of
 
 
 class ResponseEvents:
@@ -33,9 +35,10 @@ class ResponseEvents:
 
     def end(self, answer: Answer) -> bytes:
         """Return the end of the last item, and the whole response."""
-        events = self._events(self._items.end())
-        response = ended(answer, self._body, self._served, output=self._items.output())
-        return events + self._events([(f"response.{response['status']}", {"response": response})])
+        status = status_of(answer)
+        events = self._events(self._items.end(status))
+        response = ended(answer, self._body, self._served, output=self._items.output(status))
+        return events + self._events([(f"response.{status}", {"response": response})])
 
     def error(self, error: HttpError) -> bytes:
         """Return the event of an error: flat as documented, and nested, without which SDKs do not raise."""
@@ -53,4 +56,6 @@ class ResponseEvents:
     def _event(self, event: str, members: Mapping[str, Any]) -> bytes:
         number = self._sent
         self._sent += 1
-        return event_bytes(event, members, number=number)
+        data = {"type": event, "sequence_number": number, **members}
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return f"event: {event}\ndata: {text}\n\n".encode()

@@ -1,6 +1,5 @@
 """A stream that ends early is never taken for whole, wherever it is cut; OpenAI's client is the judge."""
 
-import asyncio
 from typing import Any
 
 import openai
@@ -10,7 +9,7 @@ from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta
 from gateway.errors import StreamTruncated
 from gateway.testing.scripted import Act, ScriptedBackend
 from tests.support.openai_client import MODEL, PATIENCE_S, SMART, asked, called, ended
-from tests.support.raw_http import CHAT, connected, request_bytes, said
+from tests.support.raw_http import CHAT, connected, recorded_response, said
 from tests.support.replayed import Replay
 from tests.support.served import ANY_PORT, served
 
@@ -30,12 +29,10 @@ async def recorded(kind: str) -> bytes:
     smart = ScriptedBackend("smart", [PIECES[kind]])
     async with (
         served({"smart": smart}, http=ANY_PORT, policy=SMART) as gateway,
-        connected(gateway.http_address) as (reader, writer),
+        connected(gateway.http_address) as connection,
     ):
         body = said(stream=True, stream_options={"include_usage": True})
-        writer.write(request_bytes(CHAT, body))
-        async with asyncio.timeout(PATIENCE_S):
-            return await reader.read()
+        return await recorded_response(connection, CHAT, body)
 
 
 async def outcome(client: openai.AsyncOpenAI) -> list[Any]:

@@ -262,10 +262,17 @@ async def test_what_codex_sends_is_taken() -> None:
     assert answer.output_text == "Hello, you."
 
 
+NAMESPACE: Any = {"type": "namespace", "name": "n", "tools": [WEATHER, {**WEATHER, "name": "a b"}]}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no input": ({"input": []}, "input"),
     "a long answer": ({"max_output_tokens": 0}, "max_output_tokens"),
     "a name": ({"tools": [{**WEATHER, "name": "a b"}]}, "tools[0].name"),
+    "a name in a namespace": ({"tools": [WEATHER, NAMESPACE]}, "tools[1].tools[1].name"),
+    "nothing said": ({"input": [{"role": "user", "content": []}]}, "input[0].content"),
+    "nothing returned": (
+        {"input": [{"type": "function_call_output", "call_id": "x"}]},
+        "input[0].output",
+    ),
     "a result of nothing": (
         {
             "input": [
@@ -286,3 +293,25 @@ async def test_an_error_names_the_member(case: str) -> None:
         with pytest.raises(openai.BadRequestError) as refused:
             await client.responses.create(**{"model": MODEL, "input": "hello"} | members)
     assert refused.value.param == param
+
+
+SPOILED: Any = {"type": "function_call", "call_id": "c", "name": "weather", "arguments": '{"city": "Os'}
+RESULT: Any = {"type": "function_call_output", "call_id": "c", "output": "no JSON"}
+USER: Any = {"role": "user", "content": "a"}
+
+
+async def test_a_history_is_taken_as_clients_keep_it() -> None:
+    """Turns of a model without words say nothing, and arguments that are no JSON are what the model said."""
+    asking = [
+        USER,
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": []},
+        SPOILED,
+        RESULT,
+    ]
+    async with asked(HELLO) as (client, edge):
+        await client.responses.create(model=MODEL, input=asking, tools=[WEATHER])
+    _, said, _ = edge.calls[0].request.messages
+    (call,) = said.parts
+    assert isinstance(call, ToolCall)
+    assert (call.arguments_json, call.arguments_invalid) == (SPOILED["arguments"], True)
