@@ -35,8 +35,8 @@ COPY --from=build /opt/gateway /opt/gateway
 ENV PATH="/opt/gateway/bin:$PATH" \
     XDG_STATE_HOME=/var/lib
 USER gateway
-EXPOSE 50051
+EXPOSE 50051 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 CMD ["gateway", "health"]
 ENTRYPOINT ["gateway"]
-# Plain text inside the container's network only: publish the port on loopback, or put TLS in front of it.
-CMD ["serve", "--listen", "0.0.0.0:50051", "--insecure"]
+# Plain text inside the container's network only: publish the ports on loopback, or put TLS in front of it.
+CMD ["serve", "--listen", "0.0.0.0:50051", "--http", "0.0.0.0:8080", "--insecure"]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,13 @@ from compose_report import CLOCK, Report, wait_for
 IMAGE = "edge-cloud-gateway"
 PROJECT = "edge-cloud-gateway"
 OTHERS = ("prometheus", "grafana")
-PORTS = {"GATEWAY_PORT": "50951", "PROMETHEUS_PORT": PROMETHEUS_PORT, "GRAFANA_PORT": GRAFANA_PORT}
+HTTP_PORT = "50952"
+PORTS = {
+    "GATEWAY_PORT": "50951",
+    "HTTP_PORT": HTTP_PORT,
+    "PROMETHEUS_PORT": PROMETHEUS_PORT,
+    "GRAFANA_PORT": GRAFANA_PORT,
+}
 
 
 def build(engine: Engine, report: Report) -> None:
@@ -122,6 +129,22 @@ def check_routes(engine: Engine, report: Report) -> None:
     report.check("every line of the client came out as expected", last.endswith("lines as expected"), last)
 
 
+def check_http(report: Report) -> None:
+    """Ask from this host as a client of OpenAI's API does."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{HTTP_PORT}/v1/chat/completions",
+        data=json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            model = json.load(response)["model"]
+    except OSError as error:
+        model = str(error)
+    report.check("the port of HTTP answers from this host", model == "edge", model)
+
+
 def check_metrics(engine: Engine, report: Report) -> None:
     """Look for the routes on the gateway's own page."""
     read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
@@ -165,6 +188,7 @@ def main() -> int:
     with running(engine, services):
         check_container(engine, report)
         with prometheus(engine, container(engine, "gateway"), services) as server:
+            check_http(report)
             check_routes(engine, report)
             check_metrics(engine, report)
             if server is not None:

@@ -20,7 +20,7 @@ from gateway.errors import BackendFailed, StreamTruncated
 from gateway.records.writer import Records
 from gateway.testing.scripted import Act, ScriptedBackend
 from tests.support.repository import ROOT
-from tests.support.served import served
+from tests.support.served import ANY_PORT, served
 
 EXAMPLES = ROOT / "examples"
 NODE = EXAMPLES / "node"
@@ -184,6 +184,8 @@ replies:
 
 OWN_PACKAGES = {"gateway.client", "gateway.v1"}
 """What an example may import besides Python's own: the package of a client has it."""
+NEEDS = {"openai_client.py": {"openai"}}
+"""What its first line says that it needs besides."""
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
@@ -193,7 +195,8 @@ def test_it_stands_alone_and_says_how_it_is_used(path: Path, tmp_path: Path) -> 
         imported = [node.module] if isinstance(node, ast.ImportFrom) else []
         imported += [each.name for each in node.names] if isinstance(node, ast.Import) else []
         for name in imported:
-            assert name in OWN_PACKAGES or str(name).split(".")[0] in sys.stdlib_module_names, name
+            allowed = OWN_PACKAGES | NEEDS.get(path.name, set())
+            assert name in allowed or str(name).split(".")[0] in sys.stdlib_module_names, name
     shutil.copy(path, tmp_path)
     done = subprocess.run(
         [sys.executable, path.name],
@@ -233,6 +236,20 @@ async def test_a_conversation_keeps_what_was_said() -> None:
     assert sent == ["Answer in one sentence.", "I am Ann.", "Hello Ann.", "Who am I?"]
 
 
+async def test_the_openai_sdk_is_told_where_the_gateway_is() -> None:
+    """An answer of the embedded model, by its name; what no model answered is an error, never a text."""
+    async with served({}, http=ANY_PORT) as gateway:
+        status, lines, err = await _type("openai_client.py", f"{gateway.http_url}/v1", "hello", typed="")
+    assert (status, err) == (0, "")
+    assert lines[0]
+    assert lines[-1] == "(edge)"
+    async with served(_all_fail(), http=ANY_PORT) as gateway:
+        status, lines, err = await _type("openai_client.py", f"{gateway.http_url}/v1", "hello", typed="")
+    assert (status, lines) == (1, [])
+    assert err.startswith("Error code: 503")
+    assert "Sorry." not in err
+
+
 async def test_an_answer_fits_its_schema() -> None:
     """The embedded model gives nothing but the object that was asked for."""
     async with served({}) as gateway:
@@ -270,7 +287,15 @@ def _fails(name: str) -> Sequence[Act]:
 
 @pytest.mark.parametrize(
     "name",
-    ["client.py", "streaming.py", "conversation.py", "json_answer.py", "feedback.py", "node/client.js"],
+    [
+        "client.py",
+        "openai_client.py",
+        "streaming.py",
+        "conversation.py",
+        "json_answer.py",
+        "feedback.py",
+        "node/client.js",
+    ],
 )
 def test_it_fits_on_a_page(name: str) -> None:
     """What is to be copied stays short."""

@@ -107,7 +107,8 @@ def test_the_commands_of_the_image_exist() -> None:
     (command,) = (json.loads(text) for text in _instructions("CMD"))
     (health,) = (json.loads(text.partition("CMD")[2]) for text in _instructions("HEALTHCHECK"))
     assert entry == ["gateway"]
-    assert _parse(command)["listen"] == "0.0.0.0:50051"
+    served = [_parse(command)[name] for name in ("listen", "http")]
+    assert served == [f"0.0.0.0:{port}" for port in _instructions("EXPOSE")[0].split()]
     assert health[0] == "gateway"
     assert health[1] in COMMANDS
     _parse(health[1:])
@@ -154,6 +155,13 @@ def test_only_loopback_is_published(services: dict[str, Any]) -> None:
     for service in services.values():
         assert "network_mode" not in service
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_the_ports_of_the_gateway_are_mapped(services: dict[str, Any]) -> None:
+    """What it serves in the container can be asked from this host, gRPC and HTTP."""
+    parameters = _parse(services["gateway"]["command"])
+    mapped = [port.rpartition(":")[2] for port in services["gateway"]["ports"]]
+    assert mapped == [parameters[name].rpartition(":")[2] for name in ("listen", "http")]
 
 
 def test_containers_may_do_little(services: dict[str, Any]) -> None:

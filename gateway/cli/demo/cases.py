@@ -91,6 +91,8 @@ class DemoCase:
     prepare: Callable[[Stage], Awaitable[None]] = field(default=_nothing)
     tenant: str = "demo"
     """Each tenant has its own budget."""
+    is_by_sdk: bool = False
+    """Whether the openai SDK asks, over HTTP, instead of our client over gRPC."""
 
     @property
     def is_private(self) -> bool:
@@ -252,6 +254,14 @@ CASES: tuple[DemoCase, ...] = (
             attempts=("edge",),
             is_streamed=True,
             is_provider_silent=True,
+        ),
+    ),
+    DemoCase(
+        title="the same question through the openai SDK, over HTTP",
+        text=EASY,
+        is_by_sdk=True,
+        expected=DemoExpectation(
+            route=LOCAL, model="edge", rule="default", attempts=("edge",), is_provider_silent=True
         ),
     ),
 )

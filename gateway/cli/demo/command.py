@@ -97,21 +97,29 @@ async def _play(stage: Stage, case: DemoCase) -> DemoResult:
     await case.prepare(stage)
     clock = SystemClock()
     bytes_before = stage.cloud.bill().bytes_received
-    async with stage.client(case.tenant) as client:
-        started_s = clock.monotonic_s()
-        request = prompt(case.text, max_tokens=MAX_TOKENS)
-        if case.expected.is_streamed:
-            deltas, response = 0, pb.GenerateResponse()
-            async for event in client.stream(request, timeout_s=CALL_TIMEOUT_S):
-                deltas += event.HasField("delta")
-                response = event.completed if event.HasField("completed") else response
-        else:
-            deltas, response = 0, await client.generate(request, timeout_s=CALL_TIMEOUT_S)
-        duration_ms = (clock.monotonic_s() - started_s) * 1000
+    started_s = clock.monotonic_s()
+    if case.is_by_sdk:
+        deltas, response = 0, await stage.ask_by_sdk(case.text, tenant=case.tenant)
+    else:
+        deltas, response = await _ask(stage, case)
+    duration_ms = (clock.monotonic_s() - started_s) * 1000
     provider_bytes = stage.cloud.bill().bytes_received - bytes_before
     return DemoResult(
         response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_ms
     )
+
+
+async def _ask(stage: Stage, case: DemoCase) -> tuple[int, pb.GenerateResponse]:
+    """Return the number of pieces of a streamed answer, 0 for another one, and the answer."""
+    request = prompt(case.text, max_tokens=MAX_TOKENS)
+    async with stage.client(case.tenant) as client:
+        if not case.expected.is_streamed:
+            return 0, await client.generate(request, timeout_s=CALL_TIMEOUT_S)
+        deltas, response = 0, pb.GenerateResponse()
+        async for event in client.stream(request, timeout_s=CALL_TIMEOUT_S):
+            deltas += event.HasField("delta")
+            response = event.completed if event.HasField("completed") else response
+        return deltas, response
 
 
 async def _run_live(folder: Path, console: Console) -> Sequence[str]:

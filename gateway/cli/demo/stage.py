@@ -12,6 +12,7 @@ from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
+from gateway.cli.demo.openai_sdk import ask_by_sdk
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.errors import StartupError
@@ -33,10 +34,12 @@ CALL_TIMEOUT_S = 30.0
 
 
 class GatewayProcess:
-    """`gateway serve` as a child process; its address and engine pid are read from its log."""
+    """`gateway serve` as a child process; its addresses and engine pid are read from its log."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: asyncio.StreamReader) -> None:
         self.target = ""
+        self.http_url = ""
+        """Where it serves HTTP, if it does."""
         self.engine_pid = 0
         self._process = process
         self._last_line = ""
@@ -57,6 +60,8 @@ class GatewayProcess:
             self.engine_pid = int(str(event["pid"]))
         elif event["event"] == "gateway.serving":
             self.target = str(event["listen"])
+            if event.get("http"):
+                self.http_url = f"http://{event['http']}"
             self._serving.set()
 
     async def wait_serving(self) -> None:
@@ -95,6 +100,12 @@ class Stage:
     def client(self, tenant: str) -> GatewayClient:
         """Return a client of the gateway."""
         return GatewayClient(self.gateway.target, tenant=tenant)
+
+    async def ask_by_sdk(self, text: str, *, tenant: str) -> pb.GenerateResponse:
+        """Return an answer that the openai SDK got over HTTP."""
+        return await ask_by_sdk(
+            self.gateway.http_url, text, tenant=tenant, max_tokens=MAX_TOKENS, timeout_s=CALL_TIMEOUT_S
+        )
 
     async def spend(self, text: str, *, tenant: str) -> None:
         """Send long requests until the budget refuses the cloud."""
@@ -144,10 +155,20 @@ def state_url(folder: Path) -> str:
 
 @asynccontextmanager
 async def running_process(policy: Path, *, state_url: str) -> AsyncIterator[GatewayProcess]:
-    """Run `gateway serve` on a free port as a child; raises StartupError."""
+    """Run `gateway serve` on free ports as a child; raises StartupError."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "serve", "--policy", str(policy), "--listen", "127.0.0.1:0"),
-        *("--state", state_url, "--trust-tenant-header", "--drain-s", "0", "--log-format", "json"),
+        *(
+            "--http",
+            "127.0.0.1:0",
+            "--state",
+            state_url,
+            "--trust-tenant-header",
+            "--drain-s",
+            "0",
+            "--log-format",
+            "json",
+        ),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
