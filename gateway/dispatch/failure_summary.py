@@ -70,7 +70,7 @@ def not_degraded(
         or f"no model may or can answer ({reason})"
     )
     return NotDegraded(
-        f"{said}; the request declines a canned reply",
+        f"{said}; the request takes no canned reply",
         reason=reason,
         code=code_of(reason, decision),
         attempts=attempts,
