@@ -126,6 +126,8 @@ class Chunk:
     """For each token since the last piece, where the call asks for them."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     """Likewise, for the caller."""
+    pieces: int = 1
+    """How many pieces of the model's came together; each is a token at least."""
 
     @property
     def has_output(self) -> bool:

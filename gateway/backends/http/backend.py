@@ -27,6 +27,7 @@ from gateway.backends.http.client import (
 from gateway.backends.http.credentials import Credentials
 from gateway.backends.http.errors import refused, unanswered
 from gateway.backends.http.events import EventReader
+from gateway.backends.http.together import together
 from gateway.backends.permit import permitted
 from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Reply
@@ -131,8 +132,7 @@ class HttpBackend(ABC):
                     pieces, reader, wait_s=lambda: self._finish_wait_s(call), failures=FAILURES
                 )
                 while raw := await incoming.next():
-                    for event in events.feed(raw):
-                        chunk = reader.feed(event)
+                    for chunk in together(map(reader.feed, events.feed(raw))):
                         if chunk.has_output or reader.pieces > pieces_seen:
                             pieces_seen = reader.pieces
                             yield chunk
