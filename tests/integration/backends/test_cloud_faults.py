@@ -138,9 +138,13 @@ async def test_a_stream_keeps_what_came_before_the_cut() -> None:
     """The pieces reach the caller before the error does."""
     async with SimulatedCloud().serve() as cloud, backend_at(cloud.base_url, model="sim+cut=2") as backend:
         texts: list[str] = []
-        with pytest.raises(StreamTruncated):
+
+        async def read() -> None:
             async for chunk in backend.stream(call_of()):
                 texts.append(chunk.text)
+
+        with pytest.raises(StreamTruncated):
+            await read()
     assert "".join(texts) == "This is"
 
 
