@@ -35,7 +35,7 @@ from gateway.domain.assembly import assembled
 from gateway.domain.decision import EgressPermit
 from gateway.errors import BackendCredentials, BackendError, BreakerVerdict, StartupError, StreamTruncated
 from gateway.policy.model import privacy_class
-from gateway.policy.provider_access import ProviderModel
+from gateway.policy.provider_url import UrlModel
 
 FAILURES: Final = (aiohttp.ClientError, OSError, ValueError, RecursionError)
 """What a call may raise beside our own errors: those of the transport, and of readers."""
@@ -80,7 +80,7 @@ class HttpBackend(ABC):
     def __init__(
         self,
         name: str,
-        spec: ProviderModel,
+        spec: UrlModel,
         *,
         path: str,
         headers: Mapping[str, str],
