@@ -9,7 +9,6 @@ from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
-from gateway.routing import estimate_prompt_tokens
 
 
 class Forecasts:

@@ -47,6 +47,10 @@ class Usage:
     reasoning_tokens: int = 0
     """Of the answer."""
 
+    def counts(self) -> dict[str, int]:
+        """Return all counts by their names; `dataclasses.asdict` would copy each of them."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopLogprob:

@@ -7,6 +7,7 @@ request, then its scores, then a model. Nothing runs on after the deadline.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from gateway.clock import Clock, Deadline

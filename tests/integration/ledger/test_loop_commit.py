@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ledger import loop_commit
-from gateway.ledger.file import ImpatientConnection, TooLarge
+from gateway.ledger.file import ImpatientConnection, OperationTooLarge
 from gateway.ledger.group_commit import GroupCommit
 from gateway.ledger.loop_commit import LoopCommit
 from gateway.ledger.sqlite import SMALL_ROWS, SqliteLedger, open_file
@@ -67,7 +67,7 @@ async def test_a_large_operation_is_undone_and_given_to_the_thread(tmp_path: Pat
     def large(connection: sqlite3.Connection) -> str:
         name = where(connection)
         if isinstance(connection, ImpatientConnection):
-            raise TooLarge
+            raise OperationTooLarge
         return name
 
     async with opened(tmp_path / "ledger.db") as store:
