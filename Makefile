@@ -9,7 +9,7 @@ PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
+	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile chaos compose-test \
 	protos pages docs lock clean
 
 help:  ## Show this list.
@@ -49,6 +49,9 @@ test-random: setup  ## Every property test on newly drawn examples, which differ
 
 bench: setup  ## Measure what a request costs the gateway itself.
 	@$(BIN)/python benchmarks/hot_path.py
+
+bench-layers: setup  ## What each layer of the gateway adds to a call, and to a stream.
+	@$(BIN)/python benchmarks/hot_path_layers.py
 
 bench-records: setup  ## Measure what a record of a decision costs.
 	@$(BIN)/python -m benchmarks.records

@@ -323,7 +323,7 @@ async def profile(name: str, *, calls: int, is_stream: bool) -> pstats.Stats:
     with serving_provider() as urls:
         async with layers(urls) as found:
             await microseconds(found[name], calls=calls, is_stream=is_stream)
-            profiler = cProfile.Profile()
+            profiler = cProfile.Profile(time.thread_time)
             profiler.enable()
             await microseconds(found[name], calls=calls, is_stream=is_stream)
             profiler.disable()

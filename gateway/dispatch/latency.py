@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.backends.base import QueueForecast
@@ -11,6 +11,8 @@ from gateway.domain import samples
 
 MAX_SAMPLES = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
+MAX_ESTIMATES = 64
+"""Bounds of answers for which an estimate is kept until the next call of the model."""
 FEWEST = 5
 """Calls of a model below which nobody says when it is slow to begin."""
 FRESH_S = 60.0
@@ -53,6 +55,8 @@ class LatencyTracker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: dict[str, deque[LatencySample]] = {}
+        self._estimates: dict[str, dict[int, samples.Estimate | None]] = {}
+        """By model and the bound of an answer, from its samples as they are now."""
 
     def note_whole(self, model: str, seconds: float, *, tokens: int, hit_limit: bool) -> None:
         """Note an answer in one piece, which shows no first token."""
@@ -94,7 +98,7 @@ class LatencyTracker:
     def finish_s(self, model: str, max_tokens: int) -> float:
         """Return the seconds within which an answer is expected; 0.0 where too little is known lately."""
         noted = self._samples.get(model)
-        known = samples.estimate(sample.of(max_tokens) for sample in noted or ())
+        known = self._estimate(model, noted, max_tokens) if noted else None
         if not noted or known is None:
             return 0.0
         silent_s = self._clock.monotonic_s() - noted[-1].at_s
@@ -109,8 +113,20 @@ class LatencyTracker:
     def forget(self, model: str) -> None:
         """Know nothing of a model."""
         self._samples.pop(model, None)
+        self._estimates.pop(model, None)
+
+    def _estimate(
+        self, model: str, noted: Iterable[LatencySample], max_tokens: int
+    ) -> samples.Estimate | None:
+        known = self._estimates.setdefault(model, {})
+        if max_tokens not in known:
+            if len(known) >= MAX_ESTIMATES:
+                known.clear()
+            known[max_tokens] = samples.estimate(sample.of(max_tokens) for sample in noted)
+        return known[max_tokens]
 
     def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
+        self._estimates.pop(model, None)
         self._samples.setdefault(model, deque(maxlen=MAX_SAMPLES)).append(
             LatencySample(
                 at_s=self._clock.monotonic_s(),

@@ -20,6 +20,8 @@ class SentText:
     """Text goes out as deltas of one attempt; a restart voids it, and the next attempt begins anew."""
 
     attempt: int = 0
+    tokens: int = 0
+    """At least how many the text has: one for each piece of the model's."""
     parts: list[str] = field(default_factory=list)
     """Pieces of text."""
     has_begun: bool = False
@@ -41,6 +43,7 @@ class SentText:
             yield Delta(reasoning=thought, attempt=self.attempt, model=model)
         if text:
             self.parts.append(text)
+            self.tokens += chunk.pieces
             yield Delta(text=text, attempt=self.attempt, model=model, logprobs=logprobs)
             logprobs = ()
         for call in chunk.tool_calls:
@@ -65,6 +68,7 @@ class SentText:
         restart = Restart(model=model, reason=self.void_reason)
         self.attempt += 1
         self.parts.clear()
+        self.tokens = 0
         self.has_begun = False
         self.void_reason = None
         return restart
@@ -140,7 +144,7 @@ async def continuation(
     A grammar would begin anew in the middle of a JSON text, so that is asked for whole. Each piece that was
     sent is taken for a token of `max_tokens`.
     """
-    left_tokens = target.max_tokens - len(sent.parts)
+    left_tokens = target.max_tokens - sent.tokens
     request = target.request
     config = request.config
     has_form = config.json_object or config.json_schema is not None or config.grammar is not None

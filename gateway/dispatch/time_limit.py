@@ -158,7 +158,7 @@ class TimeLimit:
                 raise NotCapable(target.model, "it was given the beginning of an answer and added nothing")
             if target.is_streamed:  # Of a whole answer nobody saw the first text.
                 attempt.first_text_s = begin_s
-            pieces, longest_s = 1, 0.0
+            pieces, longest_s = chunk.pieces, 0.0
             yield chunk
             while chunk.finish_reason is None:
                 # Time in which the reader keeps us waiting is not the model's.
@@ -181,7 +181,7 @@ class TimeLimit:
                 if chunk.finish_reason is not None:
                     self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
                 if chunk.has_output or chunk.finish_reason is not None:
-                    pieces += 1
+                    pieces += chunk.pieces
                     yield chunk
 
     async def _first(self, chunks: AsyncIterator[Chunk], attempt: AttemptContext, allowed: Patience) -> Chunk:

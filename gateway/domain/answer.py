@@ -47,6 +47,10 @@ class Usage:
     reasoning_tokens: int = 0
     """Of the answer."""
 
+    def counts(self) -> dict[str, int]:
+        """Return all counts by their names; `dataclasses.asdict` would copy each of them."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopLogprob:
@@ -126,6 +130,8 @@ class Chunk:
     """For each token since the last piece, where the call asks for them."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     """Likewise, for the caller."""
+    pieces: int = 1
+    """How many pieces of the model's came together; each is a token at least."""
 
     @property
     def has_output(self) -> bool:

@@ -18,7 +18,7 @@ MODULES = {
 
 def require(extra: str, *, because: str) -> None:
     """Raise StartupError with the reason and the extra's name unless its module can be imported."""
-    if not _is_installed(MODULES[extra]):
+    if not is_installed(MODULES[extra]):
         raise StartupError(install_line(extra, because=because))
 
 
@@ -34,7 +34,8 @@ def server_line(error: ModuleNotFoundError) -> str | None:
     return install_line(SERVER, because=f"gateway: this command needs {error.name}, which is not installed")
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Say whether a module can be imported."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # A parent package is missing.

@@ -13,6 +13,10 @@ class ConversationSignals:
     has_images: bool = False
     """Whether there are images or files."""
 
+    def values(self) -> dict[str, int | bool]:
+        """Return all of them by their names."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def signals_of(request: Request) -> ConversationSignals:
     """Return what rules see of a request."""

@@ -1,6 +1,6 @@
 """The registry of model kinds: for each its spec class, and the name of the class that calls it.
 
-A new kind is one line here. The backend is named and not imported: it is in a higher layer, and its SDK is
+A new kind is one line here. The backend is named and not imported: it is in a higher layer, and its client is
 loaded only if a policy has a model of the kind.
 """
 

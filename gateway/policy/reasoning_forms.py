@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
 """By the end of the host's name; other servers know `reasoning_content` or pass it over."""
 
 
+@lru_cache(maxsize=1024)
 def is_at(url: str, hosts: tuple[str, ...]) -> bool:
     """Say whether the host of a URL is one of these, or below one."""
     try:

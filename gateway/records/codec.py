@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.complexity.complexity import FEATURES
@@ -77,7 +77,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
             "route": str(answer.route),
             "model": answer.model,
             "finish_reason": _text(answer.finish_reason),
-            "usage": answer.usage and asdict(answer.usage),
+            "usage": answer.usage and answer.usage.counts(),
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
         fields |= _tool_calls(answer.message, policy)
@@ -173,7 +173,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
-        "signals": asdict(routing_input.signals),
+        "signals": routing_input.signals.values(),
         "model": policy.names.entry(routing_input.model),
         "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
@@ -201,7 +201,7 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
         "reason": _text(attempt.reason),
         "start_ms": round(attempt.start_ms, 3),
         "duration_ms": round(attempt.duration_ms, 3),
-        "usage": attempt.usage and asdict(attempt.usage),
+        "usage": attempt.usage and attempt.usage.counts(),
         "cost_usd_nanos": attempt.cost_usd_nanos,
         "http_status": attempt.http_status,
         "upstream_code": attempt.upstream_code,

@@ -18,7 +18,7 @@ LogFormat = Literal["json", "text"]
 def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None = None) -> None:
     """Send every event to `stream` (default: stderr): text on a terminal, else one JSON object a line.
 
-    Of other libraries only warnings are logged. The SDK of the cloud backend and asyncio are silenced,
+    Of other libraries only warnings are logged. HTTP clients and asyncio are silenced,
     because their messages contain requests."""
     target = stream or sys.stderr
     chosen = log_format or ("text" if target.isatty() else "json")
@@ -39,7 +39,7 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=True,
     )
-    for name in ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio"):
+    for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -1,23 +1,23 @@
 """The HTTP client of calls to providers: it reads no environment, follows nothing and keeps nothing.
 
 Nothing of one call stays for the next, which may be another tenant's: no cookie, and no byte that came late.
-No compression is asked for: a megabyte of it can become gigabytes. The body of an error is bounded here,
-since some read it whole; that of an answer is read, within its own bounds, by whoever asked.
+No compression is asked for: a megabyte of it can become gigabytes. The body of an error is bounded here; that
+of an answer is read, within its own bounds, by whoever asked.
+
+It is aiohttp alone: a call by the SDK of OpenAI, which can use aiohttp too, takes five times the CPU.
 """
 
-import logging
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 import httpx2
-import openai
 from aiohttp.client_proto import ResponseHandler
-from openai._vendor.httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.clock import Clock, Deadline
@@ -34,6 +34,12 @@ CONNECT_TIMEOUT_S: Final = 5.0
 """A provider that is there takes a connection within it."""
 LEAST_TIMEOUT_S: Final = 0.001
 """For a deadline that has passed: aiohttp takes 0 for no limit at all."""
+MOST_CONNECTIONS: Final = 1_000
+"""Of one model; more calls wait for one."""
+KEEPALIVE_S: Final = 5.0
+"""How long a connection is kept for the next call; some providers close it soon after."""
+PIECE_BYTES: Final = 16 * 1024
+"""Most of a body that is given at a time."""
 COMPRESSIONS: Final = ("gzip", "deflate", "br", "zstd", "compress")
 ERROR_BYTES: Final = 64 * 1024
 """Of an error's body that are read; its words are in the first few hundred."""
@@ -42,22 +48,11 @@ MOST_INFORMATIONAL: Final = 16
 PLAIN_HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
     "Content-Type": "application/json",
     "User-Agent": "edge-cloud-gateway",
 }
 """What every request says; it tells nothing about this machine."""
-
-
-def open_http_client(proxy: str | None) -> openai.DefaultAioHttpClient:
-    """Return a client for one model; raises what an unfit proxy does: httpx2.InvalidURL or ValueError."""
-    _silence_loggers()
-    return openai.DefaultAioHttpClient(
-        transport=_open_transport(proxy),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        trust_env=False,
-        follow_redirects=False,
-        event_hooks={"response": [_bound_error]},
-    )
 
 
 def check_header(model: str, key: str, value: str | None) -> None:
@@ -66,26 +61,80 @@ def check_header(model: str, key: str, value: str | None) -> None:
         raise StartupError(f"{model}: {key}: the value has a space, a line end or another unfit character")
 
 
-def timeout_of(deadline: Deadline, clock: Clock) -> httpx2.Timeout:
+def timeout_of(deadline: Deadline, clock: Clock) -> aiohttp.ClientTimeout:
     """Return how long each wait for bytes may take; the caller bounds the whole."""
     left_s = deadline.remaining_s(clock)
     if math.isinf(left_s):
-        return httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
+        return aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S)
     left_s = max(left_s, LEAST_TIMEOUT_S)
-    return httpx2.Timeout(left_s, connect=min(left_s, CONNECT_TIMEOUT_S))
+    return aiohttp.ClientTimeout(
+        connect=left_s, sock_connect=min(left_s, CONNECT_TIMEOUT_S), sock_read=left_s
+    )
 
 
-def check_uncompressed(response: httpx2.Response) -> None:
+def is_success(response: aiohttp.ClientResponse) -> bool:
+    """Say whether an answer is no refusal; a redirect is one, since none is followed."""
+    return 200 <= response.status < 300
+
+
+def check_uncompressed(response: aiohttp.ClientResponse) -> None:
     """Raise UnreadableAnswer for an answer that is compressed unasked."""
-    coding = response.headers.get("content-encoding", "").lower()
-    if any(name in coding for name in COMPRESSIONS):
+    coding = _header(response, "Content-Encoding")
+    if coding and any(name in coding for name in COMPRESSIONS):
         raise UnreadableAnswer("it is compressed, although that was not asked for")
 
 
-def is_framed(response: httpx2.Response) -> bool:
+def is_framed(response: aiohttp.ClientResponse) -> bool:
     """Say whether a body has an end of its own; else only the closing of the connection ends it."""
-    is_chunked = "chunked" in response.headers.get("transfer-encoding", "").lower()
-    return is_chunked or "content-length" in response.headers
+    return "Content-Length" in response.headers or "chunked" in _header(response, "Transfer-Encoding")
+
+
+def _header(response: aiohttp.ClientResponse, name: str) -> str:
+    """Return all values of a header in small letters."""
+    return ", ".join(response.headers.getall(name, ())).lower()
+
+
+def pieces_of(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Return the body of an answer as it comes."""
+    return response.content.iter_chunked(PIECE_BYTES)
+
+
+async def error_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the beginning of the body of a refusal, as it came: what is compressed is not read."""
+    body = bytearray()
+    async for piece in pieces_of(response):
+        body += piece
+        if len(body) >= ERROR_BYTES:
+            break
+    return bytes(body[:ERROR_BYTES])
+
+
+class HttpClient:
+    """Sends requests to one URL; raises ValueError for one, or a proxy, that is no URL.
+
+    Its connections are opened in the event loop of the first request; `aclose` it before that loop ends.
+    """
+
+    def __init__(self, url: str, *, query: Mapping[str, str], proxy: str | None) -> None:
+        self._url = URL(url).extend_query(query)
+        self._proxy = None if proxy is None else URL(proxy)
+        self._tls = _tls()  # Read at the start, not in the first call.
+        self._session: aiohttp.ClientSession | None = None
+
+    def post(
+        self, body: bytes, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a request and give its answer, whose body is not read; the connection is let go at the end."""
+        if self._session is None:
+            self._session = _open_session(self._tls)
+        return self._session.post(
+            self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False, proxy=self._proxy
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
 
 class _Handler(ResponseHandler):
@@ -130,51 +179,10 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-def _open_transport(proxy: str | None) -> AiohttpTransport:
-    """Return the transport of the SDK over connections of our own: theirs would keep cookies."""
-    tls = _tls()
-    limits = openai.DEFAULT_CONNECTION_LIMITS
-
-    def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=_CleanConnector(
-                limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry, ssl=tls
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    return AiohttpTransport(
-        verify=tls, client=session, proxy=httpx2.Proxy(proxy) if proxy else None, trust_env=False
+def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=_CleanConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEPALIVE_S, ssl=tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
     )
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    """The beginning of a body."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream, limit_bytes: int) -> None:
-        self._inner = inner
-        self._left_bytes = limit_bytes
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner:
-            yield piece[: self._left_bytes]
-            self._left_bytes -= len(piece)
-            if self._left_bytes <= 0:
-                return
-
-    async def aclose(self) -> None:
-        """Let the connection go."""
-        await self._inner.aclose()
-
-
-async def _bound_error(response: httpx2.Response) -> None:
-    """Bound the body of an error, and leave it as it came: what is compressed is not read."""
-    if not response.is_success and isinstance(response.stream, httpx2.AsyncByteStream):
-        response.headers.pop("content-encoding", None)
-        response.stream = _Bounded(response.stream, ERROR_BYTES)
-
-
-def _silence_loggers() -> None:
-    """Turn the loggers of the SDK and its transport off, whatever OPENAI_LOG says: they show URLs."""
-    for logger in ("openai", "httpx2"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

@@ -245,11 +245,7 @@ def _pause_s(said: RefusalBody) -> float | None:
 
 
 def unanswered(model: str, error: BaseException, remedies: Mapping[str, str] = _NO_REMEDIES) -> BackendError:
-    """Return our error for a call whose answer is an error, or cannot be read, by what caused `error`.
-
-    Over aiohttp the SDK says "timed out" for a refused connection and for a reset as well, so its own
-    class says nothing; the aiohttp exception at the end of the chain of causes does.
-    """
+    """Return our error for a call whose answer is an error, or cannot be read, by what caused `error`."""
     match error:
         case ErrorEvent():
             return error_event(model, error.error, remedies)

@@ -12,7 +12,6 @@ from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
-from gateway.cli.demo.openai_sdk import ask_by_sdk
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
 from gateway.errors import StartupError
@@ -102,7 +101,9 @@ class Stage:
         return GatewayClient(self.gateway.target, tenant=tenant)
 
     async def ask_by_sdk(self, text: str, *, tenant: str) -> pb.GenerateResponse:
-        """Return an answer that the openai SDK got over HTTP."""
+        """Return an answer that the openai SDK, which has to be installed, got over HTTP."""
+        from gateway.cli.demo.openai_sdk import ask_by_sdk
+
         return await ask_by_sdk(
             self.gateway.http_url, text, tenant=tenant, max_tokens=MAX_TOKENS, timeout_s=CALL_TIMEOUT_S
         )

@@ -9,7 +9,7 @@ import pytest
 from gateway.backends.base import Call
 from gateway.backends.openai.backend import CloudBackend
 from gateway.backends.openai.chat_request import chat_body
-from gateway.domain.answer import FinishReason
+from gateway.domain.answer import Chunk, FinishReason
 from gateway.domain.request import GenerationConfig
 from gateway.errors import BackendInvalid, NotCapable, StartupError
 from gateway.policy.model import OpenAIModel
@@ -160,7 +160,7 @@ async def test_a_stream_comes_in_pieces(cloud: SimulatedCloud) -> None:
     """Only the last piece has a finish reason, and nothing else; a piece without text shows life."""
     async with backend_at(cloud.base_url) as backend:
         chunks = [chunk async for chunk in backend.stream(call_of())]
-    assert len([chunk for chunk in chunks if chunk.text]) > 10
+    assert sum(chunk.pieces for chunk in chunks if chunk.text) > 10
     assert all(chunk.finish_reason is None and chunk.usage is None for chunk in chunks[:-1])
     assert (chunks[-1].text, chunks[-1].finish_reason) == ("", FinishReason.STOP)
     assert chunks[-1].usage is not None
@@ -220,15 +220,15 @@ async def test_cancel_before_an_answer_closes_the_connection(cloud: SimulatedClo
 
 async def test_cancel_in_the_middle_of_a_stream_closes_the_connection(cloud: SimulatedCloud) -> None:
     """The provider sees the caller leave while it is silent, so it need not go on."""
-    pieces: list[str] = []
+    chunks: list[Chunk] = []
 
     async def read() -> None:
         async for chunk in backend.stream(call_of()):
-            pieces.extend([chunk.text] if chunk.text else [])
+            chunks.extend([chunk] if chunk.text else [])
 
     async with backend_at(cloud.base_url, model="sim+stall=2") as backend:
         task = asyncio.create_task(read())
-        await until(lambda: len(pieces) == 2)
+        await until(lambda: sum(chunk.pieces for chunk in chunks) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -5,6 +5,7 @@ import gzip
 import time
 
 import pytest
+from yarl import URL
 
 from gateway.backends.http import body as cloud_body
 from gateway.domain.answer import FinishReason, Reply, Usage
@@ -101,7 +102,7 @@ async def test_a_provider_that_was_seen_to_repeat_is_remembered(monkeypatch: pyt
         backend_at(first) as backend,
     ):
         assert (await streamed(backend, call_of())).text == "abc"
-        backend._client.base_url = second
+        backend._client._url = URL(second) / "chat/completions"
         assert (await streamed(backend, call_of())).text == "one two three"
 
 
