@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from gateway.cli.demo.stage import BACKUP, CLOUD, Stage
 from gateway.ledger.spend_cache import FRESH_S
@@ -125,6 +126,10 @@ async def _engine_down(stage: Stage) -> None:
 async def _everything_down(stage: Stage) -> None:
     await _both_down(stage)
     await stage.kill_engine()
+
+
+async def _load_sdk(_: Stage) -> None:
+    import_module("gateway.cli.demo.openai_sdk")  # It takes seconds, and they are not the answer's.
 
 
 async def _engine_back(stage: Stage) -> None:
@@ -259,6 +264,7 @@ CASES: tuple[DemoCase, ...] = (
     DemoCase(
         title="the same question through the openai SDK, over HTTP",
         text=EASY,
+        prepare=_load_sdk,
         is_by_sdk=True,
         expected=DemoExpectation(
             route=LOCAL, model="edge", rule="default", attempts=("edge",), is_provider_silent=True

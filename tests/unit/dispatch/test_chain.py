@@ -32,6 +32,7 @@ from gateway.errors import (
     EngineDown,
     EngineFault,
     EngineQueueFull,
+    JsonNotAsked,
     NotCapable,
     NotDegraded,
 )
@@ -86,6 +87,7 @@ ERRORS: list[tuple[type[BackendError], int, bool]] = [
     (NotCapable, 1, True),
     (ContentFiltered, 1, False),
     (BackendInvalid, 1, True),
+    (JsonNotAsked, 1, True),
     (BackendOverAllowance, 1, True),
     (BackendMisfit, 1, True),
     (EngineDown, 1, True),
