@@ -6,7 +6,6 @@ models:
   edge: {kind: llama_cpp, path: "builtin:demo", clearance: restricted}
   cloud: {kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", clearance: internal,
           price_per_million_usd: {input: 1, output: 1}}
-privacy: {limit_ms: 10000}
 rules:
   - {name: team, when: 'labels["team"] == "x"', route: [cloud]}
   - {name: hard, when: 'complexity >= 0.6', route: [cloud, edge]}
