@@ -7,13 +7,13 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.ports import free_address
 from tests.support.repository import ROOT
+from tests.support.shown_steps import Step, pattern_of, steps
 
 PAGE = ROOT / "docs" / "guides" / "run.md"
 HEADING = "## An hour in the life of an operator"
@@ -23,26 +23,9 @@ PORTS = ("50051", "8181", "9464", "9090")
 LIMIT_S = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Commands, and what the page shows of their output."""
-
-    commands: str
-    shown: str
-
-
 def _steps(page: str) -> Iterator[Step]:
     """Yield each shell block of the section with the plain block that follows it."""
-    section = page.partition(HEADING)[2]
-    blocks = re.findall(r"^```(sh|)\n(.*?)^```$", section, re.S | re.M)
-    for (language, commands), (after, shown) in zip(blocks, [*blocks[1:], ("sh", "")], strict=True):
-        if language == "sh":
-            yield Step(commands=commands, shown="" if after == "sh" else shown)
-
-
-def _pattern(shown: str) -> re.Pattern[str]:
-    """Return what output has to match: line for line, with anything in the place of `...`."""
-    return re.compile(r"[^\n]*".join(re.escape(part) for part in shown.split("...")))
+    return steps(page.partition(HEADING)[2])
 
 
 def _free_ports() -> dict[str, str]:
@@ -88,28 +71,29 @@ def _can_run(step: Step) -> bool:
 async def test_an_hour_in_the_life_of_an_operator(tmp_path: Path) -> None:
     """All steps in one shell, in an empty folder; each shows what the page says."""
     ports = _free_ports()
-    steps = [step for step in _steps(_with_ports(PAGE.read_text(encoding="utf-8"), ports)) if _can_run(step)]
-    script = "".join(f"{step.commands}echo '{MARK}'\n" for step in steps)
+    taken = [step for step in _steps(_with_ports(PAGE.read_text(encoding="utf-8"), ports)) if _can_run(step)]
+    script = "".join(f"{step.commands}echo '{MARK}'\n" for step in taken)
     status, output = await _run(script, tmp_path)
     came = re.sub(r" +$", "", output, flags=re.M).split(f"{MARK}\n")
     log = tmp_path / "gateway.log"
     told = log.read_text(encoding="utf-8")[-2000:] if log.exists() else ""
-    for number, step in enumerate(steps):
+    for number, step in enumerate(taken):
         assert number < len(came), f"nothing came of step {number}: {step.commands}"
-        assert _pattern(step.shown).fullmatch(came[number]), f"{step.commands}\ncame:\n{came[number]}\n{told}"
+        is_shown = pattern_of(step.shown).fullmatch(came[number])
+        assert is_shown, f"{step.commands}\ncame:\n{came[number]}\n{told}"
     assert status == 0, output[-2000:]
 
 
 def test_the_hour_has_its_steps() -> None:
     """The section is found: a check that reads no step would pass for ever."""
-    steps = list(_steps(PAGE.read_text(encoding="utf-8")))
-    assert len(steps) >= 8
-    assert all(step.shown for step in steps)
+    found = list(_steps(PAGE.read_text(encoding="utf-8")))
+    assert len(found) >= 8
+    assert all(step.shown for step in found)
 
 
 def test_what_is_shown_is_compared() -> None:
     """A line that is missing, added or different is noticed; `...` stays within its line."""
-    pattern = _pattern("a ...\nexit status 1\n")
+    pattern = pattern_of("a ...\nexit status 1\n")
     assert pattern.fullmatch("a b c\nexit status 1\n")
     assert not pattern.fullmatch("a b\nc\nexit status 1\n")
     assert not pattern.fullmatch("a b\nexit status 2\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.demo.stage import running_process
+from gateway.policy.loading.load import default_policy_path
 from tests.support.repository import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,6 +63,23 @@ async def test_the_answer_in_the_readme_is_real(tmp_path: Path, monkeypatch: pyt
 
     assert process.returncode == 0
     assert comparable((answer + told).decode()) == comparable(block("text", "refused"))
+
+
+async def test_a_program_of_openai_changes_its_url_alone() -> None:
+    """The three lines are run against the model of `gateway serve`, at the address that it has here."""
+    program = block("py", "base_url=")
+    assert "--http 127.0.0.1:8080`" in README
+    async with running_process(default_policy_path(), state_url="memory:") as gateway:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program.replace("http://127.0.0.1:8080", gateway.http_url)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        answer, told = await asyncio.wait_for(process.communicate(), timeout=60)
+
+    assert (process.returncode, told.decode()) == (0, "")
+    assert answer.decode() == "The capital of Norway is Oslo.\n"
+    assert len(program.splitlines()) == 3
 
 
 def test_the_readme_is_short() -> None:

@@ -40,11 +40,20 @@ def test_every_reason_of_the_contract_has_its_advice() -> None:
 
 def test_the_statuses_of_a_reason_are_those_of_the_code() -> None:
     """The table knows what a caller gets: spot checks that do not come from the code that makes it."""
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text_of("errors.md"), re.M))
+    by_grpc, _, by_http = text_of("errors.md").partition("## Over HTTP")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", by_grpc, re.M))
     assert rows["STREAM_TRUNCATED"] == "ABORTED, UNAVAILABLE"
     assert rows["BUDGET_EXHAUSTED"] == rows["QUEUE_FULL"] == "RESOURCE_EXHAUSTED"
     assert rows["CLEARANCE"] == "FAILED_PRECONDITION, UNAVAILABLE"
     assert rows["UNAUTHENTICATED"] == "UNAUTHENTICATED"
+    shown = set(re.findall(r"^\| `(\w+)`[^|]* \| (\d+) \| `(\w+)` \|", by_http, re.M))
+    assert {reason for reason, _, _ in shown} == {str(reason) for reason in Reason}
+    assert {
+        ("BUDGET_EXHAUSTED", "429", "insufficient_quota"),
+        ("INVALID_REQUEST", "400", "unsupported_parameter"),
+        ("INVALID_REQUEST", "404", "model_not_found"),
+        ("DEADLINE", "504", "deadline"),
+    } <= shown
 
 
 def test_every_error_of_an_attempt_has_its_row() -> None:

@@ -8,6 +8,9 @@ from gateway.client.hints import HINTS
 from gateway.dispatch.failure_summary import code_of
 from gateway.domain.decision import Decision, Reason, Scores
 from gateway.domain.privacy import PrivacyClass
+from gateway.server.http.chat.error_body import error_of
+from gateway.server.http.http_error import HttpError, http_error_of
+from gateway.server.http.messages.error_types import type_of
 from reference.tables import page, paragraph, table
 
 Kind = TypeVar("Kind", bound=errors.GatewayError)
@@ -28,6 +31,14 @@ def text() -> str:
             "explain. How a client reads them: [Write a client](../guides/write-a-client.md#errors)."
         ),
         reasons_table(),
+        "## Over HTTP",
+        paragraph(
+            "What carries each reason to a caller over HTTP: the status, `code`, and `type` as clients of "
+            "OpenAI and of Anthropic read it. `overloaded_error` says that another try may help; where none "
+            "does, the type of a 503 is `api_error`. How a client reads them: [Ask over HTTP]"
+            "(../guides/http.md#errors)."
+        ),
+        http_table(),
         "## Errors that end a request",
         "What the gateway itself refuses.",
         table(
@@ -52,6 +63,44 @@ def reasons_table() -> str:
             for reason in Reason
         ),
     )
+
+
+def http_table() -> str:
+    """Return a row for each error with a status, code or type of its own over HTTP, by status."""
+    rows = [(str(reason), _shown(_of_reason(reason))) for reason in errors.HTTP_STATUS]
+    rows += [
+        (f"{error.reason} ({what})", _shown(error))
+        for what, error in (
+            ("an unknown model", errors.UnknownModel()),
+            ("what is not there", errors.Unsupported("", "")),
+            ("too many bytes", errors.RequestTooLarge(0)),
+        )
+    ]
+    rows.sort(key=lambda row: row[1].status)
+    return table(
+        ("reason", "status", "code", "OpenAI's type", "Anthropic's type"),
+        (
+            (
+                f"`{name.partition(' ')[0]}`" + name.removeprefix(name.partition(" ")[0]),
+                str(shown.status),
+                f"`{shown.code}`",
+                f"`{error_of(shown)['error']['type']}`",
+                f"`{type_of(shown)}`",
+            )
+            for name, shown in rows
+        ),
+    )
+
+
+def _of_reason(reason: Reason) -> errors.GatewayError:
+    """Return an error with a reason, after which another try may help."""
+    error = errors.GatewayError("")
+    error.reason, error.code = reason, "UNAVAILABLE"
+    return error
+
+
+def _shown(error: errors.GatewayError) -> HttpError:
+    return http_error_of(error, request_id="", place=str)
 
 
 def attempts_table() -> str:

@@ -9,14 +9,14 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.members import Members
 
-IGNORED: Final = frozenset({
+HARMLESS: Final = frozenset({
     "cache_control", "service_tier", "speed", "diagnostics", "betas", "user_profile_id", "workspace_id",
     "context_management",
 })  # fmt: skip
 """Fields that say what an answer costs at Anthropic, what it is billed to there, or what Anthropic may leave
 out of a long conversation; the gateway sends all of it."""
 THREAD: Final = "thread"
-_REFUSED: Final = {
+REFUSED: Final = {
     THREAD: "the gateway keeps no conversations; send all messages",
     "mcp_servers": "the gateway calls no servers of tools; call them yourself",
     "container": "the gateway runs no code",
@@ -104,10 +104,10 @@ def session_of(request: Members) -> str:
 
 def refuse_others(request: Members) -> None:
     """Raise Unsupported for a field that is not known, or that nothing here can do."""
-    for name, why in _REFUSED.items():
+    for name, why in REFUSED.items():
         if request.values.get(name):
             request.refuse(name, why)
-    request.refuse_rest(ignored=IGNORED | _REFUSED.keys())
+    request.refuse_rest(ignored=HARMLESS | REFUSED.keys())
 
 
 def stops_of(request: Members) -> tuple[str, ...]:
