@@ -7,7 +7,7 @@ from gateway.domain.conversation import ToolChoiceMode
 from gateway.server.http.chat.completions import HARMLESS as CHAT_HARMLESS
 from gateway.server.http.chat.config_fields import EFFORTS, FORMATS
 from gateway.server.http.chat.messages import ROLES
-from gateway.server.http.messages.parameters import IGNORED
+from gateway.server.http.messages.parameters import HARMLESS
 from gateway.server.http.openapi.schemas import (
     ANYTHING,
     FLAG,
@@ -116,7 +116,7 @@ _MESSAGES_MEMBERS: Final[Mapping[str, Schema]] = {
     "output_config": record(),
     "output_format": _TYPED,
     "metadata": record(),
-    **_ignored(IGNORED),
+    **_ignored(HARMLESS),
 }
 MESSAGES_REQUEST: Final = closed("model", "messages", "max_tokens", **_MESSAGES_MEMBERS)
 COUNT_REQUEST: Final = closed("model", "messages", **_MESSAGES_MEMBERS)

@@ -51,7 +51,6 @@ async def test_every_answer_is_as_described(tmp_path: Path) -> None:
         )
         async with asyncio.timeout(TIMEOUT_S):
             said, _ = await process.communicate()
-    print(said.decode(), len(reports))
     assert process.returncode == 0, said.decode()[-20_000:]
     assert len(reports) > 100
     assert [report for report in reports if report.reason is Reason.INTERNAL] == []
