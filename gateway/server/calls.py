@@ -215,6 +215,8 @@ class Calls:
             decision_s=summary.decision_s,
             first_text_s=summary.first_text_s,
             waited_s=call.reader_s + log.paused_s,
+            http_method=operation.span_attributes.get("http.request.method", ""),
+            http_route=operation.span_attributes.get("http.route", ""),
         )
         _log.info("request", **call_fields(report))
         log.span.end(report)

@@ -68,7 +68,12 @@ REQUESTS = _counter(
 CALL_S = _histogram(
     "rpc_server_call_duration_seconds", "seconds",
     ("rpc_system_name", "rpc_method", "rpc_response_status_code", "route"), OPERATION_S,
-    "Duration of a call, from arrival to end.",
+    "Duration of a call over gRPC, from arrival to end.",
+)
+HTTP_CALL_S = _histogram(
+    "http_server_request_duration_seconds", "seconds",
+    ("http_request_method", "http_route", "error_type", "route"), OPERATION_S,
+    "Duration of a call over HTTP, from arrival to end; error_type is the code of one that failed.",
 )
 FIRST_TEXT_S = _histogram(
     "gateway_time_to_first_token_seconds", "seconds", ("route",), FIRST_TOKEN_S,
@@ -142,8 +147,8 @@ WORKER_STARTS = _counter(
     "Starts of worker processes; more than the number of workers means restarts.",
 )
 COUNTED = (
-    REQUESTS, CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION, FIRST_CHUNK_S,
-    PER_OUTPUT_TOKEN_S, TOKEN_USAGE, TOOL_CALLS, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
+    REQUESTS, CALL_S, HTTP_CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION,
+    FIRST_CHUNK_S, PER_OUTPUT_TOKEN_S, TOKEN_USAGE, TOOL_CALLS, COST, RELOADS, SHADOW_DECISIONS, MIRRORED, MIRROR_COST,
     RECORD_ERRORS, WORKER_STARTS,
 )
 """Metrics that every worker counts; the metrics page has their sums."""

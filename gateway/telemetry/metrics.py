@@ -89,8 +89,7 @@ class Measures:
             "" if report.decision is None else report.decision.privacy_class.name,
             self._tenants.label(report.tenant),
         )
-        rpc = f"gateway.v1.GatewayService/{report.method}"
-        self._observe(names.CALL_S, report.duration_s, "grpc", rpc, report.code, route)
+        self._record_duration(report, route)
         self._observe(names.OVERHEAD_S, report.overhead_s, report.method)
         if report.decision_s is not None:
             self._observe(names.DECISION_S, report.decision_s)
@@ -104,6 +103,15 @@ class Measures:
             self._count(names.SHADOW_DECISIONS, str(report.shadow.differs).lower())
         if report.policy is not None:
             self._record_attempts(report, report.policy)
+
+    def _record_duration(self, report: CallReport, route: str) -> None:
+        if report.transport == "grpc":
+            rpc = f"gateway.v1.GatewayService/{report.method}"
+            self._observe(names.CALL_S, report.duration_s, "grpc", rpc, report.code, route)
+        else:
+            error = "" if report.code == "OK" else report.code
+            verb, path = report.http_method, report.http_route
+            self._observe(names.HTTP_CALL_S, report.duration_s, verb, path, error, route)
 
     def record_reload(self, outcome: str) -> None:
         """Count a reload of the policy: `applied`, `unchanged` or `refused`."""

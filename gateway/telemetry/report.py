@@ -52,6 +52,10 @@ class CallReport:
     """Seconds to the first text of a stream."""
     waited_s: float
     """Seconds of waiting for a slow client, and between retries."""
+    http_method: str = ""
+    """Over HTTP alone."""
+    http_route: str = ""
+    """The path, with names in place of what differs between calls; over HTTP alone."""
     key_name: str = ""
     """Of the API key that came with the call; never the key."""
 
