@@ -19,7 +19,7 @@ from gateway.server.http.http_error import HttpError
 from gateway.server.http.members import Members
 
 HARMLESS = frozenset({
-    "metadata", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+    "metadata", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
     "safety_identifier", "service_tier", "user", "verbosity",
 })  # fmt: skip
 """Members that change nothing of what an answer may be, and are ignored."""
@@ -27,8 +27,8 @@ REFUSED: Mapping[str, str] = {
     "audio": "is not supported: no model here answers with sound",
     "functions": "is the older form of tools; send tools",
     "function_call": "is the older form of tool_choice; send tool_choice",
+    "input": "belongs to a request for /v1/responses; send messages",
     "moderation": "is not supported",
-    "prediction": "is not supported",
     "web_search_options": "is not supported: the gateway runs no tools",
 }
 

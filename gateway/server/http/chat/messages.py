@@ -7,7 +7,7 @@ from gateway.domain.conversation import File, Image, Message, Part, Role, Text, 
 from gateway.domain.text.schema_bounds import strict_json
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.chat.content import content_of
-from gateway.server.http.chat.thoughts import signature_of, thoughts_of
+from gateway.server.http.chat.thoughts import WORDS, signature_of, thoughts_of
 from gateway.server.http.members import Members
 
 ROLES: Mapping[str, Role] = {
@@ -17,8 +17,10 @@ ROLES: Mapping[str, Role] = {
     "assistant": Role.ASSISTANT,
     "tool": Role.TOOL,
 }
-HARMLESS = frozenset({"annotations", "id", "metadata", "cache_control", "reasoning_details"})
-"""Members of messages that clients send back, and that say nothing."""
+HARMLESS = frozenset({"annotations", "id", "metadata", "cache_control", "prefix", "reasoning_details"})
+"""Members of messages that clients send back, and that say nothing; `prefix` asks for what is done anyway."""
+_SAYS_NOTHING = frozenset({"role", "name", *WORDS, *HARMLESS})
+"""A turn of thoughts alone, which a client keeps of a cut answer, says as little as an empty one."""
 
 
 def messages_of(members: Members, *, asked_model: str) -> tuple[Message, ...]:
@@ -36,7 +38,7 @@ def says_nothing(message: Mapping[str, Any]) -> bool:
     """Say whether it is an empty turn of the system or a model, which clients keep in their histories."""
     if message.get("role") not in ("system", "developer", "assistant"):
         return False
-    return not any(message.get(name) for name in message if name not in ("role", "name"))
+    return not any(message.get(name) for name in message if name not in _SAYS_NOTHING)
 
 
 def _message(message: Members, *, asked_model: str) -> Message:

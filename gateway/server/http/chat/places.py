@@ -59,4 +59,5 @@ def _of_tool(found: re.Match[str], body: Mapping[str, Any]) -> str:
         index += i <= index
     tool = tools[index] if index < len(tools) else {}
     kind = "custom" if isinstance(tool, dict) and tool.get("type") == "custom" else "function"
-    return f"tools[{index}].{kind}" + (f".{_TOOL.get(found[2], found[2])}" if found[2] else "")
+    at = f"tools[{index}]" if isinstance(tool, dict) and tool.get("name") else f"tools[{index}].{kind}"
+    return at + (f".{_TOOL.get(found[2], found[2])}" if found[2] else "")

@@ -8,6 +8,7 @@ from gateway.errors import InvalidRequest, Unsupported
 from gateway.policy.http import HttpPolicy
 from gateway.server.http.members import Members
 
+_BESIDE = ("type", "cache_control")
 _MODES = {mode.value: mode for mode in ToolChoiceMode if mode is not ToolChoiceMode.NAMED}
 
 
@@ -26,15 +27,20 @@ def is_hosted(tool: Any) -> bool:
 
 
 def _tool(tool: Members) -> Tool:
+    """Return a tool; some clients send those of the Responses API, whose members are not in an object."""
     match tool.text("type") or "function":
         case "function":
-            found = _function(tool.needed_members("function"))
+            found = _function(_described(tool, "function"))
         case "custom":
-            found = _custom(tool.needed_members("custom"))
+            found = _custom(_described(tool, "custom"))
         case kind:
             raise Unsupported(tool.at("type"), f"{kind[:64]} is not supported: the gateway runs no tools")
-    tool.refuse_rest(ignored=("cache_control",))
+    tool.refuse_rest(ignored=_BESIDE)
     return found
+
+
+def _described(tool: Members, kind: str) -> Members:
+    return tool if tool.text("name") else tool.needed_members(kind)
 
 
 def _function(function: Members) -> Tool:
@@ -45,7 +51,7 @@ def _function(function: Members) -> Tool:
         parameters_json_schema="" if parameters is None else written(parameters.values),
         strict=function.flag("strict") or False,
     )
-    function.refuse_rest()
+    function.refuse_rest(ignored=_BESIDE)
     return found
 
 
@@ -56,7 +62,7 @@ def _custom(custom: Members) -> Tool:
         kind=ToolKind.CUSTOM,
         input_grammar=_grammar(custom),
     )
-    custom.refuse_rest()
+    custom.refuse_rest(ignored=_BESIDE)
     return found
 
 
@@ -66,7 +72,7 @@ def _grammar(custom: Members) -> str:
         return ""
     if form.text("type") != "grammar":
         raise InvalidRequest(form.at("type"), "must be text or grammar")
-    return grammar_of(form.needed_members("grammar"))
+    return grammar_of(form.members("grammar") or form)
 
 
 def grammar_of(grammar: Members) -> str:
