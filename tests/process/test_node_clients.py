@@ -1,4 +1,4 @@
-"""Chat completions, asked by programs in Node: OpenAI's own library and the AI SDK."""
+"""Chat completions and responses, asked by programs in Node: OpenAI's own library and the AI SDK."""
 
 import asyncio
 import json
@@ -19,6 +19,13 @@ from tests.support.served import ANY_PORT, served
 FOLDER = Path(__file__).parent / "node"
 PATIENCE_S = 120.0
 HELLO: Step = [Chunk(text="Hello, "), Chunk(text="you."), ended()]
+REFUSED = {
+    ("openai", "chat"): "audio",
+    ("ai-sdk", "chat"): "audio",
+    ("openai", "responses"): "background",
+    ("ai-sdk", "responses"): "previous_response_id",
+}
+"""What each asks for in its last question, and nothing here has."""
 CUT = "cut after it had begun"
 
 
@@ -42,7 +49,7 @@ def _step(call: Call) -> Step:
     return HELLO
 
 
-async def _asked(library: str) -> Mapping[str, Any]:
+async def _asked(library: str, api: str) -> Mapping[str, Any]:
     """Run the program, and return what it printed."""
     model = ScriptedBackend("smart", _step)
     async with served({"smart": model}, http=ANY_PORT, policy=SMART) as gateway:
@@ -50,6 +57,7 @@ async def _asked(library: str) -> Mapping[str, Any]:
             "node",
             str(FOLDER / "ask.js"),
             library,
+            api,
             f"{gateway.http_url}/v1",
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -63,14 +71,15 @@ async def _asked(library: str) -> Mapping[str, Any]:
 
 @pytest.mark.usefixtures("packages")
 @pytest.mark.parametrize("library", ["openai", "ai-sdk"])
-async def test_programs_in_node_ask(library: str) -> None:
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_programs_in_node_ask(library: str, api: str) -> None:
     """Whole, in pieces with usage, with a tool; a stream that breaks raises, and an error has its member."""
-    told = dict(await _asked(library))
+    told = dict(await _asked(library, api))
     assert CUT in told.pop("broken")
     assert told == {
         "whole": "Hello, you.",
         "streamed": "Hello, you.",
         "tokens": USAGE.prompt_tokens + USAGE.completion_tokens,
         "toolAnswer": "rain in Oslo",
-        "refused": "audio",
+        "refused": REFUSED[library, api],
     }
