@@ -19,6 +19,7 @@ from gateway.domain.answer import Chunk, FinishReason
 from gateway.errors import BackendFailed, StreamTruncated
 from gateway.records.writer import Records
 from gateway.testing.scripted import Act, ScriptedBackend
+from tests.support.npm_packages import install_packages
 from tests.support.repository import ROOT
 from tests.support.served import ANY_PORT, served
 
@@ -30,30 +31,12 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "client.js": ("node", str(NODE / "client.js")),
 }
 STREAMING = ("streaming.py", "client.js")
-UNREACHABLE_NPM = ("ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ENETUNREACH")
-"""What npm says where no package registry answers."""
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> None:
     """The packages of the Node example, as its first line says; skips where a machine cannot have them."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
-    locked = NODE / "package-lock.json"
-    installed = NODE / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= locked.stat().st_mtime:
-        return
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=NODE,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if any(word in done.stderr for word in UNREACHABLE_NPM):
-        pytest.skip("npm reaches no registry")
-    assert done.returncode == 0, done.stderr
+    install_packages(NODE)
 
 
 @pytest.fixture(params=sorted(PROGRAMS))

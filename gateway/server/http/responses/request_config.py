@@ -73,6 +73,7 @@ def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -
                 strict=bool(tool.flag("strict")),
             )
             yield tool.path, function
+            tool.only("async", False)
             tool.refuse_rest(ignored=("defer_loading", "allowed_callers", "output_schema"))
         case "custom":
             custom = Tool(
@@ -82,6 +83,7 @@ def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -
                 input_grammar=_grammar(tool.members("format")),
             )
             yield tool.path, custom
+            tool.only("async", False)
             tool.refuse_rest(ignored=("defer_loading", "allowed_callers"))
         case _ if not section.drop_hosted_tools:
             raise Unsupported(tool.at("type"), f"{kind[:64]} {HOSTED}; leave it out")
@@ -115,6 +117,7 @@ def _choice(members: Members) -> tuple[ToolChoice | None, frozenset[str] | None]
             names = frozenset(
                 joined_name(tool.text("namespace"), tool.needed_text("name"))
                 for tool in choice.objects("tools")
+                if tool.text("type") in (None, "function", "custom")
             )
             choice.refuse_rest()
             return ToolChoice(mode=mode), names
@@ -147,6 +150,7 @@ def _reasoning(members: Members) -> ReasoningConfig:
     if reasoning is None:
         return ReasoningConfig()
     effort = reasoning.known("effort", EFFORTS)
+    reasoning.only("mode", "standard")
     reasoning.refuse_rest(ignored=("summary", "generate_summary", "context"))
     return ReasoningConfig(effort=effort)
 

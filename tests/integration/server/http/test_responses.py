@@ -199,7 +199,7 @@ async def test_tool_choice_narrows_the_tools() -> None:
     choice: Any = {
         "type": "allowed_tools",
         "mode": "required",
-        "tools": [{"type": "function", "name": "news"}],
+        "tools": [{"type": "function", "name": "news"}, {"type": "web_search"}],
     }
     async with asked(HELLO) as (client, edge):
         await client.responses.create(
@@ -225,6 +225,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
         "input[0].content[0].type",
     ),
+    "a longer thought": ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+    "a call that waits": ({"tools": [{**WEATHER, "async": True}]}, "tools[0].async"),
     "not known": ({"colour": "red"}, "colour"),
 }
 

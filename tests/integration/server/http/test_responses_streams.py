@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
 import openai
 import pytest
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import BaseModel
 
-from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, TokenLogprob, TopLogprob
+from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, TokenLogprob, ToolCallDelta, TopLogprob
 from gateway.errors import StreamTruncated
 from gateway.testing.scripted import Act, ScriptedBackend, Step
+from tests.support.known_responses import RESPONSES
 from tests.support.openai_client import MODEL, PATIENCE_S, SMART, asked, called, ended
-from tests.support.raw_http import connected, recorded_response
+from tests.support.raw_http import connected, exchanged, recorded_response
 from tests.support.replayed import Replay
 from tests.support.served import ANY_PORT, served
 
@@ -43,7 +46,7 @@ async def test_a_cut_at_any_byte_raises(kind: str, step: int) -> None:
         connected(gateway.http_address) as connection,
     ):
         body = json.dumps({"model": MODEL, "input": "hello", "stream": True}).encode()
-        replay = Replay(await recorded_response(connection, "/v1/responses", body))
+        replay = Replay(await recorded_response(connection, RESPONSES, body))
     async with (
         replay.serving(),
         openai.AsyncOpenAI(
@@ -153,3 +156,41 @@ async def test_log_probabilities_come_where_they_are_asked_for(
     assert model.calls[0].request.config.top_logprobs == asked_for
     (told,) = answer.output[0].content[0].logprobs
     assert (told.token, told.logprob, told.bytes, told.top_logprobs[0].token) == ("Hi", -0.5, [72, 105], "Ho")
+
+
+EVENTS: dict[str, type[BaseModel]] = {
+    get_args(event.model_fields["type"].annotation)[0]: event
+    for event in get_args(get_args(ResponseStreamEvent)[0])
+}
+"""The client itself takes what lacks a member as it is; its types say which must be there."""
+
+
+async def test_every_event_has_all_that_its_type_needs() -> None:
+    """Reasoning, text, both kinds of calls, log probabilities; and so has the whole response."""
+    custom = ToolCallDelta(index=1, id="call_1", name="patch", input="x", is_custom=True)
+    step: Step = [
+        Chunk(reasoning=(ReasoningDelta(text="Hm.", opaque=b"signed"),)),
+        Chunk(text="Hi", logprobs=(LOGPROB,)),
+        *called("weather", "{}"),
+        Chunk(tool_calls=(custom,)),
+        ended(FinishReason.TOOL_CALLS),
+    ]
+    smart = ScriptedBackend("smart", [step])
+    asking = {
+        "model": MODEL,
+        "input": "x",
+        "tools": [WEATHER, {"type": "custom", "name": "patch"}],
+        "include": ["message.output_text.logprobs"],
+    }
+    async with served({"smart": smart}, http=ANY_PORT, policy=SMART) as gateway:
+        address = gateway.http_address
+        streamed = await exchanged(address, RESPONSES, json.dumps({**asking, "stream": True}).encode())
+        whole = await exchanged(address, RESPONSES, json.dumps(asking).encode())
+    assert streamed.is_whole
+    for event in streamed.events:
+        EVENTS[event["type"]].model_validate(event)
+    (completed,) = [event for event in streamed.events if event["type"] == "response.completed"]
+    items = completed["response"]["output"]
+    assert [item["type"] for item in items] == ["reasoning", "message", "function_call", "custom_tool_call"]
+    Response.model_validate(whole.json)
+    assert [item["type"] for item in whole.json["output"]] == [item["type"] for item in items]
