@@ -25,7 +25,7 @@ from gateway.cli.exits import CommandFailed
 from gateway.cli.terminal import program
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.domain.optional import is_installed, require
 from gateway.ledger.accounts import Totals
 from gateway.ledger.open import open_ledger
@@ -98,31 +98,40 @@ async def _run(folder: Path, console: Console) -> Sequence[str]:
 async def _play(stage: Stage, case: DemoCase) -> DemoResult:
     stage.cloud.clear_faults()
     await case.prepare(stage)
-    clock = SystemClock()
     bytes_before = stage.cloud.bill().bytes_received
-    started_s = clock.monotonic_s()
-    if case.is_by_sdk:
-        deltas, response = 0, await stage.ask_by_sdk(case.text, tenant=case.tenant)
-    else:
-        deltas, response = await _ask(stage, case)
-    duration_ms = (clock.monotonic_s() - started_s) * 1000
+    play = _ask_by_sdk if case.is_by_sdk else _ask
+    deltas, response, duration_s = await play(stage, case, SystemClock())
     provider_bytes = stage.cloud.bill().bytes_received - bytes_before
     return DemoResult(
-        response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_ms
+        response=response, deltas=deltas, provider_bytes=provider_bytes, duration_ms=duration_s * 1000
     )
 
 
-async def _ask(stage: Stage, case: DemoCase) -> tuple[int, pb.GenerateResponse]:
-    """Return the number of pieces of a streamed answer, 0 for another one, and the answer."""
+_Played = tuple[int, pb.GenerateResponse, float]
+"""The number of pieces of a streamed answer, 0 for another one; the answer; the seconds that it took."""
+
+
+async def _ask(stage: Stage, case: DemoCase, clock: Clock) -> _Played:
     request = prompt(case.text, max_tokens=MAX_TOKENS)
     async with stage.client(case.tenant) as client:
-        if not case.expected.is_streamed:
-            return 0, await client.generate(request, timeout_s=CALL_TIMEOUT_S)
+        started_s = clock.monotonic_s()
         deltas, response = 0, pb.GenerateResponse()
-        async for event in client.stream(request, timeout_s=CALL_TIMEOUT_S):
-            deltas += event.HasField("delta")
-            response = event.completed if event.HasField("completed") else response
-        return deltas, response
+        if case.expected.is_streamed:
+            async for event in client.stream(request, timeout_s=CALL_TIMEOUT_S):
+                deltas += event.HasField("delta")
+                response = event.completed if event.HasField("completed") else response
+        else:
+            response = await client.generate(request, timeout_s=CALL_TIMEOUT_S)
+        return deltas, response, clock.monotonic_s() - started_s
+
+
+async def _ask_by_sdk(stage: Stage, case: DemoCase, clock: Clock) -> _Played:
+    from gateway.cli.demo.openai_sdk import ask_by_sdk, sdk_client  # It has to be installed.
+
+    async with sdk_client(stage.gateway.http_url, tenant=case.tenant, timeout_s=CALL_TIMEOUT_S) as client:
+        started_s = clock.monotonic_s()
+        response = await ask_by_sdk(client, case.text, max_tokens=MAX_TOKENS)
+        return 0, response, clock.monotonic_s() - started_s
 
 
 async def _run_live(folder: Path, console: Console) -> Sequence[str]:

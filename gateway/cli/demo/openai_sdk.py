@@ -9,29 +9,30 @@ from gateway.cli.exits import CommandFailed
 from gateway.v1 import gateway_pb2 as pb
 
 
-async def ask_by_sdk(
-    http_url: str, text: str, *, tenant: str, max_tokens: int, timeout_s: float
-) -> pb.GenerateResponse:
-    """Return the answer over HTTP, in the contract's form, so that it is compared as every other one.
-
-    Raises CommandFailed.
-    """
-    headers = {"x-tenant": tenant, "x-gateway-decision": "true"}
-    async with openai.AsyncOpenAI(
+def sdk_client(http_url: str, *, tenant: str, timeout_s: float) -> openai.AsyncOpenAI:
+    """Return a client of the gateway that asks for the decision, too; to be used by `async with`."""
+    return openai.AsyncOpenAI(
         base_url=f"{http_url}/v1",
         api_key="none-is-needed",
-        default_headers=headers,
+        default_headers={"x-tenant": tenant, "x-gateway-decision": "true"},
         max_retries=0,
         timeout=timeout_s,
         # The gateway is on this host: no proxy of the environment is asked.
         http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-    ) as client:
-        try:
-            completion = await client.chat.completions.create(
-                model="auto", messages=[{"role": "user", "content": text}], max_tokens=max_tokens
-            )
-        except openai.OpenAIError as error:
-            raise CommandFailed(f"asked through the openai SDK: {error}") from None
+    )
+
+
+async def ask_by_sdk(client: openai.AsyncOpenAI, text: str, *, max_tokens: int) -> pb.GenerateResponse:
+    """Return the answer over HTTP, in the contract's form, so that it is compared as every other one.
+
+    Raises CommandFailed.
+    """
+    try:
+        completion = await client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": text}], max_tokens=max_tokens
+        )
+    except openai.OpenAIError as error:
+        raise CommandFailed(f"asked through the openai SDK: {error}") from None
     shown = (completion.model_extra or {})["gateway"]
     usage = completion.usage
     return pb.GenerateResponse(

@@ -100,14 +100,6 @@ class Stage:
         """Return a client of the gateway."""
         return GatewayClient(self.gateway.target, tenant=tenant)
 
-    async def ask_by_sdk(self, text: str, *, tenant: str) -> pb.GenerateResponse:
-        """Return an answer that the openai SDK, which has to be installed, got over HTTP."""
-        from gateway.cli.demo.openai_sdk import ask_by_sdk
-
-        return await ask_by_sdk(
-            self.gateway.http_url, text, tenant=tenant, max_tokens=MAX_TOKENS, timeout_s=CALL_TIMEOUT_S
-        )
-
     async def spend(self, text: str, *, tenant: str) -> None:
         """Send long requests until the budget refuses the cloud."""
         self.cloud.set_fault(CLOUD, "length", value=MAX_TOKENS)
