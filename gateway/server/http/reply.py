@@ -54,7 +54,7 @@ class HttpReply:
     async def write(self, events: bytes, deadline: Deadline) -> None:
         """Go on with a stream; raises DeadlinePassed where the caller does not read."""
         if events:
-            await self._write(events, deadline.remaining_s(self._clock))
+            await self._taken(self.response.write(events), len(events), deadline.remaining_s(self._clock))
 
     async def end(self, deadline: Deadline) -> None:
         """End a stream well."""
@@ -71,7 +71,8 @@ class HttpReply:
         has_begun = self.response.prepared
         try:
             if self._writer is not None:
-                await self._write(self._writer.error(shown), TELL_S)
+                event = self._writer.error(shown)
+                await self._taken(self.response.write(event), len(event), TELL_S)
             elif not has_begun:
                 headers = {**id_headers(request_id), **shown.headers}
                 await self._send(_json(self._dialect.error(shown), shown.status, headers), TELL_S)
@@ -86,9 +87,6 @@ class HttpReply:
         if transport is not None:
             transport.close()
             asyncio.get_running_loop().call_later(TELL_S, transport.abort)
-
-    async def _write(self, events: bytes, timeout_s: float) -> None:
-        await self._taken(self.response.write(events), len(events), timeout_s)
 
     async def _send(self, response: web.Response, timeout_s: float) -> None:
         self.response = response
