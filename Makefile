@@ -47,8 +47,9 @@ test-all: setup
 test-random: setup  ## Every property test on newly drawn examples, which differ from run to run.
 	@GATEWAY_HYPOTHESIS_PROFILE=random $(BIN)/pytest -m hypothesis
 
-bench: setup  ## Measure what a request costs the gateway itself.
+bench: setup  ## Measure what a request costs the gateway itself, over gRPC and over HTTP.
 	@$(BIN)/python benchmarks/hot_path.py
+	@$(BIN)/python -m benchmarks.hot_path_transports
 
 bench-layers: setup  ## What each layer of the gateway adds to a call, and to a stream.
 	@$(BIN)/python benchmarks/hot_path_layers.py

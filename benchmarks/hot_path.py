@@ -117,7 +117,7 @@ async def _serve_bare(pipe: Connection) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     pipe.send(f"127.0.0.1:{port}")
-    await _report_cpu(pipe)
+    await report_cpu(pipe)
     await server.stop(0)
 
 
@@ -147,10 +147,10 @@ async def _serve_gateway(pipe: Connection, kind: str, folder: Path) -> None:
         }
         async with served(backends, operator=_operator(kind, folder)) as gateway:
             pipe.send(gateway.server.target)
-            await _report_cpu(pipe)
+            await report_cpu(pipe)
 
 
-async def _report_cpu(pipe: Connection) -> None:
+async def report_cpu(pipe: Connection) -> None:
     """Send the CPU seconds of this process whenever the parent asks; return when it says stop."""
     while await asyncio.to_thread(pipe.recv) != "stop":
         used = resource.getrusage(resource.RUSAGE_SELF)

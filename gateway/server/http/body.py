@@ -21,6 +21,11 @@ async def read_body(http: web.Request, *, max_bytes: int, deadline: Deadline, cl
         raise InvalidRequest("content-encoding", "must be identity: compressed bodies are not read")
     if (http.content_length or 0) > max_bytes:
         raise RequestTooLarge(max_bytes)
+    if http.content.is_eof():  # All of it has come with the headers: there is nothing to wait for.
+        whole = http.content.read_nowait()
+        if len(whole) > max_bytes:
+            raise RequestTooLarge(max_bytes)
+        return whole
     data = bytearray()
     try:
         async with asyncio.timeout(deadline.remaining_s(clock)) as limit:

@@ -39,16 +39,14 @@ class EventStream:
                     decision = event
                 case Delta():
                     assert decision is not None
-                    writer = await self._begun(decision, event.model)
+                    writer = self._writer or await self._begin(decision, event.model)
                     await self._write(writer.delta(event))
                 case Answer():
                     self._http_call.refuse_canned(event)
                     await self._finish(event)
 
-    async def _begun(self, decision: Decision, model: str) -> EventWriter:
-        """Return the writer; for the first piece the response begins."""
-        if self._writer is not None:
-            return self._writer
+    async def _begin(self, decision: Decision, model: str) -> EventWriter:
+        """Begin the response with the first piece, and return its writer."""
         http_call, reply = self._http_call, self._http_call.reply
         headers = decision_headers(http_call.served.request_id, decision, model=model)
         spec = http_call.pipeline.policy.models.get(model)
@@ -62,9 +60,9 @@ class EventStream:
 
     async def _finish(self, answer: Answer) -> None:
         shown = answer if answer.degraded is None else replace(answer, model=model_of(answer))
-        is_new = self._writer is None
-        writer = await self._begun(answer.decision, shown.model)
-        if is_new:
+        writer = self._writer
+        if writer is None:
+            writer = await self._begin(answer.decision, shown.model)
             for delta in deltas_of(shown):
                 await self._write(writer.delta(delta))
         self._has_ended = True

@@ -81,8 +81,10 @@ class HttpCall:
     def refuse_canned(self, answer: Answer) -> None:
         """Raise NotDegraded for a canned reply that the caller does not take."""
         degraded = answer.degraded
+        if degraded is None:
+            return
         allowed = hints_of(self.headers.headers, allow_degraded=self.pipeline.policy.http.allow_degraded)
-        if degraded is None or allowed.allow_degraded:
+        if allowed.allow_degraded:
             return
         raise NotDegraded(
             f"no model may or can answer ({degraded.reason})",

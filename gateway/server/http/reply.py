@@ -1,9 +1,7 @@
 """What one caller over HTTP is sent: a whole body, a stream of events, or an error."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Mapping
 
 from aiohttp import web
 
@@ -13,6 +11,7 @@ from gateway.domain.decision import Decision
 from gateway.errors import DeadlinePassed, GatewayError
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.server.calls import OpenCall
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.dialect import Body, EventWriter, HttpDialect
 from gateway.server.http.http_error import http_error_of
 from gateway.server.http.request_headers import REQUEST_ID
@@ -44,26 +43,22 @@ class HttpReply:
 
     async def send(self, body: object, headers: Mapping[str, str], deadline: Deadline) -> None:
         """Send a whole body; raises DeadlinePassed where the caller does not read."""
-        response = web.json_response(body, headers=headers, dumps=_dumps)
-        async with self._reading(deadline.remaining_s(self._clock)):
-            await self._send(response)
+        await self._send(_json(body, 200, headers), deadline.remaining_s(self._clock))
 
     async def begin(self, writer: EventWriter, headers: Mapping[str, str]) -> None:
         """Begin a stream of events."""
         self.response = web.StreamResponse(headers={**EVENT_STREAM, **headers})
-        await self.response.prepare(self._http)
+        await self._taken(self.response.prepare(self._http), 0, TELL_S)
         self._writer = writer
 
     async def write(self, events: bytes, deadline: Deadline) -> None:
         """Go on with a stream; raises DeadlinePassed where the caller does not read."""
         if events:
-            async with self._reading(deadline.remaining_s(self._clock)):
-                await self.response.write(events)
+            await self._taken(self.response.write(events), len(events), deadline.remaining_s(self._clock))
 
     async def end(self, deadline: Deadline) -> None:
         """End a stream well."""
-        async with self._reading(deadline.remaining_s(self._clock)):
-            await self.response.write_eof()
+        await self._taken(self.response.write_eof(), 0, deadline.remaining_s(self._clock))
 
     async def fail(self, error: GatewayError, request_id: str) -> None:
         """Tell the caller of an error; what has begun is closed without its end, never taken for whole."""
@@ -75,15 +70,12 @@ class HttpReply:
         )
         has_begun = self.response.prepared
         try:
-            async with self._reading(TELL_S):
-                if self._writer is not None:
-                    await self.response.write(self._writer.error(shown))
-                elif not has_begun:
-                    headers = {**id_headers(request_id), **shown.headers}
-                    body = self._dialect.error(shown)
-                    await self._send(
-                        web.json_response(body, status=shown.status, headers=headers, dumps=_dumps)
-                    )
+            if self._writer is not None:
+                event = self._writer.error(shown)
+                await self._taken(self.response.write(event), len(event), TELL_S)
+            elif not has_begun:
+                headers = {**id_headers(request_id), **shown.headers}
+                await self._send(_json(self._dialect.error(shown), shown.status, headers), TELL_S)
         except DeadlinePassed:
             has_begun = True  # Whoever does not read its answer will not read this either.
         if has_begun:
@@ -96,12 +88,19 @@ class HttpReply:
             transport.close()
             asyncio.get_running_loop().call_later(TELL_S, transport.abort)
 
-    @asynccontextmanager
-    async def _reading(self, timeout_s: float) -> AsyncIterator[None]:
-        """Bound how long the caller may take to read what the block sends."""
+    async def _send(self, response: web.Response, timeout_s: float) -> None:
+        self.response = response
+        await response.prepare(self._http)
+        await self._taken(response.write_eof(), response.content_length or 0, timeout_s)
+
+    async def _taken(self, sending: Awaitable[object], size: int, timeout_s: float) -> None:
+        """Send so many bytes; the caller may take so long to read what does not fit into the buffers."""
         try:
+            if self._has_room(size):  # Then nothing waits, and a timer would cost more than the write.
+                await sending
+                return
             async with asyncio.timeout(timeout_s) as limit:
-                yield
+                await sending
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -109,10 +108,17 @@ class HttpReply:
         except ConnectionError:
             raise asyncio.CancelledError from None  # The connection is gone: nobody reads.
 
-    async def _send(self, response: web.Response) -> None:
-        self.response = response
-        await response.prepare(self._http)
-        await response.write_eof()
+    def _has_room(self, size: int) -> bool:
+        """Say whether a write returns at once: below its lower limit a transport lets everybody go on."""
+        transport = self._http.transport
+        if transport is None:
+            return False
+        lower, _ = transport.get_write_buffer_limits()
+        return transport.get_write_buffer_size() + size <= lower
+
+
+def _json(body: object, status: int, headers: Mapping[str, str]) -> web.Response:
+    return web.json_response(body, status=status, headers=headers, dumps=compact_json)
 
 
 def id_headers(request_id: str) -> dict[str, str]:
@@ -143,7 +149,3 @@ def answer_headers(request_id: str, answer: Answer) -> dict[str, str]:
 def model_of(answer: Answer) -> str:
     """Return the name under which an answer is shown: a canned reply is never taken for a model's."""
     return answer.model if answer.degraded is None else f"canned:{answer.degraded.canned_id}"
-
-
-def _dumps(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -4,7 +4,6 @@ Every chunk has the same id, created and model, and `choices`. The first has the
 of one call; id and name of a call come once, with "" as its first arguments.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from gateway.domain.answer import Answer, Delta, ReasoningDelta, TokenLogprob, T
 from gateway.server.http.chat.answer_body import FINISH_REASONS, head_of, logprobs_of, usage_of
 from gateway.server.http.chat.error_body import error_of
 from gateway.server.http.chat.thoughts import sealed_thought, with_signature
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.dialect import Served
 from gateway.server.http.gateway_object import gateway_member
 from gateway.server.http.http_error import HttpError
@@ -28,7 +28,8 @@ class ChatChunks:
         self._includes_usage = includes_usage
         self._maker = ""
         """The model that makes the present piece: another than the head's where one goes on for it."""
-        self._head: dict[str, Any] = {}
+        self._head = ""
+        """What every chunk begins with, up to its own members."""
         self._thoughts = 0
         """How many have ended."""
         self._thought_chars = 0
@@ -40,7 +41,8 @@ class ChatChunks:
     def begin(self, model: str, *, prompt_tokens: int) -> bytes:
         """Return the chunk with the role; the prompt's tokens are told at the end."""
         self._maker = model
-        self._head = head_of(self._served, model, kind="chat.completion.chunk")
+        head = compact_json(head_of(self._served, model, kind="chat.completion.chunk"))
+        self._head = f"data: {head[:-1]},"
         return self._choice({"role": "assistant", "content": ""})
 
     def delta(self, delta: Delta) -> bytes:
@@ -63,7 +65,7 @@ class ChatChunks:
 
     def error(self, error: HttpError) -> bytes:
         """Return the event that makes clients raise."""
-        return _event(error_of(error))
+        return f"data: {compact_json(error_of(error))}\n\n".encode()
 
     def ping(self) -> bytes:
         """Return a comment, which clients skip."""
@@ -116,8 +118,4 @@ class ChatChunks:
         return self._chunk({"choices": [choice]})
 
     def _chunk(self, members: dict[str, Any]) -> bytes:
-        return _event(self._head | members)
-
-
-def _event(body: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+        return f"{self._head}{compact_json(members)[1:]}\n\n".encode()

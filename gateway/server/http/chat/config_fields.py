@@ -6,7 +6,8 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort
 from gateway.domain.request import GenerationConfig
 from gateway.errors import InvalidRequest
 from gateway.policy.http import HttpPolicy
-from gateway.server.http.chat.tool_fields import tool_choice_of, tools_of, written
+from gateway.server.http.chat.tool_fields import tool_choice_of, tools_of
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.members import Members
 
 EFFORTS: Final = {each.value: each for each in ReasoningEffort} | {"max": ReasoningEffort.XHIGH}
@@ -95,7 +96,7 @@ def _format(members: Members) -> tuple[str | None, bool]:
     named.text("name")
     named.refuse_rest()
     form.refuse_rest()
-    return written(schema), False
+    return compact_json(schema), False
 
 
 def _reasoning(members: Members) -> ReasoningConfig:

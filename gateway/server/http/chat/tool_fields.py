@@ -1,11 +1,11 @@
 """Tools, and which of them may be called."""
 
-import json
 from typing import Any
 
 from gateway.domain.conversation import Tool, ToolChoice, ToolChoiceMode, ToolKind
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.policy.http import HttpPolicy
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.members import Members
 
 _BESIDE = ("type", "cache_control")
@@ -48,7 +48,7 @@ def _function(function: Members) -> Tool:
     found = Tool(
         name=function.needed_text("name"),
         description=function.text("description") or "",
-        parameters_json_schema="" if parameters is None else written(parameters.values),
+        parameters_json_schema="" if parameters is None else compact_json(parameters.values),
         strict=function.flag("strict") or False,
     )
     function.refuse_rest(ignored=_BESIDE)
@@ -100,8 +100,3 @@ def tool_choice_of(members: Members) -> ToolChoice | None:
         raise Unsupported(choice.at("type"), "must be function or custom")
     named = choice.needed_members(kind)
     return ToolChoice(mode=ToolChoiceMode.NAMED, name=named.needed_text("name"))
-
-
-def written(value: object) -> str:
-    """Return a JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

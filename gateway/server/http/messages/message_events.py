@@ -1,9 +1,9 @@
 """The events of a stream as Anthropic's clients read them: blocks that begin, grow and stop, one by one."""
 
-import json
 from typing import Final, Literal
 
 from gateway.domain.answer import Answer, Delta, ReasoningDelta, ToolCallDelta, Usage
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.dialect import Body, Served
 from gateway.server.http.gateway_object import gateway_member
 from gateway.server.http.http_error import HttpError
@@ -130,5 +130,4 @@ class MessageEvents:
 
 
 def _event(data: Json) -> bytes:
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {data['type']}\ndata: {text}\n\n".encode()
+    return f"event: {data['type']}\ndata: {compact_json(data)}\n\n".encode()

@@ -13,7 +13,8 @@ from gateway.domain.request import GenerationConfig
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.policy.http import HttpPolicy
 from gateway.server.http.chat.config_fields import EFFORTS
-from gateway.server.http.chat.tool_fields import grammar_of, written
+from gateway.server.http.chat.tool_fields import grammar_of
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.members import Members
 from gateway.server.http.responses.namespaces import joined_name
 
@@ -69,7 +70,7 @@ def _tool(tool: Members, section: HttpPolicy, *, namespace: str | None = None) -
             function = Tool(
                 name=joined_name(namespace, tool.needed_text("name")),
                 description=tool.text("description") or "",
-                parameters_json_schema="" if parameters is None else written(parameters.values),
+                parameters_json_schema="" if parameters is None else compact_json(parameters.values),
                 strict=bool(tool.flag("strict")),
             )
             yield tool.path, function
@@ -139,7 +140,7 @@ def _form(members: Members) -> tuple[str | None, bool]:
         case "json_object":
             return None, True
         case "json_schema":
-            schema = written(form.needed_members("schema").values)
+            schema = compact_json(form.needed_members("schema").values)
             form.refuse_rest(ignored=("type", "name", "strict", "description"))
             return schema, False
     raise InvalidRequest(form.at("type"), "must be text, json_object or json_schema")

@@ -1,11 +1,11 @@
 """The events of a streamed response; each has its place in the sequence."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.domain.answer import Answer, Delta
 from gateway.server.http.chat.error_body import error_of
+from gateway.server.http.compact_json import compact_json
 from gateway.server.http.dialect import Body, Served
 from gateway.server.http.http_error import HttpError
 from gateway.server.http.responses.item_kinds import Event
@@ -57,5 +57,4 @@ class ResponseEvents:
         number = self._sent
         self._sent += 1
         data = {"type": event, "sequence_number": number, **members}
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return f"event: {event}\ndata: {text}\n\n".encode()
+        return f"event: {event}\ndata: {compact_json(data)}\n\n".encode()
