@@ -44,22 +44,23 @@ def _common_name(http: web.Request) -> str:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raise InvalidRequest for a header of the gateway that it does not know: a hint only tightens."""
+    """Raise InvalidRequest for a deadline that is none, or a header of the gateway that it does not know.
+
+    A hint only tightens, so none is passed over.
+    """
+    own = headers.get(DEADLINE)
+    if own is not None and _seconds(own) is None:
+        raise InvalidRequest(DEADLINE, "must be a number of seconds above 0")
     for name in headers:
         if name.startswith(PREFIX) and name not in KNOWN and not name.startswith(LABEL):
             raise InvalidRequest(name[:64], "is not a header that this gateway knows")
 
 
 def due_of(headers: Mapping[str, str], clock: Clock) -> Deadline | None:
-    """Return when the caller gives up, as it or its SDK says; None where nothing is said."""
-    if (own := headers.get(DEADLINE)) is not None:
-        seconds = _number(own)
-        if seconds is None or seconds <= 0:
-            raise InvalidRequest(DEADLINE, "must be a number of seconds above 0")
-        return Deadline.after(seconds, clock)
-    for name in SDK_TIMEOUTS:
-        seconds = _number(headers.get(name, ""))
-        if seconds is not None and seconds > 0:
+    """Return when the caller gives up, as it or its SDK says; None where nothing is said that can be read."""
+    for name in (DEADLINE, *SDK_TIMEOUTS):
+        seconds = _seconds(headers.get(name, ""))
+        if seconds is not None:
             return Deadline.after(seconds, clock)
     return None
 
@@ -126,6 +127,11 @@ def _flag(headers: Mapping[str, str], name: str) -> bool | None:
     if word.lower() not in _FLAGS:
         raise InvalidRequest(name, "must be true or false")
     return _FLAGS[word.lower()]
+
+
+def _seconds(text: str) -> float | None:
+    seconds = _number(text)
+    return seconds if seconds is not None and seconds > 0 else None
 
 
 def _number(text: str) -> float | None:

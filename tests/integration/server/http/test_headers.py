@@ -7,7 +7,8 @@ import pytest
 from gateway.domain.answer import Attempt, Outcome, Usage
 from gateway.domain.decision import Reason
 from gateway.domain.privacy import PrivacyClass
-from gateway.errors import HTTP_STATUS, BackendProtocol, DeadlinePassed
+from gateway.errors import HTTP_STATUS, BackendProtocol, DeadlinePassed, Unauthenticated
+from gateway.server.access import Caller, Identity
 from gateway.server.http.http_error import http_error_of
 from gateway.telemetry.report import CallReport
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
@@ -160,3 +161,16 @@ def test_every_reason_has_a_status_and_a_code(reason: Reason) -> None:
     shown = http_error_of(error, request_id="r", place=str)
     assert shown.status == HTTP_STATUS[reason]
     assert shown.code == shown.code.lower()
+
+
+async def test_of_a_stranger_no_header_is_judged() -> None:
+    """It is told that it is one, when it is its turn."""
+
+    def nobody(_: Caller) -> Identity:
+        raise Unauthenticated("an API key is needed")
+
+    backends = {name: ScriptedBackend(name, [reply("-")]) for name in ("edge", "cloud")}
+    async with served(backends, http=ANY_PORT, tenant_of=nobody) as gateway:
+        wrong = {"x-gateway-deadline-s": "soon", "x-gateway-colour": "red"}
+        told = await exchanged(gateway.http_address, CHAT, said(), headers=wrong)
+    assert told.status == 401
