@@ -26,6 +26,15 @@ _CODES: Mapping[Reason, str] = {
     Reason.INTERNAL: "internal_error",
 }
 """Words that clients of OpenAI know; every other reason is its own word in lower case."""
+_OWN_CODES: Mapping[type[GatewayError], str] = {
+    UnknownModel: "model_not_found",
+    RequestTooLarge: "request_too_large",
+    Unsupported: "unsupported_parameter",
+}
+OTHER_CODES = frozenset(_OWN_CODES.values())
+"""Words for errors that their reason alone does not tell apart."""
+NOT_FOUND, TOO_LARGE = 404, 413
+"""The status of an unknown model, and of a request with too many bytes."""
 Place = Callable[[str], str]
 """Where in a dialect's request a field of the contract is written."""
 
@@ -123,16 +132,15 @@ def _degraded(error: NotDegraded) -> Degraded:
 
 def _status(error: GatewayError) -> int:
     if isinstance(error, UnknownModel):
-        return 404
-    return 413 if isinstance(error, RequestTooLarge) else HTTP_STATUS[error.reason]
+        return NOT_FOUND
+    return TOO_LARGE if isinstance(error, RequestTooLarge) else HTTP_STATUS[error.reason]
+
+
+def code_of_reason(reason: Reason) -> str:
+    """Return the word for machines of an error that is known by its reason alone."""
+    return _CODES.get(reason, reason.lower())
 
 
 def _code(error: GatewayError) -> str:
-    match error:
-        case UnknownModel():
-            return "model_not_found"
-        case RequestTooLarge():
-            return "request_too_large"
-        case Unsupported():
-            return "unsupported_parameter"
-    return _CODES.get(error.reason, error.reason.lower())
+    kind = next((kind for kind in _OWN_CODES if isinstance(error, kind)), None)
+    return code_of_reason(error.reason) if kind is None else _OWN_CODES[kind]

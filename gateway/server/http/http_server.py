@@ -12,6 +12,7 @@ from gateway.pipeline.active_policy import ActivePolicy
 from gateway.server.access import Access
 from gateway.server.http.cors import Cors
 from gateway.server.http.middleware import Handler
+from gateway.server.http.openapi.document import PATH, document_handler
 from gateway.server.http.probes import HttpProbes
 from gateway.server.http.unknown import shaped
 from gateway.server.tls import followed
@@ -109,6 +110,7 @@ def _app(endpoints: Sequence[Endpoint], *, active: ActivePolicy, health: HttpPro
     for verb, path, handler in endpoints:
         for prefix in ("/v1", "", "/v1/v1") if path.startswith("/") else ("/",):
             router.add_route(verb, prefix + path, handler)
+    router.add_route("GET", PATH, document_handler((verb, path) for verb, path, _ in endpoints))
     router.add_route("GET", "/healthz", health.alive)
     router.add_route("GET", "/readyz", health.ready)
     router.add_route("GET", "/", health.alive)

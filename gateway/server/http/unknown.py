@@ -4,6 +4,8 @@ from aiohttp import web
 
 from gateway.server.http.middleware import Handler
 
+UNKNOWN_URL = "unknown_url"
+"""The code of an error of a request that no endpoint serves."""
 ANYWHERE = frozenset({"HEAD", "OPTIONS"})
 """Methods that every path takes."""
 _NOT_SERVED = {
@@ -39,5 +41,5 @@ def _nothing_at(path: str) -> str:
 
 
 def _refused(status: int, message: str, *, headers: dict[str, str] | None = None) -> web.Response:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": UNKNOWN_URL}
     return web.json_response({"error": error}, status=status, headers=headers)

@@ -9,7 +9,7 @@ from gateway.domain.conversation import ReasoningConfig, ReasoningEffort
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.members import Members
 
-_IGNORED: Final = frozenset({
+IGNORED: Final = frozenset({
     "cache_control", "service_tier", "speed", "diagnostics", "betas", "user_profile_id", "workspace_id",
     "context_management",
 })  # fmt: skip
@@ -107,7 +107,7 @@ def refuse_others(request: Members) -> None:
     for name, why in _REFUSED.items():
         if request.values.get(name):
             request.refuse(name, why)
-    request.refuse_rest(ignored=_IGNORED | _REFUSED.keys())
+    request.refuse_rest(ignored=IGNORED | _REFUSED.keys())
 
 
 def stops_of(request: Members) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What the endpoints of HTTP take and return, as an OpenAPI document."""

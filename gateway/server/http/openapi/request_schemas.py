@@ -1,0 +1,144 @@
+"""The bodies of requests. What a conversation must be beyond its form is checked, and not described here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.domain.conversation import ToolChoiceMode
+from gateway.server.http.chat.completions import HARMLESS as CHAT_HARMLESS
+from gateway.server.http.chat.config_fields import EFFORTS, FORMATS
+from gateway.server.http.chat.messages import ROLES
+from gateway.server.http.messages.parameters import IGNORED
+from gateway.server.http.openapi.schemas import (
+    ANYTHING,
+    FLAG,
+    TEXT,
+    Schema,
+    closed,
+    either,
+    many,
+    named,
+    number,
+    only,
+    record,
+    whole,
+    words,
+)
+from gateway.server.http.responses.responses_api import HARMLESS as RESPONSES_HARMLESS
+from gateway.server.validation.config import MAX_STOPS, MAX_TOKENS, MAX_TOOLS, MAX_TOP_K, MAX_TOP_LOGPROBS
+from gateway.server.validation.conversation import MAX_MESSAGES
+from gateway.server.validation.request import MAX_LABELS
+
+_INT64: Final = 2**63
+_MODES: Final = tuple(mode.value for mode in ToolChoiceMode if mode is not ToolChoiceMode.NAMED)
+_TOKENS: Final = whole(1, MAX_TOKENS)
+_TOP_P: Final[Schema] = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+_TEMPERATURE: Final = number(0, 2)
+_PENALTY: Final = number(-2, 2)
+_TYPED: Final = record("type", type=TEXT)
+_CONTENT: Final = either(TEXT, many(_TYPED))
+_STOPS: Final = many(TEXT, maxItems=MAX_STOPS)
+
+
+def _ignored(names: frozenset[str]) -> Mapping[str, Schema]:
+    return dict.fromkeys(sorted(names), ANYTHING)
+
+
+CHAT_REQUEST: Final = closed(
+    "messages",
+    model=TEXT,
+    messages=many(record("role", role=words(*ROLES)), minItems=1, maxItems=MAX_MESSAGES),
+    stream=FLAG,
+    stream_options=record(include_usage=either(FLAG, {"type": "null"})),
+    max_tokens=_TOKENS,
+    max_completion_tokens=_TOKENS,
+    temperature=_TEMPERATURE,
+    top_p=_TOP_P,
+    top_k=whole(1, MAX_TOP_K),
+    min_p=number(0, 1),
+    frequency_penalty=_PENALTY,
+    presence_penalty=_PENALTY,
+    seed=whole(-_INT64, _INT64 - 1),
+    stop=either(TEXT, _STOPS),
+    n=only(1),
+    store=only(False),
+    modalities=only(["text"]),
+    response_format=record("type", type=words(*FORMATS)),
+    tools=many(_TYPED, maxItems=MAX_TOOLS),
+    tool_choice=either(words(*_MODES), _TYPED),
+    parallel_tool_calls=FLAG,
+    reasoning_effort=words(*EFFORTS),
+    reasoning=record(),
+    logprobs=FLAG,
+    top_logprobs=whole(0, MAX_TOP_LOGPROBS),
+    logit_bias=record(),
+    **_ignored(CHAT_HARMLESS),
+)
+RESPONSES_REQUEST: Final = closed(
+    "input",
+    model=TEXT,
+    input=either(TEXT, many(record())),
+    instructions=TEXT,
+    max_output_tokens=_TOKENS,
+    temperature=_TEMPERATURE,
+    top_p=_TOP_P,
+    text=record(),
+    tools=many(_TYPED),
+    tool_choice=either(words(*_MODES), _TYPED),
+    parallel_tool_calls=FLAG,
+    reasoning=record(),
+    top_logprobs=whole(0, MAX_TOP_LOGPROBS),
+    store=only(False),
+    background=only(False),
+    truncation=only("disabled"),
+    **{
+        **_ignored(RESPONSES_HARMLESS),
+        "include": many(TEXT),
+        "stream": FLAG,
+    },
+)
+_MESSAGES_MEMBERS: Final[Mapping[str, Schema]] = {
+    "model": TEXT,
+    "messages": many(
+        record("role", "content", role=words("system", "user", "assistant"), content=_CONTENT),
+        minItems=1,
+        maxItems=MAX_MESSAGES,
+    ),
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "system": _CONTENT,
+    "stream": FLAG,
+    "temperature": _TEMPERATURE,
+    "top_p": _TOP_P,
+    "top_k": whole(1, MAX_TOP_K),
+    "stop_sequences": _STOPS,
+    "tools": many(record("name", name=TEXT), maxItems=MAX_TOOLS),
+    "tool_choice": _TYPED,
+    "thinking": _TYPED,
+    "output_config": record(),
+    "output_format": _TYPED,
+    "metadata": record(),
+    **_ignored(IGNORED),
+}
+MESSAGES_REQUEST: Final = closed("model", "messages", "max_tokens", **_MESSAGES_MEMBERS)
+COUNT_REQUEST: Final = closed("model", "messages", **_MESSAGES_MEMBERS)
+_IDENTIFIER: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
+FEEDBACK_REQUEST: Final = closed(
+    "request_id",
+    "score",
+    request_id=_IDENTIFIER,
+    score=number(0, 1),
+    labels={
+        "type": "object",
+        "additionalProperties": _IDENTIFIER,
+        "propertyNames": _IDENTIFIER,
+        "maxProperties": MAX_LABELS,
+    },
+)
+SCHEMAS: Final[Mapping[str, Schema]] = {
+    "ChatRequest": CHAT_REQUEST,
+    "ResponsesRequest": RESPONSES_REQUEST,
+    "MessagesRequest": MESSAGES_REQUEST,
+    "CountRequest": COUNT_REQUEST,
+    "FeedbackRequest": FEEDBACK_REQUEST,
+    "ExplainRequest": either(named("ChatRequest"), named("ResponsesRequest"), named("MessagesRequest")),
+}
+"""By the names that the document gives them."""
