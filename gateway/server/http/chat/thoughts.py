@@ -32,7 +32,7 @@ def thoughts_of(members: Members, *, asked_model: str) -> list[Reasoning]:
 
     Words alone are those of the model that the client names: no other may be told of them.
     """
-    words = next((text for name in WORDS if (text := members.text(name))), "")
+    words = next(filter(None, [members.text(name) for name in WORDS]), "")
     details = [
         detail
         for detail in members.items("reasoning_details")

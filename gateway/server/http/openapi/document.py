@@ -17,14 +17,25 @@ from gateway.server.http.models import MAX_LIMIT
 from gateway.server.http.openapi.answer_schemas import SCHEMAS as ANSWER_SCHEMAS
 from gateway.server.http.openapi.operations import ENDPOINTS, DescribedEndpoint
 from gateway.server.http.openapi.request_schemas import SCHEMAS as REQUEST_SCHEMAS
-from gateway.server.http.openapi.schemas import COUNT, TEXT, Schema, either, named, only, record, whole, words
+from gateway.server.http.openapi.schemas import (
+    COUNT,
+    IDENTIFIED,
+    TEXT,
+    Schema,
+    either,
+    named,
+    only,
+    record,
+    whole,
+    words,
+)
 from gateway.server.validation.request import MAX_COST_USD
 
 PATH: Final = "/openapi.json"
 JSON: Final = "application/json"
 _FLAG: Final = words("true", "false")
 _HINTS: Final[Mapping[str, tuple[str, Schema]]] = {
-    headers.REQUEST_ID: ("The caller's own id.", {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}),
+    headers.REQUEST_ID: ("The caller's own id.", IDENTIFIED),
     headers.DEADLINE: (
         "Seconds after which the caller gives up.",
         {"type": "number", "exclusiveMinimum": 0},
@@ -110,7 +121,7 @@ def _operation(described: DescribedEndpoint, path: str) -> dict[str, Any]:
 
 def _parameters(described: DescribedEndpoint, path: str) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"\{(\w+)\}", path):
-        schema = {"type": "string", "minLength": 1}
+        schema = IDENTIFIED if name == "ticket_id" else {"type": "string", "minLength": 1}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if described.takes_hints:
         for name, (description, schema) in _HINTS.items():

@@ -6,11 +6,11 @@ from typing import Final
 from gateway.domain.conversation import ToolChoiceMode
 from gateway.server.http.chat.completions import HARMLESS as CHAT_HARMLESS
 from gateway.server.http.chat.config_fields import EFFORTS, FORMATS
-from gateway.server.http.chat.messages import ROLES
 from gateway.server.http.messages.parameters import HARMLESS
 from gateway.server.http.openapi.schemas import (
     ANYTHING,
     FLAG,
+    IDENTIFIED,
     TEXT,
     Schema,
     closed,
@@ -23,6 +23,7 @@ from gateway.server.http.openapi.schemas import (
     whole,
     words,
 )
+from gateway.server.http.openapi.turn_schemas import CHAT_MESSAGE, INPUT_ITEM, SYSTEM, TURN
 from gateway.server.http.responses.responses_api import HARMLESS as RESPONSES_HARMLESS
 from gateway.server.validation.config import MAX_STOPS, MAX_TOKENS, MAX_TOOLS, MAX_TOP_K, MAX_TOP_LOGPROBS
 from gateway.server.validation.conversation import MAX_MESSAGES
@@ -35,7 +36,6 @@ _TOP_P: Final[Schema] = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 _TEMPERATURE: Final = number(0, 2)
 _PENALTY: Final = number(-2, 2)
 _TYPED: Final = record("type", type=TEXT)
-_CONTENT: Final = either(TEXT, many(_TYPED))
 _STOPS: Final = many(TEXT, maxItems=MAX_STOPS)
 
 
@@ -46,7 +46,7 @@ def _ignored(names: frozenset[str]) -> Mapping[str, Schema]:
 CHAT_REQUEST: Final = closed(
     "messages",
     model=TEXT,
-    messages=many(record("role", role=words(*ROLES)), minItems=1, maxItems=MAX_MESSAGES),
+    messages=many(CHAT_MESSAGE, minItems=1, maxItems=MAX_MESSAGES),
     stream=FLAG,
     stream_options=record(include_usage=either(FLAG, {"type": "null"})),
     max_tokens=_TOKENS,
@@ -67,7 +67,7 @@ CHAT_REQUEST: Final = closed(
     tool_choice=either(words(*_MODES), _TYPED),
     parallel_tool_calls=FLAG,
     reasoning_effort=words(*EFFORTS),
-    reasoning=record(),
+    reasoning=closed(effort=words(*EFFORTS), max_tokens=whole(0, MAX_TOKENS), exclude=FLAG),
     logprobs=FLAG,
     top_logprobs=whole(0, MAX_TOP_LOGPROBS),
     logit_bias=record(),
@@ -76,7 +76,7 @@ CHAT_REQUEST: Final = closed(
 RESPONSES_REQUEST: Final = closed(
     "input",
     model=TEXT,
-    input=either(TEXT, many(record())),
+    input=either(TEXT, many(INPUT_ITEM, minItems=1)),
     instructions=TEXT,
     max_output_tokens=_TOKENS,
     temperature=_TEMPERATURE,
@@ -98,13 +98,9 @@ RESPONSES_REQUEST: Final = closed(
 )
 _MESSAGES_MEMBERS: Final[Mapping[str, Schema]] = {
     "model": TEXT,
-    "messages": many(
-        record("role", "content", role=words("system", "user", "assistant"), content=_CONTENT),
-        minItems=1,
-        maxItems=MAX_MESSAGES,
-    ),
+    "messages": many(TURN, minItems=1, maxItems=MAX_MESSAGES),
     "max_tokens": {"type": "integer", "minimum": 1},
-    "system": _CONTENT,
+    "system": SYSTEM,
     "stream": FLAG,
     "temperature": _TEMPERATURE,
     "top_p": _TOP_P,
@@ -112,7 +108,7 @@ _MESSAGES_MEMBERS: Final[Mapping[str, Schema]] = {
     "stop_sequences": _STOPS,
     "tools": many(record("name", name=TEXT), maxItems=MAX_TOOLS),
     "tool_choice": _TYPED,
-    "thinking": _TYPED,
+    "thinking": record("type", type=words("adaptive", "between_tools", "disabled", "enabled")),
     "output_config": record(),
     "output_format": _TYPED,
     "metadata": record(),
@@ -120,16 +116,15 @@ _MESSAGES_MEMBERS: Final[Mapping[str, Schema]] = {
 }
 MESSAGES_REQUEST: Final = closed("model", "messages", "max_tokens", **_MESSAGES_MEMBERS)
 COUNT_REQUEST: Final = closed("model", "messages", **_MESSAGES_MEMBERS)
-_IDENTIFIER: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}
 FEEDBACK_REQUEST: Final = closed(
     "request_id",
     "score",
-    request_id=_IDENTIFIER,
+    request_id=IDENTIFIED,
     score=number(0, 1),
     labels={
         "type": "object",
-        "additionalProperties": _IDENTIFIER,
-        "propertyNames": _IDENTIFIER,
+        "additionalProperties": IDENTIFIED,
+        "propertyNames": IDENTIFIED,
         "maxProperties": MAX_LABELS,
     },
 )

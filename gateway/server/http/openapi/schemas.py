@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from gateway.server.validation.request import IDENTIFIER
+
 Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
@@ -10,6 +12,7 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 NUMBER: Final[Schema] = {"type": "number"}
 NOTHING: Final[Schema] = {"type": "null"}
 ANYTHING: Final[Schema] = {}
+IDENTIFIED: Final[Schema] = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 
 

@@ -17,9 +17,12 @@ from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.openai_client import SMART, USAGE
 from tests.support.served import ANY_PORT, served
 
+ANY_NAME = SMART + 'aliases: {"*": auto}\n'
 EXAMPLES = os.environ.get("GATEWAY_HTTP_EXAMPLES", "100")
 """Per endpoint and phase."""
 TIMEOUT_S = 1800.0
+LEAST_TAKEN = 0.02
+"""Of the requests that are made, as a share: where fewer are taken, answers are hardly tested."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -37,7 +40,7 @@ async def test_every_answer_is_as_described(tmp_path: Path) -> None:
     smart = ScriptedBackend("smart", lambda _: reply("fine", usage=USAGE))
     records, reports = Records(tmp_path / "d.jsonl", clock=SystemClock()), list[CallReport]()
     async with served(
-        {"smart": smart}, http=ANY_PORT, policy=SMART, records=records, observers=(reports.append,)
+        {"smart": smart}, http=ANY_PORT, policy=ANY_NAME, records=records, observers=(reports.append,)
     ) as gateway:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{gateway.http_url}/openapi.json"),
@@ -52,5 +55,5 @@ async def test_every_answer_is_as_described(tmp_path: Path) -> None:
         async with asyncio.timeout(TIMEOUT_S):
             said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()[-20_000:]
-    assert len(reports) > 100
+    assert sum(report.code == "OK" for report in reports) > LEAST_TAKEN * len(reports)
     assert [report for report in reports if report.reason is Reason.INTERNAL] == []

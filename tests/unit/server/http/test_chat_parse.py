@@ -206,6 +206,7 @@ def test_thoughts_go_back_to_the_model_that_had_them() -> None:
     assert thoughts("cloud", {"role": "assistant", "content": "4", "reasoning": "r"}) == [
         Reasoning(text="r", model="cloud")
     ]
+    assert thoughts("cloud", said | {"reasoning": "abcde"}) == thoughts("cloud", said)
     assert thoughts("auto", said) == []
 
 
