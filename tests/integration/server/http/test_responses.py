@@ -1,6 +1,7 @@
 """The Responses API, asked by OpenAI's own client."""
 
 import json
+import re
 from typing import Any
 
 import openai
@@ -10,8 +11,11 @@ from pydantic import BaseModel
 from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, ToolCallDelta
 from gateway.domain.conversation import Reasoning, Text, ToolCall, ToolChoiceMode, ToolKind, ToolResult
 from gateway.errors import StreamTruncated
+from gateway.server.http.responses.responses_api import HARMLESS
+from gateway.server.http.responses.responses_api import REFUSED as UNSUPPORTED
 from gateway.testing.scripted import Step
 from tests.support.openai_client import MODEL, USAGE, asked, called, ended
+from tests.support.repository import ROOT
 
 HELLO: list[Step] = [[Chunk(text="Hello, "), Chunk(text="you."), ended()]]
 WEATHER: Any = {
@@ -265,6 +269,17 @@ async def test_what_codex_sends_is_taken() -> None:
 
 
 NAMESPACE: Any = {"type": "namespace", "name": "n", "tools": [WEATHER, {**WEATHER, "name": "a b"}]}
+
+
+def test_the_page_lists_what_is_ignored_and_what_is_refused() -> None:
+    """So that nobody has to find it out."""
+    page = (ROOT / "docs" / "reference" / "responses.md").read_text(encoding="utf-8")
+    ignored = page.partition("Ignored, since")[2].partition("Refused with")[0]
+    refused_there = page.partition("Refused with")[2].partition("## What comes back")[0]
+    assert set(re.findall("`([a-z_]+)`", ignored)) == HARMLESS
+    assert set(UNSUPPORTED) <= set(re.findall("`([a-z_]+)`", refused_there))
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no input": ({"input": []}, "input"),
     "a long answer": ({"max_output_tokens": 0}, "max_output_tokens"),

@@ -18,7 +18,7 @@ from tests.support.raw_http import connected, exchanged, recorded_response
 from tests.support.replayed import Replay
 from tests.support.served import ANY_PORT, served
 
-HELLO: list[Act] = [Chunk(text="Hi"), Chunk(text=" you"), ended()]
+HELLO: list[Act] = [Chunk(text="Hi"), ended()]
 PIECES: dict[str, list[Act]] = {
     "text": HELLO,
     "call": [
