@@ -9,7 +9,7 @@ PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http chaos compose-test \
+	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node chaos compose-test \
 	protos pages docs lock clean
 
 help:  ## Show this list.
@@ -97,6 +97,9 @@ test-hostile: setup  ## What an attacker does to others: every attack of docs/ex
 
 test-http: setup  ## Ask a gateway over HTTP what schemathesis makes of its OpenAPI document: minutes.
 	@$(BIN)/pytest -p no:logging tests/integration/server/http/fuzz.py
+
+test-node: setup  ## The HTTP doors as programs in Node ask them: needs npm, and the network once.
+	@$(BIN)/pytest tests/process/node_clients.py
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
