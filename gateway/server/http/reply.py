@@ -109,7 +109,7 @@ class HttpReply:
             raise asyncio.CancelledError from None  # The connection is gone: nobody reads.
 
     def _has_room(self, size: int) -> bool:
-        """Say whether a write returns at once: below its lower limit a transport lets everybody go on."""
+        """Say whether a write returns immediately: a transport below its lower limit makes nobody wait."""
         transport = self._http.transport
         if transport is None:
             return False
