@@ -1,15 +1,12 @@
 """What one connection may cost, whoever is at its other end; grpc keeps these before any of our code runs."""
 
-import resource
-
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS
+from gateway.server.connection_count import most_connections
 
 HANDSHAKE_S = 10
 """A connection on which HTTP/2, and TLS where it is on, has not begun after this is closed."""
 IDLE_S = 300
 """So is one on which no call was for so long; clients connect again by themselves."""
-MOST_CONNECTIONS = 16_384
-"""Most concurrent connections of one process; further ones are closed when they arrive."""
 STREAMS = 256
 """Most concurrent calls on one connection; further ones wait at the client."""
 METADATA_BYTES = 8 * 1024
@@ -27,12 +24,6 @@ AGE_SHARED_S = 60
 AGE_GRACE_S = 600
 """What runs on a connection of that age goes on for so long, more than any deadline of a policy that keeps
 the default maximum."""
-
-
-def most_connections() -> int:
-    """Return how many connections leave half of the files that may be open to everything else."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)
 
 
 def channel_limits(*, shares_port: bool) -> tuple[tuple[str, int], ...]:

@@ -1,26 +1,29 @@
 """The HTTP server as a whole: bind, serve, drain."""
 
 import asyncio
-import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
 
-from gateway.domain.address import Address, ListenSettings, OwnerOnly, claim, make_way, refused
+from gateway.domain.address import Address, ListenSettings, claim, refused
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.server.access import Access
+from gateway.server.http import connection
+from gateway.server.http.connection import Connection
 from gateway.server.http.cors import Cors
+from gateway.server.http.listener import listeners
 from gateway.server.http.middleware import Handler
 from gateway.server.http.probes import HttpProbes
 from gateway.server.http.unknown import shaped
 from gateway.server.tls import followed
 
 FLAG = "--http"
-IDLE_S = 75.0
-"""How long a connection is kept without a whole request; longer than proxies in front keep theirs."""
 CLOSE_S = 1.0
 """How long connections get to close once their calls are cancelled."""
+BACKLOG = 128
+"""Connections that the kernel keeps until they are taken; so many are taken in one step."""
 
 
 class Endpoint(NamedTuple):
@@ -50,13 +53,11 @@ class HttpServer:
         self._context = None if access.tls is None else followed(access.tls)
         self._runner = web.AppRunner(
             _app(endpoints, active=active, health=health),
-            access_log=None,
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=CLOSE_S,
-            keepalive_timeout=IDLE_S,
-            auto_decompress=False,  # Of a body that nobody reads, aiohttp would still unpack some.
         )
+        self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
         """Bind and serve; raises StartupError when the address cannot be had."""
@@ -67,29 +68,27 @@ class HttpServer:
             raise refused(self.address, error, flag=FLAG) from None
 
     async def _bound(self, address: Address) -> Address:
-        if address.path is not None:
-            make_way(address.path, flag=FLAG)
-            listener = socket.socket(socket.AF_UNIX)
-            with OwnerOnly():
-                listener.bind(str(address.path))
-            await web.SockSite(self._runner, listener, ssl_context=self._context).start()
-            return address
-        if not self._shares_port:
+        if address.path is None and not self._shares_port:
             claim(address, flag=FLAG)
-        site = web.TCPSite(
-            self._runner,
-            address.host,
-            address.port,
-            ssl_context=self._context,
-            reuse_port=self._shares_port or None,
-        )
-        await site.start()
-        return Address(address.host, self._runner.addresses[0][1])
+        if self._runner.server is None:
+            raise RuntimeError("a server is set up before it is bound")
+        bound = listeners(address, shares_port=self._shares_port, flag=FLAG)
+        loop = asyncio.get_running_loop()
+        for listener in bound:
+            server = await loop.create_server(
+                partial(Connection, self._runner.server, loop=loop),
+                sock=listener,
+                ssl=self._context,
+                ssl_handshake_timeout=None if self._context is None else connection.HEAD_S,
+                backlog=BACKLOG,
+            )
+            self._servers.append(server)
+        return address if address.path is not None else Address(address.host, bound[0].getsockname()[1])
 
     async def stop_accepting(self) -> None:
         """Take no new connection and no new call; what is in flight goes on. Returns immediately."""
-        for site in list(self._runner.sites):
-            await site.stop()
+        while self._servers:
+            self._servers.pop().close()
             if self.address.path is not None:
                 self.address.path.unlink(missing_ok=True)
         if self._runner.server is not None:
@@ -97,6 +96,7 @@ class HttpServer:
 
     async def close(self) -> None:
         """Cancel what is left, and return when every connection is closed."""
+        await self.stop_accepting()
         await self._runner.cleanup()
         await asyncio.sleep(0)
 

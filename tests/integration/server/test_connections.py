@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from gateway.app.file_limit import MACOS_FILES, raise_file_limit
+from gateway.server import connection_count
 from gateway.server.grpc import connection_limits
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2_grpc
@@ -54,7 +55,7 @@ async def _ask_anew(gateway: Served) -> str:
 async def test_silent_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many silent connections as may be keep others out until they are closed, and not longer."""
     monkeypatch.setattr(connection_limits, "HANDSHAKE_S", 0.5)
-    monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 20)
+    monkeypatch.setattr(connection_count, "MOST_CONNECTIONS", 20)
     async with _gateway() as gateway, _silent(gateway.server.port, 20) as readers:
         async with asyncio.timeout(10):
             await asyncio.gather(*map(_closed, readers))
@@ -63,7 +64,7 @@ async def test_silent_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_connections_above_the_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more than may be is closed when it comes, and those that were there stay."""
-    monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connection_count, "MOST_CONNECTIONS", 5)
     async with _gateway() as gateway, _silent(gateway.server.port, 12) as readers:
         ends = [asyncio.create_task(_closed(reader)) for reader in readers]
         while sum(end.done() for end in ends) < 7:
@@ -100,16 +101,16 @@ def test_the_soft_limit_on_files_is_raised(file_limit: tuple[int, int]) -> None:
     """A process may open what the system lets it, and leaves half of that to what is no connection."""
     _, hard = file_limit
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
-    assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 4)
+    assert connection_count.most_connections() == min(connection_count.MOST_CONNECTIONS, hard // 4)
     raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
-    assert connection_limits.most_connections() == min(connection_limits.MOST_CONNECTIONS, hard // 2)
+    assert connection_count.most_connections() == min(connection_count.MOST_CONNECTIONS, hard // 2)
 
 
 def test_a_limit_that_is_none_gives_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where files are unlimited, as a system may say, connections are bounded all the same."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert connection_limits.most_connections() == connection_limits.MOST_CONNECTIONS
+    assert connection_count.most_connections() == connection_count.MOST_CONNECTIONS
 
 
 def test_a_system_that_refuses_its_hard_limit_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
