@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, rpc_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, rpc_metrics
-from opentelemetry.semconv.attributes import error_attributes
+from opentelemetry.semconv.attributes import error_attributes, http_attributes
+from opentelemetry.semconv.metrics import http_metrics
 from prometheus_client.core import REGISTRY
 from ruamel.yaml import YAML
 
@@ -100,7 +101,7 @@ def _prometheus_name(name: str, unit: str) -> str:
 
 SEMCONV = {
     _prometheus_name(value, "" if value.endswith("usage") else "s")
-    for module in (gen_ai_metrics, rpc_metrics)
+    for module in (gen_ai_metrics, http_metrics, rpc_metrics)
     for value in vars(module).values()
     if isinstance(value, str)
 }
@@ -114,7 +115,7 @@ def test_names_of_opentelemetry_are_opentelemetrys(metric: Metric) -> None:
     assert metric.name in SEMCONV
     known = {
         str(value).replace(".", "_")
-        for module in (gen_ai_attributes, rpc_attributes, error_attributes)
+        for module in (gen_ai_attributes, http_attributes, rpc_attributes, error_attributes)
         for value in vars(module).values()
     }
     assert set(metric.labels) - {"model", "route"} <= known

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,14 +95,36 @@ async def recorded_response(connection: Connection, path: str, body: bytes) -> b
         return await reader.read()
 
 
+async def rest_of(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the connection is closed, however that is; TimeoutError where it stays open."""
+    data = b""
+    async with asyncio.timeout(PATIENCE_S):
+        with suppress(ConnectionError):
+            while piece := await reader.read(1 << 16):
+                data += piece
+    return data
+
+
+async def sent(address: Address, data: bytes) -> list[RawReply]:
+    """Send bytes and return every response until the connection is closed."""
+    async with connected(address) as (reader, writer):
+        writer.write(data)
+        come = await rest_of(reader)
+    parts = re.split(rb"HTTP/1\.[01] (?=[1-5])", come)[1:]
+    return [_reply(part) for part in parts]
+
+
+def _reply(part: bytes) -> RawReply:
+    head, _, body = part.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return RawReply(int(status[:3]), dict(line.lower().split(": ", 1) for line in lines), body)
+
+
 async def answered(reader: asyncio.StreamReader) -> RawReply:
     """Return what comes until the connection is closed; TimeoutError where it stays open."""
     async with asyncio.timeout(PATIENCE_S):
         data = await reader.read()
-    head, _, body = data.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines)
-    return RawReply(int(status.split(" ")[1]), headers, body)
+    return _reply(data.removeprefix(b"HTTP/1.1 ").removeprefix(b"HTTP/1.0 "))
 
 
 async def exchanged(

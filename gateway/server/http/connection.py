@@ -1,6 +1,7 @@
 """What one connection over HTTP may cost, whoever is at its other end, before a key is looked at."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -10,13 +11,15 @@ from gateway.defects import log_defect
 HEAD_S = 10.0
 """A connection on which no request has begun, or the head of one has not ended, after this is closed; so is
 one whose TLS handshake has not."""
-IDLE_S = 300.0
-"""So is one on which no request was for so long."""
+IDLE_S = 75.0
+"""So is one on which no request was for so long; longer than proxies in front keep theirs."""
 HEAD_BYTES = 64 * 1024
 """Of the head of a request that has not ended; aiohttp's parser bounds each line besides."""
 MOST_HEADERS = 100
 END_S = 10.0
-"""What was sent and is not read this long after its connection was to be closed is thrown away."""
+"""What was sent and is not read this long after its connection was to be closed is thrown away; so long the
+rest of a body is read that nobody wants."""
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _UNREADABLE = {
     "message": "is not HTTP as RFC 9112 has it, or has too large a head",
@@ -26,7 +29,7 @@ _UNREADABLE = {
 }
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """One connection. What it is sent that is not HTTP is repeated in no answer and no log."""
 
     __slots__ = ("_head_bytes", "_head_timer")
@@ -39,6 +42,7 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # None turns it off, which its type forgets.
             auto_decompress=False,  # Of a body that nobody reads, aiohttp would still unpack some.
             max_headers=MOST_HEADERS,
+            lingering_time=END_S,
         )
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -97,6 +101,13 @@ class Connection(web.RequestHandler):
         if isinstance(error, BaseException):
             log_defect(error)
 
+    def expect_chunks(self, are_expected: bool) -> None:
+        """Say whether the request that begins comes in chunks; of a rest nobody reads, those cost too much.
+
+        Of other bodies the rest is read and dropped for some seconds, so that their senders see the answer.
+        """
+        self._lingering_time = 0.0 if are_expected else END_S
+
     @property
     def _is_waiting(self) -> bool:
         """Whether no request is whole that is not answered."""
@@ -112,3 +123,11 @@ class Connection(web.RequestHandler):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+@web.middleware
+async def lingering(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Tell the connection how its request comes."""
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.expect_chunks(request.content_length is None)
+    return await handler(request)

@@ -11,7 +11,8 @@ from gateway.domain.address import Address, ListenSettings, claim, refused
 from gateway.pipeline.active_policy import ActivePolicy
 from gateway.server.access import Access
 from gateway.server.http import connection
-from gateway.server.http.connection import Connection
+from gateway.server.http.body import expect_nothing
+from gateway.server.http.connection import HttpConnection, lingering
 from gateway.server.http.cors import Cors
 from gateway.server.http.listener import listeners
 from gateway.server.http.middleware import Handler
@@ -77,7 +78,7 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         for listener in bound:
             server = await loop.create_server(
-                partial(Connection, self._runner.server, loop=loop),
+                partial(HttpConnection, self._runner.server, loop=loop),
                 sock=listener,
                 ssl=self._context,
                 ssl_handshake_timeout=None if self._context is None else connection.HEAD_S,
@@ -104,12 +105,13 @@ class HttpServer:
 
 def _app(endpoints: Sequence[Endpoint], *, active: ActivePolicy, health: HttpProbes) -> web.Application:
     cors = Cors(lambda: active.pipeline.policy.http.cors_origins)
-    app = web.Application(middlewares=[shaped])
+    app = web.Application(middlewares=[lingering, shaped])
+    app.on_response_prepare.append(_name_server)
     app.on_response_prepare.append(cors.mark)
     router = app.router
     for verb, path, handler in endpoints:
         for prefix in ("/v1", "", "/v1/v1") if path.startswith("/") else ("/",):
-            router.add_route(verb, prefix + path, handler)
+            router.add_route(verb, prefix + path, handler, expect_handler=expect_nothing)
     router.add_route("GET", PATH, document_handler((verb, path) for verb, path, _ in endpoints))
     router.add_route("GET", "/healthz", health.alive)
     router.add_route("GET", "/readyz", health.ready)
@@ -117,6 +119,11 @@ def _app(endpoints: Sequence[Endpoint], *, active: ActivePolicy, health: HttpPro
     router.add_route("OPTIONS", "/{path:.*}", cors.preflight)
     router.add_route("HEAD", "/{path:.*}", _nothing)
     return app
+
+
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Say of the software that answers no more than what it is."""
+    response.headers["server"] = "gateway"
 
 
 async def _nothing(_: web.Request) -> web.Response:

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.domain.delivery import Delivery
-from gateway.errors import InvalidRequest
+from gateway.errors import GatewayError, Unsupported
 from gateway.server.access import Caller
 from gateway.server.calls import Calls, OpenCall
-from gateway.server.http.body import parse_body, read_body
+from gateway.server.http.body import BodyReader, parse_body
 from gateway.server.http.dialect import HttpDialect, Served
 from gateway.server.http.event_stream import EventStream
 from gateway.server.http.http_call import HttpCall
@@ -34,7 +34,7 @@ class HttpMiddleware:
 
     def __init__(self, calls: Calls, *, max_request_bytes: int, clock: Clock) -> None:
         self._calls = calls
-        self._max_bytes = max_request_bytes
+        self._bodies = BodyReader(max_bytes=max_request_bytes, clock=clock)
         self._clock = clock
 
     def answers(self, dialect: HttpDialect, route: str = "") -> Handler:
@@ -102,13 +102,14 @@ class HttpMiddleware:
         await call.authenticate(due=due, own_id=partial(request_id_of, headers, new_id=""))
         check_headers(headers)
         data = b""
-        if http.body_exists:
-            data = await read_body(http, max_bytes=self._max_bytes, deadline=call.deadline, clock=self._clock)
         try:
+            if http.body_exists:
+                data = await self._bodies.read(http, tenant=call.tenant, deadline=call.deadline)
             body = reply.body = {**(parse_body(data) if data else {}), **http.match_info}
-        except InvalidRequest:
+        except GatewayError:
             call.count_unread()
             raise
+        _check_can_stream(body, http)
         served = Served(
             request_id=request_id_of(headers, new_id=call.request_id),
             created_unix_s=int(self._clock.unix_s()),
@@ -153,3 +154,9 @@ def _operation(method: str, route: str, verb: str = "POST") -> Operation:
     path = route or method
     attributes = {"http.request.method": verb, "http.route": path}
     return Operation(transport="http", method=method, span_name=f"{verb} {path}", span_attributes=attributes)
+
+
+def _check_can_stream(body: dict[str, Any], http: web.Request) -> None:
+    """Raise Unsupported for a stream over HTTP/1.0, where one that is cut looks like a whole one."""
+    if body.get("stream") is True and http.version < (1, 1):
+        raise Unsupported("stream", "needs HTTP/1.1; in nginx, proxy_http_version 1.1")

@@ -30,10 +30,16 @@ _FLAGS = {"true": True, "false": False}
 
 
 def caller_of(http: web.Request) -> Caller:
-    """Return what a request shows of who makes it."""
+    """Return what a request shows of who makes it.
+
+    Headers of one name with different values are joined as RFC 9110 says: of two keys or two tenants none is
+    taken, whichever of them a proxy has looked at.
+    """
     headers: dict[str, str] = {}
     for name, value in http.headers.items():
-        headers.setdefault(name.lower(), value)
+        before = headers.setdefault(name.lower(), value)
+        if before != value:
+            headers[name.lower()] = f"{before}, {value}"
     return Caller(headers=headers, common_name=_common_name(http))
 
 

@@ -2,25 +2,25 @@
 
 import asyncio
 import logging
-import re
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.domain.address import Address
 from gateway.server import connection_count
 from gateway.server.http import connection
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.raw_http import (
     CHAT,
     PATIENCE_S,
-    RawReply,
     connected,
     exchanged,
     request_bytes,
+    rest_of,
     said,
+    sent,
 )
 from tests.support.served import ANY_PORT, Served, served
 
@@ -38,31 +38,6 @@ async def doors() -> AsyncIterator[Served]:
     """Run a gateway with doors over HTTP."""
     async with served(models(), http=ANY_PORT) as gateway:
         yield gateway
-
-
-async def rest_of(reader: asyncio.StreamReader) -> bytes:
-    """Return what comes until the connection is closed, however that is; TimeoutError where it stays open."""
-    data = b""
-    async with asyncio.timeout(PATIENCE_S):
-        with suppress(ConnectionError):
-            while piece := await reader.read(1 << 16):
-                data += piece
-    return data
-
-
-async def sent(address: Address, data: bytes) -> list[RawReply]:
-    """Send bytes and return every response until the connection is closed."""
-    async with connected(address) as (reader, writer):
-        writer.write(data)
-        come = await rest_of(reader)
-    parts = re.split(rb"HTTP/1\.[01] (?=[1-5])", come)[1:]
-    return [_reply(part) for part in parts]
-
-
-def _reply(part: bytes) -> RawReply:
-    head, _, body = part.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
-    return RawReply(int(status[:3]), dict(line.lower().split(": ", 1) for line in lines), body)
 
 
 @pytest.mark.parametrize("head", SLOW_HEADS)
@@ -189,3 +164,17 @@ async def test_a_head_without_end_is_left_before_it_is_large() -> None:
             await asyncio.wait([come], timeout=0.002)
         assert b"431" in await come or sent_bytes < 200_000
         assert sent_bytes < 500_000
+
+
+async def test_what_was_sent_and_is_not_read_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that its reader leaves in the network is thrown away with the connection."""
+    monkeypatch.setattr(connection_count, "MOST_CONNECTIONS", 1)
+    large = ScriptedBackend("edge", lambda _: reply("x" * 3_000_000))
+    async with served({"edge": large, "cloud": large}, http=ANY_PORT) as gateway:
+        with socket.socket() as stuck:
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.connect((gateway.http_address.host, gateway.http_address.port))
+            stuck.sendall(request_bytes(CHAT, said(), headers={"x-gateway-deadline-s": "1"}))
+            async with asyncio.timeout(PATIENCE_S):
+                while not await sent(gateway.http_address, request_bytes("/healthz", None, method="GET")):
+                    continue

@@ -12,7 +12,7 @@ import trustme
 from gateway.domain.answer import Chunk
 from gateway.errors import StartupError, Unauthenticated
 from gateway.server.access import Caller, Identity
-from gateway.server.http import http_server
+from gateway.server.http import connection
 from gateway.server.tls import TlsFiles
 from gateway.tasks import child
 from gateway.testing.scripted import Delay, ScriptedBackend, Step, reply
@@ -143,7 +143,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for_beyond_the_deadline()
 @pytest.mark.parametrize("sent", [b"", request_bytes(CHAT, said())[:30]])
 async def test_a_connection_without_a_request_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody holds connections by sending nothing, or half of the headers."""
-    monkeypatch.setattr(http_server, "IDLE_S", 0.2)
+    monkeypatch.setattr(connection, "IDLE_S", 0.2)
     async with (
         served(models(), http=ANY_PORT) as gateway,
         connected(gateway.http_address) as (reader, writer),
