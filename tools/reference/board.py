@@ -97,7 +97,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
     ),
     "Time": (
-        Panel(title="Whole call", queries=quantiles(d.CALL_S, "rpc_method"), unit="s"),
+        Panel(
+            title="Whole call",
+            queries=(*quantiles(d.CALL_S, "rpc_method"), *quantiles(d.HTTP_CALL_S, "http_route")),
+            unit="s",
+        ),
         Panel(
             title="To the first token, as callers see it",
             queries=quantiles(d.FIRST_TEXT_S, "route"),

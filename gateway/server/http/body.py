@@ -53,8 +53,8 @@ class BodyReader:
             raise InvalidRequest("content-encoding", "must be identity: compressed bodies are not read")
         if (http.content_length or 0) > self._max_bytes:
             raise RequestTooLarge(self._max_bytes)
-        if http.content.is_eof():  # All of it has come with the headers: there is nothing to wait for.
-            return self._whole(http)
+        if http.content_length is not None and http.content.is_eof():
+            return http.content.read_nowait()  # It has come with the headers: there is nothing to wait for.
         data = bytearray()
         try:
             async with asyncio.timeout(min(BODY_S, deadline.remaining_s(self._clock))) as limit:
@@ -67,12 +67,6 @@ class BodyReader:
         finally:
             self._hold(tenant, -len(data))
         return bytes(data)
-
-    def _whole(self, http: web.Request) -> bytes:
-        data = http.content.read_nowait()
-        if len(data) > self._max_bytes:
-            raise RequestTooLarge(self._max_bytes)
-        return data
 
     async def _read(self, http: web.Request, data: bytearray, tenant: str) -> None:
         chunks = 0
