@@ -1,6 +1,6 @@
 """One streamed answer on its way to the caller."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from gateway.errors import DeadlinePassed
 from gateway.pipeline.buffered import deltas_of
 from gateway.server.http.dialect import EventWriter, HttpDialect
 from gateway.server.http.http_call import HttpCall
-from gateway.server.http.reply import decision_headers, model_of
+from gateway.server.http.reply import decision_headers, degraded_headers, model_of
 from gateway.tasks import child
 
 PING_EVERY_S = 15.0
@@ -39,16 +39,16 @@ class EventStream:
                     decision = event
                 case Delta():
                     assert decision is not None
-                    writer = self._writer or await self._begin(decision, event.model)
+                    writer = self._writer or await self._begin(decision, event.model, {})
                     await self._write(writer.delta(event))
                 case Answer():
                     self._http_call.refuse_canned(event)
                     await self._finish(event)
 
-    async def _begin(self, decision: Decision, model: str) -> EventWriter:
-        """Begin the response with the first piece, and return its writer."""
+    async def _begin(self, decision: Decision, model: str, more: Mapping[str, str]) -> EventWriter:
+        """Begin the response with the first piece, and return its writer; `more` are further headers."""
         http_call, reply = self._http_call, self._http_call.reply
-        headers = decision_headers(http_call.served.request_id, decision, model=model)
+        headers = {**decision_headers(http_call.served.request_id, decision, model=model), **more}
         spec = http_call.pipeline.policy.models.get(model)
         headers["x-gateway-route"] = (Route.CANNED if spec is None else spec.route).lower()
         writer = self._dialect.events(http_call.body, http_call.served)
@@ -62,7 +62,7 @@ class EventStream:
         shown = answer if answer.degraded is None else replace(answer, model=model_of(answer))
         writer = self._writer
         if writer is None:
-            writer = await self._begin(answer.decision, shown.model)
+            writer = await self._begin(answer.decision, shown.model, degraded_headers(answer))
             for delta in deltas_of(shown):
                 await self._write(writer.delta(delta))
         self._has_ended = True

@@ -68,7 +68,7 @@ def _facts(model: ListedModel) -> Shown:
         "modalities": list(model.modalities),
         "tools": model.calls_tools,
         "place": None if model.place is None else model.place.lower(),
-        "alias_of": model.stands_for,
+        "alias_of": None if model.stands_for == model.name else model.stands_for,
         "price_per_million_usd": None
         if price is None
         else {"input": float(price.input), "output": float(price.output)},

@@ -141,9 +141,12 @@ def answer_headers(request_id: str, answer: Answer) -> dict[str, str]:
     headers = decision_headers(request_id, answer.decision, model=model_of(answer))
     headers["x-gateway-route"] = answer.route.lower()
     headers["x-gateway-cost-usd"] = f"{answer.cost_usd_nanos / NANOS_PER_USD:.9f}"
-    if answer.degraded is not None:
-        headers["x-gateway-degraded"] = answer.degraded.reason.lower()
-    return headers
+    return headers | degraded_headers(answer)
+
+
+def degraded_headers(answer: Answer) -> dict[str, str]:
+    """Return why a canned reply was sent; nothing for the answer of a model."""
+    return {} if answer.degraded is None else {"x-gateway-degraded": answer.degraded.reason.lower()}
 
 
 def model_of(answer: Answer) -> str:

@@ -175,6 +175,7 @@ async def test_no_canned_reply_unless_it_is_asked_for() -> None:
     assert {event["model"] for event in events} == {"canned:sorry"}
     assert [event["gateway"]["degraded"]["canned_id"] for event in events if "gateway" in event] == ["sorry"]
     assert streamed.headers["x-gateway-route"] == "canned"
+    assert streamed.headers["x-gateway-degraded"] == "upstream_error"
 
 
 async def test_a_policy_may_allow_canned_replies() -> None:

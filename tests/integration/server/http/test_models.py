@@ -37,6 +37,7 @@ async def test_openai_lists_models_and_aliases() -> None:
     assert [(model.id, model.object) for model in listed] == [(name, "model") for name in NAMES]
     assert (one.id, one.to_dict()["alias_of"], slashed.id) == ("claude-sonnet", "edge", "org/small")
     assert raised.value.code == "model_not_found"
+    assert [model.to_dict()["alias_of"] for model in listed if model.id == "auto"] == [None]
     facts = listed[1].to_dict()
     assert facts["context_length"] == 128_000
     assert facts["price_per_million_usd"] == {"input": 1.0, "output": 1.0}
