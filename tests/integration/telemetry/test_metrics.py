@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import openai
 import pytest
 
 from gateway.admin.v1 import admin_pb2
@@ -23,11 +24,12 @@ from gateway.telemetry.metrics import MAX_TENANTS, OTHER, Measures, Tenants
 from gateway.telemetry.status_collector import Snapshot, budgets_left
 from gateway.testing.scripted import Delay, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
+from tests.support.openai_client import client_of
 from tests.support.operated import Operated, Page, operated, read_page
 from tests.support.policies import POLICY
 from tests.support.records_made import POLICY as RECORDED
 from tests.support.records_made import ended
-from tests.support.served import ask
+from tests.support.served import ANY_PORT, ask
 
 MARK = "the-zebra-wore-plum-slippers"
 PRIVATE = f"My card is 4111 1111 1111 1111. {MARK}"
@@ -186,6 +188,22 @@ async def test_no_text_reaches_the_page(tmp_path: Path) -> None:
     assert "4111 1111" not in page.text + str(status)
 
 
+async def test_a_call_over_http_is_measured_under_its_path(tmp_path: Path) -> None:
+    """By the conventions of HTTP, with the code of one that failed; gRPC's metric has none of it."""
+    duration = "http_server_request_duration_seconds_count"
+    async with operated(_both(), tmp_path, http=ANY_PORT) as running, client_of(running.gateway) as client:
+        await client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "hello"}])
+        with pytest.raises(openai.NotFoundError):
+            await client.models.retrieve("nobody")
+        page = await running.page()
+
+    path = {"http_request_method": "POST", "http_route": "/v1/chat/completions"}
+    assert page.total(duration, **path, error_type="", route="LOCAL") == 1
+    path = {"http_request_method": "GET", "http_route": "/v1/models/{model}"}
+    assert page.total(duration, **path, error_type="INVALID_ARGUMENT", route="") == 1
+    assert page.total("rpc_server_call_duration_seconds_count") == 0
+
+
 async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
     """Every sample belongs to a metric of the definitions, with exactly its labels."""
     other = POLICY.replace("route: [edge, cloud]", "route: [cloud]")
@@ -209,6 +227,7 @@ async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
         "gateway_tool_calls_total",
         "gateway_mirrored_requests_total",
         "gateway_mirror_cost_usd_total",
+        "http_server_request_duration_seconds",
     }
     assert page.total("gateway_policy_reloads_total", outcome="applied") == 1
     assert page.total("gateway_shadow_decisions_total", differs="false") == 1
