@@ -11,6 +11,7 @@ import structlog
 from gateway.backends.http.errors import refused
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Attempt, Outcome
+from gateway.policy.openai import OpenAIModel
 from gateway.telemetry.logs import configure_logs, refusal_fields
 from tests.support.fakes import FakeClock
 
@@ -79,7 +80,12 @@ def test_a_parameter_that_a_provider_refuses_is_told_to_the_operator() -> None:
     stream = io.StringIO()
     configure_logs("json", stream=stream)
     error = refused(
-        "cloud", status=422, body=b'{"detail": "stream_options: extra inputs"}', headers={}, unix_s=0.0
+        "cloud",
+        status=422,
+        body=b'{"detail": "stream_options: extra inputs"}',
+        headers={},
+        unix_s=0.0,
+        remedies=OpenAIModel.remedies,
     )
     AttemptLog(FakeClock()).add("cloud", Outcome.FAILED, error.reason, started_s=0.0, failure=error)
     structlog.reset_defaults()
