@@ -112,6 +112,21 @@ async def test_tokens_are_estimated_where_a_model_counts_none() -> None:
     assert (usage.input_tokens, usage.output_tokens) == (2, 10)
 
 
+RESULTS: list[Any] = [
+    {
+        "type": "tool_result",
+        "tool_use_id": "toolu_0",
+        "content": [
+            {"type": "text", "text": "Rain."},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+        ],
+    },
+    {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True, "content": "no such city"},
+    {"type": "text", "text": "And tomorrow?"},
+]
+"""Of two calls, with what the user says next."""
+
+
 async def test_a_loop_of_tools() -> None:
     """Calls come with thoughts and text, go back as they came, and their results go to the model."""
     async with asked([CALLS, SAID]) as (client, able):
@@ -125,19 +140,7 @@ async def test_a_loop_of_tools() -> None:
             messages=messages,
         )
         assert first.stop_reason == "tool_use"
-        results = [
-            {
-                "type": "tool_result",
-                "tool_use_id": "toolu_0",
-                "content": [
-                    {"type": "text", "text": "Rain."},
-                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
-                ],
-            },
-            {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True, "content": "no such city"},
-            {"type": "text", "text": "And tomorrow?"},
-        ]
-        messages += [first.to_param(), {"role": "user", "content": results}]
+        messages += [first.to_param(), {"role": "user", "content": RESULTS}]
         second = await client.messages.create(
             model=MODEL, max_tokens=4096, tools=[WEATHER], messages=messages
         )
