@@ -1,10 +1,21 @@
 """Calls, answers and failures of a local model as messages of its engine, and back; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gateway.backends.base import Call, QueueForecast, sampling_parameters
-from gateway.domain.answer import Chunk, FinishReason, TokenConfidence, TokenLogprob, TopLogprob, Usage
-from gateway.domain.request import Request
+from gateway.domain.answer import (
+    Chunk,
+    FinishReason,
+    ReasoningDelta,
+    TokenConfidence,
+    TokenLogprob,
+    ToolCallDelta,
+    TopLogprob,
+    Usage,
+)
+from gateway.domain.conversation import Message, Reasoning, ReasoningEffort, Text, ToolChoiceMode, ToolResult
+from gateway.domain.request import GenerationConfig, Request
 from gateway.engine.v1 import engine_pb2
 
 ANY_OBJECT = '{"type": "object"}'
@@ -13,16 +24,79 @@ _FINISH_REASONS = {
     engine_pb2.FINISH_REASON_STOP: FinishReason.STOP,
     engine_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
     engine_pb2.FINISH_REASON_STOP_SEQUENCE: FinishReason.STOP_SEQUENCE,
+    engine_pb2.FINISH_REASON_TOOL_CALLS: FinishReason.TOOL_CALLS,
+}
+_EFFORTS = {
+    ReasoningEffort.MINIMAL: "low",
+    ReasoningEffort.LOW: "low",
+    ReasoningEffort.MEDIUM: "medium",
+    ReasoningEffort.HIGH: "high",
+    ReasoningEffort.XHIGH: "high",
+}
+"""The efforts that chat templates know (gpt-oss)."""
+_TOOL_CHOICES = {
+    ToolChoiceMode.AUTO: engine_pb2.ToolChoice.MODE_AUTO,
+    ToolChoiceMode.NONE: engine_pb2.ToolChoice.MODE_NONE,
+    ToolChoiceMode.REQUIRED: engine_pb2.ToolChoice.MODE_REQUIRED,
+    ToolChoiceMode.NAMED: engine_pb2.ToolChoice.MODE_REQUIRED,
 }
 
 
-def to_messages(request: Request) -> list[engine_pb2.Message]:
-    """Return the conversation as the engine's messages."""
-    return [engine_pb2.Message(role=each.role, content=each.text) for each in request.messages]
+def to_messages(request: Request, *, model: str) -> list[engine_pb2.Message]:
+    """Return the conversation as the messages of the engine of a model, which gets its own thoughts back."""
+    return [each for message in request.messages for each in _messages(message, model)]
 
 
-def to_request(call: Call) -> engine_pb2.GenerateRequest:
-    """Return a call as the engine's message; unset stays unset."""
+def _messages(message: Message, model: str) -> Iterator[engine_pb2.Message]:
+    """Yield a message, after one for each result of a tool in it."""
+    results = message.tool_results
+    for result in results:
+        yield engine_pb2.Message(role="tool", tool_call_id=result.tool_call_id, content=_text_of(result))
+    text = message.text
+    if text or not results:
+        thoughts = (p.text for p in message.parts if isinstance(p, Reasoning) and p.model == model)
+        calls = (
+            engine_pb2.ToolCall(id=each.id, name=each.name, arguments_json=each.arguments_json)
+            for each in message.tool_calls
+        )
+        yield engine_pb2.Message(
+            role=message.role, content=text, tool_calls=calls, reasoning="".join(thoughts)
+        )
+
+
+def _text_of(result: ToolResult) -> str:
+    return "".join(part.text for part in result.parts if isinstance(part, Text))
+
+
+def to_tools(config: GenerationConfig) -> list[engine_pb2.Tool]:
+    """Return the tools of a request as those of the engine."""
+    return [
+        engine_pb2.Tool(
+            name=each.name,
+            description=each.description,
+            parameters_json_schema=each.parameters_json_schema,
+        )
+        for each in config.tools
+    ]
+
+
+def _tool_choice(config: GenerationConfig) -> engine_pb2.ToolChoice | None:
+    if config.tool_choice is None:
+        return None
+    return engine_pb2.ToolChoice(mode=_TOOL_CHOICES[config.tool_choice.mode], name=config.tool_choice.name)
+
+
+def _reasoning(config: GenerationConfig) -> engine_pb2.Reasoning:
+    asked = config.reasoning
+    return engine_pb2.Reasoning(
+        is_off=asked.effort is ReasoningEffort.NONE,
+        budget_tokens=asked.budget_tokens,
+        effort=_EFFORTS.get(asked.effort, "") if asked.effort else "",
+    )
+
+
+def to_request(call: Call, *, model: str) -> engine_pb2.GenerateRequest:
+    """Return a call as the message of the engine of a model; unset stays unset."""
     config = call.request.config
     logprobs, logprob_tokens = config.top_logprobs, None
     if logprobs is None and call.escalate is not None:
@@ -30,7 +104,7 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
     return engine_pb2.GenerateRequest(
         request_id=call.request.request_id,
         tenant=call.request.tenant,
-        messages=to_messages(call.request),
+        messages=to_messages(call.request, model=model),
         max_tokens=call.max_tokens,
         stop=config.stop,
         json_schema=ANY_OBJECT if config.json_object else config.json_schema,
@@ -41,6 +115,10 @@ def to_request(call: Call) -> engine_pb2.GenerateRequest:
         continue_final_message=call.continue_final_message,
         logprobs=logprobs,
         logprob_tokens=logprob_tokens,
+        tools=to_tools(config),
+        tool_choice=_tool_choice(config),
+        single_tool_call=config.parallel_tool_calls is False,
+        reasoning=_reasoning(config),
         **_sampling(call),  # type: ignore[arg-type]  # top_k and seed are whole numbers.
     )
 
@@ -51,6 +129,11 @@ def _sampling(call: Call) -> dict[str, float]:
     asked = {"top_k": config.top_k, "min_p": config.min_p}
     own = {name: value for name, value in asked.items() if value is not None}
     return sampling_parameters(config, call.sampling) | own
+
+
+def has_output(response: engine_pb2.GenerateResponse) -> bool:
+    """Whether a response of the engine holds a part of the answer, or its end."""
+    return bool(response.text or response.reasoning or response.tool_calls or response.HasField("finished"))
 
 
 def to_chunk(
@@ -68,20 +151,32 @@ def to_chunk(
         TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
         for each in response.logprobs
     )
-    if not response.HasField("finished"):
-        usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported)
-        return Chunk(
-            text=response.text, usage=usage if certainties else None, certainties=certainties, logprobs=told
-        )
-    finished = response.finished
-    return Chunk(
+    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported) if certainties else None
+    chunk = Chunk(
         text=response.text,
-        finish_reason=_FINISH_REASONS[finished.reason],
-        stop_sequence=finished.stop_sequence,
-        usage=Usage(prompt_tokens=finished.prompt_tokens, completion_tokens=finished.completion_tokens),
+        reasoning=(ReasoningDelta(text=response.reasoning),) if response.reasoning else (),
+        tool_calls=tuple(map(_delta, response.tool_calls)),
+        usage=usage,
         certainties=certainties,
         logprobs=told,
     )
+    if not response.HasField("finished"):
+        return chunk
+    finished = response.finished
+    return replace(
+        chunk,
+        finish_reason=_FINISH_REASONS[finished.reason],
+        stop_sequence=finished.stop_sequence,
+        usage=Usage(
+            prompt_tokens=finished.prompt_tokens,
+            completion_tokens=finished.completion_tokens,
+            reasoning_tokens=finished.reasoning_tokens,
+        ),
+    )
+
+
+def _delta(delta: engine_pb2.ToolCallDelta) -> ToolCallDelta:
+    return ToolCallDelta(index=delta.index, id=delta.id, name=delta.name, arguments_json=delta.arguments_json)
 
 
 def _told(reported: engine_pb2.TokenLogprob) -> TokenLogprob:

@@ -11,7 +11,14 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway import errors
 from gateway.backends.base import Call, QueueForecast
-from gateway.backends.engine_messages import to_chunk, to_forecast, to_messages, to_request
+from gateway.backends.engine_messages import (
+    has_output,
+    to_chunk,
+    to_forecast,
+    to_messages,
+    to_request,
+    to_tools,
+)
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import Assembly
@@ -98,7 +105,7 @@ class LocalBackend:
         try:
             channel = await self._connect(call.deadline)
             rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
-                to_request(call), timeout=_timeout_s(call.deadline, self._clock)
+                to_request(call, model=self.name), timeout=_timeout_s(call.deadline, self._clock)
             )
             try:
                 reported, untold = 0, list[engine_pb2.TokenLogprob]()
@@ -108,7 +115,7 @@ class LocalBackend:
                     if is_asked:
                         untold += response.logprobs
                     # A token without text of its own, such as half a character, is told with the next text.
-                    told = untold if response.text or response.HasField("finished") else []
+                    told = untold if has_output(response) else []
                     yield to_chunk(response, reported=reported, logprobs=told)
                     if told:
                         untold = []
@@ -122,7 +129,9 @@ class LocalBackend:
     async def count_tokens(self, request: Request, deadline: Deadline) -> int:
         """Return how many tokens the prompt has, by the engine; raises BackendError."""
         stub = engine_pb2_grpc.EngineServiceStub(await self._connect(deadline))
-        counted = engine_pb2.CountTokensRequest(messages=to_messages(request))
+        counted = engine_pb2.CountTokensRequest(
+            messages=to_messages(request, model=self.name), tools=to_tools(request.config)
+        )
         try:
             answer = await stub.CountTokens(counted, timeout=_timeout_s(deadline, self._clock))
         except grpc.aio.AioRpcError as error:

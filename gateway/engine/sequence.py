@@ -4,20 +4,20 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, Usage
+from gateway.engine.answer_reader import AnswerPiece, AnswerReader
 from gateway.engine.interfaces import BatchToken, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
-from gateway.engine.text import TextStream
 from gateway.engine.throughput import Work
 from gateway.errors import GatewayError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutput:
-    """The output of one step for one request: text, and how the request ended if it is the last."""
+    """The output of one step for one request, and how the request ended if it is the last."""
 
     ticket: int
-    text: str = field(default="", repr=False)
+    pieces: tuple[AnswerPiece, ...] = field(default=(), repr=False)
     finish_reason: FinishReason | None = None
     stop_sequence: str = field(default="", repr=False)
     """With STOP_SEQUENCE: the stop string that was met."""
@@ -28,6 +28,11 @@ class StepOutput:
     """With a `logprob`: tokens of the prompt."""
     logprob: SampledLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the pieces."""
+        return "".join(piece.text for piece in self.pieces)
 
     @property
     def is_last(self) -> bool:
@@ -53,7 +58,7 @@ class Sequence:
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
-        self.text = TextStream(self.request.stop)
+        self.reader = AnswerReader(self.request.stop)
 
     @property
     def is_answering(self) -> bool:
@@ -63,7 +68,11 @@ class Sequence:
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
-        return Usage(prompt_tokens=len(self.request.prompt), completion_tokens=self.completion_tokens)
+        return Usage(
+            prompt_tokens=len(self.request.prompt),
+            completion_tokens=self.completion_tokens,
+            reasoning_tokens=self.reader.reasoning_tokens,
+        )
 
     def work_left(self, now_s: float) -> Work:
         """Return the work that is left at most."""
@@ -98,22 +107,20 @@ class Sequence:
         """Append the sampled token; return its output."""
         self.completion_tokens += 1
         self.pending = (token,)
-        shown = self.text.push(piece)
+        shown = self.reader.push(token, piece)
         reason = self._finish_reason(is_end)
         if reason is None:
             if logprob is None:
-                return StepOutput(ticket=self.ticket, text=shown)
+                return StepOutput(ticket=self.ticket, pieces=(shown,))
             return StepOutput(
-                ticket=self.ticket, text=shown, logprob=logprob, prompt_tokens=len(self.request.prompt)
+                ticket=self.ticket, pieces=(shown,), logprob=logprob, prompt_tokens=len(self.request.prompt)
             )
-        shown += self.text.finish()
-        if self.text.is_stopped:
-            reason = FinishReason.STOP_SEQUENCE
+        last = self.reader.finish()
         return StepOutput(
             ticket=self.ticket,
-            text=shown,
-            finish_reason=reason,
-            stop_sequence=self.text.met,
+            pieces=(shown, last),
+            finish_reason=self.reader.end or reason,
+            stop_sequence=self.reader.stop_sequence,
             usage=self.usage,
             reused_tokens=self.reused_tokens,
             prompt_tokens=len(self.request.prompt),
@@ -121,8 +128,8 @@ class Sequence:
         )
 
     def _finish_reason(self, is_end: bool) -> FinishReason | None:
-        if self.text.is_stopped:
-            return FinishReason.STOP_SEQUENCE
+        if self.reader.end is not None:
+            return self.reader.end
         if is_end:
             return FinishReason.STOP
         if self.completion_tokens >= self.request.max_tokens:

@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 
 from gateway import errors
 from gateway.clock import Clock, Deadline
-from gateway.domain.answer import FinishReason
+from gateway.domain.answer import FinishReason, ToolCallDelta
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.interfaces import EngineRequest, Model, SampledLogprob
 from gateway.engine.prompt import PromptMaker
@@ -44,6 +44,7 @@ _FINISH_REASONS = {
     FinishReason.STOP: engine_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: engine_pb2.FINISH_REASON_LENGTH,
     FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
+    FinishReason.TOOL_CALLS: engine_pb2.FINISH_REASON_TOOL_CALLS,
 }
 
 HEARTBEAT_S = 2.0
@@ -200,7 +201,11 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
 
 def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
-    response = engine_pb2.GenerateResponse(text=output.text)
+    response = engine_pb2.GenerateResponse(
+        text=output.text,
+        reasoning="".join(piece.reasoning for piece in output.pieces),
+        tool_calls=[_delta(each) for piece in output.pieces for each in piece.tool_calls],
+    )
     if output.logprob is not None:
         response.logprobs.append(_logprob(model, output.logprob))
         response.prompt_tokens = output.prompt_tokens
@@ -210,7 +215,14 @@ def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
         response.finished.completion_tokens = output.usage.completion_tokens
         response.finished.reused_tokens = output.reused_tokens
         response.finished.stop_sequence = output.stop_sequence
+        response.finished.reasoning_tokens = output.usage.reasoning_tokens
     return response
+
+
+def _delta(delta: ToolCallDelta) -> engine_pb2.ToolCallDelta:
+    return engine_pb2.ToolCallDelta(
+        index=delta.index, id=delta.id, name=delta.name, arguments_json=delta.arguments_json
+    )
 
 
 def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:

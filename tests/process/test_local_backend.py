@@ -174,13 +174,15 @@ class TestAnswers:
     async def test_penalties_and_biases_reach_the_engine(self, backend: LocalBackend, stub: Stub) -> None:
         """A token that its bias forbids does not come; penalties are passed on as they are."""
         greedy = await backend.generate(call("Hello"))
-        request = to_request(call("Hello", GenerationConfig(temperature=0.0, top_logprobs=1)))
+        request = to_request(call("Hello", GenerationConfig(temperature=0.0, top_logprobs=1)), model="m")
         answer = [each async for each in stub.Generate(request)]
         token = answer[0].logprobs[0].sampled.token
         biased = await backend.generate(
             call("Hello", GenerationConfig(temperature=0.0, logit_bias={token: -100.0}))
         )
-        penalised = to_request(call("Hello", GenerationConfig(frequency_penalty=0.5, presence_penalty=-1.5)))
+        penalised = to_request(
+            call("Hello", GenerationConfig(frequency_penalty=0.5, presence_penalty=-1.5)), model="m"
+        )
 
         assert biased.text[0] != greedy.text[0]
         assert (penalised.frequency_penalty, penalised.presence_penalty) == (0.5, -1.5)

@@ -30,7 +30,7 @@ FILE = {
 def effective(asked: GenerationConfig, policy: str, file: Mapping[str, str]) -> Mapping[str, float]:
     """Return how an engine samples a request."""
     spec = parse_policy(POLICY % policy, name="p").models["edge"]
-    request = to_request(replace(call_of(config=asked), sampling=spec.sampling.values()))
+    request = to_request(replace(call_of(config=asked), sampling=spec.sampling.values()), model="m")
     found = sampling_of(request, sampling_of_file(file.get))
     return {name: getattr(found, name) for name in ENGINE_SAMPLING}
 
