@@ -4,11 +4,11 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, Usage
-from gateway.engine.answer_reader import AnswerPiece, AnswerReader
 from gateway.engine.interfaces import BatchToken, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
 from gateway.engine.throughput import Work
+from gateway.engine.token_reader import AnswerPiece, TokenReader
 from gateway.errors import GatewayError
 
 
@@ -58,7 +58,7 @@ class Sequence:
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
-        self.reader = AnswerReader(self.request.stop)
+        self.reader = TokenReader(self.request.stop)
 
     @property
     def is_answering(self) -> bool:

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.engine.answer_reader import AnswerPiece
 from gateway.engine.sequence import StepOutput
 from gateway.engine.server import HEARTBEAT_S, next_or_heartbeat
+from gateway.engine.token_reader import AnswerPiece
 from tests.support.virtual_time import virtual_time
 
 TEXT = StepOutput(ticket=7, pieces=(AnswerPiece(text="a"),))

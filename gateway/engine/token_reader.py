@@ -15,7 +15,7 @@ class AnswerPiece:
     tool_calls: tuple[ToolCallDelta, ...] = field(default=(), repr=False)
 
 
-class AnswerReader:
+class TokenReader:
     """Reads the tokens of one answer, in order; used by the thread that owns the model."""
 
     def __init__(self, stop: tuple[str, ...]) -> None:
