@@ -95,8 +95,11 @@ def _reasoning(config: GenerationConfig) -> engine_pb2.Reasoning:
     )
 
 
-def to_request(call: Call, *, model: str) -> engine_pb2.GenerateRequest:
-    """Return a call as the message of the engine of a model; unset stays unset."""
+def to_request(call: Call, *, model: str, is_whole: bool = False) -> engine_pb2.GenerateRequest:
+    """Return a call as the message of the engine of a model; unset stays unset.
+
+    `is_whole` asks for the answer in one response.
+    """
     config = call.request.config
     logprobs, logprob_tokens = config.top_logprobs, None
     if logprobs is None and call.escalate is not None:
@@ -119,6 +122,7 @@ def to_request(call: Call, *, model: str) -> engine_pb2.GenerateRequest:
         tool_choice=_tool_choice(config),
         single_tool_call=config.parallel_tool_calls is False,
         reasoning=_reasoning(config),
+        is_whole=is_whole,
         **_sampling(call),  # type: ignore[arg-type]  # top_k and seed are whole numbers.
     )
 
@@ -159,6 +163,7 @@ def to_chunk(
         usage=usage,
         certainties=certainties,
         logprobs=told,
+        pieces=max(1, response.tokens),
     )
     if not response.HasField("finished"):
         return chunk

@@ -93,19 +93,23 @@ class LocalBackend:
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""
         answer = Assembly()
-        async for chunk in self.stream(call):
+        async for chunk in self._pieces(call, is_whole=True):
             answer.add(chunk)
         if not answer.is_whole:
             raise errors.StreamTruncated(self.name, "the engine ended its answer without a finish")
         return answer.reply()
 
-    async def stream(self, call: Call) -> AsyncIterator[Chunk]:
+    def stream(self, call: Call) -> AsyncIterator[Chunk]:
         """Yield the answer in pieces; closing the iterator frees the engine's slot."""
+        return self._pieces(call, is_whole=False)
+
+    async def _pieces(self, call: Call, *, is_whole: bool) -> AsyncIterator[Chunk]:
         self._calls += 1
         try:
             channel = await self._connect(call.deadline)
             rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
-                to_request(call, model=self.name), timeout=_timeout_s(call.deadline, self._clock)
+                to_request(call, model=self.name, is_whole=is_whole),
+                timeout=_timeout_s(call.deadline, self._clock),
             )
             try:
                 reported, untold = 0, list[engine_pb2.TokenLogprob]()

@@ -23,12 +23,13 @@ from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
+from gateway.engine.output_router import OutputRouter
 from gateway.engine.parent_watch import wake_with_parent, watch_parent
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import location_of
 from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.server import EngineService, OutputRouter, make_private, serve
+from gateway.engine.server import EngineService, make_private, serve
 from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.threads import default_threads
 from gateway.errors import StartupError

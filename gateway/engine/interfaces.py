@@ -69,6 +69,8 @@ class EngineRequest:
     stop: tuple[str, ...] = field(default=(), repr=False)
     sampling: Sampling
     deadline: Deadline
+    is_whole: bool = False
+    """Whether the caller wants the answer whole, not in pieces."""
 
 
 @dataclass(frozen=True, slots=True)

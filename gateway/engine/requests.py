@@ -93,6 +93,7 @@ def engine_request_of(
         stop=tuple(request.stop),
         sampling=sampling,
         deadline=deadline,
+        is_whole=request.is_whole,
     )
 
 

@@ -16,6 +16,7 @@ from gateway.domain.decision import Reason
 from gateway.engine.batch import share_prompts
 from gateway.engine.interfaces import DecodeInterrupted, EngineRequest, KvCacheFull, Model
 from gateway.engine.metrics import EngineLoad, EngineMetrics
+from gateway.engine.output_router import OutputGatherer
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
 from gateway.engine.queue import MIN_RETRY_S, Admission, QueuedRequest, RequestQueue
 from gateway.engine.request_errors import failure_of
@@ -50,7 +51,7 @@ class Scheduler:
         self._model = model
         self._name = name
         self._clock = clock
-        self._deliver = deliver
+        self._outputs = OutputGatherer(deliver, clock)
         self._report = report
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
@@ -149,23 +150,23 @@ class Scheduler:
     def run(self) -> None:
         """Step until closed; sleep while idle; raises DecodeFailed.
 
-        The outputs of a step are delivered just before the next decode: `llama_decode` releases the
+        Outputs are delivered just before a decode: `llama_decode` releases the
         interpreter lock to the threads that send them, which would delay this thread at any other time."""
-        pending: list[StepOutput] = []
         while True:
             if self.is_idle:  # Deliver before sleeping.
-                self._deliver_outputs(pending)
-                pending = []
+                self._outputs.deliver_due(all_due=True)
             if not self._wait_for_work():
                 break
             start_s, steps = self._clock.monotonic_s(), self.metrics.steps
             ended, shares = self._schedule()
-            self._deliver_outputs([*pending, *ended])
-            pending = self._decode(shares) if shares else []
+            self._outputs.add(ended)
+            # Reading a prompt takes long.
+            self._outputs.deliver_due(all_due=any(not sequence.is_answering for sequence, _ in shares))
+            self._outputs.add(self._decode(shares) if shares else [])
             self.iterations += 1
             if self.metrics.steps > steps:
                 self.metrics.step_s += self._clock.monotonic_s() - start_s
-        self._deliver_outputs(pending)
+        self._outputs.deliver_due(all_due=True)
 
     def step(self) -> list[StepOutput]:
         """Do one step: schedule, decode, sample; return the outputs."""
@@ -175,10 +176,6 @@ class Scheduler:
     def _schedule(self) -> tuple[list[StepOutput], list[tuple[Sequence, int]]]:
         """Return outputs of requests that ended, and the sequences of the step with their token counts."""
         return [*self._drop_ended(), *self._admit()], self._plan()
-
-    def _deliver_outputs(self, outputs: list[StepOutput]) -> None:
-        if outputs:
-            self._deliver(outputs)
 
     def _wait_for_work(self) -> bool:
         with self._changed:

@@ -1,5 +1,6 @@
 """The state of one running request in the engine."""
 
+import math
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from gateway.engine.queue import QueuedRequest
 from gateway.engine.throughput import Work
 from gateway.engine.token_reader import AnswerPiece, TokenReader
 from gateway.errors import GatewayError
+
+GATHER_S = 0.02
+"""Seconds for which a token may wait for the next ones: shorter than a frame of 50 Hz is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class StepOutput:
     """With a `logprob`: tokens of the prompt."""
     logprob: SampledLogprob | None = field(default=None, repr=False)
     failure: GatewayError | None = None
+    may_wait_s: float = 0.0
+    """For how long it may be held, to leave with those that follow it; infinite: until the last one."""
 
     @property
     def text(self) -> str:
@@ -110,10 +116,12 @@ class Sequence:
         shown = self.reader.push(token, piece)
         reason = self._finish_reason(is_end)
         if reason is None:
-            if logprob is None:
-                return StepOutput(ticket=self.ticket, pieces=(shown,))
             return StepOutput(
-                ticket=self.ticket, pieces=(shown,), logprob=logprob, prompt_tokens=len(self.request.prompt)
+                ticket=self.ticket,
+                pieces=(shown,),
+                logprob=logprob,
+                prompt_tokens=0 if logprob is None else len(self.request.prompt),
+                may_wait_s=self._may_wait_s(),
             )
         last = self.reader.finish()
         return StepOutput(
@@ -126,6 +134,13 @@ class Sequence:
             prompt_tokens=len(self.request.prompt),
             logprob=logprob,
         )
+
+    def _may_wait_s(self) -> float:
+        if self.request.is_whole:
+            return math.inf
+        # Tokens whose confidence is judged are waited for one by one.
+        judged = self.request.sampling.logprob_tokens or 0
+        return 0.0 if self.completion_tokens <= max(1, judged) else GATHER_S
 
     def _finish_reason(self, is_end: bool) -> FinishReason | None:
         if self.reader.end is not None:

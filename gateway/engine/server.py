@@ -25,6 +25,7 @@ from gateway.clock import Clock, Deadline
 from gateway.domain.answer import FinishReason, ToolCallDelta
 from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.interfaces import EngineRequest, Model, SampledLogprob
+from gateway.engine.output_router import OutputRouter, next_or_heartbeat
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import fault_of
 from gateway.engine.requests import engine_request_of, prompt_length
@@ -46,49 +47,6 @@ _FINISH_REASONS = {
     FinishReason.STOP_SEQUENCE: engine_pb2.FINISH_REASON_STOP_SEQUENCE,
     FinishReason.TOOL_CALLS: engine_pb2.FINISH_REASON_TOOL_CALLS,
 }
-
-HEARTBEAT_S = 2.0
-"""After so long without output, a request in the queue or in prefill gets an empty output as a heartbeat."""
-
-
-class OutputRouter:
-    """Passes the outputs of the scheduler's thread to the coroutines that wait for them."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._queues: dict[int, asyncio.Queue[StepOutput]] = {}
-
-    def deliver(self, outputs: list[StepOutput]) -> None:
-        """Deliver the outputs of one step; called from the scheduler's thread."""
-        self._loop.call_soon_threadsafe(self._dispatch, outputs)
-
-    def open(self, ticket: int) -> asyncio.Queue[StepOutput]:
-        """Return the output queue of a ticket; call it after `submit`, before the loop runs again."""
-        self._queues[ticket] = asyncio.Queue()
-        return self._queues[ticket]
-
-    def close(self, ticket: int) -> None:
-        """Drop further outputs of a ticket."""
-        del self._queues[ticket]
-
-    def _dispatch(self, outputs: list[StepOutput]) -> None:
-        for output in outputs:
-            if output.ticket in self._queues:
-                self._queues[output.ticket].put_nowait(output)
-
-
-async def next_or_heartbeat(
-    queue: asyncio.Queue[StepOutput], ticket: int, *, iterations: Callable[[], int]
-) -> StepOutput:
-    """Return the next output, or an empty one after `HEARTBEAT_S` if the scheduler made progress."""
-    while True:
-        before = iterations()
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                return await queue.get()
-        except TimeoutError:
-            if iterations() != before:
-                return StepOutput(ticket=ticket)
 
 
 class EngineService(engine_pb2_grpc.EngineServiceServicer):
@@ -130,8 +88,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
         async with self._told_errors(context):
             prepared = await self._prepare(request, deadline)
-            async for output in self._run(prepared):
-                yield _response(self._model, output)
+            async for outputs in self._run(prepared):
+                yield _response(self._model, outputs)
 
     async def GetStatus(  # noqa: N802  the name is the proto's
         self,
@@ -183,39 +141,44 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             sampling_defaults=self._sampling_defaults,
         )
 
-    async def _run(self, request: EngineRequest) -> AsyncIterator[StepOutput]:
+    async def _run(self, request: EngineRequest) -> AsyncIterator[list[StepOutput]]:
+        """Yield the outputs of a request as they come, several at once where they came together."""
         ticket = self._scheduler.submit(request)
         queue = self._router.open(ticket)
         is_over = False
         try:
             while not is_over:
-                output = await next_or_heartbeat(queue, ticket, iterations=lambda: self._scheduler.iterations)
-                is_over = output.is_last
-                if output.failure is not None:
-                    raise output.failure
-                yield output
+                outputs = await next_or_heartbeat(queue, iterations=lambda: self._scheduler.iterations)
+                last = outputs[-1] if outputs else None
+                is_over = last is not None and last.is_last
+                if last is not None and last.failure is not None:
+                    raise last.failure
+                yield outputs
         finally:
             self._router.close(ticket)
             if not is_over:
                 self._scheduler.cancel(ticket)
 
 
-def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
+def _response(model: Model, outputs: list[StepOutput]) -> engine_pb2.GenerateResponse:
+    pieces = [piece for output in outputs for piece in output.pieces]
     response = engine_pb2.GenerateResponse(
-        text=output.text,
-        reasoning="".join(piece.reasoning for piece in output.pieces),
-        tool_calls=[_delta(each) for piece in output.pieces for each in piece.tool_calls],
+        text="".join(piece.text for piece in pieces),
+        reasoning="".join(piece.reasoning for piece in pieces),
+        tool_calls=[_delta(each) for piece in pieces for each in piece.tool_calls],
     )
-    if output.logprob is not None:
-        response.logprobs.append(_logprob(model, output.logprob))
-        response.prompt_tokens = output.prompt_tokens
-    if output.finish_reason is not None and output.usage is not None:
-        response.finished.reason = _FINISH_REASONS[output.finish_reason]
-        response.finished.prompt_tokens = output.usage.prompt_tokens
-        response.finished.completion_tokens = output.usage.completion_tokens
-        response.finished.reused_tokens = output.reused_tokens
-        response.finished.stop_sequence = output.stop_sequence
-        response.finished.reasoning_tokens = output.usage.reasoning_tokens
+    response.tokens = sum(bool(output.pieces) for output in outputs)
+    for output in outputs:
+        if output.logprob is not None:
+            response.logprobs.append(_logprob(model, output.logprob))
+            response.prompt_tokens = output.prompt_tokens
+        if output.finish_reason is not None and output.usage is not None:
+            response.finished.reason = _FINISH_REASONS[output.finish_reason]
+            response.finished.prompt_tokens = output.usage.prompt_tokens
+            response.finished.completion_tokens = output.usage.completion_tokens
+            response.finished.reused_tokens = output.reused_tokens
+            response.finished.stop_sequence = output.stop_sequence
+            response.finished.reasoning_tokens = output.usage.reasoning_tokens
     return response
 
 

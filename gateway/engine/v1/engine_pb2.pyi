@@ -287,6 +287,7 @@ class GenerateRequest(_message.Message):
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     SINGLE_TOOL_CALL_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
+    IS_WHOLE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The id of the request in the engine's log."""
     tenant: _builtins.str
@@ -323,6 +324,8 @@ class GenerateRequest(_message.Message):
     """Optional. With `logprobs`: report only this many tokens, from the first. Default: all."""
     single_tool_call: _builtins.bool
     """Optional. Whether the answer ends after its first call."""
+    is_whole: _builtins.bool
+    """Optional. Whether the answer is wanted in one response; before it come at most empty ones."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
@@ -373,10 +376,11 @@ class GenerateRequest(_message.Message):
         tool_choice: Global___ToolChoice | None = ...,
         single_tool_call: _builtins.bool = ...,
         reasoning: Global___Reasoning | None = ...,
+        is_whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_grammar", b"_grammar", "_json_schema", b"_json_schema", "_logprob_tokens", b"_logprob_tokens", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "grammar", b"grammar", "json_schema", b"json_schema", "logprob_tokens", b"logprob_tokens", "logprobs", b"logprobs", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "reasoning", b"reasoning", "repeat_penalty", b"repeat_penalty", "seed", b"seed", "temperature", b"temperature", "tool_choice", b"tool_choice", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_grammar", b"_grammar", "_json_schema", b"_json_schema", "_logprob_tokens", b"_logprob_tokens", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "continue_final_message", b"continue_final_message", "frequency_penalty", b"frequency_penalty", "grammar", b"grammar", "json_schema", b"json_schema", "logit_bias", b"logit_bias", "logprob_tokens", b"logprob_tokens", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "messages", b"messages", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "reasoning", b"reasoning", "repeat_penalty", b"repeat_penalty", "request_id", b"request_id", "seed", b"seed", "single_tool_call", b"single_tool_call", "stop", b"stop", "temperature", b"temperature", "tenant", b"tenant", "tool_choice", b"tool_choice", "tools", b"tools", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_grammar", b"_grammar", "_json_schema", b"_json_schema", "_logprob_tokens", b"_logprob_tokens", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "continue_final_message", b"continue_final_message", "frequency_penalty", b"frequency_penalty", "grammar", b"grammar", "is_whole", b"is_whole", "json_schema", b"json_schema", "logit_bias", b"logit_bias", "logprob_tokens", b"logprob_tokens", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "messages", b"messages", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "reasoning", b"reasoning", "repeat_penalty", b"repeat_penalty", "request_id", b"request_id", "seed", b"seed", "single_tool_call", b"single_tool_call", "stop", b"stop", "temperature", b"temperature", "tenant", b"tenant", "tool_choice", b"tool_choice", "tools", b"tools", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frequency_penalty: _TypeAlias = _typing.Literal["frequency_penalty"]  # noqa: Y015
     _WhichOneofArgType__frequency_penalty: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty"]  # noqa: Y015
@@ -585,12 +589,15 @@ class GenerateResponse(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Output only. Text to append; always valid UTF-8, may be empty."""
     prompt_tokens: _builtins.int
     """Output only. With `logprobs`: tokens of the prompt, template included."""
     reasoning: _builtins.str
     """Output only. The next piece of what the model thinks; comes before all text."""
+    tokens: _builtins.int
+    """Output only. How many tokens of the answer came since the last response."""
     @_builtins.property
     def finished(self) -> Global___Finished:
         """Output only. Set in the last response only."""
@@ -612,10 +619,11 @@ class GenerateResponse(_message.Message):
         prompt_tokens: _builtins.int = ...,
         reasoning: _builtins.str = ...,
         tool_calls: _abc.Iterable[Global___ToolCallDelta] | None = ...,
+        tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "reasoning", b"reasoning", "text", b"text", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "reasoning", b"reasoning", "text", b"text", "tokens", b"tokens", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
