@@ -54,24 +54,22 @@ def _sampling(call: Call) -> dict[str, float]:
 
 
 def to_chunk(
-    response: engine_pb2.GenerateResponse,
-    *,
-    reported: int = 0,
-    logprobs: Sequence[engine_pb2.TokenLogprob] = (),
+    response: engine_pb2.GenerateResponse, *, logprobs: Sequence[engine_pb2.TokenLogprob] = ()
 ) -> Chunk:
-    """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far.
-
-    `logprobs` are those that the caller gets with it.
-    """
+    """Return a response of the engine as a chunk; `logprobs` are those that the caller gets with it."""
     told = tuple(map(_told, logprobs))
     certainties = tuple(
         TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
         for each in response.logprobs
+        if not each.is_forced
     )
     if not response.HasField("finished"):
-        usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported)
+        usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=response.completion_tokens)
         return Chunk(
-            text=response.text, usage=usage if certainties else None, certainties=certainties, logprobs=told
+            text=response.text,
+            usage=usage if response.logprobs else None,
+            certainties=certainties,
+            logprobs=told,
         )
     finished = response.finished
     return Chunk(

@@ -153,7 +153,9 @@ class GenerateRequest(_message.Message):
     and send the continuation only. Not with `json_schema` or `grammar`.
     """
     logprob_tokens: _builtins.int
-    """Optional. With `logprobs`: report only this many tokens, from the first. Default: all."""
+    """Optional. With `logprobs`: report only this many tokens, from the first, and none that is
+    forced. Default: all.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
@@ -284,10 +286,13 @@ class TokenLogprob(_message.Message):
     MARGIN_FIELD_NUMBER: _builtins.int
     LIKELIEST_FIELD_NUMBER: _builtins.int
     ENTROPY_FIELD_NUMBER: _builtins.int
+    IS_FORCED_FIELD_NUMBER: _builtins.int
     margin: _builtins.float
     """Output only. Log-probability of the likeliest token less that of the second."""
     entropy: _builtins.float
     """Output only. Entropy over the whole vocabulary, in nats."""
+    is_forced: _builtins.bool
+    """Output only. Whether schema or grammar left no choice, so that it says nothing of confidence."""
     @_builtins.property
     def sampled(self) -> Global___Alternative:
         """Output only. The token that was sampled."""
@@ -303,10 +308,11 @@ class TokenLogprob(_message.Message):
         margin: _builtins.float = ...,
         likeliest: _abc.Iterable[Global___Alternative] | None = ...,
         entropy: _builtins.float = ...,
+        is_forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sampled", b"sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "is_forced", b"is_forced", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -360,17 +366,22 @@ class GenerateResponse(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Output only. Text to append; always valid UTF-8, may be empty."""
     prompt_tokens: _builtins.int
     """Output only. With `logprobs`: tokens of the prompt, template included."""
+    completion_tokens: _builtins.int
+    """Output only. With `logprobs`: tokens of the answer so far."""
     @_builtins.property
     def finished(self) -> Global___Finished:
         """Output only. Set in the last response only."""
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
-        """Output only. One entry for each token since the last response, if requested."""
+        """Output only. One entry for each token since the last response, if requested; with `logprob_tokens`,
+        none for those that schema or grammar force.
+        """
 
     def __init__(
         self,
@@ -379,10 +390,11 @@ class GenerateResponse(_message.Message):
         finished: Global___Finished | None = ...,
         logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
         prompt_tokens: _builtins.int = ...,
+        completion_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
