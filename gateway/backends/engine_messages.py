@@ -146,7 +146,7 @@ def to_chunk(
     reported: int = 0,
     logprobs: Sequence[engine_pb2.TokenLogprob] = (),
 ) -> Chunk:
-    """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far.
+    """Return a response of the engine as a chunk; `reported` is how many tokens have come with it so far.
 
     `logprobs` are those that the caller gets with it.
     """
@@ -154,13 +154,14 @@ def to_chunk(
     certainties = tuple(
         TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
         for each in response.logprobs
+        if not each.is_forced
     )
-    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported) if certainties else None
+    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported)
     chunk = Chunk(
         text=response.text,
         reasoning=(ReasoningDelta(text=response.reasoning),) if response.reasoning else (),
         tool_calls=tuple(map(_delta, response.tool_calls)),
-        usage=usage,
+        usage=usage if response.logprobs else None,
         certainties=certainties,
         logprobs=told,
         pieces=max(1, response.tokens),

@@ -115,7 +115,7 @@ class LocalBackend:
                 reported, untold = 0, list[engine_pb2.TokenLogprob]()
                 is_asked = call.request.config.top_logprobs is not None
                 async for response in rpc:
-                    reported += len(response.logprobs)
+                    reported += response.tokens
                     if is_asked:
                         untold += response.logprobs
                     # A token without text of its own, such as half a character, is told with the next text.

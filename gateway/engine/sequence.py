@@ -22,15 +22,16 @@ class StepOutput:
 
     ticket: int
     pieces: tuple[AnswerPiece, ...] = field(default=(), repr=False)
+    tokens: int = 0
+    """How many tokens of the answer are in it."""
     finish_reason: FinishReason | None = None
     stop_sequence: str = field(default="", repr=False)
     """With STOP_SEQUENCE: the stop string that was met."""
     usage: Usage | None = None
+    """Tokens so far; in the last output and in those with `logprobs`."""
     reused_tokens: int = 0
     """In the last output: prompt tokens taken from the prefix cache."""
-    prompt_tokens: int = 0
-    """With a `logprob`: tokens of the prompt."""
-    logprob: SampledLogprob | None = field(default=None, repr=False)
+    logprobs: tuple[SampledLogprob, ...] = field(default=(), repr=False)
     failure: GatewayError | None = None
     may_wait_s: float = 0.0
     """For how long it may be held, to leave with those that follow it; infinite: until the last one."""
@@ -60,15 +61,19 @@ class Sequence:
         """When the first token was sampled, on the monotonic clock."""
         self.reused_tokens = len(cached.tokens)
         self.pending: Seq[int] = self.request.prompt[self.reused_tokens :]
-        """Tokens to decode next."""
+        """Tokens to decode next: of the prompt, or the sampled one and those that it forces."""
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
         self.reader = TokenReader(self.request.stop)
+        self.finish_reason: FinishReason | None = None
+        self._pieces: list[AnswerPiece] = []
+        self._logprobs: list[SampledLogprob] = []
+        self._told_tokens = 0
 
     @property
     def is_answering(self) -> bool:
-        """Whether its prompt is decoded, so that every step samples a token for it."""
+        """Whether its prompt is decoded, so that steps sample tokens for it."""
         return self.completion_tokens > 0
 
     @property
@@ -102,47 +107,43 @@ class Sequence:
         self.pending = self.pending[count:]
         return not self.pending
 
-    def take(
-        self,
-        token: int,
-        *,
-        piece: bytes,
-        is_end: bool,
-        logprob: SampledLogprob | None = None,
-    ) -> StepOutput:
-        """Append the sampled token; return its output."""
+    def take(self, token: int, *, piece: bytes, is_end: bool, logprob: SampledLogprob | None = None) -> None:
+        """Append a sampled or forced token to the answer; it is decoded next unless it ends the answer."""
         self.completion_tokens += 1
-        self.pending = (token,)
-        shown = self.reader.push(token, piece)
-        reason = self._finish_reason(is_end)
-        if reason is None:
-            return StepOutput(
-                ticket=self.ticket,
-                pieces=(shown,),
-                logprob=logprob,
-                prompt_tokens=0 if logprob is None else len(self.request.prompt),
-                may_wait_s=self._may_wait_s(),
-            )
-        last = self.reader.finish()
+        self.pending = [*self.pending, token]
+        self._pieces.append(self.reader.push(token, piece))
+        if logprob is not None:
+            self._logprobs.append(logprob)
+        self.finish_reason = self._reason(is_end)
+        if self.finish_reason is not None:
+            self._pieces.append(self.reader.finish())
+            self.finish_reason = self.reader.end or self.finish_reason
+
+    def output(self) -> StepOutput:
+        """Return the output of the tokens since the last one."""
+        pieces, logprobs, told = tuple(self._pieces), tuple(self._logprobs), self._told_tokens
+        self._pieces, self._logprobs, self._told_tokens = [], [], self.completion_tokens
+        is_last = self.finish_reason is not None
         return StepOutput(
             ticket=self.ticket,
-            pieces=(shown, last),
-            finish_reason=self.reader.end or reason,
-            stop_sequence=self.reader.stop_sequence,
-            usage=self.usage,
-            reused_tokens=self.reused_tokens,
-            prompt_tokens=len(self.request.prompt),
-            logprob=logprob,
+            pieces=pieces,
+            tokens=self.completion_tokens - told,
+            finish_reason=self.finish_reason,
+            stop_sequence=self.reader.stop_sequence if is_last else "",
+            usage=self.usage if is_last or logprobs else None,
+            reused_tokens=self.reused_tokens if is_last else 0,
+            logprobs=logprobs,
+            may_wait_s=0.0 if is_last else self._may_wait_s(told),
         )
 
-    def _may_wait_s(self) -> float:
+    def _may_wait_s(self, told: int) -> float:
         if self.request.is_whole:
             return math.inf
         # Tokens whose confidence is judged are waited for one by one.
         judged = self.request.sampling.logprob_tokens or 0
-        return 0.0 if self.completion_tokens <= max(1, judged) else GATHER_S
+        return 0.0 if told < max(1, judged) else GATHER_S
 
-    def _finish_reason(self, is_end: bool) -> FinishReason | None:
+    def _reason(self, is_end: bool) -> FinishReason | None:
         if self.reader.end is not None:
             return self.reader.end
         if is_end:

@@ -136,7 +136,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             request,
             name=self._name,
             prompts=self._prompts,
-            vocabulary_size=self._model.vocabulary_size,
+            model=self._model,
             deadline=deadline,
             sampling_defaults=self._sampling_defaults,
         )
@@ -166,19 +166,19 @@ def _response(model: Model, outputs: list[StepOutput]) -> engine_pb2.GenerateRes
         text="".join(piece.text for piece in pieces),
         reasoning="".join(piece.reasoning for piece in pieces),
         tool_calls=[_delta(each) for piece in pieces for each in piece.tool_calls],
+        logprobs=[_logprob(model, each) for output in outputs for each in output.logprobs],
+        tokens=sum(output.tokens for output in outputs),
     )
-    response.tokens = sum(bool(output.pieces) for output in outputs)
-    for output in outputs:
-        if output.logprob is not None:
-            response.logprobs.append(_logprob(model, output.logprob))
-            response.prompt_tokens = output.prompt_tokens
-        if output.finish_reason is not None and output.usage is not None:
-            response.finished.reason = _FINISH_REASONS[output.finish_reason]
-            response.finished.prompt_tokens = output.usage.prompt_tokens
-            response.finished.completion_tokens = output.usage.completion_tokens
-            response.finished.reused_tokens = output.reused_tokens
-            response.finished.stop_sequence = output.stop_sequence
-            response.finished.reasoning_tokens = output.usage.reasoning_tokens
+    last = outputs[-1] if outputs else None
+    if last is not None and last.usage is not None:
+        response.prompt_tokens = last.usage.prompt_tokens
+        if last.finish_reason is not None:
+            response.finished.reason = _FINISH_REASONS[last.finish_reason]
+            response.finished.prompt_tokens = last.usage.prompt_tokens
+            response.finished.completion_tokens = last.usage.completion_tokens
+            response.finished.reused_tokens = last.reused_tokens
+            response.finished.stop_sequence = last.stop_sequence
+            response.finished.reasoning_tokens = last.usage.reasoning_tokens
     return response
 
 
@@ -197,6 +197,7 @@ def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:
         margin=reported.margin,
         entropy=reported.entropy,
         likeliest=[alternative(*each) for each in reported.likeliest],
+        is_forced=reported.is_forced,
     )
 
 

@@ -321,7 +321,9 @@ class GenerateRequest(_message.Message):
     and send the continuation only. Not with `json_schema` or `grammar`.
     """
     logprob_tokens: _builtins.int
-    """Optional. With `logprobs`: report only this many tokens, from the first. Default: all."""
+    """Optional. With `logprobs`: report only this many tokens, from the first, and none that is
+    forced. Default: all.
+    """
     single_tool_call: _builtins.bool
     """Optional. Whether the answer ends after its first call."""
     is_whole: _builtins.bool
@@ -473,10 +475,13 @@ class TokenLogprob(_message.Message):
     MARGIN_FIELD_NUMBER: _builtins.int
     LIKELIEST_FIELD_NUMBER: _builtins.int
     ENTROPY_FIELD_NUMBER: _builtins.int
+    IS_FORCED_FIELD_NUMBER: _builtins.int
     margin: _builtins.float
     """Output only. Log-probability of the likeliest token less that of the second."""
     entropy: _builtins.float
     """Output only. Entropy over the whole vocabulary, in nats."""
+    is_forced: _builtins.bool
+    """Output only. Whether schema or grammar left no choice, so that it says nothing of confidence."""
     @_builtins.property
     def sampled(self) -> Global___Alternative:
         """Output only. The token that was sampled."""
@@ -492,10 +497,11 @@ class TokenLogprob(_message.Message):
         margin: _builtins.float = ...,
         likeliest: _abc.Iterable[Global___Alternative] | None = ...,
         entropy: _builtins.float = ...,
+        is_forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sampled", b"sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "is_forced", b"is_forced", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,7 +610,9 @@ class GenerateResponse(_message.Message):
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
-        """Output only. One entry for each token since the last response, if requested."""
+        """Output only. One entry for each token since the last response, if requested; with `logprob_tokens`,
+        none for those that schema or grammar force.
+        """
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
