@@ -142,7 +142,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         )
 
     async def _run(self, request: EngineRequest) -> AsyncIterator[list[StepOutput]]:
-        """Yield the outputs of a request as they come, several at once where they came together."""
+        """Yield the outputs of a request as they come, several together where they came together."""
         ticket = self._scheduler.submit(request)
         queue = self._router.open(ticket)
         is_over = False

@@ -18,7 +18,7 @@ def _end(ticket: int = 1) -> StepOutput:
     return StepOutput(ticket=ticket, finish_reason=FinishReason.STOP)
 
 
-def test_the_first_token_leaves_at_once() -> None:
+def test_the_first_token_leaves_immediately() -> None:
     """A token that may not wait is delivered before the next decode."""
     delivered = list[list[StepOutput]]()
     gatherer = OutputGatherer(delivered.append, FakeClock())
