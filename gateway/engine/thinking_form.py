@@ -132,7 +132,7 @@ def _prompts(render: Renderer) -> list[str]:
 
 
 def _answers(render: Renderer) -> Iterator[str]:
-    """Yield what stands before an answer without reasoning, in the history and as the last message."""
+    """Yield what is before an answer without reasoning, in the history and as the last message."""
     for is_last in (False, True):
         prompt = render(ANSWER, is_last=is_last)
         if prompt is not None and ANSWER in prompt:
