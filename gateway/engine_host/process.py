@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.capability import Capability
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.tasks import child
@@ -43,6 +44,8 @@ class Ready:
     """Whether the kernel locked the memory that `mlock` asked for."""
     sampling: Mapping[str, float]
     """Sampling parameters of the model file."""
+    lacking: frozenset[Capability] = frozenset()
+    """What the model cannot do, of what its policy lets it do if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ class EngineProcess:
             has_gpu=message["has_gpu"],
             is_locked=message["is_locked"],
             sampling=message["sampling"],
+            lacking=frozenset(map(Capability, message["lacking"])),
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
 from gateway.domain.capability import Capability
+from gateway.domain.conversation import ReasoningEffort
+from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.policy.source import path_in
@@ -15,8 +19,12 @@ from gateway.policy.spec import ModelSpec, Seconds
 from gateway.policy.strict import Strict
 
 _CAPABILITIES: Final = frozenset(
-    {Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR}
-)
+    {
+        Capability.REASONING, Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT,
+        Capability.GRAMMAR,
+    }
+)  # fmt: skip
+"""Beyond text; of reasoning an engine says when it has loaded the model whether that has it."""
 DEMO = "builtin:demo"
 """The path of the model that needs no file."""
 
@@ -109,6 +117,15 @@ class LlamaCppModel(ModelSpec):
         None, description="A Jinja chat template that replaces the one in the file. Default: the file's own."
     )
 
+    reasoning_budget_tokens: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="The most tokens that the model thinks for a request that sets no budget; then it is "
+        "made to answer. At most three quarters of max_tokens, less the closing words. Default: max_tokens "
+        "alone ends it.",
+    )
+
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond text."""
@@ -118,6 +135,16 @@ class LlamaCppModel(ModelSpec):
     def escalation(self) -> Escalate | None:
         """When an answer is dropped for the next model of the route."""
         return self.escalate
+
+    def lowered(self, request: Request, limits: RequestLimits | None) -> Request:
+        """Return the request within what a rule allows this model, with the budget of one that sets none."""
+        request = super().lowered(request, limits)
+        asked = request.config.reasoning
+        budget = self.reasoning_budget_tokens
+        if budget is None or asked.budget_tokens is not None or asked.effort is ReasoningEffort.NONE:
+            return request
+        reasoning = replace(asked, budget_tokens=budget)
+        return replace(request, config=replace(request.config, reasoning=reasoning))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
