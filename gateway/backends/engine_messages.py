@@ -137,26 +137,21 @@ def has_output(response: engine_pb2.GenerateResponse) -> bool:
 
 
 def to_chunk(
-    response: engine_pb2.GenerateResponse,
-    *,
-    reported: int = 0,
-    logprobs: Sequence[engine_pb2.TokenLogprob] = (),
+    response: engine_pb2.GenerateResponse, *, logprobs: Sequence[engine_pb2.TokenLogprob] = ()
 ) -> Chunk:
-    """Return a response of the engine as a chunk; `reported` is how many tokens were reported on so far.
-
-    `logprobs` are those that the caller gets with it.
-    """
+    """Return a response of the engine as a chunk; `logprobs` are those that the caller gets with it."""
     told = tuple(map(_told, logprobs))
     certainties = tuple(
         TokenConfidence(logprob=each.sampled.logprob, margin=each.margin, entropy=each.entropy)
         for each in response.logprobs
+        if not each.is_forced
     )
-    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=reported) if certainties else None
+    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=response.completion_tokens)
     chunk = Chunk(
         text=response.text,
         reasoning=(ReasoningDelta(text=response.reasoning),) if response.reasoning else (),
         tool_calls=tuple(map(_delta, response.tool_calls)),
-        usage=usage,
+        usage=usage if response.logprobs else None,
         certainties=certainties,
         logprobs=told,
     )

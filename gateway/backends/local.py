@@ -119,15 +119,14 @@ class LocalBackend:
                 to_request(call, model=self.name), timeout=_timeout_s(call.deadline, self._clock)
             )
             try:
-                reported, untold = 0, list[engine_pb2.TokenLogprob]()
+                untold = list[engine_pb2.TokenLogprob]()
                 is_asked = call.request.config.top_logprobs is not None
                 async for response in rpc:
-                    reported += len(response.logprobs)
                     if is_asked:
                         untold += response.logprobs
                     # A token without text of its own, such as half a character, is told with the next text.
                     told = untold if has_output(response) else []
-                    yield to_chunk(response, reported=reported, logprobs=told)
+                    yield to_chunk(response, logprobs=told)
                     if told:
                         untold = []
             except grpc.aio.AioRpcError as error:

@@ -1,9 +1,23 @@
-"""How a step is divided: one token for each generating sequence, the rest for prompts."""
+"""How a step is divided: generating sequences with what is forced of them, the rest for prompts."""
 
 from collections.abc import Sequence as Seq
 
 SHORT = 32
 """A prompt of at most this many tokens is read whole in one step, which it hardly lengthens."""
+
+
+def share_forced(pending: Seq[int], *, most: int) -> list[int]:
+    """Divide a step among answers that have `pending` tokens each: one, and the forced ones behind it.
+
+    Each gets one at least and SHORT at most, which hardly lengthens a step for the others.
+    """
+    left = most - len(pending)
+    shares = []
+    for wanted in pending:
+        more = min(wanted - 1, SHORT - 1, left)
+        left -= more
+        shares.append(1 + more)
+    return shares
 
 
 def share_prompts(pending: Seq[int], *, budget: int, most: int) -> list[int]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.clock import Deadline
 
 
@@ -20,16 +23,31 @@ class DecodeInterrupted(Exception):
 
 
 class GrammarRefused(Exception):
-    """A grammar does not compile."""
+    """A grammar does not compile; the message quotes none of it."""
 
 
 class NothingToSample(Exception):
-    """Grammar and biases together leave no token of the vocabulary."""
+    """Constraint and biases together leave no token of the vocabulary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What an answer must match: a grammar as llguidance takes it, Lark or its JSON form.
+
+    A Lark grammar may name special tokens of the vocabulary (`<|tool_call|>`), hold `%json {schema}`, and
+    begin with free text, so that it holds from a trigger on.
+    """
+
+    grammar: str = field(repr=False)
+    request_field: str
+    """The field of the request that it comes from, for errors."""
+    is_deferred: bool = False
+    """Whether tokens are free until `Sampler.arm`, as those of reasoning are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How to sample tokens; temperature 0 is greedy, seed None is random, `grammar` is GBNF.
+    """How to sample tokens; temperature 0 is greedy, seed None is random.
 
     The defaults of the optional fields have no effect.
     """
@@ -43,9 +61,7 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logit_bias: Mapping[int, float] = field(default_factory=dict, repr=False)
-    grammar: str | None = field(default=None, repr=False)
-    grammar_field: str = "config.json_schema"
-    """The field of the request that the grammar comes from, for errors."""
+    constraint: Constraint | None = None
     logprobs: int | None = None
     """How many of the likeliest tokens to report with each sampled one; None reports nothing."""
     logprob_tokens: int | None = None
@@ -55,6 +71,34 @@ class Sampling:
     def has_penalties(self) -> bool:
         """Whether any penalty on the latest tokens is set."""
         return (self.repeat_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
+
+
+class Matcher(Protocol):
+    """Follows one answer through its constraint; used by one thread at a time.
+
+    It never ends the process: a wrong token, or a grammar beyond its limits, raises NothingToSample.
+    """
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the answer is complete: only a token that ends it may follow."""
+        ...
+
+    def allows(self, token: int) -> bool:
+        """Whether a token may come next; cheaper than `mask`."""
+        ...
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return which tokens of the vocabulary may come next; raises NothingToSample if none may."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """Append a token; raises NothingToSample if it is not allowed."""
+        ...
+
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next; empty if there is a choice. They are not appended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +112,8 @@ class EngineRequest:
     """Most tokens of the answer; the scheduler lowers it to what the context leaves after the prompt."""
     stop: tuple[str, ...] = field(default=(), repr=False)
     sampling: Sampling
+    matcher: Matcher | None = field(default=None, repr=False, compare=False)
+    """Of `sampling.constraint`; made by the server, since compiling takes milliseconds."""
     deadline: Deadline
 
 
@@ -93,13 +139,30 @@ class SampledLogprob:
     """(token, logprob), the likeliest first."""
     entropy: float
     """Entropy over the whole vocabulary, in nats."""
+    is_forced: bool = False
+    """Whether the constraint left no choice, so that it says nothing of the model's confidence."""
 
 
 class Sampler(Protocol):
     """Samples the tokens of one request."""
 
+    def arm(self) -> None:
+        """Hold the answer to a deferred constraint from the next token on."""
+        ...
+
     def sample(self, row: int) -> int:
-        """Sample from the logits of a row of the last batch; raises NothingToSample."""
+        """Sample from the logits of a row of the last batch, and accept it; raises NothingToSample."""
+        ...
+
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next, which need no logits; they are not accepted yet.
+
+        Empty if there is a choice, or if each token's log-probability is to be reported.
+        """
+        ...
+
+    def accept(self, token: int) -> None:
+        """Take a token that was not sampled, such as a forced one; raises NothingToSample."""
         ...
 
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
@@ -159,8 +222,12 @@ class Model(Protocol):
         """Restore an empty sequence from the result of `save`; enough cells are free."""
         ...
 
-    def sampler(self, sampling: Sampling) -> Sampler:
-        """Return a sampler for one request; raises GrammarRefused."""
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """Return a matcher for one request; for any thread; raises GrammarRefused."""
+        ...
+
+    def sampler(self, sampling: Sampling, matcher: Matcher | None = None) -> Sampler:
+        """Return a sampler for one request; `matcher` is that of its constraint."""
         ...
 
     def piece(self, token: int) -> bytes:

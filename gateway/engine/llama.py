@@ -9,11 +9,20 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 from llama_cpp import llama_cpp as lib
-from numpy.typing import NDArray
+from llguidance.llamacpp import lltokenizer_from_vocab
 
-from gateway.engine.interfaces import BatchToken, DecodeFailed, DecodeInterrupted, KvCacheFull, Sampling
+from gateway.engine.grammar.matcher import MatcherFactory
+from gateway.engine.interfaces import (
+    BatchToken,
+    Constraint,
+    DecodeFailed,
+    DecodeInterrupted,
+    GrammarRefused,
+    KvCacheFull,
+    Matcher,
+    Sampling,
+)
 from gateway.engine.llama_log import log
 from gateway.engine.llama_params import LlamaSettings, context_params, model_params
 from gateway.engine.llama_sampler import LlamaSampler
@@ -59,7 +68,7 @@ class LlamaModel:
         self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
-        self._unseen = self._find_unseen()
+        self._matchers = self._matcher_factory()
         self._warm_up(settings)
 
     @property
@@ -163,11 +172,20 @@ class LlamaModel:
             return ""
         return (lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
 
-    def _find_unseen(self) -> NDArray[np.int32]:
-        """Return the tokens that have no text and do not end an answer."""
-        unseen = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
-        found = (t for t in range(self.vocabulary_size) if lib.llama_vocab_get_attr(self._vocab, t) & unseen)
-        return np.array([token for token in found if not self.is_end(token)], dtype=np.int32)
+    def _matcher_factory(self) -> MatcherFactory | None:
+        """Return what compiles constraints for this vocabulary; None for one that llguidance cannot read."""
+        without_text = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED
+        everything = range(self.vocabulary_size)
+        ends = [token for token in everything if self.is_end(token)]
+        try:
+            tokenizer = lltokenizer_from_vocab(self._vocab, eos_token=ends)
+        except ValueError:
+            return None
+        return MatcherFactory(
+            tokenizer,
+            ends=ends,
+            unknown=[t for t in everything if lib.llama_vocab_get_attr(self._vocab, t) & without_text],
+        )
 
     def control_texts(self) -> tuple[str, ...]:
         """Return the texts of all control tokens; a caller's text must not become one."""
@@ -267,6 +285,12 @@ class LlamaModel:
         if lib.llama_state_seq_set_data(self._context, buffer, len(state), sequence) == 0:
             raise DecodeFailed("llama.cpp cannot load a sequence")
 
-    def sampler(self, sampling: Sampling) -> "LlamaSampler":
-        """Return a sampler for one request; GrammarRefused if its grammar does not compile."""
-        return LlamaSampler(self._context, self._vocab, sampling, unseen=self._unseen)
+    def matcher(self, constraint: Constraint) -> Matcher:
+        """Return a matcher for one request; for any thread; raises GrammarRefused."""
+        if self._matchers is None:
+            raise GrammarRefused("is not supported with the vocabulary of this model")
+        return self._matchers.matcher(constraint)
+
+    def sampler(self, sampling: Sampling, matcher: Matcher | None = None) -> LlamaSampler:
+        """Return a sampler for one request; `matcher` is that of its constraint."""
+        return LlamaSampler(self._context, self._vocab, sampling, matcher)

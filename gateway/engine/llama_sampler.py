@@ -1,9 +1,8 @@
 """Samples the tokens of one request from llama.cpp's logits, in llama.cpp's own order of samplers.
 
-The order is bias, penalties, top-k, top-p, min-p, temperature, random choice. A grammar first checks the
-sampled token; only if it rejects it are all tokens filtered and sampled again. The distribution is the same,
-and the filter, which reads the whole vocabulary, runs for few tokens. Plain greedy sampling, the most common
-case, uses numpy, which takes a tenth of a sampler's time.
+The order is bias, penalties, top-k, top-p, min-p, temperature, random choice. A constraint first checks the
+sampled token; only if it rejects it are all tokens masked and sampled again: the mask reads the whole
+vocabulary. Plain greedy sampling, the most common case, uses numpy, which takes a tenth of a sampler's time.
 
 A seed gives the same random numbers at any batch size. The logits are equal only for steps of the same shape:
 llama.cpp sums in another order for another number of rows, so the last bits differ, and of two tokens that
@@ -11,13 +10,12 @@ are that close the other one may be sampled."""
 
 import ctypes
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
-from gateway.engine.interfaces import GrammarRefused, NothingToSample, SampledLogprob, Sampling
+from gateway.engine.interfaces import Matcher, NothingToSample, SampledLogprob, Sampling
 
 _RANDOM_SEED = 0xFFFFFFFF
 """LLAMA_DEFAULT_SEED: llama.cpp chooses a random seed."""
@@ -37,35 +35,65 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 class LlamaSampler:
     """The samplers of one request; used by the thread that owns the context."""
 
-    def __init__(self, context: int, vocab: int, sampling: Sampling, *, unseen: NDArray[np.int32]) -> None:
-        """`unseen` are tokens without text that do not end an answer: a grammar would match their names."""
+    def __init__(self, context: int, vocab: int, sampling: Sampling, matcher: Matcher | None) -> None:
+        """`matcher` is that of the constraint."""
         self._context = context
-        self._unseen = unseen
         self._size = int(lib.llama_vocab_n_tokens(vocab))
         self._sampling = sampling
-        self._grammar = _grammar(vocab, sampling.grammar)
+        self._deferred = (
+            matcher if sampling.constraint is not None and sampling.constraint.is_deferred else None
+        )
+        self._matcher = matcher if self._deferred is None else None
         self._is_plain_greedy = (
-            sampling.temperature == 0.0
-            and not sampling.has_penalties
-            and not sampling.logit_bias
-            and sampling.grammar is None
+            sampling.temperature == 0.0 and not sampling.has_penalties and not sampling.logit_bias
         )
         self._chain = _chain(self._size, sampling)
         self._reported = 0
+        self._is_forced = False
         self._views: dict[int, NDArray[np.float32]] = {}
         """Logits by address: llama.cpp reuses the same few buffers."""
 
+    def arm(self) -> None:
+        """Hold the answer to a deferred constraint from the next token on."""
+        if self._deferred is not None:
+            self._matcher, self._deferred = self._deferred, None
+
     def sample(self, row: int) -> int:
-        """Sample a token from the logits of a row of the last batch."""
-        if self._is_plain_greedy:
-            return int(self._logits(row).argmax())
-        if self._grammar is not None:
-            token = self._sample_by_grammar(row)
+        """Sample a token from the logits of a row of the last batch, and accept it."""
+        if self._matcher is not None:
+            token = self._sample_constrained(row, self._matcher)
+        elif self._is_plain_greedy:
+            token = int(self._logits(row).argmax())
         else:
             token = int(lib.llama_sampler_sample(self._chain, self._context, row))
         if self._sampling.logit_bias.get(token, 0.0) < _LEAST_FLOAT:
             raise NothingToSample
         return token
+
+    def _sample_constrained(self, row: int, matcher: Matcher) -> int:
+        self._is_forced = self._reports_all and bool(matcher.forced())
+        token = self._pick(row, None)
+        if not matcher.allows(token):
+            token = self._pick(row, matcher.mask())
+        self.accept(token)
+        return token
+
+    def accept(self, token: int) -> None:
+        """Take a token into the constraint and the penalties."""
+        if self._matcher is not None:
+            self._matcher.accept(token)
+        if not self._is_plain_greedy:
+            lib.llama_sampler_accept(self._chain, token)
+
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next; none where each token's log-probability is reported."""
+        if self._matcher is None or self._reports_all:
+            return []
+        return self._matcher.forced()
+
+    @property
+    def _reports_all(self) -> bool:
+        return self._sampling.logprobs is not None and self._sampling.logprob_tokens is None
 
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
         """Return the log-probability of a sampled token; None if the request does not ask for it."""
@@ -88,13 +116,12 @@ class LlamaSampler:
             margin=found[0][1] - found[1][1],
             likeliest=tuple(found[:count]),
             entropy=total - float(_weighted_sum(shares, logits) / total_share),
+            is_forced=self._is_forced,
         )
 
     def close(self) -> None:
         """Free the samplers."""
         lib.llama_sampler_free(self._chain)
-        if self._grammar is not None:
-            lib.llama_sampler_free(self._grammar)
 
     def _logits(self, row: int) -> NDArray[np.float32]:
         """Return the logits of a row without a copy; valid until the next step."""
@@ -105,56 +132,26 @@ class LlamaSampler:
             known = self._views[address] = np.frombuffer(memoryview(array), dtype=np.float32)
         return known
 
-    def _sample_by_grammar(self, row: int) -> int:
-        token = self._pick(row, filtered=False)
-        if not self._is_allowed(token):
-            token = self._pick(row, filtered=True)
-            if not self._is_allowed(token):
-                # llama.cpp would end the process if it accepted such a token.
-                raise NothingToSample
-        lib.llama_sampler_accept(self._grammar, token)
-        lib.llama_sampler_accept(self._chain, token)
-        return token
-
-    def _pick(self, row: int, *, filtered: bool) -> int:
-        """Sample from all tokens, or from those that the grammar allows."""
+    def _pick(self, row: int, mask: NDArray[np.bool_] | None) -> int:
+        """Sample from all tokens, or from those of a mask."""
+        logits = self._logits(row)
+        if mask is not None:
+            logits = np.where(mask, logits, -np.inf)
+        if self._is_plain_greedy:
+            return int(logits.argmax())
         candidates = np.empty(self._size, dtype=_CANDIDATE)
         candidates["id"] = np.arange(self._size, dtype=np.int32)
-        candidates["logit"] = self._logits(row)
+        candidates["logit"] = logits
         candidates["p"] = 0.0
-        array = _array(candidates)
-        if filtered:
-            candidates["logit"][self._unseen] = -np.inf
-            lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
+        data = candidates.ctypes.data_as(lib.llama_token_data_p)
+        array = lib.llama_token_data_array(data=data, size=len(candidates), selected=-1, sorted=False)
         lib.llama_sampler_apply(self._chain, ctypes.byref(array))
         return int(array.data[array.selected].id)
-
-    def _is_allowed(self, token: int) -> bool:
-        if token in self._unseen:
-            return False
-        candidate = np.array([(token, 0.0, 0.0)], dtype=_CANDIDATE)
-        array = _array(candidate)
-        lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
-        return bool(np.isfinite(candidate["logit"][0]))
 
 
 def _weighted_sum(shares: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
     """Return the sum of the products; a token with a logit of minus infinity adds nothing."""
     return float(np.multiply(shares, logits, where=shares > 0.0, out=np.zeros_like(shares)).sum())
-
-
-def _array(candidates: NDArray[np.void]) -> Any:
-    data = candidates.ctypes.data_as(lib.llama_token_data_p)
-    return lib.llama_token_data_array(data=data, size=len(candidates), selected=-1, sorted=False)
-
-
-def _grammar(vocab: int, text: str | None) -> object:
-    if text is None:
-        return None
-    grammar: object = lib.llama_sampler_init_grammar(vocab, text.encode(), b"root")
-    if not grammar:
-        raise GrammarRefused
-    return grammar
 
 
 def _chain(vocabulary_size: int, sampling: Sampling) -> object:

@@ -8,7 +8,7 @@ answer can be trusted after it.
 import traceback
 from pathlib import Path
 
-from gateway.engine.interfaces import GrammarRefused, NothingToSample, Sampling
+from gateway.engine.interfaces import NothingToSample, Sampling
 from gateway.errors import EngineFault, GatewayError, NotCapable
 
 
@@ -28,10 +28,7 @@ def failure_of(error: Exception, *, model: str, sampling: Sampling) -> GatewayEr
     """Return the error for a request that cannot start or continue."""
     if isinstance(error, GatewayError):
         return error
-    if isinstance(error, GrammarRefused):
-        field = sampling.grammar_field
-        return NotCapable(model, f"{field}: llama.cpp does not compile this grammar", field=field)
     if isinstance(error, NothingToSample):
-        field = "logit_bias" if sampling.grammar is None else sampling.grammar_field
+        field = "logit_bias" if sampling.constraint is None else sampling.constraint.request_field
         return NotCapable(model, f"{field}: allows no further token", field=field)
     return fault_of(error, model=model)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from gateway import errors
 from gateway.clock import Deadline
-from gateway.engine.grammar.gbnf import GrammarTooLarge, check_grammar
-from gateway.engine.grammar.grammar import grammar_of
-from gateway.engine.grammar.schema import SchemaRefused
-from gateway.engine.interfaces import EngineRequest, Sampling
+from gateway.engine.grammar.gbnf import lark_of
+from gateway.engine.grammar.schema_grammar import grammar_of
+from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, Matcher, Model, Sampling
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.template import TemplateBroken
 from gateway.engine.v1 import engine_pb2
@@ -70,28 +69,24 @@ def engine_request_of(
     *,
     name: str,
     prompts: PromptMaker,
-    vocabulary_size: int,
+    model: Model,
     deadline: Deadline,
     sampling_defaults: Mapping[str, float],
 ) -> EngineRequest:
     """Return the engine request of a message; raises BackendInvalid or NotCapable with the field."""
-    problem = _problem(request, vocabulary_size)
+    problem = _problem(request, model.vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
     prompt = _prompt(request.messages, name, prompts, continue_final_message=request.continue_final_message)
-    try:
-        sampling = sampling_of(request, sampling_defaults)
-    except SchemaRefused as error:
-        raise errors.NotCapable(name, f"config.json_schema: {error}") from None
-    except GrammarTooLarge as error:
-        raise errors.NotCapable(name, f"config.grammar: {error}", field="config.grammar") from None
+    constraint, matcher = _constraint(request, name, model)
     return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
         prompt=prompt,
         max_tokens=request.max_tokens,
         stop=tuple(request.stop),
-        sampling=sampling,
+        sampling=sampling_of(request, sampling_defaults, constraint),
+        matcher=matcher,
         deadline=deadline,
     )
 
@@ -116,17 +111,31 @@ def _prompt(
         raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
 
 
-def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, float]) -> Sampling:
-    """Return the sampling of a request, with defaults of the model file, then of llama.cpp.
-
-    Raises SchemaRefused or GrammarTooLarge.
-    """
-    known = {**ENGINE_SAMPLING, **defaults}
-    grammar = None
+def _constraint(
+    request: engine_pb2.GenerateRequest, name: str, model: Model
+) -> tuple[Constraint | None, Matcher | None]:
+    """Return what the answer must match, and a matcher for it; raises NotCapable."""
     if request.HasField("json_schema"):
-        grammar = grammar_of(request.json_schema)
+        field = "config.json_schema"
     elif request.HasField("grammar"):
-        grammar = check_grammar(request.grammar)
+        field = "config.grammar"
+    else:
+        return None, None
+    try:
+        grammar = (
+            grammar_of(request.json_schema) if request.HasField("json_schema") else lark_of(request.grammar)
+        )
+        constraint = Constraint(grammar=grammar, request_field=field)
+        return constraint, model.matcher(constraint)
+    except GrammarRefused as error:
+        raise errors.NotCapable(name, f"{field}: {error}", field=field) from None
+
+
+def sampling_of(
+    request: engine_pb2.GenerateRequest, defaults: Mapping[str, float], constraint: Constraint | None = None
+) -> Sampling:
+    """Return the sampling of a request, with defaults of the model file, then of llama.cpp."""
+    known = {**ENGINE_SAMPLING, **defaults}
     temperature = request.temperature if request.HasField("temperature") else known["temperature"]
     return Sampling(
         temperature=0.0 if temperature < MIN_TEMPERATURE else temperature,
@@ -140,8 +149,7 @@ def sampling_of(request: engine_pb2.GenerateRequest, defaults: Mapping[str, floa
         presence_penalty=request.presence_penalty,
         logit_bias=dict(request.logit_bias),
         seed=request.seed if request.HasField("seed") else None,
-        grammar=grammar,
-        grammar_field="config.json_schema" if request.HasField("json_schema") else "config.grammar",
+        constraint=constraint,
         logprobs=request.logprobs if request.HasField("logprobs") else None,
         logprob_tokens=request.logprob_tokens if request.HasField("logprob_tokens") else None,
     )

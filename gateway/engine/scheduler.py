@@ -13,8 +13,15 @@ from gateway import errors
 from gateway.clock import Clock
 from gateway.domain.answer import FinishReason, Outcome
 from gateway.domain.decision import Reason
-from gateway.engine.batch import share_prompts
-from gateway.engine.interfaces import DecodeInterrupted, EngineRequest, KvCacheFull, Model
+from gateway.engine.batch import share_forced, share_prompts
+from gateway.engine.interfaces import (
+    Constraint,
+    DecodeInterrupted,
+    EngineRequest,
+    KvCacheFull,
+    Model,
+    SampledLogprob,
+)
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.prefix_cache import CachedSequence, PrefixCache
 from gateway.engine.queue import MIN_RETRY_S, Admission, QueuedRequest, RequestQueue
@@ -25,8 +32,8 @@ from gateway.engine.throughput import ServiceForecast, ThroughputModel, Work
 QUEUE_LIMIT = 32
 """Requests that may wait; one more is refused, since another model answers it sooner."""
 SAMPLING_S = 0.05
-"""Seconds that a grammar may take for a token, or the duration of the decode step if that is longer. Measured
-with a vocabulary of 50,000 tokens on a busy core: 0.01 to 0.03 s."""
+"""Seconds that a constraint may take for a token, or the duration of the decode step if that is longer. Of a
+usual schema: 50 us with a vocabulary of 50,000 tokens."""
 MAX_SAMPLING_DEBT_S = 1.0
 """How many seconds over `SAMPLING_S` end a request, since all others wait for it."""
 MAX_TOKEN_DEBT_S = 0.6
@@ -267,18 +274,25 @@ class Scheduler:
             left_s = request.deadline.at_s - now_s
             late = f"an answer is expected to take {taken_s:.1f} s, and has {left_s:.1f} s left"
             raise errors.EngineQueueFull(self._name, late, retry_after_s=taken_s)
-        sampler = self._model.sampler(request.sampling)
+        sampler = self._model.sampler(request.sampling, request.matcher)
         self.metrics.queue_s.add(now_s - entry.submitted_s)
         self.metrics.prompt_tokens_reused += len(cached.tokens)
         return Sequence(entry, cached=cached, sampler=sampler)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
-        """Return the sequences of the next step with their token counts: an answer has 1, a prompt more."""
+        """Return the sequences of the next step with their token counts.
+
+        An answer has one token, and those that its constraint forces; a prompt has more.
+        """
         answering = [sequence for sequence in self._running if sequence.is_answering]
         reading = [sequence for sequence in self._running if not sequence.is_answering]
+        forced = share_forced(
+            [len(sequence.pending) for sequence in answering], most=self._model.batch_tokens
+        )
+        answers = list(zip(answering, forced, strict=True))
         if not reading:
-            return [(sequence, 1) for sequence in answering]
-        most = self._model.batch_tokens - len(answering)
+            return answers
+        most = self._model.batch_tokens - sum(forced)
         budget = self.throughput.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
         parts = [(sequence, count) for sequence, count in zip(reading, counts, strict=True) if count]
@@ -286,7 +300,7 @@ class Scheduler:
             self._reading = frozenset(sequence.ticket for sequence, _ in parts)
             if self._reading & self._cancelled:
                 self._model.interrupt()
-        return [*((sequence, 1) for sequence in answering), *parts]
+        return [*answers, *parts]
 
     def _decode(self, shares: list[tuple[Sequence, int]]) -> list[StepOutput]:
         """Decode one batch and sample a token for each sequence whose prompt is decoded."""
@@ -312,17 +326,19 @@ class Scheduler:
 
     def _sample(self, sequence: Sequence, row: int) -> StepOutput:
         """Sample the next token of a sequence; an error in its samplers or text fails this request only."""
+        done = sequence.completion_tokens
         try:
             start_s = self._clock.monotonic_s()
-            output = self._take(sequence, row)
-            if sequence.request.sampling.grammar is not None and output.finish_reason is None:
-                self._charge(sequence, self._clock.monotonic_s() - start_s)
+            self._take(sequence, row)
+            output = sequence.output()
+            if (constraint := sequence.request.sampling.constraint) is not None and not output.is_last:
+                self._charge(sequence, constraint, self._clock.monotonic_s() - start_s)
         except Exception as error:  # noqa: BLE001  fails the request; a defect is also reported
             self._release(sequence, keep=False)
             self._record_end(sequence.entry, is_in_time=None)
             return self._failed(sequence.ticket, self._failure(error, sequence.request))
-        self.metrics.completion_tokens += 1
-        if sequence.completion_tokens == 1:
+        self.metrics.completion_tokens += sequence.completion_tokens - done
+        if done == 0:
             sequence.first_token_s = self._clock.monotonic_s()
             self.metrics.first_token_s.add(sequence.first_token_s - sequence.submitted_s)
         if output.finish_reason is not None:
@@ -330,25 +346,30 @@ class Scheduler:
             self._release(sequence, keep=True)
         return output
 
-    def _charge(self, sequence: Sequence, taken_s: float) -> None:
-        """Charge the seconds of a token under a grammar; raises NotCapable when they add up to too many."""
+    def _charge(self, sequence: Sequence, constraint: Constraint, taken_s: float) -> None:
+        """Charge the seconds of a constrained token; raises NotCapable when they add up to too many."""
         over_s = min(taken_s - max(SAMPLING_S, self._step_s), MAX_TOKEN_DEBT_S)
         sequence.sampling_debt_s = max(0.0, sequence.sampling_debt_s + over_s)
         if sequence.sampling_debt_s > MAX_SAMPLING_DEBT_S:
-            message = (
-                f"{sequence.request.sampling.grammar_field}: takes too long, {taken_s:.2f} s for a token"
-            )
-            raise errors.NotCapable(self._name, message)
+            message = f"{constraint.request_field}: takes too long, {taken_s:.2f} s for a token"
+            raise errors.NotCapable(self._name, message, field=constraint.request_field)
 
-    def _take(self, sequence: Sequence, row: int) -> StepOutput:
-        token = sequence.sampler.sample(row)
+    def _take(self, sequence: Sequence, row: int) -> None:
+        """Sample a token, and take those that it forces: they need no logits, so one step decodes all."""
+        sampler = sequence.sampler
+        token = sampler.sample(row)
+        self._append(sequence, token, sampler.logprob(row, token))
+        while sequence.finish_reason is None and (forced := sampler.forced()):
+            for token in forced:
+                sampler.accept(token)
+                self._append(sequence, token, None)
+                if sequence.finish_reason is not None:
+                    return
+
+    def _append(self, sequence: Sequence, token: int, logprob: SampledLogprob | None) -> None:
         is_end = self._model.is_end(token)
-        return sequence.take(
-            token,
-            piece=b"" if is_end else self._model.piece(token),
-            is_end=is_end,
-            logprob=sequence.sampler.logprob(row, token),
-        )
+        piece = b"" if is_end else self._model.piece(token)
+        sequence.take(token, piece=piece, is_end=is_end, logprob=logprob)
 
     def _abort_youngest(self) -> StepOutput:
         """Abort the latest arrival so that the others continue; admission makes this rare."""
@@ -368,7 +389,10 @@ class Scheduler:
     def _record_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:
         answering = sum(sequence.is_answering for sequence, _ in shares)
         prompt_tokens = sum(count for sequence, count in shares if not sequence.is_answering)
-        self.throughput.record_step(answering=answering, prompt_tokens=prompt_tokens, taken_s=taken_s)
+        forced_tokens = sum(count - 1 for sequence, count in shares if sequence.is_answering)
+        self.throughput.record_step(
+            answering=answering, prompt_tokens=prompt_tokens + forced_tokens, taken_s=taken_s
+        )
         self.metrics.record_step(sequences=len(shares), prompt_tokens=prompt_tokens, decode_s=taken_s)
 
     def _record_end(self, entry: QueuedRequest, *, is_in_time: bool | None) -> None:

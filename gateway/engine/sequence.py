@@ -22,11 +22,10 @@ class StepOutput:
     stop_sequence: str = field(default="", repr=False)
     """With STOP_SEQUENCE: the stop string that was met."""
     usage: Usage | None = None
+    """Tokens so far; in the last output and in those with `logprobs`."""
     reused_tokens: int = 0
     """In the last output: prompt tokens taken from the prefix cache."""
-    prompt_tokens: int = 0
-    """With a `logprob`: tokens of the prompt."""
-    logprob: SampledLogprob | None = field(default=None, repr=False)
+    logprobs: tuple[SampledLogprob, ...] = field(default=(), repr=False)
     failure: GatewayError | None = None
 
     @property
@@ -54,15 +53,18 @@ class Sequence:
         """When the first token was sampled, on the monotonic clock."""
         self.reused_tokens = len(cached.tokens)
         self.pending: Seq[int] = self.request.prompt[self.reused_tokens :]
-        """Tokens to decode next."""
+        """Tokens to decode next: of the prompt, or the sampled one and those that it forces."""
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
         self.reader = TokenReader(self.request.stop)
+        self.finish_reason: FinishReason | None = None
+        self._pieces: list[AnswerPiece] = []
+        self._logprobs: list[SampledLogprob] = []
 
     @property
     def is_answering(self) -> bool:
-        """Whether its prompt is decoded, so that every step samples a token for it."""
+        """Whether its prompt is decoded, so that steps sample tokens for it."""
         return self.completion_tokens > 0
 
     @property
@@ -96,38 +98,34 @@ class Sequence:
         self.pending = self.pending[count:]
         return not self.pending
 
-    def take(
-        self,
-        token: int,
-        *,
-        piece: bytes,
-        is_end: bool,
-        logprob: SampledLogprob | None = None,
-    ) -> StepOutput:
-        """Append the sampled token; return its output."""
+    def take(self, token: int, *, piece: bytes, is_end: bool, logprob: SampledLogprob | None = None) -> None:
+        """Append a sampled or forced token to the answer; it is decoded next unless it ends the answer."""
         self.completion_tokens += 1
-        self.pending = (token,)
-        shown = self.reader.push(token, piece)
-        reason = self._finish_reason(is_end)
-        if reason is None:
-            if logprob is None:
-                return StepOutput(ticket=self.ticket, pieces=(shown,))
-            return StepOutput(
-                ticket=self.ticket, pieces=(shown,), logprob=logprob, prompt_tokens=len(self.request.prompt)
-            )
-        last = self.reader.finish()
+        self.pending = [*self.pending, token]
+        self._pieces.append(self.reader.push(token, piece))
+        if logprob is not None:
+            self._logprobs.append(logprob)
+        self.finish_reason = self._reason(is_end)
+        if self.finish_reason is not None:
+            self._pieces.append(self.reader.finish())
+            self.finish_reason = self.reader.end or self.finish_reason
+
+    def output(self) -> StepOutput:
+        """Return the output of the tokens since the last one."""
+        pieces, logprobs = tuple(self._pieces), tuple(self._logprobs)
+        self._pieces, self._logprobs = [], []
+        is_last = self.finish_reason is not None
         return StepOutput(
             ticket=self.ticket,
-            pieces=(shown, last),
-            finish_reason=self.reader.end or reason,
-            stop_sequence=self.reader.stop_sequence,
-            usage=self.usage,
-            reused_tokens=self.reused_tokens,
-            prompt_tokens=len(self.request.prompt),
-            logprob=logprob,
+            pieces=pieces,
+            finish_reason=self.finish_reason,
+            stop_sequence=self.reader.stop_sequence if is_last else "",
+            usage=self.usage if is_last or logprobs else None,
+            reused_tokens=self.reused_tokens if is_last else 0,
+            logprobs=logprobs,
         )
 
-    def _finish_reason(self, is_end: bool) -> FinishReason | None:
+    def _reason(self, is_end: bool) -> FinishReason | None:
         if self.reader.end is not None:
             return self.reader.end
         if is_end:

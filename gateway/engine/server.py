@@ -178,7 +178,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             request,
             name=self._name,
             prompts=self._prompts,
-            vocabulary_size=self._model.vocabulary_size,
+            model=self._model,
             deadline=deadline,
             sampling_defaults=self._sampling_defaults,
         )
@@ -206,9 +206,10 @@ def _response(model: Model, output: StepOutput) -> engine_pb2.GenerateResponse:
         reasoning="".join(piece.reasoning for piece in output.pieces),
         tool_calls=[_delta(each) for piece in output.pieces for each in piece.tool_calls],
     )
-    if output.logprob is not None:
-        response.logprobs.append(_logprob(model, output.logprob))
-        response.prompt_tokens = output.prompt_tokens
+    if output.logprobs and output.usage is not None:
+        response.logprobs.extend(_logprob(model, each) for each in output.logprobs)
+        response.prompt_tokens = output.usage.prompt_tokens
+        response.completion_tokens = output.usage.completion_tokens
     if output.finish_reason is not None and output.usage is not None:
         response.finished.reason = _FINISH_REASONS[output.finish_reason]
         response.finished.prompt_tokens = output.usage.prompt_tokens
@@ -234,6 +235,7 @@ def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:
         margin=reported.margin,
         entropy=reported.entropy,
         likeliest=[alternative(*each) for each in reported.likeliest],
+        is_forced=reported.is_forced,
     )
 
 

@@ -9,10 +9,12 @@ import pytest
 from gateway.clock import Deadline
 from gateway.engine.interfaces import (
     BatchToken,
+    Constraint,
     DecodeInterrupted,
     EngineRequest,
     GrammarRefused,
     KvCacheFull,
+    Matcher,
     SampledLogprob,
     Sampling,
 )
@@ -51,15 +53,30 @@ class ScriptedSampler:
     is_closed: bool = False
     faults: list[Exception] = field(default_factory=list)
     """Raised by the coming calls, one each."""
+    runs: list[bytes] = field(default_factory=list)
+    """What is forced after each sampled token."""
+    run: bytes = b""
+    is_armed: bool = False
+
+    def arm(self) -> None:
+        self.is_armed = True
 
     def sample(self, row: int) -> int:
         assert self.model.rows[row].wants_logits
         if self.faults:
             raise self.faults.pop()
         self.model.during_sample(self.sampling)
+        self.run = self.runs.pop(0) if self.runs else b""
         if self.script is None:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
+
+    def forced(self) -> list[int]:
+        return list(self.run)
+
+    def accept(self, token: int) -> None:
+        assert token == self.run[0]
+        self.run = self.run[1:]
 
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
         return None
@@ -80,6 +97,8 @@ class ScriptedModel:
     can_share: bool = True
     vocabulary_size: int = 257
     scripts: list[bytes] = field(default_factory=list)
+    runs: list[list[bytes]] = field(default_factory=list)
+    """Of each request: what is forced after each of its sampled tokens."""
     full_at: set[int] = field(default_factory=set)
     during_sample: Callable[[Sampling], None] = lambda sampling: None
     """Called when a token is picked, with how."""
@@ -150,13 +169,15 @@ class ScriptedModel:
         self.next_cell += len(state)
         assert len(self.cells) <= self.kv_cells
 
-    def sampler(self, sampling: Sampling) -> ScriptedSampler:
-        if sampling.grammar == "broken":
-            raise GrammarRefused
-        if sampling.grammar == "defect":
+    def matcher(self, constraint: Constraint) -> Matcher:
+        raise GrammarRefused("is not supported by a script")
+
+    def sampler(self, sampling: Sampling, matcher: Matcher | None = None) -> ScriptedSampler:
+        if sampling.constraint is not None and sampling.constraint.grammar == "defect":
             raise ValueError("secret")
         script = [END if b == 0 else b for b in self.scripts.pop(0)] if self.scripts else None
-        self.samplers.append(ScriptedSampler(self, script, sampling))
+        runs = self.runs.pop(0) if self.runs else []
+        self.samplers.append(ScriptedSampler(self, script, sampling, runs=runs))
         self.begun.append(sampling.seed)
         return self.samplers[-1]
 

@@ -1,23 +1,26 @@
-"""Limits on a caller's grammar: llama.cpp parses it recursively and follows all alternatives."""
+"""A caller's GBNF grammar as llguidance's Lark, within limits: its converter is recursive."""
+
+from llguidance.gbnf_to_lark import gbnf_to_lark
+
+from gateway.engine.interfaces import GrammarRefused
 
 MAX_GRAMMAR_BYTES = 64 * 1024
 MAX_GRAMMAR_DEPTH = 32
 MAX_GRAMMAR_RULES = 2000
 
 
-class GrammarTooLarge(Exception):
-    """A grammar is over a limit; the message names the limit and quotes no grammar."""
-
-
-def check_grammar(text: str) -> str:
-    """Return a grammar that is within the limits; llama.cpp checks later whether it compiles."""
+def lark_of(text: str) -> str:
+    """Return a GBNF grammar as Lark; raises GrammarRefused, which quotes no grammar."""
     if len(text.encode()) > MAX_GRAMMAR_BYTES:
-        raise GrammarTooLarge(f"is longer than {MAX_GRAMMAR_BYTES} bytes")
+        raise GrammarRefused(f"is longer than {MAX_GRAMMAR_BYTES} bytes")
     if text.count("::=") > MAX_GRAMMAR_RULES:
-        raise GrammarTooLarge(f"has more than {MAX_GRAMMAR_RULES} rules")
+        raise GrammarRefused(f"has more than {MAX_GRAMMAR_RULES} rules")
     if _depth(text) > MAX_GRAMMAR_DEPTH:
-        raise GrammarTooLarge(f"is nested deeper than {MAX_GRAMMAR_DEPTH}")
-    return text
+        raise GrammarRefused(f"is nested deeper than {MAX_GRAMMAR_DEPTH}")
+    try:
+        return gbnf_to_lark(text)
+    except Exception:  # noqa: BLE001  it raises this very class, with a text that quotes the grammar
+        raise GrammarRefused("is not GBNF, or names no root rule") from None
 
 
 def _depth(text: str) -> int:

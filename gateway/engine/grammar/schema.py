@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
+from gateway.engine.interfaces import GrammarRefused
+
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 Schema = dict[str, JsonValue]
 
@@ -12,10 +14,6 @@ MAX_NODES = 10_000
 """Most nodes of a schema that are visited, counting repeated visits."""
 
 
-class SchemaRefused(Exception):
-    """A schema has no grammar; the message names the keyword and quotes no schema."""
-
-
 class SchemaBudget:
     """Counts visited nodes, so that a small schema cannot take long."""
 
@@ -23,18 +21,18 @@ class SchemaBudget:
         self._left = most
 
     def spend(self, nodes: int = 1) -> None:
-        """Count visited nodes; raises SchemaRefused if there are too many."""
+        """Count visited nodes; raises GrammarRefused if there are too many."""
         self._left -= nodes
         if self._left < 0:
-            raise SchemaRefused("refers to itself in too many ways, or has too many alternatives")
+            raise GrammarRefused("refers to itself in too many ways, or has too many alternatives")
 
 
 def resolve(root: JsonValue, reference: str) -> JsonValue:
-    """Return the target of a `$ref`; raises SchemaRefused unless it is in the schema itself."""
+    """Return the target of a `$ref`; raises GrammarRefused unless it is in the schema itself."""
     if isinstance(root, dict) and isinstance(own := root.get("$id"), str):
         reference = reference.removeprefix(own.removesuffix("#"))
     if not reference.startswith("#"):
-        raise SchemaRefused("$ref must point into the schema itself, as in #/$defs/...")
+        raise GrammarRefused("$ref must point into the schema itself, as in #/$defs/...")
     if reference != "#" and not reference.startswith("#/"):
         return _anchor(root, unquote(reference[1:]))
     target = root
@@ -45,7 +43,7 @@ def resolve(root: JsonValue, reference: str) -> JsonValue:
         elif isinstance(target, list) and key.isdecimal() and int(key) < len(target):
             target = target[int(key)]
         else:
-            raise SchemaRefused("$ref points to nothing")
+            raise GrammarRefused("$ref points to nothing")
     return target
 
 
@@ -59,7 +57,7 @@ def _anchor(root: JsonValue, name: str) -> JsonValue:
             left += node.values()
         elif isinstance(node, list):
             left += node
-    raise SchemaRefused("$ref points to nothing")
+    raise GrammarRefused("$ref points to nothing")
 
 
 def _is_count(value: JsonValue) -> bool:
@@ -130,42 +128,23 @@ KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
 _CHECKS = {keyword: check for group in KEYWORDS.values() for keyword, check in group.items()}
 
 
+IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
+"""Keywords whose schemas restrict the same value."""
+
+
+def with_meant_kinds(schema: Schema) -> Schema:
+    """Return a schema with the types that its keywords restrict; others are allowed, but not meant."""
+    if ({"type", "enum", "const"} | IN_PLACE) & schema.keys():
+        return schema
+    kinds: list[JsonValue] = [
+        kind for kind, group in KEYWORDS.items() if kind and group.keys() & schema.keys()
+    ]
+    return {**schema, "type": kinds} if kinds else schema
+
+
 def asserting(schema: Schema) -> Schema:
-    """Return the keywords of a schema that restrict a value; raises SchemaRefused for a wrong one."""
+    """Return the keywords of a schema that restrict a value; raises GrammarRefused for a wrong one."""
     for keyword, value in schema.items():
         if keyword in _CHECKS and not _CHECKS[keyword][0](value):
-            raise SchemaRefused(f"{keyword} {_CHECKS[keyword][1]}")
+            raise GrammarRefused(f"{keyword} {_CHECKS[keyword][1]}")
     return {keyword: value for keyword, value in schema.items() if keyword in _CHECKS}
-
-
-def kinds_of(schema: Schema) -> set[str]:
-    """Return the types that a schema allows; all if it names none."""
-    if isinstance(values := schema.get("enum"), list):
-        return {kind_of(value) for value in values}
-    kinds = schema.get("type", list(KINDS))
-    return {str(kind) for kind in kinds} if isinstance(kinds, list) else {str(kinds)}
-
-
-def kind_of(value: JsonValue) -> str:
-    """Return the narrowest type of a value."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, (int, float)):
-        return "integer" if isinstance(value, int) or value.is_integer() else "number"
-    if isinstance(value, str):
-        return "string"
-    return "null" if value is None else "array" if isinstance(value, list) else "object"
-
-
-def names_of(value: JsonValue) -> set[str]:
-    """Return all types of a value: an integer is also a number."""
-    kind = kind_of(value)
-    return {kind, "number"} if kind == "integer" else {kind}
-
-
-def shared_kinds(some: set[str], others: set[str]) -> set[str]:
-    """Return the types that both sets allow: a number may be an integer."""
-    both = some & others
-    if ("number" in some and "integer" in others) or ("integer" in some and "number" in others):
-        both.add("integer")
-    return both - ({"integer"} if "number" in both else set())

@@ -320,7 +320,9 @@ class GenerateRequest(_message.Message):
     and send the continuation only. Not with `json_schema` or `grammar`.
     """
     logprob_tokens: _builtins.int
-    """Optional. With `logprobs`: report only this many tokens, from the first. Default: all."""
+    """Optional. With `logprobs`: report only this many tokens, from the first, and none that is
+    forced. Default: all.
+    """
     single_tool_call: _builtins.bool
     """Optional. Whether the answer ends after its first call."""
     @_builtins.property
@@ -469,10 +471,13 @@ class TokenLogprob(_message.Message):
     MARGIN_FIELD_NUMBER: _builtins.int
     LIKELIEST_FIELD_NUMBER: _builtins.int
     ENTROPY_FIELD_NUMBER: _builtins.int
+    IS_FORCED_FIELD_NUMBER: _builtins.int
     margin: _builtins.float
     """Output only. Log-probability of the likeliest token less that of the second."""
     entropy: _builtins.float
     """Output only. Entropy over the whole vocabulary, in nats."""
+    is_forced: _builtins.bool
+    """Output only. Whether schema or grammar left no choice, so that it says nothing of confidence."""
     @_builtins.property
     def sampled(self) -> Global___Alternative:
         """Output only. The token that was sampled."""
@@ -488,10 +493,11 @@ class TokenLogprob(_message.Message):
         margin: _builtins.float = ...,
         likeliest: _abc.Iterable[Global___Alternative] | None = ...,
         entropy: _builtins.float = ...,
+        is_forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sampled", b"sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy", "is_forced", b"is_forced", "likeliest", b"likeliest", "margin", b"margin", "sampled", b"sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,19 +591,24 @@ class GenerateResponse(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Output only. Text to append; always valid UTF-8, may be empty."""
     prompt_tokens: _builtins.int
     """Output only. With `logprobs`: tokens of the prompt, template included."""
     reasoning: _builtins.str
     """Output only. The next piece of what the model thinks; comes before all text."""
+    completion_tokens: _builtins.int
+    """Output only. With `logprobs`: tokens of the answer so far."""
     @_builtins.property
     def finished(self) -> Global___Finished:
         """Output only. Set in the last response only."""
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
-        """Output only. One entry for each token since the last response, if requested."""
+        """Output only. One entry for each token since the last response, if requested; with `logprob_tokens`,
+        none for those that schema or grammar force.
+        """
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
@@ -612,10 +623,11 @@ class GenerateResponse(_message.Message):
         prompt_tokens: _builtins.int = ...,
         reasoning: _builtins.str = ...,
         tool_calls: _abc.Iterable[Global___ToolCallDelta] | None = ...,
+        completion_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "reasoning", b"reasoning", "text", b"text", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "finished", b"finished", "logprobs", b"logprobs", "prompt_tokens", b"prompt_tokens", "reasoning", b"reasoning", "text", b"text", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,10 +11,16 @@ from gateway import errors
 from gateway.clock import Deadline
 from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.batch import SHORT, share_prompts
-from gateway.engine.interfaces import BatchToken, DecodeFailed, NothingToSample, Sampling
+from gateway.engine.interfaces import BatchToken, Constraint, DecodeFailed, NothingToSample, Sampling
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from tests.support.scripted_model import Bench, ScriptedModel
+
+
+def constrained(grammar: str) -> Sampling:
+    """Return greedy sampling under a constraint, which the scripted model does not read."""
+    constraint = Constraint(grammar=grammar, request_field="config.json_schema")
+    return Sampling(temperature=0.0, top_p=1.0, seed=None, constraint=constraint)
 
 
 @pytest.mark.parametrize(
@@ -184,26 +190,12 @@ def test_cancel_of_what_has_ended_is_nothing() -> None:
     assert bench.text(second) == "b"
 
 
-def test_a_grammar_that_does_not_compile_costs_its_own_request_only() -> None:
-    """A request whose grammar is refused fails alone, and takes no slot."""
-    bench = Bench(ScriptedModel(scripts=[b"a\0"]))
-    broken = bench.submit(sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="broken"))
-    good = bench.submit()
-
-    bench.step()
-    bench.finish()
-
-    assert isinstance(bench.last(broken).failure, errors.NotCapable)
-    assert bench.text(good) == "a"
-    assert bench.is_clean()
-
-
 def test_a_defect_in_what_one_request_begins_with_ends_that_request_only() -> None:
     """Whatever is raised where samplers are made: its request fails, the owner is told, all others go on."""
     bench = Bench(ScriptedModel(scripts=[b"ab\0", b"cd\0"]))
     good = bench.submit()
     bench.step()
-    bad = bench.submit(sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="defect"))
+    bad = bench.submit(sampling=constrained("defect"))
     late = bench.submit()
 
     bench.finish()
@@ -326,8 +318,8 @@ def test_a_grammar_that_holds_up_everybody_is_ended(token_s: float, is_ended: bo
     """Whoever takes more for its tokens than a step takes for all is told so; the others go on."""
     bench = Bench(ScriptedModel(context_tokens=64, kv_cells=128))
     bench.model.during_decode = lambda: bench.clock.advance(0.1)
-    bench.model.during_sample = lambda sampling: bench.clock.advance(token_s if sampling.grammar else 0.0)
-    slow = bench.submit(max_tokens=30, sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="g"))
+    bench.model.during_sample = lambda sampling: bench.clock.advance(token_s if sampling.constraint else 0.0)
+    slow = bench.submit(max_tokens=30, sampling=constrained("g"))
     other = bench.submit(max_tokens=30)
     bench.finish()
 
@@ -346,9 +338,7 @@ def test_one_token_that_was_held_up_ends_nothing() -> None:
     bench = Bench(ScriptedModel(context_tokens=64, kv_cells=128))
     waits_s = iter([30.0])
     bench.model.during_sample = lambda sampling: bench.clock.advance(next(waits_s, 0.0))
-    ticket = bench.submit(
-        max_tokens=30, sampling=Sampling(temperature=0.0, top_p=1.0, seed=None, grammar="g")
-    )
+    ticket = bench.submit(max_tokens=30, sampling=constrained("g"))
     bench.finish()
 
     assert bench.last(ticket).finish_reason is FinishReason.LENGTH
