@@ -1,5 +1,6 @@
 """Converts a GenerateRequest to an EngineRequest: checked, rendered, tokenized."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 
 from gateway import errors
@@ -8,7 +9,8 @@ from gateway.engine.grammar.gbnf import lark_of
 from gateway.engine.grammar.schema_grammar import grammar_of
 from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, Matcher, Model, Sampling
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.template import TemplateBroken
+from gateway.engine.template.chat_template import DEFAULT_OPTIONS, RenderOptions, TemplateBroken
+from gateway.engine.template.turns import Turn, TurnCall, TurnTool
 from gateway.engine.v1 import engine_pb2
 
 ENGINE_SAMPLING: Mapping[str, float] = {
@@ -77,7 +79,13 @@ def engine_request_of(
     problem = _problem(request, model.vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
-    prompt = _prompt(request.messages, name, prompts, continue_final_message=request.continue_final_message)
+    try:
+        options = options_of(request)
+        prompt = prompts.tokens(
+            turns_of(request.messages), options, continue_final_message=request.continue_final_message
+        )
+    except TemplateBroken as error:
+        raise _refused(name, error) from None
     constraint, matcher = _constraint(request, name, model)
     return EngineRequest(
         request_id=request.request_id,
@@ -97,18 +105,65 @@ def prompt_length(request: engine_pb2.CountTokensRequest, *, name: str, prompts:
         raise errors.BackendInvalid(name, "messages are required")
     if not all(message.role in _ROLES for message in request.messages):
         raise errors.BackendInvalid(name, _UNKNOWN_ROLE)
-    return len(_prompt(request.messages, name, prompts, continue_final_message=False))
-
-
-def _prompt(
-    messages: Iterable[engine_pb2.Message], name: str, prompts: PromptMaker, *, continue_final_message: bool
-) -> tuple[int, ...]:
     try:
-        return prompts.tokens(
-            [(m.role, m.content) for m in messages], continue_final_message=continue_final_message
-        )
+        options = RenderOptions(tools=_tools(request.tools)) if request.tools else DEFAULT_OPTIONS
+        return len(prompts.tokens(turns_of(request.messages), options))
     except TemplateBroken as error:
-        raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
+        raise _refused(name, error) from None
+
+
+def _refused(name: str, error: TemplateBroken) -> errors.NotCapable:
+    return errors.NotCapable(name, f"{error.field}: the chat template {error}", field=error.field)
+
+
+def turns_of(messages: Iterable[engine_pb2.Message]) -> list[Turn]:
+    """Return the turns of messages; the result of a tool gets the name that its call has."""
+    names: dict[str, str] = {}
+    turns = []
+    for message in messages:
+        calls = tuple(TurnCall(each.id, each.name, each.arguments_json) for each in message.tool_calls)
+        names.update((call.id, call.name) for call in calls)
+        turns.append(
+            Turn(
+                message.role,
+                message.content,
+                calls,
+                call_id=message.tool_call_id,
+                tool_name=names.get(message.tool_call_id, ""),
+                reasoning=message.reasoning,
+            )
+        )
+    return turns
+
+
+def options_of(request: engine_pb2.GenerateRequest) -> RenderOptions:
+    """Return what the prompt of a request depends on besides its turns; raises TemplateBroken."""
+    return RenderOptions(
+        tools=_tools(request.tools),
+        thinking=_thinking(request.reasoning),
+        effort=request.reasoning.effort,
+    )
+
+
+def _thinking(reasoning: engine_pb2.Reasoning) -> bool | None:
+    """Return whether the model has to think; None if the request does not say."""
+    if reasoning.is_off:
+        return False
+    return True if reasoning.effort or reasoning.HasField("budget_tokens") else None
+
+
+def _tools(tools: Iterable[engine_pb2.Tool]) -> tuple[TurnTool, ...]:
+    return tuple(TurnTool(each.name, each.description, _schema(each)) for each in tools)
+
+
+def _schema(tool: engine_pb2.Tool) -> Mapping[str, object]:
+    try:
+        schema = json.loads(tool.parameters_json_schema or "{}")
+    except (ValueError, RecursionError):
+        schema = None
+    if not isinstance(schema, dict):
+        raise TemplateBroken("takes parameters that are a JSON schema only", field="config.tools")
+    return schema
 
 
 def _constraint(

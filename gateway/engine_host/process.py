@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.capability import Capability
+from gateway.domain.template_facts import TemplateFacts
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.tasks import child
@@ -37,6 +38,8 @@ class Ready:
     has_template: bool
     folded: tuple[str, ...]
     """Which conversations its template folds; see `ChatTemplate.check`."""
+    template_facts: TemplateFacts
+    """What its template renders by itself."""
     template_sha256: str
     """SHA-256 of the chat template in use."""
     has_gpu: bool
@@ -122,6 +125,7 @@ class EngineProcess:
             context_tokens=message["context_tokens"],
             has_template=message["has_template"],
             folded=tuple(message["folded"]),
+            template_facts=_facts(message["template_facts"]),
             template_sha256=message["template_sha256"],
             has_gpu=message["has_gpu"],
             is_locked=message["is_locked"],
@@ -171,6 +175,10 @@ class EngineProcess:
         """Return the next event on standard output; None when the process has ended."""
         line = b"" if self._process.stdout is None else await self._process.stdout.readline()
         return json.loads(line) if line else None
+
+
+def _facts(message: dict[str, Any]) -> TemplateFacts:
+    return TemplateFacts(**message | {"efforts": tuple(message["efforts"])})
 
 
 async def _tail(process: Process) -> str | None:

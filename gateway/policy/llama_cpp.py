@@ -1,7 +1,7 @@
 """A model file that runs in an engine process on this host: the kind `llama_cpp`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
@@ -25,6 +25,11 @@ _CAPABILITIES: Final = frozenset(
     }
 )  # fmt: skip
 """Beyond text; of reasoning an engine says when it has loaded the model whether that has it."""
+_TEMPLATE_VARIABLES: Final = frozenset(
+    {"messages", "add_generation_prompt", "bos_token", "eos_token", "documents", "datetime"}
+    | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
+)
+"""Variables of a chat template that the engine sets for each request."""
 DEMO = "builtin:demo"
 """The path of the model that needs no file."""
 
@@ -116,6 +121,11 @@ class LlamaCppModel(ModelSpec):
     template: str | None = Field(
         None, description="A Jinja chat template that replaces the one in the file. Default: the file's own."
     )
+    template_kwargs: Mapping[str, bool | int | float | str] = Field(
+        {},
+        description="Variables for the chat template, by name, such as enable_thinking: false. A request "
+        "that says whether to think, or with what effort, wins.",
+    )
 
     reasoning_budget_tokens: int | None = Field(
         None,
@@ -155,6 +165,9 @@ class LlamaCppModel(ModelSpec):
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
             detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"
+
+        for name in sorted(_TEMPLATE_VARIABLES.intersection(self.template_kwargs)):
+            yield "template_kwargs", f"{name} is set by the gateway; remove it"
 
     def in_folder(self, folder: Path) -> Self:
         """Return the spec with absolute paths; a relative one is relative to the policy's folder."""
