@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
+from gateway.domain.capability import Capability
 from gateway.engine.calibrated import check_calibration, sha256_of_text
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
@@ -31,6 +32,7 @@ from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService, OutputRouter, make_private, serve
 from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.thinking_load import thinking_tags
 from gateway.engine.threads import default_threads
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
@@ -125,6 +127,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     make_private(socket)
     with heartbeats_while_loading():
         model, template, folded = load(spec, clock)
+        tags = thinking_tags(template, model)
     sampling_defaults = sampling_of_file(model.metadata)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -144,7 +147,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     service = EngineService(
         name=name,
         model=model,
-        prompts=PromptMaker(model, template),
+        prompts=PromptMaker(model, template, tags),
         scheduler=scheduler,
         router=router,
         clock=clock,
@@ -168,6 +171,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             has_gpu=model.has_gpu,
             is_locked=model.is_locked,
             sampling=sampling_defaults,
+            lacking=() if tags is not None else (Capability.REASONING,),
         )
         heartbeats.start()
 

@@ -18,6 +18,7 @@ from gateway.engine.template.chat_template import (
     TemplateBroken,
 )
 from gateway.engine.template.turns import Turn
+from gateway.engine.thinking_tags import ThinkingTags
 
 _SECRET_DIGITS = 40
 _NUMBER_DIGITS = 8
@@ -44,10 +45,19 @@ class Vocabulary(Protocol):
 class PromptMaker:
     """Makes the prompts of one model; used by the server outside its event loop."""
 
-    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, template: ChatTemplate, tags: ThinkingTags | None = None
+    ) -> None:
+        """`tags` are those of a model that thinks."""
+        self.tags = tags
         self._vocabulary = vocabulary
         self._template = template
         self._control = any_of(vocabulary.control_texts())
+
+    @property
+    def efforts(self) -> tuple[str, ...]:
+        """The efforts that the template takes."""
+        return self._template.facts.efforts
 
     def tokens(
         self,
@@ -60,11 +70,14 @@ class PromptMaker:
 
         With `continue_final_message` the last message follows the start of the answer as plain text, so that
         the model continues it."""
-        final = [(turns[-1].text, True)] if continue_final_message else []
+        final = [turns[-1].text] if continue_final_message else []
         rendered = self._rendered(turns[: len(turns) - len(final)], options)
         tokens: list[int] = []
-        for text, is_plain in [*self._runs(rendered), *final]:
+        for text, is_plain in self._runs(rendered):
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
+        for text in final:
+            tokens += () if self.tags is None else self.tags.before_answer(tokens)
+            tokens += self._vocabulary.tokenize(text, parse_special=False)
         return tuple(self._vocabulary.begin(tokens))
 
     def _rendered(self, turns: Sequence[Turn], options: RenderOptions) -> list[str]:

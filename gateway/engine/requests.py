@@ -1,16 +1,18 @@
 """Converts a GenerateRequest to an EngineRequest: checked, rendered, tokenized."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway import errors
 from gateway.clock import Deadline
+from gateway.domain.conversation import EFFORT_TOKENS, ReasoningEffort
 from gateway.engine.grammar.gbnf import lark_of
 from gateway.engine.grammar.schema_grammar import grammar_of
 from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, Matcher, Model, Sampling
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.template.chat_template import DEFAULT_OPTIONS, RenderOptions, TemplateBroken
 from gateway.engine.template.turns import Turn, TurnCall, TurnTool
+from gateway.engine.thinking import Thinking
 from gateway.engine.v1 import engine_pb2
 
 ENGINE_SAMPLING: Mapping[str, float] = {
@@ -86,7 +88,10 @@ def engine_request_of(
         )
     except TemplateBroken as error:
         raise _refused(name, error) from None
-    constraint, matcher = _constraint(request, name, model)
+    thinking = _thinking_of(request, prompts)
+    if thinking is not None and thinking.budget_tokens == 0:
+        prompt += thinking.tags.end_of(prompt)
+    constraint, matcher = _constraint(request, name, model, is_deferred=thinking is not None)
     return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
@@ -95,6 +100,7 @@ def engine_request_of(
         stop=tuple(request.stop),
         sampling=sampling_of(request, sampling_defaults, constraint),
         matcher=matcher,
+        thinking=thinking,
         deadline=deadline,
     )
 
@@ -138,9 +144,10 @@ def turns_of(messages: Iterable[engine_pb2.Message]) -> list[Turn]:
 
 def options_of(request: engine_pb2.GenerateRequest) -> RenderOptions:
     """Return what the prompt of a request depends on besides its turns; raises TemplateBroken."""
+    is_begun = request.continue_final_message
     return RenderOptions(
         tools=_tools(request.tools),
-        thinking=_thinking(request.reasoning),
+        thinking=False if is_begun else _thinking(request.reasoning),
         effort=request.reasoning.effort,
     )
 
@@ -150,6 +157,27 @@ def _thinking(reasoning: engine_pb2.Reasoning) -> bool | None:
     if reasoning.is_off:
         return False
     return True if reasoning.effort or reasoning.HasField("budget_tokens") else None
+
+
+def _thinking_of(request: engine_pb2.GenerateRequest, prompts: PromptMaker) -> Thinking | None:
+    """Return how the model thinks; None if it does not, or has begun its answer."""
+    if prompts.tags is None or request.continue_final_message:
+        return None
+    return Thinking(
+        tags=prompts.tags,
+        budget_tokens=_budget(request.reasoning, prompts.efforts),
+        is_constrained=request.HasField("json_schema") or request.HasField("grammar"),
+    )
+
+
+def _budget(reasoning: engine_pb2.Reasoning, efforts: Sequence[str]) -> int | None:
+    """Return the most tokens of reasoning, by the budget and by an effort that the template does not take."""
+    if reasoning.is_off:
+        return 0
+    known = [reasoning.budget_tokens] if reasoning.HasField("budget_tokens") else []
+    if reasoning.effort and reasoning.effort not in efforts:
+        known.append(EFFORT_TOKENS[ReasoningEffort(reasoning.effort)])
+    return min(known, default=None)
 
 
 def _tools(tools: Iterable[engine_pb2.Tool]) -> tuple[TurnTool, ...]:
@@ -167,7 +195,7 @@ def _schema(tool: engine_pb2.Tool) -> Mapping[str, object]:
 
 
 def _constraint(
-    request: engine_pb2.GenerateRequest, name: str, model: Model
+    request: engine_pb2.GenerateRequest, name: str, model: Model, *, is_deferred: bool
 ) -> tuple[Constraint | None, Matcher | None]:
     """Return what the answer must match, and a matcher for it; raises NotCapable."""
     if request.HasField("json_schema"):
@@ -180,7 +208,7 @@ def _constraint(
         grammar = (
             grammar_of(request.json_schema) if request.HasField("json_schema") else lark_of(request.grammar)
         )
-        constraint = Constraint(grammar=grammar, request_field=field)
+        constraint = Constraint(grammar=grammar, request_field=field, is_deferred=is_deferred)
         return constraint, model.matcher(constraint)
     except GrammarRefused as error:
         raise errors.NotCapable(name, f"{field}: {error}", field=field) from None

@@ -88,6 +88,11 @@ class ThinkingReader:
         return self._state is _State.ANSWER
 
     @property
+    def answer_end(self) -> str:
+        """What ends the answer, beside the token that ends the turn; mostly empty."""
+        return self._tags.form.answer_end
+
+    @property
     def is_over(self) -> bool:
         """Whether all further tokens pass as they are."""
         return self._state is _State.ANSWER and not self._skips_lines
@@ -95,7 +100,7 @@ class ThinkingReader:
     @property
     def is_undecided(self) -> bool:
         """Whether tokens are held back that may yet be the answer's."""
-        return bool(self._held)
+        return self._state is _State.START and bool(self._held)
 
     def push(self, token: int, piece: bytes) -> ThinkingPiece:
         """Take the next token and its bytes; return what it adds."""
@@ -259,6 +264,7 @@ class ThinkingReader:
                 shown = symbols[next(first, len(symbols)) :]
                 self._skips_lines = not shown
             found.answer.append((token, self._tags.text_of(shown)))
+        self.took_tag = False
 
 
 def _find(symbols: list[int], tag: Symbols) -> int | None:

@@ -66,6 +66,17 @@ class ThinkingTags:
         """Return tokens with these symbols."""
         return tuple(token for part in _parts(symbols) for token in self._tokens_of(part))
 
+    def end_of(self, prompt: Sequence[int]) -> tuple[int, ...]:
+        """Return what ends reasoning that a prompt has begun; nothing if it has begun none."""
+        return self.end_tokens if self.ends_with(prompt, self.start) else ()
+
+    def before_answer(self, prompt: Sequence[int]) -> tuple[int, ...]:
+        """Return what is between a prompt and the text of an answer without reasoning."""
+        if self.ends_with(prompt, self.start):
+            return self.end_tokens
+        is_marked = bool(self.answer) and self.answer[0] < 0 and not self.ends_with(prompt, self.answer)
+        return self.tokens(self.answer) if is_marked else ()
+
     def ends_with(self, prompt: Sequence[int], tag: Symbols) -> bool:
         """Whether a prompt ends with a tag and white space at most."""
         found: list[int] = []
