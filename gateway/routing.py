@@ -283,7 +283,7 @@ def _refuse(
     # surely does not fit; what may not fit is counted by the backend, exactly.
     if routing_input.prompt_tokens > 2 * spec.context:
         return Refusal(model=model, reason=Reason.CONTEXT_LENGTH_EXCEEDED)
-    if missing := spec.missing(routing_input.needs):
+    if missing := spec.missing(routing_input.needs, lacking=state.lacking.get(model, frozenset())):
         return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
     if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Refusal(model=model, reason=Reason.DEADLINE)

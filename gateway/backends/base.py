@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
+from gateway.domain.capability import Capability
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.escalation import Escalate
@@ -61,7 +62,12 @@ class QueueForecast:
 
 @runtime_checkable
 class QueueAware(Protocol):
-    """A backend that knows its queue."""
+    """A backend that knows its model and its queue."""
+
+    @property
+    def lacking(self) -> frozenset[Capability]:
+        """What its model turned out not to have when it was loaded."""
+        ...
 
     @property
     def is_idle(self) -> bool:

@@ -56,6 +56,8 @@ class ConfidenceGuard:
                     continue
                 window.take(chunk, now_ms=self._clock.monotonic_s() * 1000)
                 if not window.is_over:
+                    if not window.certainties:  # It thinks: a sign of life for whoever waits.
+                        yield Chunk()
                     continue
                 self._judge(window, escalate, chunk)
                 for held in window.held:
@@ -73,24 +75,31 @@ class ConfidenceGuard:
 
 
 class Window:
-    """The beginning of an answer, until it is long enough to judge, or old enough that somebody waits."""
+    """The beginning of an answer, until it is long enough to judge, or old enough that somebody waits.
+
+    It begins after the reasoning, which is held back, too: a caller is shown nothing that may be dropped.
+    """
 
     def __init__(self, escalate: Escalate) -> None:
         self._escalate = escalate
         self._first_ms: float | None = None
+        self._pieces = 0
         self.held: list[Chunk] = []
         self.certainties: list[TokenConfidence] = []
         self.is_over = False
 
     def take(self, chunk: Chunk, *, now_ms: float) -> None:
         """Hold a piece that came now."""
+        self.held.append(chunk)
+        if chunk.reasoning and not (chunk.text or chunk.certainties) and chunk.finish_reason is None:
+            return
         if self._first_ms is None:
             self._first_ms = now_ms
-        self.held.append(chunk)
+        self._pieces += 1
         self.certainties += chunk.certainties
         held_ms = now_ms - self._first_ms
         # Whether the next piece would come too late is told by the pace of those that came.
-        next_ms = held_ms / max(1, len(self.held) - 1)
+        next_ms = held_ms / max(1, self._pieces - 1)
         self.is_over = (
             len(self.certainties) >= self._escalate.window_tokens
             or held_ms + next_ms > self._escalate.window_ms

@@ -89,7 +89,7 @@ def _tool_choice(config: GenerationConfig) -> engine_pb2.ToolChoice | None:
 def _reasoning(config: GenerationConfig) -> engine_pb2.Reasoning:
     asked = config.reasoning
     return engine_pb2.Reasoning(
-        is_off=asked.effort is ReasoningEffort.NONE,
+        is_off=asked.effort is ReasoningEffort.NONE or (asked.effort is None and asked.budget_tokens == 0),
         budget_tokens=asked.budget_tokens,
         effort=_EFFORTS.get(asked.effort, "") if asked.effort else "",
     )

@@ -22,6 +22,7 @@ from gateway.backends.engine_messages import (
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.assembly import Assembly
+from gateway.domain.capability import Capability
 from gateway.domain.decision import Reason
 from gateway.domain.request import Request
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
@@ -70,6 +71,11 @@ class Engine(Protocol):
         """The engine's address for gRPC."""
         ...
 
+    @property
+    def lacking(self) -> frozenset[Capability]:
+        """What the model that it loaded last cannot do."""
+        ...
+
 
 class LocalBackend:
     """A model in an engine process; fits `backends.base.Backend`."""
@@ -89,6 +95,11 @@ class LocalBackend:
     def is_idle(self) -> bool:
         """Whether this process has no call at the engine; what others have there, the engine knows."""
         return self._calls == 0
+
+    @property
+    def lacking(self) -> frozenset[Capability]:
+        """What the model in the engine cannot do."""
+        return self._supervisor.lacking
 
     async def generate(self, call: Call) -> Reply:
         """Return the whole answer; EngineDown when there is no engine, EngineDied when it goes meanwhile."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gateway.backends.base import Backend, QueueAware
 from gateway.dispatch.latency import LatencyTracker, foreseen_s
 from gateway.dispatch.layer import most_tokens_after
+from gateway.domain.capability import Capability
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.strings import estimate_prompt_tokens
@@ -39,6 +40,10 @@ class Forecasts:
     def idle(self) -> frozenset[str]:
         """Return the models that have nothing to do, as far as this process knows."""
         return frozenset(name for name, each in self._queues.items() if each.is_idle)
+
+    def lacking(self) -> Mapping[str, frozenset[Capability]]:
+        """Return by model what its engine found that it cannot do."""
+        return {name: each.lacking for name, each in self._queues.items() if each.lacking}
 
     def _finish_s(self, model: str, max_tokens: int) -> float:
         queue = self._queues.get(model)

@@ -1,8 +1,9 @@
 """What is said in a conversation: messages of parts, tools, and what models think."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -179,6 +180,16 @@ class ReasoningEffort(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     XHIGH = "xhigh"
+
+
+EFFORT_TOKENS: Final[Mapping[ReasoningEffort, int]] = {
+    ReasoningEffort.MINIMAL: 1024,
+    ReasoningEffort.LOW: 1024,
+    ReasoningEffort.MEDIUM: 8192,
+    ReasoningEffort.HIGH: 24_576,
+    ReasoningEffort.XHIGH: 32_768,
+}
+"""The budget of an effort, for models that take none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

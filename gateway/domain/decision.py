@@ -142,6 +142,8 @@ class RoutingState:
     without a measurement is not held back."""
     idle: frozenset[str] = frozenset()
     """The models that have nothing to do."""
+    lacking: Mapping[str, frozenset[Capability]] = field(default_factory=dict)
+    """By local model, what it may have by its policy and has not, as its engine found when it loaded it."""
     budget: float = 0.0
     """How much of the tightest budget is gone; see `gateway.ledger.score`."""
     budget_plan: float = 0.0

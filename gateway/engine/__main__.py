@@ -7,6 +7,7 @@ output, such as `{"event": "ready", ...}` or `{"event": "failed", "message": ...
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
+from gateway.domain.capability import Capability
 from gateway.engine.calibrated import check_calibration, sha256_of_text
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
@@ -30,7 +32,8 @@ from gateway.engine.request_errors import location_of
 from gateway.engine.requests import sampling_of_file
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService, make_private, serve
-from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.thinking_load import thinking_tags
 from gateway.engine.threads import default_threads
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
@@ -104,7 +107,13 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, t
     source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.update)
     try:
-        template = ChatTemplate(source, bos=model.bos_text, eos=model.eos_text, clock=clock)
+        template = ChatTemplate(
+            source,
+            bos=model.bos_text,
+            eos=model.eos_text,
+            clock=clock,
+            variables=spec.template_kwargs,
+        )
         return model, template, template.check()
     except TemplateBroken as error:
         whose, hint = "its chat template", "set template in the policy"
@@ -119,6 +128,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     make_private(socket)
     with heartbeats_while_loading():
         model, template, folded = load(spec, clock)
+        tags = thinking_tags(template, model)
     sampling_defaults = sampling_of_file(model.metadata)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -138,7 +148,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
     service = EngineService(
         name=name,
         model=model,
-        prompts=PromptMaker(model, template),
+        prompts=PromptMaker(model, template, tags),
         scheduler=scheduler,
         router=router,
         clock=clock,
@@ -158,9 +168,11 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
             template_sha256=sha256_of_text(template.source),
             has_template=template.source != PLAIN_TEMPLATE,
             folded=folded,
+            template_facts=dataclasses.asdict(template.facts),
             has_gpu=model.has_gpu,
             is_locked=model.is_locked,
             sampling=sampling_defaults,
+            lacking=() if tags is not None else (Capability.REASONING,),
         )
         heartbeats.start()
 
@@ -231,7 +243,7 @@ def send_heartbeats(watchdog: Watchdog, interval_s: float) -> None:
         threading.Event().wait(interval_s)
 
 
-def send(**event: str | int | bool | tuple[str, ...] | Mapping[str, float]) -> None:
+def send(**event: str | int | bool | tuple[str, ...] | Mapping[str, object]) -> None:
     """Send one event to the supervisor, as a line on standard output; safe to call from any thread."""
     with _stdout_lock:
         sys.stdout.write(json.dumps(event) + "\n")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.clock import Deadline
+from gateway.engine.thinking import Thinking
 
 
 class KvCacheFull(Exception):
@@ -114,6 +115,8 @@ class EngineRequest:
     sampling: Sampling
     matcher: Matcher | None = field(default=None, repr=False, compare=False)
     """Of `sampling.constraint`; made by the server, since compiling takes milliseconds."""
+    thinking: Thinking | None = field(default=None, repr=False, compare=False)
+    """How the model thinks before it answers; None: it does not, as far as its template shows."""
     deadline: Deadline
     is_whole: bool = False
     """Whether the caller wants the answer whole, not in pieces."""

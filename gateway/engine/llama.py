@@ -6,7 +6,7 @@ One thread at a time may call `decode`, `share`, `truncate` and samplers. Any th
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llama_cpp import llama_cpp as lib
@@ -191,6 +191,13 @@ class LlamaModel:
         """Return the texts of all control tokens; a caller's text must not become one."""
         controls = (t for t in range(self.vocabulary_size) if lib.llama_vocab_is_control(self._vocab, t))
         return tuple(text for text in map(self._token_text, controls) if text)
+
+    def special_tokens(self) -> Mapping[str, int]:
+        """Return control tokens, and tokens that their text always becomes, by their texts."""
+        special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        every = range(self.vocabulary_size)
+        found = {self._token_text(t): t for t in every if lib.llama_vocab_get_attr(self._vocab, t) & special}
+        return {text: token for text, token in found.items() if text}
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         """Return the tokens of `text`; with `parse_special`, texts of control tokens become control

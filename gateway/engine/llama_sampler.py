@@ -48,7 +48,6 @@ class LlamaSampler:
             sampling.temperature == 0.0 and not sampling.has_penalties and not sampling.logit_bias
         )
         self._chain = _chain(self._size, sampling)
-        self._reported = 0
         self._is_forced = False
         self._views: dict[int, NDArray[np.float32]] = {}
         """Logits by address: llama.cpp reuses the same few buffers."""
@@ -98,9 +97,8 @@ class LlamaSampler:
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
         """Return the log-probability of a sampled token; None if the request does not ask for it."""
         count = self._sampling.logprobs
-        if count is None or self._reported == self._sampling.logprob_tokens:
+        if count is None:
             return None
-        self._reported += 1
         logits = self._logits(row)
         top = logits.max()
         shares = np.exp(logits - top)

@@ -1,17 +1,28 @@
 """Converts messages to prompt tokens, with the model's own template and vocabulary.
 
 A caller's text never becomes a control token: a message that contains one ("<|im_end|>") would end its turn
-and could forge a system turn. Such a message is rendered as a placeholder and tokenized as plain text.
+and could forge a system turn. Wherever a text of the caller spells one (in a message, a tool, a call), a
+number takes its place while the template is rendered, and it is tokenized as plain text.
 """
 
 import itertools
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from gateway.engine.template import ChatTemplate, TemplateBroken
-from gateway.engine.turns import RoleText
+from gateway.engine.template.chat_template import (
+    DEFAULT_OPTIONS,
+    ChatTemplate,
+    RenderOptions,
+    TemplateBroken,
+)
+from gateway.engine.template.turns import Turn
+from gateway.engine.thinking_tags import ThinkingTags
+
+_SECRET_DIGITS = 40
+_NUMBER_DIGITS = 8
+_MAX_NUMBERS = 10**_NUMBER_DIGITS
 
 
 class Vocabulary(Protocol):
@@ -34,43 +45,106 @@ class Vocabulary(Protocol):
 class PromptMaker:
     """Makes the prompts of one model; used by the server outside its event loop."""
 
-    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, template: ChatTemplate, tags: ThinkingTags | None = None
+    ) -> None:
+        """`tags` are those of a model that thinks."""
+        self.tags = tags
         self._vocabulary = vocabulary
         self._template = template
         self._control = any_of(vocabulary.control_texts())
 
+    @property
+    def efforts(self) -> tuple[str, ...]:
+        """The efforts that the template takes."""
+        return self._template.facts.efforts
+
     def tokens(
-        self, messages: Sequence[RoleText], *, continue_final_message: bool = False
+        self,
+        turns: Sequence[Turn],
+        options: RenderOptions = DEFAULT_OPTIONS,
+        *,
+        continue_final_message: bool = False,
     ) -> tuple[int, ...]:
         """Return the prompt's tokens; raises TemplateBroken.
 
         With `continue_final_message` the last message follows the start of the answer as plain text, so that
         the model continues it."""
-        final = [(messages[-1][1], True)] if continue_final_message else []
+        final = [turns[-1].text] if continue_final_message else []
+        rendered = self._rendered(turns[: len(turns) - len(final)], options)
         tokens: list[int] = []
-        for text, is_plain in [*self._segments(messages[: len(messages) - len(final)]), *final]:
+        for text, is_plain in self._runs(rendered):
             tokens += self._vocabulary.tokenize(text, parse_special=not is_plain)
+        for text in final:
+            tokens += () if self.tags is None else self.tags.before_answer(tokens)
+            tokens += self._vocabulary.tokenize(text, parse_special=False)
         return tuple(self._vocabulary.begin(tokens))
 
-    def _segments(self, messages: Sequence[RoleText]) -> list[tuple[str, bool]]:
-        """Return the prompt as pieces of (text, whether it is plain text of the caller)."""
-        secret = secrets.token_hex(16)
-        quoted: list[str] = []
-        turns = []
-        for role, text in self._template.fit(messages):
-            if self._control.search(text):
-                turns.append((role, f"placeholder{secret}n{len(quoted)}e"))
-                quoted.append(text)
-            else:
-                turns.append((role, text))
-        # Odd indexes hold the numbers of placeholders.
-        parts = re.split(f"placeholder{secret}n([0-9]+)e", self._template.render(turns))
-        if {int(number) for number in parts[1::2]} != set(range(len(quoted))):
+    def _rendered(self, turns: Sequence[Turn], options: RenderOptions) -> list[str]:
+        """Return the prompt in pieces: at odd indexes what callers wrote that spells a control token."""
+        quotes = _Quotes(self._control)
+        prompt = self._template.render(self._template.fit(turns, options), options, quotes.protect)
+        return quotes.split(prompt)
+
+    def _runs(self, pieces: Sequence[str]) -> Iterator[tuple[str, bool]]:
+        """Yield the prompt as (text, whether it is plain); a plain text is whole up to a control token."""
+        plain = ""
+        for index, piece in enumerate(pieces):
+            if index % 2:
+                plain += piece
+                continue
+            first, last = 0, len(piece)
+            if len(pieces) > 1:
+                found = list(self._control.finditer(piece))
+                first = found[0].start() if found else last
+                last = found[-1].end() if found else last
+            if index == 0:
+                first = 0
+            if index == len(pieces) - 1:
+                last = len(piece)
+            plain += piece[:first]
+            if first < last:
+                if plain:
+                    yield plain, True
+                yield piece[first:last], False
+                plain = ""
+            plain += piece[last:]
+        if plain:
+            yield plain, True
+
+
+class _Quotes:
+    """The control tokens in the callers' texts of one prompt; a number replaces each.
+
+    It has digits only: no filter of a template changes them.
+    """
+
+    def __init__(self, control: re.Pattern[str]) -> None:
+        self._control = control
+        self._secret = "".join(secrets.choice("0123456789") for _ in range(_SECRET_DIGITS))
+        self._quoted: list[str] = []
+        self._required: set[int] = set()
+
+    def protect(self, text: str, is_required: bool) -> str:
+        """Return a text in which numbers replace control tokens."""
+
+        def number(match: re.Match[str]) -> str:
+            if is_required:
+                self._required.add(len(self._quoted))
+            self._quoted.append(match[0])
+            return f"{self._secret}{len(self._quoted) - 1:0{_NUMBER_DIGITS}}"
+
+        return self._control.sub(number, text)
+
+    def split(self, prompt: str) -> list[str]:
+        """Return a prompt in pieces, with control tokens of callers at odd indexes; raises TemplateBroken."""
+        pieces = re.split(f"{self._secret}([0-9]{{{_NUMBER_DIGITS}}})", prompt)
+        numbers = [int(number) for number in pieces[1::2]]
+        is_whole = self._required <= set(numbers) and len(self._quoted) < _MAX_NUMBERS
+        if not is_whole or any(self._secret in text for text in pieces[::2]):
             raise TemplateBroken("changes a message that contains a control token")
-        segments = [
-            (quoted[int(part)], True) if index % 2 else (part, False) for index, part in enumerate(parts)
-        ]
-        return [(text, is_plain) for text, is_plain in segments if text]
+        pieces[1::2] = [self._quoted[number] for number in numbers]
+        return pieces
 
 
 def any_of(texts: Iterable[str]) -> re.Pattern[str]:

@@ -1,14 +1,18 @@
 """Converts a GenerateRequest to an EngineRequest: checked, rendered, tokenized."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway import errors
 from gateway.clock import Deadline
+from gateway.domain.conversation import EFFORT_TOKENS, ReasoningEffort
 from gateway.engine.grammar.gbnf import lark_of
 from gateway.engine.grammar.schema_grammar import grammar_of
 from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, Matcher, Model, Sampling
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.template import TemplateBroken
+from gateway.engine.template.chat_template import DEFAULT_OPTIONS, RenderOptions, TemplateBroken
+from gateway.engine.template.turns import Turn, TurnCall, TurnTool
+from gateway.engine.thinking import Thinking
 from gateway.engine.v1 import engine_pb2
 
 ENGINE_SAMPLING: Mapping[str, float] = {
@@ -77,8 +81,17 @@ def engine_request_of(
     problem = _problem(request, model.vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
-    prompt = _prompt(request.messages, name, prompts, continue_final_message=request.continue_final_message)
-    constraint, matcher = _constraint(request, name, model)
+    try:
+        options = options_of(request)
+        prompt = prompts.tokens(
+            turns_of(request.messages), options, continue_final_message=request.continue_final_message
+        )
+    except TemplateBroken as error:
+        raise _refused(name, error) from None
+    thinking = _thinking_of(request, prompts)
+    if thinking is not None and thinking.budget_tokens == 0:
+        prompt += thinking.tags.end_of(prompt)
+    constraint, matcher = _constraint(request, name, model, is_deferred=thinking is not None)
     return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
@@ -87,6 +100,7 @@ def engine_request_of(
         stop=tuple(request.stop),
         sampling=sampling_of(request, sampling_defaults, constraint),
         matcher=matcher,
+        thinking=thinking,
         deadline=deadline,
         is_whole=request.is_whole,
     )
@@ -98,22 +112,91 @@ def prompt_length(request: engine_pb2.CountTokensRequest, *, name: str, prompts:
         raise errors.BackendInvalid(name, "messages are required")
     if not all(message.role in _ROLES for message in request.messages):
         raise errors.BackendInvalid(name, _UNKNOWN_ROLE)
-    return len(_prompt(request.messages, name, prompts, continue_final_message=False))
-
-
-def _prompt(
-    messages: Iterable[engine_pb2.Message], name: str, prompts: PromptMaker, *, continue_final_message: bool
-) -> tuple[int, ...]:
     try:
-        return prompts.tokens(
-            [(m.role, m.content) for m in messages], continue_final_message=continue_final_message
-        )
+        options = RenderOptions(tools=_tools(request.tools)) if request.tools else DEFAULT_OPTIONS
+        return len(prompts.tokens(turns_of(request.messages), options))
     except TemplateBroken as error:
-        raise errors.NotCapable(name, f"messages: the chat template {error}", field="messages") from None
+        raise _refused(name, error) from None
+
+
+def _refused(name: str, error: TemplateBroken) -> errors.NotCapable:
+    return errors.NotCapable(name, f"{error.field}: the chat template {error}", field=error.field)
+
+
+def turns_of(messages: Iterable[engine_pb2.Message]) -> list[Turn]:
+    """Return the turns of messages; the result of a tool gets the name that its call has."""
+    names: dict[str, str] = {}
+    turns = []
+    for message in messages:
+        calls = tuple(TurnCall(each.id, each.name, each.arguments_json) for each in message.tool_calls)
+        names.update((call.id, call.name) for call in calls)
+        turns.append(
+            Turn(
+                message.role,
+                message.content,
+                calls,
+                call_id=message.tool_call_id,
+                tool_name=names.get(message.tool_call_id, ""),
+                reasoning=message.reasoning,
+            )
+        )
+    return turns
+
+
+def options_of(request: engine_pb2.GenerateRequest) -> RenderOptions:
+    """Return what the prompt of a request depends on besides its turns; raises TemplateBroken."""
+    is_begun = request.continue_final_message
+    return RenderOptions(
+        tools=_tools(request.tools),
+        thinking=False if is_begun else _thinking(request.reasoning),
+        effort=request.reasoning.effort,
+    )
+
+
+def _thinking(reasoning: engine_pb2.Reasoning) -> bool | None:
+    """Return whether the model has to think; None if the request does not say."""
+    if reasoning.is_off:
+        return False
+    return True if reasoning.effort or reasoning.HasField("budget_tokens") else None
+
+
+def _thinking_of(request: engine_pb2.GenerateRequest, prompts: PromptMaker) -> Thinking | None:
+    """Return how the model thinks; None if it does not, or has begun its answer."""
+    if prompts.tags is None or request.continue_final_message:
+        return None
+    return Thinking(
+        tags=prompts.tags,
+        budget_tokens=_budget(request.reasoning, prompts.efforts),
+        is_constrained=request.HasField("json_schema") or request.HasField("grammar"),
+    )
+
+
+def _budget(reasoning: engine_pb2.Reasoning, efforts: Sequence[str]) -> int | None:
+    """Return the most tokens of reasoning, by the budget and by an effort that the template does not take."""
+    if reasoning.is_off:
+        return 0
+    known = [reasoning.budget_tokens] if reasoning.HasField("budget_tokens") else []
+    if reasoning.effort and reasoning.effort not in efforts:
+        known.append(EFFORT_TOKENS[ReasoningEffort(reasoning.effort)])
+    return min(known, default=None)
+
+
+def _tools(tools: Iterable[engine_pb2.Tool]) -> tuple[TurnTool, ...]:
+    return tuple(TurnTool(each.name, each.description, _schema(each)) for each in tools)
+
+
+def _schema(tool: engine_pb2.Tool) -> Mapping[str, object]:
+    try:
+        schema = json.loads(tool.parameters_json_schema or "{}")
+    except (ValueError, RecursionError):
+        schema = None
+    if not isinstance(schema, dict):
+        raise TemplateBroken("takes parameters that are a JSON schema only", field="config.tools")
+    return schema
 
 
 def _constraint(
-    request: engine_pb2.GenerateRequest, name: str, model: Model
+    request: engine_pb2.GenerateRequest, name: str, model: Model, *, is_deferred: bool
 ) -> tuple[Constraint | None, Matcher | None]:
     """Return what the answer must match, and a matcher for it; raises NotCapable."""
     if request.HasField("json_schema"):
@@ -126,7 +209,7 @@ def _constraint(
         grammar = (
             grammar_of(request.json_schema) if request.HasField("json_schema") else lark_of(request.grammar)
         )
-        constraint = Constraint(grammar=grammar, request_field=field)
+        constraint = Constraint(grammar=grammar, request_field=field, is_deferred=is_deferred)
         return constraint, model.matcher(constraint)
     except GrammarRefused as error:
         raise errors.NotCapable(name, f"{field}: {error}", field=field) from None

@@ -20,7 +20,6 @@ from gateway.engine.interfaces import (
     EngineRequest,
     KvCacheFull,
     Model,
-    SampledLogprob,
 )
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.output_router import OutputGatherer
@@ -355,18 +354,27 @@ class Scheduler:
         """Sample a token, and take those that it forces: they need no logits, so one step decodes all."""
         sampler = sequence.sampler
         token = sampler.sample(row)
-        self._append(sequence, token, sampler.logprob(row, token))
-        while sequence.finish_reason is None and (forced := sampler.forced()):
+        instead = sequence.reader.steer(token, self._piece(token), is_end=self._model.is_end(token))
+        if instead == ():
+            sampler.arm()
+            token, instead = sampler.sample(row), None
+        if instead is None:
+            self._append(sequence, token)
+            if sequence.wants_logprob and (logprob := sampler.logprob(row, token)) is not None:
+                sequence.report(logprob)
+        while sequence.finish_reason is None and (forced := instead or sequence.forced()):
+            instead = None
             for token in forced:
                 sampler.accept(token)
-                self._append(sequence, token, None)
+                self._append(sequence, token)
                 if sequence.finish_reason is not None:
                     return
 
-    def _append(self, sequence: Sequence, token: int, logprob: SampledLogprob | None) -> None:
-        is_end = self._model.is_end(token)
-        piece = b"" if is_end else self._model.piece(token)
-        sequence.take(token, piece=piece, is_end=is_end, logprob=logprob)
+    def _append(self, sequence: Sequence, token: int) -> None:
+        sequence.take(token, piece=self._piece(token), is_end=self._model.is_end(token))
+
+    def _piece(self, token: int) -> bytes:
+        return b"" if self._model.is_end(token) else self._model.piece(token)
 
     def _abort_youngest(self) -> StepOutput:
         """Abort the latest arrival so that the others continue; admission makes this rare."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, Usage
-from gateway.engine.interfaces import BatchToken, SampledLogprob, Sampler
+from gateway.engine.interfaces import BatchToken, EngineRequest, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
+from gateway.engine.thinking import ThinkingReader
 from gateway.engine.throughput import Work
 from gateway.engine.token_reader import AnswerPiece, TokenReader
 from gateway.errors import GatewayError
@@ -65,10 +66,16 @@ class Sequence:
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
-        self.reader = TokenReader(self.request.stop)
+        self.reader = _reader(self.request)
+        if self.reader.is_answering:
+            sampler.arm()
         self.finish_reason: FinishReason | None = None
         self._pieces: list[AnswerPiece] = []
         self._logprobs: list[SampledLogprob] = []
+        self._held_logprobs: list[SampledLogprob] = []
+        """Of tokens that may turn out to be no part of the answer."""
+        self._reported = 0
+        """How many log-probabilities are in outputs, or are to be."""
         self._told_tokens = 0
 
     @property
@@ -107,13 +114,40 @@ class Sequence:
         self.pending = self.pending[count:]
         return not self.pending
 
-    def take(self, token: int, *, piece: bytes, is_end: bool, logprob: SampledLogprob | None = None) -> None:
+    def forced(self) -> tuple[int, ...]:
+        """Return the tokens that must come next, by the reasoning or by the constraint."""
+        return self.reader.forced() or tuple(self.sampler.forced())
+
+    @property
+    def wants_logprob(self) -> bool:
+        """Whether the log-probability of the latest token is to be reported, once it is the answer's."""
+        sampling, reported = self.request.sampling, self._reported + len(self._held_logprobs)
+        is_shown = self.reader.is_shown or self.reader.is_undecided
+        return sampling.logprobs is not None and is_shown and reported != sampling.logprob_tokens
+
+    def report(self, logprob: SampledLogprob) -> None:
+        """Report the log-probability of the latest token, once it is the answer's."""
+        self._held_logprobs.append(logprob)
+        if self.reader.is_shown:
+            self._release_logprobs()
+
+    def _release_logprobs(self) -> None:
+        self._logprobs += self._held_logprobs
+        self._reported += len(self._held_logprobs)
+        self._held_logprobs = []
+
+    def take(self, token: int, *, piece: bytes, is_end: bool) -> None:
         """Append a sampled or forced token to the answer; it is decoded next unless it ends the answer."""
         self.completion_tokens += 1
         self.pending = [*self.pending, token]
+        was_answering = self.reader.is_answering
         self._pieces.append(self.reader.push(token, piece))
-        if logprob is not None:
-            self._logprobs.append(logprob)
+        if self.reader.is_shown:
+            self._release_logprobs()
+        elif not self.reader.is_undecided:
+            self._held_logprobs = []
+        if self.reader.is_answering and not was_answering:
+            self.sampler.arm()
         self.finish_reason = self._reason(is_end)
         if self.finish_reason is not None:
             self._pieces.append(self.reader.finish())
@@ -133,21 +167,30 @@ class Sequence:
             usage=self.usage if is_last or logprobs else None,
             reused_tokens=self.reused_tokens if is_last else 0,
             logprobs=logprobs,
-            may_wait_s=0.0 if is_last else self._may_wait_s(told),
+            may_wait_s=self._may_wait_s(told, is_last=is_last, is_judged=bool(logprobs)),
         )
 
-    def _may_wait_s(self, told: int) -> float:
+    def _may_wait_s(self, told: int, *, is_last: bool, is_judged: bool) -> float:
+        if is_last:
+            return 0.0
         if self.request.is_whole:
             return math.inf
         # Tokens whose confidence is judged are waited for one by one.
-        judged = self.request.sampling.logprob_tokens or 0
-        return 0.0 if told < max(1, judged) else GATHER_S
+        is_judged = is_judged and self.request.sampling.logprob_tokens is not None
+        return 0.0 if told == 0 or is_judged else GATHER_S
 
     def _reason(self, is_end: bool) -> FinishReason | None:
         if self.reader.end is not None:
             return self.reader.end
-        if is_end:
+        if is_end and not self.reader.took_tag:
             return FinishReason.STOP
         if self.completion_tokens >= self.request.max_tokens:
             return FinishReason.LENGTH
         return None
+
+
+def _reader(request: EngineRequest) -> TokenReader:
+    if request.thinking is None:
+        return TokenReader(request.stop)
+    thinking = ThinkingReader(request.thinking, prompt=request.prompt, max_tokens=request.max_tokens)
+    return TokenReader(request.stop, thinking=thinking)

@@ -1,9 +1,11 @@
 """Splits the tokens of one answer into what its caller is sent."""
 
+import codecs
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, ToolCallDelta
 from gateway.engine.text import TextStream
+from gateway.engine.thinking import ThinkingPiece, ThinkingReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,25 +20,73 @@ class AnswerPiece:
 class TokenReader:
     """Reads the tokens of one answer, in order; used by the thread that owns the model."""
 
-    def __init__(self, stop: tuple[str, ...]) -> None:
-        self._text = TextStream(stop)
-        self.reasoning_tokens = 0
-        """Tokens so far that were reasoning."""
+    def __init__(self, stop: tuple[str, ...], *, thinking: ThinkingReader | None = None) -> None:
+        self._thinking = thinking
+        self._thoughts = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        own_end = "" if thinking is None else thinking.answer_end
+        self._own_end = "" if own_end in stop else own_end
+        self._text = TextStream((*stop, self._own_end))
 
     def push(self, token: int, piece: bytes) -> AnswerPiece:
         """Take the next token and its bytes; return what may be sent now."""
-        return AnswerPiece(text=self._text.push(piece))
+        if self._thinking is None or self._thinking.is_over:
+            return AnswerPiece(text=self._text.push(piece))
+        return self._piece(self._thinking.push(token, piece))
 
     def finish(self) -> AnswerPiece:
         """Return what was held back, after the last token."""
-        return AnswerPiece(text=self._text.finish())
+        last = AnswerPiece() if self._thinking is None else self._piece(self._thinking.finish())
+        return AnswerPiece(reasoning=last.reasoning, text=last.text + self._text.finish())
+
+    def _piece(self, found: ThinkingPiece) -> AnswerPiece:
+        text = "".join(self._text.push(data) for _, data in found.answer)
+        return AnswerPiece(reasoning=self._thoughts.decode(bytes(found.reasoning)), text=text)
 
     @property
     def end(self) -> FinishReason | None:
         """Why the answer ends here, whatever the model would add; None: it does not."""
-        return FinishReason.STOP_SEQUENCE if self._text.is_stopped else None
+        if not self._text.is_stopped:
+            return None
+        return FinishReason.STOP if self._is_own_end else FinishReason.STOP_SEQUENCE
 
     @property
     def stop_sequence(self) -> str:
         """The stop string that ended the text; "" if none did."""
-        return self._text.met
+        return "" if self._is_own_end else self._text.met
+
+    @property
+    def _is_own_end(self) -> bool:
+        return bool(self._own_end) and self._text.met == self._own_end
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Tokens so far that were reasoning."""
+        return 0 if self._thinking is None else self._thinking.reasoning_tokens
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether all tokens from here on are the answer's, so that a constraint holds."""
+        return self._thinking is None or self._thinking.is_answering
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the last token is the answer's."""
+        return self._thinking is None or (self._thinking.is_over and not self._thinking.took_tag)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the last tokens may yet turn out to be the answer's, or not."""
+        return self._thinking is not None and self._thinking.is_undecided
+
+    @property
+    def took_tag(self) -> bool:
+        """Whether the last token was part of a tag, so that it does not end the answer."""
+        return self._thinking is not None and self._thinking.took_tag
+
+    def forced(self) -> tuple[int, ...]:
+        """Return the tokens that must come next; see `ThinkingReader.forced`."""
+        return () if self._thinking is None else self._thinking.forced()
+
+    def steer(self, token: int, piece: bytes, *, is_end: bool) -> tuple[int, ...] | None:
+        """Return the tokens to take in place of a sampled one; see `ThinkingReader.steer`."""
+        return None if self._thinking is None else self._thinking.steer(token, piece, is_end=is_end)

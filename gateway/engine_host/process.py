@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.capability import Capability
+from gateway.domain.template_facts import TemplateFacts
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 from gateway.tasks import child
@@ -36,6 +38,8 @@ class Ready:
     has_template: bool
     folded: tuple[str, ...]
     """Which conversations its template folds; see `ChatTemplate.check`."""
+    template_facts: TemplateFacts
+    """What its template renders by itself."""
     template_sha256: str
     """SHA-256 of the chat template in use."""
     has_gpu: bool
@@ -43,6 +47,8 @@ class Ready:
     """Whether the kernel locked the memory that `mlock` asked for."""
     sampling: Mapping[str, float]
     """Sampling parameters of the model file."""
+    lacking: frozenset[Capability] = frozenset()
+    """What the model cannot do, of what its policy lets it do if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +125,12 @@ class EngineProcess:
             context_tokens=message["context_tokens"],
             has_template=message["has_template"],
             folded=tuple(message["folded"]),
+            template_facts=_facts(message["template_facts"]),
             template_sha256=message["template_sha256"],
             has_gpu=message["has_gpu"],
             is_locked=message["is_locked"],
             sampling=message["sampling"],
+            lacking=frozenset(map(Capability, message["lacking"])),
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
@@ -167,6 +175,10 @@ class EngineProcess:
         """Return the next event on standard output; None when the process has ended."""
         line = b"" if self._process.stdout is None else await self._process.stdout.readline()
         return json.loads(line) if line else None
+
+
+def _facts(message: dict[str, Any]) -> TemplateFacts:
+    return TemplateFacts(**message | {"efforts": tuple(message["efforts"])})
 
 
 async def _tail(process: Process) -> str | None:

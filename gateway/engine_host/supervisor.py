@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from gateway.clock import Clock
+from gateway.domain.capability import Capability
 from gateway.domain.optional import require
 from gateway.engine_host.process import EngineProcess, Ready
 from gateway.errors import StartupError
@@ -56,6 +57,8 @@ class EngineSupervisor:
         """Number of starts of the engine."""
         self.load_s = 0.0
         """Seconds of the last model load; 0 before the first."""
+        self.lacking: frozenset[Capability] = frozenset()
+        """What the model that was loaded last cannot do, of what its policy lets it do if it can."""
         self.template_sha256 = ""
         """SHA-256 of the chat template in use; empty before the first start."""
 
@@ -111,6 +114,7 @@ class EngineSupervisor:
             self._process = None
             raise
         self.load_s = ready.load_ms / 1000
+        self.lacking = ready.lacking
         self.template_sha256 = ready.template_sha256
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)

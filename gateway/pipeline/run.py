@@ -236,6 +236,7 @@ class Pipeline:
         return RoutingState(
             deadline_s=deadline.remaining_s(self._clock),
             idle=self._dispatcher.forecasts.idle(),
+            lacking=self._dispatcher.forecasts.lacking(),
             budget=budget,
             budget_plan=budget_plan,
         )

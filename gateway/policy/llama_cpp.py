@@ -1,13 +1,17 @@
 """A model file that runs in an engine process on this host: the kind `llama_cpp`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
 from gateway.domain.capability import Capability
+from gateway.domain.conversation import ReasoningEffort
+from gateway.domain.request import Request
+from gateway.domain.request_limits import RequestLimits
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.policy.source import path_in
@@ -15,8 +19,17 @@ from gateway.policy.spec import ModelSpec, Seconds
 from gateway.policy.strict import Strict
 
 _CAPABILITIES: Final = frozenset(
-    {Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR}
+    {
+        Capability.REASONING, Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT,
+        Capability.GRAMMAR,
+    }
+)  # fmt: skip
+"""Beyond text; of reasoning an engine says when it has loaded the model whether that has it."""
+_TEMPLATE_VARIABLES: Final = frozenset(
+    {"messages", "add_generation_prompt", "bos_token", "eos_token", "documents", "datetime"}
+    | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
 )
+"""Variables of a chat template that the engine sets for each request."""
 DEMO = "builtin:demo"
 """The path of the model that needs no file."""
 
@@ -108,6 +121,20 @@ class LlamaCppModel(ModelSpec):
     template: str | None = Field(
         None, description="A Jinja chat template that replaces the one in the file. Default: the file's own."
     )
+    template_kwargs: Mapping[str, bool | int | float | str] = Field(
+        {},
+        description="Variables for the chat template, by name, such as enable_thinking: false. A request "
+        "that says whether to think, or with what effort, wins.",
+    )
+
+    reasoning_budget_tokens: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="The most tokens that the model thinks for a request that sets no budget; then it is "
+        "made to answer. At most three quarters of max_tokens, less the closing words. Default: max_tokens "
+        "alone ends it.",
+    )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -119,6 +146,16 @@ class LlamaCppModel(ModelSpec):
         """When an answer is dropped for the next model of the route."""
         return self.escalate
 
+    def lowered(self, request: Request, limits: RequestLimits | None) -> Request:
+        """Return the request within what a rule allows this model, with the budget of one that sets none."""
+        request = super().lowered(request, limits)
+        asked = request.config.reasoning
+        budget = self.reasoning_budget_tokens
+        if budget is None or asked.budget_tokens is not None or asked.effort is ReasoningEffort.NONE:
+            return request
+        reasoning = replace(asked, budget_tokens=budget)
+        return replace(request, config=replace(request.config, reasoning=reasoning))
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
         if self.kv_cells < self.context:
@@ -128,6 +165,9 @@ class LlamaCppModel(ModelSpec):
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
             detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"
+
+        for name in sorted(_TEMPLATE_VARIABLES.intersection(self.template_kwargs)):
+            yield "template_kwargs", f"{name} is set by the gateway; remove it"
 
     def in_folder(self, folder: Path) -> Self:
         """Return the spec with absolute paths; a relative one is relative to the policy's folder."""

@@ -204,9 +204,12 @@ class ModelSpec(CommonKeys):
         """The forms of content that it reads."""
         return ("text",)
 
-    def missing(self, needs: Iterable[Capability]) -> tuple[Capability, ...]:
-        """Return what a request needs and it cannot do."""
-        return tuple(need for need in needs if need not in self.capabilities)
+    def missing(
+        self, needs: Iterable[Capability], *, lacking: frozenset[Capability] = frozenset()
+    ) -> tuple[Capability, ...]:
+        """Return what a request needs and it cannot do; `lacking` is what its engine says it has not."""
+        has = self.capabilities - lacking
+        return tuple(need for need in needs if need not in has)
 
     @property
     def identity(self) -> tuple[str | None, ...]:

@@ -173,6 +173,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},
         "idle": sorted(state.idle),
+        "lacking": {model: sorted(lacking) for model, lacking in state.lacking.items() if lacking},
         "signals": routing_input.signals.values(),
         "model": policy.names.entry(routing_input.model),
         "needs": [str(need) for need in routing_input.needs],
@@ -254,6 +255,9 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         deadline_s=facts["deadline_s"],
         finish_s=dict(facts["finish_s"]),
         idle=frozenset(facts.get("idle", ())),
+        lacking={
+            model: frozenset(map(Capability, lacking)) for model, lacking in facts.get("lacking", {}).items()
+        },
         budget=_number(facts["budget"]),
         budget_plan=_number(facts["budget_plan"]),
     )

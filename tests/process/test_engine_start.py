@@ -19,7 +19,8 @@ from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.template import HUNG_AFTER_S, ChatTemplate
+from gateway.engine.template.chat_template import HUNG_AFTER_S, ChatTemplate
+from gateway.engine.template.turns import Turn
 from gateway.engine.threads import MAX_THREADS, choose_threads, default_threads, parse_quota
 from gateway.engine.v1 import engine_pb2
 from gateway.errors import NotCapable, StartupError
@@ -142,7 +143,7 @@ def test_an_engine_whose_template_hangs_is_not_well() -> None:
             looks.append(pulse.is_healthy())
             return "text"
 
-    template.render([("user", Endless("x"))])
+    template.render([Turn("user", Endless("x"))])
 
     assert [*looks, pulse.is_healthy()] == [True, False, True]
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from gateway.backends.base import Call, QueueForecast
 from gateway.clock import Deadline
 from gateway.domain.answer import Chunk, Reply
+from gateway.domain.capability import Capability
 from gateway.engine.interfaces import EngineRequest
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
@@ -89,6 +90,11 @@ class SimulatedEngine:
     def forecast(self) -> QueueForecast | None:
         """Return what the scheduler foresaw a moment ago."""
         return self._forecast
+
+    @property
+    def lacking(self) -> frozenset[Capability]:
+        """What its model lacks: nothing."""
+        return frozenset()
 
     def refresh_forecast(self) -> None:
         """Ask the scheduler, unless that was done a moment ago."""

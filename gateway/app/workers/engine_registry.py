@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.domain.capability import Capability
 from gateway.domain.files import replacing
 from gateway.server.admin.threads import in_operator_thread
 from gateway.server.admin.worker import WorkerIdentity
@@ -32,6 +33,8 @@ class RegisteredEngine:
     is_serving: bool
     load_s: float = 0.0
     """Seconds that the last loading took."""
+    lacking: tuple[str, ...] = ()
+    """What its model cannot do, in the words of `Capability`."""
 
 
 def write_board(path: Path, engines: Mapping[str, RegisteredEngine]) -> None:
@@ -84,6 +87,11 @@ class SharedEngine:
     def is_serving(self) -> bool:
         """Whether it takes requests."""
         return self.state.is_serving
+
+    @property
+    def lacking(self) -> frozenset[Capability]:
+        """What its model cannot do."""
+        return frozenset(map(Capability, self.state.lacking))
 
 
 class EngineRegistry:

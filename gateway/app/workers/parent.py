@@ -155,6 +155,7 @@ class Parent:
                 generation=supervisor.generation,
                 is_serving=supervisor.is_serving,
                 load_s=supervisor.load_s,
+                lacking=tuple(sorted(supervisor.lacking)),
             )
             for name, supervisor in self._supervisors.items()
         }

@@ -7,20 +7,12 @@ from gateway.backends.anthropic.tools import Json, ReplyForm, ToolFields, parsed
 from gateway.backends.anthropic.turns import Turns
 from gateway.backends.base import sampling_parameters, with_extra
 from gateway.backends.http.finish import finish_words
-from gateway.domain.conversation import ReasoningConfig, ReasoningEffort, ToolKind
+from gateway.domain.conversation import EFFORT_TOKENS, ReasoningConfig, ReasoningEffort, ToolKind
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import GenerationConfig
 from gateway.errors import NotCapable
 from gateway.policy.anthropic import AnthropicModel
 
-EFFORT_TOKENS: Final[Mapping[ReasoningEffort, int]] = {
-    ReasoningEffort.MINIMAL: 1024,
-    ReasoningEffort.LOW: 1024,
-    ReasoningEffort.MEDIUM: 8192,
-    ReasoningEffort.HIGH: 24_576,
-    ReasoningEffort.XHIGH: 32_768,
-}
-"""The thinking budget of an effort, for models that take none; at most what `MOST_THINKING` allows."""
 LEAST_BUDGET: Final = 1024
 """Tokens; the API takes no smaller thinking budget."""
 MOST_THINKING: Final = 0.75

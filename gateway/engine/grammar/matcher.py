@@ -24,6 +24,7 @@ _REASONS = (
     ("required item is unsatisfiable", "no value is valid under this schema"),
     ("circular reference", "$ref leads back to itself"),
     ("schema too large", "is too large, or has too many alternatives"),
+    ("NoExtensionBias", "no value is valid under this schema"),
     ("regex", "has a pattern that is not supported here"),
 )
 """What llguidance's message contains, and what is said instead: it quotes the grammar."""
@@ -99,6 +100,8 @@ class MatcherFactory:
             compiled = self._compiled.get(constraint.grammar)
         if compiled is None:
             compiled = LLMatcher(self._tokenizer, constraint.grammar, log_level=_SILENT, limits=LIMITS)
+            if not compiled.is_error():
+                compiled.compute_bitmask()  # Finds a grammar that allows nothing.
             if compiled.is_error():
                 said = compiled.get_error()
                 raise GrammarRefused(next((reason for part, reason in _REASONS if part in said), _ELSE))

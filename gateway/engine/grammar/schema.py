@@ -128,6 +128,20 @@ KEYWORDS: Mapping[str, Mapping[str, _Check]] = {
 _CHECKS = {keyword: check for group in KEYWORDS.values() for keyword, check in group.items()}
 
 
+IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
+"""Keywords whose schemas restrict the same value."""
+
+
+def with_meant_kinds(schema: Schema) -> Schema:
+    """Return a schema with the types that its keywords restrict; others are allowed, but not meant."""
+    if ({"type", "enum", "const"} | IN_PLACE) & schema.keys():
+        return schema
+    kinds: list[JsonValue] = [
+        kind for kind, group in KEYWORDS.items() if kind and group.keys() & schema.keys()
+    ]
+    return {**schema, "type": kinds} if kinds else schema
+
+
 def asserting(schema: Schema) -> Schema:
     """Return the keywords of a schema that restrict a value; raises GrammarRefused for a wrong one."""
     for keyword, value in schema.items():

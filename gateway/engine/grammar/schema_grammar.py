@@ -11,19 +11,15 @@ from typing import cast
 from llguidance import LLMatcher
 
 from gateway.domain.text.schema_bounds import AT_THE_EDGE, strict_json, wrapper_problem
-from gateway.engine.grammar.matcher import LIMITS
-from gateway.engine.grammar.schema import JsonValue, Schema, SchemaBudget, asserting, resolve
-from gateway.engine.grammar.schema_rules import IN_PLACE, exact_keywords
+from gateway.engine.grammar.disjoint import are_exclusive
+from gateway.engine.grammar.schema import IN_PLACE, JsonValue, Schema, SchemaBudget, asserting, resolve
+from gateway.engine.grammar.schema_rules import Beside, exact_keywords
 from gateway.engine.interfaces import GrammarRefused
 
 MAX_NESTED = 64
 """Most levels of nesting, counting references."""
 _OPTIONS = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
 """Regular expressions. White space without bounds would let a model fill its answer with it."""
-_OUTLINE = IN_PLACE | {
-    "type", "enum", "const", "properties", "required", "additionalProperties", "items", "prefixItems",
-}  # fmt: skip
-"""Keywords that can make two options of a `oneOf` disjoint."""
 _ANY = "any"
 _ANY_VALUE: Schema = {
     "anyOf": [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]
@@ -48,44 +44,27 @@ def prepared_schema(schema: str) -> str:
         raise GrammarRefused("a schema must be an object or true")
     if isinstance(root, dict) and (problem := wrapper_problem({**root})):
         raise GrammarRefused(problem)
-    rewriter = _Rewriter(root)
-    prepared = rewriter.whole()
-    if rewriter.has_one_of:
-        _check_exclusive(_Rewriter(root, is_outline=True).whole())
-    return json.dumps({**prepared, "x-guidance": _OPTIONS}, ensure_ascii=False)
-
-
-def _check_exclusive(outline: Schema) -> None:
-    """Raise GrammarRefused unless llguidance proves that at most one option of each `oneOf` can hold."""
-    grammar = LLMatcher.grammar_from_json_schema(json.dumps(outline))
-    if "oneOf" in LLMatcher.validate_grammar(grammar, limits=LIMITS):
-        raise GrammarRefused("oneOf is supported only if no two options can both hold; write anyOf")
+    return json.dumps({**_Rewriter(root).whole(), "x-guidance": _OPTIONS}, ensure_ascii=False)
 
 
 class _Rewriter:
-    """Rewrites a schema and all that it refers to in llguidance's terms.
+    """Rewrites a schema and all that it refers to in llguidance's terms."""
 
-    With `is_outline` it keeps only what shows that options of a `oneOf` exclude each other: a rewritten
-    schema may allow less than the caller's, an outline never does.
-    """
-
-    def __init__(self, root: JsonValue, *, is_outline: bool = False) -> None:
+    def __init__(self, root: JsonValue) -> None:
         self._root = root
-        self._is_outline = is_outline
         self._budget = SchemaBudget()
         self._depth = 0
-        self._names: dict[tuple[str, bool], str] = {}
+        self._names: dict[tuple[str, Beside | None], str] = {}
         self._defs: Schema = {}
-        self.has_one_of = False
 
     def whole(self) -> Schema:
         """Return the rewritten schema, with its own `$defs`."""
-        found = self._rewrite(self._root, is_whole=True)
+        found = self._rewrite(self._root)
         return {**(found if isinstance(found, dict) else {}), "$defs": self._defs}
 
-    def _rewrite(self, schema: JsonValue, *, is_whole: bool) -> JsonValue:
-        """Return a schema rewritten; `is_whole`: nothing else restricts the same value."""
-        if schema is False or (schema is True and (self._is_outline or not is_whole)):
+    def _rewrite(self, schema: JsonValue, beside: Beside | None = None) -> JsonValue:
+        """Return a schema rewritten; `beside`: what else restricts the same value."""
+        if schema is False or (schema is True and beside is not None):
             return schema
         if schema is True or schema == {}:
             return self._anything()
@@ -98,40 +77,79 @@ class _Rewriter:
         self._budget.spend(
             1 + sum(len(part) for part in found.values() if isinstance(part, (list, dict))) // 16
         )
-        self.has_one_of |= "oneOf" in found
-        if self._is_outline:
-            found = {keyword: value for keyword, value in found.items() if keyword in _OUTLINE}
-        else:
-            found = exact_keywords(found, is_whole=is_whole)
-        is_alone = is_whole and len(found) == 1 and len(cast("list[JsonValue]", found.get("allOf", []))) <= 1
-        result = {keyword: self._part(keyword, value, is_alone) for keyword, value in found.items()}
+        options = found.get("oneOf")
+        if isinstance(options, list) and not are_exclusive(options, self._root, self._budget):
+            raise GrammarRefused("oneOf is supported only if no two options can both hold; write anyOf")
+        several = len(cast("list[JsonValue]", found.get("allOf", []))) > 1
+        if IN_PLACE & found.keys() and (len(found) > 1 or several):
+            outer, beside = beside, self._beside(found, beside)
+            if outer is None and not beside.is_open:
+                # One part alone says of what kind a member is that none of them lists.
+                unlisted: Schema = {name: {} for name in beside.unlisted}
+                found["properties"] = {**unlisted, **cast(Schema, found.get("properties", {}))}
+        found = exact_keywords(found, beside)
+        if not found and beside is None:
+            return self._anything()
+        result = {keyword: self._part(keyword, value, beside) for keyword, value in found.items()}
         self._depth -= 1
         return result
 
-    def _part(self, keyword: str, value: JsonValue, is_alone: bool) -> JsonValue:
+    def _part(self, keyword: str, value: JsonValue, beside: Beside | None) -> JsonValue:
         """Return the value of a keyword, with the schemas in it rewritten."""
         if keyword == "$ref":
-            return self._reference(str(value), is_alone)
-        if isinstance(value, list) and keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
-            return [self._rewrite(each, is_whole=is_alone or keyword == "prefixItems") for each in value]
+            return self._reference(str(value), beside)
+        if isinstance(value, list) and keyword in ("anyOf", "allOf"):
+            return [self._rewrite(each, beside) for each in value]
+        if isinstance(value, list) and keyword == "prefixItems":
+            return [self._rewrite(each) for each in value]
         if keyword in ("items", "additionalProperties"):
-            return self._rewrite(value, is_whole=True)
+            return self._inner(value, beside)
         if isinstance(value, dict) and keyword in ("properties", "patternProperties"):
-            return {name: self._rewrite(each, is_whole=True) for name, each in value.items()}
+            return {name: self._inner(each, beside) for name, each in value.items()}
         return value
 
-    def _reference(self, reference: str, is_whole: bool) -> str:
-        key = (reference, is_whole)
+    def _inner(self, schema: JsonValue, beside: Beside | None) -> JsonValue:
+        """Return the schema of a member or item; of "anything", only where nothing else restricts it."""
+        return True if schema is True and beside is not None else self._rewrite(schema)
+
+    def _reference(self, reference: str, beside: Beside | None) -> str:
+        key = (reference, beside)
         if key not in self._names:
             name = self._names[key] = str(len(self._names))
-            self._defs[name] = self._rewrite(resolve(self._root, reference), is_whole=is_whole)
+            self._defs[name] = self._rewrite(resolve(self._root, reference), beside)
         return f"#/$defs/{self._names[key]}"
+
+    def _beside(self, schema: Schema, beside: Beside | None) -> Beside:
+        """Return the members that the parts of a schema list, and whether one of them allows others."""
+        names, is_open = (set(beside.names), beside.is_open) if beside else (set(), False)
+        required = set[str]()
+        left: list[JsonValue] = [schema]
+        seen = set[str]()
+        while left:
+            part = left.pop()
+            if not isinstance(part, dict):
+                continue
+            part = asserting(part)
+            self._budget.spend()
+            names |= cast(Schema, part.get("properties", {})).keys()
+            required |= {*cast("list[str]", part.get("required", []))}
+            is_open |= not isinstance(part.get("additionalProperties", True), bool)
+            is_open |= bool({"patternProperties", "propertyNames"} & part.keys())
+            left += [
+                each
+                for key in ("allOf", "anyOf", "oneOf")
+                for each in cast("list[JsonValue]", part.get(key, []))
+            ]
+            reference = str(part.get("$ref", ""))
+            if reference and reference not in seen:
+                seen.add(reference)
+                left.append(resolve(self._root, reference))
+        unlisted = frozenset(required - names)
+        return Beside(names=frozenset(names | required), unlisted=unlisted, is_open=is_open)
 
     def _anything(self) -> JsonValue:
         """Return a schema of any value, whose numbers have bounded digits too."""
-        if self._is_outline:
-            return True
         if _ANY not in self._defs:
             self._defs[_ANY] = True
-            self._defs[_ANY] = self._rewrite(_ANY_VALUE, is_whole=True)
+            self._defs[_ANY] = self._rewrite(_ANY_VALUE)
         return {"$ref": f"#/$defs/{_ANY}"}

@@ -1,13 +1,25 @@
 """The keywords of one schema in llguidance's terms; refuses by keyword what cannot be held to."""
 
+from dataclasses import dataclass
 from typing import cast
 
 from gateway.engine.grammar.patterns import FORMATS, UNSUPPORTED_FORMATS, rust_pattern
-from gateway.engine.grammar.schema import KEYWORDS, JsonValue, Schema
+from gateway.engine.grammar.schema import IN_PLACE, KEYWORDS, JsonValue, Schema, with_meant_kinds
 from gateway.engine.interfaces import GrammarRefused
 
-IN_PLACE = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
-"""Keywords whose schemas restrict the same value."""
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else restricts the same value, as the parts of an `allOf` do."""
+
+    names: frozenset[str]
+    """Members that all of it lists or requires."""
+    unlisted: frozenset[str]
+    """Those that it requires only."""
+    is_open: bool
+    """Whether a part of it says of what kind other members are."""
+
+
 MAX_REPEATS = {"minLength": 100_000, "minItems": 1000, "minProperties": 1000}
 """Largest lower bound of each length; a larger upper bound is lowered to it."""
 MAX_NUMBER = 10**16 - 1
@@ -23,15 +35,9 @@ _REFUSED = (
 )  # fmt: skip
 
 
-def exact_keywords(found: Schema, *, is_whole: bool) -> Schema:
-    """Return keywords whose values are all valid under the given ones; `is_whole`: none beside them hold.
-
-    Raises GrammarRefused.
-    """
-    if not {"type", "enum", "const"} & found.keys() and not IN_PLACE & found.keys():
-        kinds = [kind for kind, group in KEYWORDS.items() if kind and group.keys() & found.keys()]
-        if kinds:  # Others are allowed, but not meant.
-            found = {**found, "type": cast(JsonValue, kinds)}
+def exact_keywords(found: Schema, beside: Beside | None) -> Schema:
+    """Return keywords whose values are all valid under the given ones; raises GrammarRefused."""
+    found = with_meant_kinds(found)
     if "type" in found:
         found = _relevant(found)
     if "if" in found and not {"then", "else"} & found.keys():
@@ -41,8 +47,8 @@ def exact_keywords(found: Schema, *, is_whole: bool) -> Schema:
     for keyword in ("then", "else"):
         found.pop(keyword, None)
     for rule in (_strings, _numbers, _arrays, _objects):
-        found = rule(found, is_whole)
-    if "oneOf" in found:  # At most one of them holds: `_check_exclusive`.
+        found = rule(found, beside)
+    if "oneOf" in found:  # At most one of them holds: `disjoint`.
         options = found.pop("oneOf")
         found = _with_part(found, {"anyOf": options}) if "anyOf" in found else {**found, "anyOf": options}
     return found
@@ -79,7 +85,7 @@ def _bounds(found: Schema, least_key: str, most_key: str) -> Schema:
     return found
 
 
-def _strings(found: Schema, is_whole: bool) -> Schema:
+def _strings(found: Schema, beside: Beside | None) -> Schema:
     found = _bounds(found, "minLength", "maxLength")
     if "pattern" in found:
         found["pattern"] = rust_pattern(str(found["pattern"]))
@@ -97,7 +103,7 @@ def _strings(found: Schema, is_whole: bool) -> Schema:
     return found
 
 
-def _numbers(found: Schema, is_whole: bool) -> Schema:
+def _numbers(found: Schema, beside: Beside | None) -> Schema:
     name = str(found.pop("format", ""))
     found = dict(found)
     step = found.get("multipleOf")
@@ -127,7 +133,7 @@ def _units(step: float) -> float:
     return float(digits.replace(".", "")) if float(digits) == step else 0.0
 
 
-def _arrays(found: Schema, is_whole: bool) -> Schema:
+def _arrays(found: Schema, beside: Beside | None) -> Schema:
     found = _bounds(found, "minItems", "maxItems")
     if found.pop("uniqueItems", False) and cast(int, found.get("maxItems", 2)) > 1:
         raise GrammarRefused("uniqueItems is not supported here")
@@ -141,14 +147,14 @@ def _arrays(found: Schema, is_whole: bool) -> Schema:
         if IN_PLACE & found.keys():
             raise GrammarRefused("unevaluatedItems is not supported here")
         found["items"] = unevaluated
-    if "array" in _kinds(found) and is_whole and "items" not in found:
+    if "array" in _kinds(found) and "items" not in found:
         first = cast("list[JsonValue]", found.get("prefixItems", []))
         # More items are allowed behind the first ones, but not required.
-        found["items"] = not first or cast(int, found.get("minItems", 0)) > len(first)
+        found["items"] = beside is not None or not first or cast(int, found.get("minItems", 0)) > len(first)
     return found
 
 
-def _objects(found: Schema, is_whole: bool) -> Schema:
+def _objects(found: Schema, beside: Beside | None) -> Schema:
     found = _bounds(found, "minProperties", "maxProperties")
     dependents = cast("dict[str, list[str]]", found.pop("dependentRequired", {})).values()
     required = dict.fromkeys(cast("list[str]", found.get("required", [])))
@@ -165,8 +171,10 @@ def _objects(found: Schema, is_whole: bool) -> Schema:
         found["patternProperties"] = {rust_pattern(name): each for name, each in patterns.items()}
     if "propertyNames" in found:
         found = _named(found)
-    if "object" in _kinds(found) and is_whole:
-        found = _closed(found)
+    if beside is not None and found.get("additionalProperties") is True:
+        found.pop("additionalProperties")
+    if "object" in _kinds(found) and "additionalProperties" not in found:
+        found = _closed(found, beside)
     return _counted(found)
 
 
@@ -192,16 +200,18 @@ def _named(found: Schema) -> Schema:
     return {**found, "patternProperties": members, "additionalProperties": False}
 
 
-def _closed(found: Schema) -> Schema:
+def _closed(found: Schema, beside: Beside | None) -> Schema:
     """Return an object whose members are listed, or match a pattern, or may be any if none are."""
-    listed, patterns = cast(Schema, found.get("properties", {})), found.get("patternProperties", {})
-    if "additionalProperties" in found:
+    listed = cast(Schema, found.get("properties", {}))
+    names = [*cast("list[str]", found.get("required", [])), *(sorted(beside.names) if beside else [])]
+    if beside is not None and (beside.is_open or not beside.names):
         return found
-    if not listed and not patterns:
+    if not listed and not names and "patternProperties" not in found:
         return {**found, "additionalProperties": True}
-    missing = [] if patterns else cast("list[str]", found.get("required", []))
-    members = {**listed, **{name: True for name in missing if name not in listed}}
-    return {**found, "properties": members, "additionalProperties": bool(missing and patterns)}
+    if "patternProperties" in found and not names:
+        return {**found, "additionalProperties": False}
+    members = {**listed, **{name: {} if beside is None else True for name in names if name not in listed}}
+    return {**found, "properties": members, "additionalProperties": False}
 
 
 def _counted(found: Schema) -> Schema:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
+from gateway.engine.template.turns import Turn
 
 TURNS = (
     "{{ bos_token }}{% for m in messages %}\n  {% if m.role == '' %}{% continue %}{% endif %}\n"
@@ -41,15 +42,17 @@ def written(tokens: tuple[int, ...]) -> str:
 def prompt(*messages: tuple[str, str], template: str = TURNS) -> str:
     """Return the prompt for messages of (role, content)."""
     return written(
-        PromptMaker(Characters(), ChatTemplate(template, bos="<bos>", eos="<end>")).tokens(messages)
+        PromptMaker(Characters(), ChatTemplate(template, bos="<bos>", eos="<end>")).tokens(
+            [Turn(role, content) for role, content in messages]
+        )
     )
 
 
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        (TURNS, "<BOS><SYSTEM>be brief<END><USER>hi<END><USER>42<END><ASSISTANT>"),
-        (PLAIN_TEMPLATE, "<BOS>system: be brief\nuser:  hi \nuser: 42\nassistant:"),
+        (TURNS, "<BOS><SYSTEM>be brief<END><USER>hi<END><USER>Result of the tool :\n42<END><ASSISTANT>"),
+        (PLAIN_TEMPLATE, "<BOS>system: be brief\nuser:  hi \nuser: Result of the tool :\n42\nassistant:"),
     ],
     ids=["as templates are written", "without a template"],
 )
@@ -62,7 +65,7 @@ def test_render(template: str, text: str) -> None:
 def test_a_message_never_makes_a_control_token(content: str) -> None:
     """Whatever a message spells, the prompt's control tokens are the template's own, and no word is lost."""
     tokens = PromptMaker(Characters(), ChatTemplate(TURNS, bos="<bos>", eos="<end>")).tokens(
-        [("user", content)]
+        [Turn("user", content)]
     )
 
     controls = [CONTROLS[-1 - t] for t in tokens if t < 0]
@@ -106,13 +109,13 @@ def test_a_template_that_does_not_compile() -> None:
 def test_a_template_that_drops_such_a_message() -> None:
     """A template that does not carry over a message that contains a control token is not trusted with it."""
     with pytest.raises(TemplateBroken, match="changes a message that contains a control token"):
-        prompt(("user", "<end>"), template="{{ messages[0].content | replace('placeholder', 'P') }}")
+        prompt(("user", "<end>"), template="{{ messages[0].content[:30] }}")
 
 
 def test_an_answer_that_was_begun_is_gone_on_with() -> None:
     """It stands after the words that begin an answer, as plain text, and its turn is left open."""
     maker = PromptMaker(Characters(), ChatTemplate(TURNS, bos="<bos>", eos="<end>"))
-    messages = (("user", "hi"), ("assistant", " one <end> two"))
+    messages = (Turn("user", "hi"), Turn("assistant", " one <end> two"))
     tokens = maker.tokens(messages, continue_final_message=True)
     assert written(tokens) == "<BOS><USER>hi<END><ASSISTANT> one <end> two"
-    assert written(maker.tokens(messages)) == "<BOS><USER>hi<END><ASSISTANT> one <end> two<END><ASSISTANT>"
+    assert written(maker.tokens(messages)) == "<BOS><USER>hi<END><ASSISTANT>one <end> two<END><ASSISTANT>"

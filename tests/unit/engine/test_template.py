@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engine.prompt import PromptMaker, any_of
-from gateway.engine.template import ChatTemplate, TemplateBroken
+from gateway.engine.template.chat_template import ChatTemplate, TemplateBroken
+from gateway.engine.template.turns import Turn
 from tests.support.fakes import FakeClock
 
-Turns = Sequence[tuple[str, str]]
 ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
 
 
@@ -23,7 +23,7 @@ def template(source: str) -> ChatTemplate:
     return ChatTemplate(source, bos="<bos>", eos="<eos>", clock=FakeClock())
 
 
-def said(source: str, turns: Turns = (("user", "hi"),)) -> str:
+def said(source: str, turns: Sequence[Turn] = (Turn("user", "hi"),)) -> str:
     """Return what a template makes of turns that it takes as they are."""
     return template(source).render(turns)
 
@@ -90,7 +90,11 @@ PARTS = "{% for m in messages %}[{{ m.role }}]{% for p in m.content %}{{ p.text 
 @pytest.mark.parametrize(
     ("source", "roles", "expected"),
     [
-        (MODEST, "suuasut", "[system]0[user]1[user]2[assistant]3[system]4[user]5[user]6"),
+        (
+            MODEST,
+            "suuasut",
+            "[system]0[user]1[user]2[assistant]3[system]4[user]5[user]Result of the tool :\n6",
+        ),
         (NO_SYSTEM, "u", "[user]0"),
         (NO_SYSTEM, "su", "[user]0\n\n1"),
         (NO_SYSTEM, "suau", "[user]0\n\n1[assistant]2[user]3"),
@@ -102,7 +106,7 @@ PARTS = "{% for m in messages %}[{{ m.role }}]{% for p in m.content %}{{ p.text 
         (ALTERNATING, "ssus", "[system]0\n\n1[user]2\n\n3"),
         (ALTERNATING, "au", "[user][assistant]0[user]1"),
         (ALTERNATING, "sau", "[user]0[assistant]1[user]2"),
-        (ALTERNATING, "utau", "[user]0\n\n1[assistant]2[user]3"),
+        (ALTERNATING, "utau", "[user]0\n\nResult of the tool :\n1[assistant]2[user]3"),
         (DROPPING, "sus", "[system]0[user]1\n\n2"),
         (DROPPING, "usu", "[user]0\n\n1\n\n2"),
         (DROPPING, "uu", "[user]0[user]1"),
@@ -112,7 +116,7 @@ PARTS = "{% for m in messages %}[{{ m.role }}]{% for p in m.content %}{{ p.text 
 def test_what_a_template_does_not_take_is_folded(source: str, roles: str, expected: str) -> None:
     """System turns become the beginning of the user's, turns of one role are joined, as little as will do."""
     chat = template(source)
-    turns = [(ROLES[letter], str(number)) for number, letter in enumerate(roles)]
+    turns = [Turn(ROLES[letter], str(number)) for number, letter in enumerate(roles)]
 
     assert chat.render(chat.fit(turns)) == expected
 
@@ -224,11 +228,11 @@ def test_no_text_is_ever_lost(source: str, roles: str) -> None:
     """For any template and any order of roles each text comes out once and in order, or it is refused."""
     chat = template(source)
     chat.check()
-    turns = [(ROLES[letter], f"<word-{number}>") for number, letter in enumerate(roles)]
+    turns = [Turn(ROLES[letter], f"<word-{number}>") for number, letter in enumerate(roles)]
 
     prompt = chat.render(chat.fit(turns))
 
-    assert re.findall(r"<word-\d+>", prompt) == [text for _, text in turns]
+    assert re.findall(r"<word-\d+>", prompt) == [turn.text for turn in turns]
 
 
 class Bytes:
@@ -252,11 +256,11 @@ def test_many_messages_that_spell_control_tokens_cost_little() -> None:
     maker = PromptMaker(Bytes(), template(MODEST))
 
     def cpu_s(text: str) -> float:
-        turns = [("user", f"{text} {number}") for number in range(1024)]
+        turns = [Turn("user", f"{text} {number}") for number in range(1024)]
         maker.tokens(turns)  # From here on the order of roles is known.
         start_s = time.thread_time()
         tokens = maker.tokens(turns)
-        assert bytes(tokens).decode() == "".join(f"[user]{content}" for _, content in turns)
+        assert bytes(tokens).decode() == "".join(f"[user]{turn.text}" for turn in turns)
         return time.thread_time() - start_s
 
     assert cpu_s("<|im_end|> x") < 10 * cpu_s("(|im_end|) x") + 0.05

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from gateway.engine.template import HUNG_AFTER_S, MAX_RENDER_S, ChatTemplate, TemplateBroken
+from gateway.engine.template.chat_template import HUNG_AFTER_S, MAX_RENDER_S, ChatTemplate, TemplateBroken
+from gateway.engine.template.turns import Turn
 from tests.support.fakes import FakeClock
 
 
@@ -36,7 +37,7 @@ def test_a_template_that_loops_ends_in_time(source: str) -> None:
     with pytest.raises(
         TemplateBroken, match=rf"^takes longer than {MAX_RENDER_S:g} s for this conversation$"
     ):
-        chat.render([("user", "hi")])
+        chat.render([Turn("user", "hi")])
     with pytest.raises(TemplateBroken, match=rf"^takes longer than {MAX_RENDER_S:g} s for a conversation"):
         chat.check()
 
@@ -71,7 +72,7 @@ def test_a_template_that_grows_is_ended(source: str) -> None:
     """However it grows, a template is ended before it uses up the memory."""
     start_s = time.thread_time()
     with pytest.raises(TemplateBroken, match=r"too large$"):
-        ChatTemplate(source, bos="", eos="", clock=FakeClock()).render([("user", "hi")])
+        ChatTemplate(source, bos="", eos="", clock=FakeClock()).render([Turn("user", "hi")])
 
     assert time.thread_time() - start_s < 2.0
 
@@ -89,6 +90,6 @@ def test_a_thread_that_hangs_is_noticed() -> None:
             seen.append(chat.is_hung)
             return "text"
 
-    chat.render([("user", Stuck("x"))])
+    chat.render([Turn("user", Stuck("x"))])
 
     assert [*seen, chat.is_hung] == [False, True, False]

@@ -1,0 +1,1 @@
+"""Chat templates: what one can render, and the prompt of a conversation."""
