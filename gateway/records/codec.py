@@ -21,9 +21,6 @@ from gateway.telemetry.report import CallReport
 VERSION = 1
 """Version of the format; a reader refuses any other."""
 
-_ONLY_CAPABILITY_ONCE = Capability.LARGE_JSON_SCHEMA
-"""What a record without `needs` means: it was written when routing knew of no other."""
-
 
 class BadRecord(InputRefused):
     """A line is no record of this version; the message says why, without its content."""
@@ -242,7 +239,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         labels=dict(facts["labels"]),
         prompt_tokens=_count(facts["prompt_tokens"]),
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
-        needs=_needs(facts),
+        needs=tuple(map(Capability, facts["needs"])),
         signals=ConversationSignals(**facts.get("signals", {})),
         model=facts.get("model") or "",
         evidence=None
@@ -279,16 +276,9 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
     )
 
 
-def _needs(facts: Mapping[str, Any]) -> tuple[Capability, ...]:
-    if "needs" in facts:
-        return tuple(map(Capability, facts["needs"]))
-    return () if facts["is_schema_bounded"] else (_ONLY_CAPABILITY_ONCE,)
-
-
 def _read_refusal(fields: Mapping[str, Any]) -> Refusal:
     reason = Reason(fields["reason"])
-    once = (_ONLY_CAPABILITY_ONCE,) if reason is Reason.CAPABILITY else ()
-    missing = tuple(map(Capability, fields.get("missing", once)))
+    missing = tuple(map(Capability, fields.get("missing", ())))
     return Refusal(model=fields["model"], reason=reason, missing=missing)
 
 

@@ -35,21 +35,6 @@ def test_needs_and_what_is_missing_are_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_schema_bounded", "needs"), [(True, ()), (False, (Capability.LARGE_JSON_SCHEMA,))]
-)
-def test_a_record_from_before_there_were_needs(
-    is_schema_bounded: bool, needs: tuple[Capability, ...]
-) -> None:
-    """It knows of large schemas alone, and that is what its refusals mean."""
-    old = fields(refused=(Refusal(model="edge", reason=Reason.CAPABILITY),))
-    del old["facts"]["needs"]
-    old["facts"]["is_schema_bounded"] = is_schema_bounded
-    record = read_record(old)
-    assert record.routing_input.needs == needs
-    assert record.refused[0].missing == (Capability.LARGE_JSON_SCHEMA,)
-
-
-@pytest.mark.parametrize(
     ("asked", "kept"),
     [("", ""), ("auto", ""), ("edge", "edge"), ("gpt-jane.roe", "gpt-*"), ("unheard-of", "")],
 )
