@@ -15,6 +15,7 @@ BOMBS: Mapping[str, bytes] = {
     "brackets": b"[" * MEBI,
     "objects without end": b'{"a":' * (MEBI // 5),
     "nested lists": b'{"a": [%s]}' % b",".join([b"[" * 900 + b"]" * 900] * 580),
+    "brackets that close nothing": b'{"a": 1}' + b"]" * MEBI,
     "lists": b'{"a": [%s[]]}' % (b"[]," * (MEBI // 3)),
     "objects": b'{"a": [%s{}]}' % (b"{}," * (MEBI // 3)),
     "names": b"{%s}" % b",".join(b'"%x":1' % number for number in range(MEBI // 12)),
