@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from gateway.clock import Clock, Deadline
 from gateway.domain.text.schema_bounds import MAX_DIGITS
 from gateway.errors import DeadlinePassed, InvalidRequest, Overloaded, RequestTooLarge
+from gateway.server.http.connection import UnreadableBody
 
 BODY_S = 60.0
 """A body that is not whole after this is not waited for, however late the deadline is."""
@@ -63,6 +64,8 @@ class BodyReader:
             if not limit.expired():
                 raise
             raise DeadlinePassed("the deadline passed before the request was read") from None
+        except UnreadableBody:
+            raise InvalidRequest("body", "is not sent as RFC 9112 has it") from None
         finally:
             self._hold(tenant, -len(data))
         return bytes(data)
