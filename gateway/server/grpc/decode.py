@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
@@ -26,7 +26,7 @@ _FIXED = {_FIXED64: 8, _FIXED32: 4}
 def decoded(request: type[_Request], data: bytes) -> _Request:
     """Return the message that the bytes are; raises InvalidRequest."""
     if len(data) > COUNTED_BYTES:
-        _check_fields(request.DESCRIPTOR, data)
+        _check_fields(cast(Descriptor, request.DESCRIPTOR), data)  # Of two kinds, of which one is a stub's.
     message = request()
     try:
         message.ParseFromString(data)

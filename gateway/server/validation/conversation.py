@@ -110,7 +110,7 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
     check_part_count(at, len(message.parts))
     if not any(not isinstance(part, Text) or _VISIBLE.search(part.text) for part in message.parts):
         raise InvalidRequest(f"{at}.parts", "must not be empty, nor hold blank characters alone")
-    parts = []
+    parts: list[Part] = []
     for i, part in enumerate(message.parts):
         field = f"{at}.parts[{i}]"
         if not isinstance(part, _PARTS_OF[message.role]):

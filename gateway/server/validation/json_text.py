@@ -82,7 +82,8 @@ def without_needless_escapes(text: str) -> Steps[str]:
     """Return a JSON text whose strings hold characters as they are, wherever JSON allows it."""
     if "\\u" not in text and "\\/" not in text:
         return text
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for number, escape in enumerate(_ESCAPE.finditer(text)):
         if number % STEP_ESCAPES == 0:
             yield STEP_ESCAPES * ESCAPE_CHARS

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from gateway.domain.text.schema_bounds import MAX_DIGITS
 from gateway.errors import InvalidRequest
-from gateway.server.http.body import MAX_DEPTH, MAX_DIGITS, MAX_VALUES, parse_body
+from gateway.server.http.body import MAX_DEPTH, MAX_VALUES, parse_body
 from gateway.server.http.members import MAX_OBJECTS, Members
 
 MEBI = 1 << 20
