@@ -84,7 +84,7 @@ def _inner(message: Descriptor) -> Mapping[int, Descriptor]:
 
 
 def _tag(number: int) -> int:
-    """Return what stands before a field of bytes, a text or a message."""
+    """Return what comes before a field of bytes, a text or a message."""
     return number << 3 | _BYTES
 
 

@@ -32,18 +32,18 @@ class Cors:
         self._takes_keys = takes_keys
 
     @web.middleware
-    async def keep_out(self, http: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def keep_out(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse what a page of another origin has a browser send.
 
         A browser sends some requests without a preflight, from inside the network and with the user's
         certificate: the page cannot read the answer, but the gateway has made it. A key is proof enough: no
         browser adds one by itself.
         """
-        if "origin" in http.headers and http.method != "OPTIONS" and self._allowed(http) is None:
-            shows_key = self._takes_keys and any(name in http.headers for name in KEY_HEADERS)
+        if "origin" in request.headers and request.method != "OPTIONS" and self._allowed(request) is None:
+            shows_key = self._takes_keys and any(name in request.headers for name in KEY_HEADERS)
             if not shows_key:
                 return web.json_response({"error": _FOREIGN}, status=403)
-        return await handler(http)
+        return await handler(request)
 
     async def mark(self, http: web.Request, response: web.StreamResponse) -> None:
         """Add to a response what its origin may read."""
