@@ -9,7 +9,7 @@ PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node chaos compose-test \
+	bench-records bench-layers bench-share bench-peers bench-growth soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node test-peers chaos compose-test \
 	protos pages docs lock clean
 
 help:  ## Show this list.
@@ -53,6 +53,12 @@ bench: setup  ## Measure what a request costs the gateway itself, over gRPC and 
 
 bench-layers: setup  ## What each layer of the gateway adds to a call, and to a stream.
 	@$(BIN)/python benchmarks/hot_path_layers.py
+
+bench-peers: setup  ## What a call costs beside LiteLLM and Portkey; FLAGS=--quick takes two minutes on a quiet machine.
+	@$(BIN)/python -m benchmarks.peers $(FLAGS)
+
+bench-growth: setup  ## How a call's cost grows with tenants, budgets, rules, models and turns; FLAGS=--quick for less.
+	@$(BIN)/python -m benchmarks.growth $(FLAGS)
 
 bench-records: setup  ## Measure what a record of a decision costs.
 	@$(BIN)/python -m benchmarks.records
@@ -100,6 +106,9 @@ test-http: setup  ## Ask a gateway over HTTP what schemathesis makes of its Open
 
 test-node: setup  ## The HTTP doors as programs in Node ask them: needs npm, and the network once.
 	@$(BIN)/pytest tests/process/node_clients.py
+
+test-peers: setup  ## LiteLLM's proxy with a gateway as its upstream: needs the package index once.
+	@$(BIN)/pytest -p no:logging tests/process/peer_proxies.py
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
