@@ -12,6 +12,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.policy.builtin import PREFIX, builtin_problem
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.policy.source import path_in
@@ -30,8 +31,6 @@ _TEMPLATE_VARIABLES: Final = frozenset(
     | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
 )
 """Variables of a chat template that the engine sets for each request."""
-DEMO = "builtin:demo"
-"""The path of the model that needs no file."""
 
 
 class Adapter(Strict):
@@ -60,7 +59,8 @@ class LlamaCppModel(ModelSpec):
     )
     path: str = Field(
         min_length=1,
-        description='A GGUF file, relative to the policy file, or "builtin:demo", which needs no file.',
+        description='A GGUF file, relative to the policy file; or "builtin:demo", which needs no file; or '
+        '"builtin:NAME" of a model that gateway models add NAME brought to this host.',
     )
     sha256: str | None = Field(
         None,
@@ -160,8 +160,8 @@ class LlamaCppModel(ModelSpec):
         """Yield each key that contradicts another key of this model, and how."""
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
-        if self.path.startswith("builtin:") and self.path != DEMO:
-            yield "path", f"unknown builtin model (did you mean '{DEMO}'?)"
+        if self.path.startswith(PREFIX) and (problem := builtin_problem(self.path)):
+            yield "path", problem
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
             detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"
