@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ _TEMPLATE_VARIABLES: Final = frozenset(
     | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
 )
 """Variables of a chat template that the engine sets for each request."""
+AUTO: Final = "auto"
 
 
 class Adapter(Strict):
@@ -93,7 +94,11 @@ class LlamaCppModel(ModelSpec):
     prefill_threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."
     )
-    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that run on a GPU; -1 means all.")
+    gpu_layers: Literal["auto"] | Annotated[int, Field(ge=-1, le=10_000)] = Field(
+        AUTO,
+        description="Layers that run on a GPU: a number, -1 for all, or auto: all where llama.cpp was built "
+        "with support for a GPU, else none.",
+    )
     flash_attention: bool | None = Field(
         None, description="Whether to use flash attention. Default: llama.cpp decides."
     )
