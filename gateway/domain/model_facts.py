@@ -29,5 +29,7 @@ class ModelFacts:
     context_tokens: int
     layers: int
     """Layers of the model; the output counts as one."""
+    has_gpu: bool
+    """Whether this build of llama.cpp can put layers on a GPU."""
     gpu_layers: int
     """Layers that llama.cpp put on a GPU."""

@@ -162,7 +162,6 @@ async def run(
             has_template=template.source != PLAIN_TEMPLATE,
             folded=folded,
             template_facts=dataclasses.asdict(template.facts),
-            has_gpu=model.has_gpu,
             is_locked=model.is_locked,
             facts=asdict(model.facts),
             sampling=sampling_defaults,

@@ -74,11 +74,6 @@ class LlamaModel:
         self._warm_up(settings)
 
     @property
-    def has_gpu(self) -> bool:
-        """Whether this build of llama.cpp can put layers on a GPU."""
-        return bool(lib.llama_supports_gpu_offload())
-
-    @property
     def is_locked(self) -> bool:
         """Whether the kernel locked all the memory that `mlock` asked for."""
         return not log.has_warned("mlock")

@@ -55,11 +55,13 @@ def model_facts(model: int, settings: LlamaSettings, *, context_tokens: int) -> 
     lib.llama_model_meta_val_str(model, b"general.architecture", buffer, _NAME_BYTES)
     layers = int(lib.llama_model_n_layer(model)) + 1
     wanted = layers if settings.gpu_layers == ALL_LAYERS else min(settings.gpu_layers, layers)
+    has_gpu = bool(lib.llama_supports_gpu_offload())
     return ModelFacts(
         architecture=buffer.value.decode("utf-8", "replace"),
         context_tokens=context_tokens,
         layers=layers,
-        gpu_layers=wanted if lib.llama_supports_gpu_offload() else 0,
+        has_gpu=has_gpu,
+        gpu_layers=wanted if has_gpu else 0,
     )
 
 

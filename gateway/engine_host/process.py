@@ -43,7 +43,6 @@ class Ready:
     """What its template renders by itself."""
     template_sha256: str
     """SHA-256 of the chat template in use."""
-    has_gpu: bool
     is_locked: bool
     """Whether the kernel locked the memory that `mlock` asked for."""
     sampling: Mapping[str, float]
@@ -139,7 +138,6 @@ class EngineProcess:
             folded=tuple(message["folded"]),
             template_facts=_facts(message["template_facts"]),
             template_sha256=message["template_sha256"],
-            has_gpu=message["has_gpu"],
             is_locked=message["is_locked"],
             sampling=message["sampling"],
             lacking=frozenset(map(Capability, message["lacking"])),

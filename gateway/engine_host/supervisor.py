@@ -162,7 +162,7 @@ class EngineSupervisor:
             _log.info("engine.template_folds", model=self.model, folded=ready.folded)
         if ready.sampling:
             _log.info("engine.file_sampling", model=self.model, **ready.sampling)
-        if self._spec.gpu_layers not in (0, AUTO) and not ready.has_gpu:
+        if self._spec.gpu_layers not in (0, AUTO) and not ready.facts.has_gpu:
             _log.warning("engine.gpu_missing", model=self.model, gpu_layers=self._spec.gpu_layers)
         left, kept = self._memory.left_bytes(), self._spec.prefix_cache_mb * 1_000_000
         if self._need is not None and left is not None and kept > left:
