@@ -23,6 +23,7 @@ from gateway.engine.interfaces import (
     Matcher,
     Sampling,
 )
+from gateway.engine.llama_facts import model_facts
 from gateway.engine.llama_log import log
 from gateway.engine.llama_params import LlamaSettings, context_params, model_params
 from gateway.engine.llama_sampler import LlamaSampler
@@ -51,6 +52,7 @@ class LlamaModel:
         self.context_tokens = min(
             settings.context_tokens, self.trained_context_tokens or settings.context_tokens
         )
+        self.facts = model_facts(self._model, settings, context_tokens=self.context_tokens)
         self.slots = settings.slots
         self.can_share = not (
             lib.llama_model_is_recurrent(self._model)
@@ -70,11 +72,6 @@ class LlamaModel:
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
         self._matchers = self._matcher_factory()
         self._warm_up(settings)
-
-    @property
-    def has_gpu(self) -> bool:
-        """Whether this build of llama.cpp can put layers on a GPU."""
-        return bool(lib.llama_supports_gpu_offload())
 
     @property
     def is_locked(self) -> bool:

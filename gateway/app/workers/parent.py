@@ -28,6 +28,7 @@ from gateway.app.workers.policy_publisher import PolicyPublisher
 from gateway.clock import SystemClock
 from gateway.defects import log_defect, log_thread_defects
 from gateway.domain.address import Address, claim, refused
+from gateway.engine_host.memory import MemoryGate
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
 from gateway.server.admin.worker import METRICS_FOLDER
@@ -103,9 +104,15 @@ class Parent:
             allow_loosening=settings.policy.allow_loosening,
         )
         self._policy = PolicyPublisher(file, folder)
+        memory = MemoryGate()
         self._supervisors = {
             name: EngineSupervisor(
-                name, spec, clock=SystemClock(), on_status=lambda *_: self._write(), tasks=self._tasks
+                name,
+                spec,
+                clock=SystemClock(),
+                on_status=lambda *_: self._write(),
+                tasks=self._tasks,
+                memory=memory,
             )
             for name, spec in self._policy.running.engines.items()
         }
