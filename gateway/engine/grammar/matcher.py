@@ -42,6 +42,7 @@ class GrammarMatcher:
         self._size = size
         self._ends = ends
         self._unknown = unknown
+        self._hidden = frozenset(unknown.tolist())
 
     @property
     def is_stopped(self) -> bool:
@@ -52,7 +53,7 @@ class GrammarMatcher:
         """Whether a token may come next."""
         if token in self._ends:
             return self._matcher.is_accepting()
-        return token not in self._unknown and self._matcher.validate_tokens([token]) == 1
+        return token not in self._hidden and self._matcher.validate_tokens([token]) == 1
 
     def mask(self) -> NDArray[np.bool_]:
         """Return which tokens of the vocabulary may come next; raises NothingToSample if none may."""
@@ -77,7 +78,7 @@ class GrammarMatcher:
         self._check()
         if not tokens and self.is_stopped:
             return [min(self._ends)]
-        return [] if any(token in self._unknown for token in tokens) else tokens
+        return tokens if self._hidden.isdisjoint(tokens) else []
 
     def _check(self) -> None:
         if self._matcher.is_error():
