@@ -6,6 +6,7 @@ One thread at a time may call `decode`, `share`, `truncate` and samplers. Any th
 
 import ctypes
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -177,10 +178,12 @@ class LlamaModel:
         without_text = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED
         everything = range(self.vocabulary_size)
         ends = [token for token in everything if self.is_end(token)]
-        try:
-            tokenizer = lltokenizer_from_vocab(self._vocab, eos_token=ends)
-        except ValueError:
-            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # It calls llama.cpp by an old name.
+            try:
+                tokenizer = lltokenizer_from_vocab(self._vocab, eos_token=ends)
+            except ValueError:
+                return None
         return MatcherFactory(
             tokenizer,
             ends=ends,
