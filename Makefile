@@ -8,7 +8,7 @@ DOCS := build/docs-venv
 PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
-.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
+.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-constrained bench-engine bench-privacy bench-conversation \
 	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node chaos compose-test \
 	protos pages docs lock clean
 
@@ -71,6 +71,9 @@ bench-deadlines: setup  ## How many of the requests that are let through finish 
 
 bench-share: setup  ## How well a calibrated share of the cloud holds on the next day.
 	@$(BIN)/python -m benchmarks.calibrate_share
+
+bench-constrained: setup  ## What a JSON schema costs an answer, and what its forced tokens save; MODEL=x.gguf.
+	@$(BIN)/python -m benchmarks.constrained $(if $(MODEL),--model $(MODEL))
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine

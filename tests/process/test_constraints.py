@@ -97,7 +97,7 @@ def test_a_constraint_that_begins_with_a_trigger(model: LlamaModel, grammar: str
     for token in model.tokenize(trigger, parse_special=True):
         matcher.accept(token)
 
-    assert b"".join(map(model.piece, matcher.forced())) == b'{"temperature":'
+    assert b"".join(map(model.piece, matcher.forced())) == b'{"temperature": '
     with pytest.raises(NothingToSample):
         matcher.accept(model.tokenize("I", parse_special=False)[0])
 
@@ -118,7 +118,7 @@ def test_a_deferred_constraint_holds_once_it_is_armed(model: LlamaModel) -> None
     sampler = model.sampler(sampling, model.matcher(sampling.constraint))
     assert sampler.forced() == []
     sampler.arm()
-    assert b"".join(map(model.piece, sampler.forced())) == b'{"temperature":'
+    assert b"".join(map(model.piece, sampler.forced())) == b'{"temperature": '
     sampler.close()
 
 

@@ -18,8 +18,8 @@ from gateway.engine.interfaces import GrammarRefused
 
 MAX_NESTED = 64
 """Most levels of nesting, counting references."""
-_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
-"""Regular expressions. White space without bounds would let a model fill its answer with it."""
+_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""White space without bounds would let a model fill its answer with it; a choice of none forces more."""
 _ANY = "any"
 _ANY_VALUE: Schema = {
     "anyOf": [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]

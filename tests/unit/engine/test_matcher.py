@@ -87,7 +87,7 @@ def test_what_must_come_is_forced() -> None:
     schema = {"type": "object", "properties": {"name": {"enum": ["ab", "b"]}}, "required": ["name"]}
     matcher = matcher_of(grammar_of(json.dumps(schema)))
 
-    assert bytes(matcher.forced()) == b'{"name":'
+    assert bytes(matcher.forced()) == b'{"name": "'
     for token in b'{"name": "a':
         matcher.accept(token)
     assert bytes(matcher.forced()) == b'b"}'

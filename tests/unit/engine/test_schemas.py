@@ -149,7 +149,7 @@ def test_long_strings(bounds: Json) -> None:
 def test_an_answer_cannot_be_all_digits(schema: Json) -> None:
     """A number without bounds ends, since a small model would go on with it."""
     matcher = matcher_of(grammar_of(json.dumps(schema)))
-    head = "" if "type" in schema and schema["type"] != "object" else '{"a":'
+    head = "" if "type" in schema and schema["type"] != "object" else '{"a": '
     for sign in f"{head}-{'9' * 16}".encode():
         matcher.accept(sign)
     assert not matcher.allows(ord("9"))
