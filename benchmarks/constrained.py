@@ -114,7 +114,7 @@ def measured(model: LlamaModel, answers: int) -> dict[str, list[Measured]]:
             finally:
                 LlamaSampler.forced = forced  # type: ignore[method-assign]
             try:
-                GrammarMatcher.mask = timed(mask, batched.masks_s)  # type: ignore[method-assign]
+                GrammarMatcher.mask = timed(mask, batched.masks_s)  # type: ignore[method-assign, assignment]
                 answer(model, schema, seed, batched)
             finally:
                 GrammarMatcher.mask = mask  # type: ignore[method-assign]
