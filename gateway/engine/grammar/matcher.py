@@ -15,8 +15,9 @@ from gateway.engine.interfaces import Constraint, GrammarRefused, NothingToSampl
 
 MAX_COMPILED = 64
 """Compiled grammars that are kept, since a client sends the same schema or tools again and again."""
-LIMITS = LLParserLimits(verbose_errors=False)
-"""llguidance's defaults, which bound a mask to some 15 ms and compiling to some 100 ms."""
+LIMITS = LLParserLimits(verbose_errors=False, max_items_in_row=8000)
+"""llguidance's defaults, which bound a mask to some 15 ms and compiling to half a second, except that an
+object may have 2,000 optional members, which are four items each."""
 _SILENT = 0
 """Log level: it would print generated text on standard error."""
 _REASONS = (

@@ -127,6 +127,8 @@ def test_what_people_write(schema: Json) -> None:
         {"type": "integer", "minimum": 10**17}, {"type": "number", "maximum": -1e17},
         {"oneOf": [{"const": 1}, {"const": 2}]}, {"oneOf": [{"type": "integer"}, {"const": 2.5}]},
         {"if": {"const": 1}}, {"then": False}, {"type": "string", "uniqueItems": True, "contains": False},
+        {"properties": {f"p{n}": {"type": "null"} for n in range(1000)}, "minProperties": 1},
+        {"anyOf": [{"type": "array", "items": {"type": "null"}, "maxItems": 900 + n} for n in range(101)]},
         {"type": "array", "additionalItems": False, "items": [{"type": "null"}],
          "$schema": "http://json-schema.org/draft-07/schema#"},
         {"allOf": [{"$ref": "#/$defs/A"}, {"properties": {"b": {"type": "null"}}, "required": ["b"]}],
