@@ -8,9 +8,7 @@ DOCS := build/docs-venv
 PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
-.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-layers bench-share bench-peers bench-growth soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node test-peers chaos compose-test \
-	protos pages docs lock clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile) test-all
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +75,9 @@ bench-deadlines: setup  ## How many of the requests that are let through finish 
 
 bench-share: setup  ## How well a calibrated share of the cloud holds on the next day.
 	@$(BIN)/python -m benchmarks.calibrate_share
+
+bench-constrained: setup  ## What a JSON schema costs an answer, and what its forced tokens save; MODEL=x.gguf.
+	@$(BIN)/python -m benchmarks.constrained $(if $(MODEL),--model $(MODEL))
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine

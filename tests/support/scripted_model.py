@@ -53,9 +53,9 @@ class ScriptedSampler:
     is_closed: bool = False
     faults: list[Exception] = field(default_factory=list)
     """Raised by the coming calls, one each."""
-    runs: list[bytes] = field(default_factory=list)
+    runs: list[list[int]] = field(default_factory=list)
     """What is forced after each sampled token."""
-    run: bytes = b""
+    run: list[int] = field(default_factory=list)
     is_armed: bool = False
 
     def arm(self) -> None:
@@ -66,13 +66,13 @@ class ScriptedSampler:
         if self.faults:
             raise self.faults.pop()
         self.model.during_sample(self.sampling)
-        self.run = self.runs.pop(0) if self.runs else b""
+        self.run = self.runs.pop(0) if self.runs else []
         if self.script is None:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
 
     def forced(self) -> list[int]:
-        return list(self.run)
+        return self.run
 
     def accept(self, token: int) -> None:
         assert token == self.run[0]
@@ -97,7 +97,7 @@ class ScriptedModel:
     can_share: bool = True
     vocabulary_size: int = 257
     scripts: list[bytes] = field(default_factory=list)
-    runs: list[list[bytes]] = field(default_factory=list)
+    runs: list[list[list[int]]] = field(default_factory=list)
     """Of each request: what is forced after each of its sampled tokens."""
     full_at: set[int] = field(default_factory=set)
     during_sample: Callable[[Sampling], None] = lambda sampling: None
