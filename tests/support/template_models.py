@@ -13,10 +13,12 @@ import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.repository import ROOT
 
@@ -34,12 +36,19 @@ _MARKERS = re.compile(
 """What templates of known families write as control tokens."""
 
 
+_FOLDER = Path(os.environ.get("LLAMA_CPP_MODELS", ROOT / "build" / "llama.cpp" / "models"))
+
+
 def models_folder() -> Path:
     """Return the folder with vocabularies and templates; skips the test where there is none."""
-    folder = Path(os.environ.get("LLAMA_CPP_MODELS", ROOT / "build" / "llama.cpp" / "models"))
-    if not (folder / "templates").is_dir():
-        pytest.skip(f"{folder} holds no templates; run make test-templates, or set LLAMA_CPP_MODELS")
-    return folder
+    if not (_FOLDER / "templates").is_dir():
+        pytest.skip(f"{_FOLDER} holds no templates; run make test-templates, or set LLAMA_CPP_MODELS")
+    return _FOLDER
+
+
+def known_template_names() -> list[str]:
+    """Return the names of the templates; where there are none one name, with which a test is skipped."""
+    return sorted(path.stem for path in (_FOLDER / "templates").glob("*.jinja")) or ["none"]
 
 
 def known_template(name: str) -> str:
@@ -76,8 +85,8 @@ def write_model_with(
     `controls` are added as control tokens; default: what `control_texts_of` finds in the template.
     `user_defined` are tokens that are always read as one, such as "<think>" in many families.
     """
-    kept, tokens, kinds, scores = _vocabulary(models_folder() / f"ggml-vocab-{vocab}.gguf")
-    tokens, kinds = list(tokens), list(kinds)
+    kept, known, known_kinds, scores = _vocabulary(models_folder() / f"ggml-vocab-{vocab}.gguf")
+    tokens, kinds = list(known), list(known_kinds)
     at = {token: number for number, token in enumerate(tokens)}
     added = dict.fromkeys(user_defined, gguf.TokenType.USER_DEFINED)
     added |= dict.fromkeys(
@@ -137,17 +146,18 @@ def _weights(tokens: int) -> tuple[list[bytes], bytes]:
     dice = np.random.default_rng(1)
     names = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
     shapes = {"token_embd": (tokens, _WIDTH)} | {f"blk.0.{name}": (_WIDTH, _WIDTH) for name in names}
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         name: (dice.standard_normal(shape, dtype=np.float32) / np.float32(_WIDTH**0.5)).astype(np.float16)
         for name, shape in shapes.items()
     }
-    ones = np.ones(_WIDTH, dtype=np.float32)
+    norms = ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm")
+    tensors |= {name: np.ones(_WIDTH, dtype=np.float32) for name in norms}
     infos, data = [], b""
-    for name, tensor in {**tensors, **dict.fromkeys(("blk.0.attn_norm", "blk.0.ffn_norm"), ones),
-                         "output_norm": ones}.items():  # fmt: skip
+    for name, tensor in tensors.items():
         sizes = struct.pack(f"<I{tensor.ndim}Q", tensor.ndim, *reversed(tensor.shape))
-        kind = struct.pack("<IQ", tensor.dtype == np.float16, len(data))
-        infos.append(_text(f"{name}.weight") + sizes + kind)
+        infos.append(
+            _text(f"{name}.weight") + sizes + struct.pack("<IQ", tensor.dtype == np.float16, len(data))
+        )
         data += _padded(tensor.tobytes())
     return infos, data
 
