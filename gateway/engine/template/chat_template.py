@@ -98,6 +98,7 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001  a template is foreign code
             raise TemplateBroken(f"does not compile ({type(error).__name__}{_line(error)})") from None
         self._form = functools.lru_cache(_CACHED_ORDERS)(self._find_form)
+        self._refused = functools.lru_cache(_CACHED_ORDERS)(_no_forms)
 
     @functools.cached_property
     def may_join(self) -> bool:
@@ -226,7 +227,13 @@ class ChatTemplate:
         if any(turn.calls or turn.role == "tool" for turn in turns):
             forms = self._call_forms(has_tools)
         tools = (probes.TOOL,) if has_tools else ()
-        return next((form for form in forms if self._has_all(turns, form, tools)), None)
+        refused = self._refused(probes.neighbours_in(order), has_tools)
+        # Those that another order with the same neighbours was refused in come last.
+        for form in sorted(forms, key=refused.__contains__):
+            if self._has_all(turns, form, tools):
+                return form
+            refused.add(form)
+        return None
 
     def _call_forms(self, has_tools: bool) -> tuple[Form, ...]:
         """Return the forms for a conversation with calls; text only if there is nothing better."""
@@ -251,6 +258,11 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001
             return type(error).__name__
         return "it leaves a message out, or changes its text"
+
+
+def _no_forms(neighbours: frozenset[tuple[str, str]], has_tools: bool) -> set[Form]:
+    """Return the forms that orders with these neighbours were refused in, at first none; for a cache."""
+    return set()
 
 
 def _line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import pairwise, product
 
 from gateway.domain.template_facts import TemplateFacts
 from gateway.engine.template.conventions import (
@@ -86,6 +86,12 @@ def turns_of(order: str) -> list[Turn]:
         else:
             turns.append(Turn(_ROLES[kind], text, reasoning=reasoning))
     return turns
+
+
+def neighbours_in(order: str) -> frozenset[tuple[str, str]]:
+    """Return which kinds of turns follow each other, and which is the first and the last."""
+    kinds = ["", *("".join(kind) for kind in _KIND.findall(order)), ""]
+    return frozenset(pairwise(kinds))
 
 
 def texts_of(turns: Sequence[Turn]) -> Iterator[str]:
