@@ -9,7 +9,7 @@ PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node chaos compose-test \
+	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-templates test-http test-node chaos compose-test \
 	protos pages docs lock clean
 
 help:  ## Show this list.
@@ -94,6 +94,10 @@ test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard
 
 test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
+
+test-templates: setup  ## Render every conversation by 70 known chat templates; LLAMA_CPP_MODELS=folder has them.
+	@[[ -n "$$LLAMA_CPP_MODELS" ]] || VENV=$(VENV) tools/fetch_templates.sh
+	@$(BIN)/pytest $(PARALLEL) tests/unit/engine/test_known_templates.py
 
 test-http: setup  ## Ask a gateway over HTTP what schemathesis makes of its OpenAPI document: minutes.
 	@$(BIN)/pytest -p no:logging tests/integration/server/http/fuzz.py
