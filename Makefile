@@ -102,6 +102,10 @@ test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard
 test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
 
+test-templates: setup  ## Render every conversation by 70 known chat templates; LLAMA_CPP_MODELS=folder has them.
+	@[[ -n "$$LLAMA_CPP_MODELS" ]] || VENV=$(VENV) tools/fetch_templates.sh
+	@$(BIN)/pytest $(PARALLEL) tests/unit/engine/test_known_templates.py
+
 test-http: setup  ## Ask a gateway over HTTP what schemathesis makes of its OpenAPI document: minutes.
 	@$(BIN)/pytest -p no:logging tests/integration/server/http/fuzz.py
 

@@ -23,7 +23,7 @@ from typing import Protocol
 from gateway.clock import Clock, SystemClock
 from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
-from gateway.engine.calibrated import check_calibration, sha256_of_text
+from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_facts import memory_need
@@ -158,7 +158,7 @@ async def run(
             event="ready",
             load_ms=round((clock.monotonic_s() - start_s) * 1000),
             context_tokens=model.context_tokens,
-            template_sha256=sha256_of_text(template.source),
+            template_sha256=sha256_of_template(template.source, spec.template_kwargs),
             has_template=template.source != PLAIN_TEMPLATE,
             folded=folded,
             template_facts=dataclasses.asdict(template.facts),

@@ -13,6 +13,7 @@ from gateway.clock import Clock
 from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
 from gateway.domain.optional import require
+from gateway.domain.template_facts import TemplateFacts
 from gateway.engine_host.memory import MemoryGate
 from gateway.engine_host.process import EngineProcess, Ready
 from gateway.errors import StartupError
@@ -68,6 +69,8 @@ class EngineSupervisor:
         """What the model that was loaded last cannot do, of what its policy lets it do if it can."""
         self.template_sha256 = ""
         """SHA-256 of the chat template in use; empty before the first start."""
+        self.template_facts = TemplateFacts()
+        """What its chat template renders; nothing before the first start."""
 
     @property
     def target(self) -> str:
@@ -123,6 +126,7 @@ class EngineSupervisor:
         self.load_s = ready.load_ms / 1000
         self.lacking = ready.lacking
         self.template_sha256 = ready.template_sha256
+        self.template_facts = ready.template_facts
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)
         return self._process
