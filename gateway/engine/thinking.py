@@ -68,6 +68,8 @@ class ThinkingReader:
         self._is_closing = False
         self._must_begin = False
         """Whether what begins the answer is to be forced."""
+        self._forced_left = 0
+        """How many of the forced tokens are still to come."""
         self._skips_blanks = True
         self._has_thought = False
         self._skips_lines = self._state is not _State.START
@@ -85,7 +87,7 @@ class ThinkingReader:
     @property
     def is_answering(self) -> bool:
         """Whether all tokens from here on are the answer's."""
-        return self._state is _State.ANSWER
+        return self._state is _State.ANSWER and not (self._must_begin or self._forced_left)
 
     @property
     def answer_end(self) -> str:
@@ -95,7 +97,7 @@ class ThinkingReader:
     @property
     def is_over(self) -> bool:
         """Whether all further tokens pass as they are."""
-        return self._state is _State.ANSWER and not self._skips_lines
+        return self.is_answering and not self._skips_lines
 
     @property
     def is_undecided(self) -> bool:
@@ -106,6 +108,7 @@ class ThinkingReader:
         """Take the next token and its bytes; return what it adds."""
         found = ThinkingPiece()
         self.took_tag = False
+        self._forced_left = max(0, self._forced_left - 1)
         if self._state is _State.THINKING:
             self.reasoning_tokens += 1
             self._spent += 1
@@ -123,6 +126,13 @@ class ThinkingReader:
 
     def forced(self) -> tuple[int, ...]:
         """Return the tokens that must come next, to end the reasoning at its budget or begin the answer."""
+        return self._force(self._next_forced())
+
+    def _force(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        self._forced_left = len(tokens)
+        return tokens
+
+    def _next_forced(self) -> tuple[int, ...]:
         if self._state is _State.THINKING and not self._is_closing:
             if self._budget is None or self._spent < self._budget:
                 return ()
@@ -142,7 +152,10 @@ class ThinkingReader:
         """
         if not self._is_constrained or self._state is _State.ANSWER:
             return None
-        symbols = self._tags.symbols(token, piece)
+        instead = self._instead_of(self._tags.symbols(token, piece), is_end=is_end)
+        return None if instead is None else self._force(instead)
+
+    def _instead_of(self, symbols: Symbols, *, is_end: bool) -> tuple[int, ...] | None:
         if self._state is _State.THINKING:
             return self._steer_end(symbols, is_end=is_end)
         began = without_blanks([each for _, held in self._held for each in held])
@@ -229,7 +242,7 @@ class ThinkingReader:
         thought, rest = self._thought[:at], tuple(self._thought[at + len(end) :])
         self._thought = []
         self._think(_without_last_blanks(thought), found)
-        self._must_begin = self._is_constrained and not self._is_closing
+        self._must_begin = self._is_constrained and not self._is_closing and bool(self._tags.after_tokens)
         self._enter(next(state for tag, state in self._expected(_State.START) if tag == end))
         if rest:
             self._take(token, rest, found)
