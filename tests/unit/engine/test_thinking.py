@@ -188,6 +188,19 @@ class TestConstrained:
         assert read.reader.is_answering
         assert read.taken == 3 + len("analysis") + 1 + len("assistantfinal") + 3
 
+    def test_new_lines_that_are_forced_after_the_tag_precede_the_constraint(self) -> None:
+        for budget in (None, 1):
+            read = Read(prompt="<think>\n", is_constrained=True, budget=budget)
+            vocabulary, reader = read.vocabulary, read.reader
+            for token in b"ab</think>" if budget is None else b"a":
+                reader.push(token, vocabulary.piece(token))
+            forced = reader.forced()
+            assert bytes(forced).endswith(b"\n\n")
+            for token in forced:
+                assert not reader.is_answering
+                reader.push(token, vocabulary.piece(token))
+            assert reader.is_answering
+
     def test_first_token_of_an_answer_is_sampled_again(self) -> None:
         read = Read(is_constrained=True)
         assert read.reader.steer(ord("y"), b"y", is_end=False) == ()
