@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Literal
 
-from gateway.engine.thinking_tags import BLANKS, NEW_LINES, Symbols, ThinkingTags, without_blanks
+from gateway.engine.thinking_tags import (
+    BLANKS,
+    NEW_LINES,
+    Ending,
+    Symbols,
+    ThinkingTags,
+    without_blanks,
+)
 
 MOST_THINKING = 0.75
 """Of max_tokens, what a budget may allow, so that some are left for the answer."""
@@ -22,11 +30,19 @@ class Thinking:
     is_constrained: bool = False
     """Whether the answer has to follow a schema or a grammar, which the reasoning need not."""
 
+    calls: Literal["none", "auto", "required"] = "none"
+    """Whether the answer may be calls of tools, or has to."""
+
+    @property
+    def ending(self) -> Ending:
+        """What ends the reasoning."""
+        return self.tags.to_text if self.calls == "none" else self.tags.to_calls
+
     def budget_within(self, max_tokens: int) -> int | None:
         """Return the budget that leaves room for the closing words and an answer."""
         if self.budget_tokens is None:
             return None
-        most = int(max_tokens * MOST_THINKING) - len(self.tags.closing_tokens)
+        most = int(max_tokens * MOST_THINKING) - len(self.ending.closing)
         return max(0, min(self.budget_tokens, most))
 
 
@@ -58,6 +74,8 @@ class ThinkingReader:
         self._tags = thinking.tags
         self._budget = thinking.budget_within(max_tokens)
         self._is_constrained = thinking.is_constrained
+        self._calls = thinking.calls
+        self._ending = thinking.ending
         self._state = self._state_after(prompt)
         self._held: list[tuple[int, Symbols]] = []
         """Tokens that may become a tag before the answer."""
@@ -137,12 +155,12 @@ class ThinkingReader:
             if self._budget is None or self._spent < self._budget:
                 return ()
             # The tag has begun: it ends by itself within its tokens, or is bounded by them.
-            if self._tag_length(self._thought) and self._spent < self._budget + len(self._tags.end_tokens):
+            if self._tag_length(self._thought) and self._spent < self._budget + len(self._ending.end):
                 return ()
             self._is_closing = True
-            return self._tags.closing_tokens if self._spent else self._tags.end_tokens
+            return self._ending.closing if self._spent else self._ending.end
         must_begin, self._must_begin = self._must_begin, False
-        return self._tags.after_tokens if must_begin else ()
+        return self._ending.after if must_begin else ()
 
     def steer(self, token: int, piece: bytes, *, is_end: bool) -> tuple[int, ...] | None:
         """Return the tokens to take in place of a sampled one; None: that one.
@@ -167,7 +185,7 @@ class ThinkingReader:
             return None
         if began:
             return self._tags.tokens(next(tag for tag in tags if tag[: len(began)] == began)[len(began) :])
-        if self._tags.answer:
+        if self._tags.answer and self._calls == "none":
             return self._tags.tokens(self._tags.answer)
         self._state = _State.ANSWER
         return ()
@@ -180,17 +198,18 @@ class ThinkingReader:
             return None if until == len(thought) else self._tags.tokens(thought[len(self._thought) : until])
         if is_end and not self._held_length(thought):
             self._is_closing = True
-            return self._tags.end_tokens
+            return self._ending.end
         return None
 
     def _expected(self, state: _State) -> list[tuple[Symbols, _State]]:
         """Return the tags that may come, each with what follows it."""
         tags = self._tags
-        after = _State.AFTER if tags.header or tags.answer else _State.ANSWER
+        answer = () if self._calls == "required" else tags.answer
+        after = _State.AFTER if tags.header or answer else _State.ANSWER
         expected = {
-            _State.START: [(tags.answer, _State.ANSWER), (tags.start, _State.THINKING), (tags.end, after)],
-            _State.AFTER: [(tags.answer, _State.ANSWER), (tags.header, _State.MESSAGE)],
-            _State.MESSAGE: [(tags.answer, _State.ANSWER), (tags.start, _State.THINKING)],
+            _State.START: [(answer, _State.ANSWER), (tags.start, _State.THINKING), (tags.end, after)],
+            _State.AFTER: [(answer, _State.ANSWER), (tags.header, _State.MESSAGE)],
+            _State.MESSAGE: [(answer, _State.ANSWER), (tags.start, _State.THINKING)],
         }
         return [(tag, following) for tag, following in expected[state] if tag]
 
@@ -242,7 +261,7 @@ class ThinkingReader:
         thought, rest = self._thought[:at], tuple(self._thought[at + len(end) :])
         self._thought = []
         self._think(_without_last_blanks(thought), found)
-        self._must_begin = self._is_constrained and not self._is_closing and bool(self._tags.after_tokens)
+        self._must_begin = self._is_constrained and not self._is_closing and bool(self._ending.after)
         self._enter(next(state for tag, state in self._expected(_State.START) if tag == end))
         if rest:
             self._take(token, rest, found)

@@ -67,7 +67,7 @@ def test_closing_tokens_are_decoded_in_one_step() -> None:
 
     assert reasoning(tried, ticket) == "abcdefgh\n\nThat is enough thinking; now I answer."
     assert tried.text(ticket) == "ok"
-    assert tried.model.steps < 8 + len(TAGS.closing_tokens)
+    assert tried.model.steps < 8 + len(TAGS.to_text.closing)
     assert tried.is_clean()
 
 
