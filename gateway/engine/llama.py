@@ -181,11 +181,8 @@ class LlamaModel:
             tokenizer = lltokenizer_from_vocab(self._vocab, eos_token=ends)
         except ValueError:
             return None
-        return MatcherFactory(
-            tokenizer,
-            ends=ends,
-            unknown=[t for t in everything if lib.llama_vocab_get_attr(self._vocab, t) & without_text],
-        )
+        unknown = [t for t in everything if lib.llama_vocab_get_attr(self._vocab, t) & without_text]
+        return MatcherFactory(tokenizer, ends=ends, unknown=unknown)
 
     def control_texts(self) -> tuple[str, ...]:
         """Return the texts of all control tokens; a caller's text must not become one."""

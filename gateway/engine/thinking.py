@@ -5,12 +5,14 @@ from enum import Enum, auto
 from typing import Literal
 
 from gateway.engine.thinking_tags import (
-    BLANKS,
     NEW_LINES,
     Ending,
     Symbols,
     ThinkingTags,
+    begun_length,
+    find_tag,
     without_blanks,
+    without_last_blanks,
 )
 
 MOST_THINKING = 0.75
@@ -137,7 +139,7 @@ class ThinkingReader:
         """Return what was held back, after the last token."""
         found = ThinkingPiece()
         if self._state is _State.THINKING:
-            self._think(_without_last_blanks(self._thought), found)
+            self._think(without_last_blanks(self._thought), found)
         elif self._state is _State.START:
             self._answer(found)
         return found
@@ -155,7 +157,9 @@ class ThinkingReader:
             if self._budget is None or self._spent < self._budget:
                 return ()
             # The tag has begun: it ends by itself within its tokens, or is bounded by them.
-            if self._tag_length(self._thought) and self._spent < self._budget + len(self._ending.end):
+            if begun_length(self._thought, self._tags.end) and self._spent < self._budget + len(
+                self._ending.end
+            ):
                 return ()
             self._is_closing = True
             return self._ending.closing if self._spent else self._ending.end
@@ -192,7 +196,7 @@ class ThinkingReader:
 
     def _steer_end(self, symbols: Symbols, *, is_end: bool) -> tuple[int, ...] | None:
         thought, end = [*self._thought, *symbols], self._tags.end
-        at = _find(thought, end)
+        at = find_tag(thought, end)
         if at is not None:
             until = at + len(end)
             return None if until == len(thought) else self._tags.tokens(thought[len(self._thought) : until])
@@ -250,17 +254,17 @@ class ThinkingReader:
     def _take_thought(self, token: int, symbols: Symbols, found: ThinkingPiece) -> None:
         self._thought += symbols
         end = self._tags.end
-        at = _find(self._thought, end)
+        at = find_tag(self._thought, end)
         if at is None:
             held = self._held_length(self._thought)
-            self.took_tag = bool(symbols) and self._tag_length(self._thought) > 0
+            self.took_tag = bool(symbols) and begun_length(self._thought, self._tags.end) > 0
             shown = self._thought[: len(self._thought) - held]
             self._thought = self._thought[len(shown) :]
             self._think(shown, found)
             return
         thought, rest = self._thought[:at], tuple(self._thought[at + len(end) :])
         self._thought = []
-        self._think(_without_last_blanks(thought), found)
+        self._think(without_last_blanks(thought), found)
         self._must_begin = self._is_constrained and not self._is_closing and bool(self._ending.after)
         self._enter(next(state for tag, state in self._expected(_State.START) if tag == end))
         if rest:
@@ -268,13 +272,8 @@ class ThinkingReader:
 
     def _held_length(self, thought: list[int]) -> int:
         """Return how many of the last symbols may be the end tag, with white space before it."""
-        length = self._tag_length(thought)
-        return len(thought) - len(_without_last_blanks(thought[: len(thought) - length]))
-
-    def _tag_length(self, thought: list[int]) -> int:
-        end = self._tags.end
-        lengths = range(min(len(end) - 1, len(thought)), 0, -1)
-        return next((n for n in lengths if tuple(thought[-n:]) == end[:n]), 0)
+        length = begun_length(thought, self._tags.end)
+        return len(thought) - len(without_last_blanks(thought[: len(thought) - length]))
 
     def _think(self, symbols: list[int], found: ThinkingPiece) -> None:
         shown = without_blanks(symbols) if self._skips_blanks else symbols
@@ -297,15 +296,3 @@ class ThinkingReader:
                 self._skips_lines = not shown
             found.answer.append((token, self._tags.text_of(shown)))
         self.took_tag = False
-
-
-def _find(symbols: list[int], tag: Symbols) -> int | None:
-    starts = range(len(symbols) - len(tag) + 1)
-    return next((at for at in starts if tuple(symbols[at : at + len(tag)]) == tag), None)
-
-
-def _without_last_blanks(symbols: list[int]) -> list[int]:
-    count = len(symbols)
-    while count and symbols[count - 1] in BLANKS:
-        count -= 1
-    return symbols[:count]

@@ -127,6 +127,26 @@ def without_blanks(symbols: Sequence[int]) -> Symbols:
     return tuple(symbols[count:])
 
 
+def without_last_blanks(symbols: list[int]) -> list[int]:
+    """Return symbols without white space at the end."""
+    count = len(symbols)
+    while count and symbols[count - 1] in BLANKS:
+        count -= 1
+    return symbols[:count]
+
+
+def find_tag(symbols: list[int], tag: Symbols) -> int | None:
+    """Return where a tag begins in symbols; None if it is not there."""
+    starts = range(len(symbols) - len(tag) + 1)
+    return next((at for at in starts if tuple(symbols[at : at + len(tag)]) == tag), None)
+
+
+def begun_length(symbols: list[int], tag: Symbols) -> int:
+    """Return how many of the last symbols are the beginning of a tag."""
+    lengths = range(min(len(tag) - 1, len(symbols)), 0, -1)
+    return next((length for length in lengths if tuple(symbols[-length:]) == tag[:length]), 0)
+
+
 def _symbols_of(text: str, special: Mapping[str, int]) -> Symbols:
     found: list[int] = []
     at = 0
