@@ -20,6 +20,7 @@ from gateway.engine.interfaces import (
 )
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
+from gateway.engine.thinking import Thinking
 from tests.support.fakes import FakeClock
 
 END = 256
@@ -75,11 +76,14 @@ class ScriptedSampler:
         return self.run
 
     def accept(self, token: int) -> None:
-        assert token == self.run[0]
-        self.run = self.run[1:]
+        if self.run:
+            assert token == self.run[0]
+            self.run = self.run[1:]
 
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
-        return None
+        if self.sampling.logprobs is None:
+            return None
+        return SampledLogprob(token=token, logprob=-1.0, margin=1.0, likeliest=(), entropy=1.0)
 
     def close(self) -> None:
         assert not self.is_closed
@@ -215,6 +219,7 @@ class Bench:
         deadline: Deadline | None = None,
         sampling: Sampling = GREEDY,
         tenant: str = "t",
+        thinking: Thinking | None = None,
     ) -> int:
         job = EngineRequest(
             request_id="r",
@@ -223,6 +228,7 @@ class Bench:
             max_tokens=max_tokens,
             stop=stop,
             sampling=sampling,
+            thinking=thinking,
             deadline=deadline or Deadline.never(),
         )
         return self.scheduler.submit(job)

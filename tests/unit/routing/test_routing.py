@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli.render import decision_rows
-from gateway.domain.conversation import File, Image, Message, ReasoningEffort, Role, Tool
+from gateway.domain.capability import Capability
+from gateway.domain.conversation import (
+    File,
+    Image,
+    Message,
+    ReasoningConfig,
+    ReasoningEffort,
+    Role,
+    Tool,
+)
 from gateway.domain.decision import Reason, Refusal, RoutingState, Scores
 from gateway.domain.privacy import Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
@@ -184,6 +193,18 @@ def test_a_refusal_says_what_the_model_cannot_do(policy: Policy) -> None:
     assert told == {"cloud": "images", "backup": "images", "edge": "tools, images"}
     assert {each.reason for each in refused.refused} == {Reason.CAPABILITY}
     assert decided(seeing, request=asked, complexity=0.9).chain == ("cloud",)
+
+
+def test_a_local_model_that_turns_out_to_lack_something_is_left_out(policy: Policy) -> None:
+    """What its engine found when it loaded the file counts for requests that need it, and for no others."""
+    lacking = {"edge": frozenset({Capability.REASONING})}
+    state = RoutingState(deadline_s=60.0, lacking=lacking)
+    asked = request_of()
+    thinking = replace(asked, config=replace(asked.config, reasoning=ReasoningConfig(budget_tokens=100)))
+    refused = decided(policy, request=thinking, complexity=0.9, state=state).refused
+    assert Refusal(model="edge", reason=Reason.CAPABILITY, missing=(Capability.REASONING,)) in refused
+    assert "edge" in decided(policy, request=thinking, complexity=0.9).chain
+    assert "edge" in decided(policy, request=asked, complexity=0.9, state=state).chain
 
 
 def test_what_the_gateway_asks_itself_needs_only_what_it_holds(policy: Policy) -> None:
