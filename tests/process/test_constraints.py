@@ -12,9 +12,10 @@ from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused,
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
 from gateway.engine.llama_sampler import LlamaSampler
-from gateway.engine.models import DEMO_PATH, resolve_model_path
+from gateway.engine.models import resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
+from gateway.policy.builtin import DEMO
 
 SCHEMA = (
     '{"type": "object", "properties": {"temperature": {"type": "integer", "minimum": 0, "maximum": 9}, '
@@ -31,7 +32,7 @@ BY_TEXT = (
 def model() -> Iterator[LlamaModel]:
     """The embedded model with two slots."""
     settings = LlamaSettings(
-        path=Path(resolve_model_path(DEMO_PATH)), context_tokens=256, slots=2, kv_cells=512,
+        path=Path(resolve_model_path(DEMO)), context_tokens=256, slots=2, kv_cells=512,
         batch_tokens=64, threads=1, prefill_threads=1,
     )  # fmt: skip
     loaded = LlamaModel(settings)
