@@ -203,7 +203,7 @@ class TestSampling:
         [
             ({"grammar": "root ::= " + "(" * 40 + '"a"' + ")" * 40}, "grammar: is nested deeper than 32"),
             ({"grammar": 'root ::= "' + "a" * 70_000 + '"'}, "grammar: is longer than 65536 bytes"),
-            ({"grammar": "root ::= root"}, "config.grammar: allows no further token"),
+            ({"grammar": "root ::= root"}, "config.grammar: allows no answer"),
             (
                 {"grammar": 'root ::= "a"', "json_schema": "{}"},
                 "grammar: must not be set together with json_schema",

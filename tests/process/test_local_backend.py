@@ -271,7 +271,7 @@ class TestRefusals:
         [
             ("{", "is not JSON"),
             ('{"type": "string", "pattern": "^(?=a)"}', "pattern: look-around is not supported here"),
-            ('{"anyOf": [{"$ref": "#"}]}', "no value is valid under this schema"),
+            ('{"anyOf": [{"$ref": "#"}]}', "allows no answer"),
         ],
     )
     async def test_a_schema_without_a_grammar(self, backend: LocalBackend, schema: str, said: str) -> None:

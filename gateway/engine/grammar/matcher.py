@@ -25,7 +25,7 @@ _REASONS = (
     ("required item is unsatisfiable", "no value is valid under this schema"),
     ("circular reference", "$ref leads back to itself"),
     ("schema too large", "is too large, or has too many alternatives"),
-    ("NoExtensionBias", "no value is valid under this schema"),
+    ("NoExtensionBias", "allows no answer"),
     ("regex", "has a pattern that is not supported here"),
 )
 """What llguidance's message contains, and what is said instead: it quotes the grammar."""
