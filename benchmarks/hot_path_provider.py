@@ -58,7 +58,8 @@ class _Provider(asyncio.Protocol):
         elif not self._pause_s:
             self._transport.write(_STREAM)
         else:
-            self._write_next([_STREAM_HEAD, *(_chunk(line(event)) for event in _EVENTS), _STREAM_END])
+            first, *others = (_chunk(line(event)) for event in _EVENTS)
+            self._write_next([_STREAM_HEAD + first, *others, _STREAM_END])
 
     def _write_next(self, pieces: list[bytes]) -> None:
         self._transport.write(pieces[0])

@@ -18,6 +18,8 @@ SETTLE_S = 0.1
 """After a turn: what a server does once its caller has the answer counts, too."""
 MOST_CONNECTIONS = 256
 """Of an open loop; a server that is slower than its callers is not asked by more."""
+BEGUN_TOGETHER = 32
+"""Of streams that are to be open at the same time."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -221,12 +223,17 @@ async def open_streams(address: str, request: bytes, count: int) -> AsyncIterato
     connections: list[HttpConnection] = []
     answers: list[asyncio.Future[None]] = []
     try:
-        for _ in range(count):
-            connections.append(await connected(address, request))
-        answers += [connection.send() for connection in connections]
-        begun = asyncio.gather(*(connection.has_begun.wait() for connection in connections))
-        await asyncio.wait_for(begun, PATIENCE_S)
-        if any(answer.done() for answer in answers):
+        while len(connections) < count:
+            new = [
+                await connected(address, request)
+                for _ in range(min(BEGUN_TOGETHER, count - len(connections)))
+            ]
+            connections += new
+            answers += [connection.send() for connection in new]
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(connection.has_begun.wait() for connection in new))
+        for answer in filter(asyncio.Future.done, answers):
+            answer.result()  # Raises where it was refused.
             raise CallBroke("a stream had ended before all had begun")
         yield
     finally:

@@ -22,7 +22,7 @@ from tests.support.repository import ROOT
 
 HELD = "held"
 """A stream whose pieces come so slowly that it stays open."""
-HELD_PAUSE_S = 6.0
+HELD_PAUSE_S = 8.0
 PAUSES_S = {UNARY: 0.0, TOGETHER: 0.0, ONE_BY_ONE: PAUSE_S, HELD: HELD_PAUSE_S}
 """Of the provider, by the kind of call."""
 MODELS = {UNARY: "whole", TOGETHER: "together", ONE_BY_ONE: "paced", HELD: "held"}
@@ -35,7 +35,7 @@ models:
 rules: [{{name: all, route: [{names}]}}]
 budgets: [{{name: tenants, per: tenant, window: day, limit_usd: 1000000}}]
 limits: {{concurrency: 4000}}
-resilience: {{first_token_s: 60, deadline_s: {{default: 120, max: 120}}}}
+resilience: {{first_token_s: 60, attempt_s: 600, deadline_s: {{default: 600, max: 600}}}}
 replies: [{{id: sorry, text: "Sorry."}}]
 """
 MODEL = (

@@ -10,6 +10,7 @@ metrics; the others have no database. Machines are shared and noisy: quote ratio
 import argparse
 import asyncio
 import json
+import resource
 import signal
 import sys
 import tempfile
@@ -45,6 +46,8 @@ WORKERS, WORKERS_CONNECTIONS = 2, 64
 RATE_PER_S = 100
 STREAMS = 1000
 STARTS = 3
+OPEN_FILES = 16_384
+"""A gateway takes a share of what may be open as connections over HTTP."""
 ENGINE = '  local: {{kind: llama_cpp, path: "{path}", clearance: restricted}}'
 
 
@@ -189,6 +192,8 @@ def main() -> None:
         has_workers=not given.quick,
         engine=given.engine,
     )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, OPEN_FILES), most))  # Of the servers, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that servers end with this process.
     measured = measure(plan)
     print_tables(measured)
