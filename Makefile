@@ -97,7 +97,7 @@ test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 t
 	@tools/test_pythons.sh
 
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
-	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s -p no:logging $(shell find tests -name "test_egress_*.py")
+	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s $(shell find tests -name "test_egress_*.py")
 
 test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
