@@ -189,6 +189,26 @@ async def test_what_a_template_does_not_take_is_logged_once() -> None:
     assert folds == [("system", "later_system")]
 
 
+async def test_what_a_template_renders_is_reported() -> None:
+    """The facts of a template reach the gateway, and the variables of the policy the template."""
+    template = (
+        "{{ tools | tojson if tools }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+        "{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|end|>{% endfor %}"
+        "{{ '<|assistant|><think>' if enable_thinking else '<|assistant|>' }}"
+    )
+    lengths = []
+    for variables in ({}, {"enable_thinking": True}):
+        async with running(spec(template=template, template_kwargs=variables)) as (supervisor, stub):
+            facts = supervisor.template_facts
+            assert (facts.takes_tools, facts.thinking_variable) == (True, "enable_thinking")
+            assert facts.thinks_by_default == bool(variables)
+            messages = [engine_pb2.Message(role="user", content="Hello")]
+            counted = await stub.CountTokens(engine_pb2.CountTokensRequest(messages=messages))
+            lengths.append(counted.prompt_tokens)
+
+    assert lengths[0] < lengths[1]
+
+
 async def test_a_conversation_that_a_template_refuses_is_the_messages_fault() -> None:
     """The refusal names the field, and holds no word of the conversation or of the template."""
     template = (

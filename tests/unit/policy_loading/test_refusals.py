@@ -497,3 +497,11 @@ def test_the_name_of_a_file_is_no_chat_template(name: str) -> None:
         "write template: | and the text below",
     )
     assert problems_of(GOOD.replace(PATH, f'{PATH}, template: "{{{{ messages }}}}"')) == ()
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "bos_token", "add_generation_prompt"])
+def test_a_variable_that_the_engine_sets_is_no_template_kwarg(name: str) -> None:
+    """A variable of each request cannot be set in the policy; others can, such as a switch of thinking."""
+    found = problems_of(GOOD.replace(PATH, f"{PATH}, template_kwargs: {{{name}: yes}}"))
+    assert found == (f"p.yaml:3: models.edge.template_kwargs: {name} is set by the gateway; remove it",)
+    assert problems_of(GOOD.replace(PATH, f"{PATH}, template_kwargs: {{enable_thinking: false}}")) == ()
