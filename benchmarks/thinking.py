@@ -1,6 +1,7 @@
 """Whether reasoning ends at its budget: `python -m benchmarks.thinking [ANSWERS]`, 1,000 by default.
 
-Random weights, with the vocabularies and templates of eight families; needs `make test-templates`, or
+Random weights, with the vocabularies and templates of eight families, whose prompts are made to begin
+reasoning where they do not; needs `make test-templates`, or
 LLAMA_CPP_MODELS.
 """
 
@@ -21,7 +22,10 @@ async def main(answers: int) -> int:
         f"{'template':45} {'answers':>7} {'reasoned':>8} {'closed':>6} {'valid':>9} {'over':>4} {'leaks':>5}"
     )
     for name in FAMILIES:
-        async with running(spec(path=thinking_model(name), context=512, slots=8)) as (engine, stub):
+        async with running(spec(path=thinking_model(name, opens=True), context=512, slots=8)) as (
+            engine,
+            stub,
+        ):
             found = await think(stub, share)
             is_good = is_good and engine.generation == 1
         valid = f"{found.valid}/{found.constrained}"

@@ -11,13 +11,14 @@ from tests.support.thinking_models import think, thinking_model
     [
         ("deepseek-ai-DeepSeek-R1-Distill-Llama-8B", True),
         ("Apriel-1.6-15b-Thinker-fixed", True),
+        ("openai-gpt-oss-120b", True),
         ("openai-gpt-oss-120b", False),
         ("ibm-granite-granite-3.3-2B-Instruct", False),
     ],
 )
 async def test_budget_holds(name: str, opens: bool) -> None:
     """Random weights say anything: no tag reaches the answer, and what follows a schema is valid."""
-    async with running(spec(path=thinking_model(name), context=512, slots=8)) as (engine, stub):
+    async with running(spec(path=thinking_model(name, opens=opens), context=512, slots=8)) as (engine, stub):
         assert engine.lacking == frozenset()
         found = await think(stub, 16)
         assert engine.generation == 1

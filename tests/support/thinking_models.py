@@ -33,9 +33,22 @@ _SCHEMA = json.dumps(
 )
 
 
-def thinking_model(name: str) -> str:
-    """Return the path of a model with a template."""
-    return model_with(known_template(name), vocab=FAMILIES[name])
+STARTS = {
+    "Qwen-Qwen3-0.6B": "<think>",
+    "openai-gpt-oss-120b": "<|channel|>analysis<|message|>",
+    "HuggingFaceTB-SmolLM3-3B": "<think>",
+    "ibm-granite-granite-3.3-2B-Instruct": "<think>",
+    "ByteDance-Seed-OSS": "<seed:think>",
+}
+"""What begins reasoning in the answers of those whose prompts do not; random weights hardly ever say it."""
+
+
+def thinking_model(name: str, *, opens: bool) -> str:
+    """Return the path of a model with a template; `opens`: its prompt is made to begin the reasoning."""
+    template = known_template(name)
+    if opens and name in STARTS:
+        template += f"{{% if add_generation_prompt %}}{STARTS[name]}{{% endif %}}"
+    return model_with(template, vocab=FAMILIES[name])
 
 
 @dataclass
