@@ -6,6 +6,7 @@ up with words to the size wanted, so that a common English word is one token.
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +73,10 @@ def tokens_of(shape: Shape) -> tuple[list[str], list[tuple[str, str]]]:
     return tokens, merges
 
 
-def write(path: Path, shape: Shape, *, seed: int = 1) -> None:
-    """Write a model."""
+def write(
+    path: Path, shape: Shape, *, seed: int = 1, add: Callable[[gguf.GGUFWriter], None] = lambda writer: None
+) -> None:
+    """Write a model; `add` adds metadata."""
     writer = gguf.GGUFWriter(path, "llama")
     tokens, merges = tokens_of(shape)
     writer.add_name(f"synthetic {shape.parameters / 1e6:.0f}M")
@@ -83,6 +86,7 @@ def write(path: Path, shape: Shape, *, seed: int = 1) -> None:
         feed_forward=shape.feed_forward, heads=shape.heads, kv_heads=shape.kv_heads, rope_base=100_000.0,
         norm_epsilon=1e-5, file_type=gguf.LlamaFileType.MOSTLY_Q8_0, tokens=tokens, merges=merges,
     )  # fmt: skip
+    add(writer)
     quantized = gguf.GGMLQuantizationType.Q8_0
     for name, weights in tensors(shape, seed).items():
         writer.add_tensor(f"{name}.weight", gguf.quants.quantize(weights, quantized), raw_dtype=quantized)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from gateway.domain.capability import Capability
+from gateway.policy.embeds import Embeds
 from gateway.policy.hosted import Choice
 from gateway.policy.provider_url import UrlModel
 from gateway.policy.reasoning_forms import REASONING_FORMS, ReasoningForm, is_at
@@ -128,6 +129,16 @@ class OpenAIModel(UrlModel):
         description="Whether the model gives log probabilities. auto: if it does not reason, by its name at "
         "the provider.",
     )
+    embeds: Embeds | None = Field(
+        None,
+        description="The vectors of an embedding model, which answers no chat. Default: it chats, and gives "
+        "no vectors.",
+    )
+
+    @property
+    def embedding(self) -> Embeds | None:
+        """Of which kind its vectors are."""
+        return self.embeds
 
     @property
     def is_openai(self) -> bool:
@@ -150,6 +161,8 @@ class OpenAIModel(UrlModel):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond text."""
+        if self.embeds is not None:
+            return self.embeds.capabilities
         found = set(super().capabilities)
         takes_text = self.base_url == OPENAI_BASE_URL if self.custom_tools == "auto" else self.custom_tools
         if "tools" in self.drop:
