@@ -7,7 +7,7 @@ changes while a request runs (reservations, breakers) is read by dispatch.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.domain.capability import needs_of
+from gateway.domain.capability import Capability, needs_of
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import (
     _ROUTING_SEAL,
@@ -117,6 +117,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     and a key that the policy narrows the part of its models.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
+    is_embedding = Capability.EMBEDDINGS in routing_input.needs
+    space = policy.space_of(routing_input.model, routing_input.key_name) if is_embedding else ""
     refusals: dict[str, Refusal | None] = {}
     masked: set[str] = set()
     for name in rule.route:
@@ -125,7 +127,9 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
             class_ = routing_input.masked_classes[name]
             masked.add(name)
-        refusals[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
+        refusals[name] = _refuse(
+            name, spec, class_=class_, routing_input=routing_input, state=state
+        ) or _refuse_vectors(name, spec, space=space if is_embedding else None, is_masked=name in masked)
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
         for name, refusal in refusals.items()
@@ -133,6 +137,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     )
     only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
     asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
+    # Models of the other sort are worth a word only where there are no others.
+    asked = [each for each in asked if (policy.models[each].embedding is not None) == is_embedding] or asked
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
@@ -158,6 +164,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
         deadline_s=state.deadline_s,
         tools_offered=routing_input.signals.tools_offered,
         has_images=routing_input.signals.has_images,
+        is_embedding=routing_input.signals.is_embedding,
     )
 
 
@@ -287,4 +294,18 @@ def _refuse(
         return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
     if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Refusal(model=model, reason=Reason.DEADLINE)
+    return None
+
+
+def _refuse_vectors(model: str, spec: ModelSpec, *, space: str | None, is_masked: bool) -> Refusal | None:
+    """Return what keeps a model from giving vectors: another space, or that it may see masked text alone.
+
+    `space` None: no vectors are asked for.
+    """
+    if space is None or spec.embedding is None:
+        return None
+    if spec.embedding.space != space:
+        return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
+    if is_masked:
+        return Refusal(model=model, reason=Reason.CLEARANCE, missing=(Capability.UNMASKED,))
     return None

@@ -26,8 +26,11 @@ class Capability(StrEnum):
     EMBEDDINGS = "embeddings"
     DIMENSIONS = "dimensions"
     """Vectors with fewer dimensions than those of the space."""
+    SPACE = "vectors of the space that is asked for"
+    UNMASKED = "vectors of masked text"
+    """A vector of a masked text is another one, so a model that needs a mask gives none."""
     CHAT = "chat"
-    """What every request without EMBEDDINGS needs; only refusals name it."""
+    """What every request without EMBEDDINGS needs. These three are named by refusals alone."""
 
 
 FIELD_OF: Final[Mapping[Capability, str]] = {
@@ -43,6 +46,8 @@ FIELD_OF: Final[Mapping[Capability, str]] = {
     Capability.GRAMMAR: "config.grammar",
     Capability.EMBEDDINGS: "model",
     Capability.DIMENSIONS: "dimensions",
+    Capability.SPACE: "model",
+    Capability.UNMASKED: "input",
     Capability.CHAT: "model",
 }
 """The field of a request that needs it, by its path in the proto."""

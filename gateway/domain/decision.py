@@ -72,6 +72,7 @@ class Facts:
     deadline_s: float
     tools_offered: int = 0
     has_images: bool = False
+    is_embedding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,8 @@ class Refusal:
     model: str
     reason: Reason
     missing: tuple[Capability, ...] = ()
-    """With CAPABILITY: what the request needs and the model cannot do."""
+    """What the request needs and the model cannot do: with CAPABILITY, and with CLEARANCE for vectors of a text
+    that the model could see masked alone."""
 
     @property
     def capability(self) -> str:

@@ -58,7 +58,7 @@ def render_decision(decision: Decision) -> pb.Decision:
         refused=[_refusal(item, decision.state) for item in decision.refused],
         policy_hash=decision.policy_hash,
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
-        signals=pb.Signals(tools_offered=signals.tools_offered, has_images=signals.has_images),
+        signals=pb.Signals(**signals.values()),  # type: ignore[arg-type]  # Fields of the same name and type.
         limits=None if decision.limits is None else _limits(decision.limits),
     )
 

@@ -42,7 +42,9 @@ _DECISION: Final = record(
     refused=many(record("model", "reason", model=TEXT, reason=_REASON)),
     policy_hash=TEXT,
     masked=_COUNTED,
-    signals=record("tools_offered", "has_images", tools_offered=COUNT, has_images=FLAG),
+    signals=record(
+        "tools_offered", "has_images", "is_embedding", tools_offered=COUNT, has_images=FLAG, is_embedding=FLAG
+    ),
     limits=record(),
 )
 _GATEWAY: Final = record(
