@@ -112,9 +112,9 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
-    not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
-    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one,
-    and a key that the policy narrows the part of its models.
+    not above it. Vectors come from models of one space alone. Where time would leave nobody, the models that
+    have nothing to do are tried all the same: the deadline bounds what that costs. Of all this a caller that
+    names a model gets the part of that one, and a key that the policy narrows the part of its models.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
     is_embedding = Capability.EMBEDDINGS in routing_input.needs
@@ -129,7 +129,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
             masked.add(name)
         refusals[name] = _refuse(
             name, spec, class_=class_, routing_input=routing_input, state=state
-        ) or _refuse_vectors(name, spec, space=space if is_embedding else None, is_masked=name in masked)
+        ) or _refuse_space(name, spec, space=space)
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
         for name, refusal in refusals.items()
@@ -137,8 +137,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     )
     only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
     asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
-    # Models of the other sort are worth a word only where there are no others.
-    asked = [each for each in asked if (policy.models[each].embedding is not None) == is_embedding] or asked
+    # Models of another space, or of none, are worth a word only where there are no others.
+    asked = [each for each in asked if _space_of(policy.models[each]) == space] or asked
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
@@ -297,15 +297,15 @@ def _refuse(
     return None
 
 
-def _refuse_vectors(model: str, spec: ModelSpec, *, space: str | None, is_masked: bool) -> Refusal | None:
-    """Return what keeps a model from giving vectors: another space, or that it may see masked text alone.
+def _refuse_space(model: str, spec: ModelSpec, *, space: str) -> Refusal | None:
+    """Return the refusal of a model that passed all else, if its vectors are of another space; "": no space.
 
-    `space` None: no vectors are asked for.
+    A model that chats has none, and gets this far with a chat alone.
     """
-    if space is None or spec.embedding is None:
+    if _space_of(spec) == space:
         return None
-    if spec.embedding.space != space:
-        return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
-    if is_masked:
-        return Refusal(model=model, reason=Reason.CLEARANCE, missing=(Capability.UNMASKED,))
-    return None
+    return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
+
+
+def _space_of(spec: ModelSpec) -> str:
+    return "" if spec.embedding is None else spec.embedding.space

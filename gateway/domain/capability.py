@@ -27,10 +27,8 @@ class Capability(StrEnum):
     DIMENSIONS = "dimensions"
     """Vectors with fewer dimensions than those of the space."""
     SPACE = "vectors of the space that is asked for"
-    UNMASKED = "vectors of masked text"
-    """A vector of a masked text is another one, so a model that needs a mask gives none."""
     CHAT = "chat"
-    """What every request without EMBEDDINGS needs. These three are named by refusals alone."""
+    """What every request without EMBEDDINGS needs. These two are named by refusals alone."""
 
 
 FIELD_OF: Final[Mapping[Capability, str]] = {
@@ -47,7 +45,6 @@ FIELD_OF: Final[Mapping[Capability, str]] = {
     Capability.EMBEDDINGS: "model",
     Capability.DIMENSIONS: "dimensions",
     Capability.SPACE: "model",
-    Capability.UNMASKED: "input",
     Capability.CHAT: "model",
 }
 """The field of a request that needs it, by its path in the proto."""

@@ -158,8 +158,7 @@ class Refusal:
     model: str
     reason: Reason
     missing: tuple[Capability, ...] = ()
-    """What the request needs and the model cannot do: with CAPABILITY, and with CLEARANCE for vectors of a text
-    that the model could see masked alone."""
+    """With CAPABILITY: what the request needs and the model cannot do."""
 
     @property
     def capability(self) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gateway import errors
 from gateway.clock import Clock, Deadline
 from gateway.domain.decision import Reason
+from gateway.domain.vectors import scaled
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 
 _WEIGHT = 0.2
@@ -237,13 +238,3 @@ class EmbeddingRunner:
         self.token_s = self.token_s + _WEIGHT * (lately_s - self.token_s) if self.token_s else lately_s
         self.metrics.record_step(sequences=len(batch), prompt_tokens=tokens, decode_s=taken_s)
         self.metrics.step_s += taken_s
-
-
-def scaled(vector: NDArray[np.float32], dimensions: int | None) -> bytes:
-    """Return the first dimensions of a vector, scaled to length 1, as little-endian 32-bit floats.
-
-    A vector of zeros stays one.
-    """
-    kept = vector[:dimensions].astype(np.float64)
-    length = float(np.linalg.norm(kept))
-    return (kept / (length or 1.0)).astype("<f4").tobytes()

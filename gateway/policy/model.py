@@ -239,8 +239,8 @@ class Rule(Strict):
         min_length=1,
         max_length=4096,
         description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, "
-        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered, has_images and is_embedding. "
-        "The last rule, and only it, has none.",
+        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered, has_images and "
+        "is_embedding. The last rule, and only it, has none.",
     )
     route: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Names of models, in the order in which they are tried."

@@ -24,6 +24,11 @@ Droppable = Literal[
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
+_OF_CHATS: Final = frozenset({
+    "api", "custom_tools", "drop", "logprobs", "max_output_tokens", "max_tokens_field", "modalities",
+    "prefill", "reasoning", "reasoning_field", "sampling", "tools",
+})  # fmt: skip
+"""Keys that an embedding model does not read."""
 _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
 _OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
@@ -53,7 +58,7 @@ class OpenAIModel(UrlModel):
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = UrlModel.neutral_keys | {
         "organization", "project", "max_tokens_field", "drop", "custom_tools", "logprobs",
-        "reasoning_field", "api",
+        "reasoning_field", "api", "embeds",
     }  # fmt: skip
     path: ClassVar[str] = "/chat/completions"
     vendor: ClassVar[str] = "OpenAI"
@@ -141,6 +146,11 @@ class OpenAIModel(UrlModel):
         return self.embeds
 
     @property
+    def masked_types(self) -> frozenset[str]:
+        """The types of findings that are replaced; none for vectors, which would be those of another text."""
+        return super().masked_types if self.embeds is None else frozenset()
+
+    @property
     def is_openai(self) -> bool:
         """Whether it is at OpenAI or Azure, whose API takes nothing that it does not know."""
         return is_at(self.base_url, _OPENAI_HOSTS)
@@ -179,10 +189,18 @@ class OpenAIModel(UrlModel):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
         yield from super().problems()
+        if self.embeds is not None:
+            yield from self._embedding_problems()
         if self.custom_tools is True and not self.tools:
             yield "custom_tools", "must not be true where tools is false"
         if self.place == "edge" and "base_url" not in self.model_fields_set:
             yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
+
+    def _embedding_problems(self) -> Iterator[tuple[str, str]]:
+        if self.mask:
+            yield "mask", "does not go with embeds: the vector of a masked text is another one; remove mask"
+        for key in sorted(_OF_CHATS & self.model_fields_set):
+            yield key, "is for chats; remove it, or remove embeds"
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield each key whose value is valid and probably a mistake, and why."""

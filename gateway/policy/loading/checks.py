@@ -20,7 +20,7 @@ from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
-from gateway.policy.loading.names import check_aliases, check_keys
+from gateway.policy.loading.names import check_aliases, check_keys, check_spaces
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
@@ -120,6 +120,7 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
 
 def _check_called(parts: Parts) -> Iterator[Finding]:
     yield from check_aliases(parts.names, parts.aliases)
+    yield from check_spaces(parts.models, parts.aliases)
     yield from check_keys(parts.names, parts.aliases, parts.keys)
 
 
