@@ -83,7 +83,8 @@ def _numbers(values: object, dimensions: int) -> NDArray[np.float32]:
             numbers = np.frombuffer(base64.b64decode(values, validate=True), dtype="<f4")
         else:
             is_list = isinstance(values, list) and all(type(each) in (int, float) for each in values)
-            numbers = np.array(values if is_list else (), dtype=np.float32)
+            with np.errstate(over="ignore"):  # What is too large is infinite, and refused below.
+                numbers = np.array(values if is_list else (), dtype=np.float32)
     except (binascii.Error, ValueError, OverflowError):
         raise UnreadableAnswer("embedding is neither numbers nor base64 of them") from None
     if len(numbers) != dimensions or not np.isfinite(numbers).all():
