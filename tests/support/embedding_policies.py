@@ -5,8 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from gateway.backends.base import Call
+from gateway.clock import SystemClock
 from gateway.domain.answer import FinishReason, Reply, Usage
+from gateway.domain.conversation import Message, Role
+from gateway.domain.decision import RoutingState
+from gateway.domain.request import EmbeddingConfig, Request
 from gateway.domain.vectors import scaled
+from gateway.pipeline.assessor import Assessor
+from gateway.policy.loading.load import parse_policy
+from gateway.routing import Decider
 from gateway.testing.scripted import ScriptedBackend
 
 SMALL = "{space: small-v1, dimensions: 4, shortens: true}"
@@ -29,6 +36,21 @@ replies: [{{id: sorry, text: "Sorry."}}]
 ONE_SPACE = POLICY.replace("space: large-v1, dimensions: 8", "space: small-v1, dimensions: 4")
 """The same with a single vector space."""
 DIMENSIONS = {"near": 4, "far": 4, "large": 8}
+
+
+def chain_of_another_space() -> tuple[str, ...]:
+    """Return the models that would be asked for a space to which the rule does not route: none may be."""
+    elsewhere = POLICY.replace("route: [near, far, large]", "route: [large]")
+    policy, clock = parse_policy(elsewhere, name="p"), SystemClock()
+    request = Request(
+        request_id="r",
+        tenant="t",
+        messages=(Message(role=Role.USER, content="hello"),),
+        model="small-v1",
+        embedding=EmbeddingConfig(),
+    )
+    routing_input = Assessor(policy, clock=clock).assess(request)
+    return Decider(policy).decide(routing_input, RoutingState(deadline_s=9.0)).chain
 
 
 def vectors(texts: Sequence[str], dimensions: int) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from gateway.records.writer import Records
 from gateway.server.access import Identity
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
-from tests.support.embedding_policies import ONE_SPACE, POLICY, embedder
+from tests.support.embedding_policies import ONE_SPACE, POLICY, chain_of_another_space, embedder
 from tests.support.error_details import detail_of
 from tests.support.served import ask, served
 
@@ -138,6 +138,11 @@ async def test_one_private_text_keeps_the_whole_batch_on_this_host() -> None:
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert detail_of(caught.value, details.ErrorInfo).reason == "CLEARANCE"
     assert backends["far"].calls == []
+
+
+def test_no_model_of_another_space_is_asked() -> None:
+    """Also where the rule routes to nothing else."""
+    assert chain_of_another_space() == ()
 
 
 async def test_a_chat_is_never_asked_of_an_embedding_model() -> None:
