@@ -117,8 +117,9 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     names a model gets the part of that one, and a key that the policy narrows the part of its models.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
-    is_embedding = Capability.EMBEDDINGS in routing_input.needs
-    space = policy.space_of(routing_input.model, routing_input.key_name) if is_embedding else ""
+    space = ""
+    if Capability.EMBEDDINGS in routing_input.needs:
+        space = policy.space_of(routing_input.model, routing_input.key_name)
     refusals: dict[str, Refusal | None] = {}
     masked: set[str] = set()
     for name in rule.route:
@@ -128,8 +129,8 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
             class_ = routing_input.masked_classes[name]
             masked.add(name)
         refusals[name] = _refuse(
-            name, spec, class_=class_, routing_input=routing_input, state=state
-        ) or _refuse_space(name, spec, space=space)
+            name, spec, class_=class_, space=space, routing_input=routing_input, state=state
+        )
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
         for name, refusal in refusals.items()
@@ -137,8 +138,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     )
     only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
     asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
-    # Models of another space, or of none, are worth a word only where there are no others.
-    asked = [each for each in asked if _space_of(policy.models[each]) == space] or asked
+    asked = [each for each in asked if policy.models[each].space == space] or asked  # For the words.
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
@@ -225,7 +225,7 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
         return None
     class_, spec = judged.privacy_class, policy.models[model]
     routing_input = replace(routing_input, needs=needs_of(request))
-    if _refuse(model, spec, class_=class_, routing_input=routing_input, state=state) is not None:
+    if _refuse(model, spec, class_=class_, space="", routing_input=routing_input, state=state) is not None:
         return None
     permits = {}
     if spec.leaves_host:
@@ -280,10 +280,11 @@ def _refuse(
     spec: ModelSpec,
     *,
     class_: PrivacyClass,
+    space: str,
     routing_input: RoutingInput,
     state: RoutingState,
 ) -> Refusal | None:
-    """Return the first law that keeps a model from answering a request of `class_`."""
+    """Return the first law that keeps a model from answering a request of `class_`, in a vector `space`."""
     if privacy_class(spec.clearance) < class_:
         return Refusal(model=model, reason=Reason.CLEARANCE)
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
@@ -292,20 +293,8 @@ def _refuse(
         return Refusal(model=model, reason=Reason.CONTEXT_LENGTH_EXCEEDED)
     if missing := spec.missing(routing_input.needs, lacking=state.lacking.get(model, frozenset())):
         return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
+    if spec.space != space:
+        return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
     if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Refusal(model=model, reason=Reason.DEADLINE)
     return None
-
-
-def _refuse_space(model: str, spec: ModelSpec, *, space: str) -> Refusal | None:
-    """Return the refusal of a model that passed all else, if its vectors are of another space; "": no space.
-
-    A model that chats has none, and gets this far with a chat alone.
-    """
-    if _space_of(spec) == space:
-        return None
-    return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
-
-
-def _space_of(spec: ModelSpec) -> str:
-    return "" if spec.embedding is None else spec.embedding.space

@@ -65,14 +65,12 @@ def embed(
 
     Example: gateway embed --json --file titles.txt
     """
-    name = f"PRIVACY_CLASS_{privacy_class.upper()}" if privacy_class else None
+    name = f"PRIVACY_CLASS_{privacy_class.upper()}" if privacy_class else "PRIVACY_CLASS_UNSPECIFIED"
     request = pb.EmbedRequest(
         input=read_texts(texts, file),
         model=model,
         dimensions=dimensions,
-        hints=pb.Hints(
-            privacy_class=pb.PrivacyClass.Value(name) if name else None, max_cost_usd=max_cost_usd
-        ),
+        hints=pb.Hints(privacy_class=pb.PrivacyClass.Value(name), max_cost_usd=max_cost_usd),
         labels=read_labels(label),
     )
 
@@ -84,6 +82,11 @@ def embed(
         response = asyncio.run(ask())
     except CallFailed as error:
         raise command_failed(error, gateway.server) from error
+    print_vectors(response, as_json=as_json)
+
+
+def print_vectors(response: pb.EmbedResponse, *, as_json: bool) -> None:
+    """Print the vectors, or a line for each of them."""
     if as_json:
         print(to_json(response))
         return

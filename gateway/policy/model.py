@@ -454,9 +454,9 @@ class Policy:
         if entry in names.spaces and entry is not None:
             return entry
         usable = [
-            spec.embedding.space
+            spec.space
             for name, spec in self.models.items()
-            if spec.embedding is not None and model in ("", name) and (allowed is None or name in allowed)
+            if spec.space and model in ("", name) and (allowed is None or name in allowed)
         ]
         return usable[0] if len(set(usable)) == 1 else ""
 

@@ -181,6 +181,11 @@ class ModelSpec(CommonKeys):
         return None
 
     @property
+    def space(self) -> str:
+        """The vector space of its vectors; "" if it gives none."""
+        return "" if self.embedding is None else self.embedding.space
+
+    @property
     def provider_model(self) -> str | None:
         """Its name at the provider; None: no provider."""
         return None

@@ -229,6 +229,10 @@ def _without(path: str) -> Callable[[pytest.MonkeyPatch], None]:
     return remove
 
 
+def _in_any_space(refuse: Any) -> Any:
+    return lambda model, spec, **state: refuse(model, spec, **{**state, "space": spec.space})
+
+
 def _chats_only(strings_of: Any) -> Any:
     return lambda request: [] if request.embedding is not None else strings_of(request)
 
@@ -364,8 +368,8 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(name="the texts of an embedding count", where="scorer.scanned_strings",
           remove=_wrapped(scoring, "strings_of", _chats_only)),
-    Guard(name="vectors are of the space that is asked for", where="routing._refuse_space",
-          remove=_set(routing, "_refuse_space", lambda *_, **__: None)),
+    Guard(name="vectors are of the space that is asked for", where="routing._refuse",
+          remove=_wrapped(routing, "_refuse", _in_any_space)),
     Guard(name="what no detector reads is restricted", where="scorer.assessment",
           remove=_wrapped(scoring, "unreadable_places", _always([]))),
     Guard(name="the hint counts", where="classify.class_of",

@@ -252,10 +252,11 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 def _check_tests(parts: Parts) -> Iterator[Finding]:
     models, rules = parts.names, frozenset(rule.name for rule in parts.rules.values())
+    spaces = frozenset(spec.space for spec in parts.models.values())
     for index, test in parts.tests.items():
         here: Path = ("tests", index, "expect")
         expect = test.expect
-        if ModelNames(models, parts.aliases).model(test.model) is None:
+        if ModelNames(models, parts.aliases, spaces).model(test.model) is None:
             yield ("tests", index, "model"), f"no model or alias fits{quoted(test.model)}"
         if not expect.model_dump(exclude_defaults=True):
             yield here, "expects nothing; name class, rule, first or never"

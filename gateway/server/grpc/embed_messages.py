@@ -43,11 +43,10 @@ def embed_steps(message: pb.EmbedRequest, *, tenant: str, new_id: str) -> Steps[
 
 def render_vectors(request_id: str, answer: Answer, policy: Policy) -> pb.EmbedResponse:
     """Return the vectors of an answer, with what GenerateResponse has of one."""
-    embeds = policy.models[answer.model].embedding
     response = pb.EmbedResponse(
         request_id=request_id,
         embeddings=[pb.Embedding(values=numbers_of(each)) for each in answer.vectors],
-        space="" if embeds is None else embeds.space,
+        space=policy.models[answer.model].space,
         route=ROUTES[answer.route],
         model=answer.model,
         cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
