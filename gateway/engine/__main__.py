@@ -25,7 +25,7 @@ from gateway.engine.embedding import load_embedding
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_params import LlamaSettings
-from gateway.engine.loaded import Fact, LoadedEngine, Runner
+from gateway.engine.loaded import Fact, LoadedEngine, Runnable, Runner
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.output_router import OutputRouter
 from gateway.engine.parent_watch import wake_with_parent, watch_parent
@@ -195,7 +195,7 @@ async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> Non
         engine.close()
 
 
-def decode(runner: Runner) -> None:
+def decode(runner: Runnable) -> None:
     """Run a model; when it fails, end the process: the supervisor starts another."""
     cause = "the decoding thread ended"
     try:

@@ -10,8 +10,16 @@ Fact = str | int | bool | tuple[str, ...] | Mapping[str, object]
 """Something that the supervisor is told of a loaded model."""
 
 
-class Runner(Protocol):
-    """What the thread of the model runs."""
+class Runnable(Protocol):
+    """What the thread of a model runs."""
+
+    def run(self) -> None:
+        """Return when closed; raise DecodeFailed when the model cannot continue."""
+        ...
+
+
+class Runner(Runnable, Protocol):
+    """The same with what its process has to know of it."""
 
     iterations: int
     """Steps since the start."""
@@ -19,10 +27,6 @@ class Runner(Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do."""
-        ...
-
-    def run(self) -> None:
-        """Return when closed; raise DecodeFailed when the model cannot continue."""
         ...
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ async def test_what_has_no_vector_is_refused_by_name(
     backends = models()
     async with served(backends, policy=policy) as gateway:
         with pytest.raises(grpc.aio.AioRpcError, match=message):
-            await gateway.stub.Embed(pb.EmbedRequest(**({"input": ["a"]} | fields)))  # type: ignore[arg-type]
+            await gateway.stub.Embed(pb.EmbedRequest(**{"input": ["a"], **fields}))  # type: ignore[arg-type]  # By name.
     assert not any(backend.calls for backend in backends.values())
 
 

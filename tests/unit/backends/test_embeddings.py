@@ -19,10 +19,10 @@ def item(index: int, *values: float) -> dict[str, Any]:
     return {"object": "embedding", "index": index, "embedding": list(values)}
 
 
-def read(body: object, notes: list[str] | None = None) -> list[list[float]]:
+def read(body: object) -> list[list[float]]:
     """Return the vectors of an answer for two texts of two dimensions."""
-    note = [].append if notes is None else notes.append
-    answer = read_embeddings(json.dumps(body).encode(), BOUNDS, note, count=2, dimensions=2)
+    raw = json.dumps(body).encode()
+    answer = read_embeddings(raw, BOUNDS, list[str]().append, count=2, dimensions=2)
     return [np.frombuffer(each, "<f4").tolist() for each in answer.vectors]
 
 
