@@ -124,19 +124,22 @@ class LocalBackend:
         try:
             stub = engine_pb2_grpc.EngineServiceStub(await self._connect(call.deadline))
             timeout_s = _timeout_s(call.deadline, self._clock)
+            rpc: Generating | Embedding
             if call.request.embedding is None:
-                generating = stub.Generate(
-                    to_request(call, model=self.name, is_whole=is_whole), timeout=timeout_s
-                )
+                generate = to_request(call, model=self.name, is_whole=is_whole)
+                rpc = generating = stub.Generate(generate, timeout=timeout_s)
                 chunks = _answer(generating, is_asked=call.request.config.top_logprobs is not None)
             else:
-                chunks = _vectors(stub.Embed(to_embed_request(call), timeout=timeout_s))
-            async with aclosing(chunks):
-                try:
+                rpc = embedding = stub.Embed(to_embed_request(call), timeout=timeout_s)
+                chunks = (to_vectors(response) async for response in embedding)
+            try:
+                async with aclosing(chunks):
                     async for chunk in chunks:
                         yield chunk
-                except grpc.aio.AioRpcError as error:
-                    raise translate(self.name, error) from error
+            except grpc.aio.AioRpcError as error:
+                raise translate(self.name, error) from error
+            finally:
+                rpc.cancel()
         finally:
             self._calls -= 1
 
@@ -240,29 +243,17 @@ class LocalBackend:
 
 
 async def _answer(rpc: Generating, *, is_asked: bool) -> AsyncGenerator[Chunk, None]:
-    """Yield the answer of an engine, with log probabilities if they are asked for; cancels it at the end."""
-    try:
-        reported, untold = 0, list[engine_pb2.TokenLogprob]()
-        async for response in rpc:
-            reported += response.tokens
-            if is_asked:
-                untold += response.logprobs
-            # A token without text of its own, such as half a character, is told with the next text.
-            told = untold if has_output(response) else []
-            yield to_chunk(response, reported=reported, logprobs=told)
-            if told:
-                untold = []
-    finally:
-        rpc.cancel()
-
-
-async def _vectors(rpc: Embedding) -> AsyncGenerator[Chunk, None]:
-    """Yield the vectors of an engine; cancels it at the end."""
-    try:
-        async for response in rpc:
-            yield to_vectors(response)
-    finally:
-        rpc.cancel()
+    """Yield the answer of an engine, with log probabilities if they are asked for."""
+    reported, untold = 0, list[engine_pb2.TokenLogprob]()
+    async for response in rpc:
+        reported += response.tokens
+        if is_asked:
+            untold += response.logprobs
+        # A token without text of its own, such as half a character, is told with the next text.
+        told = untold if has_output(response) else []
+        yield to_chunk(response, reported=reported, logprobs=told)
+        if told:
+            untold = []
 
 
 def _rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
