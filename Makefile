@@ -8,9 +8,7 @@ DOCS := build/docs-venv
 PARALLEL := -n 2 --dist worksteal
 COVERED := --cov --cov-report= --cov-fail-under=0
 
-.PHONY: help setup demo test test-fast test-all check bench bench-faults bench-deadlines bench-engine bench-privacy bench-conversation \
-	bench-records bench-layers bench-share soak dist test-wheels test-pythons test-random test-egress test-hostile test-http test-node chaos compose-test \
-	protos pages docs lock clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile) test-all
 
 help:  ## Show this list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +52,12 @@ bench: setup  ## Measure what a request costs the gateway itself, over gRPC and 
 bench-layers: setup  ## What each layer of the gateway adds to a call, and to a stream.
 	@$(BIN)/python benchmarks/hot_path_layers.py
 
+bench-peers: setup  ## What a call costs beside LiteLLM and Portkey; FLAGS=--quick takes two minutes on a quiet machine.
+	@$(BIN)/python -m benchmarks.peers $(FLAGS)
+
+bench-growth: setup  ## How a call's cost grows with tenants, budgets, rules, models and turns; FLAGS=--quick for less.
+	@$(BIN)/python -m benchmarks.growth $(FLAGS)
+
 bench-records: setup  ## Measure what a record of a decision costs.
 	@$(BIN)/python -m benchmarks.records
 
@@ -71,6 +75,9 @@ bench-deadlines: setup  ## How many of the requests that are let through finish 
 
 bench-share: setup  ## How well a calibrated share of the cloud holds on the next day.
 	@$(BIN)/python -m benchmarks.calibrate_share
+
+bench-constrained: setup  ## What a JSON schema costs an answer, and what its forced tokens save; MODEL=x.gguf.
+	@$(BIN)/python -m benchmarks.constrained $(if $(MODEL),--model $(MODEL))
 
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine
@@ -95,11 +102,18 @@ test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard
 test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
 
+test-templates: setup  ## Render every conversation by 70 known chat templates; LLAMA_CPP_MODELS=folder has them.
+	@[[ -n "$$LLAMA_CPP_MODELS" ]] || VENV=$(VENV) tools/fetch_templates.sh
+	@$(BIN)/pytest $(PARALLEL) tests/unit/engine/test_known_templates.py
+
 test-http: setup  ## Ask a gateway over HTTP what schemathesis makes of its OpenAPI document: minutes.
 	@$(BIN)/pytest -p no:logging tests/integration/server/http/fuzz.py
 
 test-node: setup  ## The HTTP doors as programs in Node ask them: needs npm, and the network once.
 	@$(BIN)/pytest tests/process/node_clients.py
+
+test-peers: setup  ## LiteLLM's proxy with a gateway as its upstream: needs the package index once.
+	@$(BIN)/pytest -p no:logging tests/process/peer_proxies.py
 
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600

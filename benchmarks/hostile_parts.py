@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.hostile_attacks import NICE, Aim, message
 from benchmarks.privacy_inputs import LARGE
+from benchmarks.process_usage import cpu_s
 from gateway.client.admin import AdminClient
 from gateway.client.channel import GatewayClient
 from gateway.client.failure import CallFailed
@@ -46,7 +47,6 @@ resilience: {{attempts: 1, first_token_s: 60, attempt_s: 60, deadline_s: {{defau
 replies: [{{id: sorry, text: "Sorry."}}]
 """
 PLACES = ("edge", "cloud", "slow", "bomb", "endless", "absurd")
-TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_S = 60.0
 """After that a call of the other tenant counts as having taken that long."""
 SCHEMA = json.dumps(
@@ -131,20 +131,7 @@ class Gateway:
         """Return the processor time that its processes used, those of its children that ended included."""
         if self._process is None:
             raise RuntimeError("it was not started")
-        parents, used = {}, {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # It ended in this moment.
-            pid = int(stat.parent.name)
-            parents[pid] = int(fields[1])
-            used[pid] = sum(map(int, fields[11:15])) / TICKS
-        family, size = {self._process.pid}, 0
-        while len(family) > size:
-            size = len(family)
-            family |= {pid for pid, parent in parents.items() if parent in family}
-        return sum(used.get(pid, 0.0) for pid in family)
+        return cpu_s(self._process.pid)
 
     def defects(self) -> int:
         """Return how often its log has a defect of the gateway."""

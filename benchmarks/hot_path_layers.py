@@ -19,7 +19,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,7 +44,7 @@ from gateway.pipeline.extras import Extras
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
 from gateway.records.writer import Records
-from gateway.server.access import anyone
+from gateway.server.access import TenantRule, anyone
 from gateway.server.admin.recent import Recent
 from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
@@ -211,11 +210,36 @@ def pipeline_layer(pipeline: Pipeline, request: Request) -> Layer:
     return call
 
 
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of a whole gateway, as gRPC would call them, and their pipeline."""
+
+    pipeline: Pipeline
+    unary: Callable[[bytes, object], Awaitable[pb.GenerateResponse]]
+    stream: Callable[[bytes, object], Awaitable[None]]
+
+    async def call(self, is_stream: bool) -> None:
+        """Make one call."""
+        if is_stream:
+            await self.stream(MESSAGE, _Rpc())
+        else:
+            await self.ask(MESSAGE)
+
+    async def ask(self, message: bytes) -> None:
+        """Ask for a whole answer."""
+        (await self.unary(message, _Rpc())).SerializeToString()
+
+
 @asynccontextmanager
 async def handlers(
-    state: str, url: str, observers: tuple[Observer, ...], backends: Mapping[str, Backend], budgets: str
-) -> AsyncIterator[tuple[Layer, Pipeline]]:
-    """Give the handlers of a whole gateway, as gRPC would call them, and their pipeline."""
+    state: str,
+    policy: str,
+    observers: tuple[Observer, ...],
+    backends: Mapping[str, Backend],
+    *,
+    tenant_of: TenantRule = anyone,
+) -> AsyncIterator[Handlers]:
+    """Give the handlers of a whole gateway."""
     ledger = open_ledger(state)
     runtime = Runtime(
         lasting=backends,
@@ -223,24 +247,17 @@ async def handlers(
         handoff=HandoffOpener(state_url=state, environ={}, clock=CLOCK),
         shadow=None,
         extras=Extras(),
-        has_tenants=False,
+        has_tenants=tenant_of is not anyone,
         environ={},
         clock=CLOCK,
     )
-    active = await runtime.begin(parse_policy(POLICY.format(url=url, budgets=budgets), name="policy.yaml"))
+    active = await runtime.begin(parse_policy(policy, name="policy.yaml"))
     registry = _Registry()
-    calls = Calls(active, clock=CLOCK, tenant_of=anyone, observers=(*observers, runtime.rates.note))
+    calls = Calls(active, clock=CLOCK, tenant_of=tenant_of, observers=(*observers, runtime.rates.note))
     add_service(cast(Any, registry), RpcMiddleware(calls, clock=CLOCK))
     unary, stream = registry.handler("Generate"), registry.handler("StreamGenerate")
-
-    async def call(is_stream: bool) -> None:
-        if is_stream:
-            await stream.unary_stream(MESSAGE, _Rpc())
-        else:
-            (await unary.unary_unary(MESSAGE, _Rpc())).SerializeToString()
-
     try:
-        yield call, active.pipeline
+        yield Handlers(active.pipeline, unary.unary_unary, stream.unary_stream)
     finally:
         await active.aclose()
         await runtime.aclose()
@@ -253,13 +270,13 @@ async def layers(urls: Mapping[str, str]) -> AsyncIterator[dict[str, Layer]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         scripted: dict[str, Backend] = {name: Instant(name) for name in ("cloud", "backup")}
-        with_budget = partial(handlers, f"sqlite://{folder / 'ledger.db'}", budgets=BUDGETS)
+        sqlite = f"sqlite://{folder / 'ledger.db'}"
         records = Records(folder / "records.jsonl", clock=CLOCK)
         stack.callback(records.close)
         observers = (records.note, Measures().record_call, Recent().record_call)
-        plain, pipeline = await stack.enter_async_context(
-            handlers("memory:", urls["together"], (), scripted, "")
-        )
+        together = POLICY.format(url=urls["together"], budgets="")
+        plain = await stack.enter_async_context(handlers("memory:", together, (), scripted))
+        pipeline = plain.pipeline
         request, decision = await decided(pipeline)
         dispatcher = Dispatcher(backends=scripted, ledger=MemoryLedger(), clock=CLOCK)
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -267,23 +284,21 @@ async def layers(urls: Mapping[str, str]) -> AsyncIterator[dict[str, Layer]]:
             "provider: bare aiohttp": bare_layer(session, urls["together"]),
             "dispatch": dispatch_layer(dispatcher, pipeline, request, decision),
             "pipeline": pipeline_layer(pipeline, request),
-            "handler": plain,
+            "handler": plain.call,
         }
         for name, url in urls.items():
             spec = pipeline.policy.models["cloud"].model_copy(update={"base_url": url})
             backend = open_backend("cloud", spec, api_key=None, clock=CLOCK)
             stack.push_async_callback(backend.aclose)
             found[f"provider: client, {name}"] = provider_layer(backend, request, decision)
-        found["with records and metrics"], _ = await stack.enter_async_context(
-            handlers("memory:", urls["together"], observers, scripted, "")
-        )
-        found["with a budget in SQLite"], _ = await stack.enter_async_context(
-            with_budget(urls["together"], observers, scripted)
-        )
-        for name, url in urls.items():
-            found[f"with a provider, {name}"], _ = await stack.enter_async_context(
-                with_budget(url, observers, {})
-            )
+        recorded = handlers("memory:", together, observers, scripted)
+        found["with records and metrics"] = (await stack.enter_async_context(recorded)).call
+        policies = {name: POLICY.format(url=url, budgets=BUDGETS) for name, url in urls.items()}
+        with_budget = handlers(sqlite, policies["together"], observers, scripted)
+        found["with a budget in SQLite"] = (await stack.enter_async_context(with_budget)).call
+        for name, policy in policies.items():
+            with_provider = handlers(sqlite, policy, observers, {})
+            found[f"with a provider, {name}"] = (await stack.enter_async_context(with_provider)).call
         yield found
 
 

@@ -1,7 +1,7 @@
 """A provider that answers immediately, in a process of its own: whole, or as a stream of 20 pieces.
 
 It reads nothing of a request but its length and whether a stream is asked for, so that it costs next to
-nothing. Two ports: the pieces come together in one write, or one by one.
+nothing. A port for each pause: the pieces come together in one write, or one by one.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ from tests.support.provider_bytes import line, plain, whole, wire
 PIECES = 20
 PAUSE_S = 0.002
 """Between pieces that come one by one: more than a reader needs for one."""
+BACKLOG = 2048
+"""Connections that may wait to be taken: a gateway opens many at the same time."""
+PAUSES_S = {"together": 0.0, "one by one": PAUSE_S}
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
 _EVENTS = plain([" word"] * PIECES)
@@ -59,30 +62,30 @@ class _Provider(asyncio.Protocol):
 
     def _write_next(self, pieces: list[bytes]) -> None:
         self._transport.write(pieces[0])
-        if pieces[1:]:
+        if pieces[1:] and not self._transport.is_closing():
             asyncio.get_running_loop().call_later(self._pause_s, self._write_next, pieces[1:])
 
 
-async def _serve(pipe: Connection) -> None:
+async def _serve(pipe: Connection, pauses_s: Mapping[str, float]) -> None:
     loop = asyncio.get_running_loop()
     urls = {}
-    for name, pause_s in (("together", 0.0), ("one by one", PAUSE_S)):
-        server = await loop.create_server(partial(_Provider, pause_s), "127.0.0.1", 0)
+    for name, pause_s in pauses_s.items():
+        server = await loop.create_server(partial(_Provider, pause_s), "127.0.0.1", 0, backlog=BACKLOG)
         urls[name] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     pipe.send(urls)
     await asyncio.to_thread(pipe.recv)
 
 
-def _run(pipe: Connection) -> None:
-    asyncio.run(_serve(pipe))
+def _run(pipe: Connection, pauses_s: Mapping[str, float]) -> None:
+    asyncio.run(_serve(pipe, pauses_s))
 
 
 @contextmanager
-def serving_provider() -> Iterator[Mapping[str, str]]:
+def serving_provider(pauses_s: Mapping[str, float] = PAUSES_S) -> Iterator[Mapping[str, str]]:
     """Run the provider until the block ends; gives its base URLs, by how the pieces of a stream come."""
     context = get_context("spawn")
     pipe, other = context.Pipe()
-    process = context.Process(target=_run, args=(other,))
+    process = context.Process(target=_run, args=(other, pauses_s))
     process.start()
     try:
         urls: Mapping[str, str] = pipe.recv()

@@ -214,15 +214,22 @@ def write_head(
     file_type: gguf.LlamaFileType,
     tokens: list[str],
     merges: list[tuple[str, str]],
+    head: int | None = None,
 ) -> None:
-    """Write what a file says before its weights: the shape of the model, its vocabulary and its template."""
+    """Write what a file says before its weights: the shape of the model, its vocabulary and its template.
+
+    `head` is the width of one attention head; default: embedding / heads.
+    """
     writer.add_context_length(context)
     writer.add_embedding_length(embedding)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(feed_forward)
     writer.add_head_count(heads)
     writer.add_head_count_kv(kv_heads)
-    writer.add_rope_dimension_count(embedding // heads)
+    writer.add_rope_dimension_count(head or embedding // heads)
+    if head is not None:
+        writer.add_key_length(head)
+        writer.add_value_length(head)
     writer.add_rope_freq_base(rope_base)
     writer.add_layer_norm_rms_eps(norm_epsilon)
     writer.add_file_type(file_type)

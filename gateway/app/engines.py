@@ -8,6 +8,7 @@ from gateway.app.workers.engine_registry import EngineRegistry, SharedEngine
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock
+from gateway.engine_host.memory import MemoryGate
 from gateway.engine_host.supervisor import EngineSupervisor, OnStatus
 from gateway.policy.model import Policy
 from gateway.server.admin.status import WatchedEngine
@@ -45,6 +46,7 @@ def engines_of(
 ) -> Engines:
     """Return the backends of local models, none of whose engines runs yet; the stack ends them."""
     engines = Engines(backends=dict(parts.replaced), supervisors=[], watched={}, shared=parts.engines)
+    memory = MemoryGate()
     for name, spec in policy.engines.items():
         if name in parts.replaced:
             continue
@@ -52,7 +54,7 @@ def engines_of(
         if parts.engines is not None:
             state = parts.engines.engines[name]
         else:
-            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status, tasks=tasks)
+            state = EngineSupervisor(name, spec, clock=clock, on_status=on_status, tasks=tasks, memory=memory)
             stack.push_async_callback(state.stop)
             engines.supervisors.append(state)
         engines.backends[name] = local = LocalBackend(name, state, clock=clock)

@@ -13,7 +13,7 @@ import structlog
 from gateway.app.auth import access_of
 from gateway.app.build import running_gateway
 from gateway.app.file_limit import raise_file_limit
-from gateway.app.interpreter import set_for_serving
+from gateway.app.interpreter import collect_when_grown, set_for_serving
 from gateway.app.observability import Observability, observability_of
 from gateway.app.parts import OptionalParts
 from gateway.app.reload.controller import ReloadSource
@@ -36,6 +36,7 @@ from gateway.records.files import of_worker
 from gateway.records.writer import Records
 from gateway.server.access import Access
 from gateway.server.admin.worker import WorkerIdentity
+from gateway.tasks import Tasks
 from gateway.telemetry.logs import configure_logs
 
 _log = structlog.get_logger()
@@ -133,6 +134,7 @@ async def _serve(
     settings: ServeSettings, policy: Policy, access: Access, parts: OptionalParts, signals: ShutdownSignals
 ) -> None:
     signals.catch()
+    tasks = Tasks()
     with contextlib.suppress(asyncio.CancelledError):  # A signal while it started: there is nothing to drain.
         async with running_gateway(
             policy,
@@ -146,6 +148,7 @@ async def _serve(
                 parts.records.note_event("policy", policy_hash=policy.hash, changes=[])
             path = str(settings.policy.path)
             set_for_serving()
+            tasks.start("collection of garbage", collect_when_grown(SystemClock()))
             http = None if gateway.http is None else gateway.http.address.target
             _log.info(
                 "gateway.serving",
@@ -157,4 +160,5 @@ async def _serve(
             await signals.wait()
             _log.info("gateway.draining", at_once=signals.is_urgent)
             await gateway.servers.drain(is_urgent=signals.is_urgent)
+            await tasks.aclose()
     _log.info("gateway.stopped")

@@ -14,7 +14,9 @@ class ServeFlags:
     """One field for each flag, in the order of the reference."""
 
     policy: Path | None = setting(None, None, "The policy; default: the packaged one, edge only.")
-    model: str | None = option(None, "FILE", "Instead of a policy: answer with this GGUF file on this host.")
+    model: str | None = option(
+        None, "FILE", "Instead of a policy: answer with this GGUF file on this host, or with builtin:NAME."
+    )
     cloud: str | None = option(
         None,
         "MODEL",

@@ -15,16 +15,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock
 from gateway.domain.capability import Capability
-from gateway.engine.calibrated import check_calibration, sha256_of_text
+from gateway.domain.model_facts import MemoryNeed
+from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.embedding import load_embedding
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
-from gateway.engine.llama_params import LlamaSettings
+from gateway.engine.llama_facts import memory_need
+from gateway.engine.llama_params import settings_of
 from gateway.engine.loaded import Fact, LoadedEngine, Runnable, Runner
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.output_router import OutputRouter
@@ -37,7 +40,6 @@ from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService
 from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.thinking_load import thinking_tags
-from gateway.engine.threads import default_threads
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
@@ -46,8 +48,6 @@ EXIT_STARTUP = 2
 EXIT_DECODE = 4
 """Exit status: the decoding thread cannot continue; standard output says why."""
 
-BATCH_TOKENS = 512
-"""Most tokens of one step; the measured throughput lowers it while other requests generate."""
 SWITCH_S = 0.0005
 """Switch interval of the interpreter: how long the event loop may keep the decoding thread waiting."""
 HEARTBEATS = 4
@@ -61,44 +61,28 @@ GRACE_S = 3600.0
 _stdout_lock = threading.Lock()
 
 
-def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
-    """Return the load settings of a model, with defaults filled in; raises StartupError if they conflict."""
-    if spec.kv_cells < spec.context:
-        raise StartupError(f"kv_cells {spec.kv_cells} is less than context {spec.context}; raise kv_cells")
-    threads = spec.threads or default_threads()
-    return LlamaSettings(
-        path=path,
-        context_tokens=spec.context,
-        slots=spec.slots,
-        kv_cells=spec.kv_cells,
-        batch_tokens=BATCH_TOKENS,
-        threads=threads,
-        prefill_threads=spec.prefill_threads or threads,
-        gpu_layers=spec.gpu_layers,
-        flash_attention=spec.flash_attention,
-        lora=tuple((Path(adapter.path).expanduser(), adapter.scale) for adapter in spec.lora),
-        numa=spec.numa,
-        mlock=spec.mlock,
-    )
-
-
 def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
     """Return the chat template of the policy, else of the file; empty if neither has one."""
     return next((text for text in (spec.template, model.chat_template) if text and text.strip()), "")
 
 
-def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
+def load(
+    spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
+) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
     """Check and load the model file and template; return both, and which conversations the template folds.
 
-    Raises StartupError.
+    `admit` returns when there is memory for the model. Raises StartupError.
     """
     path = resolve_model_path(spec.path)
     checking = Progress("check", report_progress, clock=clock)
     check_model_file(path, sha256=spec.sha256, on_progress=checking.update)
     for adapter in spec.lora:
         check_model_file(Path(adapter.path).expanduser(), sha256=None)
+    settings = settings_of(spec, path)
+    if (need := memory_need(settings)) is not None:
+        admit(need)
     loading = Progress("load", report_progress, clock=clock)
-    model = LlamaModel(settings_of(spec, path), on_progress=loading.update)
+    model = LlamaModel(settings, on_progress=loading.update)
     source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.update)
     try:
@@ -117,9 +101,17 @@ def load(spec: LlamaCppModel, clock: Clock) -> tuple[LlamaModel, ChatTemplate, t
         raise StartupError(f"{path}: {whose} {error}; {hint}") from None
 
 
-def load_chat(name: str, spec: LlamaCppModel, clock: Clock) -> LoadedEngine:
+def ask_for(need: MemoryNeed, is_allowed: threading.Event) -> None:
+    """Tell the parent what the model takes, and return when it says to load; else it ends this process."""
+    send(event="memory", need=asdict(need))
+    is_allowed.wait()
+
+
+def load_chat(
+    name: str, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
+) -> LoadedEngine:
     """Return a model that generates text; called within the event loop. Raises StartupError."""
-    model, template, folded = load(spec, clock)
+    model, template, folded = load(spec, clock, admit)
     tags = thinking_tags(template, model)
     sampling_defaults = sampling_of_file(model.metadata)
     router = OutputRouter(asyncio.get_running_loop())
@@ -144,12 +136,12 @@ def load_chat(name: str, spec: LlamaCppModel, clock: Clock) -> LoadedEngine:
     )
     facts: Mapping[str, Fact] = {
         "context_tokens": model.context_tokens,
-        "template_sha256": sha256_of_text(template.source),
+        "template_sha256": sha256_of_template(template.source, spec.template_kwargs),
         "has_template": template.source != PLAIN_TEMPLATE,
         "folded": folded,
         "template_facts": dataclasses.asdict(template.facts),
-        "has_gpu": model.has_gpu,
         "is_locked": model.is_locked,
+        "facts": asdict(model.facts),
         "sampling": sampling_defaults,
         "lacking": () if tags is not None else (Capability.REASONING,),
     }
@@ -162,17 +154,18 @@ def load_chat(name: str, spec: LlamaCppModel, clock: Clock) -> LoadedEngine:
     )
 
 
-async def run(name: str, socket: Path, spec: LlamaCppModel, clock: Clock) -> None:
+async def run(
+    name: str, socket: Path, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
+) -> None:
     """Load the model and serve it until SIGTERM; raises StartupError."""
     start_s = clock.monotonic_s()
     make_private(socket)
     with heartbeats_while_loading():
         if spec.embeds is None:
-            engine = load_chat(name, spec, clock)
+            engine = load_chat(name, spec, clock, admit)
         else:
-            settings = settings_of(spec, resolve_model_path(spec.path))
             progress = partial(Progress, report=report_progress, clock=clock)
-            engine = load_embedding(name, spec, settings, progress=progress, clock=clock, report=report_fault)
+            engine = load_embedding(name, spec, admit, progress=progress, clock=clock, report=report_fault)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     decoder = threading.Thread(target=decode, args=(engine.runner,), name="decode")
@@ -284,11 +277,15 @@ def main() -> int:
     # Unbuffered: a thread that waits in a buffered read holds its lock, and Python aborts at exit.
     parent = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115  open until the process exits
     spec = LlamaCppModel.model_validate_json(parent.readline())
-    watcher = threading.Thread(target=watch_parent, args=(parent, arguments.socket), daemon=True)
+    may_load = threading.Event()
+    watcher = threading.Thread(
+        target=watch_parent, args=(parent, arguments.socket, may_load.set), daemon=True
+    )
     watcher.start()
     sys.setswitchinterval(SWITCH_S)
     try:
-        asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock()))
+        admit = partial(ask_for, is_allowed=may_load)
+        asyncio.run(run(arguments.model, arguments.socket, spec, SystemClock(), admit))
     except StartupError as error:
         send(event="failed", message=str(error))
         return EXIT_STARTUP

@@ -9,9 +9,10 @@ SHORT = 32
 def share_forced(pending: Seq[int], *, most: int) -> list[int]:
     """Divide a step among answers that have `pending` tokens each: one, and the forced ones behind it.
 
-    Each gets one at least and SHORT at most, which hardly lengthens a step for the others.
+    Each gets one at least and SHORT at most, which hardly lengthens a step for the others; half of the `most`
+    tokens of a step are left to prompts.
     """
-    left = most - len(pending)
+    left = max(0, most // 2 - len(pending))
     shares = []
     for wanted in pending:
         more = min(wanted - 1, SHORT - 1, left)

@@ -1,7 +1,8 @@
 """Checks that the calibration of a policy was made for the model file and template of an engine."""
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.domain.files import sha256_of_file
@@ -9,9 +10,10 @@ from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
 
-def sha256_of_text(text: str) -> str:
-    """Return the SHA-256 of a chat template, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def sha256_of_template(source: str, variables: Mapping[str, object]) -> str:
+    """Return the SHA-256 of a chat template and its variables of the policy, in hexadecimal."""
+    said = json.dumps(dict(variables), sort_keys=True) if variables else ""
+    return hashlib.sha256((source + said).encode()).hexdigest()
 
 
 def check_calibration(
@@ -27,7 +29,7 @@ def check_calibration(
     model = spec.sha256 or sha256_of_file(path, on_progress=on_progress)
     for what, wanted, found in (
         ("file", calibration.model_sha256, model),
-        ("template", calibration.template_sha256, sha256_of_text(template)),
+        ("template", calibration.template_sha256, sha256_of_template(template, spec.template_kwargs)),
     ):
         if wanted != found:
             raise StartupError(

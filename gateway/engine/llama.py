@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llama_cpp import llama_cpp as lib
-from llguidance.llamacpp import lltokenizer_from_vocab
 
-from gateway.engine.grammar.matcher import MatcherFactory
 from gateway.engine.interfaces import (
     BatchToken,
     Constraint,
@@ -24,7 +22,9 @@ from gateway.engine.interfaces import (
     Sampling,
 )
 from gateway.engine.llama_calls import load_file, put_tokens, tokens_of
+from gateway.engine.llama_facts import model_facts
 from gateway.engine.llama_log import log
+from gateway.engine.llama_matchers import matchers_of
 from gateway.engine.llama_params import LlamaSettings, context_params
 from gateway.engine.llama_sampler import LlamaSampler
 from gateway.errors import StartupError
@@ -46,6 +46,7 @@ class LlamaModel:
         self.context_tokens = min(
             settings.context_tokens, self.trained_context_tokens or settings.context_tokens
         )
+        self.facts = model_facts(self._model, settings, context_tokens=self.context_tokens)
         self.slots = settings.slots
         self.can_share = not (
             lib.llama_model_is_recurrent(self._model)
@@ -67,13 +68,8 @@ class LlamaModel:
         self._batch = lib.llama_batch_init(settings.batch_tokens, 0, 1)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
-        self._matchers = self._matcher_factory()
+        self._matchers = matchers_of(self._vocab, is_end=self.is_end)
         self._warm_up(settings)
-
-    @property
-    def has_gpu(self) -> bool:
-        """Whether this build of llama.cpp can put layers on a GPU."""
-        return bool(lib.llama_supports_gpu_offload())
 
     @property
     def is_locked(self) -> bool:
@@ -151,21 +147,6 @@ class LlamaModel:
         if token < 0:
             return ""
         return (lib.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
-
-    def _matcher_factory(self) -> MatcherFactory | None:
-        """Return what compiles constraints for this vocabulary; None for one that llguidance cannot read."""
-        without_text = lib.LLAMA_TOKEN_ATTR_UNKNOWN | lib.LLAMA_TOKEN_ATTR_UNUSED
-        everything = range(self.vocabulary_size)
-        ends = [token for token in everything if self.is_end(token)]
-        try:
-            tokenizer = lltokenizer_from_vocab(self._vocab, eos_token=ends)
-        except ValueError:
-            return None
-        return MatcherFactory(
-            tokenizer,
-            ends=ends,
-            unknown=[t for t in everything if lib.llama_vocab_get_attr(self._vocab, t) & without_text],
-        )
 
     def control_texts(self) -> tuple[str, ...]:
         """Return the texts of all control tokens; a caller's text must not become one."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gateway.engine.interfaces import BatchToken, DecodeFailed
 from gateway.engine.llama_calls import load_file, put_tokens, tokens_of
+from gateway.engine.llama_facts import model_facts
 from gateway.engine.llama_log import log
 from gateway.engine.llama_params import LlamaSettings, context_params
 from gateway.errors import StartupError
@@ -33,6 +34,7 @@ class LlamaEmbedder:
         self._vocab = lib.llama_model_get_vocab(self._model)
         trained = lib.llama_model_n_ctx_train(self._model) or settings.context_tokens
         self.context_tokens = min(settings.context_tokens, trained)
+        self.facts = model_facts(self._model, settings, context_tokens=self.context_tokens)
         self.slots = settings.slots
         self.batch_tokens = settings.batch_tokens
         self.dimensions: int = lib.llama_model_n_embd_out(self._model)
@@ -57,11 +59,6 @@ class LlamaEmbedder:
             self.embed([self.tokenize("a")])
         except DecodeFailed as error:
             raise StartupError(f"{settings.path}: does not run: {error}; choose another file") from None
-
-    @property
-    def has_gpu(self) -> bool:
-        """Whether this build of llama.cpp can put layers on a GPU."""
-        return bool(lib.llama_supports_gpu_offload())
 
     @property
     def is_locked(self) -> bool:

@@ -7,6 +7,15 @@ from typing import Any
 
 from llama_cpp import llama_cpp as lib
 
+from gateway.engine.threads import default_threads
+from gateway.errors import StartupError
+from gateway.policy.llama_cpp import AUTO, LlamaCppModel
+
+BATCH_TOKENS = 512
+"""Most tokens of one step; the measured throughput lowers it while other requests generate."""
+ALL_LAYERS = -1
+"""What llama.cpp takes for all layers; without a GPU it puts none on one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaSettings:
@@ -20,6 +29,7 @@ class LlamaSettings:
     threads: int
     prefill_threads: int
     gpu_layers: int = 0
+    """-1: all."""
     flash_attention: bool | None = None
     lora: tuple[tuple[Path, float], ...] = ()
     """Adapters with their scales, applied to every request."""
@@ -42,6 +52,27 @@ def embedding_settings(settings: LlamaSettings) -> LlamaSettings:
         batch_tokens=tokens,
         kv_cells=tokens,
         flash_attention=bool(settings.flash_attention),
+    )
+
+
+def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
+    """Return the load settings of a model, with defaults filled in; raises StartupError if they conflict."""
+    if spec.kv_cells < spec.context:
+        raise StartupError(f"kv_cells {spec.kv_cells} is less than context {spec.context}; raise kv_cells")
+    threads = spec.threads or default_threads()
+    return LlamaSettings(
+        path=path,
+        context_tokens=spec.context,
+        slots=spec.slots,
+        kv_cells=spec.kv_cells,
+        batch_tokens=BATCH_TOKENS,
+        threads=threads,
+        prefill_threads=spec.prefill_threads or threads,
+        gpu_layers=ALL_LAYERS if spec.gpu_layers == AUTO else spec.gpu_layers,
+        flash_attention=spec.flash_attention,
+        lora=tuple((Path(adapter.path).expanduser(), adapter.scale) for adapter in spec.lora),
+        numa=spec.numa,
+        mlock=spec.mlock,
     )
 
 

@@ -1,15 +1,14 @@
 """Finds a model file and checks that it is the one that the policy names."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.domain.files import sha256_of_file
 from gateway.errors import StartupError
-
-DEMO_PATH = "builtin:demo"
-"""The policy's name for the model that ships in the package."""
+from gateway.policy.builtin import DEMO, PREFIX, added_file, builtin_problem
 
 _MAGIC = b"GGUF"
 
@@ -33,13 +32,19 @@ class Progress:
             self._report(self._phase, percent)
 
 
-def resolve_model_path(path: str) -> Path:
-    """Return the file of a policy's `path`; raises StartupError for an unknown built-in model."""
-    if not path.startswith("builtin:"):
+def resolve_model_path(path: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the file of a policy's `path`; raises StartupError for a built-in model that is not there."""
+    if not path.startswith(PREFIX):
         return Path(path).expanduser()
-    if path != DEMO_PATH:
-        raise StartupError(f'path: there is no {path}; write "{DEMO_PATH}" or the path of a GGUF file')
-    return Path(str(files("gateway.engine").joinpath("demo.gguf")))
+    if path == DEMO:
+        return Path(str(files("gateway.engine").joinpath("demo.gguf")))
+    if problem := builtin_problem(path):
+        raise StartupError(f"path: {path}: {problem}")
+    name = path.removeprefix(PREFIX)
+    file = added_file(name, environ)
+    if not file.is_file():
+        raise StartupError(f"{path}: is not on this host ({file}); run: gateway models add {name}")
+    return file
 
 
 def check_model_file(

@@ -15,6 +15,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 EXIT_PARENT_GONE = 3
@@ -31,10 +32,13 @@ def wake_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
 
-def watch_parent(pipe: io.RawIOBase, socket: Path) -> None:
-    """End the process when the parent's pipe closes: nothing else stops it after the gateway is killed."""
+def watch_parent(pipe: io.RawIOBase, socket: Path, on_word: Callable[[], None]) -> None:
+    """End the process when the parent's pipe closes: nothing else stops it after the gateway is killed.
+
+    `on_word` is called when the parent writes, which allows the engine to load.
+    """
     while pipe.read(1024):
-        pass
+        on_word()
     with contextlib.suppress(OSError):  # A killed parent leaves the socket and its folder behind.
         socket.unlink(missing_ok=True)
         socket.parent.rmdir()

@@ -52,7 +52,9 @@ class PromptMaker:
         self.tags = tags
         self._vocabulary = vocabulary
         self._template = template
-        self._control = any_of(vocabulary.control_texts())
+        controls = vocabulary.control_texts()
+        self._control = any_of(controls)
+        self._begins = any_of(text[:1] for text in controls)
 
     @property
     def efforts(self) -> tuple[str, ...]:
@@ -82,9 +84,19 @@ class PromptMaker:
 
     def _rendered(self, turns: Sequence[Turn], options: RenderOptions) -> list[str]:
         """Return the prompt in pieces: at odd indexes what callers wrote that spells a control token."""
-        quotes = _Quotes(self._control)
-        prompt = self._template.render(self._template.fit(turns, options), options, quotes.protect)
-        return quotes.split(prompt)
+        fitted = self._template.fit(turns, options)
+        quotes = _Quotes(self._control, self._begins)
+        pieces = quotes.split(self._template.render(fitted, options, quotes.protect))
+        if not (self._template.may_join and quotes.has_begun):
+            return pieces
+        # The template may take out what parts a control token in a message: "<|im_/thinkend|>".
+        strict = _Quotes(self._begins, self._begins)
+        strict_pieces = strict.split(self._template.render(fitted, options, strict.protect))
+        return pieces if self._controls(pieces) == self._controls(strict_pieces) else strict_pieces
+
+    def _controls(self, pieces: Sequence[str]) -> list[str]:
+        """Return the control tokens of a prompt that no caller wrote."""
+        return [found for piece in pieces[::2] for found in self._control.findall(piece)]
 
     def _runs(self, pieces: Sequence[str]) -> Iterator[tuple[str, bool]]:
         """Yield the prompt as (text, whether it is plain); a plain text is whole up to a control token."""
@@ -119,22 +131,31 @@ class _Quotes:
     It has digits only: no filter of a template changes them.
     """
 
-    def __init__(self, control: re.Pattern[str]) -> None:
+    def __init__(self, control: re.Pattern[str], begins: re.Pattern[str]) -> None:
+        """`control` finds what to replace, `begins` with what a control token may begin."""
         self._control = control
+        self._begins = begins
         self._secret = "".join(secrets.choice("0123456789") for _ in range(_SECRET_DIGITS))
         self._quoted: list[str] = []
+        self._known: dict[str, tuple[str, range]] = {}
         self._required: set[int] = set()
+        self.has_begun = False
+        """Whether any text has a character with which a control token begins."""
 
     def protect(self, text: str, is_required: bool) -> str:
-        """Return a text in which numbers replace control tokens."""
+        """Return a text in which numbers replace control tokens; the same for an equal text."""
+        if text not in self._known:
+            first = len(self._quoted)
+            self._known[text] = self._control.sub(self._number, text), range(first, len(self._quoted))
+            self.has_begun = self.has_begun or self._begins.search(text) is not None
+        found, numbers = self._known[text]
+        if is_required:
+            self._required.update(numbers)
+        return found
 
-        def number(match: re.Match[str]) -> str:
-            if is_required:
-                self._required.add(len(self._quoted))
-            self._quoted.append(match[0])
-            return f"{self._secret}{len(self._quoted) - 1:0{_NUMBER_DIGITS}}"
-
-        return self._control.sub(number, text)
+    def _number(self, match: re.Match[str]) -> str:
+        self._quoted.append(match[0])
+        return f"{self._secret}{len(self._quoted) - 1:0{_NUMBER_DIGITS}}"
 
     def split(self, prompt: str) -> list[str]:
         """Return a prompt in pieces, with control tokens of callers at odd indexes; raises TemplateBroken."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 from gateway import errors
 from gateway.clock import Deadline
@@ -168,7 +169,14 @@ def _thinking_of(request: engine_pb2.GenerateRequest, prompts: PromptMaker) -> T
         tags=prompts.tags,
         budget_tokens=_budget(request.reasoning, prompts.efforts),
         is_constrained=request.HasField("json_schema") or request.HasField("grammar"),
+        calls=_calls(request),
     )
+
+
+def _calls(request: engine_pb2.GenerateRequest) -> Literal["none", "auto", "required"]:
+    if not request.tools or request.tool_choice.mode == engine_pb2.ToolChoice.MODE_NONE:
+        return "none"
+    return "required" if request.tool_choice.mode == engine_pb2.ToolChoice.MODE_REQUIRED else "auto"
 
 
 def _budget(reasoning: engine_pb2.Reasoning, efforts: Sequence[str]) -> int | None:

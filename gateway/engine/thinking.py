@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Literal
 
-from gateway.engine.thinking_tags import BLANKS, NEW_LINES, Symbols, ThinkingTags, without_blanks
+from gateway.engine.thinking_tags import (
+    NEW_LINES,
+    Ending,
+    Symbols,
+    ThinkingTags,
+    begun_length,
+    find_tag,
+    without_blanks,
+    without_last_blanks,
+)
 
 MOST_THINKING = 0.75
 """Of max_tokens, what a budget may allow, so that some are left for the answer."""
@@ -22,11 +32,19 @@ class Thinking:
     is_constrained: bool = False
     """Whether the answer has to follow a schema or a grammar, which the reasoning need not."""
 
+    calls: Literal["none", "auto", "required"] = "none"
+    """Whether the answer may be calls of tools, or has to."""
+
+    @property
+    def ending(self) -> Ending:
+        """What ends the reasoning."""
+        return self.tags.to_text if self.calls == "none" else self.tags.to_calls
+
     def budget_within(self, max_tokens: int) -> int | None:
         """Return the budget that leaves room for the closing words and an answer."""
         if self.budget_tokens is None:
             return None
-        most = int(max_tokens * MOST_THINKING) - len(self.tags.closing_tokens)
+        most = int(max_tokens * MOST_THINKING) - len(self.ending.closing)
         return max(0, min(self.budget_tokens, most))
 
 
@@ -58,6 +76,8 @@ class ThinkingReader:
         self._tags = thinking.tags
         self._budget = thinking.budget_within(max_tokens)
         self._is_constrained = thinking.is_constrained
+        self._calls = thinking.calls
+        self._ending = thinking.ending
         self._state = self._state_after(prompt)
         self._held: list[tuple[int, Symbols]] = []
         """Tokens that may become a tag before the answer."""
@@ -68,6 +88,8 @@ class ThinkingReader:
         self._is_closing = False
         self._must_begin = False
         """Whether what begins the answer is to be forced."""
+        self._forced_left = 0
+        """How many of the forced tokens are still to come."""
         self._skips_blanks = True
         self._has_thought = False
         self._skips_lines = self._state is not _State.START
@@ -85,7 +107,7 @@ class ThinkingReader:
     @property
     def is_answering(self) -> bool:
         """Whether all tokens from here on are the answer's."""
-        return self._state is _State.ANSWER
+        return self._state is _State.ANSWER and not (self._must_begin or self._forced_left)
 
     @property
     def answer_end(self) -> str:
@@ -95,7 +117,7 @@ class ThinkingReader:
     @property
     def is_over(self) -> bool:
         """Whether all further tokens pass as they are."""
-        return self._state is _State.ANSWER and not self._skips_lines
+        return self.is_answering and not self._skips_lines
 
     @property
     def is_undecided(self) -> bool:
@@ -106,6 +128,7 @@ class ThinkingReader:
         """Take the next token and its bytes; return what it adds."""
         found = ThinkingPiece()
         self.took_tag = False
+        self._forced_left = max(0, self._forced_left - 1)
         if self._state is _State.THINKING:
             self.reasoning_tokens += 1
             self._spent += 1
@@ -116,23 +139,32 @@ class ThinkingReader:
         """Return what was held back, after the last token."""
         found = ThinkingPiece()
         if self._state is _State.THINKING:
-            self._think(_without_last_blanks(self._thought), found)
+            self._think(without_last_blanks(self._thought), found)
         elif self._state is _State.START:
             self._answer(found)
         return found
 
     def forced(self) -> tuple[int, ...]:
         """Return the tokens that must come next, to end the reasoning at its budget or begin the answer."""
+        return self._force(self._next_forced())
+
+    def _force(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        self._forced_left = len(tokens)
+        return tokens
+
+    def _next_forced(self) -> tuple[int, ...]:
         if self._state is _State.THINKING and not self._is_closing:
             if self._budget is None or self._spent < self._budget:
                 return ()
             # The tag has begun: it ends by itself within its tokens, or is bounded by them.
-            if self._tag_length(self._thought) and self._spent < self._budget + len(self._tags.end_tokens):
+            if begun_length(self._thought, self._tags.end) and self._spent < self._budget + len(
+                self._ending.end
+            ):
                 return ()
             self._is_closing = True
-            return self._tags.closing_tokens if self._spent else self._tags.end_tokens
+            return self._ending.closing if self._spent else self._ending.end
         must_begin, self._must_begin = self._must_begin, False
-        return self._tags.after_tokens if must_begin else ()
+        return self._ending.after if must_begin else ()
 
     def steer(self, token: int, piece: bytes, *, is_end: bool) -> tuple[int, ...] | None:
         """Return the tokens to take in place of a sampled one; None: that one.
@@ -142,7 +174,10 @@ class ThinkingReader:
         """
         if not self._is_constrained or self._state is _State.ANSWER:
             return None
-        symbols = self._tags.symbols(token, piece)
+        instead = self._instead_of(self._tags.symbols(token, piece), is_end=is_end)
+        return None if instead is None else self._force(instead)
+
+    def _instead_of(self, symbols: Symbols, *, is_end: bool) -> tuple[int, ...] | None:
         if self._state is _State.THINKING:
             return self._steer_end(symbols, is_end=is_end)
         began = without_blanks([each for _, held in self._held for each in held])
@@ -154,30 +189,31 @@ class ThinkingReader:
             return None
         if began:
             return self._tags.tokens(next(tag for tag in tags if tag[: len(began)] == began)[len(began) :])
-        if self._tags.answer:
+        if self._tags.answer and self._calls == "none":
             return self._tags.tokens(self._tags.answer)
         self._state = _State.ANSWER
         return ()
 
     def _steer_end(self, symbols: Symbols, *, is_end: bool) -> tuple[int, ...] | None:
         thought, end = [*self._thought, *symbols], self._tags.end
-        at = _find(thought, end)
+        at = find_tag(thought, end)
         if at is not None:
             until = at + len(end)
             return None if until == len(thought) else self._tags.tokens(thought[len(self._thought) : until])
         if is_end and not self._held_length(thought):
             self._is_closing = True
-            return self._tags.end_tokens
+            return self._ending.end
         return None
 
     def _expected(self, state: _State) -> list[tuple[Symbols, _State]]:
         """Return the tags that may come, each with what follows it."""
         tags = self._tags
-        after = _State.AFTER if tags.header or tags.answer else _State.ANSWER
+        answer = () if self._calls == "required" else tags.answer
+        after = _State.AFTER if tags.header or answer else _State.ANSWER
         expected = {
-            _State.START: [(tags.answer, _State.ANSWER), (tags.start, _State.THINKING), (tags.end, after)],
-            _State.AFTER: [(tags.answer, _State.ANSWER), (tags.header, _State.MESSAGE)],
-            _State.MESSAGE: [(tags.answer, _State.ANSWER), (tags.start, _State.THINKING)],
+            _State.START: [(answer, _State.ANSWER), (tags.start, _State.THINKING), (tags.end, after)],
+            _State.AFTER: [(answer, _State.ANSWER), (tags.header, _State.MESSAGE)],
+            _State.MESSAGE: [(answer, _State.ANSWER), (tags.start, _State.THINKING)],
         }
         return [(tag, following) for tag, following in expected[state] if tag]
 
@@ -218,31 +254,26 @@ class ThinkingReader:
     def _take_thought(self, token: int, symbols: Symbols, found: ThinkingPiece) -> None:
         self._thought += symbols
         end = self._tags.end
-        at = _find(self._thought, end)
+        at = find_tag(self._thought, end)
         if at is None:
             held = self._held_length(self._thought)
-            self.took_tag = bool(symbols) and self._tag_length(self._thought) > 0
+            self.took_tag = bool(symbols) and begun_length(self._thought, self._tags.end) > 0
             shown = self._thought[: len(self._thought) - held]
             self._thought = self._thought[len(shown) :]
             self._think(shown, found)
             return
         thought, rest = self._thought[:at], tuple(self._thought[at + len(end) :])
         self._thought = []
-        self._think(_without_last_blanks(thought), found)
-        self._must_begin = self._is_constrained and not self._is_closing
+        self._think(without_last_blanks(thought), found)
+        self._must_begin = self._is_constrained and not self._is_closing and bool(self._ending.after)
         self._enter(next(state for tag, state in self._expected(_State.START) if tag == end))
         if rest:
             self._take(token, rest, found)
 
     def _held_length(self, thought: list[int]) -> int:
         """Return how many of the last symbols may be the end tag, with white space before it."""
-        length = self._tag_length(thought)
-        return len(thought) - len(_without_last_blanks(thought[: len(thought) - length]))
-
-    def _tag_length(self, thought: list[int]) -> int:
-        end = self._tags.end
-        lengths = range(min(len(end) - 1, len(thought)), 0, -1)
-        return next((n for n in lengths if tuple(thought[-n:]) == end[:n]), 0)
+        length = begun_length(thought, self._tags.end)
+        return len(thought) - len(without_last_blanks(thought[: len(thought) - length]))
 
     def _think(self, symbols: list[int], found: ThinkingPiece) -> None:
         shown = without_blanks(symbols) if self._skips_blanks else symbols
@@ -265,15 +296,3 @@ class ThinkingReader:
                 self._skips_lines = not shown
             found.answer.append((token, self._tags.text_of(shown)))
         self.took_tag = False
-
-
-def _find(symbols: list[int], tag: Symbols) -> int | None:
-    starts = range(len(symbols) - len(tag) + 1)
-    return next((at for at in starts if tuple(symbols[at : at + len(tag)]) == tag), None)
-
-
-def _without_last_blanks(symbols: list[int]) -> list[int]:
-    count = len(symbols)
-    while count and symbols[count - 1] in BLANKS:
-        count -= 1
-    return symbols[:count]

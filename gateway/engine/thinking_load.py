@@ -37,6 +37,6 @@ def renderer_of(template: ChatTemplate) -> Renderer:
 def _can_end(tags: ThinkingTags, vocabulary: TagVocabulary) -> bool:
     """Whether the closing tokens end reasoning: a vocabulary may lack letters of the tag."""
     reader = ThinkingReader(Thinking(tags=tags), prompt=tags.open_tokens, max_tokens=1)
-    for token in tags.closing_tokens:
+    for token in tags.to_text.closing:
         reader.push(token, vocabulary.piece(token))
     return reader.is_answering

@@ -5,6 +5,7 @@ a model may split it over tokens in any way. So a special token is never taken f
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.engine.thinking_form import ThinkingForm
@@ -35,6 +36,18 @@ class TagVocabulary(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Tokens that end reasoning."""
+
+    after: tuple[int, ...]
+    """Follow the end tag, up to the answer."""
+    end: tuple[int, ...]
+    """The end tag, and what follows it."""
+    closing: tuple[int, ...]
+    """Likewise, with words before, for reasoning that has begun."""
+
+
 class ThinkingTags:
     """The form of a model in the symbols and tokens of its vocabulary; read by any thread."""
 
@@ -48,15 +61,20 @@ class ThinkingTags:
         self.answer = _symbols_of(form.answer, special)
         tags = (*self.start, *self.end, *self.header, *self.answer)
         self._special = frozenset(-1 - symbol for symbol in tags if symbol < 0)
-        after = form.after_end + form.header + form.answer
         self.open_tokens = self.tokens(self.start)
         """Begins reasoning."""
-        self.after_tokens = self._tokenize(after)
-        """Follows the end tag, up to the answer."""
-        self.end_tokens = self._tokenize(form.before_end + form.end + after)
-        """Ends reasoning, up to the answer."""
-        self.closing_tokens = self._tokenize(CLOSING_WORDS + form.before_end + form.end + after)
-        """Likewise, with words before, for reasoning that has begun."""
+        self.to_text = self._ending(form.after_end + form.header + form.answer)
+        """Ends reasoning before a text."""
+        self.to_calls = self._ending(form.after_end + form.header)
+        """Ends reasoning before what may be calls of tools, which begin in a way of their own."""
+
+    def _ending(self, after: str) -> "Ending":
+        end = self.form.before_end + self.form.end + after
+        return Ending(
+            after=self._tokenize(after),
+            end=self._tokenize(end),
+            closing=self._tokenize(CLOSING_WORDS + end),
+        )
 
     def symbols(self, token: int, piece: bytes) -> Symbols:
         """Return the symbols of a token."""
@@ -68,12 +86,12 @@ class ThinkingTags:
 
     def end_of(self, prompt: Sequence[int]) -> tuple[int, ...]:
         """Return what ends reasoning that a prompt has begun; nothing if it has begun none."""
-        return self.end_tokens if self.ends_with(prompt, self.start) else ()
+        return self.to_text.end if self.ends_with(prompt, self.start) else ()
 
     def before_answer(self, prompt: Sequence[int]) -> tuple[int, ...]:
         """Return what is between a prompt and the text of an answer without reasoning."""
         if self.ends_with(prompt, self.start):
-            return self.end_tokens
+            return self.to_text.end
         is_marked = bool(self.answer) and self.answer[0] < 0 and not self.ends_with(prompt, self.answer)
         return self.tokens(self.answer) if is_marked else ()
 
@@ -107,6 +125,26 @@ def without_blanks(symbols: Sequence[int]) -> Symbols:
     """Return symbols without white space at the beginning."""
     count = next((at for at, symbol in enumerate(symbols) if symbol not in BLANKS), len(symbols))
     return tuple(symbols[count:])
+
+
+def without_last_blanks(symbols: list[int]) -> list[int]:
+    """Return symbols without white space at the end."""
+    count = len(symbols)
+    while count and symbols[count - 1] in BLANKS:
+        count -= 1
+    return symbols[:count]
+
+
+def find_tag(symbols: list[int], tag: Symbols) -> int | None:
+    """Return where a tag begins in symbols; None if it is not there."""
+    starts = range(len(symbols) - len(tag) + 1)
+    return next((at for at in starts if tuple(symbols[at : at + len(tag)]) == tag), None)
+
+
+def begun_length(symbols: list[int], tag: Symbols) -> int:
+    """Return how many of the last symbols are the beginning of a tag."""
+    lengths = range(min(len(tag) - 1, len(symbols)), 0, -1)
+    return next((length for length in lengths if tuple(symbols[-length:]) == tag[:length]), 0)
 
 
 def _symbols_of(text: str, special: Mapping[str, int]) -> Symbols:

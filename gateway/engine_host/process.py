@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.capability import Capability
+from gateway.domain.model_facts import MemoryNeed, ModelFacts
 from gateway.domain.template_facts import TemplateFacts
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
@@ -42,13 +43,13 @@ class Ready:
     """What its template renders by itself."""
     template_sha256: str
     """SHA-256 of the chat template in use."""
-    has_gpu: bool
     is_locked: bool
     """Whether the kernel locked the memory that `mlock` asked for."""
     sampling: Mapping[str, float]
     """Sampling parameters of the model file."""
     lacking: frozenset[Capability] = frozenset()
     """What the model cannot do, of what its policy lets it do if it can."""
+    facts: ModelFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +98,25 @@ class EngineProcess:
         """The process id."""
         return self._process.pid
 
-    async def ready(self, on_progress: Callable[[str, int], None] = lambda phase, percent: None) -> Ready:
-        """Send the spec and return when the model is loaded; raises StartupError."""
-        if self._process.stdin is not None:
-            self._process.stdin.write(self._spec.model_dump_json().encode() + b"\n")
+    async def ready(
+        self,
+        on_progress: Callable[[str, int], None] = lambda phase, percent: None,
+        admit: Callable[[MemoryNeed], None] = lambda need: None,
+    ) -> Ready:
+        """Send the spec and return when the model is loaded; raises StartupError.
+
+        `admit` is called with the memory that the model takes, before it loads; raises StartupError if that
+        is not to be had.
+        """
+        self._write(self._spec.model_dump_json())
         try:
             message = await self._next_message(LOADING_PATIENCE_S)
-            while message is not None and message["event"] in ("progress", "alive"):
+            while message is not None and message["event"] in ("progress", "alive", "memory"):
                 if message["event"] == "progress":
                     on_progress(message["phase"], message["percent"])
+                elif message["event"] == "memory":
+                    admit(MemoryNeed(**message["need"]))
+                    self._write("load")
                 message = await self._next_message(LOADING_PATIENCE_S)
         except TimeoutError:
             raise StartupError(
@@ -127,10 +138,10 @@ class EngineProcess:
             folded=tuple(message.get("folded", ())),
             template_facts=_facts(message.get("template_facts", {"efforts": ()})),
             template_sha256=message.get("template_sha256", ""),
-            has_gpu=message["has_gpu"],
             is_locked=message["is_locked"],
             sampling=message.get("sampling", {}),
             lacking=frozenset(map(Capability, message.get("lacking", ()))),
+            facts=ModelFacts(**message["facts"]),
         )
 
     async def exit(self, on_fault: Callable[[str], None] = lambda message: None) -> Exit:
@@ -147,6 +158,10 @@ class EngineProcess:
             self._process.kill()
         status = await self._process.wait()
         return Exit(status=status, cause=cause or await self._tail)
+
+    def _write(self, line: str) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(line.encode() + b"\n")
 
     async def _next_message(self, timeout_s: float) -> dict[str, Any] | None:
         """Return the next event, None at the end; raises TimeoutError after `timeout_s` without one."""

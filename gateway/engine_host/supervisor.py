@@ -11,9 +11,13 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.domain.capability import Capability
+from gateway.domain.model_facts import MemoryNeed
 from gateway.domain.optional import require
+from gateway.domain.template_facts import TemplateFacts
+from gateway.engine_host.memory import MemoryGate
 from gateway.engine_host.process import EngineProcess, Ready
 from gateway.errors import StartupError
+from gateway.policy.llama_cpp import AUTO
 from gateway.policy.model import LlamaCppModel
 from gateway.tasks import Tasks
 
@@ -41,13 +45,17 @@ class EngineSupervisor:
         clock: Clock,
         on_status: OnStatus,
         tasks: Tasks | None = None,
+        memory: MemoryGate | None = None,
     ) -> None:
+        """`memory` adds up what the engines of one gateway take; default: this engine alone."""
         require("edge", because="this policy has a llama_cpp model")
         self.model = model
         self._spec = spec
         self._clock = clock
         self._on_status = on_status
         self._tasks = Tasks() if tasks is None else tasks
+        self._memory = MemoryGate() if memory is None else memory
+        self._need: MemoryNeed | None = None
         self._folder = Path(tempfile.gettempdir()) / f"gateway-engine-{secrets.token_hex(8)}"
         self._process: EngineProcess | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -61,6 +69,8 @@ class EngineSupervisor:
         """What the model that was loaded last cannot do, of what its policy lets it do if it can."""
         self.template_sha256 = ""
         """SHA-256 of the chat template in use; empty before the first start."""
+        self.template_facts = TemplateFacts()
+        """What its chat template renders; nothing before the first start."""
 
     @property
     def target(self) -> str:
@@ -108,7 +118,7 @@ class EngineSupervisor:
         self.generation += 1
         self._process = await EngineProcess.spawn(self.model, self._spec, self._folder / "engine.sock")
         try:
-            ready = await self._process.ready(self._log_progress)
+            ready = await self._process.ready(self._log_progress, self._admit)
         except BaseException:
             await self._process.end(0.0)
             self._process = None
@@ -116,9 +126,14 @@ class EngineSupervisor:
         self.load_s = ready.load_ms / 1000
         self.lacking = ready.lacking
         self.template_sha256 = ready.template_sha256
+        self.template_facts = ready.template_facts
         self._log_ready(self._process.pid, ready)
         self._set_serving(True)
         return self._process
+
+    def _admit(self, need: MemoryNeed) -> None:
+        self._memory.admit(self.model, need)
+        self._need = need
 
     def _log_progress(self, phase: str, percent: int) -> None:
         _log.info("engine.loading", model=self.model, phase=phase, percent=percent)
@@ -127,7 +142,17 @@ class EngineSupervisor:
         _log.error("engine.fault", model=self.model, error=message)
 
     def _log_ready(self, pid: int, ready: Ready) -> None:
-        _log.info("engine.started", model=self.model, pid=pid, load_ms=ready.load_ms)
+        facts = ready.facts
+        _log.info(
+            "engine.started",
+            model=self.model,
+            pid=pid,
+            load_ms=ready.load_ms,
+            architecture=facts.architecture,
+            context=facts.context_tokens,
+            gpu_layers=f"{facts.gpu_layers}/{facts.layers}",
+            **self._memory_fields(),
+        )
         if ready.context_tokens < self._spec.context:
             _log.warning(
                 "engine.context_reduced",
@@ -141,10 +166,25 @@ class EngineSupervisor:
             _log.info("engine.template_folds", model=self.model, folded=ready.folded)
         if ready.sampling:
             _log.info("engine.file_sampling", model=self.model, **ready.sampling)
-        if self._spec.gpu_layers and not ready.has_gpu:
+        if self._spec.gpu_layers not in (0, AUTO) and not ready.facts.has_gpu:
             _log.warning("engine.gpu_missing", model=self.model, gpu_layers=self._spec.gpu_layers)
+        left, kept = self._memory.left_bytes(), self._spec.prefix_cache_mb * 1_000_000
+        if self._need is not None and left is not None and kept > left:
+            _log.warning(
+                "engine.memory_tight",
+                model=self.model,
+                prefix_cache_mb=kept // 1_000_000,
+                left_mb=left // 1_000_000,
+            )
         if self._spec.mlock and not ready.is_locked:
             _log.warning("engine.mlock_refused", model=self.model, limit="RLIMIT_MEMLOCK")
+
+    def _memory_fields(self) -> dict[str, int]:
+        """Return what was counted, in MB; nothing where a GPU holds a part of the model."""
+        if self._need is None:
+            return {}
+        counted = {"memory_mb": self._need.total_bytes, "available_mb": self._memory.available_bytes}
+        return {name: round(count / 1_000_000) for name, count in counted.items() if count is not None}
 
     async def _keep_alive(self, process: EngineProcess) -> None:
         """Watch and restart the engine; if this fails, the model accepts no more requests."""

@@ -11,6 +11,7 @@ import aiohttp
 
 from gateway.domain.files import sha256_of_file
 from gateway.errors import WorkRefused
+from gateway.offline.known_models import KNOWN
 
 HUGGING_FACE = "https://huggingface.co"
 _BLOCK_BYTES = 1 << 20
@@ -29,16 +30,29 @@ class DownloadSource:
 
     url: str
     file_name: str
+    sha256: str | None = None
+    """The expected hash, where it is known."""
 
 
 def source_of(text: str) -> DownloadSource:
-    """Return the source for a URL, or for `OWNER/REPO/FILE.gguf` of Hugging Face; raises WorkRefused."""
+    """Return the source for a short name, a URL, or `OWNER/REPO/FILE.gguf` of Hugging Face.
+
+    Raises WorkRefused.
+    """
+    if (known := KNOWN.get(text)) is not None:
+        return DownloadSource(
+            url=f"{HUGGING_FACE}/{known.repository}/resolve/{known.revision}/{known.file}",
+            file_name=known.file,
+            sha256=known.sha256,
+        )
     if text.startswith(("https://", "http://")):
         return DownloadSource(url=text, file_name=Path(urlsplit(text).path).name or "model.gguf")
     owner, _, rest = text.removeprefix("hf:").partition("/")
     repository, _, file = rest.partition("/")
     if not (owner and repository and file):
-        raise WorkRefused(f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face")
+        raise WorkRefused(
+            f"{text}: must be a URL or OWNER/REPO/FILE.gguf of Hugging Face, or one of {', '.join(KNOWN)}"
+        )
     return DownloadSource(
         url=f"{HUGGING_FACE}/{owner}/{repository}/resolve/main/{file}", file_name=Path(file).name
     )

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from gateway.policy.strict import Strict
 
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s*]{1,255})$")]
-"""A web origin as a browser sends it, or `*` for any."""
+Origin = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9+.-]{0,31}://[^/\s*]{1,255})$")]
+"""A web origin as a browser sends it, that of a desktop program such as app://name, or `*` for any."""
 
 
 class HttpPolicy(Strict):
@@ -28,5 +28,5 @@ class HttpPolicy(Strict):
         strict=False,
         max_length=64,
         description="Origins of web pages that may call the gateway from a browser; * means any. "
-        "Default: none.",
+        "Pages of other origins are refused unless they show an API key. Default: none.",
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.policy.builtin import PREFIX, builtin_problem
 from gateway.policy.embeds import Embeds
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
@@ -35,8 +36,7 @@ _OF_CHATS: Final = frozenset(
     {"escalate", "template", "template_kwargs", "sampling", "prefill", "kv_cells", "prefix_cache_mb", "lora"}
 )
 """Keys that an embedding model does not read."""
-DEMO = "builtin:demo"
-"""The path of the model that needs no file."""
+AUTO: Final = "auto"
 
 
 class Adapter(Strict):
@@ -65,7 +65,8 @@ class LlamaCppModel(ModelSpec):
     )
     path: str = Field(
         min_length=1,
-        description='A GGUF file, relative to the policy file, or "builtin:demo", which needs no file.',
+        description='A GGUF file, relative to the policy file; or "builtin:demo", which needs no file; or '
+        '"builtin:NAME" of a model that gateway models add NAME brought to this host.',
     )
     sha256: str | None = Field(
         None,
@@ -98,7 +99,11 @@ class LlamaCppModel(ModelSpec):
     prefill_threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."
     )
-    gpu_layers: int = Field(0, ge=-1, le=10_000, description="Layers that run on a GPU; -1 means all.")
+    gpu_layers: Literal["auto"] | Annotated[int, Field(ge=-1, le=10_000)] = Field(
+        AUTO,
+        description="Layers that run on a GPU: a number, -1 for all, or auto: all where llama.cpp was built "
+        "with support for a GPU, else none.",
+    )
     flash_attention: bool | None = Field(
         None,
         description="Whether to use flash attention. Default: llama.cpp decides; not for an "
@@ -180,8 +185,8 @@ class LlamaCppModel(ModelSpec):
                 yield key, "is for chats; remove it, or remove embeds"
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
-        if self.path.startswith("builtin:") and self.path != DEMO:
-            yield "path", f"unknown builtin model (did you mean '{DEMO}'?)"
+        if self.path.startswith(PREFIX) and (problem := builtin_problem(self.path)):
+            yield "path", problem
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
             detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"

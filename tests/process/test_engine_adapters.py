@@ -9,8 +9,7 @@ import pytest
 from llama_cpp import llama_cpp as lib
 from structlog.testing import capture_logs
 
-from gateway.engine.__main__ import settings_of
-from gateway.engine.llama_params import context_params, model_params
+from gateway.engine.llama_params import context_params, model_params, settings_of
 from gateway.errors import StartupError
 from tests.support.interpreters import without_locking
 from tests.support.real_engine import ask, request, running, spec, text_of
@@ -115,13 +114,15 @@ class TestLocking:
         assert [(entry["model"], entry["log_level"]) for entry in refused] == [("edge", "warning")]
 
 
-@pytest.mark.parametrize("layers", [0, 7, -1])
+@pytest.mark.parametrize(("layers", "number"), [(0, 0), (7, 7), (-1, -1), ("auto", -1)])
 @pytest.mark.parametrize(("wish", "kind"), [(None, -1), (True, 1), (False, 0)])
-def test_gpu_layers_and_flash_attention_reach_llama_cpp(layers: int, wish: bool | None, kind: int) -> None:
+def test_gpu_layers_and_flash_attention_reach_llama_cpp(
+    layers: int | str, number: int, wish: bool | None, kind: int
+) -> None:
     """Both stand in llama.cpp's parameters as the policy has them; unset, llama.cpp decides."""
     settings = settings_of(spec(gpu_layers=layers, flash_attention=wish), Path("m"))
 
-    assert model_params(settings).n_gpu_layers == layers
+    assert model_params(settings).n_gpu_layers == number
     assert context_params(settings).flash_attn_type == kind
 
 
@@ -143,11 +144,15 @@ async def test_both_ways_of_attention_answer_alike(wish: bool) -> None:
     assert await answer(flash_attention=wish) == await answer()
 
 
-async def test_layers_for_a_gpu_that_is_not_there_are_told() -> None:
-    """A llama.cpp that was built without a GPU computes on the CPU, and the log says so."""
+@pytest.mark.parametrize(("layers", "is_wish"), [(99, True), ("auto", False)])
+async def test_layers_for_a_gpu_that_is_not_there_are_told(layers: int | str, is_wish: bool) -> None:
+    """A llama.cpp that was built without a GPU computes on the CPU; the log says so where it was a wish."""
     with capture_logs() as logs:
-        said = await answer(gpu_layers=99)
+        said = await answer(gpu_layers=layers)
     is_told = any(entry["event"] == "engine.gpu_missing" for entry in logs)
+    (started,) = [entry for entry in logs if entry["event"] == "engine.started"]
+    done, of = map(int, started["gpu_layers"].split("/"))
 
     assert said.startswith("Hello!")
-    assert is_told is not bool(lib.llama_supports_gpu_offload())
+    assert is_told is (is_wish and not lib.llama_supports_gpu_offload())
+    assert done == (of if lib.llama_supports_gpu_offload() else 0)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.domain.files import sha256_of_file
-from gateway.engine.calibrated import check_calibration, sha256_of_text
+from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.models import resolve_model_path
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
@@ -21,7 +21,7 @@ def a_spec(*, model: str, template: str = TEMPLATE, **keys: object) -> LlamaCppM
     """Return the embedded model with a calibration for this file and template."""
     calibration = Calibration(
         model_sha256=model,
-        template_sha256=sha256_of_text(template),
+        template_sha256=sha256_of_template(template, {}),
         intercept=0.0,
         mean_logprob=1.0,
         least_margin=0.0,

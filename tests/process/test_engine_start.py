@@ -14,9 +14,10 @@ import structlog
 from structlog.testing import capture_logs
 
 from gateway.backends.local import translate
-from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode, settings_of, template_of
+from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode, template_of
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
+from gateway.engine.llama_params import settings_of
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.template.chat_template import HUNG_AFTER_S, ChatTemplate
@@ -247,9 +248,9 @@ def test_a_fault_of_our_own_ends_the_process_without_its_words(
     assert "secret" not in said
 
 
-def test_there_is_one_built_in_model() -> None:
-    """Another built-in name is refused with the one that there is."""
-    with pytest.raises(StartupError, match=r'there is no builtin:other; write "builtin:demo"'):
+def test_an_unknown_built_in_model() -> None:
+    """Another built-in name is refused with those that there are."""
+    with pytest.raises(StartupError, match="builtin:other: unknown builtin model; known: builtin:demo"):
         resolve_model_path("builtin:other")
 
 

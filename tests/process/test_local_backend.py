@@ -20,6 +20,7 @@ from gateway.backends.engine_messages import to_request
 from gateway.backends.local import LocalBackend, translate
 from gateway.clock import Deadline, SystemClock
 from gateway.domain.answer import FinishReason
+from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message, Role, Text
 from gateway.domain.request import GenerationConfig, Request
 from gateway.engine.rpc import to_rpc_status
@@ -269,8 +270,8 @@ class TestRefusals:
         ("schema", "said"),
         [
             ("{", "is not JSON"),
-            ('{"type": "string", "pattern": "^a$"}', "pattern is not supported here"),
-            ('{"anyOf": [{"$ref": "#"}]}', "llama.cpp does not compile this grammar"),
+            ('{"type": "string", "pattern": "^(?=a)"}', "pattern: look-around is not supported here"),
+            ('{"anyOf": [{"$ref": "#"}]}', "no value is valid under this schema"),
         ],
     )
     async def test_a_schema_without_a_grammar(self, backend: LocalBackend, schema: str, said: str) -> None:
@@ -358,6 +359,7 @@ class TestEnds:
             is_serving = True
             generation = 1
             target = supervisor.target + ".elsewhere"
+            lacking = frozenset[Capability]()
 
         backend = LocalBackend("edge", Believing(), clock=CLOCK)
         with pytest.raises(errors.EngineDown, match="does not accept connections"):

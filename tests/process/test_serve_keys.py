@@ -1,6 +1,8 @@
 """Keys that are added, rotated and revoked while `gateway serve` runs, in all of its workers."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
+from gateway.errors import STARTUP_STATUS
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1 import gateway_pb2_grpc
 from tests.support.serve_process import Process, serving
@@ -48,6 +51,32 @@ async def codes(channels: list[grpc.aio.Channel], key: str) -> set[str]:
 async def changed(gateway: Process, event: str, before: int) -> None:
     """Wait until every worker has read the file again."""
     await until(lambda: gateway.count(event) >= before + WORKERS)
+
+
+async def test_a_worker_that_dies_beside_a_wrong_key_file_starts_when_it_is_mended(tmp_path: Path) -> None:
+    """The others go on with the keys that they have; the gateway does not end because one cannot start."""
+    file = tmp_path / "keys.txt"
+    key = await keys(file, "new", "acme")
+    right = file.read_text()
+    async with serving(tmp_path, "--keys", str(file), workers=WORKERS) as gateway:
+        draft = tmp_path / "draft"
+        draft.write_text("nonsense")
+        draft.replace(file)
+        victim = next(entry for entry in gateway.logs if entry["event"] == "worker.started")
+        os.kill(int(str(victim["pid"])), signal.SIGKILL)
+        await until(
+            lambda: any(
+                entry["event"] == "worker.exited" and entry["status"] == STARTUP_STATUS
+                for entry in gateway.logs
+            )
+        )
+        async with grpc.aio.insecure_channel(gateway.address) as channel:
+            assert await code_of(channel, key) == "OK"
+
+        draft.write_text(right)
+        draft.replace(file)
+        await until(lambda: gateway.count("gateway.serving") == WORKERS + 1)
+    assert gateway.process.returncode == 0
 
 
 async def test_a_running_gateway_follows_its_key_file(tmp_path: Path) -> None:

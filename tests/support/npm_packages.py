@@ -10,10 +10,22 @@ UNREACHABLE_NPM = ("ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ENETU
 """What npm says where no package registry answers."""
 
 
+class Unavailable(Exception):
+    """A machine cannot have packages of others; says why."""
+
+
+def needs_node() -> None:
+    """Raise Unavailable where Node or npm is missing."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        raise Unavailable("node and npm are not installed")
+
+
 def install_packages(folder: Path) -> None:
     """Install what the lock file of a folder names; skips the test where a machine cannot have it."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
+    try:
+        needs_node()
+    except Unavailable as why:
+        pytest.skip(str(why))
     locked = folder / "package-lock.json"
     installed = folder / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= locked.stat().st_mtime:

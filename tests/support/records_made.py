@@ -2,6 +2,7 @@
 
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.domain.answer import Answer, Attempt, FinishReason, Outcome, Route, Usage
+from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import Decision, RoutingState, Scores
 from gateway.domain.privacy import Evidence, Finding, PrivacyAssessment, PrivacyClass
@@ -26,6 +27,8 @@ replies:
   - {id: sorry, text: Sorry.}
 records: {labels: [team], on_error: continue, rotate_mb: 256}
 """
+LACKING = {"edge": frozenset({Capability.TOOLS, Capability.REASONING})}
+"""What the engine of the local model says that its file cannot do."""
 TEXT = "marmalade sky"
 """What is asked; it must not stand in a record."""
 
@@ -54,7 +57,7 @@ def ended(
         ),
         privacy=_privacy(privacy_class, evidence),
         policy=policy,
-        state=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}),
+        state=RoutingState(deadline_s=12.5, finish_s={"edge": 0.123456789012345}, lacking=LACKING),
         features=counted if complexity is None else (),
     )
     answer = _answer(decision)

@@ -20,6 +20,7 @@ from gateway.engine.interfaces import (
 )
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
+from gateway.engine.thinking import Thinking
 from tests.support.fakes import FakeClock
 
 END = 256
@@ -53,9 +54,9 @@ class ScriptedSampler:
     is_closed: bool = False
     faults: list[Exception] = field(default_factory=list)
     """Raised by the coming calls, one each."""
-    runs: list[bytes] = field(default_factory=list)
+    runs: list[list[int]] = field(default_factory=list)
     """What is forced after each sampled token."""
-    run: bytes = b""
+    run: list[int] = field(default_factory=list)
     is_armed: bool = False
 
     def arm(self) -> None:
@@ -66,20 +67,23 @@ class ScriptedSampler:
         if self.faults:
             raise self.faults.pop()
         self.model.during_sample(self.sampling)
-        self.run = self.runs.pop(0) if self.runs else b""
+        self.run = self.runs.pop(0) if self.runs else []
         if self.script is None:
             return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
         return self.script.pop(0) if self.script else END
 
     def forced(self) -> list[int]:
-        return list(self.run)
+        return self.run
 
     def accept(self, token: int) -> None:
-        assert token == self.run[0]
-        self.run = self.run[1:]
+        if self.run:
+            assert token == self.run[0]
+            self.run = self.run[1:]
 
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
-        return None
+        if self.sampling.logprobs is None:
+            return None
+        return SampledLogprob(token=token, logprob=-1.0, margin=1.0, likeliest=(), entropy=1.0)
 
     def close(self) -> None:
         assert not self.is_closed
@@ -97,7 +101,7 @@ class ScriptedModel:
     can_share: bool = True
     vocabulary_size: int = 257
     scripts: list[bytes] = field(default_factory=list)
-    runs: list[list[bytes]] = field(default_factory=list)
+    runs: list[list[list[int]]] = field(default_factory=list)
     """Of each request: what is forced after each of its sampled tokens."""
     full_at: set[int] = field(default_factory=set)
     during_sample: Callable[[Sampling], None] = lambda sampling: None
@@ -215,6 +219,7 @@ class Bench:
         deadline: Deadline | None = None,
         sampling: Sampling = GREEDY,
         tenant: str = "t",
+        thinking: Thinking | None = None,
     ) -> int:
         job = EngineRequest(
             request_id="r",
@@ -223,6 +228,7 @@ class Bench:
             max_tokens=max_tokens,
             stop=stop,
             sampling=sampling,
+            thinking=thinking,
             deadline=deadline or Deadline.never(),
         )
         return self.scheduler.submit(job)

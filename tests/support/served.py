@@ -18,6 +18,7 @@ from gateway.records.writer import Records
 from gateway.server.access import Access, TenantRule, anyone
 from gateway.server.calls import Calls
 from gateway.server.grpc.grpc_server import GrpcServer
+from gateway.server.key_file import KeyFile
 from gateway.server.tls import TlsFiles
 from gateway.telemetry.report import Observer
 from gateway.v1 import gateway_pb2 as pb
@@ -64,6 +65,7 @@ async def served(
     policy: str = POLICY,
     tenant_of: TenantRule = anyone,
     tls: TlsFiles | None = None,
+    keys: KeyFile | None = None,
     max_request_bytes: int = 1024 * 1024,
     grace_s: float = 5.0,
     records: Records | None = None,
@@ -96,7 +98,7 @@ async def served(
         running_gateway(
             parse_policy(policy, name="policy.yaml"),
             listen=listen,
-            access=Access(tenant_of=tenant_of, tls=tls, guards_health=guards_health),
+            access=Access(tenant_of=tenant_of, tls=tls, guards_health=guards_health, keys=keys),
             state_url=state_url,
             environ=environ,
             parts=parts,

@@ -1,6 +1,7 @@
 """A vocabulary of bytes with a few special tokens, for tests of reasoning."""
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from gateway.engine.thinking import Thinking, ThinkingReader
 from gateway.engine.thinking_form import ThinkingForm
@@ -74,10 +75,11 @@ class Read:
         max_tokens: int = 10_000,
         budget: int | None = None,
         is_constrained: bool = False,
+        calls: Literal["none", "auto", "required"] = "none",
     ) -> None:
         self.vocabulary = ByteVocabulary()
         self.tags = ThinkingTags(form, self.vocabulary)
-        thinking = Thinking(tags=self.tags, budget_tokens=budget, is_constrained=is_constrained)
+        thinking = Thinking(tags=self.tags, budget_tokens=budget, is_constrained=is_constrained, calls=calls)
         tokens = tuple(self.vocabulary.tokenize(prompt, parse_special=True))
         self.reader = ThinkingReader(thinking, prompt=tokens, max_tokens=max_tokens)
         self.reasoning = b""

@@ -28,6 +28,7 @@ from gateway.app.workers.policy_publisher import PolicyPublisher
 from gateway.clock import SystemClock
 from gateway.defects import log_defect, log_thread_defects
 from gateway.domain.address import Address, claim, refused
+from gateway.engine_host.memory import MemoryGate
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import STARTUP_STATUS, PolicyError, StartupError
 from gateway.server.admin.worker import METRICS_FOLDER
@@ -41,6 +42,8 @@ FAILED_STATUS = 1
 """The exit status after a defect: to be started again is worth a try."""
 AGAIN_AFTER_S = 1.0
 """How long after its end a worker is started again."""
+REFUSED_AGAIN_S = 5.0
+"""The same for one that could not start, since a file went wrong: it takes a second of a processor."""
 KILL_AFTER_S = 10.0
 """How much longer than its drain and grace a worker may take to end."""
 
@@ -101,9 +104,15 @@ class Parent:
             allow_loosening=settings.policy.allow_loosening,
         )
         self._policy = PolicyPublisher(file, folder)
+        memory = MemoryGate()
         self._supervisors = {
             name: EngineSupervisor(
-                name, spec, clock=SystemClock(), on_status=lambda *_: self._write(), tasks=self._tasks
+                name,
+                spec,
+                clock=SystemClock(),
+                on_status=lambda *_: self._write(),
+                tasks=self._tasks,
+                memory=memory,
             )
             for name, spec in self._policy.running.engines.items()
         }
@@ -180,30 +189,36 @@ class Parent:
             process.send_signal(number)
 
     async def _keep(self, number: int) -> None:
-        """Run a worker, again and again, until the end."""
+        """Run a worker, again and again, until the end.
+
+        What keeps one from its first start ends the gateway: it has said why, and would say so again. One
+        that has served was right to start: a file of keys, say, is wrong now, and may be mended.
+        """
+        has_served = False
         while not self._is_ending.is_set():
             try:
                 process = self._processes[number] = await self._spawn(number)
             except OSError as error:  # No memory, or too many processes: it may pass.
                 _log.error("worker.start_failed", worker=number, error=error.strerror)
-                await self._rest()
+                await self._rest(AGAIN_AFTER_S)
                 continue
             _log.info("worker.started", worker=number, pid=process.pid)
             status = await self._wait(process)
+            has_served = has_served or number in self._policy.serving
             self._policy.has_gone(number)
             if self._is_ending.is_set():
                 return
             _log.error("worker.exited", worker=number, pid=process.pid, status=status)
-            if status == STARTUP_STATUS:
-                self.status = STARTUP_STATUS  # It has said why, and would say so again.
+            if status == STARTUP_STATUS and not has_served:
+                self.status = STARTUP_STATUS
                 self._end(signal.SIGTERM)
                 return
-            await self._rest()
+            await self._rest(REFUSED_AGAIN_S if status == STARTUP_STATUS else AGAIN_AFTER_S)
 
-    async def _rest(self) -> None:
+    async def _rest(self, seconds: float) -> None:
         """Wait before the next start, or until the end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._is_ending.wait(), AGAIN_AFTER_S)
+            await asyncio.wait_for(self._is_ending.wait(), seconds)
 
     async def _spawn(self, number: int) -> Process:
         return await asyncio.create_subprocess_exec(

@@ -12,6 +12,10 @@ for the beginning of another one, which costs the square of the length."""
 _NO_BRACKETS = bytes(set(range(0x100)) - set(b"[]{}"))
 _LEVELS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level deeper, or one back: as signed bytes."""
+_DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 0x80 else ord(" ") for byte in range(0x100))
+NOT_JSON = "is not JSON"
+MAX_DIGITS = 400
+"""Of a whole number; to read one takes the square of its length. A float has at most 309 before its point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,15 @@ class SchemaBounds:
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > self.max_bytes:
             return f"is longer than {self.max_bytes} bytes"
-        bare = _STRING.sub("", text)
-        if bare.count("{") + bare.count("[") + bare.count(",") > self.max_values:
+        bare = _STRING.sub("", text).encode("utf-8", "surrogatepass")
+        openings = bare.count(b"{") + bare.count(b"[")
+        if openings + bare.count(b",") > self.max_values:
             return f"has more than {self.max_values} values"
-        levels = bare.encode("utf-8", "surrogatepass").translate(_LEVELS, _NO_BRACKETS)
+        if bare.count(b"}") + bare.count(b"]") > openings:
+            return NOT_JSON
+        if b"0" * (MAX_DIGITS + 1) in bare.translate(_DIGITS):
+            return f"has a number of more than {MAX_DIGITS} digits"
+        levels = bare.translate(_LEVELS, _NO_BRACKETS)
         if max(accumulate(memoryview(levels).cast("b")), default=0) > self.max_depth:
             return f"is nested deeper than {self.max_depth}"
         return ""

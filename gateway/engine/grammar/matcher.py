@@ -15,8 +15,9 @@ from gateway.engine.interfaces import Constraint, GrammarRefused, NothingToSampl
 
 MAX_COMPILED = 64
 """Compiled grammars that are kept, since a client sends the same schema or tools again and again."""
-LIMITS = LLParserLimits(verbose_errors=False)
-"""llguidance's defaults, which bound a mask to some 15 ms and compiling to some 100 ms."""
+LIMITS = LLParserLimits(verbose_errors=False, max_items_in_row=8000)
+"""llguidance's defaults, which bound a mask to some 15 ms and compiling to half a second, except that an
+object may have 2,000 optional members, which are four items each."""
 _SILENT = 0
 """Log level: it would print generated text on standard error."""
 _REASONS = (
@@ -42,6 +43,7 @@ class GrammarMatcher:
         self._size = size
         self._ends = ends
         self._unknown = unknown
+        self._hidden = frozenset(unknown.tolist())
 
     @property
     def is_stopped(self) -> bool:
@@ -52,7 +54,7 @@ class GrammarMatcher:
         """Whether a token may come next."""
         if token in self._ends:
             return self._matcher.is_accepting()
-        return token not in self._unknown and self._matcher.validate_tokens([token]) == 1
+        return token not in self._hidden and self._matcher.validate_tokens([token]) == 1
 
     def mask(self) -> NDArray[np.bool_]:
         """Return which tokens of the vocabulary may come next; raises NothingToSample if none may."""
@@ -77,7 +79,7 @@ class GrammarMatcher:
         self._check()
         if not tokens and self.is_stopped:
             return [min(self._ends)]
-        return [] if any(token in self._unknown for token in tokens) else tokens
+        return tokens if self._hidden.isdisjoint(tokens) else []
 
     def _check(self) -> None:
         if self._matcher.is_error():

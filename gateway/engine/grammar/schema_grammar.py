@@ -18,8 +18,8 @@ from gateway.engine.interfaces import GrammarRefused
 
 MAX_NESTED = 64
 """Most levels of nesting, counting references."""
-_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
-"""Regular expressions. White space without bounds would let a model fill its answer with it."""
+_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""White space without bounds would let a model fill its answer with it; a choice of none forces more."""
 _ANY = "any"
 _ANY_VALUE: Schema = {
     "anyOf": [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]
@@ -84,9 +84,9 @@ class _Rewriter:
         if IN_PLACE & found.keys() and (len(found) > 1 or several):
             outer, beside = beside, self._beside(found, beside)
             if outer is None and not beside.is_open:
-                # One part alone says of what kind a member is that none of them lists.
-                unlisted: Schema = {name: {} for name in beside.unlisted}
-                found["properties"] = {**unlisted, **cast(Schema, found.get("properties", {}))}
+                # One part alone bounds the numbers of a member of which none of them says anything.
+                free: Schema = dict.fromkeys(beside.free, _ANY_VALUE)
+                found["properties"] = {**cast(Schema, found.get("properties", {})), **free}
         found = exact_keywords(found, beside)
         if not found and beside is None:
             return self._anything()
@@ -110,7 +110,9 @@ class _Rewriter:
 
     def _inner(self, schema: JsonValue, beside: Beside | None) -> JsonValue:
         """Return the schema of a member or item; of "anything", only where nothing else restricts it."""
-        return True if schema is True and beside is not None else self._rewrite(schema)
+        if schema is _ANY_VALUE:
+            return self._anything()
+        return True if schema in (True, {}) and beside is not None else self._rewrite(schema)
 
     def _reference(self, reference: str, beside: Beside | None) -> str:
         key = (reference, beside)
@@ -122,7 +124,7 @@ class _Rewriter:
     def _beside(self, schema: Schema, beside: Beside | None) -> Beside:
         """Return the members that the parts of a schema list, and whether one of them allows others."""
         names, is_open = (set(beside.names), beside.is_open) if beside else (set(), False)
-        required = set[str]()
+        free = set[str]()
         left: list[JsonValue] = [schema]
         seen = set[str]()
         while left:
@@ -131,8 +133,10 @@ class _Rewriter:
                 continue
             part = asserting(part)
             self._budget.spend()
-            names |= cast(Schema, part.get("properties", {})).keys()
-            required |= {*cast("list[str]", part.get("required", []))}
+            listed = cast(Schema, part.get("properties", {}))
+            names |= {name for name, each in listed.items() if each not in (True, {})}
+            free |= listed.keys()
+            free |= {*cast("list[str]", part.get("required", []))}
             is_open |= not isinstance(part.get("additionalProperties", True), bool)
             is_open |= bool({"patternProperties", "propertyNames"} & part.keys())
             left += [
@@ -144,8 +148,7 @@ class _Rewriter:
             if reference and reference not in seen:
                 seen.add(reference)
                 left.append(resolve(self._root, reference))
-        unlisted = frozenset(required - names)
-        return Beside(names=frozenset(names | required), unlisted=unlisted, is_open=is_open)
+        return Beside(names=frozenset(names | free), free=frozenset(free - names), is_open=is_open)
 
     def _anything(self) -> JsonValue:
         """Return a schema of any value, whose numbers have bounded digits too."""

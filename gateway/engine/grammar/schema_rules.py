@@ -14,8 +14,8 @@ class Beside:
 
     names: frozenset[str]
     """Members that all of it lists or requires."""
-    unlisted: frozenset[str]
-    """Those that it requires only."""
+    free: frozenset[str]
+    """Those of which it says nothing else."""
     is_open: bool
     """Whether a part of it says of what kind other members are."""
 

@@ -4,6 +4,7 @@ A template may refuse a system turn or two turns of one role in a row, or drop a
 of roles is first rendered with test texts in the forms of `turns`, until one form keeps them all."""
 
 import functools
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ HUNG_AFTER_S = 3 * MAX_RENDER_S
 """A rendering that takes longer hangs in an operation that cannot be interrupted."""
 MAX_REASON_CHARS = 200
 """Most characters of a template's error message in an error."""
+_JOINS = re.compile(r"\breplace\b|\bjoin\b|\[[^\]]*:[^\]]*\]")
+"""What in a template may take characters out of the middle of a text."""
 _CACHED_ORDERS = 256
 """Orders of roles whose form is cached."""
 _NEEDED = {"u": "user", "su": "system, user", "uau": "user, assistant, user"}
@@ -95,6 +98,12 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001  a template is foreign code
             raise TemplateBroken(f"does not compile ({type(error).__name__}{_line(error)})") from None
         self._form = functools.lru_cache(_CACHED_ORDERS)(self._find_form)
+        self._refused = functools.lru_cache(_CACHED_ORDERS)(_no_forms)
+
+    @functools.cached_property
+    def may_join(self) -> bool:
+        """Whether parts of a text that were apart may be side by side in the prompt."""
+        return _JOINS.search(self.source) is not None
 
     @property
     def is_hung(self) -> bool:
@@ -140,7 +149,7 @@ class ChatTemplate:
         `protect` is applied to every text of the caller before it is rendered."""
         field = "config.tools" if options.tools else "messages"
         try:
-            return self._render(turns, options, self._convention, protect=protect)
+            return self._render(turns, options, self.convention, protect=protect)
         except TooSlow:
             raise TemplateBroken(f"takes longer than {MAX_RENDER_S:g} s for this conversation") from None
         except TooLarge:
@@ -190,7 +199,8 @@ class ChatTemplate:
         return probes.probe(self._try)
 
     @property
-    def _convention(self) -> TemplateConvention:
+    def convention(self) -> TemplateConvention:
+        """How the template wants its variables."""
         return self._probed[0]
 
     def _try(self, test: probes.Probe) -> str | None:
@@ -217,7 +227,13 @@ class ChatTemplate:
         if any(turn.calls or turn.role == "tool" for turn in turns):
             forms = self._call_forms(has_tools)
         tools = (probes.TOOL,) if has_tools else ()
-        return next((form for form in forms if self._has_all(turns, form, tools)), None)
+        refused = self._refused(probes.neighbours_in(order), has_tools)
+        # Those that another order with the same neighbours was refused in come last.
+        for form in sorted(forms, key=refused.__contains__):
+            if self._has_all(turns, form, tools):
+                return form
+            refused.add(form)
+        return None
 
     def _call_forms(self, has_tools: bool) -> tuple[Form, ...]:
         """Return the forms for a conversation with calls; text only if there is nothing better."""
@@ -228,13 +244,13 @@ class ChatTemplate:
         return native + WRITTEN_FORMS
 
     def _has_all(self, turns: Sequence[Turn], form: Form, tools: tuple[TurnTool, ...]) -> bool:
-        prompt = self._try(probes.Probe(form.apply(turns), self._convention, tools=tools))
+        prompt = self._try(probes.Probe(form.apply(turns), self.convention, tools=tools))
         return prompt is not None and all(text in prompt for text in probes.texts_of(turns))
 
     def _reason(self, order: str) -> str:
         """Return why the template does not keep test texts in an order; quotes the template only."""
         try:
-            self._render(probes.turns_of(order), DEFAULT_OPTIONS, self._convention)
+            self._render(probes.turns_of(order), DEFAULT_OPTIONS, self.convention)
         except (TemplateError, TypeError, ValueError, LookupError) as error:
             message = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
             words = "".join(c if c.isprintable() else " " for c in message)
@@ -242,6 +258,11 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001
             return type(error).__name__
         return "it leaves a message out, or changes its text"
+
+
+def _no_forms(neighbours: frozenset[tuple[str, str]], has_tools: bool) -> set[Form]:
+    """Return the forms that orders with these neighbours were refused in, at first none; for a cache."""
+    return set()
 
 
 def _line(error: Exception) -> str:

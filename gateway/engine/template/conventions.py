@@ -60,6 +60,8 @@ class TemplateConvention:
     JSON text."""
     has_null_content: bool = False
     """Whether a message of calls without a text has no content, instead of an empty text."""
+    has_filled_schemas: bool = False
+    """Whether what a property of a schema leaves out (description, type) is filled in."""
     has_object_arguments: bool = True
     """Whether arguments of calls are an object instead of JSON."""
     ids: Literal["kept", "short", "function"] = "kept"
@@ -75,7 +77,7 @@ class TemplateConvention:
             {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters or {"type": "object", "properties": {}},
+                "parameters": self._parameters(tool),
             }
             for tool in tools
         ]
@@ -83,6 +85,10 @@ class TemplateConvention:
         safe = _walk(functions if self.tool_form == "function" else openai, lambda text: protect(text, False))
         value = json.dumps(safe, ensure_ascii=False) if self.tool_form == "json" else safe
         return {**self.no_tools, self.tool_variable: value}
+
+    def _parameters(self, tool: TurnTool) -> Mapping[str, object]:
+        schema = tool.parameters or {"type": "object", "properties": {}}
+        return _filled(schema) if self.has_filled_schemas else schema
 
     def messages(self, turns: Sequence[Turn], protect: Protect) -> list[dict[str, object]]:
         """Return the messages of turns; raises BadArguments."""
@@ -142,6 +148,19 @@ class TemplateConvention:
         if self.ids == "function":
             return {call.id: f"functions.{call.name}:{number}" for number, call in enumerate(calls)}
         return {call.id: call.id for call in calls}
+
+
+def _filled(schema: Mapping[str, object]) -> dict[str, object]:
+    """Return a schema in which every property has a type and a description, as some templates expect."""
+    found: dict[str, object] = {"type": "string", "description": "", **schema}
+    properties, items = found.get("properties"), found.get("items")
+    if isinstance(properties, Mapping):
+        found["properties"] = {
+            name: _filled(each) if isinstance(each, Mapping) else each for name, each in properties.items()
+        }
+    if isinstance(items, Mapping):
+        found["items"] = _filled(items)
+    return found
 
 
 def _walk(value: Any, change: Callable[[str], str]) -> Any:

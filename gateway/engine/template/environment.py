@@ -137,9 +137,26 @@ class _GenerationBlock(Extension):
 
 
 class _Bounding(NodeTransformer):
-    """Adds a time check to loops and macros, and the text limit to the operator `~`."""
+    """Adds a time check to loops and macros, and the text limit to the operator `~`.
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  the name is Jinja's
+    `schema.items` without a call is the key of a JSON schema, not the method of a dict."""
+
+    def __init__(self) -> None:
+        self._called: set[int] = set()
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802  the name is Jinja's
+        self._called.add(id(node.node))
+        self.generic_visit(node)
+        return node
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        is_called = id(node) in self._called
+        if is_called or node.ctx != "load" or not hasattr(dict, node.attr):
+            return node
+        return nodes.Getitem(node.node, nodes.Const(node.attr), node.ctx, lineno=node.lineno)
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         return self._with_step(node)
 
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import pairwise, product
 
 from gateway.domain.template_facts import TemplateFacts
 from gateway.engine.template.conventions import (
@@ -29,6 +29,8 @@ TOOL = TurnTool(
     },
 )
 """The tool that tests offer and call."""
+_SPARSE = TurnTool("probe_tool", "", {"properties": {"probe_key": {}, "list": {"items": {}}}})
+"""A tool whose schema leaves out what is optional."""
 _SHOWN = (TOOL.name, "probe_key")
 """What of the tool a prompt has to show."""
 _ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
@@ -86,6 +88,12 @@ def turns_of(order: str) -> list[Turn]:
     return turns
 
 
+def neighbours_in(order: str) -> frozenset[tuple[str, str]]:
+    """Return which kinds of turns follow each other, and which is the first and the last."""
+    kinds = ["", *("".join(kind) for kind in _KIND.findall(order)), ""]
+    return frozenset(pairwise(kinds))
+
+
 def texts_of(turns: Sequence[Turn]) -> Iterator[str]:
     """Yield the texts of a test conversation that its prompt has to hold."""
     for turn in turns:
@@ -131,7 +139,8 @@ def _of_tools(render: Try, convention: TemplateConvention) -> TemplateConvention
         candidate = replace(convention, tool_variable=variable, tool_form=form)
         prompt = render(Probe(turns, candidate, tools=(TOOL,)))
         if prompt is not None and all(text in prompt for text in (*_SHOWN, turns[0].text)):
-            return candidate
+            is_sparse = render(Probe(turns, candidate, tools=(_SPARSE,))) is not None
+            return replace(candidate, has_filled_schemas=not is_sparse)
     return convention
 
 
@@ -256,7 +265,8 @@ def _beyond(on: str, off: str) -> str:
     """Return the end of a prompt after what it has in common with the end of another, in whole tags."""
     last = turns_of("u")[0].text
     on, off = on[on.rfind(last) :], off[off.rfind(last) :]
-    length = next((at for at, (a, b) in enumerate(zip(on, off, strict=False)) if a != b), len(off))
+    differs = (at for at, (a, b) in enumerate(zip(on, off, strict=False)) if a != b)
+    length = next(differs, min(len(on), len(off)))
     common = off[:length]
     tag = _OPEN_TAG.search(common)
     return off[tag.start() if tag else length :]

@@ -92,7 +92,7 @@ class Form:
                 found[-1] = _merged(found[-1], turn)
                 continue
             if self.is_padded and (pad := _pad(before, turn)):
-                found.append(Turn(pad))
+                found.append(pad)
             found.append(turn)
         return found
 
@@ -128,13 +128,13 @@ def _merged(first: Turn, second: Turn) -> Turn:
     return replace(first, text=first.text + _BETWEEN + second.text, reasoning=reasoning)
 
 
-def _pad(before: Turn | None, turn: Turn) -> str:
-    """Return the role of the empty turn that belongs between two turns; empty if none does."""
+def _pad(before: Turn | None, turn: Turn) -> Turn | None:
+    """Return the empty turn that belongs between two turns, if any."""
     if turn.role == "assistant" and (before is None or (before.role == "assistant" and not before.calls)):
-        return "user"
+        return Turn("user")
     if turn.role == "user" and before is not None and (before.role == "tool" or before.calls):
-        return "assistant"
-    return ""
+        return Turn("assistant", " ")  # Some templates refuse an answer without any text.
+    return None
 
 
 def _one_by_one(turns: Sequence[Turn]) -> Iterator[Turn]:

@@ -32,8 +32,13 @@ from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.pipeline.steps import Steps, finished
 from gateway.server.grpc.decode import parse_request_id
-from gateway.server.validation.config import check_counts
-from gateway.server.validation.conversation import PART_CHARS, check_message_count, check_part_count
+from gateway.server.validation.config import MAX_TOOLS, check_counts
+from gateway.server.validation.conversation import (
+    MAX_MESSAGES,
+    PART_CHARS,
+    check_message_count,
+    check_part_count,
+)
 from gateway.server.validation.feedback import feedback_of
 from gateway.server.validation.request import (
     MAX_COST_USD,
@@ -76,10 +81,12 @@ def prompt_tokens(message: AnyRequest) -> int:
     """Return an estimate of a prompt's tokens before anything of it is checked, for limits of rates.
 
     Parts and tools are taken by their size on the wire, images too: what is too much for a rate is not read.
+    A request with more messages or tools than it may have is refused by their count anyway.
     """
-    parts_bytes = sum(turn.ByteSize() for turn in message.messages if turn.parts)
-    tools_bytes = sum(tool.ByteSize() for tool in message.config.tools)
-    content_bytes = sum(len(turn.content.encode()) for turn in message.messages)
+    turns = message.messages[: MAX_MESSAGES + 1]
+    parts_bytes = sum(turn.ByteSize() for turn in turns if turn.parts)
+    tools_bytes = sum(tool.ByteSize() for tool in message.config.tools[: MAX_TOOLS + 1])
+    content_bytes = sum(len(turn.content.encode()) for turn in turns)
     return -(-(content_bytes + parts_bytes + tools_bytes) // BYTES_PER_TOKEN)
 
 

@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 from aiohttp import hdrs, web
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.text.schema_bounds import MAX_DIGITS
 from gateway.errors import DeadlinePassed, InvalidRequest, Overloaded, RequestTooLarge
+from gateway.server.http.connection import UnreadableBody
 
 BODY_S = 60.0
 """A body that is not whole after this is not waited for, however late the deadline is."""
@@ -25,8 +27,6 @@ MAX_VALUES = 32_768
 """Values and names of the JSON of a request: as many take the event loop 5 to 15 ms."""
 MAX_DEPTH = 128
 """More levels than a schema or arguments may have; Python's stack holds them."""
-MAX_DIGITS = 400
-"""Of a whole number; to read one takes the square of its length. A float has at most 309 before its point."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -64,6 +64,8 @@ class BodyReader:
             if not limit.expired():
                 raise
             raise DeadlinePassed("the deadline passed before the request was read") from None
+        except UnreadableBody:
+            raise InvalidRequest("body", "is not sent as RFC 9112 has it") from None
         finally:
             self._hold(tenant, -len(data))
         return bytes(data)
@@ -130,6 +132,8 @@ def _check_structure(data: bytes) -> None:
         depth += 1 if byte in b"[{" else -1
         if depth > MAX_DEPTH:
             raise InvalidRequest("body", f"must be nested at most {MAX_DEPTH} deep")
+        if depth < 0:
+            raise InvalidRequest("body", "is not JSON")
 
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))

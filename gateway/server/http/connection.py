@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from gateway.defects import log_defect
 
@@ -29,10 +30,14 @@ _UNREADABLE = {
 }
 
 
+class UnreadableBody(Exception):
+    """A body is not HTTP, from some byte on."""
+
+
 class HttpConnection(web.RequestHandler):
     """One connection. What it is sent that is not HTTP is repeated in no answer and no log."""
 
-    __slots__ = ("_head_bytes", "_head_timer")
+    __slots__ = ("_head_bytes", "_head_timer", "_is_unreadable")
 
     def __init__(self, server: web.Server, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -46,6 +51,8 @@ class HttpConnection(web.RequestHandler):
         )
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_unreadable = False
+        """Whether what came last is not HTTP: nothing behind it is read."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the head of the first request."""
@@ -54,7 +61,11 @@ class HttpConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; close the connection where the head of a request grows too large."""
+        if self._is_unreadable:
+            return
         super().data_received(data)
+        if self._messages and isinstance(broken := self._messages[-1][0], _ErrInfo):
+            self._end_reading(broken)
         if not self._is_waiting:
             self._forget_head()
             return
@@ -64,6 +75,19 @@ class HttpConnection(web.RequestHandler):
         if self._head_bytes > HEAD_BYTES and self.transport is not None:
             self.transport.write(_TOO_LARGE)
             self.force_close()
+
+    def _end_reading(self, broken: _ErrInfo) -> None:
+        """Tell the request that is served, if its body is not whole, that no more of it comes.
+
+        The frames of an error hold what was received. It and this connection refer to each other, so they
+        would be kept until the next collection of all garbage, which may be hours away.
+        """
+        self._is_unreadable = True
+        if broken.exc is not None:
+            broken.exc.__traceback__ = None
+        request = self._current_request
+        if request is not None and not request.content.at_eof():
+            request.content.set_exception(UnreadableBody())
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""

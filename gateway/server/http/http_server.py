@@ -54,7 +54,7 @@ class HttpServer:
         self._shares_port = shares_port
         self._context = None if access.tls is None else followed(access.tls)
         self._runner = web.AppRunner(
-            _app(endpoints, active=active, health=health),
+            _app(endpoints, access=access, active=active, health=health),
             handle_signals=False,
             handler_cancellation=True,
             shutdown_timeout=CLOSE_S,
@@ -103,9 +103,11 @@ class HttpServer:
         await asyncio.sleep(0)
 
 
-def _app(endpoints: Sequence[Endpoint], *, active: ActivePolicy, health: HttpProbes) -> web.Application:
-    cors = Cors(lambda: active.pipeline.policy.http.cors_origins)
-    app = web.Application(middlewares=[lingering, shaped])
+def _app(
+    endpoints: Sequence[Endpoint], *, access: Access, active: ActivePolicy, health: HttpProbes
+) -> web.Application:
+    cors = Cors(lambda: active.pipeline.policy.http.cors_origins, takes_keys=access.keys is not None)
+    app = web.Application(middlewares=[lingering, cors.keep_out, shaped])
     app.on_response_prepare.append(_name_server)
     app.on_response_prepare.append(cors.mark)
     router = app.router

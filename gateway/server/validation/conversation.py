@@ -16,7 +16,7 @@ from gateway.domain.conversation import (
 )
 from gateway.errors import InvalidRequest
 from gateway.pipeline.steps import Steps
-from gateway.server.validation.json_text import checked_arguments
+from gateway.server.validation.json_text import argument_steps
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 """The name of a tool or of a participant."""
@@ -115,29 +115,30 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
     check_part_count(at, len(message.parts))
     if not any(not isinstance(part, Text) or not is_blank(part.text) for part in message.parts):
         raise InvalidRequest(f"{at}.parts", "must not be empty, nor hold blank characters alone")
-    parts = []
+    parts: list[Part] = []
     for i, part in enumerate(message.parts):
         field = f"{at}.parts[{i}]"
         if not isinstance(part, _PARTS_OF[message.role]):
             raise InvalidRequest(f"{field}.{_WORDS[type(part)]}", f"is not allowed for role {message.role}")
         yield PART_CHARS + (len(part.arguments_json) if isinstance(part, ToolCall) else 0)
-        parts.append(_part(field, part, calls, answered))
+        if isinstance(part, ToolCall):
+            parts.append((yield from _call(f"{field}.tool_call", part, calls)))
+        else:
+            _check_part(field, part, calls, answered)
+            parts.append(part)
     return message if all(map(_is, parts, message.parts)) else replace(message, parts=tuple(parts))
 
 
-def _part(at: str, part: Part, calls: set[str], answered: set[str]) -> Part:
+def _check_part(at: str, part: Part, calls: set[str], answered: set[str]) -> None:
     match part:
         case Image():
             _check_image(f"{at}.image", part)
         case File():
             _check_file(f"{at}.file", part)
-        case ToolCall():
-            return _call(f"{at}.tool_call", part, calls)
         case ToolResult():
             _check_result(f"{at}.tool_result", part, calls, answered)
         case Reasoning() if not part.model:
             raise InvalidRequest(f"{at}.reasoning.model", "must name the model that made it")
-    return part
 
 
 def _check_image(at: str, image: Image) -> None:
@@ -163,7 +164,7 @@ def _check_file(at: str, file: File) -> None:
         raise InvalidRequest(f"{at}.name", f"must have at most {MAX_FILE_NAME_BYTES} bytes")
 
 
-def _call(at: str, call: ToolCall, calls: set[str]) -> ToolCall:
+def _call(at: str, call: ToolCall, calls: set[str]) -> Steps[ToolCall]:
     if not 1 <= len(call.id.encode()) <= MAX_CALL_ID_BYTES:
         raise InvalidRequest(f"{at}.id", f"must have 1 to {MAX_CALL_ID_BYTES} bytes")
     if call.id in calls:
@@ -180,7 +181,7 @@ def _call(at: str, call: ToolCall, calls: set[str]) -> ToolCall:
         return replace(call, is_custom=True)
     if call.arguments_invalid:
         return call
-    arguments = checked_arguments(f"{at}.arguments_json", call.arguments_json)
+    arguments = yield from argument_steps(f"{at}.arguments_json", call.arguments_json)
     return call if arguments is call.arguments_json else replace(call, arguments_json=arguments)
 
 

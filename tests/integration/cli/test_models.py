@@ -1,17 +1,24 @@
 """`gateway models`: the files of local models, and how one is fetched."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from gateway.cli import models
 from gateway.cli.app import run
 from gateway.errors import WorkRefused
+from gateway.offline import download
 from gateway.offline.download import source_of
+from gateway.offline.known_models import KNOWN
+from gateway.policy.builtin import PACKAGED
+from tests.support.repository import ROOT
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4096
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -31,6 +38,7 @@ class Shelf(BaseHTTPRequestHandler):
     cuts: ClassVar[list[int]] = []
     """After how many bytes the coming answers break off."""
     knows_ranges: ClassVar[bool] = True
+    path_of_model: ClassVar[str] = "/model.gguf"
     promised: ClassVar[str | None] = None
     """The hash that Hugging Face states in a header."""
 
@@ -38,7 +46,7 @@ class Shelf(BaseHTTPRequestHandler):
         asked = self.headers.get("Range") if self.knows_ranges else None
         self.ranges.append(self.headers.get("Range"))
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        if self.path != "/model.gguf" or start > len(CONTENT):
+        if self.path != self.path_of_model or start > len(CONTENT):
             self.send_error(404)
             return
         self.send_response(206 if asked else 200)
@@ -176,9 +184,51 @@ def test_sources(text: str) -> None:
     assert source.file_name == "m.gguf"
 
 
+def test_a_short_name_is_one_file_of_one_revision() -> None:
+    """The revision and the hash are part of this package, so a file that was changed is refused."""
+    for name, model in KNOWN.items():
+        source = source_of(name)
+
+        assert re.fullmatch(
+            rf"https://huggingface\.co/{model.repository}/resolve/[0-9a-f]{{40}}/{model.file}", source.url
+        )
+        assert re.fullmatch("[0-9a-f]{64}", source.sha256 or "")
+    assert len({source_of(name).sha256 for name in KNOWN}) == len(KNOWN) == 5
+
+
+@pytest.mark.parametrize(("digest", "status"), [(DIGEST, 0), ("0" * 64, 1)], ids=["right", "wrong"])
+def test_a_short_name_is_held_to_its_hash(
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    digest: str,
+    status: int,
+) -> None:
+    """Fetched from the repository that it stands for; the licence is named, for whoever will use it."""
+    known = replace(KNOWN["qwen3-0.6b"], repository="o/r", revision="abc", file="model.gguf", sha256=digest)
+    monkeypatch.setattr(download, "KNOWN", {"small": known})
+    monkeypatch.setattr(models, "KNOWN", {"small": known})
+    monkeypatch.setattr(download, "HUGGING_FACE", url.removesuffix("/model.gguf"))
+    monkeypatch.setattr(Shelf, "path_of_model", "/o/r/resolve/abc/model.gguf")
+
+    assert run(["models", "pull", "small", "--output", str(tmp_path / "m.gguf")]) == status
+
+    assert (tmp_path / "m.gguf").exists() == (status == 0)
+    assert ("licence: Apache-2.0, see https://huggingface.co/o/r" in capsys.readouterr().out) == (status == 0)
+
+
+def test_an_air_gap_fetches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says what to fetch on another host."""
+    path = tmp_path / "m.gguf"
+
+    assert run(["models", "pull", "qwen3-0.6b", "--output", str(path), "--air-gap"]) == 1
+    assert "--air-gap allows no download; fetch https://huggingface.co/Qwen/" in capsys.readouterr().err
+
+
 def test_a_source_without_a_file_is_refused() -> None:
-    """A repository alone is not a model."""
-    with pytest.raises(WorkRefused, match=r"OWNER/REPO/FILE\.gguf"):
+    """A repository alone is not a model; the names that are known are told."""
+    with pytest.raises(WorkRefused, match=r"OWNER/REPO/FILE\.gguf of Hugging Face, or one of qwen3-0\.6b, "):
         source_of("owner/repo")
 
 
@@ -205,3 +255,20 @@ def test_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "missing" in out
     assert "pinned" in out
+    for name in (*PACKAGED, *KNOWN):
+        assert name in out
+
+
+def test_the_page_has_what_the_command_shows() -> None:
+    """Size, licence, template, context and speed of each short name stand in the guide as in the list."""
+    page = (ROOT / "docs" / "guides" / "local-models.md").read_text(encoding="utf-8")
+    figures = {name: model.figures for name, model in PACKAGED.items()}
+    figures |= {name: model.figures for name, model in KNOWN.items()}
+    for name, known in figures.items():
+        (row,) = re.findall(rf"^\| `{re.escape(name)}`.*$", page, re.M)
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+
+        assert cells[2:6] == [
+            f"{known.size_bytes / 1e6:,.0f}", known.license, known.template, f"{known.context_tokens:,}"
+        ]  # fmt: skip
+        assert cells[7] == f"{known.tokens_per_s:.0f}"

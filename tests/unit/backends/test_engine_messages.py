@@ -90,6 +90,8 @@ def test_how_much_to_think_is_told() -> None:
         call_of(config=GenerationConfig(reasoning=ReasoningConfig(effort=ReasoningEffort.NONE))), model="m"
     )
     assert off.reasoning.is_off
+    no_budget = GenerationConfig(reasoning=ReasoningConfig(budget_tokens=0))
+    assert to_request(call_of(config=no_budget), model="m").reasoning.is_off
     plain = to_request(call_of(), model="m").reasoning
     assert not plain.is_off
     assert not plain.HasField("budget_tokens")

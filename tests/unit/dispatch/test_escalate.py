@@ -6,7 +6,17 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.backends.confident import Window
-from gateway.domain.answer import Answer, Chunk, Delta, Outcome, Restart, Route, TokenConfidence, Usage
+from gateway.domain.answer import (
+    Answer,
+    Chunk,
+    Delta,
+    Outcome,
+    ReasoningDelta,
+    Restart,
+    Route,
+    TokenConfidence,
+    Usage,
+)
 from gateway.domain.decision import Reason
 from gateway.errors import BackendUnreachable
 from gateway.policy.escalation import Escalate
@@ -138,6 +148,22 @@ def test_a_window_of_one_token() -> None:
     window.take(Chunk(text="a", certainties=(TokenConfidence(-1.0, 1.0, 1.0),)), now_ms=0.0)
 
     assert window.is_over
+
+
+def test_the_window_begins_after_the_reasoning() -> None:
+    """Reasoning is held, for as long as it takes, and only the answer is judged."""
+    window = Window(Escalate(window_tokens=2, window_ms=100.0))
+    for n in range(50):
+        window.take(Chunk(reasoning=(ReasoningDelta(text="hm"),)), now_ms=n * 90.0)
+        assert not window.is_over
+    sure = TokenConfidence(SURE, 1.0, 1.0)
+    window.take(Chunk(text="a", certainties=(sure,)), now_ms=9_000.0)
+    assert not window.is_over
+    window.take(Chunk(text="b", certainties=(sure,)), now_ms=9_001.0)
+
+    assert window.is_over
+    assert window.certainties == [sure, sure]
+    assert len(window.held) == 52
 
 
 def test_a_backend_that_cannot_tell_is_not_held_for_ever() -> None:

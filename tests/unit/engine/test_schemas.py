@@ -127,6 +127,8 @@ def test_what_people_write(schema: Json) -> None:
         {"type": "integer", "minimum": 10**17}, {"type": "number", "maximum": -1e17},
         {"oneOf": [{"const": 1}, {"const": 2}]}, {"oneOf": [{"type": "integer"}, {"const": 2.5}]},
         {"if": {"const": 1}}, {"then": False}, {"type": "string", "uniqueItems": True, "contains": False},
+        {"properties": {f"p{n}": {"type": "null"} for n in range(1000)}, "minProperties": 1},
+        {"anyOf": [{"type": "array", "items": {"type": "null"}, "maxItems": 900 + n} for n in range(101)]},
         {"type": "array", "additionalItems": False, "items": [{"type": "null"}],
          "$schema": "http://json-schema.org/draft-07/schema#"},
         {"allOf": [{"$ref": "#/$defs/A"}, {"properties": {"b": {"type": "null"}}, "required": ["b"]}],
@@ -149,7 +151,7 @@ def test_long_strings(bounds: Json) -> None:
 def test_an_answer_cannot_be_all_digits(schema: Json) -> None:
     """A number without bounds ends, since a small model would go on with it."""
     matcher = matcher_of(grammar_of(json.dumps(schema)))
-    head = "" if "type" in schema and schema["type"] != "object" else '{"a":'
+    head = "" if "type" in schema and schema["type"] != "object" else '{"a": '
     for sign in f"{head}-{'9' * 16}".encode():
         matcher.accept(sign)
     assert not matcher.allows(ord("9"))

@@ -138,7 +138,7 @@ def test_reasoning_ends_at_its_budget_whatever_is_said(said: bytes, budget: int)
     """No bytes keep the reasoning open."""
     read = Read(prompt="<think>\n", budget=budget)
     # A tag that has begun at the budget may end by itself, in no more tokens than it has.
-    over = len(read.tags.closing_tokens) + len(read.tags.end_tokens)
+    over = len(read.tags.to_text.closing) + len(read.tags.to_text.end)
     read.push(said + b"x" * (max(1, budget) + over))
     assert read.reader.reasoning_tokens <= max(1, budget) + over
     assert read.reader.is_answering
@@ -160,7 +160,7 @@ def test_budget_leaves_room_for_the_answer(max_tokens: int) -> None:
     read.push(b"x")
     while not read.reader.is_answering:
         read.push(b"x")
-    closing = len(read.tags.closing_tokens)
+    closing = len(read.tags.to_text.closing)
     thought = max(1, min(100, int(max_tokens * 0.75) - closing))
     assert read.taken == thought + closing
     assert thought == 1 or max_tokens - read.taken >= max_tokens / 4
@@ -188,6 +188,19 @@ class TestConstrained:
         assert read.reader.is_answering
         assert read.taken == 3 + len("analysis") + 1 + len("assistantfinal") + 3
 
+    def test_new_lines_that_are_forced_after_the_tag_precede_the_constraint(self) -> None:
+        for budget in (None, 1):
+            read = Read(prompt="<think>\n", is_constrained=True, budget=budget)
+            vocabulary, reader = read.vocabulary, read.reader
+            for token in b"ab</think>" if budget is None else b"a":
+                reader.push(token, vocabulary.piece(token))
+            forced = reader.forced()
+            assert bytes(forced).endswith(b"\n\n")
+            for token in forced:
+                assert not reader.is_answering
+                reader.push(token, vocabulary.piece(token))
+            assert reader.is_answering
+
     def test_first_token_of_an_answer_is_sampled_again(self) -> None:
         read = Read(is_constrained=True)
         assert read.reader.steer(ord("y"), b"y", is_end=False) == ()
@@ -204,6 +217,27 @@ class TestConstrained:
         instead = read.reader.steer(ord("e"), b"e", is_end=False)
         assert instead == tuple(b"ink>")
         assert read.push(instead or ()).reader.is_answering is False
+
+    @pytest.mark.parametrize("budget", [None, 1])
+    def test_calls_of_tools_begin_in_a_way_of_their_own(self, budget: int | None) -> None:
+        read = Read(HARMONY, is_constrained=True, calls="auto", budget=budget)
+        read.tokens("<|channel|>analysis<|message|>a").tokens("<|end|>" if budget is None else "")
+        assert not read.reader.is_answering
+        assert read.reader.steer(ord("t"), b"t", is_end=False) == ()
+        assert read.push(b"to=x").answer == b"to=x"
+
+    def test_a_text_may_follow_where_calls_may(self) -> None:
+        read = Read(HARMONY, is_constrained=True, calls="auto")
+        read.tokens("<|channel|>analysis<|message|>a<|end|>")
+        for token in read.vocabulary.tokenize("<|channel|>final<|message|>", parse_special=True):
+            assert read.reader.steer(token, read.vocabulary.piece(token), is_end=False) is None
+            read.push([token])
+        assert read.reader.is_answering
+
+    def test_no_text_may_follow_where_a_call_must(self) -> None:
+        read = Read(HARMONY, is_constrained=True, calls="required").tokens("<|channel|>")
+        instead = read.reader.steer(ord("f"), b"f", is_end=False)
+        assert instead == tuple(read.vocabulary.tokenize("analysis<|message|>", parse_special=True))
 
     def test_end_of_the_turn_ends_the_reasoning_only(self) -> None:
         read = Read(is_constrained=True, prompt="<think>\n").tokens("a")

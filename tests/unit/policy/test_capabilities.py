@@ -49,7 +49,8 @@ def spec_of(keys: str) -> ModelSpec:
         ),
         (
             "kind: llama_cpp, path: 'builtin:demo', clearance: public",
-            {Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR, Capability.LOGPROBS},
+            {Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR, Capability.LOGPROBS}
+            | {Capability.REASONING},
         ),
     ],
 )

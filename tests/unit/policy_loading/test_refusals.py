@@ -177,7 +177,7 @@ def test_an_unknown_key_is_refused_at_any_depth(old: str, new: str, place: str, 
             "builtin:demo",
             "builtin:dmo",
             "3: models.edge.path",
-            "unknown builtin model (did you mean 'builtin:demo'?)",
+            "unknown builtin model; known: builtin:demo, builtin:smollm2-135m",
         ),
     ],
 )

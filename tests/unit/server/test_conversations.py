@@ -20,9 +20,10 @@ from gateway.domain.conversation import (
     ToolResult,
 )
 from gateway.errors import InvalidRequest
+from gateway.pipeline.steps import finished
 from gateway.server.grpc.render import render_message
 from gateway.server.grpc.wire import parse_request, prompt_tokens
-from gateway.server.validation.json_text import checked_arguments, without_needless_escapes
+from gateway.server.validation.json_text import argument_steps, without_needless_escapes
 from gateway.v1 import gateway_pb2 as pb
 
 USER = pb.Message(role=pb.ROLE_USER, content="hello")
@@ -274,9 +275,9 @@ def test_arguments_that_were_marked_are_taken_back() -> None:
 def test_arguments_mean_the_same_without_escapes(value: object, has_spaces: bool) -> None:
     """Escapes that JSON does not need are gone; the value is the same, and so is a second pass."""
     text = json.dumps(value, indent=1 if has_spaces else None)
-    plain = without_needless_escapes(text)
+    plain = finished(without_needless_escapes(text))
     assert json.loads(plain) == value
-    assert without_needless_escapes(plain) == plain
+    assert finished(without_needless_escapes(plain)) == plain
     assert "\\/" not in plain
 
 
@@ -290,7 +291,7 @@ def test_arguments_mean_the_same_without_escapes(value: object, has_spaces: bool
 )
 def test_arguments_keep_their_order_and_numbers(written: str, plain: str) -> None:
     """Only needless escapes change: a provider finds its cached prompt again."""
-    assert checked_arguments("field", written) == plain
+    assert finished(argument_steps("field", written)) == plain
 
 
 def test_parts_and_tools_count_before_they_are_read() -> None:

@@ -40,14 +40,59 @@ def test_any_bytes_have_an_id_or_none(data: bytes) -> None:
     assert own_id in ("", message.request_id)
 
 
-def test_half_a_million_fields_are_refused_before_they_are_decoded() -> None:
-    """They are a megabyte, and take up to a tenth of a second: what is behind them is not seen."""
-    with pytest.raises(InvalidRequest, match=f"at most {MOST_FIELDS} messages and labels"):
-        decoded(pb.GenerateRequest, b"\x0a\x00" * 500_000 + b"\xff")
+def _field(number: int, data: bytes) -> bytes:
+    """Return a field of bytes: its tag, its length in three bytes, and the bytes."""
+    size = len(data)
+    length = bytes((size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14))
+    return bytes((number << 3 | 2,)) + length + data
 
 
-def test_a_long_conversation_is_decoded() -> None:
-    """Of as many messages and labels as a request may have, and more than are counted at all."""
-    message = pb.GenerateRequest(messages=[USER] * 1024, labels={f"k{n}": "v" for n in range(16)})
-    message.messages[0].content = "x" * COUNTED_BYTES
+EMPTY = b"\x0a\x00" * 500_000
+MESSAGES, PARTS, CONFIG = (
+    pb.GenerateRequest.MESSAGES_FIELD_NUMBER,
+    pb.Message.PARTS_FIELD_NUMBER,
+    pb.GenerateRequest.CONFIG_FIELD_NUMBER,
+)
+MANY = {
+    "messages": EMPTY,
+    "parts": _field(MESSAGES, bytes((PARTS << 3 | 2, 0)) * 500_000),
+    "parts of many messages": _field(MESSAGES, bytes((PARTS << 3 | 2, 0)) * 100) * 4_000,
+    "parts of a result": _field(
+        MESSAGES,
+        _field(
+            PARTS,
+            _field(
+                pb.Part.TOOL_RESULT_FIELD_NUMBER,
+                bytes((pb.ToolResult.PARTS_FIELD_NUMBER << 3 | 2, 0)) * 500_000,
+            ),
+        ),
+    ),
+    "tools": _field(CONFIG, bytes((pb.GenerationConfig.TOOLS_FIELD_NUMBER << 3 | 2, 0)) * 500_000),
+    "values of a configuration": _field(CONFIG, b"\x08\x01" * 500_000),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_half_a_million_fields_are_refused_before_they_are_decoded(what: str) -> None:
+    """They are a megabyte that is right, and would take up to a tenth of a second, on whatever level."""
+    with pytest.raises(InvalidRequest, match=f"at most {MOST_FIELDS} fields"):
+        decoded(pb.GenerateRequest, MANY[what])
+
+
+@pytest.mark.parametrize("hidden_in", [b"\x9b\x06\x9c\x06", _field(MESSAGES, b"\x9b\x06\x9c\x06")])
+def test_a_group_hides_no_fields(hidden_in: bytes) -> None:
+    """What proto2 had, protobuf still decodes; fields behind it are not counted, so it is refused instead."""
+    many = b"\x0a\x00" * COUNTED_BYTES
+    pb.GenerateRequest.FromString(hidden_in + many)
+    with pytest.raises(InvalidRequest):
+        decoded(pb.GenerateRequest, hidden_in + many)
+    assert own_request_id(pb.GenerateRequest, hidden_in + many) == ""
+
+
+@pytest.mark.parametrize("parts", [0, 6])
+def test_a_long_conversation_is_decoded(parts: int) -> None:
+    """Of as many messages and labels as a request may have, in a text each or in parts."""
+    turn = pb.Message(role=pb.ROLE_USER, parts=[pb.Part(text="x")] * parts) if parts else USER
+    message = pb.GenerateRequest(messages=[turn] * 1024, labels={f"k{n}": "v" for n in range(16)})
+    message.messages.add(role=pb.ROLE_USER, content="x" * COUNTED_BYTES)
     assert decoded(pb.GenerateRequest, message.SerializeToString()) == message

@@ -29,6 +29,14 @@ CALLS = pb.Message(
 PARTS = [pb.Message(role=pb.ROLE_USER, parts=[pb.Part(text="x")] * 1024)] * 20
 
 
+ESCAPED = pb.Message(
+    role=pb.ROLE_ASSISTANT,
+    parts=[
+        pb.Part(tool_call=pb.ToolCall(id="c", name="look", arguments_json='{"a": "%s"}' % (r"\/" * 100_000)))
+    ],
+)
+
+
 def _sizes(message: AnyRequest) -> list[int]:
     return list(request_steps(message, tenant="t", new_id="n"))
 
@@ -48,6 +56,16 @@ def test_each_schema_and_message_is_a_step(message: AnyRequest, least: int, most
     sizes = _sizes(message)
     assert sum(sizes) >= least
     assert max(sizes) <= most < ON_THE_WIRE.max_bytes
+
+
+def test_escapes_of_one_call_are_read_in_steps() -> None:
+    """A megabyte of them takes the event loop a tenth of a second: half a million would be one step else."""
+    message = pb.GenerateRequest(messages=[ESCAPED])
+    sizes = _sizes(message)
+    assert len(sizes) > 100
+    assert sorted(sizes)[-2] < 16 * 1024
+    parsed = parse_request(message, tenant="t", new_id="n")
+    assert parsed.messages[0].tool_calls[0].arguments_json == '{"a": "%s"}' % ("/" * 100_000)
 
 
 def test_all_steps_together_are_the_check() -> None:
@@ -117,3 +135,21 @@ def test_values_and_levels_are_counted_in_linear_time() -> None:
     assert grows_linearly(lambda size: ARGUMENT_BOUNDS.problem("[]," * size), 100_000)
     assert ARGUMENT_BOUNDS.problem('{"é[[[":' + "[" * 63 + "]" * 63 + "}") == ""
     assert ARGUMENT_BOUNDS.problem('{"a":' + "[" * 64 + "]" * 64 + "}") == "is nested deeper than 64"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("]" * 100_000, "is not JSON"),
+        ('{"]": 1}}', "is not JSON"),
+        ('{"]]": [1, {"}": 2}]}', ""),
+        ("[" + "9" * 400 + "]", ""),
+        ("[" + "9" * 401 + "]", "has a number of more than 400 digits"),
+        ('{"' + "9" * 401 + '": 1}', ""),
+        ("[" + "1," * 32_767 + "1]", ""),
+        ("[" + "1," * 32_768 + "1]", "has more than 32768 values"),
+    ],
+)
+def test_what_would_take_long_to_read_is_not_read(text: str, problem: str) -> None:
+    """Brackets that close nothing, numbers that take the square of their digits, too many values."""
+    assert ARGUMENT_BOUNDS.problem(text) == problem

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.domain.conversation import File, Image, Message, Part, Role, Text, ToolCall, ToolResult
-from gateway.domain.text.schema_bounds import strict_json
+from gateway.domain.text.schema_bounds import NOT_JSON, strict_json
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.server.http.chat.content import content_of
 from gateway.server.http.chat.thoughts import WORDS, signature_of, thoughts_of
 from gateway.server.http.members import Members
+from gateway.server.validation.json_text import ARGUMENTS
 
 ROLES: Mapping[str, Role] = {
     "system": Role.SYSTEM,
@@ -123,9 +124,14 @@ def _call(call: Members) -> ToolCall:
 
 
 def is_json(arguments: str) -> bool:
-    """Say whether arguments can be read; those that cannot are kept as the text that they are."""
+    """Say whether arguments can be read; those that cannot are kept as the text that they are.
+
+    Those that are too large or too deep are not looked into: the check of the request refuses them.
+    """
+    if problem := ARGUMENTS.problem(arguments):
+        return problem != NOT_JSON
     try:
         strict_json(arguments.strip() or "{}")
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return True

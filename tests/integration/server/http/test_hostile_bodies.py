@@ -1,10 +1,12 @@
 """Bodies that are slow, in crumbs, asked for, or of other protocols: each costs its own sender most."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import pytest
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.backends.base import Call
 from gateway.errors import Unauthenticated
@@ -107,6 +109,31 @@ async def test_a_body_in_crumbs_is_refused() -> None:
             async with connected(gateway.http_address) as (reader, writer):
                 writer.write(CHUNKED + in_chunks(said("x" * length), size))
                 assert (await answered(reader)).status == status
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"zz\r\n", b"2\r\n{}junk\r\n", b"2\r\n{}\r\n0\r\nx: " + b"a" * 20_000],
+    ids=["size", "end", "trailer"],
+)
+async def test_a_body_that_is_no_longer_http_is_not_waited_for(rest: bytes) -> None:
+    """Its caller is told immediately, and what comes behind is neither read nor kept.
+
+    An error keeps the frames that it passed, with what was received, in a circle that only a collection of
+    all garbage frees: strangers could fill the memory with them.
+    """
+    async with served(models(), http=ANY_PORT, policy=PATIENT) as gateway:
+        async with connected(gateway.http_address) as (reader, writer):
+            writer.write(CHUNKED)
+            await until(lambda: gateway.calls.in_flight == 1)
+            writer.write(rest)
+            reply = await answered(reader)
+            for _ in range(50):
+                writer.write(b"a" * 10_000)
+        assert reply.status == 400
+        assert reply.json["error"]["param"] == "body"
+        errors = [each for each in gc.get_objects() if isinstance(each, HttpProcessingError)]
+        assert [each for each in errors if each.__traceback__ is not None] == []
 
 
 async def test_the_rest_of_a_strangers_chunks_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

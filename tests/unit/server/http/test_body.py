@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from gateway.domain.text.schema_bounds import MAX_DIGITS
 from gateway.errors import InvalidRequest
-from gateway.server.http.body import MAX_DEPTH, MAX_DIGITS, MAX_VALUES, parse_body
+from gateway.server.http.body import MAX_DEPTH, MAX_VALUES, parse_body
 from gateway.server.http.members import MAX_OBJECTS, Members
 
 MEBI = 1 << 20
@@ -15,6 +16,7 @@ BOMBS: Mapping[str, bytes] = {
     "brackets": b"[" * MEBI,
     "objects without end": b'{"a":' * (MEBI // 5),
     "nested lists": b'{"a": [%s]}' % b",".join([b"[" * 900 + b"]" * 900] * 580),
+    "brackets that close nothing": b'{"a": 1}' + b"]" * MEBI,
     "lists": b'{"a": [%s[]]}' % (b"[]," * (MEBI // 3)),
     "objects": b'{"a": [%s{}]}' % (b"{}," * (MEBI // 3)),
     "names": b"{%s}" % b",".join(b'"%x":1' % number for number in range(MEBI // 12)),
