@@ -7,7 +7,7 @@ changes while a request runs (reservations, breakers) is read by dispatch.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.domain.capability import needs_of
+from gateway.domain.capability import Capability, needs_of
 from gateway.domain.conversation import Message, Role
 from gateway.domain.decision import (
     _ROUTING_SEAL,
@@ -112,11 +112,14 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     """Return the chain: the first rule that holds puts models in order, filters remove those that may not.
 
     A model whose clearance is below the request's class is sent the masked request, if that one's class is
-    not above it. Where time would leave nobody, the models that have nothing to do are tried all the same:
-    the deadline bounds what that costs. Of all this a caller that names a model gets the part of that one,
-    and a key that the policy narrows the part of its models.
+    not above it. Vectors come from models of one space alone. Where time would leave nobody, the models that
+    have nothing to do are tried all the same: the deadline bounds what that costs. Of all this a caller that
+    names a model gets the part of that one, and a key that the policy narrows the part of its models.
     """
     rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
+    space = ""
+    if Capability.EMBEDDINGS in routing_input.needs:
+        space = policy.space_of(routing_input.model, routing_input.key_name)
     refusals: dict[str, Refusal | None] = {}
     masked: set[str] = set()
     for name in rule.route:
@@ -125,7 +128,9 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
             class_ = routing_input.masked_classes[name]
             masked.add(name)
-        refusals[name] = _refuse(name, spec, class_=class_, routing_input=routing_input, state=state)
+        refusals[name] = _refuse(
+            name, spec, class_=class_, space=space, routing_input=routing_input, state=state
+        )
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
         for name, refusal in refusals.items()
@@ -133,6 +138,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     )
     only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
     asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
+    asked = [each for each in asked if policy.models[each].space == space] or asked  # For the words.
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
@@ -158,6 +164,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
         deadline_s=state.deadline_s,
         tools_offered=routing_input.signals.tools_offered,
         has_images=routing_input.signals.has_images,
+        is_embedding=routing_input.signals.is_embedding,
     )
 
 
@@ -218,7 +225,7 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
         return None
     class_, spec = judged.privacy_class, policy.models[model]
     routing_input = replace(routing_input, needs=needs_of(request))
-    if _refuse(model, spec, class_=class_, routing_input=routing_input, state=state) is not None:
+    if _refuse(model, spec, class_=class_, space="", routing_input=routing_input, state=state) is not None:
         return None
     permits = {}
     if spec.leaves_host:
@@ -273,10 +280,11 @@ def _refuse(
     spec: ModelSpec,
     *,
     class_: PrivacyClass,
+    space: str,
     routing_input: RoutingInput,
     state: RoutingState,
 ) -> Refusal | None:
-    """Return the first law that keeps a model from answering a request of `class_`."""
+    """Return the first law that keeps a model from answering a request of `class_`, in a vector `space`."""
     if privacy_class(spec.clearance) < class_:
         return Refusal(model=model, reason=Reason.CLEARANCE)
     # Half of the estimate is 8 bytes a token, which hardly any text reaches, so what is removed here
@@ -285,6 +293,8 @@ def _refuse(
         return Refusal(model=model, reason=Reason.CONTEXT_LENGTH_EXCEEDED)
     if missing := spec.missing(routing_input.needs, lacking=state.lacking.get(model, frozenset())):
         return Refusal(model=model, reason=Reason.CAPABILITY, missing=missing)
+    if spec.space != space:
+        return Refusal(model=model, reason=Reason.CAPABILITY, missing=(Capability.SPACE,))
     if state.finish_s.get(model, 0.0) > state.deadline_s:
         return Refusal(model=model, reason=Reason.DEADLINE)
     return None

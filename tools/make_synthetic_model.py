@@ -7,6 +7,7 @@ word is one token.
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,15 @@ def tokens_of(shape: Shape) -> tuple[list[str], list[tuple[str, str]]]:
     return tokens, merges
 
 
-def write(path: Path, shape: Shape, *, seed: int = 1, mix: str = "Q8_0") -> None:
-    """Write a model; `mix` is Q8_0 or Q4_K_M."""
+def write(
+    path: Path,
+    shape: Shape,
+    *,
+    seed: int = 1,
+    mix: str = "Q8_0",
+    add: Callable[[gguf.GGUFWriter], None] = lambda writer: None,
+) -> None:
+    """Write a model; `mix` is Q8_0 or Q4_K_M, and `add` adds metadata."""
     writer = gguf.GGUFWriter(path, "llama")
     tokens, merges = tokens_of(shape)
     writer.add_name(f"synthetic {shape.parameters / 1e6:.0f}M")
@@ -119,6 +127,7 @@ def write(path: Path, shape: Shape, *, seed: int = 1, mix: str = "Q8_0") -> None
         norm_epsilon=1e-5, file_type=gguf.LlamaFileType[f"MOSTLY_{mix}"], tokens=tokens, merges=merges,
         head=shape.head_width or None,
     )  # fmt: skip
+    add(writer)
     random = np.random.default_rng(seed)
     for name, size in sizes(shape).items():
         kind = kind_of(name, shape, mix)

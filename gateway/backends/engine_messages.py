@@ -95,6 +95,24 @@ def _reasoning(config: GenerationConfig) -> engine_pb2.Reasoning:
     )
 
 
+def to_embed_request(call: Call) -> engine_pb2.EmbedRequest:
+    """Return a call for vectors as the engine's message."""
+    request = call.request
+    return engine_pb2.EmbedRequest(
+        request_id=request.request_id,
+        texts=[message.text for message in request.messages],
+        dimensions=request.embedding.dimensions if request.embedding is not None else None,
+    )
+
+
+def to_vectors(response: engine_pb2.EmbedResponse) -> Chunk:
+    """Return the next vectors of an engine as a chunk."""
+    if not response.prompt_tokens:
+        return Chunk(vectors=tuple(response.vectors))
+    usage = Usage(prompt_tokens=response.prompt_tokens, completion_tokens=0)
+    return Chunk(vectors=tuple(response.vectors), finish_reason=FinishReason.STOP, usage=usage)
+
+
 def to_request(call: Call, *, model: str, is_whole: bool = False) -> engine_pb2.GenerateRequest:
     """Return a call as the message of the engine of a model; unset stays unset.
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -14,10 +15,12 @@ from gateway.backends.base import Call, QueueForecast
 from gateway.backends.engine_messages import (
     has_output,
     to_chunk,
+    to_embed_request,
     to_forecast,
     to_messages,
     to_request,
     to_tools,
+    to_vectors,
 )
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
@@ -28,6 +31,8 @@ from gateway.domain.request import Request
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.tasks import Tasks
 
+Generating: TypeAlias = "grpc.aio.UnaryStreamCall[engine_pb2.GenerateRequest, engine_pb2.GenerateResponse]"
+Embedding: TypeAlias = "grpc.aio.UnaryStreamCall[engine_pb2.EmbedRequest, engine_pb2.EmbedResponse]"
 _STATUS_KEY = "grpc-status-details-bin"
 
 _ERRORS: dict[str, type[errors.BackendError]] = {
@@ -117,23 +122,20 @@ class LocalBackend:
     async def _pieces(self, call: Call, *, is_whole: bool) -> AsyncIterator[Chunk]:
         self._calls += 1
         try:
-            channel = await self._connect(call.deadline)
-            rpc = engine_pb2_grpc.EngineServiceStub(channel).Generate(
-                to_request(call, model=self.name, is_whole=is_whole),
-                timeout=_timeout_s(call.deadline, self._clock),
-            )
+            stub = engine_pb2_grpc.EngineServiceStub(await self._connect(call.deadline))
+            timeout_s = _timeout_s(call.deadline, self._clock)
+            rpc: Generating | Embedding
+            if call.request.embedding is None:
+                generate = to_request(call, model=self.name, is_whole=is_whole)
+                rpc = generating = stub.Generate(generate, timeout=timeout_s)
+                chunks = _answer(generating, is_asked=call.request.config.top_logprobs is not None)
+            else:
+                rpc = embedding = stub.Embed(to_embed_request(call), timeout=timeout_s)
+                chunks = (to_vectors(response) async for response in embedding)
             try:
-                reported, untold = 0, list[engine_pb2.TokenLogprob]()
-                is_asked = call.request.config.top_logprobs is not None
-                async for response in rpc:
-                    reported += response.tokens
-                    if is_asked:
-                        untold += response.logprobs
-                    # A token without text of its own, such as half a character, is told with the next text.
-                    told = untold if has_output(response) else []
-                    yield to_chunk(response, reported=reported, logprobs=told)
-                    if told:
-                        untold = []
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        yield chunk
             except grpc.aio.AioRpcError as error:
                 raise translate(self.name, error) from error
             finally:
@@ -238,6 +240,20 @@ class LocalBackend:
             if old is not None:
                 await old.close()
         return self._channel
+
+
+async def _answer(rpc: Generating, *, is_asked: bool) -> AsyncGenerator[Chunk, None]:
+    """Yield the answer of an engine, with log probabilities if they are asked for."""
+    reported, untold = 0, list[engine_pb2.TokenLogprob]()
+    async for response in rpc:
+        reported += response.tokens
+        if is_asked:
+            untold += response.logprobs
+        # A token without text of its own, such as half a character, is told with the next text.
+        told = untold if has_output(response) else []
+        yield to_chunk(response, reported=reported, logprobs=told)
+        if told:
+            untold = []
 
 
 def _rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:

@@ -23,6 +23,7 @@ from gateway.errors import InputRefused, PolicyError, StartupError, WorkRefused
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve:serve", "Run the gateway."),
     "generate": ("gateway.cli.generate:generate", "Ask a running gateway and print the answer."),
+    "embed": ("gateway.cli.embed:embed", "Ask a running gateway for the vectors of texts."),
     "explain": (
         "gateway.cli.explain:explain",
         "Show how a text would be scored and routed; no server needed.",

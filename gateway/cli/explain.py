@@ -1,6 +1,10 @@
 """`gateway explain`: scores and routes a text in this process."""
 
 import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
 
 from gateway.cli.exits import MISUSED, CommandFailed
 from gateway.cli.options import (
@@ -20,12 +24,12 @@ from gateway.client.prompt import prompt
 from gateway.clock import Clock, SystemClock
 from gateway.domain.decision import Decision, RoutingState
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.request import Request
+from gateway.domain.request import EmbeddingConfig, Request
 from gateway.errors import InvalidRequest, NotInRoute
 from gateway.ledger.accounts import accounts_of
 from gateway.ledger.score import score_accounts
 from gateway.pipeline.assessor import Assessor
-from gateway.pipeline.model_name import check_in_route, check_model_name
+from gateway.pipeline.model_name import check_in_route, check_model_name, with_space
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.model import Policy, PrivacyPolicy
 from gateway.routing import Decider
@@ -42,6 +46,9 @@ def explain(
     privacy_class: PrivacyClassName = None,
     label: Labels = None,
     model: ModelName = "",
+    embedding: Annotated[
+        bool, typer.Option("--embedding", help="Ask for the vector of the text, not for an answer.")
+    ] = False,
 ) -> None:
     """Show how a text would be scored and routed; no server needed.
 
@@ -60,7 +67,10 @@ def explain(
     )
     try:
         request = parse_request(message, tenant="default", new_id="explain")
+        if embedding:
+            request = replace(request, embedding=EmbeddingConfig())
         check_model_name(request, checked)
+        request = with_space(request, checked)
         decision = decide_unspent(request, checked, clock=SystemClock())
         check_in_route(decision, request, checked)
     except (InvalidRequest, NotInRoute) as error:

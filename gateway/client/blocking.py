@@ -79,6 +79,12 @@ class SyncGatewayClient:
         )
         return self._ask(self._gateway.CountTokens, counted, timeout_s)
 
+    def embed(
+        self, request: gateway_pb2.EmbedRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.EmbedResponse:
+        """Return a vector for each text, all of the vector space that the response names."""
+        return self._ask(self._gateway.Embed, request, timeout_s)
+
     def list_models(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> gateway_pb2.ListModelsResponse:
         """Return the models of the policy, and what they can do."""
         return self._ask(self._gateway.ListModels, gateway_pb2.ListModelsRequest(), timeout_s)

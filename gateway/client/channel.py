@@ -80,6 +80,12 @@ class GatewayClient:
         )
         return await self._ask(self._gateway.CountTokens, counted, timeout_s)
 
+    async def embed(
+        self, request: gateway_pb2.EmbedRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.EmbedResponse:
+        """Return a vector for each text, all of the vector space that the response names."""
+        return await self._ask(self._gateway.Embed, request, timeout_s)
+
     async def list_models(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> gateway_pb2.ListModelsResponse:
         """Return the models of the policy, and what they can do."""
         return await self._ask(self._gateway.ListModels, gateway_pb2.ListModelsRequest(), timeout_s)

@@ -7,6 +7,8 @@ import grpc
 
 DEFAULT_TIMEOUT_S = 60.0
 """Default deadline of a call; equals the default of the policy's `resilience.deadline_s`."""
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+"""Longest response that the client reads: 2048 vectors of 4096 dimensions are half of it."""
 HEALTH_TIMEOUT_S = 5.0
 """Default deadline of a health check."""
 
@@ -41,6 +43,8 @@ def channel_options(tls: ClientTls | None = None) -> tuple[tuple[str, str | int]
         ("grpc.service_config", service_config()),
         # Prompts go to the named server only, not through http_proxy.
         ("grpc.enable_http_proxy", 0),
+        # The vectors of 2048 texts are more than gRPC takes by default.
+        ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     )
 
 

@@ -190,6 +190,7 @@ class Chain:
             decision=run.work.decision,
             message=splicer.answer.message(target.model),
             logprobs=splicer.answer.logprobs,
+            vectors=splicer.answer.vectors,
             finish_reason=last.finish_reason,
             stop_sequence=last.stop_sequence,
             usage=usage,

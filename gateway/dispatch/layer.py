@@ -116,6 +116,8 @@ def most_tokens_after(prompt_tokens: int, request: Request, spec: ModelSpec) -> 
 
     Half of the estimate is fewer tokens than a prompt has, so an answer that would fit is not made shorter.
     """
+    if request.embedding is not None:
+        return 0  # Vectors have no tokens.
     wanted = spec.max_tokens if request.config.max_tokens is None else request.config.max_tokens
     wanted = min(wanted, spec.max_output_tokens or wanted)
     return max(1, min(wanted, spec.context - prompt_tokens // 2))

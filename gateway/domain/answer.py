@@ -130,13 +130,15 @@ class Chunk:
     """For each token since the last piece, where the call asks for them."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     """Likewise, for the caller."""
+    vectors: tuple[bytes, ...] = field(default=(), repr=False)
+    """Of the texts, in order, each 32-bit little-endian floats; those of a piece follow those before."""
     pieces: int = 1
     """How many pieces of the model's came together; each is a token at least."""
 
     @property
     def has_output(self) -> bool:
         """Whether it holds a part of the answer, or of what the model thinks."""
-        return bool(self.text or self.reasoning or self.tool_calls)
+        return bool(self.text or self.reasoning or self.tool_calls or self.vectors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ class Reply:
     """Each a whole call."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     stop_sequence: str = field(default="", repr=False)
+    vectors: tuple[bytes, ...] = field(default=(), repr=False)
 
     def as_chunk(self) -> Chunk:
         """Return it as a stream of one piece."""
@@ -163,6 +166,7 @@ class Reply:
             stop_sequence=self.stop_sequence,
             usage=self.usage,
             logprobs=self.logprobs,
+            vectors=self.vectors,
         )
 
 
@@ -218,6 +222,8 @@ class Answer:
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     stop_sequence: str = field(default="", repr=False)
     """Which stop string ended it; "": none, or its model does not say which."""
+    vectors: tuple[bytes, ...] = field(default=(), repr=False)
+    """Where they were asked for: of each text of the request one, each 32-bit little-endian floats."""
 
     @property
     def text(self) -> str:

@@ -24,6 +24,7 @@ class Assembly:
         self._thoughts: list[ReasoningDelta] = []
         self._calls: list[list[ToolCallDelta]] = []
         self._logprobs: list[TokenLogprob] = []
+        self._vectors: list[bytes] = []
         self._certainties: list[TokenConfidence] = []
         self._finish_reason: FinishReason | None = None
         self._stop_sequence = ""
@@ -42,6 +43,7 @@ class Assembly:
             self._calls[-1].append(delta)
         self._logprobs += chunk.logprobs
         self._certainties += chunk.certainties
+        self._vectors += chunk.vectors
         self._finish_reason = chunk.finish_reason or self._finish_reason
         self._stop_sequence = chunk.stop_sequence or self._stop_sequence
         self._usage = chunk.usage or self._usage
@@ -60,6 +62,11 @@ class Assembly:
     def logprobs(self) -> tuple[TokenLogprob, ...]:
         """The log probabilities so far."""
         return tuple(self._logprobs)
+
+    @property
+    def vectors(self) -> tuple[bytes, ...]:
+        """The vectors so far."""
+        return tuple(self._vectors)
 
     @property
     def thoughts(self) -> tuple[ReasoningDelta, ...]:
@@ -91,6 +98,7 @@ class Assembly:
             usage=self._usage,
             certainties=tuple(self._certainties),
             logprobs=self.logprobs,
+            vectors=self.vectors,
         )
 
     def reply(self) -> Reply:
@@ -105,6 +113,7 @@ class Assembly:
             reasoning=self.thoughts,
             tool_calls=self.calls,
             logprobs=self.logprobs,
+            vectors=self.vectors,
         )
 
     def message(self, model: str) -> Message:

@@ -23,6 +23,12 @@ class Capability(StrEnum):
     """A schema beyond the bounds of a grammar at the edge."""
     JSON_OBJECT = "json_object"
     GRAMMAR = "grammar"
+    EMBEDDINGS = "embeddings"
+    DIMENSIONS = "dimensions"
+    """Vectors with fewer dimensions than those of the space."""
+    SPACE = "vectors of the space that is asked for"
+    CHAT = "chat"
+    """What every request without EMBEDDINGS needs. These two are named by refusals alone."""
 
 
 FIELD_OF: Final[Mapping[Capability, str]] = {
@@ -36,12 +42,19 @@ FIELD_OF: Final[Mapping[Capability, str]] = {
     Capability.LARGE_JSON_SCHEMA: "config.json_schema",
     Capability.JSON_OBJECT: "config.json_object",
     Capability.GRAMMAR: "config.grammar",
+    Capability.EMBEDDINGS: "model",
+    Capability.DIMENSIONS: "dimensions",
+    Capability.SPACE: "model",
+    Capability.CHAT: "model",
 }
 """The field of a request that needs it, by its path in the proto."""
 
 
 def needs_of(request: Request) -> tuple[Capability, ...]:
     """Return what a model must be capable of to answer, in the order of `Capability`."""
+    if request.embedding is not None:
+        is_shorter = request.embedding.dimensions is not None
+        return (Capability.EMBEDDINGS, Capability.DIMENSIONS) if is_shorter else (Capability.EMBEDDINGS,)
     needs = {*_of_messages(request.messages), *_of_config(request.config)}
     return tuple(each for each in Capability if each in needs) if needs else ()
 

@@ -72,6 +72,7 @@ class Facts:
     deadline_s: float
     tools_offered: int = 0
     has_images: bool = False
+    is_embedding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,14 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingConfig:
+    """That vectors of the messages are asked for, one for each, and which."""
+
+    dimensions: int | None = None
+    """How many numbers each is to have; None: as many as the vector space has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request that is right in every field; only `server.wire` makes one from the wire."""
 
@@ -61,6 +69,8 @@ class Request:
     """The model, or alias of the policy, that alone may answer; "": any of the route."""
     session_id: str = field(default="", repr=False)
     """Names the conversation."""
+    embedding: EmbeddingConfig | None = None
+    """Set where vectors are asked for, and no answer; each message is then a text of the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

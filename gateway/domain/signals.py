@@ -12,6 +12,8 @@ class ConversationSignals:
     tools_offered: int = 0
     has_images: bool = False
     """Whether there are images or files."""
+    is_embedding: bool = False
+    """Whether vectors are asked for, and no answer."""
 
     def values(self) -> dict[str, int | bool]:
         """Return all of them by their names."""
@@ -25,4 +27,5 @@ def signals_of(request: Request) -> ConversationSignals:
         has_images=any(
             next(message.unreadable_parts, None) is not None for message in request.messages if message.parts
         ),
+        is_embedding=request.embedding is not None,
     )

@@ -18,24 +18,26 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from gateway.clock import Clock, SystemClock
 from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
 from gateway.engine.calibrated import check_calibration, sha256_of_template
+from gateway.engine.embedding import load_embedding
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
 from gateway.engine.llama_facts import memory_need
 from gateway.engine.llama_params import settings_of
+from gateway.engine.loaded import Fact, LoadedEngine, Runnable, Runner
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.output_router import OutputRouter
 from gateway.engine.parent_watch import wake_with_parent, watch_parent
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import location_of
 from gateway.engine.requests import sampling_of_file
+from gateway.engine.rpc import make_private, serve
 from gateway.engine.scheduler import Scheduler
-from gateway.engine.server import EngineService, make_private, serve
+from gateway.engine.server import EngineService
 from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.thinking_load import thinking_tags
 from gateway.errors import StartupError
@@ -57,14 +59,6 @@ GRACE_S = 3600.0
 
 
 _stdout_lock = threading.Lock()
-
-
-class Runnable(Protocol):
-    """What the decoding thread runs."""
-
-    def run(self) -> None:
-        """Return when closed; raise DecodeFailed when the model cannot continue."""
-        ...
 
 
 def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
@@ -113,20 +107,14 @@ def ask_for(need: MemoryNeed, is_allowed: threading.Event) -> None:
     is_allowed.wait()
 
 
-async def run(
-    name: str, socket: Path, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
-) -> None:
-    """Load the model and serve it until SIGTERM; raises StartupError."""
-    start_s = clock.monotonic_s()
-    make_private(socket)
-    with heartbeats_while_loading():
-        model, template, folded = load(spec, clock, admit)
-        tags = thinking_tags(template, model)
+def load_chat(
+    name: str, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
+) -> LoadedEngine:
+    """Return a model that generates text; called within the event loop. Raises StartupError."""
+    model, template, folded = load(spec, clock, admit)
+    tags = thinking_tags(template, model)
     sampling_defaults = sampling_of_file(model.metadata)
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    router = OutputRouter(loop)
+    router = OutputRouter(asyncio.get_running_loop())
     scheduler = Scheduler(
         model,
         name=name,
@@ -136,8 +124,6 @@ async def run(
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
         report=report_fault,
     )
-    decoder = threading.Thread(target=decode, args=(scheduler,), name="decode")
-    decoder.start()
     service = EngineService(
         name=name,
         model=model,
@@ -148,40 +134,65 @@ async def run(
         report=report_fault,
         sampling_defaults=sampling_defaults,
     )
+    facts: Mapping[str, Fact] = {
+        "context_tokens": model.context_tokens,
+        "template_sha256": sha256_of_template(template.source, spec.template_kwargs),
+        "has_template": template.source != PLAIN_TEMPLATE,
+        "folded": folded,
+        "template_facts": dataclasses.asdict(template.facts),
+        "is_locked": model.is_locked,
+        "facts": asdict(model.facts),
+        "sampling": sampling_defaults,
+        "lacking": () if tags is not None else (Capability.REASONING,),
+    }
+    return LoadedEngine(
+        service=service,
+        runner=scheduler,
+        facts=facts,
+        close=model.close,
+        is_hung=lambda: template.is_hung,
+    )
+
+
+async def run(
+    name: str, socket: Path, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
+) -> None:
+    """Load the model and serve it until SIGTERM; raises StartupError."""
+    start_s = clock.monotonic_s()
+    make_private(socket)
+    with heartbeats_while_loading():
+        if spec.embeds is None:
+            engine = load_chat(name, spec, clock, admit)
+        else:
+            progress = partial(Progress, report=report_progress, clock=clock)
+            engine = load_embedding(name, spec, admit, progress=progress, clock=clock, report=report_fault)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    decoder = threading.Thread(target=decode, args=(engine.runner,), name="decode")
+    decoder.start()
 
     def ready() -> None:
-        watchdog = Watchdog(scheduler, template)
+        watchdog = Watchdog(engine.runner, engine.is_hung)
         heartbeats = threading.Thread(
             target=send_heartbeats, args=(watchdog, spec.watchdog_s / HEARTBEATS), daemon=True
         )
-        send(
-            event="ready",
-            load_ms=round((clock.monotonic_s() - start_s) * 1000),
-            context_tokens=model.context_tokens,
-            template_sha256=sha256_of_template(template.source, spec.template_kwargs),
-            has_template=template.source != PLAIN_TEMPLATE,
-            folded=folded,
-            template_facts=dataclasses.asdict(template.facts),
-            is_locked=model.is_locked,
-            facts=asdict(model.facts),
-            sampling=sampling_defaults,
-            lacking=() if tags is not None else (Capability.REASONING,),
-        )
+        load_ms = round((clock.monotonic_s() - start_s) * 1000)
+        send(event="ready", load_ms=load_ms, **engine.facts)
         heartbeats.start()
 
     try:
-        await serve(service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
+        await serve(engine.service, socket=socket, ready=ready, stop=stop, grace_s=GRACE_S)
     finally:
-        scheduler.close()
+        engine.runner.close()
         await asyncio.to_thread(decoder.join)
-        model.close()
+        engine.close()
 
 
-def decode(scheduler: Runnable) -> None:
-    """Run the scheduler; when it fails, end the process: the supervisor starts another."""
+def decode(runner: Runnable) -> None:
+    """Run a model; when it fails, end the process: the supervisor starts another."""
     cause = "the decoding thread ended"
     try:
-        scheduler.run()
+        runner.run()
         cause = ""
     except DecodeFailed as error:
         cause = str(error)
@@ -213,18 +224,16 @@ def heartbeats_while_loading() -> Iterator[None]:
 class Watchdog:
     """Checks that an engine is idle or made a step since the last check, and that no rendering hangs."""
 
-    def __init__(self, scheduler: Scheduler, template: ChatTemplate) -> None:
-        self._scheduler = scheduler
-        self._template = template
+    def __init__(self, runner: Runner, is_hung: Callable[[], bool]) -> None:
+        self._runner = runner
+        self._is_hung = is_hung
         self._last_iterations = -1
 
     def is_healthy(self) -> bool:
         """Check once."""
-        if self._template.is_hung or not (
-            self._scheduler.is_idle or self._scheduler.iterations != self._last_iterations
-        ):
+        if self._is_hung() or not (self._runner.is_idle or self._runner.iterations != self._last_iterations):
             return False
-        self._last_iterations = self._scheduler.iterations
+        self._last_iterations = self._runner.iterations
         return True
 
 
@@ -236,7 +245,7 @@ def send_heartbeats(watchdog: Watchdog, interval_s: float) -> None:
         threading.Event().wait(interval_s)
 
 
-def send(**event: str | int | bool | tuple[str, ...] | Mapping[str, object]) -> None:
+def send(**event: Fact) -> None:
     """Send one event to the supervisor, as a line on standard output; safe to call from any thread."""
     with _stdout_lock:
         sys.stdout.write(json.dumps(event) + "\n")

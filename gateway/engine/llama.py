@@ -21,18 +21,17 @@ from gateway.engine.interfaces import (
     Matcher,
     Sampling,
 )
+from gateway.engine.llama_calls import load_file, put_tokens, tokens_of
 from gateway.engine.llama_facts import model_facts
 from gateway.engine.llama_log import log
 from gateway.engine.llama_matchers import matchers_of
-from gateway.engine.llama_params import LlamaSettings, context_params, model_params
+from gateway.engine.llama_params import LlamaSettings, context_params
 from gateway.engine.llama_sampler import LlamaSampler
 from gateway.errors import StartupError
 
 _METADATA_BYTES = 64
 """Buffer size for a metadata value: enough for the text of any number."""
 _CONTINUE, _ABORT = b"\0", b"\1"
-_NUMA_DISTRIBUTE = 1
-"""GGML_NUMA_STRATEGY_DISTRIBUTE: threads are spread over all nodes."""
 
 
 class LlamaModel:
@@ -41,11 +40,7 @@ class LlamaModel:
     def __init__(
         self, settings: LlamaSettings, *, on_progress: Callable[[float], None] = lambda share: None
     ) -> None:
-        log.begin()
-        lib.llama_backend_init()
-        if settings.numa:
-            lib.llama_numa_init(_NUMA_DISTRIBUTE)
-        self._model = self._load(settings, on_progress)
+        self._model = load_file(settings, on_progress)
         self._vocab = lib.llama_model_get_vocab(self._model)
         self.trained_context_tokens: int = lib.llama_model_n_ctx_train(self._model)
         self.context_tokens = min(
@@ -63,6 +58,10 @@ class LlamaModel:
         self._context = self._open_context(settings)
         self._adapters = self._apply_lora(settings.lora)
         self._memory = lib.llama_get_memory(self._context)
+        if not self._memory:
+            raise StartupError(
+                f"{settings.path}: is an embedding model; write embeds in the policy, or choose another"
+            )
         self._stop = ctypes.create_string_buffer(2)
         if self.can_share:
             self._watch_for_interrupt()
@@ -106,25 +105,6 @@ class LlamaModel:
             scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in lora))
             lib.llama_set_adapters_lora(self._context, array, len(adapters), scales)
         return adapters
-
-    def _load(self, settings: LlamaSettings, on_progress: Callable[[float], None]) -> int:
-        def progress(share: float, _data: object) -> bool:
-            on_progress(share)
-            return True
-
-        params = model_params(settings)
-        params.progress_callback = callback = lib.llama_progress_callback(progress)
-        model = lib.llama_model_load_from_file(os.fsencode(settings.path), params)
-        del callback  # Kept until here: llama.cpp has made its last call.
-        if not model:
-            is_memory = "memory" in log.reason()
-            hint = "choose a smaller model" if is_memory else "fetch the file again or choose another"
-            raise StartupError(f"{settings.path}: does not load: {log.reason()}; {hint}")
-        if lib.llama_model_has_encoder(model):
-            raise StartupError(
-                f"{settings.path}: is not a decoder-only model; choose one that generates text"
-            )
-        return int(model)
 
     def _open_context(self, settings: LlamaSettings) -> int:
         context = lib.llama_init_from_model(self._model, context_params(settings))
@@ -183,15 +163,7 @@ class LlamaModel:
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         """Return the tokens of `text`; with `parse_special`, texts of control tokens become control
         tokens."""
-        data = text.encode()
-        size = len(data) + 8
-        while True:
-            tokens = (lib.llama_token * size)()
-            count = lib.llama_tokenize(self._vocab, data, len(data), tokens, size, False, parse_special)
-            if count >= 0:
-                return list(tokens[:count])
-            # A character without a token of its own may take more than one token a byte.
-            size = -count
+        return tokens_of(self._vocab, text, add_special=False, parse_special=parse_special)
 
     def begin(self, tokens: list[int]) -> list[int]:
         """Return `tokens` with the BOS token in front, if the model needs one and it is missing."""
@@ -222,15 +194,8 @@ class LlamaModel:
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
         """Run one step over tokens of any sequences; KvCacheFull changes nothing, DecodeFailed is fatal."""
-        batch = self._batch
-        batch.n_tokens = len(tokens)
-        for row, item in enumerate(tokens):
-            batch.token[row] = item.token
-            batch.pos[row] = item.position
-            batch.n_seq_id[row] = 1
-            batch.seq_id[row][0] = item.sequence
-            batch.logits[row] = item.wants_logits
-        code = lib.llama_decode(self._context, batch)
+        put_tokens(self._batch, tokens)
+        code = lib.llama_decode(self._context, self._batch)
         if code == 1:
             raise KvCacheFull
         if code == 2:

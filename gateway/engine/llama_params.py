@@ -1,7 +1,7 @@
 """The load settings of a model as llama.cpp's parameters."""
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,24 @@ class LlamaSettings:
     """Adapters with their scales, applied to every request."""
     numa: bool = False
     mlock: bool = False
+    gives_vectors: bool = False
+    """Whether it is loaded for embeddings, pooled as its file says."""
+
+
+def embedding_settings(settings: LlamaSettings) -> LlamaSettings:
+    """Return settings for vectors: a batch holds a whole text, and nothing is kept between batches.
+
+    Flash attention has 16-bit floats in it, so that a vector depends on its batch in the fourth decimal; it
+    is off unless the policy wants it.
+    """
+    tokens = max(settings.batch_tokens, settings.context_tokens)
+    return replace(
+        settings,
+        gives_vectors=True,
+        batch_tokens=tokens,
+        kv_cells=tokens,
+        flash_attention=bool(settings.flash_attention),
+    )
 
 
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
@@ -76,6 +94,7 @@ def context_params(settings: LlamaSettings) -> Any:
         n_threads_batch=settings.prefill_threads,
         kv_unified=True,
         no_perf=True,
+        embeddings=settings.gives_vectors,
     )
     if settings.flash_attention is not None:
         _filled(params, flash_attn_type=int(settings.flash_attention))

@@ -4,38 +4,26 @@ The event loop serves calls, a small pool renders and tokenizes, and one thread 
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf import any_pb2, duration_pb2, message
-from google.rpc import error_details_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
-from grpc_status import rpc_status
+from google.protobuf import message
 
-from gateway import errors
 from gateway.clock import Clock, Deadline
 from gateway.domain.answer import FinishReason, ToolCallDelta
-from gateway.domain.grpc_timeout import FRESH_TIMEOUTS, least_sent_s
 from gateway.engine.interfaces import EngineRequest, Model, SampledLogprob
 from gateway.engine.output_router import OutputRouter, next_or_heartbeat
 from gateway.engine.prompt import PromptMaker
-from gateway.engine.request_errors import fault_of
 from gateway.engine.requests import engine_request_of, prompt_length
+from gateway.engine.rpc import deadline_of, told_errors
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
 from gateway.engine.status import status_of
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
-from gateway.errors import StartupError
-
-ERROR_DOMAIN = "engine.gateway.v1"
+from gateway.errors import NotCapable
 
 _TOKENIZER_THREADS = 2
 LONG_BYTES = 8 * 1024
@@ -82,14 +70,21 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         context: grpc.aio.ServicerContext[engine_pb2.GenerateRequest, engine_pb2.GenerateResponse],
     ) -> AsyncIterator[engine_pb2.GenerateResponse]:
         """Generate the answer to one request; the last response holds `finished`."""
-        remaining_s = context.time_remaining()
-        deadline = Deadline.never()
-        if remaining_s is not None:
-            deadline = Deadline.after(least_sent_s(remaining_s), self._clock)
-        async with self._told_errors(context):
+        deadline = deadline_of(context, self._clock)
+        async with told_errors(context, model=self._name, report=self._report):
             prepared = await self._prepare(request, deadline)
             async for outputs in self._run(prepared):
                 yield _response(self._model, outputs)
+
+    async def Embed(  # noqa: N802  the name is the proto's
+        self,
+        request: engine_pb2.EmbedRequest,
+        context: grpc.aio.ServicerContext[engine_pb2.EmbedRequest, engine_pb2.EmbedResponse],
+    ) -> AsyncIterator[engine_pb2.EmbedResponse]:
+        """Refuse: a model that generates has no vectors to give."""
+        async with told_errors(context, model=self._name, report=self._report):
+            raise NotCapable(self._name, "generates text: it gives no embeddings", field="input")
+        yield engine_pb2.EmbedResponse()  # Never: it makes this a generator.
 
     async def GetStatus(  # noqa: N802  the name is the proto's
         self,
@@ -105,22 +100,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         context: grpc.aio.ServicerContext[engine_pb2.CountTokensRequest, engine_pb2.CountTokensResponse],
     ) -> engine_pb2.CountTokensResponse:
         """Return how long a prompt is."""
-        async with self._told_errors(context):
+        async with told_errors(context, model=self._name, report=self._report):
             count = partial(prompt_length, request, name=self._name, prompts=self._prompts)
             tokens = await asyncio.get_running_loop().run_in_executor(self._pool_for(request), count)
         return engine_pb2.CountTokensResponse(prompt_tokens=tokens)
-
-    @asynccontextmanager
-    async def _told_errors(self, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-        """End the call with the status of an error of the block."""
-        try:
-            yield
-        except errors.GatewayError as error:
-            await context.abort_with_status(rpc_status.to_status(to_rpc_status(error)))
-        except Exception as error:  # noqa: BLE001  reported without its text, which may quote the request
-            fault = fault_of(error, model=self._name)
-            self._report(str(fault))
-            await context.abort_with_status(rpc_status.to_status(to_rpc_status(fault)))
 
     def _pool_for(self, request: message.Message) -> ThreadPoolExecutor:
         return self._pool if request.ByteSize() <= LONG_BYTES else self._long_pool
@@ -199,57 +182,3 @@ def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:
         likeliest=[alternative(*each) for each in reported.likeliest],
         is_forced=reported.is_forced,
     )
-
-
-def to_rpc_status(error: errors.GatewayError) -> status_pb2.Status:
-    """Return the gRPC status of an error, with ErrorInfo, and with RetryInfo if a delay is known."""
-    metadata = {"field": error.field} if isinstance(error, errors.NotCapable) else {}
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
-    details: list[message.Message] = [info]
-    if error.retry_after_s is not None:
-        delay = duration_pb2.Duration()
-        delay.FromNanoseconds(round(error.retry_after_s * 1e9))
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    packed = [any_pb2.Any() for _ in details]
-    for target, detail in zip(packed, details, strict=True):
-        target.Pack(detail)
-    code: int = grpc.StatusCode[error.code].value[0]
-    return status_pb2.Status(code=code, message=str(error), details=packed)
-
-
-def make_private(socket: Path) -> None:
-    """Prepare the folder of a socket so that only this user can open it; raises StartupError."""
-    os.umask(0o077)
-    socket.parent.mkdir(mode=0o700, exist_ok=True)
-    found = socket.parent.stat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StartupError(
-            f"{socket.parent}: other users can open this folder; run chmod 700 on it or choose another"
-        )
-    socket.unlink(missing_ok=True)
-
-
-async def serve(
-    service: EngineService, *, socket: Path, ready: Callable[[], None], stop: asyncio.Event, grace_s: float
-) -> None:
-    """Serve on a socket prepared by `make_private` until `stop` is set; raises StartupError.
-
-    `ready` is called when the server accepts calls.
-    """
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), FRESH_TIMEOUTS])
-    engine_pb2_grpc.add_EngineServiceServicer_to_server(service, server)
-    health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    for name in ("", "gateway.engine.v1.EngineService"):
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
-    try:
-        server.add_insecure_port(f"unix:{socket}")
-    except RuntimeError:
-        raise StartupError(
-            f"{socket}: cannot listen on this socket; its path may be too long, set TMPDIR to a shorter one"
-        ) from None
-    await server.start()
-    ready()
-    await stop.wait()
-    await health.enter_graceful_shutdown()
-    await server.stop(grace_s)

@@ -27,10 +27,10 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
         prompt_tokens_reused=metrics.prompt_tokens_reused,
         completion_tokens=metrics.completion_tokens,
         requests=dict(metrics.requests),
-        first_token_s=_histogram(metrics.first_token_s),
-        per_token_s=_histogram(metrics.per_token_s),
-        queue_s=_histogram(metrics.queue_s),
-        batch_sequences=_histogram(metrics.batch_sequences),
+        first_token_s=histogram(metrics.first_token_s),
+        per_token_s=histogram(metrics.per_token_s),
+        queue_s=histogram(metrics.queue_s),
+        batch_sequences=histogram(metrics.batch_sequences),
         prompt_tokens_per_s=1.0 / throughput.prompt_token_s if throughput.prompt_token_s else 0.0,
         token_s=throughput.token_s(max(1, load.slots_busy)) or 0.0,
         forecast=engine_pb2.Forecast(
@@ -42,5 +42,6 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
     )
 
 
-def _histogram(histogram: Histogram) -> engine_pb2.Histogram:
-    return engine_pb2.Histogram(bounds=histogram.bounds, counts=histogram.counts, sum=histogram.sum)
+def histogram(counted: Histogram) -> engine_pb2.Histogram:
+    """Return a histogram as a message."""
+    return engine_pb2.Histogram(bounds=counted.bounds, counts=counted.counts, sum=counted.sum)

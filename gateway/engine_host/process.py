@@ -32,7 +32,7 @@ _TAIL_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The event of an engine whose model is loaded."""
+    """The event of an engine whose model is loaded; one that embeds has no template and no sampling."""
 
     load_ms: int
     context_tokens: int
@@ -134,13 +134,13 @@ class EngineProcess:
         return Ready(
             load_ms=message["load_ms"],
             context_tokens=message["context_tokens"],
-            has_template=message["has_template"],
-            folded=tuple(message["folded"]),
-            template_facts=_facts(message["template_facts"]),
-            template_sha256=message["template_sha256"],
+            has_template=message.get("has_template", True),
+            folded=tuple(message.get("folded", ())),
+            template_facts=_facts(message.get("template_facts", {"efforts": ()})),
+            template_sha256=message.get("template_sha256", ""),
             is_locked=message["is_locked"],
-            sampling=message["sampling"],
-            lacking=frozenset(map(Capability, message["lacking"])),
+            sampling=message.get("sampling", {}),
+            lacking=frozenset(map(Capability, message.get("lacking", ()))),
             facts=ModelFacts(**message["facts"]),
         )
 

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.domain.conversation import Image, Message, Role, Text, Tool, ToolCall, ToolResult
 from gateway.domain.decision import Decision, RoutingState
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.request import GenerationConfig, Hints, Request
+from gateway.domain.request import EmbeddingConfig, GenerationConfig, Hints, Request
 from gateway.offline.batch import StillClock
 from gateway.pipeline.assessor import Assessor
 from gateway.policy.model import Policy
@@ -69,6 +69,7 @@ def _request(test: PolicyTest) -> Request:
         hints=Hints(privacy_class=None if hint is None else PrivacyClass[hint.upper()]),
         labels=test.labels,
         model=test.model,
+        embedding=EmbeddingConfig() if test.embedding else None,
     )
 
 

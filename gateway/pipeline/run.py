@@ -30,7 +30,7 @@ from gateway.pipeline.assess import PolicyAssessor
 from gateway.pipeline.buffered import buffered
 from gateway.pipeline.context import CallContext, CallSummary, IncomingRequest, TokenCount
 from gateway.pipeline.extras import Extras
-from gateway.pipeline.model_name import check_in_route, check_model_name
+from gateway.pipeline.model_name import check_in_route, check_model_name, with_space
 from gateway.policy.model import Policy
 from gateway.privacy.entities.ask import ask_all
 from gateway.routing import Decider
@@ -213,7 +213,7 @@ class Pipeline:
         checked = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
         request = replace(checked, key_name=context.key_name)
         check_model_name(request, self.policy)
-        return request
+        return with_space(request, self.policy)
 
     async def _find_entities(self, request: Request, deadline: Deadline) -> Entities:
         lookups = self._extras.entities

@@ -23,6 +23,8 @@ class ModelNames:
 
     models: frozenset[str]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    spaces: frozenset[str] = frozenset()
+    """The names of vector spaces, by which embeddings may be asked for."""
 
     def entry(self, asked: str) -> str | None:
         """Return the entry of the policy that a name means: a model, an alias, or "" for any model.
@@ -32,7 +34,7 @@ class ModelNames:
         """
         if asked in ("", AUTO):
             return ""
-        if asked in self.models or asked in self.aliases:
+        if asked in self.models or asked in self.aliases or asked in self.spaces:
             return asked
         if not _NAME.fullmatch(asked):
             return None
@@ -44,6 +46,8 @@ class ModelNames:
         entry = self.entry(asked)
         if entry is None:
             return None
+        if entry in self.spaces:
+            return ""
         target = self.aliases.get(entry, entry)
         return "" if target == AUTO else target
 

@@ -13,6 +13,7 @@ from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.policy.builtin import PREFIX, builtin_problem
+from gateway.policy.embeds import Embeds
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import LlamaCppSampling
 from gateway.policy.source import path_in
@@ -31,6 +32,10 @@ _TEMPLATE_VARIABLES: Final = frozenset(
     | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
 )
 """Variables of a chat template that the engine sets for each request."""
+_OF_CHATS: Final = frozenset(
+    {"escalate", "template", "template_kwargs", "sampling", "prefill", "kv_cells", "prefix_cache_mb", "lora"}
+)
+"""Keys that an embedding model does not read."""
 AUTO: Final = "auto"
 
 
@@ -100,7 +105,9 @@ class LlamaCppModel(ModelSpec):
         "with support for a GPU, else none.",
     )
     flash_attention: bool | None = Field(
-        None, description="Whether to use flash attention. Default: llama.cpp decides."
+        None,
+        description="Whether to use flash attention. Default: llama.cpp decides; not for an "
+        "embedding model, whose vectors it would make less exact.",
     )
     numa: bool = Field(False, description="Spread memory and threads over the nodes of a NUMA machine.")
     mlock: bool = Field(False, description="Lock the model in memory, so that it is never swapped out.")
@@ -140,11 +147,21 @@ class LlamaCppModel(ModelSpec):
         "made to answer. At most three quarters of max_tokens, less the closing words. Default: max_tokens "
         "alone ends it.",
     )
+    embeds: Embeds | None = Field(
+        None,
+        description="The vectors of an embedding model, which answers no chat. Default: it chats, and gives "
+        "no vectors.",
+    )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond text."""
-        return _CAPABILITIES
+        return _CAPABILITIES if self.embeds is None else self.embeds.capabilities
+
+    @property
+    def embedding(self) -> Embeds | None:
+        """Of which kind its vectors are."""
+        return self.embeds
 
     @property
     def escalation(self) -> Escalate | None:
@@ -163,6 +180,9 @@ class LlamaCppModel(ModelSpec):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
+        if self.embeds is not None:
+            for key in sorted(_OF_CHATS & self.model_fields_set):
+                yield key, "is for chats; remove it, or remove embeds"
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
         if self.path.startswith(PREFIX) and (problem := builtin_problem(self.path)):

@@ -239,8 +239,8 @@ class Rule(Strict):
         min_length=1,
         max_length=4096,
         description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, "
-        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered and has_images. "
-        "The last rule, and only it, has none.",
+        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered, has_images and "
+        "is_embedding. The last rule, and only it, has none.",
     )
     route: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Names of models, in the order in which they are tried."
@@ -435,7 +435,30 @@ class Policy:
     @property
     def names(self) -> ModelNames:
         """The names by which callers may ask for a model."""
-        return ModelNames(frozenset(self.models), self.aliases)
+        spaces = frozenset(self.spaces)
+        return ModelNames(frozenset(self.models), self.aliases, spaces)
+
+    @property
+    def spaces(self) -> Mapping[str, int]:
+        """The vector spaces of the models, with the dimensions of their vectors."""
+        embeds = (spec.embedding for spec in self.models.values())
+        return {each.space: each.dimensions for each in embeds if each is not None}
+
+    def space_of(self, asked: str, key_name: str) -> str:
+        """Return the vector space that a name means to a caller: by itself, by a model, or as the only one.
+
+        "": none, or one of several.
+        """
+        names, allowed = self.names, self.models_of_key(key_name)
+        entry, model = names.entry(asked), names.model(asked)
+        if entry in names.spaces and entry is not None:
+            return entry
+        usable = [
+            spec.space
+            for name, spec in self.models.items()
+            if spec.space and model in ("", name) and (allowed is None or name in allowed)
+        ]
+        return usable[0] if len(set(usable)) == 1 else ""
 
     def models_of_key(self, key_name: str) -> frozenset[str] | None:
         """Return the models that keys of a name may use; None: all."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from gateway.domain.capability import Capability
+from gateway.policy.embeds import Embeds
 from gateway.policy.hosted import Choice
 from gateway.policy.provider_url import UrlModel
 from gateway.policy.reasoning_forms import REASONING_FORMS, ReasoningForm, is_at
@@ -23,6 +24,11 @@ Droppable = Literal[
 DROPPABLE: Final = get_args(Droppable)
 """Parameters that may be left out; those that name the model, hold the request or bound its cost may not."""
 
+_OF_CHATS: Final = frozenset({
+    "api", "custom_tools", "drop", "logprobs", "max_output_tokens", "max_tokens_field", "modalities",
+    "prefill", "reasoning", "reasoning_field", "sampling", "tools",
+})  # fmt: skip
+"""Keys that an embedding model does not read."""
 _FORMS: Final = frozenset({Capability.JSON_SCHEMA, Capability.LARGE_JSON_SCHEMA, Capability.JSON_OBJECT})
 _OPENAI_HOSTS: Final = ("openai.com", "openai.azure.com", "services.ai.azure.com")
 
@@ -52,7 +58,7 @@ class OpenAIModel(UrlModel):
     urls: ClassVar[Mapping[str, str | None]] = {"base_url": OPENAI_BASE_URL, "proxy": None}
     neutral_keys: ClassVar[frozenset[str]] = UrlModel.neutral_keys | {
         "organization", "project", "max_tokens_field", "drop", "custom_tools", "logprobs",
-        "reasoning_field", "api",
+        "reasoning_field", "api", "embeds",
     }  # fmt: skip
     path: ClassVar[str] = "/chat/completions"
     vendor: ClassVar[str] = "OpenAI"
@@ -128,6 +134,21 @@ class OpenAIModel(UrlModel):
         description="Whether the model gives log probabilities. auto: if it does not reason, by its name at "
         "the provider.",
     )
+    embeds: Embeds | None = Field(
+        None,
+        description="The vectors of an embedding model, which answers no chat. Default: it chats, and gives "
+        "no vectors.",
+    )
+
+    @property
+    def embedding(self) -> Embeds | None:
+        """Of which kind its vectors are."""
+        return self.embeds
+
+    @property
+    def masked_types(self) -> frozenset[str]:
+        """The types of findings that are replaced; none for vectors, which would be those of another text."""
+        return super().masked_types if self.embeds is None else frozenset()
 
     @property
     def is_openai(self) -> bool:
@@ -150,6 +171,8 @@ class OpenAIModel(UrlModel):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond text."""
+        if self.embeds is not None:
+            return self.embeds.capabilities
         found = set(super().capabilities)
         takes_text = self.base_url == OPENAI_BASE_URL if self.custom_tools == "auto" else self.custom_tools
         if "tools" in self.drop:
@@ -166,10 +189,18 @@ class OpenAIModel(UrlModel):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield each key that contradicts another key of this model, and how."""
         yield from super().problems()
+        if self.embeds is not None:
+            yield from self._embedding_problems()
         if self.custom_tools is True and not self.tools:
             yield "custom_tools", "must not be true where tools is false"
         if self.place == "edge" and "base_url" not in self.model_fields_set:
             yield "base_url", "is missing; an edge model needs one, or requests go to OpenAI"
+
+    def _embedding_problems(self) -> Iterator[tuple[str, str]]:
+        if self.mask:
+            yield "mask", "does not go with embeds: the vector of a masked text is another one; remove mask"
+        for key in sorted(_OF_CHATS & self.model_fields_set):
+            yield key, "is for chats; remove it, or remove embeds"
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield each key whose value is valid and probably a mistake, and why."""

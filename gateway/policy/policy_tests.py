@@ -73,7 +73,13 @@ class PolicyTest(Strict):
     tools: tuple[GivenTool, ...] = Field(
         (), strict=False, max_length=128, description="The tools that the caller offers."
     )
-    model: str = Field("", max_length=256, description="The model or alias that the caller asks for.")
+    embedding: bool = Field(
+        False,
+        description="Whether the caller asks for vectors of the turns and the prompt, not for an answer.",
+    )
+    model: str = Field(
+        "", max_length=256, description="The model, alias or vector space that the caller asks for."
+    )
     labels: dict[Name, Name] = Field({}, description="The labels of the request.")
     hints: GivenHints = Field(GivenHints(), description="The caller's hints.")
     state: GivenState = Field(GivenState(), description="The state of the gateway and the caller.")

@@ -5,7 +5,7 @@ and does not test for the kind.
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
@@ -18,6 +18,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits, lowered
+from gateway.policy.embeds import Embeds
 from gateway.policy.escalation import Escalate
 from gateway.policy.sampling import SamplingDefaults
 from gateway.policy.strict import Strict
@@ -175,6 +176,16 @@ class ModelSpec(CommonKeys):
         return None
 
     @property
+    def embedding(self) -> Embeds | None:
+        """Of which kind its vectors are; None: it answers chats, and gives no vectors."""
+        return None
+
+    @property
+    def space(self) -> str:
+        """The vector space of its vectors; "" if it gives none."""
+        return "" if self.embedding is None else self.embedding.space
+
+    @property
     def provider_model(self) -> str | None:
         """Its name at the provider; None: no provider."""
         return None
@@ -205,9 +216,11 @@ class ModelSpec(CommonKeys):
         return ("text",)
 
     def missing(
-        self, needs: Iterable[Capability], *, lacking: frozenset[Capability] = frozenset()
+        self, needs: Collection[Capability], *, lacking: frozenset[Capability] = frozenset()
     ) -> tuple[Capability, ...]:
         """Return what a request needs and it cannot do; `lacking` is what its engine says it has not."""
+        if self.embedding is not None and Capability.EMBEDDINGS not in needs:
+            return (Capability.CHAT,)
         has = self.capabilities - lacking
         return tuple(need for need in needs if need not in has)
 

@@ -190,7 +190,12 @@ def attempt_labels(model: str, policy: Policy) -> tuple[str, str, str, str]:
 
     A local model has no provider name, so its name in the policy is used.
     """
-    return ("chat", *provider_and_model(model, policy.models), model)
+    return (operation_of(policy.models[model]), *provider_and_model(model, policy.models), model)
+
+
+def operation_of(spec: ModelSpec) -> str:
+    """Return `gen_ai.operation.name` of a model's calls."""
+    return "chat" if spec.embedding is None else "embeddings"
 
 
 def provider_and_model(model: str, specs: Mapping[str, ModelSpec]) -> tuple[str, str]:

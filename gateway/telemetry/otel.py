@@ -30,7 +30,7 @@ from gateway.domain.answer import Attempt, FinishReason, Outcome
 from gateway.domain.decision import Reason, Scores
 from gateway.errors import HTTP_STATUS
 from gateway.ledger.money import NANOS_PER_USD
-from gateway.telemetry.metrics import provider_and_model
+from gateway.telemetry.metrics import operation_of, provider_and_model
 from gateway.telemetry.report import CallReport, Operation
 from gateway.telemetry.traces import AttemptStart
 
@@ -80,7 +80,7 @@ class OtelTraces:
         context = set_span_in_context(parent, Context())
         provider, model = provider_and_model(start.model, {start.model: start.spec})
         kind = SpanKind.CLIENT if start.spec.leaves_host else SpanKind.INTERNAL
-        span = self._tracer.start_span(f"chat {model}", context=context, kind=kind)
+        span = self._tracer.start_span(f"{operation_of(start.spec)} {model}", context=context, kind=kind)
         span.set_attributes(_request_attributes(start, provider, model))
         return OtelAttempt(span, is_client=kind is SpanKind.CLIENT)
 
@@ -185,7 +185,7 @@ def _callers(headers: Mapping[str, str]) -> Context:
 def _request_attributes(start: AttemptStart, provider: str, model: str) -> Mapping[str, Value]:
     config = start.config
     attributes: dict[str, Value | None] = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": operation_of(start.spec),
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": model,
         "gen_ai.request.max_tokens": start.max_tokens,

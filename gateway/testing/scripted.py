@@ -97,4 +97,5 @@ def _chunks(act: Reply | Chunk) -> Iterator[Chunk]:
             text=word if is_last else word + " ",
             finish_reason=act.finish_reason if is_last else None,
             usage=act.usage if is_last else None,
+            vectors=act.vectors if is_last else (),
         )

@@ -1584,19 +1584,23 @@ class Signals(_message.Message):
 
     TOOLS_OFFERED_FIELD_NUMBER: _builtins.int
     HAS_IMAGES_FIELD_NUMBER: _builtins.int
+    IS_EMBEDDING_FIELD_NUMBER: _builtins.int
     tools_offered: _builtins.int
     """Output only. How many tools the caller offers."""
     has_images: _builtins.bool
     """Output only. Whether there are images or files."""
+    is_embedding: _builtins.bool
+    """Output only. Whether vectors are asked for, and no answer."""
     def __init__(
         self,
         *,
         tools_offered: _builtins.int = ...,
         has_images: _builtins.bool = ...,
+        is_embedding: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_images", b"has_images", "tools_offered", b"tools_offered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_images", b"has_images", "is_embedding", b"is_embedding", "tools_offered", b"tools_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2033,6 +2037,166 @@ class StreamGenerateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamGenerateResponse: _TypeAlias = StreamGenerateResponse  # noqa: Y015
+
+@_typing.final
+class EmbedRequest(_message.Message):
+    """EmbedRequest holds texts of which the vectors are wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    HINTS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Optional. The model, the alias or the vector space that is to answer. Unset or
+    auto: the only vector space of the policy; required where there are several.
+    """
+    dimensions: _builtins.int
+    """Optional. How many numbers each vector is to have; fewer than the vector space
+    has are for models that can shorten.
+    """
+    request_id: _builtins.str
+    """Optional. As in GenerateRequest."""
+    @_builtins.property
+    def input(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. The texts, at most 2048."""
+
+    @_builtins.property
+    def hints(self) -> Global___Hints:
+        """Optional. As in GenerateRequest; `allow_degraded` has no effect."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. As in GenerateRequest."""
+
+    def __init__(
+        self,
+        *,
+        input: _abc.Iterable[_builtins.str] | None = ...,
+        model: _builtins.str = ...,
+        dimensions: _builtins.int | None = ...,
+        hints: Global___Hints | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "hints", b"hints"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "hints", b"hints", "input", b"input", "labels", b"labels", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
+    _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dimensions) -> _WhichOneofReturnType__dimensions | None: ...
+
+Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
+
+@_typing.final
+class Embedding(_message.Message):
+    """Embedding is the vector of one text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Output only. The numbers; their squares add up to 1, or all are 0."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Embedding: _TypeAlias = Embedding  # noqa: Y015
+
+@_typing.final
+class EmbedResponse(_message.Message):
+    """EmbedResponse holds a vector for each text, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Output only. The caller's id, or the one that the gateway made."""
+    space: _builtins.str
+    """Output only. The vector space of all of them: compare vectors of one space only."""
+    route: Global___Route.ValueType
+    """Output only. Where the vectors were made."""
+    model: _builtins.str
+    """Output only. The name in the policy of the model that made them."""
+    cost_usd: _builtins.float
+    """Output only. The cost of all attempts."""
+    @_builtins.property
+    def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
+        """Output only. One for each text of the request, in its order."""
+
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """Output only. Tokens of all texts, by the model's own count."""
+
+    @_builtins.property
+    def decision(self) -> Global___Decision:
+        """Output only. Scores, rule, chain and refusals."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """Output only. Every attempt, in order."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        embeddings: _abc.Iterable[Global___Embedding] | None = ...,
+        space: _builtins.str = ...,
+        usage: Global___Usage | None = ...,
+        route: Global___Route.ValueType = ...,
+        model: _builtins.str = ...,
+        cost_usd: _builtins.float = ...,
+        decision: Global___Decision | None = ...,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cost_usd", b"cost_usd", "decision", b"decision", "embeddings", b"embeddings", "model", b"model", "request_id", b"request_id", "route", b"route", "space", b"space", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedResponse: _TypeAlias = EmbedResponse  # noqa: Y015
 
 @_typing.final
 class CountTokensRequest(_message.Message):

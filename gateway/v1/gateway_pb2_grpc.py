@@ -54,6 +54,11 @@ class GatewayServiceStub:
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.StreamGenerateRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_gateway__pb2.StreamGenerateResponse.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/gateway.v1.GatewayService/Embed',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.EmbedResponse.FromString,
+                _registered_method=True)
         self.Explain = channel.unary_unary(
                 '/gateway.v1.GatewayService/Explain',
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.ExplainRequest.SerializeToString,
@@ -105,6 +110,15 @@ class GatewayServiceServicer:
         """StreamGenerate does the same and streams the answer while it is generated. The first
         message holds the decision; only a message with `completed` ends a
         complete stream, and its text is authoritative.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Embed returns a vector for each text, all of one vector space. The texts are
+        scored together, and go where a request of that privacy may go. There is no
+        canned reply: when no model may or can answer, the call fails.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +178,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.StreamGenerate,
                     request_deserializer=gateway_dot_v1_dot_gateway__pb2.StreamGenerateRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_gateway__pb2.StreamGenerateResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.EmbedRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.EmbedResponse.SerializeToString,
             ),
             'Explain': grpc.unary_unary_rpc_method_handler(
                     servicer.Explain,
@@ -255,6 +274,33 @@ class GatewayService:
             '/gateway.v1.GatewayService/StreamGenerate',
             gateway_dot_v1_dot_gateway__pb2.StreamGenerateRequest.SerializeToString,
             gateway_dot_v1_dot_gateway__pb2.StreamGenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/Embed',
+            gateway_dot_v1_dot_gateway__pb2.EmbedRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,11 @@ class GatewayServiceStub:
     message holds the decision; only a message with `completed` ends a
     complete stream, and its text is authoritative.
     """
+    Embed: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.EmbedRequest, _gateway_pb2.EmbedResponse]
+    """Embed returns a vector for each text, all of one vector space. The texts are
+    scored together, and go where a request of that privacy may go. There is no
+    canned reply: when no model may or can answer, the call fails.
+    """
     Explain: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ExplainRequest, _gateway_pb2.ExplainResponse]
     """Explain says how a request would be scored and routed. It calls no model
     and spends nothing.
@@ -93,6 +98,11 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """StreamGenerate does the same and streams the answer while it is generated. The first
     message holds the decision; only a message with `completed` ends a
     complete stream, and its text is authoritative.
+    """
+    Embed: _aio.UnaryUnaryMultiCallable[_gateway_pb2.EmbedRequest, _gateway_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Embed returns a vector for each text, all of one vector space. The texts are
+    scored together, and go where a request of that privacy may go. There is no
+    canned reply: when no model may or can answer, the call fails.
     """
     Explain: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ExplainRequest, _gateway_pb2.ExplainResponse]  # type: ignore[assignment]
     """Explain says how a request would be scored and routed. It calls no model
@@ -146,6 +156,17 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """StreamGenerate does the same and streams the answer while it is generated. The first
         message holds the decision; only a message with `completed` ends a
         complete stream, and its text is authoritative.
+        """
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _gateway_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.EmbedResponse, _abc.Awaitable[_gateway_pb2.EmbedResponse]]:
+        """Embed returns a vector for each text, all of one vector space. The texts are
+        scored together, and go where a request of that privacy may go. There is no
+        canned reply: when no model may or can answer, the call fails.
         """
 
     @_abc_1.abstractmethod

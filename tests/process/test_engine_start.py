@@ -135,7 +135,7 @@ def test_an_engine_whose_template_hangs_is_not_well() -> None:
     scheduler = Scheduler(
         model, name="edge", clock=clock, deliver=lambda _: None, queue_limit=1, kept_bytes=0
     )
-    pulse = Watchdog(scheduler, template)
+    pulse = Watchdog(scheduler, lambda: template.is_hung)
 
     class Endless(str):
         def __str__(self) -> str:

@@ -23,7 +23,7 @@ from gateway.domain.answer import FinishReason
 from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message, Role, Text
 from gateway.domain.request import GenerationConfig, Request
-from gateway.engine.server import to_rpc_status
+from gateway.engine.rpc import to_rpc_status
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel

@@ -11,7 +11,7 @@ from gateway.clock import SystemClock
 from gateway.domain.decision import Reason
 from gateway.errors import HTTP_STATUS
 from gateway.server.calls import Calls
-from gateway.server.http import cors, request_headers
+from gateway.server.http import cors, embeddings, request_headers
 from gateway.server.http.chat import completions
 from gateway.server.http.endpoints import endpoints
 from gateway.server.http.messages import parameters
@@ -47,6 +47,7 @@ def test_every_reason_is_at_its_status() -> None:
     ("name", "refused", "ignored"),
     [
         ("chat completions", completions.REFUSED, completions.HARMLESS),
+        ("embeddings", embeddings.REFUSED, embeddings.HARMLESS),
         ("responses", responses_api.REFUSED, responses_api.HARMLESS),
         ("messages", parameters.REFUSED, parameters.HARMLESS),
     ],

@@ -32,13 +32,15 @@ replies:
 
 def test_the_policy_on_the_page_loads() -> None:
     """A reader may start from what the page shows."""
-    shown, of_http, of_keys = code_blocks(PAGE, "yaml")
+    shown, of_embeddings, of_http, of_keys = code_blocks(PAGE, "yaml")
     policy = parse_policy(shown, name="page")
     assert list(policy.models) == ["edge", "cloud"]
     (cap,) = (line for line in shown.splitlines(keepends=True) if "per: tenant" in line)
     narrowed = parse_policy(shown.replace(f"budgets:\n{cap}", of_keys), name="page")
     assert narrowed.models_of_key("ci") == frozenset({"edge"})
     assert [each.key for each in narrowed.budgets] == [None, "ci"]
+    rest = "  - {name: default, route: [minilm-edge]}\nreplies: [{id: sorry, text: Sorry.}]\n"
+    assert parse_policy(f"version: 1\n{of_embeddings}{rest}", name="page").spaces == {"minilm": 384}
     assert parse_policy(shown + of_http, name="page").http.drop_hosted_tools
 
 

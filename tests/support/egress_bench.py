@@ -16,11 +16,12 @@ import structlog
 
 from gateway.backends.base import Call
 from gateway.backends.openai.chat_request import chat_body
+from gateway.backends.openai.embeddings import embeddings_exchange
 from gateway.backends.permit import permitted
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Answer, Chunk, StreamEvent
-from gateway.domain.decision import Decision
+from gateway.domain.decision import Decision, EgressPermit
 from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.strings import strings_of
@@ -51,9 +52,13 @@ models:
   backup:  {kind: openai, model: b, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1}}
   masking: {kind: openai, model: c, clearance: CLEARED, price_per_million_usd: {input: 1, output: 1},
             mask: [EMAIL, PHONE]}
+  vectors: {kind: openai, model: d, clearance: CLEARED, price_per_million_usd: {input: 1, output: 0},
+            embeds: {space: s, dimensions: 2}}
+  near:    {kind: llama_cpp, path: near.gguf, clearance: restricted, embeds: {space: s, dimensions: 2}}
 privacy: {unreadable: LEAST}
 budgets: [{name: all, per: all, limit_usd: 100, window: day}]
 rules:
+  - {name: v, when: is_embedding, route: [vectors, near]}
   - {name: a, when: 'labels.path == "cloud-first"', route: [cloud, backup, edge]}
   - {name: b, when: 'labels.path == "edge-first"', route: [edge, cloud, backup]}
   - {name: c, when: 'labels.path == "masked-first"', route: [masking, cloud, edge]}
@@ -86,13 +91,18 @@ class Wire(ScriptedBackend):
     async def stream(self, call: Call) -> AsyncGenerator[Chunk, None]:
         """Record what would be sent, then play the script."""
         permit = permitted(call, model=self.name, clearance=privacy_class(self._spec.clearance))
-        body = chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
+        body = self._body(permit, call)
         # Also what this kind of backend does not send: another one may.
         strings = [string.text for string in scanned_strings(permit.request)]
         self._bench.wire.append((self.name, json.dumps([body, strings], ensure_ascii=False)))
         async with aclosing(super().stream(call)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _body(self, permit: EgressPermit, call: Call) -> dict[str, object]:
+        if self._spec.embeds is not None:
+            return embeddings_exchange(self._spec, self._spec.embeds, permit, lambda _: None).body
+        return chat_body(self.name, self._spec, permit, call.max_tokens, is_stream=True)
 
 
 class EgressBench:

@@ -11,7 +11,7 @@ from gateway.clock import Clock
 from gateway.domain.answer import Chunk, Usage
 from gateway.domain.conversation import Message, Role
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.request import GenerationConfig, Hints, Request
+from gateway.domain.request import EmbeddingConfig, GenerationConfig, Hints, Request
 from gateway.errors import (
     BackendError,
     BackendProtocol,
@@ -50,7 +50,19 @@ BY_SCORE = "10.1.2.3 00:1b:44:11:3a:b7 bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5md
 """No floor, but together over the score at which a text is confidential."""
 BY_NUMBER = " ".join(f"10.1.2.{n}" for n in range(1, 25))
 """Internal one by one, confidential as a list."""
-PLACES = ("user", "system", "assistant", "tool", "stop", "schema", "hint", "score", "number", "nowhere")
+PLACES = (
+    "user",
+    "system",
+    "assistant",
+    "tool",
+    "stop",
+    "schema",
+    "hint",
+    "score",
+    "number",
+    "embedding",
+    "nowhere",
+)
 SPOTS = (*STRING_CARRIERS, *UNREADABLE)
 """Further places: parts of messages, definitions of tools, and what no detector reads."""
 PATHS = ("cloud-first", "edge-first", "cloud-only", "masked-first")
@@ -162,6 +174,10 @@ def a_request(
     schema = {"type": "object", "description": f"{TEXT} {private if place == 'schema' else ''}"}
     config = GenerationConfig(max_tokens=20, stop=stops, json_schema=json.dumps(schema, ensure_ascii=False))
     messages = tuple(Message(role=role, content=said[role]) for role in Role)
+    is_embedding = place == "embedding"
+    if is_embedding:
+        texts = (TEXT, f"{TEXT} {private} {TEXT}", TEXT)
+        messages, config = tuple(Message(role=Role.USER, content=text) for text in texts), GenerationConfig()
     if place in STRING_CARRIERS:
         more, own = carrying(place, f"{TEXT} {private} {TEXT}" if kinds else TEXT)
         messages += more
@@ -175,6 +191,7 @@ def a_request(
         config=config,
         hints=Hints(privacy_class=PrivacyClass.CONFIDENTIAL if place == "hint" else None),
         labels={"path": path, "note": NAME},
+        embedding=EmbeddingConfig() if is_embedding else None,
     )
 
 
@@ -191,7 +208,7 @@ def a_case(
     fault = more.get("detector_fault")
     in_messages = place in ("user", "system", "assistant", "tool")
     in_messages |= place in STRING_CARRIERS and STRING_CARRIERS[place].may_mask
-    is_empty = place == "nowhere" or (place in STRING_CARRIERS and not kinds)
+    is_empty = place == "nowhere" or (place in (*STRING_CARRIERS, "embedding") and not kinds)
     return Case(
         request=a_request(place, kinds, path=path, disguise=disguise, carrier=carrier),
         is_private=not is_empty or fault is not None,
@@ -215,6 +232,7 @@ def directed(detectors: int) -> Iterator[Case]:
     for kind in DATA:
         yield a_case("user", [kind], path="cloud-first", disguise=kind in ("CREDIT_CARD", "PHONE"))
         yield a_case("user", [kind, "EMAIL"], path="masked-first")
+        yield a_case("embedding", [kind], path="cloud-first")
     for number, carrier in enumerate(CARRIERS):
         kind = sorted(DATA)[number % len(DATA)]
         yield a_case("user", [kind], path="cloud-first", carrier=carrier)

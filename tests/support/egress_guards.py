@@ -38,7 +38,7 @@ from gateway.privacy.masking import places
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.validation import config as checked_config
-from tests.support import egress_cases
+from tests.support import egress_cases, embedding_policies
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
 from tests.support.calls import call_of
@@ -173,6 +173,11 @@ def _judges() -> str:
     return _passes(check_no_leave_above_its_clearance)
 
 
+def _spaces() -> str:
+    chain = embedding_policies.chain_of_another_space()
+    return f"vectors of another space come from {chain}" if chain else ""
+
+
 CHECKS: Mapping[str, Check] = {
     "test_who_is_never_drawn": _never_drawn,
     "test_no_leave_for_a_judge_above_its_clearance": _judges,
@@ -189,6 +194,7 @@ CHECKS: Mapping[str, Check] = {
     "test_any_other_address_in_the_policy_is_refused_with_its_line": _air_gap,
     "test_a_defects_message_stays_out_of_the_log": _defects,
     "test_what_waits_for_people_is_sealed": _handoffs,
+    "test_no_model_of_another_space_is_asked": _spaces,
 }
 """Every check in its fast form, by the test that it stands for."""
 
@@ -221,6 +227,14 @@ def _without(path: str) -> Callable[[pytest.MonkeyPatch], None]:
             _wrapped(scoring, name, wrap)(patch)
 
     return remove
+
+
+def _in_any_space(refuse: Any) -> Any:
+    return lambda model, spec, **state: refuse(model, spec, **{**state, "space": spec.space})
+
+
+def _chats_only(strings_of: Any) -> Any:
+    return lambda request: [] if request.embedding is not None else strings_of(request)
 
 
 def _without_hint(class_of: Any) -> Any:
@@ -352,6 +366,10 @@ GUARDS: Sequence[Guard] = (
         Guard(name=f"{name} counts", where="scorer.scanned_strings", remove=_without(path))
         for name, path in STRINGS.items()
     ),
+    Guard(name="the texts of an embedding count", where="scorer.scanned_strings",
+          remove=_wrapped(scoring, "strings_of", _chats_only)),
+    Guard(name="vectors are of the space that is asked for", where="routing._refuse",
+          remove=_wrapped(routing, "_refuse", _in_any_space)),
     Guard(name="what no detector reads is restricted", where="scorer.assessment",
           remove=_wrapped(scoring, "unreadable_places", _always([]))),
     Guard(name="the hint counts", where="classify.class_of",

@@ -118,6 +118,18 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         await self._called(request, context)
         return self.answer
 
+    async def Embed(  # noqa: N802  # The name is the proto's.
+        self, request: pb.EmbedRequest, context: Context
+    ) -> pb.EmbedResponse:
+        """Embed: each text as (3, 4)."""
+        await self._called(request, context)
+        return pb.EmbedResponse(
+            model="near",
+            space="small-v1",
+            usage=pb.Usage(prompt_tokens=7),
+            embeddings=[pb.Embedding(values=[0.6, 0.8]) for _ in request.input],
+        )
+
     async def CountTokens(  # noqa: N802  # The name is the proto's.
         self, request: pb.CountTokensRequest, context: Context
     ) -> pb.CountTokensResponse:

@@ -14,6 +14,11 @@ sys.path.insert(0, str(ROOT / "tools"))
 import make_constructed_model
 import make_synthetic_model
 from make_constructed_model import ALWAYS, EMBEDDING, vocabulary, word_merges, write_head
+from make_synthetic_model import Shape
+
+__all__ = ["Shape", "write_synthetic"]
+
+write_synthetic = make_synthetic_model.write
 
 SLOW = make_synthetic_model.Shape(
     layers=8, embedding=512, heads=8, kv_heads=8, feed_forward=2048, vocabulary=1024, context=8192

@@ -68,6 +68,8 @@ class HttpExchange:
     """Reads an answer in one piece."""
     reader: Callable[[AnswerBounds], AnswerReader]
     """Makes what reads one in events."""
+    more_bytes: int = 0
+    """How much longer an answer in one piece may be than its tokens make it."""
 
 
 class HttpBackend(ABC):
@@ -107,7 +109,7 @@ class HttpBackend(ABC):
         bounds = AnswerBounds.of(permit.request, max_tokens=call.max_tokens)
         try:
             async with self._answer(call, exchange.body) as (pieces, is_framed):
-                raw = await read_whole(pieces, limit_bytes=bounds.json_bytes)
+                raw = await read_whole(pieces, limit_bytes=bounds.json_bytes + exchange.more_bytes)
             if is_json(raw):
                 return exchange.read(raw, bounds)
             return await _read_events(raw, exchange.reader(bounds), bounds, is_framed=is_framed)

@@ -15,6 +15,7 @@ from gateway.backends.http.reading import Note
 from gateway.backends.openai.answer_parts import AnswerForm
 from gateway.backends.openai.answers import FinishHabit, StreamReader, read_reply
 from gateway.backends.openai.chat_request import chat_body
+from gateway.backends.openai.embeddings import PATH, embeddings_exchange
 from gateway.backends.openai.responses_answers import ResponsesReader, read_response
 from gateway.backends.openai.responses_request import responses_body
 from gateway.clock import Clock
@@ -53,13 +54,14 @@ class CloudBackend(HttpBackend):
     def __init__(self, name: str, spec: OpenAIModel, *, api_key: str | None, clock: Clock) -> None:
         self._spec = spec
         self._api = APIS[spec.api]
-        super().__init__(
-            name, spec, path=self._api.path, headers=_headers(name, spec), api_key=api_key, clock=clock
-        )
+        path = self._api.path if spec.embeds is None else PATH
+        super().__init__(name, spec, path=path, headers=_headers(name, spec), api_key=api_key, clock=clock)
         self._finish_words = finish_words(spec.finish_reasons)
         self._finish_habit = FinishHabit()
 
     def _exchange(self, permit: EgressPermit, max_tokens: int, *, is_stream: bool) -> HttpExchange:
+        if self._spec.embeds is not None:
+            return embeddings_exchange(self._spec, self._spec.embeds, permit, self._note)
         form = AnswerForm.of(permit.request, self._finish_words)
         return HttpExchange(
             body=self._api.body(self.name, self._spec, permit, max_tokens, is_stream=is_stream),

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EngineServiceStub:
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -45,6 +45,11 @@ class EngineServiceStub:
                 request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_stream(
+                '/gateway.engine.v1.EngineService/Embed',
+                request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.FromString,
+                _registered_method=True)
         self.CountTokens = channel.unary_unary(
                 '/gateway.engine.v1.EngineService/CountTokens',
                 request_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensRequest.SerializeToString,
@@ -58,7 +63,7 @@ class EngineServiceStub:
 
 
 class EngineServiceServicer:
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -68,6 +73,14 @@ class EngineServiceServicer:
 
     def Generate(self, request, context):
         """Generate answers one request; the last response holds `finished`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Embed returns a vector for each text, in order, over one or more responses; an engine either
+        generates or embeds, and refuses the other one with CAPABILITY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +108,11 @@ def add_EngineServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.FromString,
                     response_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.SerializeToString,
             ),
+            'Embed': grpc.unary_stream_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.FromString,
+                    response_serializer=gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.SerializeToString,
+            ),
             'CountTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.CountTokens,
                     request_deserializer=gateway_dot_engine_dot_v1_dot_engine__pb2.CountTokensRequest.FromString,
@@ -114,7 +132,7 @@ def add_EngineServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EngineService:
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -139,6 +157,33 @@ class EngineService:
             '/gateway.engine.v1.EngineService/Generate',
             gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateRequest.SerializeToString,
             gateway_dot_engine_dot_v1_dot_engine__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gateway.engine.v1.EngineService/Embed',
+            gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedRequest.SerializeToString,
+            gateway_dot_engine_dot_v1_dot_engine__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EngineServiceStub:
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -43,6 +43,10 @@ class EngineServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EngineServiceAsyncStub: ...
     Generate: _grpc.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]
     """Generate answers one request; the last response holds `finished`."""
+    Embed: _grpc.UnaryStreamMultiCallable[_engine_pb2.EmbedRequest, _engine_pb2.EmbedResponse]
+    """Embed returns a vector for each text, in order, over one or more responses; an engine either
+    generates or embeds, and refuses the other one with CAPABILITY.
+    """
     CountTokens: _grpc.UnaryUnaryMultiCallable[_engine_pb2.CountTokensRequest, _engine_pb2.CountTokensResponse]
     """CountTokens says how long a prompt is, template included; it generates nothing."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]
@@ -50,7 +54,7 @@ class EngineServiceStub:
 
 @_typing.type_check_only
 class EngineServiceAsyncStub(EngineServiceStub):
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -61,13 +65,17 @@ class EngineServiceAsyncStub(EngineServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Generate: _aio.UnaryStreamMultiCallable[_engine_pb2.GenerateRequest, _engine_pb2.GenerateResponse]  # type: ignore[assignment]
     """Generate answers one request; the last response holds `finished`."""
+    Embed: _aio.UnaryStreamMultiCallable[_engine_pb2.EmbedRequest, _engine_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Embed returns a vector for each text, in order, over one or more responses; an engine either
+    generates or embeds, and refuses the other one with CAPABILITY.
+    """
     CountTokens: _aio.UnaryUnaryMultiCallable[_engine_pb2.CountTokensRequest, _engine_pb2.CountTokensResponse]  # type: ignore[assignment]
     """CountTokens says how long a prompt is, template included; it generates nothing."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_engine_pb2.GetStatusRequest, _engine_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus returns the loaded model and the load."""
 
 class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
-    """EngineService generates text with the one model that its process has loaded.
+    """EngineService generates or embeds text with the one model that its process has loaded.
 
     The deadline of a call and its cancellation reach the decoder: the slot is
     free again within one decode step. Errors carry `google.rpc.ErrorInfo` with
@@ -82,6 +90,16 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_engine_pb2.GenerateResponse], _abc.AsyncIterator[_engine_pb2.GenerateResponse]]:
         """Generate answers one request; the last response holds `finished`."""
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _engine_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_engine_pb2.EmbedResponse], _abc.AsyncIterator[_engine_pb2.EmbedResponse]]:
+        """Embed returns a vector for each text, in order, over one or more responses; an engine either
+        generates or embeds, and refuses the other one with CAPABILITY.
+        """
 
     @_abc_1.abstractmethod
     def CountTokens(

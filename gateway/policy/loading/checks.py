@@ -20,7 +20,7 @@ from gateway.policy.kinds import AnyModel
 from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
-from gateway.policy.loading.names import check_aliases, check_keys
+from gateway.policy.loading.names import check_aliases, check_keys, check_spaces
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
@@ -120,6 +120,7 @@ def _check_models(parts: Parts) -> Iterator[Finding]:
 
 def _check_called(parts: Parts) -> Iterator[Finding]:
     yield from check_aliases(parts.names, parts.aliases)
+    yield from check_spaces(parts.models, parts.aliases)
     yield from check_keys(parts.names, parts.aliases, parts.keys)
 
 
@@ -251,10 +252,11 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 def _check_tests(parts: Parts) -> Iterator[Finding]:
     models, rules = parts.names, frozenset(rule.name for rule in parts.rules.values())
+    spaces = frozenset(spec.space for spec in parts.models.values())
     for index, test in parts.tests.items():
         here: Path = ("tests", index, "expect")
         expect = test.expect
-        if ModelNames(models, parts.aliases).model(test.model) is None:
+        if ModelNames(models, parts.aliases, spaces).model(test.model) is None:
             yield ("tests", index, "model"), f"no model or alias fits{quoted(test.model)}"
         if not expect.model_dump(exclude_defaults=True):
             yield here, "expects nothing; name class, rule, first or never"

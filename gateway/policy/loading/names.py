@@ -6,6 +6,7 @@ from gateway.policy.aliases import AUTO
 from gateway.policy.keys import KeyPolicy
 from gateway.policy.loading.messages import did_you_mean, quoted
 from gateway.policy.source import Path
+from gateway.policy.spec import ModelSpec
 
 
 def check_aliases(models: Collection[str], aliases: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
@@ -20,6 +21,22 @@ def check_aliases(models: Collection[str], aliases: Mapping[str, str]) -> Iterat
         if target != AUTO and target not in models:
             near = did_you_mean(target, (*sorted(models), AUTO))
             yield ("aliases", alias), f"no model is called{quoted(target)}{near}"
+
+
+def check_spaces(models: Mapping[str, ModelSpec], aliases: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the message of each error of the vector spaces of models."""
+    dimensions: dict[str, int] = {}
+    for name, spec in models.items():
+        embeds, path = spec.embedding, ("models", name, "embeds")
+        if embeds is None:
+            continue
+        if embeds.space == AUTO or embeds.space in models or embeds.space in aliases:
+            detail = "is the name of a model or alias already; callers ask for a space by its name"
+            yield (*path, "space"), detail
+        known = dimensions.setdefault(embeds.space, embeds.dimensions)
+        if known != embeds.dimensions:
+            detail = f"must be {known}, as of the other models of {embeds.space}: one space has one length"
+            yield (*path, "dimensions"), detail
 
 
 def check_keys(

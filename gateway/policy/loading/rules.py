@@ -26,6 +26,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "deadline_s": "double",
     "tools_offered": "int",
     "has_images": "bool",
+    "is_embedding": "bool",
 }
 """The variables of a condition with their CEL types; the privacy classes are constants of type int."""
 
@@ -152,6 +153,7 @@ def _data(facts: Facts) -> dict[str, object]:
         "deadline_s": facts.deadline_s,
         "tools_offered": facts.tools_offered,
         "has_images": facts.has_images,
+        "is_embedding": facts.is_embedding,
     }
 
 

@@ -32,7 +32,7 @@ _CLASSES: Mapping[PrivacyClass, pb.PrivacyClass.ValueType] = {
 _REASONS: Mapping[Reason, pb.Reason.ValueType] = {
     reason: pb.Reason.Value(f"REASON_{reason}") for reason in Reason
 }
-_ROUTES: Mapping[Route, pb.Route.ValueType] = {route: pb.Route.Value(f"ROUTE_{route}") for route in Route}
+ROUTES: Mapping[Route, pb.Route.ValueType] = {route: pb.Route.Value(f"ROUTE_{route}") for route in Route}
 _OUTCOMES: Mapping[Outcome, pb.Outcome.ValueType] = {
     out: pb.Outcome.Value(f"OUTCOME_{out}") for out in Outcome
 }
@@ -58,7 +58,7 @@ def render_decision(decision: Decision) -> pb.Decision:
         refused=[_refusal(item, decision.state) for item in decision.refused],
         policy_hash=decision.policy_hash,
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
-        signals=pb.Signals(tools_offered=signals.tools_offered, has_images=signals.has_images),
+        signals=pb.Signals(**signals.values()),  # type: ignore[arg-type]  # Fields of the same name and type.
         limits=None if decision.limits is None else _limits(decision.limits),
     )
 
@@ -87,16 +87,16 @@ def render_answer(request_id: str, answer: Answer) -> pb.GenerateResponse:
         text=answer.text,
         message=render_message(answer.message),
         logprobs=_logprobs(answer.logprobs),
-        route=_ROUTES[answer.route],
+        route=ROUTES[answer.route],
         model=answer.model,
         cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
         decision=render_decision(answer.decision),
-        attempts=[_attempt(attempt) for attempt in answer.attempts],
+        attempts=[render_attempt(attempt) for attempt in answer.attempts],
     )
     if answer.finish_reason is not None:
         response.finish_reason = _FINISHES[answer.finish_reason]
     if answer.usage is not None:
-        response.usage.CopyFrom(_usage(answer.usage))
+        response.usage.CopyFrom(render_usage(answer.usage))
     if answer.degraded is not None:
         response.degraded.reason = _REASONS[answer.degraded.reason]
         response.degraded.canned_id = answer.degraded.canned_id
@@ -211,7 +211,7 @@ def _model(listed: ListedModel) -> pb.ModelInfo:
         tools=listed.calls_tools,
     )
     if listed.place is not None:
-        info.place = _ROUTES[listed.place]
+        info.place = ROUTES[listed.place]
     if (price := listed.price) is not None:
         info.price.input_per_million_usd = float(price.input)
         info.price.output_per_million_usd = float(price.output)
@@ -255,7 +255,8 @@ def _findings(findings: Iterable[Finding]) -> list[pb.Finding]:
     ]
 
 
-def _attempt(attempt: Attempt) -> pb.Attempt:
+def render_attempt(attempt: Attempt) -> pb.Attempt:
+    """Return one try at a model."""
     usage = attempt.usage
     rendered = pb.Attempt(
         model=attempt.model,
@@ -271,11 +272,12 @@ def _attempt(attempt: Attempt) -> pb.Attempt:
         upstream_code=attempt.upstream_code or "",
     )
     if usage is not None:
-        rendered.usage.CopyFrom(_usage(usage))
+        rendered.usage.CopyFrom(render_usage(usage))
     return rendered
 
 
-def _usage(usage: Usage) -> pb.Usage:
+def render_usage(usage: Usage) -> pb.Usage:
+    """Return the tokens of an answer."""
     return pb.Usage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,

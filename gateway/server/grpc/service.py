@@ -9,6 +9,7 @@ import grpc
 
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
+from gateway.server.grpc.embed_messages import incoming_texts, render_vectors
 from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.render import (
     render_answer,
@@ -35,6 +36,11 @@ async def _stream_generate(
     async with aclosing(pipeline.stream(incoming(message, context), context)) as events:
         async for event in events:
             yield render_event(context.request_id, event)
+
+
+async def _embed(message: pb.EmbedRequest, context: CallContext, pipeline: Pipeline) -> pb.EmbedResponse:
+    answer = await pipeline.run(incoming_texts(message, context), context)
+    return render_vectors(context.request_id, answer, pipeline.policy)
 
 
 async def _explain(
@@ -76,6 +82,7 @@ def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
     """Register the service without deserializers: bytes are decoded once it is known who sent them."""
     unary = {
         "Generate": middleware.unary("Generate", pb.GenerateRequest, _generate),
+        "Embed": middleware.unary("Embed", pb.EmbedRequest, _embed),
         "Explain": middleware.unary("Explain", pb.ExplainRequest, _explain),
         "CountTokens": middleware.unary("CountTokens", pb.CountTokensRequest, _count_tokens),
         "ListModels": middleware.unary("ListModels", pb.ListModelsRequest, _list_models),

@@ -124,7 +124,7 @@ def request_steps(
     )
     if not isinstance(message, pb.CountTokensRequest):
         check_label_count(len(message.labels))
-        hints = _hints(message.hints) if message.HasField("hints") else Hints()
+        hints = hints_of(message.hints) if message.HasField("hints") else Hints()
         request = replace(request, hints=hints, labels=dict(message.labels), session_id=message.session_id)
     return (yield from checking_steps(request))
 
@@ -263,7 +263,8 @@ def _reasoning(reasoning: pb.ReasoningConfig) -> ReasoningConfig:
     )
 
 
-def _hints(hints: pb.Hints) -> Hints:
+def hints_of(hints: pb.Hints) -> Hints:
+    """Return the hints of a message; raises InvalidRequest with the first bad field."""
     # A hint only tightens, so one that we do not know must not be dropped in silence.
     if len(UnknownFieldSet(hints)):
         raise InvalidRequest("hints", "has a field that this gateway does not know")

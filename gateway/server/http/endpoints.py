@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.server.http.chat.completions import ChatCompletions
+from gateway.server.http.embeddings import Embeddings, embed
 from gateway.server.http.gateway_api import gateway_endpoints
 from gateway.server.http.http_server import Endpoint
 from gateway.server.http.messages.messages_dialect import MessagesDialect, TokenCountDialect, count_tokens
@@ -18,6 +19,8 @@ def endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     yield Endpoint("POST", "openai/deployments/{model}/chat/completions", chat)
     yield Endpoint("POST", "/responses", middleware.answers(Responses(), "/v1/responses"))
     yield Endpoint("POST", "/messages", middleware.answers(MessagesDialect(), "/v1/messages"))
+    embeddings = middleware.unary(Embeddings.method, Embeddings(), embed, route="/v1/embeddings")
+    yield Endpoint("POST", "/embeddings", embeddings)
     counting = TokenCountDialect()
     count = middleware.unary(counting.method, counting, count_tokens, route="/v1/messages/count_tokens")
     yield Endpoint("POST", "/messages/count_tokens", count)

@@ -57,7 +57,7 @@ def decision_object(decision: Decision) -> dict[str, Any]:
         "refused": [_refusal(each, decision.state) for each in decision.refused],
         "policy_hash": decision.policy_hash,
         "masked": _counts(decision.masked),
-        "signals": {"tools_offered": signals.tools_offered, "has_images": signals.has_images},
+        "signals": signals.values(),
     }
     if decision.limits is not None:
         shown["limits"] = {"max_tokens": decision.limits.max_tokens, "effort": decision.limits.effort}

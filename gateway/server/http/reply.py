@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -26,6 +27,13 @@ EVENT_STREAM = {
 """The last one keeps nginx from holding events back."""
 
 
+class RenderedBody(NamedTuple):
+    """The JSON of a whole body, already written, with headers of its own."""
+
+    content: bytes
+    headers: Mapping[str, str]
+
+
 class HttpReply:
     """The response to one request. An error is a status before the first byte, and an event after it."""
 
@@ -43,7 +51,12 @@ class HttpReply:
 
     async def send(self, body: object, headers: Mapping[str, str], deadline: Deadline) -> None:
         """Send a whole body; raises DeadlinePassed where the caller does not read."""
-        await self._send(_json(body, 200, headers), deadline.remaining_s(self._clock))
+        if isinstance(body, RenderedBody):
+            own = {**headers, **body.headers}
+            response = web.Response(body=body.content, headers=own, content_type="application/json")
+        else:
+            response = _json(body, 200, headers)
+        await self._send(response, deadline.remaining_s(self._clock))
 
     async def begin(self, writer: EventWriter, headers: Mapping[str, str]) -> None:
         """Begin a stream of events."""

@@ -9,8 +9,7 @@ UNKNOWN_URL = "unknown_url"
 ANYWHERE = frozenset({"HEAD", "OPTIONS"})
 """Methods that every path takes."""
 _NOT_SERVED = {
-    "/completions": "completions of a bare prompt are not served; ask /v1/chat/completions",
-    "/embeddings": "embeddings are not served here",
+    "/completions": "completions of a bare prompt or a gap (suffix) are not served; ask /v1/chat/completions",
 }
 """By the end of the path, what clients of OpenAI may ask for and no endpoint serves."""
 

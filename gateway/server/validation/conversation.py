@@ -73,6 +73,11 @@ def message_steps(messages: tuple[Message, ...]) -> Steps[tuple[Message, ...]]:
     return tuple(checked)
 
 
+def is_blank(text: str) -> bool:
+    """Say whether a text has no character that a reader sees."""
+    return not _VISIBLE.search(text)
+
+
 def check_message_count(count: int) -> None:
     """Raise InvalidRequest for no conversation, and for too long a one."""
     if not 1 <= count <= MAX_MESSAGES:
@@ -102,13 +107,13 @@ def _message(at: str, message: Message, calls: set[str], answered: set[str]) -> 
     if not message.parts:
         if message.role is Role.TOOL:
             raise InvalidRequest(f"{at}.content", "is not allowed for role tool: send a tool_result part")
-        if not _VISIBLE.search(message.content):
+        if is_blank(message.content):
             raise InvalidRequest(f"{at}.content", "must not be empty, nor hold blank characters alone")
         return message
     if message.content:
         raise InvalidRequest(f"{at}.content", "must not be set together with parts")
     check_part_count(at, len(message.parts))
-    if not any(not isinstance(part, Text) or _VISIBLE.search(part.text) for part in message.parts):
+    if not any(not isinstance(part, Text) or not is_blank(part.text) for part in message.parts):
         raise InvalidRequest(f"{at}.parts", "must not be empty, nor hold blank characters alone")
     parts: list[Part] = []
     for i, part in enumerate(message.parts):

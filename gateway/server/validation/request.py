@@ -9,6 +9,7 @@ from gateway.errors import InvalidRequest
 from gateway.pipeline.steps import Steps
 from gateway.server.validation.config import config_steps
 from gateway.server.validation.conversation import check_count, message_steps
+from gateway.server.validation.embedding import check_dimensions, input_steps
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 MAX_LABELS = 16
@@ -25,6 +26,9 @@ def checking_steps(request: Request) -> Steps[Request]:
         raise InvalidRequest("model", f"must have at most {MAX_MODEL_BYTES} bytes")
     if len(request.session_id.encode()) > MAX_SESSION_BYTES:
         raise InvalidRequest("session_id", f"must have at most {MAX_SESSION_BYTES} bytes")
+    if request.embedding is not None:
+        check_dimensions(request.embedding)
+        return replace(request, messages=(yield from input_steps(request.messages)))
     messages = yield from message_steps(request.messages)
     config = yield from config_steps(request.config)
     return replace(request, messages=messages, config=config)

@@ -65,6 +65,12 @@ def test_the_canaries_by_themselves_are_public() -> None:
     assert counts["public calls at providers"] == 1
 
 
+def test_texts_to_embed_by_themselves_are_public() -> None:
+    """Without private data they go to a provider: nothing else keeps the cases of embeddings home."""
+    counts, leaks = play([a_case("embedding", path="cloud-first")])
+    assert (counts["public calls at providers"], leaks) == (1, [])
+
+
 EDGE_ONLY = frozenset({"grammar of the answer"})
 """What no provider takes: the backend refuses it, whatever its class is."""
 

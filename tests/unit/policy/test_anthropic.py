@@ -54,10 +54,12 @@ def test_what_follows_from_the_version(model: str, thinks_by: str, drop: tuple[s
 
 
 def test_what_it_can() -> None:
-    """Text, images, documents, tools of both kinds and JSON; no log probabilities and no grammar."""
+    """Text, images, documents, tools of both kinds and JSON; no log probabilities, grammar or vectors."""
     made = spec()
     assert made.reads == ("text", "image", "file")
-    assert made.capabilities == frozenset(Capability) - {Capability.LOGPROBS, Capability.GRAMMAR}
+    of_vectors = {Capability.EMBEDDINGS, Capability.DIMENSIONS, Capability.SPACE, Capability.CHAT}
+    unable = {Capability.LOGPROBS, Capability.GRAMMAR, *of_vectors}
+    assert made.capabilities == frozenset(Capability) - unable
     assert Capability.CUSTOM_TOOLS not in spec(tools=False).capabilities
 
 

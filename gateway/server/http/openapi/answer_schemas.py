@@ -42,7 +42,9 @@ _DECISION: Final = record(
     refused=many(record("model", "reason", model=TEXT, reason=_REASON)),
     policy_hash=TEXT,
     masked=_COUNTED,
-    signals=record("tools_offered", "has_images", tools_offered=COUNT, has_images=FLAG),
+    signals=record(
+        "tools_offered", "has_images", "is_embedding", tools_offered=COUNT, has_images=FLAG, is_embedding=FLAG
+    ),
     limits=record(),
 )
 _GATEWAY: Final = record(
@@ -130,6 +132,21 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "ChatCompletion": _CHAT,
     "Response": _RESPONSE,
     "Message": _MESSAGE,
+    "Embeddings": record(
+        *("object", "model", "data"),
+        object=only("list"),
+        model=TEXT,
+        data=many(
+            record(
+                *("object", "index", "embedding"),
+                object=only("embedding"),
+                index=COUNT,
+                embedding=either(many(NUMBER), TEXT),
+            )
+        ),
+        usage=record("prompt_tokens", "total_tokens", prompt_tokens=COUNT, total_tokens=COUNT),
+        gateway=named("Gateway"),
+    ),
     "TokenCount": record("input_tokens", input_tokens=COUNT),
     "Models": either(
         record("object", "data", object=only("list"), data=many(_OPENAI_MODEL)),

@@ -69,6 +69,14 @@ ENDPOINTS: Final[Mapping[tuple[str, str], DescribedEndpoint]] = {
         takes_hints=True,
         names_model=True,
     ),
+    ("POST", "/v1/embeddings"): DescribedEndpoint(
+        summary="The vectors of texts, as OpenAI's API has them.",
+        answer="Embeddings",
+        request="EmbeddingsRequest",
+        reasons=_ANSWERED,
+        takes_hints=True,
+        names_model=True,
+    ),
     ("POST", "/v1/messages/count_tokens"): DescribedEndpoint(
         summary="How long a prompt is for the model that would answer.",
         answer="TokenCount",

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.domain.conversation import ToolChoiceMode
+from gateway.policy.embeds import MAX_DIMENSIONS
 from gateway.server.http.chat.completions import HARMLESS as CHAT_HARMLESS
 from gateway.server.http.chat.config_fields import EFFORTS, FORMATS
+from gateway.server.http.embeddings import ENCODINGS
+from gateway.server.http.embeddings import HARMLESS as EMBEDDINGS_HARMLESS
 from gateway.server.http.messages.parameters import HARMLESS
 from gateway.server.http.openapi.schemas import (
     ANYTHING,
@@ -27,6 +30,7 @@ from gateway.server.http.openapi.turn_schemas import CHAT_MESSAGE, INPUT_ITEM, S
 from gateway.server.http.responses.responses_api import HARMLESS as RESPONSES_HARMLESS
 from gateway.server.validation.config import MAX_STOPS, MAX_TOKENS, MAX_TOOLS, MAX_TOP_K, MAX_TOP_LOGPROBS
 from gateway.server.validation.conversation import MAX_MESSAGES
+from gateway.server.validation.embedding import MAX_INPUTS
 from gateway.server.validation.request import MAX_LABELS
 
 _INT64: Final = 2**63
@@ -128,7 +132,17 @@ FEEDBACK_REQUEST: Final = closed(
         "maxProperties": MAX_LABELS,
     },
 )
+EMBEDDINGS_REQUEST: Final = closed(
+    "input",
+    input=either(TEXT, many(TEXT, minItems=1, maxItems=MAX_INPUTS)),
+    model=TEXT,
+    dimensions=whole(1, MAX_DIMENSIONS),
+    encoding_format=words(*ENCODINGS),
+    stream=only(False),
+    **_ignored(EMBEDDINGS_HARMLESS),
+)
 SCHEMAS: Final[Mapping[str, Schema]] = {
+    "EmbeddingsRequest": EMBEDDINGS_REQUEST,
     "ChatRequest": CHAT_REQUEST,
     "ResponsesRequest": RESPONSES_REQUEST,
     "MessagesRequest": MESSAGES_REQUEST,

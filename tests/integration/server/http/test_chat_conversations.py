@@ -253,8 +253,6 @@ async def test_the_clients_errors() -> None:
             await client.chat.completions.create(model=MODEL, messages=ASK, temperature=9)
         with pytest.raises(openai.BadRequestError) as refused:
             await client.chat.completions.create(model=MODEL, messages=ASK, n=2)
-        with pytest.raises(openai.NotFoundError, match="embeddings"):
-            await client.embeddings.create(model=MODEL, input="x")
     assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
     assert (wrong.value.code, wrong.value.param) == ("invalid_request", "temperature")
     assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "n")

@@ -71,7 +71,8 @@ async def test_paths_that_clients_make_lead_to_chat_completions(path: str) -> No
         ("GET", "/readyz", 200, ""),
         ("GET", "/v1/chat/completions", 405, "this path takes POST"),
         ("POST", "/v1/completions", 404, "ask /v1/chat/completions"),
-        ("POST", "/v1/embeddings", 404, "embeddings are not served"),
+        ("POST", "/v1/completions", 404, "a gap (suffix)"),
+        ("GET", "/v1/embeddings", 405, "this path takes POST"),
         ("OPTIONS", "/v1/chat/completions", 403, ""),
     ],
 )
