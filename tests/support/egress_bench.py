@@ -21,9 +21,11 @@ from gateway.backends.permit import permitted
 from gateway.clock import Deadline
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Answer, Chunk, StreamEvent
+from gateway.domain.capability import Capability
 from gateway.domain.decision import Decision, EgressPermit
 from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
 from gateway.domain.strings import strings_of
 from gateway.errors import GatewayError, NotPermitted
 from gateway.ledger.memory import MemoryLedger
@@ -270,14 +272,18 @@ def captured_logs() -> Iterator[io.StringIO]:
             vars(module)["_log"] = logger
 
 
+def _needs_of(request: Request) -> tuple[Capability, ...]:
+    """Let every model do everything, so that the class alone keeps a request home."""
+    return () if request.embedding is None else (Capability.EMBEDDINGS,)
+
+
 def play(cases: Iterable[Case]) -> tuple[Counter[str], list[str]]:
     """Play cases, some at a time on one gateway; return what happened how often, and every leak."""
     counts: Counter[str] = Counter()
     leaks: list[str] = []
     waiting = iter(cases)
     with captured_logs() as logs, pytest.MonkeyPatch.context() as patch:
-        # Every model can do everything, so that the class alone keeps a request home.
-        patch.setattr(assessor, "needs_of", lambda _: ())
+        patch.setattr(assessor, "needs_of", _needs_of)
         while batch := [case for _, case in zip(range(BATCH), waiting, strict=False)]:
             with asyncio.Runner(loop_factory=VirtualLoop) as runner:
                 bench = runner.run(_play_batch(batch, logs))
