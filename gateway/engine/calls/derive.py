@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.engine.calls.form import KINDS, CallForm, ParameterForm, ProbeCall, Segment, Slot
+from gateway.engine.calls.form import CallForm, ParameterForm, ProbeCall, Segment, Slot
 
 Render = Callable[[str, Sequence[ProbeCall]], str | None]
 """Renders a question, and an answer of a text and calls, with the tools of `PROBE_TOOLS` offered; without
@@ -32,7 +32,6 @@ _VALUES: Mapping[str, object] = {
     "boolean": True,
     "object": {"knested": "znested"},
     "array": [4188],
-    "null": None,
 }
 
 
@@ -183,34 +182,28 @@ class _Prober:
         self, opening: str, separator: str, name_end: str, value_end: str, after: str
     ) -> ParameterForm:
         """Return how values of each kind are written, beside those of numbers."""
-        name_ends, value_ends = dict.fromkeys(KINDS, name_end), dict.fromkeys(KINDS, value_end)
-        mark = ""
-        for kind, value in _VALUES.items():
-            found = self._value(value)
-            if found is None:
-                if kind == "string":
-                    raise _NoForm
-                if kind == "object":
-                    mark = self._mark()
-                continue
-            _, name_ends[kind], rest = found
-            if kind == "string":
-                if not rest.endswith(after):
-                    raise _NoForm
-                value_ends[kind] = rest[: len(rest) - len(after)] + value_end
-        quote = name_ends["string"].removeprefix(name_end)
-        is_quoted = quote == "'" and value_ends["string"] == "'" + value_end
-        if quote == '"' and value_ends["string"] == '"' + value_end:
-            name_ends["string"], value_ends["string"] = name_end, value_end
-        if not value_ends["string"]:
+        found = self._value(_VALUES["string"])
+        if found is None or not found[2].endswith(after):
             raise _NoForm
+        string_name_end = found[1]
+        string_value_end = found[2][: len(found[2]) - len(after)] + value_end
+        if (string_name_end, string_value_end) == (name_end + '"', '"' + value_end):
+            raise _NoForm  # It escapes strings in a way of its own, maybe.
+        if not string_value_end:
+            raise _NoForm
+        for kind in ("boolean", "array"):
+            other = self._value(_VALUES[kind])
+            if other is not None and other[1] != name_end:
+                raise _NoForm
         return ParameterForm(
             opening=opening,
             separator=separator,
-            name_ends=name_ends,
-            value_ends=value_ends,
-            is_quoted=is_quoted,
-            string_mark=mark,
+            name_end=name_end,
+            value_end=value_end,
+            string_name_end=string_name_end,
+            string_value_end=string_value_end,
+            is_quoted=string_name_end == name_end + "'" and string_value_end == "'" + value_end,
+            string_mark=self._mark() if self._value(_VALUES["object"]) is None else "",
         )
 
     def _value(self, value: object) -> tuple[str, str, str] | None:

@@ -14,8 +14,6 @@ class Slot(StrEnum):
 
 Segment = tuple[str | Slot, ...]
 """Literal texts and slots, in order; texts of special tokens are among the literal ones."""
-KINDS = ("string", "number", "boolean", "object", "array", "null")
-"""Kinds of values, in words of JSON schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +24,12 @@ class ParameterForm:
     """Before each name."""
     separator: str
     """Between two parameters, before `opening`."""
-    name_ends: Mapping[str, str]
-    """From the name to the value, by the kind of the value."""
-    value_ends: Mapping[str, str]
-    """After the value, likewise."""
+    name_end: str
+    """From the name to the value."""
+    value_end: str
+    string_name_end: str
+    """The same around a string, which is not JSON."""
+    string_value_end: str
     is_quoted: bool = False
     """Whether a string stands in single quotes, with the escapes of Python; else it stands as it is."""
     string_mark: str = ""
