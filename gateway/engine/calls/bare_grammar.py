@@ -7,6 +7,7 @@ from typing import cast
 from gateway.engine.calls.form import ParameterForm
 from gateway.engine.calls.offered import Schema
 from gateway.engine.calls.special import SpecialTokens
+from gateway.engine.calls.text_grammar import text_and_end
 from gateway.engine.interfaces import GrammarRefused
 
 MAX_DEPTH = 16
@@ -14,15 +15,25 @@ MAX_DEPTH = 16
 MAX_ITEMS = 64
 """Most items of an array without `maxItems`."""
 _SCALARS = ("integer", "number", "boolean", "null")
-_KNOWN = {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "minItems", "maxItems"}
+_KNOWN = {
+    "string": {"type", "minLength", "maxLength", "pattern"},
+    "object": {"type", "properties", "required", "additionalProperties"},
+    "array": {"type", "items", "minItems", "maxItems"},
+}
+"""The keywords that can be held to, by kind."""
 
 
 def bare_rules(
-    schema: Schema, form: ParameterForm, rule: Callable[[str], str], special: SpecialTokens
+    schema: Schema,
+    form: ParameterForm,
+    special: SpecialTokens,
+    *,
+    rule: Callable[[str], str],
+    terminal: Callable[[str], str],
 ) -> str:
-    """Return a rule for the values of a schema; raises GrammarRefused."""
+    """Return a rule for the values of a schema; raises GrammarRefused. `rule` and `terminal` add one."""
     around = {key: schema[key] for key in ("$defs", "x-guidance") if key in schema}
-    writer = _BareWriter(form, rule, special, around)
+    writer = _BareWriter(form, special, around, rule=rule, terminal=terminal)
     return writer.value({key: part for key, part in schema.items() if key not in around}, 0)
 
 
@@ -30,9 +41,16 @@ class _BareWriter:
     """Writes the rules of one value."""
 
     def __init__(
-        self, form: ParameterForm, rule: Callable[[str], str], special: SpecialTokens, around: Schema
+        self,
+        form: ParameterForm,
+        special: SpecialTokens,
+        around: Schema,
+        *,
+        rule: Callable[[str], str],
+        terminal: Callable[[str], str],
     ) -> None:
         self._form = form
+        self._terminal = terminal
         self._rule = rule
         self._special = special
         self._around = around
@@ -48,7 +66,9 @@ class _BareWriter:
         if options := schema.get("anyOf"):
             if len(schema) > 1:
                 raise GrammarRefused("anyOf beside other keywords is not supported in calls of this model")
-            return self._rule(" | ".join(self.value(each, depth + 1) for each in cast("list[Schema]", options)))
+            return self._rule(
+                " | ".join(self.value(each, depth + 1) for each in cast("list[Schema]", options))
+            )
         if "enum" in schema or "const" in schema:
             values = cast("Sequence[object]", schema.get("enum", [schema.get("const")]))
             return self._rule(" | ".join(self._constant(value) for value in values))
@@ -59,11 +79,11 @@ class _BareWriter:
     def _kind(self, kind: str, schema: Schema, depth: int) -> str:
         if kind in _SCALARS:
             return self._rule(f"%json {json.dumps({**schema, **self._around, 'type': kind})}")
-        if unknown := next((keyword for keyword in schema if keyword not in _KNOWN), None):
+        if unknown := next((keyword for keyword in schema if keyword not in _KNOWN[kind]), None):
             raise GrammarRefused(f"{unknown} is not supported in calls of this model")
         if kind == "string":
-            mark = self._special.lark(self._form.string_mark)
-            return f"{mark} /(.|\\n)*/ {mark}"
+            mark = self._form.string_mark
+            return f"{self._special.lark(mark)} {text_and_end(schema, mark, self._special, self._terminal)}"
         return self._object(schema, depth) if kind == "object" else self._array(schema, depth)
 
     def _object(self, schema: Schema, depth: int) -> str:
@@ -71,7 +91,8 @@ class _BareWriter:
         required = cast("Sequence[str]", schema.get("required", ()))
         first = following = '""'
         for name in reversed([*properties, *(name for name in required if name not in properties)]):
-            one = f"{json.dumps(name + ':', ensure_ascii=False)} {self.value(properties.get(name, {}), depth + 1)}"
+            value = self.value(properties.get(name, {}), depth + 1)
+            one = f"{json.dumps(name + ':', ensure_ascii=False)} {value}"
             is_free = name not in required
             first, following = (
                 self._rule(f"{one} {following}" + (f" | {first}" if is_free else "")),

@@ -1,19 +1,17 @@
 """The grammar of an answer that calls tools, for llguidance: Lark with special tokens and JSON schemas."""
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 from gateway.engine.calls.bare_grammar import bare_rules
 from gateway.engine.calls.form import CallForm, ParameterForm, Segment, Slot
 from gateway.engine.calls.offered import CallableTool, ParameterValue, Schema, ToolParameter
 from gateway.engine.calls.special import SpecialTokens
+from gateway.engine.calls.text_grammar import ANY_TEXT, escaped, text_and_end
 
 MAX_CALLS = 32
 """Most calls of one answer."""
 _SLOTS = {Slot.ID: "/[A-Za-z0-9]{9}/", Slot.INDEX: "/[0-9]{1,3}/"}
-_ANY_TEXT = r"(.|\n)*"
 
 
 def call_grammar(
@@ -67,7 +65,7 @@ class _Writer:
         token = self._special.token(trigger)
         if form.is_at_start:
             return self._told_at_start(trigger, f"{rest} {calls}")
-        self.lines.append(f"TEXT: /{_ANY_TEXT}/")
+        self.lines.append(f"TEXT: /{ANY_TEXT}/")
         free = self._free([] if token is None else [token])
         if token is not None:
             return f"{free} (<[{token}]> {rest} {calls})?"
@@ -78,10 +76,10 @@ class _Writer:
         """Return the first rule of a form whose calls have no mark: a text must not begin like one."""
         form = self._form
         if not trigger:
-            self.lines.append(f"TEXT: /{_ANY_TEXT}/")
+            self.lines.append(f"TEXT: /{ANY_TEXT}/")
             return f"{calls} | {self._special.lark(form.text_opening)} {self._free([])}"
-        self.lines.append(f"TEXT: /{_ANY_TEXT}/")
-        self.lines.append(f"NO_CALL: /{_ANY_TEXT}/ & ~/{_escaped(trigger)}{_ANY_TEXT}/")
+        self.lines.append(f"TEXT: /{ANY_TEXT}/")
+        self.lines.append(f"NO_CALL: /{ANY_TEXT}/ & ~/{escaped(trigger)}{ANY_TEXT}/")
         others = self._special.others([])
         more = f" ({others} | TEXT)*" if others else ""
         return f"NO_CALL{more} | {json.dumps(trigger)} {calls}"
@@ -115,7 +113,9 @@ class _Writer:
         separator = self._special.lark(form.separator)
         first = following = '""'
         for parameter in reversed(parameters):
-            one = self._rule(" | ".join(self._parameter(parameter, value, form) for value in parameter.values))
+            one = self._rule(
+                " | ".join(self._parameter(parameter, value, form) for value in parameter.values)
+            )
             is_free = not parameter.is_required
             first, following = (
                 self._rule(f"{one} {following}" + (f" | {first}" if is_free else "")),
@@ -130,7 +130,7 @@ class _Writer:
         if is_text:
             return f"{head} {self._text(value, form)}"
         if value.form == "bare":
-            body = bare_rules(value.schema, form, self._rule, self._special)
+            body = bare_rules(value.schema, form, self._special, rule=self._rule, terminal=self._terminal)
         else:
             body = self._json(value.schema)
         return f"{head} {body} {self._special.lark(form.value_end)}"
@@ -142,14 +142,7 @@ class _Writer:
             return "(" + " | ".join(self._special.lark(choice + end) for choice in value.choices) + ")"
         if value.form == "quoted":
             return f"{self._terminal(QUOTED)} {self._special.lark(end)}"
-        allowed = " & ".join(f"/{each}/" for each in _expressions(value.schema))
-        parts = list(self._special.split(end))
-        if isinstance(parts[0], int):
-            return f"{self._terminal(allowed)} {self._special.lark(end)}"
-        inside = f"/{_ANY_TEXT}{_escaped(parts[0])}{_ANY_TEXT}/"
-        body = f"({allowed} & ~{inside}) {json.dumps(parts[0], ensure_ascii=False)}"
-        rest = self._special.lark(end[len(parts[0]) :])
-        return f"{self._terminal(body)} {rest}"
+        return text_and_end(value.schema, end, self._special, self._terminal)
 
     def _json(self, schema: Schema) -> str:
         return self._rule(f"%json {json.dumps(schema)}")
@@ -170,22 +163,3 @@ class _Writer:
 
 QUOTED = r"/([^'\\\n]|\\['\\n])*/"
 """A string of Python without its quotes."""
-
-
-def _expressions(schema: Schema) -> Iterator[str]:
-    """Yield regular expressions that a text must match, each as a whole."""
-    least, most = cast(int, schema.get("minLength", 0)), cast("int | None", schema.get("maxLength"))
-    if least or most is not None:
-        yield rf"(.|\n){{{least},{'' if most is None else most}}}"
-    else:
-        yield _ANY_TEXT
-    if pattern := str(schema.get("pattern", "")):
-        start = "" if pattern.startswith("^") else _ANY_TEXT
-        end = "" if re.search(r"(?<!\\)(\\\\)*\$$", pattern) else _ANY_TEXT
-        body = pattern.removeprefix("^") if end else pattern.removeprefix("^")[:-1]
-        yield f"{start}({body}){end}".replace("/", r"\/")
-
-
-def _escaped(text: str) -> str:
-    """Return a text as a regular expression of Lark."""
-    return re.sub(r"([\\.+*?()|\[\]{}^$#&~/-])", r"\\\1", text).replace("\n", r"\n")

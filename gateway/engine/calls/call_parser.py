@@ -4,7 +4,7 @@ import codecs
 import json
 import secrets
 import string
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from gateway.domain.answer import ToolCallDelta
 from gateway.engine.calls.call_grammar import name_in

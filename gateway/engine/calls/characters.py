@@ -37,7 +37,9 @@ class CharacterReader:
 
     def one_of(self, segments: Sequence[Segment]) -> Generator[None, str, int]:
         """Read one of several texts, the longest that comes; return its number; raises BadCall."""
-        places: list[_Place | None] = [_Place(tuple(each for each in segment if each)) for segment in segments]
+        places: list[_Place | None] = [
+            _Place(tuple(each for each in segment if each)) for segment in segments
+        ]
         self.reached = None
         read: list[str] = []
         while True:
@@ -62,7 +64,8 @@ class CharacterReader:
         self.written += '"'
         held = ""
         while not held.endswith(end):
-            held += yield from self.next()
+            sign = yield from self.next()
+            held += sign
             safe = len(held) - (len(end) if held.endswith(end) else held_length(held, (end,)))
             self._write_text(held[:safe])
             held = held[safe:]
@@ -97,14 +100,14 @@ class CharacterReader:
             yield from self._scalar()
 
     def bare_value(self, mark: str) -> Parsing:
-        """Read a value whose strings stand between marks, and whose names have no quotes; write it as JSON."""
+        """Read a value whose strings stand between marks, and whose names are bare; write it as JSON."""
         number = yield from self.one_of((("{",), ("[",), (mark,), *((sign,) for sign in "-0123456789tfn")))
         if number == 0:
             yield from self._bare_members(mark)
         elif number == 1:
             self.written += "["
             yield from self._items(lambda: self.bare_value(mark))
-        elif number == 2:  # noqa: PLR2004  the mark's number
+        elif number == 2:
             yield from self.text_until(mark)
         else:
             self.written += "-0123456789tfn"[number - 3]
@@ -158,7 +161,8 @@ class CharacterReader:
             self.written += sign
             self.is_leaf |= is_leaf and sign != '"'
             if sign == "\\":
-                self.written += yield from self.next()
+                escaped = yield from self.next()
+                self.written += escaped
 
     def _scalar(self) -> Parsing:
         """Read the rest of a number or a word."""
@@ -206,4 +210,8 @@ class _Place:
         if part[self._offset] != sign:
             return None
         at = self._offset + 1
-        return _Place(self._segment, self._part + 1) if at == len(part) else _Place(self._segment, self._part, at)
+        return (
+            _Place(self._segment, self._part + 1)
+            if at == len(part)
+            else _Place(self._segment, self._part, at)
+        )

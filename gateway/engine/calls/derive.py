@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from gateway.engine.calls.form import CallForm, ParameterForm, ProbeCall, Segment, Slot
 
@@ -137,7 +136,9 @@ class _Prober:
 
     def _cut(self, text: str) -> str:
         """Return a text up to a token that ends the answer."""
-        return text[: min((at for end in self._ends if end and (at := text.find(end)) >= 0), default=len(text))]
+        return text[
+            : min((at for end in self._ends if end and (at := text.find(end)) >= 0), default=len(text))
+        ]
 
     def _between(self, middle: str, *, is_json: bool) -> tuple[str, str] | None:
         """Return what is between two calls, and the middle of the second; None: there is one call only."""
@@ -160,7 +161,7 @@ class _Prober:
         return between[2:], rest[:end]
 
     def _parameters(self, without: str) -> tuple[str, str, ParameterForm]:
-        """Return the middle, the closing, and how parameters are written; `without` is a call that has none."""
+        """Return the middle, the closing, and how parameters are written; `without` is a call without."""
         first, second = PROBE_PARAMETERS
         number = self._value(_VALUES["number"])
         if number is None:
@@ -235,7 +236,12 @@ def _written(value: object) -> list[str]:
     """Return how a value may be written; the first is JSON as templates write it."""
     if isinstance(value, str):
         return [value]
-    forms = [json.dumps(value), json.dumps(value, separators=(",", ":")), json.dumps(value, indent=4), str(value)]
+    forms = [
+        json.dumps(value),
+        json.dumps(value, separators=(",", ":")),
+        json.dumps(value, indent=4),
+        str(value),
+    ]
     return list(dict.fromkeys(forms))
 
 

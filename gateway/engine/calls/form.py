@@ -65,7 +65,7 @@ class CallForm:
     @property
     def is_at_start(self) -> bool:
         """Whether calls are told from text only by how the answer begins."""
-        return self.trigger == "" or self.trigger[0] in "{["  and not self.trigger.endswith("]")
+        return self.trigger == "" or (self.trigger[0] in "{[" and not self.trigger.endswith("]"))
 
 
 FALLBACK = CallForm(

@@ -13,7 +13,15 @@ Schema = Mapping[str, object]
 Prepare = Callable[[str], Schema]
 """Returns a JSON schema in llguidance's terms, with options in `x-guidance`; raises GrammarRefused."""
 NO_ARGUMENTS = '{"type": "object", "properties": {}, "additionalProperties": false}'
-_AROUND = {"type", "properties", "required", "additionalProperties", "patternProperties", "$defs", "x-guidance"}
+_AROUND = {
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "patternProperties",
+    "$defs",
+    "x-guidance",
+}
 """Keywords of an object whose members are written one after another."""
 _PLAIN_STRING = {"type", "minLength", "maxLength", "pattern"}
 
@@ -97,9 +105,9 @@ def _values(schema: Schema | bool, around: Schema, form: ParameterForm) -> tuple
     is_safe = not form.is_quoted and all(choice and _is_whole(choice, form) for choice in choices)
     if choices and is_safe:
         return (ParameterValue(form=text, schema=part, choices=choices),)
-    if part.get("type") == "string" and part.keys() <= _PLAIN_STRING and _has_simple_pattern(part):
-        if not form.is_quoted or part.keys() == {"type"}:
-            return (ParameterValue(form=text, schema=part),)
+    is_string = part.get("type") == "string" and part.keys() <= _PLAIN_STRING and _has_simple_pattern(part)
+    if is_string and (not form.is_quoted or part.keys() == {"type"}):
+        return (ParameterValue(form=text, schema=part),)
     if form.string_mark:
         return (ParameterValue(form="bare", schema={**part, **around}),)
     kinds = part.get("type")
