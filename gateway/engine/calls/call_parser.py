@@ -66,14 +66,9 @@ class CallParser:
         return self._is_over
 
     @property
-    def is_in_calls(self) -> bool:
-        """Whether calls have begun."""
-        return self._parsing is not None
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether the last token holds a part of a name or of a value."""
-        return self._reader.is_leaf
+    def is_around_calls(self) -> bool:
+        """Whether the last token is of calls, but of no name and no value in them."""
+        return self._parsing is not None and not self._reader.is_leaf
 
     def push(self, token: int, piece: bytes) -> tuple[str, tuple[ToolCallDelta, ...]]:
         """Take the next token; return the text and the pieces of calls that may be sent now."""

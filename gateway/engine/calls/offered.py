@@ -64,10 +64,10 @@ def callable_tool(name: str, schema: str, form: CallForm, prepare: Prepare) -> C
         return CallableTool(name=name, schema=prepared)
     if unknown := next((keyword for keyword in prepared if keyword not in _AROUND), None):
         raise GrammarRefused(f"{unknown} beside properties is not supported in calls of this model")
-    properties = cast("Mapping[str, Schema]", prepared.get("properties", {}))
+    properties = cast("Mapping[str, Schema | bool]", prepared.get("properties", {}))
     required = cast("Sequence[str]", prepared.get("required", ()))
     around = {key: prepared[key] for key in ("$defs", "x-guidance") if key in prepared}
-    missing: dict[str, Schema] = {key: {} for key in required if key not in properties}
+    missing: dict[str, Schema | bool] = {key: {} for key in required if key not in properties}
     return CallableTool(
         name=name,
         schema=prepared,
@@ -99,7 +99,7 @@ def _values(schema: Schema | bool, around: Schema, form: ParameterForm) -> tuple
     """Return how values of a schema are written; raises GrammarRefused."""
     if schema is False:
         raise GrammarRefused("properties: a required one allows no value")
-    part = _resolved({} if schema is True else cast(Schema, schema), around)
+    part = _resolved({} if schema is True else schema, around)
     text: Literal["text", "quoted"] = "quoted" if form.is_quoted else "text"
     choices = _choices(part)
     is_safe = not form.is_quoted and all(choice and _is_whole(choice, form) for choice in choices)
