@@ -86,7 +86,7 @@ class _Prober:
             middle, _ = _indexed_whole(middle, middle_of_second)
             between = (first_between, middle)
         form = CallForm(
-            opening=_segment(opening.removeprefix(self._prompt_end).lstrip()),
+            opening=_segment(opening.removeprefix(self._prompt_end).lstrip("\n")),
             middle=_segment(middle),
             between=None if between is None else _segment(between[0]),
             closing=_segment(closing.rstrip()),

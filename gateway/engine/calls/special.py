@@ -14,8 +14,8 @@ class SpecialTokens:
         self._ends = frozenset(ends)
 
     def texts(self) -> dict[int, str]:
-        """Return the text of each token."""
-        return {token: text for text, token in self._tokens.items()}
+        """Return the text of each token that does not end an answer."""
+        return {token: text for text, token in self._tokens.items() if token not in self._ends}
 
     def token(self, text: str) -> int | None:
         """Return the special token of a text; None if there is none."""
