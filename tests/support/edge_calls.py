@@ -78,13 +78,18 @@ async def measured(family: EdgeFamily, *, count: int, dice: random.Random) -> Ou
     found = Outcomes()
     async with running(spec(**family.keys())) as (supervisor, stub):
         for begin in range(0, count, _CONCURRENT):
-            batch = [_drawn(dice, begin + number) for number in range(min(_CONCURRENT, count - begin))]
+            batch = [
+                _drawn(dice, begin + number, is_single=bool(family.path))
+                for number in range(min(_CONCURRENT, count - begin))
+            ]
             await asyncio.gather(*(_ask(stub, request, tools, found) for request, tools in batch))
         found.starts = supervisor.generation
     return found
 
 
-def _drawn(dice: random.Random, seed: int) -> tuple[engine_pb2.GenerateRequest, Mapping[str, Any]]:
+def _drawn(
+    dice: random.Random, seed: int, *, is_single: bool
+) -> tuple[engine_pb2.GenerateRequest, Mapping[str, Any]]:
     tools = drawn_tools(dice)
     is_auto = dice.random() < _AUTO_SHARE
     mode = engine_pb2.ToolChoice.MODE_AUTO if is_auto else engine_pb2.ToolChoice.MODE_REQUIRED
@@ -101,7 +106,7 @@ def _drawn(dice: random.Random, seed: int) -> tuple[engine_pb2.GenerateRequest, 
         ],
         tool_choice=engine_pb2.ToolChoice(mode=mode),
         reasoning=engine_pb2.Reasoning(budget_tokens=8),
-        single_tool_call=dice.random() < 0.5,
+        single_tool_call=is_single or dice.random() < 0.5,
     )
     return request, tools
 

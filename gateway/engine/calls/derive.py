@@ -4,12 +4,20 @@ Nothing here knows a model by its name: a form is what the template writes aroun
 no template knows.
 """
 
-import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gateway.engine.calls.form import CallForm, ParameterForm, ProbeCall, Segment, Slot
+from gateway.engine.calls.differences import (
+    NoForm,
+    common_end,
+    common_start,
+    indexed,
+    indexed_whole,
+    segment_of,
+    without_ids,
+    written_forms,
+)
+from gateway.engine.calls.form import CallForm, ParameterForm, ProbeCall
 
 Render = Callable[[str, Sequence[ProbeCall]], str | None]
 """Renders a question, and an answer of a text and calls, with the tools of `PROBE_TOOLS` offered; without
@@ -21,10 +29,6 @@ PROBE_PARAMETERS = ("kalpha", "komega")
 _TEXT = "zanswer 4712"
 _IDS = (("Probe0001", "Probe0002"), ("Query7113", "Query7224"))
 """Two sets of ids: where renderings differ, they hold ids."""
-_ATOM = re.compile(r"<[^<>\n]{1,60}>|\[[A-Z_/]+\]|.", re.DOTALL)
-"""A tag, or a character."""
-_ID_MARK = "\ue000"
-_INDEX_MARK = "\ue001"
 _VALUES: Mapping[str, object] = {
     "string": "zvalue",
     "number": 4177,
@@ -34,10 +38,6 @@ _VALUES: Mapping[str, object] = {
 }
 
 
-class _NoForm(Exception):
-    """The template writes calls in no form that is known."""
-
-
 def call_form(render: Render, *, ends: Iterable[str]) -> CallForm | None:
     """Return how a template writes calls; None if it writes none, or in no form that is known.
 
@@ -45,7 +45,7 @@ def call_form(render: Render, *, ends: Iterable[str]) -> CallForm | None:
     """
     try:
         return _Prober(render, tuple(ends)).form()
-    except _NoForm:
+    except NoForm:
         return None
 
 
@@ -57,39 +57,41 @@ class _Prober:
         self._ends = ends
         plain = render(_TEXT, ())
         if plain is None or _TEXT not in plain:
-            raise _NoForm
+            raise NoForm
         self._plain = plain
         at = plain.rindex(_TEXT)
         self._plain_end = self._cut(plain[at + len(_TEXT) :])
         one = self._rendered([({}, 0)])
-        self._start = min(len(_common(plain, one)), at)
+        self._start = min(len(common_start(plain, one)), at)
         self._text_opening = plain[self._start : at]
         prompt = render("", ()) or ""
-        self._prompt_end = prompt[len(_common(plain, prompt)) :]
+        self._prompt_end = prompt[len(common_start(plain, prompt)) :]
 
     def form(self) -> CallForm:
-        """Return the form; raises _NoForm."""
+        """Return the form; raises NoForm."""
         opening, after = self._split([({}, 0)])
         arguments = {PROBE_PARAMETERS[0]: "zvalue", PROBE_PARAMETERS[1]: 4177}
         _, with_arguments = self._split([(arguments, 0)])
-        found = next((at for text in _written(arguments) if (at := with_arguments.find(text)) >= 0), None)
+        found = next(
+            (at for text in written_forms(arguments) if (at := with_arguments.find(text)) >= 0), None
+        )
         if found is None:
             middle, closing, parameters = self._parameters(after)
         else:
             middle, parameters = with_arguments[:found], None
             rest = with_arguments[found:]
-            closing = rest[next(len(text) for text in _written(arguments) if rest.startswith(text)) :]
+            closing = rest[next(len(text) for text in written_forms(arguments) if rest.startswith(text)) :]
         between = self._between(middle, is_json=parameters is None)
         if between is not None:
             middle_of_second = between[1]
-            opening, first_between = _indexed(opening, between[0])
-            middle, _ = _indexed_whole(middle, middle_of_second)
+            opening, first_between = indexed(opening, between[0])
+            middle, _ = indexed_whole(middle, middle_of_second)
             between = (first_between, middle)
         form = CallForm(
-            opening=_segment(opening.removeprefix(self._prompt_end).lstrip("\n")),
-            middle=_segment(middle),
-            between=None if between is None else _segment(between[0]),
-            closing=_segment(closing.rstrip()),
+            opening=segment_of(opening.removeprefix(self._prompt_end).lstrip("\n")),
+            middle=segment_of(middle),
+            between=None if between is None else segment_of(between[0]),
+            closing=segment_of(closing.rstrip()),
             parameters=parameters,
             text_opening="" if "<" in self._text_opening else self._text_opening.lstrip(),
         )
@@ -97,14 +99,14 @@ class _Prober:
         return form
 
     def _check(self, form: CallForm) -> None:
-        """Raise _NoForm if calls cannot be told from text by this form."""
+        """Raise NoForm if calls cannot be told from text by this form."""
         literals = [part for part in (*form.opening, *form.middle) if isinstance(part, str)]
         if any(text and text in part for text in (*self._ends, *PROBE_TOOLS) for part in literals):
-            raise _NoForm
+            raise NoForm
         if form.trigger and form.trigger in self._plain_end:
-            raise _NoForm
+            raise NoForm
         if not form.trigger and not self._text_opening:
-            raise _NoForm
+            raise NoForm
 
     def _rendered(self, calls: Sequence[tuple[Mapping[str, object], int]]) -> str:
         """Return the prompt with calls of (arguments, number of the tool), ids replaced by marks."""
@@ -118,21 +120,21 @@ class _Prober:
                 ],
             )
             if text is None:
-                raise _NoForm
+                raise NoForm
             texts.append(text)
-        return _without_ids(*texts)
+        return without_ids(*texts)
 
     def _split(self, calls: Sequence[tuple[Mapping[str, object], int]]) -> tuple[str, str]:
         """Return what is before the first name of an answer, and what follows it, without its end."""
         text = self._rendered(calls)[self._start :]
         at = text.find(PROBE_TOOLS[0])
         if at < 0:
-            raise _NoForm
+            raise NoForm
         return text[:at], self._without_end(text[at + len(PROBE_TOOLS[0]) :])
 
     def _without_end(self, text: str) -> str:
         cut = self._cut(text)
-        return cut[: len(cut) - len(_common_end(cut, self._plain_end))]
+        return cut[: len(cut) - len(common_end(cut, self._plain_end))]
 
     def _cut(self, text: str) -> str:
         """Return a text up to a token that ends the answer."""
@@ -144,7 +146,7 @@ class _Prober:
         """Return what is between two calls, and the middle of the second; None: there is one call only."""
         try:
             _, after = self._split([({}, 0), ({}, 1)])
-        except _NoForm:
+        except NoForm:
             return None
         at = after.find(PROBE_TOOLS[1])
         if at < 0:
@@ -165,17 +167,17 @@ class _Prober:
         first, second = PROBE_PARAMETERS
         number = self._value(_VALUES["number"])
         if number is None:
-            raise _NoForm
+            raise NoForm
         before, name_end, after = number
         _, both = self._split([({first: 4177, second: 4188}, 0)])
         found = re.search(f"4177(.*?){second}", both, re.DOTALL)
         if found is None:
-            raise _NoForm
-        closing = _common_end(without, after)
+            raise NoForm
+        closing = common_end(without, after)
         middle, value_end = without[: len(without) - len(closing)], after[: len(after) - len(closing)]
         opening, rest = before[len(middle) :], found[1][len(value_end) :]
         if not (before.startswith(middle) and found[1].startswith(value_end) and rest.endswith(opening)):
-            raise _NoForm
+            raise NoForm
         separator = rest[: len(rest) - len(opening)]
         return middle, closing, self._kinds(opening, separator, name_end, value_end, after)
 
@@ -185,17 +187,17 @@ class _Prober:
         """Return how values of each kind are written, beside those of numbers."""
         found = self._value(_VALUES["string"])
         if found is None or not found[2].endswith(after):
-            raise _NoForm
+            raise NoForm
         string_name_end = found[1]
         string_value_end = found[2][: len(found[2]) - len(after)] + value_end
         if (string_name_end, string_value_end) == (name_end + '"', '"' + value_end):
-            raise _NoForm  # It escapes strings in a way of its own, maybe.
+            raise NoForm  # It escapes strings in a way of its own, maybe.
         if not string_value_end:
-            raise _NoForm
+            raise NoForm
         for kind in ("boolean", "array"):
             other = self._value(_VALUES[kind])
             if other is not None and other[1] != name_end:
-                raise _NoForm
+                raise NoForm
         return ParameterForm(
             opening=opening,
             separator=separator,
@@ -212,97 +214,21 @@ class _Prober:
         name = PROBE_PARAMETERS[0]
         try:
             _, text = self._split([({name: value}, 0)])
-        except _NoForm:
+        except NoForm:
             return None
         at = text.find(name)
         if at < 0:
             return None
         rest = text[at + len(name) :]
-        for form in _written(value):
+        for form in written_forms(value):
             if (found := rest.find(form)) >= 0:
                 return text[:at], rest[:found], rest[found + len(form) :]
         return None
 
     def _mark(self) -> str:
-        """Return what encloses strings in objects whose names have no quotes; raises _NoForm."""
+        """Return what encloses strings in objects whose names have no quotes; raises NoForm."""
         _, text = self._split([({PROBE_PARAMETERS[0]: _VALUES["object"]}, 0)])
         found = re.search(r"\{knested:(.+?)znested(.+?)\}", text, re.DOTALL)
         if found is None or found[1] != found[2]:
-            raise _NoForm
+            raise NoForm
         return found[1]
-
-
-def _written(value: object) -> list[str]:
-    """Return how a value may be written; the first is JSON as templates write it."""
-    if isinstance(value, str):
-        return [value]
-    forms = [
-        json.dumps(value),
-        json.dumps(value, separators=(",", ":")),
-        json.dumps(value, indent=4),
-        str(value),
-    ]
-    return list(dict.fromkeys(forms))
-
-
-def _common(one: str, other: str) -> str:
-    """Return the common start of two texts; a tag, which may be one token, is not divided."""
-    pairs = zip(_ATOM.findall(one), _ATOM.findall(other), strict=False)
-    return "".join(left for left, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _common_end(one: str, other: str) -> str:
-    """Return the common end of two texts, likewise."""
-    pairs = zip(reversed(_ATOM.findall(one)), reversed(_ATOM.findall(other)), strict=False)
-    same = [left for left, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
-    return "".join(reversed(same))
-
-
-def _without_ids(one: str, other: str) -> str:
-    """Return a text with a mark for each word that differs in the other one."""
-    if one == other:
-        return one
-    words, others = re.split(r"([A-Za-z0-9_]+)", one), re.split(r"([A-Za-z0-9_]+)", other)
-    if len(words) != len(others) or words[::2] != others[::2]:
-        raise _NoForm
-    return "".join(word if word == same else _ID_MARK for word, same in zip(words, others, strict=True))
-
-
-def _indexed(opening: str, between: str) -> tuple[str, str]:
-    """Return both texts with a mark for each number that counts calls: it differs at the same place."""
-    masked = [re.sub(r"[0-9]+", _INDEX_MARK, text) for text in (opening, between)]
-    raw, common = _common_end(opening, between), len(_common_end(*masked))
-    if common <= len(raw):
-        return opening, between
-    # The part before the common end keeps its numbers.
-    return _mask_end(opening, common), _mask_end(between, common)
-
-
-def _mask_end(text: str, count: int) -> str:
-    """Return a text with marks for numbers in its end, which then has `count` characters."""
-    size, end = 0, ""
-    for part in reversed(re.split(r"([0-9]+)", text)):
-        if size >= count:
-            end = part + end
-            continue
-        marked = _INDEX_MARK if part.isdigit() else part
-        size += len(marked)
-        end = marked + end
-    return end
-
-
-def _indexed_whole(one: str, other: str) -> tuple[str, str]:
-    """Return two texts that differ by a number at most, with a mark for it; raises _NoForm for others."""
-    if one == other:
-        return one, other
-    masked = [re.sub(r"[0-9]+", _INDEX_MARK, text) for text in (one, other)]
-    if masked[0] != masked[1]:
-        raise _NoForm
-    return masked[0], masked[1]
-
-
-def _segment(text: str) -> Segment:
-    """Return a text as literal parts and slots."""
-    slots = {_ID_MARK: Slot.ID, _INDEX_MARK: Slot.INDEX}
-    parts = re.split(f"([{_ID_MARK}{_INDEX_MARK}])", text)
-    return tuple(slots.get(part, part) for part in parts if part)
