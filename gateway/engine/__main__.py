@@ -114,7 +114,7 @@ def load_chat(
     """Return a model that generates text; called within the event loop. Raises StartupError."""
     model, template, folded = load(spec, clock, admit)
     tags = thinking_tags(template, model)
-    calling = tool_calling(template, model, is_asked=spec.tools)
+    calling = tool_calling(template, model, is_asked=None if spec.tools == "auto" else spec.tools)
     found = {Capability.REASONING: tags, Capability.TOOLS: calling}
     lacking = [capability for capability, has in found.items() if has is None]
     sampling_defaults = sampling_of_file(model.metadata)

@@ -139,10 +139,10 @@ class LlamaCppModel(ModelSpec):
         "that says whether to think, or with what effort, wins.",
     )
 
-    tools: bool | None = Field(
-        None,
-        description="Whether it is sent tools. Default: if its chat template shows tools and writes calls. "
-        "true: also to a model whose template does not, which a system text then tells how to call.",
+    tools: Literal[True, False, "auto"] = Field(
+        "auto",
+        description="Whether the model is sent tools. auto: if its chat template shows tools and writes "
+        "calls, which is known once it is loaded. True: also if not; a system text then tells it how.",
     )
 
     reasoning_budget_tokens: int | None = Field(

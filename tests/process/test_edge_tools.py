@@ -6,7 +6,12 @@ import pytest
 
 from tests.support.edge_calls import FAMILIES, EdgeFamily, measured
 
-SMALL = {"Qwen3-Coder", "mistralai-Mistral-Nemo-Instruct-2407", "openai-gpt-oss-120b", "google-gemma-4-31B-it"}
+SMALL = {
+    "Qwen3-Coder",
+    "mistralai-Mistral-Nemo-Instruct-2407",
+    "openai-gpt-oss-120b",
+    "google-gemma-4-31B-it",
+}
 
 
 @pytest.mark.parametrize(

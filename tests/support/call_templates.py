@@ -15,6 +15,7 @@ from gateway.engine.calls.calling import CallPlan, ToolCalling, tool_calling
 from gateway.engine.grammar.matcher import MatcherFactory
 from gateway.engine.interfaces import Constraint
 from gateway.engine.template.chat_template import ChatTemplate
+from gateway.engine.v1 import engine_pb2
 
 END = "<|end|>"
 _JSON_CALL = '{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}'
@@ -116,7 +117,7 @@ def drawn_schema(dice: random.Random, depth: int) -> dict[str, Any]:
         return drawn_object(dice, depth + 1)
     if kind == "array":
         return {"type": "array", "items": drawn_schema(dice, depth + 1), "maxItems": 3}
-    return {
+    values: dict[str, dict[str, Any]] = {
         "text": {"type": "string", "maxLength": dice.randint(1, 12)},
         "integer": {"type": "integer", "minimum": -10, "maximum": 1000},
         "number": {"type": "number"},
@@ -125,7 +126,8 @@ def drawn_schema(dice: random.Random, depth: int) -> dict[str, Any]:
         "const": {"const": dice.choice([1, True, None, "fixed"])},
         "any": {"anyOf": [{"type": "integer"}, {"type": "boolean"}]},
         "nullable": {"type": ["integer", "null"]},
-    }[kind]
+    }
+    return values[kind]
 
 
 @cache
@@ -179,7 +181,7 @@ def read(plan: CallPlan, answer: str) -> tuple[str, list[tuple[str, str]], bool]
     return text + shown, calls_in([*deltas, *found]), parser.is_over
 
 
-def calls_in(deltas: Sequence[ToolCallDelta]) -> list[tuple[str, str]]:
+def calls_in(deltas: Sequence[ToolCallDelta | engine_pb2.ToolCallDelta]) -> list[tuple[str, str]]:
     """Return name and arguments of calls; the first piece of each, and no other, has its id and name."""
     calls: list[tuple[str, str]] = []
     for delta in deltas:
