@@ -173,8 +173,7 @@ class CallParser:
         yield from reader.one_of([opening])
         heads = [(name_in(form, tool.name), *form.middle) for tool in self._tools]
         while True:
-            tool = self._tools[(yield from reader.one_of(heads))]
-            reader.is_leaf = True
+            tool = self._tools[(yield from reader.one_of(heads, begins_with_name=True))]
             self._flush()
             self._calls += 1
             self._deltas.append(ToolCallDelta(index=self._calls - 1, id=self._new_id(), name=tool.name))

@@ -35,8 +35,13 @@ class CharacterReader:
             return self._back.pop()
         return (yield)
 
-    def one_of(self, segments: Sequence[Segment]) -> Generator[None, str, int]:
-        """Read one of several texts, the longest that comes; return its number; raises BadCall."""
+    def one_of(
+        self, segments: Sequence[Segment], *, begins_with_name: bool = False
+    ) -> Generator[None, str, int]:
+        """Read one of several texts, the longest that comes; return its number; raises BadCall.
+
+        `begins_with_name`: the first part of each text is the name of a tool.
+        """
         places: list[_Place | None] = [
             _Place(tuple(each for each in segment if each)) for segment in segments
         ]
@@ -48,7 +53,9 @@ class CharacterReader:
                 self.reached, read = done, []
             if not any(place is not None and not place.is_over for place in places):
                 break
+            is_name = begins_with_name and any(place is not None and place.is_in_first for place in places)
             sign = yield from self.next()
+            self.is_leaf |= is_name
             read.append(sign)
             places = [place.after(sign) if place is not None else None for place in places]
             if all(place is None for place in places):
@@ -190,6 +197,11 @@ class _Place:
     def is_over(self) -> bool:
         """Whether nothing more can follow."""
         return self._part == len(self._segment)
+
+    @property
+    def is_in_first(self) -> bool:
+        """Whether the first part is not over."""
+        return self._part == 0
 
     @property
     def is_done(self) -> bool:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.answer import FinishReason
 from gateway.engine.calls.calling import ToolCalling, tool_calling
 from gateway.engine.calls.form import FALLBACK
 from gateway.engine.interfaces import GrammarRefused
+from gateway.engine.token_reader import TokenReader
 from tests.support.call_templates import (
     CALLS,
     ByteVocabulary,
@@ -172,3 +174,26 @@ def test_a_template_without_calls_has_a_form_only_if_the_policy_asks() -> None:
     assert found is not None
     assert (found.form, found.is_native) == (FALLBACK, False)
     assert tool_calling(template_of(CALLS["python"]), ByteVocabulary(), is_asked=False) is None
+
+
+def test_confidence_is_that_of_names_and_values() -> None:
+    """Of the tokens of a call only those count that hold a part of a name, a string, a number or a word."""
+    reader = TokenReader((), calls=plan_of(calling("json in tags"), TOOLS).new_parser())
+    counted = ""
+    for sign in PARIS["json in tags"]:
+        reader.push(0, sign.encode())
+        counted += "" if reader.is_around_calls else sign
+    assert counted == 'get"Paris'  # After "get" the other name might go on.
+
+
+def test_stop_strings_are_not_sought_in_calls() -> None:
+    """The same text ends an answer before a call, and passes inside one."""
+    plan = plan_of(calling("json in tags"), TOOLS, is_required=False, is_single=True)
+
+    def said(answer: str) -> tuple[str, FinishReason | None]:
+        reader = TokenReader(("Paris",), calls=plan.new_parser())
+        pieces = [reader.push(0, sign.encode()) for sign in answer]
+        return "".join(piece.text for piece in [*pieces, reader.finish()]), reader.end
+
+    assert said("In Paris.") == ("In ", FinishReason.STOP_SEQUENCE)
+    assert said(PARIS["json in tags"]) == ("", FinishReason.TOOL_CALLS)
