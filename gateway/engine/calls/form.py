@@ -31,7 +31,7 @@ class ParameterForm:
     """The same around a string, which is not JSON."""
     string_value_end: str
     is_quoted: bool = False
-    """Whether a string stands in single quotes, with the escapes of Python; else it stands as it is."""
+    """Whether a string is in single quotes, with the escapes of Python; else it is written as it is."""
     string_mark: str = ""
     """What encloses strings inside objects and arrays, whose names have no quotes; "": they are JSON."""
 

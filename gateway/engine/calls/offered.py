@@ -31,7 +31,7 @@ class ParameterValue:
     """One way to write the value of a parameter."""
 
     form: Literal["text", "quoted", "json", "bare"]
-    """"text" stands as it is, "quoted" in single quotes; "bare" is an object or array without quotes."""
+    """"text" is written as it is, "quoted" in single quotes; "bare" is an object or array without quotes."""
     schema: Schema = field(repr=False)
     choices: tuple[str, ...] = field(default=(), repr=False)
     """Of a text: the only ones that are allowed."""

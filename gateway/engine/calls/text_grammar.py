@@ -1,4 +1,4 @@
-"""The grammar of a string that stands as it is, up to a text that ends it."""
+"""The grammar of a string that is written as it is, up to a text that ends it."""
 
 import json
 import re

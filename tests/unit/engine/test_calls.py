@@ -137,7 +137,7 @@ def test_arguments_stream_while_they_come() -> None:
     ],
 )
 def test_texts_become_strings_of_json(name: str, answer: str, arguments: str | None) -> None:
-    """A text that stands as it is becomes a JSON string, whatever is in it."""
+    """A text that is written as it is becomes a JSON string, whatever is in it."""
     said = PARIS[name].replace("Paris", answer)
     _, calls, _ = read(plan_of(calling(name), TOOLS), said)
     assert json.loads(calls[0][1]) == {"city": answer if arguments is None else arguments}
