@@ -79,6 +79,9 @@ bench-share: setup  ## How well a calibrated share of the cloud holds on the nex
 bench-constrained: setup  ## What a JSON schema costs an answer, and what its forced tokens save; MODEL=x.gguf.
 	@$(BIN)/python -m benchmarks.constrained $(if $(MODEL),--model $(MODEL))
 
+bench-tools: setup  ## Draw tools and calls with templates of known families (make test-templates): all valid?
+	@$(BIN)/python -m benchmarks.edge_tools
+
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine
 

@@ -23,6 +23,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
 from gateway.engine.calibrated import check_calibration, sha256_of_template
+from gateway.engine.calls.calling import tool_calling
 from gateway.engine.embedding import load_embedding
 from gateway.engine.interfaces import DecodeFailed
 from gateway.engine.llama import LlamaModel
@@ -113,6 +114,9 @@ def load_chat(
     """Return a model that generates text; called within the event loop. Raises StartupError."""
     model, template, folded = load(spec, clock, admit)
     tags = thinking_tags(template, model)
+    calling = tool_calling(template, model, is_asked=None if spec.tools == "auto" else spec.tools)
+    found = {Capability.REASONING: tags, Capability.TOOLS: calling}
+    lacking = [capability for capability, has in found.items() if has is None]
     sampling_defaults = sampling_of_file(model.metadata)
     router = OutputRouter(asyncio.get_running_loop())
     scheduler = Scheduler(
@@ -127,7 +131,7 @@ def load_chat(
     service = EngineService(
         name=name,
         model=model,
-        prompts=PromptMaker(model, template, tags),
+        prompts=PromptMaker(model, template, tags, calling),
         scheduler=scheduler,
         router=router,
         clock=clock,
@@ -143,7 +147,7 @@ def load_chat(
         "is_locked": model.is_locked,
         "facts": asdict(model.facts),
         "sampling": sampling_defaults,
-        "lacking": () if tags is not None else (Capability.REASONING,),
+        "lacking": tuple(lacking),
     }
     return LoadedEngine(
         service=service,

@@ -1,6 +1,6 @@
 """The interfaces of the scheduler, to the server and to a model; it does not import llama.cpp."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.clock import Deadline
+from gateway.domain.answer import ToolCallDelta
 from gateway.engine.thinking import Thinking
 
 
@@ -102,6 +103,28 @@ class Matcher(Protocol):
         ...
 
 
+class CallReading(Protocol):
+    """Divides the tokens of one answer into text and calls of tools; see `calls.call_parser`."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the calls have ended, so that nothing can follow."""
+        ...
+
+    @property
+    def is_around_calls(self) -> bool:
+        """Whether the last token is of calls, but of no name and no value in them."""
+        ...
+
+    def push(self, token: int, piece: bytes) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        """Take the next token; return the text and the pieces of calls that may be sent now."""
+        ...
+
+    def finish(self) -> tuple[str, tuple[ToolCallDelta, ...]]:
+        """Return what was held back, after the last token."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
     """One generation, as the scheduler takes it; made by the server, which has tokenized the prompt."""
@@ -117,6 +140,8 @@ class EngineRequest:
     """Of `sampling.constraint`; made by the server, since compiling takes milliseconds."""
     thinking: Thinking | None = field(default=None, repr=False, compare=False)
     """How the model thinks before it answers; None: it does not, as far as its template shows."""
+    new_calls: Callable[[], CallReading] | None = field(default=None, repr=False, compare=False)
+    """Reads the calls of tools in the answer; None: it has none."""
     deadline: Deadline
     is_whole: bool = False
     """Whether the caller wants the answer whole, not in pieces."""

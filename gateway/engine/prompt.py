@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from gateway.engine.calls.calling import ToolCalling
 from gateway.engine.template.chat_template import (
     DEFAULT_OPTIONS,
     ChatTemplate,
@@ -46,10 +47,15 @@ class PromptMaker:
     """Makes the prompts of one model; used by the server outside its event loop."""
 
     def __init__(
-        self, vocabulary: Vocabulary, template: ChatTemplate, tags: ThinkingTags | None = None
+        self,
+        vocabulary: Vocabulary,
+        template: ChatTemplate,
+        tags: ThinkingTags | None = None,
+        calling: ToolCalling | None = None,
     ) -> None:
-        """`tags` are those of a model that thinks."""
+        """`tags` are those of a model that thinks; `calling` is how one that calls tools does."""
         self.tags = tags
+        self.calling = calling
         self._vocabulary = vocabulary
         self._template = template
         controls = vocabulary.control_texts()
@@ -72,6 +78,8 @@ class PromptMaker:
 
         With `continue_final_message` the last message follows the start of the answer as plain text, so that
         the model continues it."""
+        if self.calling is not None:
+            turns, options = self.calling.turns(turns, options)
         final = [turns[-1].text] if continue_final_message else []
         rendered = self._rendered(turns[: len(turns) - len(final)], options)
         tokens: list[int] = []

@@ -7,9 +7,8 @@ from typing import Literal
 from gateway import errors
 from gateway.clock import Deadline
 from gateway.domain.conversation import EFFORT_TOKENS, ReasoningEffort
-from gateway.engine.grammar.gbnf import lark_of
-from gateway.engine.grammar.schema_grammar import grammar_of
-from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, Matcher, Model, Sampling
+from gateway.engine.answer_grammar import calls_of, constraint_of, is_constrained
+from gateway.engine.interfaces import Constraint, EngineRequest, Model, Sampling
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.template.chat_template import DEFAULT_OPTIONS, RenderOptions, TemplateBroken
 from gateway.engine.template.turns import Turn, TurnCall, TurnTool
@@ -82,6 +81,7 @@ def engine_request_of(
     problem = _problem(request, model.vocabulary_size)
     if problem is not None:
         raise errors.BackendInvalid(name, problem)
+    calls = calls_of(request, prompts, name=name)
     try:
         options = options_of(request)
         prompt = prompts.tokens(
@@ -92,7 +92,7 @@ def engine_request_of(
     thinking = _thinking_of(request, prompts)
     if thinking is not None and thinking.budget_tokens == 0:
         prompt += thinking.tags.end_of(prompt)
-    constraint, matcher = _constraint(request, name, model, is_deferred=thinking is not None)
+    constraint, matcher = constraint_of(request, calls, model, name=name, is_deferred=thinking is not None)
     return EngineRequest(
         request_id=request.request_id,
         tenant=request.tenant,
@@ -102,6 +102,7 @@ def engine_request_of(
         sampling=sampling_of(request, sampling_defaults, constraint),
         matcher=matcher,
         thinking=thinking,
+        new_calls=None if calls is None else calls.new_parser,
         deadline=deadline,
         is_whole=request.is_whole,
     )
@@ -168,7 +169,7 @@ def _thinking_of(request: engine_pb2.GenerateRequest, prompts: PromptMaker) -> T
     return Thinking(
         tags=prompts.tags,
         budget_tokens=_budget(request.reasoning, prompts.efforts),
-        is_constrained=request.HasField("json_schema") or request.HasField("grammar"),
+        is_constrained=is_constrained(request),
         calls=_calls(request),
     )
 
@@ -201,26 +202,6 @@ def _schema(tool: engine_pb2.Tool) -> Mapping[str, object]:
     if not isinstance(schema, dict):
         raise TemplateBroken("takes parameters that are a JSON schema only", field="config.tools")
     return schema
-
-
-def _constraint(
-    request: engine_pb2.GenerateRequest, name: str, model: Model, *, is_deferred: bool
-) -> tuple[Constraint | None, Matcher | None]:
-    """Return what the answer must match, and a matcher for it; raises NotCapable."""
-    if request.HasField("json_schema"):
-        field = "config.json_schema"
-    elif request.HasField("grammar"):
-        field = "config.grammar"
-    else:
-        return None, None
-    try:
-        grammar = (
-            grammar_of(request.json_schema) if request.HasField("json_schema") else lark_of(request.grammar)
-        )
-        constraint = Constraint(grammar=grammar, request_field=field, is_deferred=is_deferred)
-        return constraint, model.matcher(constraint)
-    except GrammarRefused as error:
-        raise errors.NotCapable(name, f"{field}: {error}", field=field) from None
 
 
 def sampling_of(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.interfaces import BatchToken, EngineRequest, SampledLogprob, Sampler
@@ -127,6 +127,8 @@ class Sequence:
 
     def report(self, logprob: SampledLogprob) -> None:
         """Report the log-probability of the latest token, once it is the answer's."""
+        if self.reader.is_around_calls:  # It says nothing of what is called.
+            logprob = replace(logprob, is_forced=True)
         self._held_logprobs.append(logprob)
         if self.reader.is_shown:
             self._release_logprobs()
@@ -190,7 +192,8 @@ class Sequence:
 
 
 def _reader(request: EngineRequest) -> TokenReader:
+    calls = None if request.new_calls is None else request.new_calls()
     if request.thinking is None:
-        return TokenReader(request.stop)
+        return TokenReader(request.stop, calls=calls)
     thinking = ThinkingReader(request.thinking, prompt=request.prompt, max_tokens=request.max_tokens)
-    return TokenReader(request.stop, thinking=thinking)
+    return TokenReader(request.stop, thinking=thinking, calls=calls)

@@ -4,6 +4,7 @@ import codecs
 from dataclasses import dataclass, field
 
 from gateway.domain.answer import FinishReason, ToolCallDelta
+from gateway.engine.interfaces import CallReading
 from gateway.engine.text import TextStream
 from gateway.engine.thinking import ThinkingPiece, ThinkingReader
 
@@ -20,8 +21,15 @@ class AnswerPiece:
 class TokenReader:
     """Reads the tokens of one answer, in order; used by the thread that owns the model."""
 
-    def __init__(self, stop: tuple[str, ...], *, thinking: ThinkingReader | None = None) -> None:
+    def __init__(
+        self,
+        stop: tuple[str, ...],
+        *,
+        thinking: ThinkingReader | None = None,
+        calls: CallReading | None = None,
+    ) -> None:
         self._thinking = thinking
+        self._calls = calls
         self._thoughts = codecs.getincrementaldecoder("utf-8")(errors="replace")
         own_end = "" if thinking is None else thinking.answer_end
         self._own_end = "" if own_end in stop else own_end
@@ -30,23 +38,36 @@ class TokenReader:
     def push(self, token: int, piece: bytes) -> AnswerPiece:
         """Take the next token and its bytes; return what may be sent now."""
         if self._thinking is None or self._thinking.is_over:
-            return AnswerPiece(text=self._text.push(piece))
+            return self._answered(token, piece)
         return self._piece(self._thinking.push(token, piece))
 
     def finish(self) -> AnswerPiece:
         """Return what was held back, after the last token."""
         last = AnswerPiece() if self._thinking is None else self._piece(self._thinking.finish())
-        return AnswerPiece(reasoning=last.reasoning, text=last.text + self._text.finish())
+        text, calls = ("", ()) if self._calls is None else self._calls.finish()
+        text = last.text + self._text.push(text.encode()) + self._text.finish()
+        return AnswerPiece(reasoning=last.reasoning, text=text, tool_calls=(*last.tool_calls, *calls))
 
     def _piece(self, found: ThinkingPiece) -> AnswerPiece:
-        text = "".join(self._text.push(data) for _, data in found.answer)
-        return AnswerPiece(reasoning=self._thoughts.decode(bytes(found.reasoning)), text=text)
+        pieces = [self._answered(*each) for each in found.answer]
+        return AnswerPiece(
+            reasoning=self._thoughts.decode(bytes(found.reasoning)),
+            text="".join(piece.text for piece in pieces),
+            tool_calls=tuple(delta for piece in pieces for delta in piece.tool_calls),
+        )
+
+    def _answered(self, token: int, piece: bytes) -> AnswerPiece:
+        """Take a token of the answer, whose text and calls are told apart before stop strings are sought."""
+        if self._calls is None:
+            return AnswerPiece(text=self._text.push(piece))
+        text, calls = self._calls.push(token, piece)
+        return AnswerPiece(text=self._text.push(text.encode()), tool_calls=calls)
 
     @property
     def end(self) -> FinishReason | None:
         """Why the answer ends here, whatever the model would add; None: it does not."""
         if not self._text.is_stopped:
-            return None
+            return FinishReason.TOOL_CALLS if self._calls is not None and self._calls.is_over else None
         return FinishReason.STOP if self._is_own_end else FinishReason.STOP_SEQUENCE
 
     @property
@@ -72,6 +93,11 @@ class TokenReader:
     def is_shown(self) -> bool:
         """Whether the last token is the answer's."""
         return self._thinking is None or (self._thinking.is_over and not self._thinking.took_tag)
+
+    @property
+    def is_around_calls(self) -> bool:
+        """Whether the last token is of calls, but of no name and no value in them."""
+        return self._calls is not None and self._calls.is_around_calls
 
     @property
     def is_undecided(self) -> bool:

@@ -5,7 +5,7 @@ request, then its scores, then a model. Nothing runs on after the deadline.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.dispatch.layer import seconds_left
 from gateway.domain.answer import Answer, Delta, StreamEvent
+from gateway.domain.capability import Capability
 from gateway.domain.decision import Decision, RoutingState, ShadowDecision
 from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import Entities
@@ -226,6 +227,11 @@ class Pipeline:
         finish_s = self._dispatcher.forecasts.finish_s(request, limits, policy=self.policy)
         return self._decider.decide(routing_input, replace(state, finish_s=finish_s))
 
+    @property
+    def lacking(self) -> Mapping[str, frozenset[Capability]]:
+        """What local models turned out not to have, as far as this process knows."""
+        return self._dispatcher.forecasts.lacking()
+
     async def _state(self, request: Request, deadline: Deadline) -> RoutingState:
         """Return the state without forecasts of the request: a rule may make the answer shorter."""
         self._dispatcher.forecasts.refresh()
@@ -236,7 +242,7 @@ class Pipeline:
         return RoutingState(
             deadline_s=deadline.remaining_s(self._clock),
             idle=self._dispatcher.forecasts.idle(),
-            lacking=self._dispatcher.forecasts.lacking(),
+            lacking=self.lacking,
             budget=budget,
             budget_plan=budget_plan,
         )

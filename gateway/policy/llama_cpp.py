@@ -22,11 +22,11 @@ from gateway.policy.strict import Strict
 
 _CAPABILITIES: Final = frozenset(
     {
-        Capability.REASONING, Capability.LOGPROBS, Capability.JSON_SCHEMA, Capability.JSON_OBJECT,
-        Capability.GRAMMAR,
+        Capability.TOOLS, Capability.REASONING, Capability.LOGPROBS, Capability.JSON_SCHEMA,
+        Capability.JSON_OBJECT, Capability.GRAMMAR,
     }
 )  # fmt: skip
-"""Beyond text; of reasoning an engine says when it has loaded the model whether that has it."""
+"""Beyond text; an engine says when it has loaded the model whether that has tools and reasoning."""
 _TEMPLATE_VARIABLES: Final = frozenset(
     {"messages", "add_generation_prompt", "bos_token", "eos_token", "documents", "datetime"}
     | {"tools", "functions", "xml_tools", "custom_tools", "available_tools"}
@@ -139,6 +139,12 @@ class LlamaCppModel(ModelSpec):
         "that says whether to think, or with what effort, wins.",
     )
 
+    tools: Literal[True, False, "auto"] = Field(
+        "auto",
+        description="Whether the model is sent tools. auto: if its chat template shows tools and writes "
+        "calls, which is known once it is loaded. True: also if not; a system text then tells it how.",
+    )
+
     reasoning_budget_tokens: int | None = Field(
         None,
         ge=0,
@@ -156,7 +162,9 @@ class LlamaCppModel(ModelSpec):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What it can do beyond text."""
-        return _CAPABILITIES if self.embeds is None else self.embeds.capabilities
+        if self.embeds is not None:
+            return self.embeds.capabilities
+        return _CAPABILITIES - {Capability.TOOLS} if self.tools is False else _CAPABILITIES
 
     @property
     def embedding(self) -> Embeds | None:

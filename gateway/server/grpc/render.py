@@ -15,6 +15,7 @@ from gateway.domain.answer import (
     TokenLogprob,
     Usage,
 )
+from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message, Part, Reasoning, Text, ToolCall
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
 from gateway.domain.privacy import Finding, PrivacyClass
@@ -192,10 +193,12 @@ def render_explanation(decision: Decision) -> pb.ExplainResponse:
     return pb.ExplainResponse(decision=render_decision(decision), findings=_findings(decision.findings))
 
 
-def render_models(policy: Policy, *, key_name: str) -> pb.ListModelsResponse:
+def render_models(
+    policy: Policy, *, key_name: str, lacking: Mapping[str, frozenset[Capability]]
+) -> pb.ListModelsResponse:
     """Return what the models of a caller can do, and by which other names it may ask for them."""
     response = pb.ListModelsResponse(policy_hash=policy.hash)
-    for listed in list_models(policy, key_name=key_name):
+    for listed in list_models(policy, key_name=key_name, lacking=lacking):
         if listed.stands_for is None:
             response.models.append(_model(listed))
         else:

@@ -62,7 +62,7 @@ async def _list_models(
     _: pb.ListModelsRequest, context: CallContext, pipeline: Pipeline
 ) -> pb.ListModelsResponse:
     pipeline.pass_rates(context.tenant)
-    return render_models(pipeline.policy, key_name=context.key_name)
+    return render_models(pipeline.policy, key_name=context.key_name, lacking=pipeline.lacking)
 
 
 async def _get_handoff(

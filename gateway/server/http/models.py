@@ -75,13 +75,14 @@ def _facts(model: ListedModel) -> Shown:
     }
 
 
+def _models(http_call: HttpCall) -> Sequence[ListedModel]:
+    pipeline = http_call.pipeline
+    return list_models(pipeline.policy, key_name=http_call.context.key_name, lacking=pipeline.lacking)
+
+
 def _listed(http_call: HttpCall) -> Sequence[ListedModel]:
     """Return the names that can be asked for as they stand."""
-    return [
-        model
-        for model in list_models(http_call.pipeline.policy, key_name=http_call.context.key_name)
-        if not model.is_pattern
-    ]
+    return [model for model in _models(http_call) if not model.is_pattern]
 
 
 def _named(http_call: HttpCall) -> ListedModel:
@@ -91,9 +92,7 @@ def _named(http_call: HttpCall) -> ListedModel:
     entry = policy.names.entry(name)
     if not name or entry is None:
         raise UnknownModel
-    found = {model.name: model for model in list_models(policy, key_name=http_call.context.key_name)}[
-        entry or AUTO
-    ]
+    found = {model.name: model for model in _models(http_call)}[entry or AUTO]
     return replace(found, name=name)
 
 

@@ -50,6 +50,11 @@ def spec_of(keys: str) -> ModelSpec:
         (
             "kind: llama_cpp, path: 'builtin:demo', clearance: public",
             {Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR, Capability.LOGPROBS}
+            | {Capability.REASONING, Capability.TOOLS},
+        ),
+        (
+            "kind: llama_cpp, path: 'builtin:demo', clearance: public, tools: false",
+            {Capability.JSON_SCHEMA, Capability.JSON_OBJECT, Capability.GRAMMAR, Capability.LOGPROBS}
             | {Capability.REASONING},
         ),
     ],

@@ -190,19 +190,22 @@ def test_a_refusal_says_what_the_model_cannot_do(policy: Policy) -> None:
     seeing = parse_policy(POLICY.replace("model: a,", "model: a, modalities: [text, image],"), name="p")
     refused = decided(policy, request=asked, complexity=0.9)
     told = {each.model: each.capability for each in render_decision(refused).refused}
-    assert told == {"cloud": "images", "backup": "images", "edge": "tools, images"}
+    assert told == {"cloud": "images", "backup": "images", "edge": "images"}
     assert {each.reason for each in refused.refused} == {Reason.CAPABILITY}
     assert decided(seeing, request=asked, complexity=0.9).chain == ("cloud",)
 
 
 def test_a_local_model_that_turns_out_to_lack_something_is_left_out(policy: Policy) -> None:
     """What its engine found when it loaded the file counts for requests that need it, and for no others."""
-    lacking = {"edge": frozenset({Capability.REASONING})}
+    lacking = {"edge": frozenset({Capability.REASONING, Capability.TOOLS})}
     state = RoutingState(deadline_s=60.0, lacking=lacking)
     asked = request_of()
     thinking = replace(asked, config=replace(asked.config, reasoning=ReasoningConfig(budget_tokens=100)))
     refused = decided(policy, request=thinking, complexity=0.9, state=state).refused
     assert Refusal(model="edge", reason=Reason.CAPABILITY, missing=(Capability.REASONING,)) in refused
+    calling = replace(asked, config=replace(asked.config, tools=(Tool(name="look"),)))
+    refused = decided(policy, request=calling, complexity=0.9, state=state).refused
+    assert Refusal(model="edge", reason=Reason.CAPABILITY, missing=(Capability.TOOLS,)) in refused
     assert "edge" in decided(policy, request=thinking, complexity=0.9).chain
     assert "edge" in decided(policy, request=asked, complexity=0.9, state=state).chain
 
@@ -212,6 +215,7 @@ def test_what_the_gateway_asks_itself_needs_only_what_it_holds(policy: Policy) -
     judged = decided(
         policy,
         request=replace(request_of(), config=GenerationConfig(tools=(Tool(name="look"),))),
+        state=RoutingState(deadline_s=60.0, lacking={"edge": frozenset({Capability.TOOLS})}),
     )
     assert "edge" not in judged.chain
     allowed = decide_for(request_of("Which is better?"), "edge", judged=judged, policy=policy)

@@ -1,6 +1,9 @@
 """What every transport's list of models shows."""
 
+from collections.abc import Mapping
+
 from gateway.domain.answer import Route
+from gateway.domain.capability import Capability
 from gateway.policy.loading.load import parse_policy
 from gateway.server.model_list import ListedModel, list_models
 from tests.support.policies import POLICY
@@ -11,8 +14,21 @@ NAMED = POLICY.replace("rules:", f"{ALIASES}rules:", 1).replace(
 )
 
 
-def _listed(key_name: str = "") -> dict[str, ListedModel]:
-    return {each.name: each for each in list_models(parse_policy(NAMED, name="p"), key_name=key_name)}
+def _listed(
+    key_name: str = "", lacking: Mapping[str, frozenset[Capability]] | None = None
+) -> dict[str, ListedModel]:
+    models = list_models(parse_policy(NAMED, name="p"), key_name=key_name, lacking=lacking or {})
+    return {each.name: each for each in models}
+
+
+def test_a_local_model_that_turned_out_to_lack_tools_is_shown_without() -> None:
+    """Its aliases too; before its engine has said so, it may have them."""
+    lacking = {"edge": frozenset({Capability.TOOLS})}
+    assert [_listed()[name].calls_tools for name in ("edge", "fast")] == [True, True]
+    listed = _listed(lacking=lacking)
+    assert [listed[name].calls_tools for name in ("edge", "fast", "cloud", "auto")] == [
+        False, False, True, True,
+    ]  # fmt: skip
 
 
 def test_models_come_first_then_auto_then_aliases_in_the_order_of_the_policy() -> None:
