@@ -30,9 +30,9 @@ from gateway.clock import Deadline, SystemClock
 from gateway.engine.grammar.matcher import GrammarMatcher
 from gateway.engine.grammar.schema_grammar import grammar_of
 from gateway.engine.interfaces import Constraint, EngineRequest, Sampling
-from gateway.engine.llama import LlamaModel
-from gateway.engine.llama_params import LlamaSettings
-from gateway.engine.llama_sampler import LlamaSampler
+from gateway.engine.llama.llama_model import LlamaModel
+from gateway.engine.llama.params import LlamaSettings
+from gateway.engine.llama.sampler import LlamaSampler
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.threads import default_threads
 

@@ -7,40 +7,27 @@ output, such as `{"event": "ready", ...}` or `{"event": "failed", "message": ...
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock
-from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
-from gateway.engine.calibrated import check_calibration, sha256_of_template
-from gateway.engine.calls.calling import tool_calling
-from gateway.engine.embedding import load_embedding
+from gateway.engine.embedding.load_embedding import load_embedding
 from gateway.engine.interfaces import DecodeFailed
-from gateway.engine.llama import LlamaModel
-from gateway.engine.llama_facts import memory_need
-from gateway.engine.llama_params import settings_of
-from gateway.engine.loaded import Fact, LoadedEngine, Runnable, Runner
-from gateway.engine.models import Progress, check_model_file, resolve_model_path
-from gateway.engine.output_router import OutputRouter
+from gateway.engine.load_chat import load_chat
+from gateway.engine.loaded import Fact, Runnable, Runner
+from gateway.engine.models import Progress
 from gateway.engine.parent_watch import wake_with_parent, watch_parent
-from gateway.engine.prompt import PromptMaker
 from gateway.engine.request_errors import location_of
-from gateway.engine.requests import sampling_of_file
 from gateway.engine.rpc import make_private, serve
-from gateway.engine.scheduler import Scheduler
-from gateway.engine.server import EngineService
-from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
-from gateway.engine.thinking_load import thinking_tags
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
@@ -62,100 +49,10 @@ GRACE_S = 3600.0
 _stdout_lock = threading.Lock()
 
 
-def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
-    """Return the chat template of the policy, else of the file; empty if neither has one."""
-    return next((text for text in (spec.template, model.chat_template) if text and text.strip()), "")
-
-
-def load(
-    spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
-) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
-    """Check and load the model file and template; return both, and which conversations the template folds.
-
-    `admit` returns when there is memory for the model. Raises StartupError.
-    """
-    path = resolve_model_path(spec.path)
-    checking = Progress("check", report_progress, clock=clock)
-    check_model_file(path, sha256=spec.sha256, on_progress=checking.update)
-    for adapter in spec.lora:
-        check_model_file(Path(adapter.path).expanduser(), sha256=None)
-    settings = settings_of(spec, path)
-    if (need := memory_need(settings)) is not None:
-        admit(need)
-    loading = Progress("load", report_progress, clock=clock)
-    model = LlamaModel(settings, on_progress=loading.update)
-    source = template_of(spec, model) or PLAIN_TEMPLATE
-    check_calibration(spec, path, template=source, on_progress=checking.update)
-    try:
-        template = ChatTemplate(
-            source,
-            bos=model.bos_text,
-            eos=model.eos_text,
-            clock=clock,
-            variables=spec.template_kwargs,
-        )
-        return model, template, template.check()
-    except TemplateBroken as error:
-        whose, hint = "its chat template", "set template in the policy"
-        if spec.template is not None:
-            whose, hint = "the chat template of the policy", "correct it, or remove template"
-        raise StartupError(f"{path}: {whose} {error}; {hint}") from None
-
-
 def ask_for(need: MemoryNeed, is_allowed: threading.Event) -> None:
     """Tell the parent what the model takes, and return when it says to load; else it ends this process."""
     send(event="memory", need=asdict(need))
     is_allowed.wait()
-
-
-def load_chat(
-    name: str, spec: LlamaCppModel, clock: Clock, admit: Callable[[MemoryNeed], None]
-) -> LoadedEngine:
-    """Return a model that generates text; called within the event loop. Raises StartupError."""
-    model, template, folded = load(spec, clock, admit)
-    tags = thinking_tags(template, model)
-    calling = tool_calling(template, model, is_asked=None if spec.tools == "auto" else spec.tools)
-    found = {Capability.REASONING: tags, Capability.TOOLS: calling}
-    lacking = [capability for capability, has in found.items() if has is None]
-    sampling_defaults = sampling_of_file(model.metadata)
-    router = OutputRouter(asyncio.get_running_loop())
-    scheduler = Scheduler(
-        model,
-        name=name,
-        clock=clock,
-        deliver=router.deliver,
-        queue_limit=spec.queue,
-        kept_bytes=spec.prefix_cache_mb * 1_000_000,
-        report=report_fault,
-    )
-    service = EngineService(
-        name=name,
-        model=model,
-        prompts=PromptMaker(model, template, tags, calling),
-        scheduler=scheduler,
-        router=router,
-        clock=clock,
-        report=report_fault,
-        sampling_defaults=sampling_defaults,
-    )
-    facts: Mapping[str, Fact] = {
-        "context_tokens": model.context_tokens,
-        "template_sha256": sha256_of_template(template.source, spec.template_kwargs),
-        "has_template": template.source != PLAIN_TEMPLATE,
-        "folded": folded,
-        "template_facts": dataclasses.asdict(template.facts),
-        "is_locked": model.is_locked,
-        "facts": asdict(model.facts),
-        "sampling": sampling_defaults,
-        "lacking": tuple(lacking),
-    }
-    return LoadedEngine(
-        service=service,
-        runner=scheduler,
-        facts=facts,
-        close=model.close,
-        is_hung=lambda: template.is_hung,
-    )
 
 
 async def run(
@@ -165,11 +62,9 @@ async def run(
     start_s = clock.monotonic_s()
     make_private(socket)
     with heartbeats_while_loading():
-        if spec.embeds is None:
-            engine = load_chat(name, spec, clock, admit)
-        else:
-            progress = partial(Progress, report=report_progress, clock=clock)
-            engine = load_embedding(name, spec, admit, progress=progress, clock=clock, report=report_fault)
+        load = load_chat if spec.embeds is None else load_embedding
+        progress = partial(Progress, report=report_progress, clock=clock)
+        engine = load(name, spec, admit, progress=progress, clock=clock, report=report_fault)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     decoder = threading.Thread(target=decode, args=(engine.runner,), name="decode")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gateway.clock import Deadline
 from gateway.domain.answer import ToolCallDelta
-from gateway.engine.thinking import Thinking
+from gateway.engine.thinking.thinking_reader import Thinking
 
 
 class KvCacheFull(Exception):

@@ -19,7 +19,7 @@ from gateway.engine.template.chat_template import (
     TemplateBroken,
 )
 from gateway.engine.template.turns import Turn
-from gateway.engine.thinking_tags import ThinkingTags
+from gateway.engine.thinking.tags import ThinkingTags
 
 _SECRET_DIGITS = 40
 _NUMBER_DIGITS = 8

@@ -12,7 +12,7 @@ from gateway.engine.interfaces import Constraint, EngineRequest, Model, Sampling
 from gateway.engine.prompt import PromptMaker
 from gateway.engine.template.chat_template import DEFAULT_OPTIONS, RenderOptions, TemplateBroken
 from gateway.engine.template.turns import Turn, TurnCall, TurnTool
-from gateway.engine.thinking import Thinking
+from gateway.engine.thinking.thinking_reader import Thinking
 from gateway.engine.v1 import engine_pb2
 
 ENGINE_SAMPLING: Mapping[str, float] = {

@@ -8,7 +8,7 @@ from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.interfaces import BatchToken, EngineRequest, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
 from gateway.engine.queue import QueuedRequest
-from gateway.engine.thinking import ThinkingReader
+from gateway.engine.thinking.thinking_reader import ThinkingReader
 from gateway.engine.throughput import Work
 from gateway.engine.token_reader import AnswerPiece, TokenReader
 from gateway.errors import GatewayError

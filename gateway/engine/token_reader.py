@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from gateway.domain.answer import FinishReason, ToolCallDelta
 from gateway.engine.interfaces import CallReading
 from gateway.engine.text import TextStream
-from gateway.engine.thinking import ThinkingPiece, ThinkingReader
+from gateway.engine.thinking.thinking_reader import ThinkingPiece, ThinkingReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ import pytest
 from gateway.clock import Deadline, SystemClock
 from gateway.engine.grammar.schema_grammar import grammar_of, prepared_schema
 from gateway.engine.interfaces import Constraint, EngineRequest, GrammarRefused, NothingToSample, Sampling
-from gateway.engine.llama import LlamaModel
-from gateway.engine.llama_params import LlamaSettings
-from gateway.engine.llama_sampler import LlamaSampler
+from gateway.engine.llama.llama_model import LlamaModel
+from gateway.engine.llama.params import LlamaSettings
+from gateway.engine.llama.sampler import LlamaSampler
 from gateway.engine.models import resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput

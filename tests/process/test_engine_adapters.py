@@ -9,7 +9,7 @@ import pytest
 from llama_cpp import llama_cpp as lib
 from structlog.testing import capture_logs
 
-from gateway.engine.llama_params import context_params, model_params, settings_of
+from gateway.engine.llama.params import context_params, model_params, settings_of
 from gateway.errors import StartupError
 from tests.support.interpreters import without_locking
 from tests.support.real_engine import ask, request, running, spec, text_of

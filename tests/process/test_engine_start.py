@@ -14,10 +14,11 @@ import structlog
 from structlog.testing import capture_logs
 
 from gateway.backends.local import translate
-from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode, template_of
+from gateway.engine.__main__ import EXIT_DECODE, Watchdog, decode
 from gateway.engine.interfaces import DecodeFailed
-from gateway.engine.llama import LlamaModel
-from gateway.engine.llama_params import settings_of
+from gateway.engine.llama.llama_model import LlamaModel
+from gateway.engine.llama.params import settings_of
+from gateway.engine.load_chat import template_of
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.template.chat_template import HUNG_AFTER_S, ChatTemplate

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from llama_cpp import llama_cpp as lib
 
-import gateway.engine.__main__ as engine
+from gateway.engine import __main__ as engine
+from gateway.engine import load_chat
 from gateway.engine.interfaces import BatchToken
-from gateway.engine.llama import LlamaModel
+from gateway.engine.llama.llama_model import LlamaModel
 
 FUSE = Path(os.environ["FUSE"])
 NO_SEQUENCE = 1_000_000
@@ -37,5 +38,5 @@ class FailingModel(LlamaModel):
 
 
 if __name__ == "__main__":
-    engine.LlamaModel = FailingModel  # type: ignore[attr-defined]  # The one change.
+    load_chat.LlamaModel = FailingModel  # type: ignore[attr-defined]  # The one change.
     sys.exit(engine.main())

@@ -20,7 +20,7 @@ from gateway.engine.interfaces import (
 )
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.sequence import StepOutput
-from gateway.engine.thinking import Thinking
+from gateway.engine.thinking.thinking_reader import Thinking
 from tests.support.fakes import FakeClock
 
 END = 256

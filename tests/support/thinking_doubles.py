@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from gateway.engine.thinking import Thinking, ThinkingReader
-from gateway.engine.thinking_form import ThinkingForm
-from gateway.engine.thinking_tags import ThinkingTags
+from gateway.engine.thinking.tags import ThinkingTags
+from gateway.engine.thinking.thinking_form import ThinkingForm
+from gateway.engine.thinking.thinking_reader import Thinking, ThinkingReader
 
 PLAIN = ThinkingForm(start="<think>", end="</think>")
 """Tags that are ordinary text."""

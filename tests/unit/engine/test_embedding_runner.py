@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gateway.clock import Deadline
 from gateway.domain.vectors import scaled
-from gateway.engine.embedding_runner import EmbeddingOutput, EmbeddingRequest, EmbeddingRunner
+from gateway.engine.embedding.runner import EmbeddingOutput, EmbeddingRequest, EmbeddingRunner
 from gateway.errors import ContextTooLong, DeadlinePassed, EngineDown, EngineQueueFull
 from tests.support.fakes import FakeClock
 

@@ -6,8 +6,8 @@ They are files of others: `make test-templates` fetches them, without them these
 import pytest
 
 from gateway.engine.template.chat_template import ChatTemplate
-from gateway.engine.thinking_form import thinking_form
-from gateway.engine.thinking_load import renderer_of
+from gateway.engine.thinking.loading import renderer_of
+from gateway.engine.thinking.thinking_form import thinking_form
 from tests.support.template_models import known_template, known_template_names
 
 PLAIN = ("<think>", "</think>", "", "")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engine.thinking_form import ThinkingForm
+from gateway.engine.thinking.thinking_form import ThinkingForm
 from tests.support.thinking_doubles import HARMONY, MARKED, PLAIN, SPECIAL, Read
 
 THOUGHT = b"Is 2 < 3? </thin no."

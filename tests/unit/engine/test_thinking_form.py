@@ -3,7 +3,7 @@
 import jinja2
 import pytest
 
-from gateway.engine.thinking_form import ThinkingForm, thinking_form
+from gateway.engine.thinking.thinking_form import ThinkingForm, thinking_form
 
 SHOWN = (
     "{% for m in messages %}<s>{{ m.role }}\n"

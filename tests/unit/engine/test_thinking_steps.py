@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.answer import FinishReason
-from gateway.engine.thinking import Thinking
-from gateway.engine.thinking_tags import ThinkingTags
+from gateway.engine.thinking.tags import ThinkingTags
+from gateway.engine.thinking.thinking_reader import Thinking
 from tests.support.scripted_model import GREEDY, Bench, ScriptedModel
 from tests.support.thinking_doubles import PLAIN, ByteVocabulary
 

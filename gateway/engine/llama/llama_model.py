@@ -21,12 +21,12 @@ from gateway.engine.interfaces import (
     Matcher,
     Sampling,
 )
-from gateway.engine.llama_calls import load_file, put_tokens, tokens_of
-from gateway.engine.llama_facts import model_facts
-from gateway.engine.llama_log import log
-from gateway.engine.llama_matchers import matchers_of
-from gateway.engine.llama_params import LlamaSettings, context_params
-from gateway.engine.llama_sampler import LlamaSampler
+from gateway.engine.llama.library_calls import load_file, put_tokens, tokens_of
+from gateway.engine.llama.library_log import log
+from gateway.engine.llama.matchers import matchers_of
+from gateway.engine.llama.model_file_facts import model_facts
+from gateway.engine.llama.params import LlamaSettings, context_params
+from gateway.engine.llama.sampler import LlamaSampler
 from gateway.errors import StartupError
 
 _METADATA_BYTES = 64

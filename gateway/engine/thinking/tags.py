@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.engine.thinking_form import ThinkingForm
+from gateway.engine.thinking.thinking_form import ThinkingForm
 
 Symbols = tuple[int, ...]
 """Bytes from 0 to 255, and special tokens as -1 - token."""

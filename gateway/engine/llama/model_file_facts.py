@@ -11,8 +11,8 @@ import re
 from llama_cpp import llama_cpp as lib
 
 from gateway.domain.model_facts import MemoryNeed, ModelFacts
-from gateway.engine.llama_log import log
-from gateway.engine.llama_params import ALL_LAYERS, LlamaSettings, context_params, model_params
+from gateway.engine.llama.library_log import log
+from gateway.engine.llama.params import ALL_LAYERS, LlamaSettings, context_params, model_params
 
 PROCESS_BYTES = 100_000_000
 """Memory of the process itself: interpreter, gRPC, numpy. With a model of 0.8 MB it is 91 MB in all."""

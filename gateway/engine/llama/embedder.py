@@ -10,10 +10,10 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from gateway.engine.interfaces import BatchToken, DecodeFailed
-from gateway.engine.llama_calls import load_file, put_tokens, tokens_of
-from gateway.engine.llama_facts import model_facts
-from gateway.engine.llama_log import log
-from gateway.engine.llama_params import LlamaSettings, context_params
+from gateway.engine.llama.library_calls import load_file, put_tokens, tokens_of
+from gateway.engine.llama.library_log import log
+from gateway.engine.llama.model_file_facts import model_facts
+from gateway.engine.llama.params import LlamaSettings, context_params
 from gateway.errors import StartupError
 
 _POOLINGS = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
 
-from gateway.engine.thinking_tags import (
+from gateway.engine.thinking.tags import (
     NEW_LINES,
     Ending,
     Symbols,

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from gateway.clock import Clock, Deadline
-from gateway.engine.embedding_runner import Embedder, EmbeddingOutput, EmbeddingRequest, EmbeddingRunner
+from gateway.engine.embedding.runner import Embedder, EmbeddingOutput, EmbeddingRequest, EmbeddingRunner
 from gateway.engine.rpc import deadline_of, told_errors
 from gateway.engine.status import histogram
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc

@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 from gateway.clock import Clock
 from gateway.domain.model_facts import MemoryNeed
-from gateway.engine.embedding_runner import EmbeddingRunner
-from gateway.engine.embedding_server import EmbeddingService
-from gateway.engine.llama_embedder import LlamaEmbedder
-from gateway.engine.llama_facts import memory_need
-from gateway.engine.llama_params import embedding_settings, settings_of
+from gateway.engine.embedding.embedding_server import EmbeddingService
+from gateway.engine.embedding.runner import EmbeddingRunner
+from gateway.engine.llama.embedder import LlamaEmbedder
+from gateway.engine.llama.model_file_facts import memory_need
+from gateway.engine.llama.params import embedding_settings, settings_of
 from gateway.engine.loaded import Fact, LoadedEngine
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.errors import StartupError

@@ -2,9 +2,9 @@
 
 from gateway.engine.template.chat_template import ChatTemplate, RenderOptions, TemplateBroken
 from gateway.engine.template.turns import Turn
-from gateway.engine.thinking import Thinking, ThinkingReader
-from gateway.engine.thinking_form import QUESTION, Renderer, thinking_form
-from gateway.engine.thinking_tags import TagVocabulary, ThinkingTags
+from gateway.engine.thinking.tags import TagVocabulary, ThinkingTags
+from gateway.engine.thinking.thinking_form import QUESTION, Renderer, thinking_form
+from gateway.engine.thinking.thinking_reader import Thinking, ThinkingReader
 
 
 def thinking_tags(template: ChatTemplate, vocabulary: TagVocabulary) -> ThinkingTags | None:

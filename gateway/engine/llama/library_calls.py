@@ -7,8 +7,8 @@ from typing import Any
 from llama_cpp import llama_cpp as lib
 
 from gateway.engine.interfaces import BatchToken
-from gateway.engine.llama_log import log
-from gateway.engine.llama_params import LlamaSettings, model_params
+from gateway.engine.llama.library_log import log
+from gateway.engine.llama.params import LlamaSettings, model_params
 from gateway.errors import StartupError
 
 _NUMA_DISTRIBUTE = 1

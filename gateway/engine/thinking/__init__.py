@@ -1,0 +1,1 @@
+"""Tells what a model thinks from what it answers."""
