@@ -141,6 +141,15 @@ class EngineSupervisor:
     def _log_fault(self, message: str) -> None:
         _log.error("engine.fault", model=self.model, error=message)
 
+    def _can(self, ready: Ready) -> dict[str, bool]:
+        """Return whether a model for chats calls tools and thinks, for the log."""
+        if self._spec.embeds is not None:
+            return {}
+        return {
+            "tools": Capability.TOOLS in self._spec.capabilities - ready.lacking,
+            "thinking": Capability.REASONING in self._spec.capabilities - ready.lacking,
+        }
+
     def _log_ready(self, pid: int, ready: Ready) -> None:
         facts = ready.facts
         _log.info(
@@ -151,6 +160,7 @@ class EngineSupervisor:
             architecture=facts.architecture,
             context=facts.context_tokens,
             gpu_layers=f"{facts.gpu_layers}/{facts.layers}",
+            **self._can(ready),
             **self._memory_fields(),
         )
         if ready.context_tokens < self._spec.context:

@@ -156,3 +156,12 @@ async def test_layers_for_a_gpu_that_is_not_there_are_told(layers: int | str, is
     assert said.startswith("Hello!")
     assert is_told is (is_wish and not lib.llama_supports_gpu_offload())
     assert done == (of if lib.llama_supports_gpu_offload() else 0)
+
+
+@pytest.mark.parametrize(("tools", "told"), [("auto", False), (True, True)])
+async def test_what_a_model_can_do_is_told_when_it_starts(tools: bool | str, told: bool) -> None:
+    """The template of the demo model shows no tools and no reasoning; the policy may give it tools."""
+    with capture_logs() as logs:
+        await answer(tools=tools)
+    (started,) = [entry for entry in logs if entry["event"] == "engine.started"]
+    assert (started["tools"], started["thinking"]) == (told, False)
