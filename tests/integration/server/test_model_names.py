@@ -131,12 +131,12 @@ async def test_an_edge_model_is_asked_for_no_more_than_the_rule_allows() -> None
 
 
 async def test_the_list_says_what_models_can_do() -> None:
-    """Place, forms of content and tools are those of the policy."""
+    """Place, forms of content and tools are those of the policy, as long as no engine says otherwise."""
     async with served(both(), policy=NAMED) as gateway:
         listed = await gateway.stub.ListModels(pb.ListModelsRequest())
 
     assert [(each.name, each.place, list(each.modalities), each.tools) for each in listed.models] == [
-        ("edge", pb.ROUTE_LOCAL, [pb.MODALITY_TEXT], False),
+        ("edge", pb.ROUTE_LOCAL, [pb.MODALITY_TEXT], True),
         ("cloud", pb.ROUTE_CLOUD, [pb.MODALITY_TEXT, pb.MODALITY_IMAGE], True),
     ]
     assert [(each.name, each.model) for each in listed.aliases] == [

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.clock import Deadline
 from gateway.dispatch.token_count import TokenCounts
-from gateway.domain.conversation import Message, Role, Tool
+from gateway.domain.conversation import Image, Message, Role, Tool
 from gateway.domain.request import GenerationConfig, Request
 from gateway.errors import BackendError, EngineDown
 from gateway.policy.loading.load import parse_policy
@@ -15,6 +15,11 @@ from tests.support.policies import POLICY
 
 REQUEST = Request(request_id="r", tenant="t", messages=(Message(role=Role.USER, content="hello"),))
 WITH_TOOLS = replace(REQUEST, config=GenerationConfig(tools=(Tool(name="look"),)))
+
+WITH_IMAGE = replace(
+    REQUEST,
+    messages=(Message(role=Role.USER, parts=(Image(data=b"x", media_type="image/png"),)),),
+)
 
 
 class Counting(ScriptedBackend):
@@ -34,7 +39,8 @@ class Counting(ScriptedBackend):
     [
         (REQUEST, "edge", None, 42),
         (REQUEST, "edge", EngineDown("edge", "is down"), None),
-        (WITH_TOOLS, "edge", None, None),
+        (WITH_TOOLS, "edge", None, 42),
+        (WITH_IMAGE, "edge", None, None),
         (REQUEST, "cloud", None, None),
     ],
 )
