@@ -82,6 +82,9 @@ bench-constrained: setup  ## What a JSON schema costs an answer, and what its fo
 bench-tools: setup  ## Draw tools and calls with templates of known families (make test-templates): all valid?
 	@$(BIN)/python -m benchmarks.edge_tools
 
+bench-speculation: setup  ## What guessed tokens gain, task by task; needs gateway models add smollm2-135m.
+	@$(BIN)/python -m benchmarks.speculation
+
 bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
 	@$(BIN)/python -m benchmarks.engine
 

@@ -5,6 +5,10 @@ from collections.abc import Sequence as Seq
 SHORT = 32
 """A prompt of at most this many tokens is read whole in one step, which it hardly lengthens."""
 
+GUESSED_ROWS = 18
+"""Rows of a step, of all answers together, up to which tokens are guessed: a whole guess for one answer, two
+tokens for each of six, none for ten."""
+
 
 def share_forced(pending: Seq[int], *, most: int) -> list[int]:
     """Divide a step among answers that have `pending` tokens each: one, and the forced ones behind it.
@@ -19,6 +23,15 @@ def share_forced(pending: Seq[int], *, most: int) -> list[int]:
         left -= more
         shares.append(1 + more)
     return shares
+
+
+def share_guesses(shares: Seq[int], *, most: int) -> int:
+    """Return how many tokens may be guessed for each answer, beside their `shares` of a step.
+
+    A step of many answers gains nothing by more rows; no step has more than `most` tokens.
+    """
+    left = min(GUESSED_ROWS, most) - sum(shares)
+    return max(0, left // len(shares)) if shares else 0
 
 
 def share_prompts(pending: Seq[int], *, budget: int, most: int) -> list[int]:

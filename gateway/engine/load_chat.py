@@ -53,6 +53,7 @@ def load_chat(
         deliver=router.deliver,
         queue_limit=spec.queue,
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
+        guesses=spec.speculation == "prompt_lookup",
         report=report,
     )
     service = EngineService(

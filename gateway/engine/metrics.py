@@ -47,6 +47,9 @@ class EngineMetrics:
     prompt_tokens: int = 0
     prompt_tokens_reused: int = 0
     completion_tokens: int = 0
+    guessed_tokens: int = 0
+    right_tokens: int = 0
+    """Of the guessed tokens, those that came."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests by outcome: a finish reason, the reason of a failure, or CANCELLED."""
     first_token_s: Histogram = field(default_factory=lambda: Histogram(SECONDS))

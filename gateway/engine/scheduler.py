@@ -13,7 +13,7 @@ from gateway import errors
 from gateway.clock import Clock
 from gateway.domain.answer import FinishReason, Outcome
 from gateway.domain.decision import Reason
-from gateway.engine.batch import share_forced, share_prompts
+from gateway.engine.batch import share_forced, share_guesses, share_prompts
 from gateway.engine.interfaces import (
     Constraint,
     DecodeInterrupted,
@@ -23,7 +23,8 @@ from gateway.engine.interfaces import (
 )
 from gateway.engine.metrics import EngineLoad, EngineMetrics
 from gateway.engine.output_router import OutputGatherer
-from gateway.engine.prefix_cache import CachedSequence, PrefixCache
+from gateway.engine.prefix_cache import CachedSequence, PrefixCache, common_length
+from gateway.engine.prompt_lookup import Payoff, PromptLookup
 from gateway.engine.queue import MIN_RETRY_S, Admission, QueuedRequest, RequestQueue
 from gateway.engine.request_errors import failure_of
 from gateway.engine.sequence import Sequence, StepOutput
@@ -52,6 +53,7 @@ class Scheduler:
         deliver: Callable[[list[StepOutput]], None],
         queue_limit: int = QUEUE_LIMIT,
         kept_bytes: int = 0,
+        guesses: bool = False,
         report: Callable[[str], None] = lambda fault: None,
     ) -> None:
         self._model = model
@@ -59,6 +61,8 @@ class Scheduler:
         self._clock = clock
         self._outputs = OutputGatherer(deliver, clock)
         self._report = report
+        self._guesses = guesses and model.can_share
+        self._payoff = Payoff()
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
         self._reading: frozenset[int] = frozenset()
@@ -273,7 +277,8 @@ class Scheduler:
         sampler = self._model.sampler(request.sampling, request.matcher)
         self.metrics.queue_s.add(now_s - entry.submitted_s)
         self.metrics.prompt_tokens_reused += len(cached.tokens)
-        return Sequence(entry, cached=cached, sampler=sampler)
+        lookup = PromptLookup(request.prompt) if self._guesses else None
+        return Sequence(entry, cached=cached, sampler=sampler, lookup=lookup)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
         """Return the sequences of the next step with their token counts.
@@ -287,7 +292,9 @@ class Scheduler:
         )
         answers = list(zip(answering, forced, strict=True))
         if not reading:
-            return answers
+            return self._guess(answers)
+        for sequence in answering:
+            sequence.guess(0)
         most = self._model.batch_tokens - sum(forced)
         budget = self.throughput.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
@@ -297,6 +304,15 @@ class Scheduler:
             if self._reading & self._cancelled:
                 self._model.interrupt()
         return [*answers, *parts]
+
+    def _guess(self, answers: list[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
+        """Return the shares of answers with the tokens that are guessed for each."""
+        most = 0
+        if self._guesses and self._payoff.is_worth_it:
+            most = share_guesses([count for _, count in answers], most=self._model.batch_tokens)
+        for sequence, _ in answers:
+            sequence.guess(most)
+        return [(sequence, count + len(sequence.guessed)) for sequence, count in answers]
 
     def _decode(self, shares: list[tuple[Sequence, int]]) -> list[StepOutput]:
         """Decode one batch and sample a token for each sequence whose prompt is decoded."""
@@ -311,13 +327,21 @@ class Scheduler:
             return []
         self._step_s = self._clock.monotonic_s() - start_s
         self._record_step(shares, self._step_s)
+        is_guessed, done = any(sequence.guessed for sequence, _ in shares), self.metrics.completion_tokens
         outputs = []
         row = -1
         for sequence, count in shares:
             row += count
             self._cache.extend(sequence.cached, sequence.pending[:count])
             if sequence.decoded(count):
-                outputs.append(self._sample(sequence, row))
+                outputs.append(self._sample(sequence, row - len(sequence.guessed)))
+        if self._guesses and not self._reading:
+            self._payoff.record(
+                answers=len(shares),
+                tokens=self.metrics.completion_tokens - done,
+                taken_s=self._clock.monotonic_s() - start_s,
+                is_guessed=is_guessed,
+            )
         return outputs
 
     def _sample(self, sequence: Sequence, row: int) -> StepOutput:
@@ -325,7 +349,7 @@ class Scheduler:
         done = sequence.completion_tokens
         try:
             start_s = self._clock.monotonic_s()
-            self._take(sequence, row)
+            self._take_guessed(sequence, row)
             output = sequence.output()
             if (constraint := sequence.request.sampling.constraint) is not None and not output.is_last:
                 self._charge(sequence, constraint, self._clock.monotonic_s() - start_s)
@@ -369,6 +393,22 @@ class Scheduler:
                 self._append(sequence, token)
                 if sequence.finish_reason is not None:
                     return
+
+    def _take_guessed(self, sequence: Sequence, row: int) -> None:
+        """Take a token, and one more for each guessed token that turns out to be what comes next."""
+        guessed, sequence.guessed = sequence.guessed, ()
+        right = 0
+        while not sequence.pending and sequence.finish_reason is None:
+            self._take(sequence, row + right)
+            same = common_length(sequence.pending, guessed[right:])
+            self._cache.extend(sequence.cached, sequence.pending[:same])
+            sequence.decoded(same)
+            right += same
+        if guessed:
+            self._cache.restore(sequence.cached)
+            sequence.judge(guessed=len(guessed), right=right)
+            self.metrics.guessed_tokens += len(guessed)
+            self.metrics.right_tokens += right
 
     def _append(self, sequence: Sequence, token: int) -> None:
         sequence.take(token, piece=self._piece(token), is_end=self._model.is_end(token))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from gateway.domain.answer import FinishReason, Usage
 from gateway.engine.interfaces import BatchToken, EngineRequest, SampledLogprob, Sampler
 from gateway.engine.prefix_cache import CachedSequence
+from gateway.engine.prompt_lookup import PromptLookup
 from gateway.engine.queue import QueuedRequest
 from gateway.engine.thinking.thinking_reader import ThinkingReader
 from gateway.engine.throughput import Work
@@ -51,18 +52,29 @@ class StepOutput:
 class Sequence:
     """A request with a slot: what is decoded and what is next."""
 
-    def __init__(self, entry: QueuedRequest, *, cached: CachedSequence, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        entry: QueuedRequest,
+        *,
+        cached: CachedSequence,
+        sampler: Sampler,
+        lookup: PromptLookup | None = None,
+    ) -> None:
+        """`lookup` guesses the tokens of the answer; None: nothing does."""
         self.entry = entry
         self.ticket = entry.ticket
         self.request = entry.request
         self.submitted_s = entry.submitted_s
         self.cached = cached
         self.sampler = sampler
+        self._lookup = lookup
         self.first_token_s = 0.0
         """When the first token was sampled, on the monotonic clock."""
         self.reused_tokens = len(cached.tokens)
         self.pending: Seq[int] = self.request.prompt[self.reused_tokens :]
         """Tokens to decode next: of the prompt, or the sampled one and those that it forces."""
+        self.guessed: Seq[int] = ()
+        """Tokens to decode behind the pending ones, and to check."""
         self.completion_tokens = 0
         self.sampling_debt_s = 0.0
         """Seconds over its share that its grammar took for its tokens."""
@@ -101,13 +113,27 @@ class Sequence:
             most_s=max(0.0, self.request.deadline.at_s - now_s),
         )
 
+    def guess(self, most: int) -> None:
+        """Guess up to `most` tokens behind the pending one, if the answer is guessed for."""
+        self.guessed = ()
+        if self._lookup is not None and len(self.pending) == 1:
+            left = self.request.max_tokens - self.completion_tokens
+            self.guessed = self._lookup.guess(min(most, left))
+
+    def judge(self, *, guessed: int, right: int) -> None:
+        """Take how many guessed tokens turned out to be right."""
+        if self._lookup is not None:
+            self._lookup.judge(guessed=guessed, right=right)
+
     def next_tokens(self, count: int) -> list[BatchToken]:
-        """Return the next `count` pending tokens as rows of a batch; the last pending one wants logits."""
+        """Return the next `count` tokens as rows of a batch.
+
+        The last pending one wants logits, and each guessed one.
+        """
         last = len(self.pending) - 1
         position, number = len(self.cached.tokens), self.cached.sequence
-        return [
-            BatchToken(token, position + i, number, i == last) for i, token in enumerate(self.pending[:count])
-        ]
+        tokens = [*self.pending, *self.guessed] if self.guessed else self.pending
+        return [BatchToken(token, position + i, number, i >= last) for i, token in enumerate(tokens[:count])]
 
     def decoded(self, count: int) -> bool:
         """Record that `count` pending tokens are decoded; return whether a token can be sampled."""
@@ -142,6 +168,8 @@ class Sequence:
         """Append a sampled or forced token to the answer; it is decoded next unless it ends the answer."""
         self.completion_tokens += 1
         self.pending = [*self.pending, token]
+        if self._lookup is not None:
+            self._lookup.take(token)
         was_answering = self.reader.is_answering
         self._pieces.append(self.reader.push(token, piece))
         if self.reader.is_shown:

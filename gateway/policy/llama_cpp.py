@@ -33,7 +33,17 @@ _TEMPLATE_VARIABLES: Final = frozenset(
 )
 """Variables of a chat template that the engine sets for each request."""
 _OF_CHATS: Final = frozenset(
-    {"escalate", "template", "template_kwargs", "sampling", "prefill", "kv_cells", "prefix_cache_mb", "lora"}
+    {
+        "escalate",
+        "template",
+        "template_kwargs",
+        "sampling",
+        "prefill",
+        "kv_cells",
+        "prefix_cache_mb",
+        "lora",
+        "speculation",
+    }
 )
 """Keys that an embedding model does not read."""
 AUTO: Final = "auto"
@@ -137,6 +147,13 @@ class LlamaCppModel(ModelSpec):
         {},
         description="Variables for the chat template, by name, such as enable_thinking: false. A request "
         "that says whether to think, or with what effort, wins.",
+    )
+
+    speculation: Literal["none", "prompt_lookup"] = Field(
+        "none",
+        description="Whether the next tokens of an answer are guessed from what was said before, and checked "
+        "in one step: faster for summaries, edits, extracts and JSON, and the answer is the same. "
+        "prompt_lookup pauses by itself where guesses are wrong, or many answers run.",
     )
 
     tools: Literal[True, False, "auto"] = Field(

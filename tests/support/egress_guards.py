@@ -42,7 +42,7 @@ from tests.support import egress_cases, embedding_policies
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
 from tests.support.calls import call_of
-from tests.support.egress_bench import BATCH, captured_logs, play
+from tests.support.egress_bench import captured_logs, play
 from tests.support.egress_cases import TEXT, directed
 from tests.support.egress_handoff import hand_over_everything
 from tests.support.mirror_values import check_no_leave_above_its_clearance, check_who_is_never_drawn
@@ -56,10 +56,14 @@ Check = Callable[[], str]
 """Says what is wrong, or nothing."""
 
 
+FEW = 4
+"""Cases on one gateway: with more, breakers that one case opens keep the next from a model."""
+
+
 def _cases() -> str:
     cases = list(directed(DETECTORS))
-    for at in range(0, len(cases), BATCH):
-        _, leaks = play(cases[at : at + BATCH])
+    for at in range(0, len(cases), FEW):
+        _, leaks = play(cases[at : at + FEW])
         if leaks:
             return "; ".join(sorted(set(leaks))[:3])
     return ""

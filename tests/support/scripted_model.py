@@ -28,12 +28,12 @@ END = 256
 GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=None)
 
 
-def letter_after(tokens: Seq[int]) -> int:
-    """Return what the scripted model says after these tokens."""
+def letter_after(tokens: Seq[int], letters: int = 26) -> int:
+    """Return what the scripted model says after these tokens, of so many letters."""
     total = 0
     for token in tokens:
         total = (31 * total + token) % 1_000_003
-    return ord("a") + total % 26
+    return ord("a") + total % letters
 
 
 def answer_to(prompt: Seq[int], count: int) -> bytes:
@@ -69,7 +69,9 @@ class ScriptedSampler:
         self.model.during_sample(self.sampling)
         self.run = self.runs.pop(0) if self.runs else []
         if self.script is None:
-            return letter_after([token for _, token in self.model.held[self.model.rows[row].sequence]])
+            last = self.model.rows[row]
+            before = self.model.held[last.sequence][: last.position + 1]
+            return letter_after([token for _, token in before], self.model.letters)
         return self.script.pop(0) if self.script else END
 
     def forced(self) -> list[int]:
@@ -100,6 +102,8 @@ class ScriptedModel:
     batch_tokens: int = 8
     can_share: bool = True
     vocabulary_size: int = 257
+    letters: int = 26
+    """How many letters an answer without a script has."""
     scripts: list[bytes] = field(default_factory=list)
     runs: list[list[list[int]]] = field(default_factory=list)
     """Of each request: what is forced after each of its sampled tokens."""
@@ -195,7 +199,9 @@ class ScriptedModel:
 class Bench:
     """A scheduler that is stepped by hand, and what it gave to whom."""
 
-    def __init__(self, model: ScriptedModel, *, queue_limit: int = 32, kept_bytes: int = 0) -> None:
+    def __init__(
+        self, model: ScriptedModel, *, queue_limit: int = 32, kept_bytes: int = 0, guesses: bool = False
+    ) -> None:
         self.model = model
         self.clock = FakeClock()
         self.given: list[StepOutput] = []
@@ -207,6 +213,7 @@ class Bench:
             deliver=self.given.extend,
             queue_limit=queue_limit,
             kept_bytes=kept_bytes,
+            guesses=guesses,
             report=self.faults.append,
         )
 

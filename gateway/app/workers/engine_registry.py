@@ -45,7 +45,10 @@ def write_board(path: Path, engines: Mapping[str, RegisteredEngine]) -> None:
 
 def read_board(path: Path) -> dict[str, RegisteredEngine]:
     """Return what the parent wrote last."""
-    return {name: RegisteredEngine(**state) for name, state in json.loads(path.read_text()).items()}
+    return {
+        name: RegisteredEngine(**state | {"lacking": tuple(state["lacking"])})
+        for name, state in json.loads(path.read_text()).items()
+    }
 
 
 def place_of(environ: Mapping[str, str] = os.environ) -> WorkerIdentity:
