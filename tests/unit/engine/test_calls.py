@@ -186,6 +186,17 @@ def test_confidence_is_that_of_names_and_values() -> None:
     assert counted == 'get"Paris'  # After "get" the other name might go on.
 
 
+def test_what_could_begin_a_stop_string_comes_before_a_call() -> None:
+    """The rest of a text is not kept until the calls have ended: clients take them in turn."""
+    plan = plan_of(calling("json in tags"), TOOLS, is_required=False, is_single=True)
+    reader = TokenReader(("well then",), calls=plan.new_parser())
+    pieces = [reader.push(0, sign.encode()) for sign in "Oh well" + PARIS["json in tags"]]
+    pieces.append(reader.finish())
+    begun = next(number for number, piece in enumerate(pieces) if piece.tool_calls)
+    assert "".join(piece.text for piece in pieces[: begun + 1]) == "Oh well"
+    assert not any(piece.text for piece in pieces[begun + 1 :])
+
+
 def test_stop_strings_are_not_sought_in_calls() -> None:
     """The same text ends an answer before a call, and passes inside one."""
     plan = plan_of(calling("json in tags"), TOOLS, is_required=False, is_single=True)
