@@ -19,6 +19,7 @@ from tests.support.call_templates import (
     calls_in,
     check,
     drawn_tools,
+    is_accepted,
     plan_of,
     read,
     template_of,
@@ -155,6 +156,41 @@ def test_a_schema_that_cannot_be_held_to_is_refused(name: str, schema: Any, prob
     """The refusal names the tool by its place, and the keyword."""
     with pytest.raises(GrammarRefused, match=rf"^\[1\]\.parameters_json_schema: .*{problem}"):
         plan_of(calling(name), {"get": CITY, "set": schema})
+
+
+@pytest.mark.parametrize("value", ["true", "-2.5", "<|q|>Oslo<|q|>", "null"])
+@pytest.mark.parametrize("schema", [{}, True, {"type": "object", "properties": {"in": {}}}])
+def test_a_value_of_any_type_without_quotes(schema: Any, value: str) -> None:
+    """A property without a type, as tools often have them, takes a scalar or a string."""
+    tools = {"get": CITY | {"properties": {"city": schema}}}
+    is_nested = isinstance(schema, dict) and bool(schema)
+    said = PARIS["bare"].replace("<|q|>Paris<|q|>", f"{{in:{value}}}" if is_nested else value)
+    plan = plan_of(calling("bare"), tools)
+    assert is_accepted(plan, said)
+    ((_, arguments),) = read(plan, said)[1]
+    found = json.loads(value.replace("<|q|>", '"'))
+    assert json.loads(arguments) == {"city": {"in": found} if is_nested else found}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"type": "object", "properties": {"a:b": {"type": "integer"}}}, "properties: a name with"),
+        ({"type": "object", "properties": {"}}": {"type": "integer"}}}, "properties: a name with"),
+        ({"enum": ["a", "<|q|>b"]}, "enum: a value holds"),
+    ],
+)
+def test_what_could_not_be_told_from_what_follows_is_refused(value: Any, problem: str) -> None:
+    """Where names have no quotes and strings no escapes, such a call could not be read."""
+    with pytest.raises(GrammarRefused, match=problem):
+        plan_of(calling("bare"), {"get": {"type": "object", "properties": {"a": value}}})
+
+
+def test_a_string_or_a_number_without_quotes() -> None:
+    """What bounds the number says nothing of the string."""
+    plan = plan_of(calling("bare"), {"get": CITY | {"properties": {"city": {"type": ["string", "number"]}}}})
+    assert is_accepted(plan, PARIS["bare"])
+    assert is_accepted(plan, PARIS["bare"].replace("<|q|>Paris<|q|>", "7"))
 
 
 def test_an_answer_is_json_or_calls() -> None:
