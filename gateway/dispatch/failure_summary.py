@@ -75,9 +75,17 @@ def not_degraded(
         code=code_of(reason, decision),
         attempts=attempts,
         causes=telling,
-        fields=[FIELD_OF[need] for refusal in refused for need in refusal.missing],
+        fields=list(_fields(reason, decision, refused)),
         retry_after_s=retry_after_s,
     )
+
+
+def _fields(reason: Reason, decision: Decision, refused: Iterable[Refusal]) -> Iterator[str]:
+    """Yield the fields of the request that no model took, as far as the models themselves name none."""
+    for refusal in refused:
+        yield from (FIELD_OF[need] for need in refusal.missing)
+    if reason is Reason.CONTEXT_LENGTH_EXCEEDED and decision.signals.is_embedding:
+        yield "input"
 
 
 def _said_by_filters(refused: Iterable[Refusal], decision: Decision) -> Iterator[str]:

@@ -50,6 +50,8 @@ class SentText:
             self.is_committed = True
             yield Delta(tool_call=call, attempt=self.attempt, model=model, logprobs=logprobs)
             logprobs = ()
+        if logprobs:  # Of tokens that have no text, such as the mark that closes a call.
+            yield Delta(text="", attempt=self.attempt, model=model, logprobs=logprobs)
         self.has_begun = self.has_begun or bool(text) or chunk.has_output
 
     def cut(self, reason: Reason) -> None:

@@ -66,9 +66,9 @@ class OutputGatherer:
             if not math.isinf(output.may_wait_s):
                 self._due_s = min(self._due_s, self._clock.monotonic_s() + output.may_wait_s)
 
-    def deliver_due(self, *, all_due: bool) -> None:
-        """Deliver what is held if a part of it is due, or if `all_due`."""
-        if self._held and (all_due or self._due_s <= self._clock.monotonic_s()):
+    def deliver_due(self, *, all_due: bool, step_s: float = 0.0) -> None:
+        """Deliver what is held if a part of it is due within a step, or if `all_due`."""
+        if self._held and (all_due or self._due_s <= self._clock.monotonic_s() + step_s):
             held, self._held, self._due_s = self._held, [], math.inf
             self._deliver(held)
 

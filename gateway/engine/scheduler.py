@@ -171,7 +171,8 @@ class Scheduler:
             ended, shares = self._schedule()
             self._outputs.add(ended)
             # Reading a prompt takes long.
-            self._outputs.deliver_due(all_due=any(not sequence.is_answering for sequence, _ in shares))
+            is_reading = any(not sequence.is_answering for sequence, _ in shares)
+            self._outputs.deliver_due(all_due=is_reading, step_s=self._step_s)
             self._outputs.add(self._decode(shares) if shares else [])
             self.iterations += 1
             if self.metrics.steps > steps:

@@ -4,9 +4,10 @@ The event loop serves calls, a small pool renders and tokenizes, and one thread 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import groupby
 
 import grpc
 import grpc.aio
@@ -74,7 +75,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         async with told_errors(context, model=self._name, report=self._report):
             prepared = await self._prepare(request, deadline)
             async for outputs in self._run(prepared):
-                yield _response(self._model, outputs)
+                yield response_of(self._model, outputs)
 
     async def Embed(  # noqa: N802  the name is the proto's
         self,
@@ -143,12 +144,13 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 self._scheduler.cancel(ticket)
 
 
-def _response(model: Model, outputs: list[StepOutput]) -> engine_pb2.GenerateResponse:
+def response_of(model: Model, outputs: list[StepOutput]) -> engine_pb2.GenerateResponse:
+    """Return what is said of outputs that come together; `model` has the bytes of their tokens."""
     pieces = [piece for output in outputs for piece in output.pieces]
     response = engine_pb2.GenerateResponse(
         text="".join(piece.text for piece in pieces),
         reasoning="".join(piece.reasoning for piece in pieces),
-        tool_calls=[_delta(each) for piece in pieces for each in piece.tool_calls],
+        tool_calls=_deltas(each for piece in pieces for each in piece.tool_calls),
         logprobs=[_logprob(model, each) for output in outputs for each in output.logprobs],
         tokens=sum(output.tokens for output in outputs),
     )
@@ -165,10 +167,16 @@ def _response(model: Model, outputs: list[StepOutput]) -> engine_pb2.GenerateRes
     return response
 
 
-def _delta(delta: ToolCallDelta) -> engine_pb2.ToolCallDelta:
-    return engine_pb2.ToolCallDelta(
-        index=delta.index, id=delta.id, name=delta.name, arguments_json=delta.arguments_json
-    )
+def _deltas(deltas: Iterable[ToolCallDelta]) -> list[engine_pb2.ToolCallDelta]:
+    """Return the pieces of calls that came together, one for each call."""
+    joined = []
+    for index, group in groupby(deltas, key=lambda delta: delta.index):
+        first, *rest = group
+        arguments = "".join(each.arguments_json for each in (first, *rest))
+        joined.append(
+            engine_pb2.ToolCallDelta(index=index, id=first.id, name=first.name, arguments_json=arguments)
+        )
+    return joined
 
 
 def _logprob(model: Model, reported: SampledLogprob) -> engine_pb2.TokenLogprob:

@@ -61,7 +61,10 @@ class TokenReader:
         if self._calls is None:
             return AnswerPiece(text=self._text.push(piece))
         text, calls = self._calls.push(token, piece)
-        return AnswerPiece(text=self._text.push(text.encode()), tool_calls=calls)
+        text = self._text.push(text.encode())
+        if calls:  # No text follows them, so that what could begin a stop string is text.
+            text += self._text.finish()
+        return AnswerPiece(text=text, tool_calls=calls)
 
     @property
     def end(self) -> FinishReason | None:

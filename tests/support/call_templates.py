@@ -169,6 +169,16 @@ def answered(
     return text + shown, [*deltas, *found]
 
 
+def is_accepted(plan: CallPlan, answer: str) -> bool:
+    """Say whether the grammar of a request allows an answer."""
+    matcher = _byte_matchers()[0].matcher(Constraint(grammar=plan.grammar, request_field="config.tools"))
+    for byte in answer.encode():
+        if not matcher.allows(byte):
+            return False
+        matcher.accept(byte)
+    return True
+
+
 def read(plan: CallPlan, answer: str) -> tuple[str, list[tuple[str, str]], bool]:
     """Return text, calls, and whether the calls are complete, of an answer that comes byte by byte."""
     parser = plan.new_parser()

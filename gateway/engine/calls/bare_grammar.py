@@ -8,6 +8,7 @@ from gateway.engine.calls.form import ParameterForm
 from gateway.engine.calls.offered import Schema
 from gateway.engine.calls.special import SpecialTokens
 from gateway.engine.calls.text_grammar import text_and_end
+from gateway.engine.grammar.schema_grammar import ANY
 from gateway.engine.interfaces import GrammarRefused
 
 MAX_DEPTH = 16
@@ -21,6 +22,9 @@ _KNOWN = {
     "array": {"type", "items", "minItems", "maxItems"},
 }
 """The keywords that can be held to, by kind."""
+_OF_NUMBERS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+_OF_ONE_KIND = _OF_NUMBERS.union(*_KNOWN.values())
+"""Keywords that say nothing of values of other kinds."""
 
 
 def bare_rules(
@@ -61,6 +65,9 @@ class _BareWriter:
             raise GrammarRefused("$ref: recursion is not supported in calls of this model")
         reference = str(schema.get("$ref", "")).removeprefix("#/$defs/")
         target = cast("Mapping[str, Schema]", self._around.get("$defs", {})).get(reference)
+        if reference == ANY and isinstance(target, dict):  # Anything but what nests without an end.
+            found = [each for each in target["anyOf"] if each["type"] not in ("object", "array")]
+            return self._rule(" | ".join(self.value(each, depth + 1) for each in found))
         if len(schema) == 1 and isinstance(target, dict):
             return self.value(target, depth + 1)
         if options := schema.get("anyOf"):
@@ -79,7 +86,8 @@ class _BareWriter:
     def _kind(self, kind: str, schema: Schema, depth: int) -> str:
         if kind in _SCALARS:
             return self._rule(f"%json {json.dumps({**schema, **self._around, 'type': kind})}")
-        if unknown := next((keyword for keyword in schema if keyword not in _KNOWN[kind]), None):
+        known = _KNOWN[kind] | _OF_ONE_KIND
+        if unknown := next((keyword for keyword in schema if keyword not in known), None):
             raise GrammarRefused(f"{unknown} is not supported in calls of this model")
         if kind == "string":
             mark = self._form.string_mark
@@ -91,6 +99,8 @@ class _BareWriter:
         required = cast("Sequence[str]", schema.get("required", ()))
         first = following = '""'
         for name in reversed([*properties, *(name for name in required if name not in properties)]):
+            if ":" in name or name.startswith("}"):
+                raise GrammarRefused("properties: a name with : or } cannot be told in calls of this model")
             value = self.value(properties.get(name, {}), depth + 1)
             one = f"{json.dumps(name + ':', ensure_ascii=False)} {value}"
             is_free = name not in required
@@ -114,6 +124,8 @@ class _BareWriter:
     def _constant(self, value: object) -> str:
         if isinstance(value, str):
             mark = self._form.string_mark
+            if mark in value:
+                raise GrammarRefused("enum: a value holds what ends a string in calls of this model")
             return self._special.lark(f"{mark}{value}{mark}")
         if isinstance(value, (dict, list)):
             raise GrammarRefused("enum of objects or arrays is not supported in calls of this model")

@@ -20,7 +20,8 @@ MAX_NESTED = 64
 """Most levels of nesting, counting references."""
 _OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """White space without bounds would let a model fill its answer with it; a choice of none forces more."""
-_ANY = "any"
+ANY = "any"
+"""The definition of a value without a bound; others have numbers."""
 _ANY_VALUE: Schema = {
     "anyOf": [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]
 }
@@ -152,7 +153,7 @@ class _Rewriter:
 
     def _anything(self) -> JsonValue:
         """Return a schema of any value, whose numbers have bounded digits too."""
-        if _ANY not in self._defs:
-            self._defs[_ANY] = True
-            self._defs[_ANY] = self._rewrite(_ANY_VALUE)
-        return {"$ref": f"#/$defs/{_ANY}"}
+        if ANY not in self._defs:
+            self._defs[ANY] = True
+            self._defs[ANY] = self._rewrite(_ANY_VALUE)
+        return {"$ref": f"#/$defs/{ANY}"}

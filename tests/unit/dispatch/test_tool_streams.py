@@ -6,7 +6,16 @@ from typing import Literal
 
 import pytest
 
-from gateway.domain.answer import Answer, Chunk, FinishReason, ReasoningDelta, ToolCallDelta, Usage
+from gateway.domain.answer import (
+    Answer,
+    Chunk,
+    Delta,
+    FinishReason,
+    ReasoningDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 from gateway.domain.conversation import Message, Reasoning, ReasoningConfig, Role, Text, ToolCall
 from gateway.domain.decision import Reason
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
@@ -85,6 +94,17 @@ async def test_a_call_is_streamed_and_answered() -> None:
         parts=(Reasoning(text="hm", model="cloud", opaque=b"s"), Text("I look."), CALL),
     )
     assert answer.usage == USAGE
+
+
+@virtual_time
+async def test_the_log_probabilities_of_what_closes_a_call() -> None:
+    """Its tokens have no text, and the stream tells of them like the answer at its end."""
+    closing = TokenLogprob(token="</call>", logprob=-0.5)
+    events = await bench(BEGUN, GOES_ON, replace(OVER, logprobs=(closing,))).stream("cloud", "backup")
+    assert [each for event in events if isinstance(event, Delta) for each in event.logprobs] == [closing]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert answer.logprobs == (closing,)
 
 
 @pytest.mark.parametrize("recovery", RECOVERIES[:2])

@@ -19,6 +19,7 @@ from tests.support.call_templates import (
     calls_in,
     check,
     drawn_tools,
+    is_accepted,
     plan_of,
     read,
     template_of,
@@ -157,6 +158,41 @@ def test_a_schema_that_cannot_be_held_to_is_refused(name: str, schema: Any, prob
         plan_of(calling(name), {"get": CITY, "set": schema})
 
 
+@pytest.mark.parametrize("value", ["true", "-2.5", "<|q|>Oslo<|q|>", "null"])
+@pytest.mark.parametrize("schema", [{}, True, {"type": "object", "properties": {"in": {}}}])
+def test_a_value_of_any_type_without_quotes(schema: Any, value: str) -> None:
+    """A property without a type, as tools often have them, takes a scalar or a string."""
+    tools = {"get": CITY | {"properties": {"city": schema}}}
+    is_nested = isinstance(schema, dict) and bool(schema)
+    said = PARIS["bare"].replace("<|q|>Paris<|q|>", f"{{in:{value}}}" if is_nested else value)
+    plan = plan_of(calling("bare"), tools)
+    assert is_accepted(plan, said)
+    ((_, arguments),) = read(plan, said)[1]
+    found = json.loads(value.replace("<|q|>", '"'))
+    assert json.loads(arguments) == {"city": {"in": found} if is_nested else found}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"type": "object", "properties": {"a:b": {"type": "integer"}}}, "properties: a name with"),
+        ({"type": "object", "properties": {"}}": {"type": "integer"}}}, "properties: a name with"),
+        ({"enum": ["a", "<|q|>b"]}, "enum: a value holds"),
+    ],
+)
+def test_what_could_not_be_told_from_what_follows_is_refused(value: Any, problem: str) -> None:
+    """Where names have no quotes and strings no escapes, such a call could not be read."""
+    with pytest.raises(GrammarRefused, match=problem):
+        plan_of(calling("bare"), {"get": {"type": "object", "properties": {"a": value}}})
+
+
+def test_a_string_or_a_number_without_quotes() -> None:
+    """What bounds the number says nothing of the string."""
+    plan = plan_of(calling("bare"), {"get": CITY | {"properties": {"city": {"type": ["string", "number"]}}}})
+    assert is_accepted(plan, PARIS["bare"])
+    assert is_accepted(plan, PARIS["bare"].replace("<|q|>Paris<|q|>", "7"))
+
+
 def test_an_answer_is_json_or_calls() -> None:
     """With a schema for the text, a marker inside a string of the answer begins no call."""
     schema = json.dumps({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})
@@ -184,6 +220,17 @@ def test_confidence_is_that_of_names_and_values() -> None:
         reader.push(0, sign.encode())
         counted += "" if reader.is_around_calls else sign
     assert counted == 'get"Paris'  # After "get" the other name might go on.
+
+
+def test_what_could_begin_a_stop_string_comes_before_a_call() -> None:
+    """The rest of a text is not kept until the calls have ended: clients take them in turn."""
+    plan = plan_of(calling("json in tags"), TOOLS, is_required=False, is_single=True)
+    reader = TokenReader(("well then",), calls=plan.new_parser())
+    pieces = [reader.push(0, sign.encode()) for sign in "Oh well" + PARIS["json in tags"]]
+    pieces.append(reader.finish())
+    begun = next(number for number, piece in enumerate(pieces) if piece.tool_calls)
+    assert "".join(piece.text for piece in pieces[: begun + 1]) == "Oh well"
+    assert not any(piece.text for piece in pieces[begun + 1 :])
 
 
 def test_stop_strings_are_not_sought_in_calls() -> None:

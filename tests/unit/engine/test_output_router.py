@@ -3,11 +3,13 @@
 import asyncio
 import math
 
-from gateway.domain.answer import FinishReason
+from gateway.domain.answer import FinishReason, ToolCallDelta
 from gateway.engine.output_router import OutputGatherer, OutputRouter
 from gateway.engine.sequence import GATHER_S, StepOutput
+from gateway.engine.server import response_of
 from gateway.engine.token_reader import AnswerPiece
 from tests.support.fakes import FakeClock
+from tests.support.scripted_model import ScriptedModel
 
 
 def _text(letter: str, *, may_wait_s: float = GATHER_S, ticket: int = 1) -> StepOutput:
@@ -37,6 +39,33 @@ def test_later_tokens_leave_together() -> None:
         clock.advance(GATHER_S / 2)
     gatherer.deliver_due(all_due=False)
     assert ["".join(each.text for each in outputs) for outputs in delivered] == ["abc"]
+
+
+def test_a_token_does_not_wait_for_a_step_that_takes_longer_than_it_may() -> None:
+    """Of a slow model each token leaves alone: the next one comes too late."""
+    clock, delivered = FakeClock(), list[list[StepOutput]]()
+    gatherer = OutputGatherer(delivered.append, clock)
+    for letter in "ab":
+        gatherer.add([_text(letter)])
+        gatherer.deliver_due(all_due=False, step_s=2 * GATHER_S)
+        clock.advance(2 * GATHER_S)
+    assert delivered == [[_text("a")], [_text("b")]]
+
+
+def test_pieces_of_a_call_that_leave_together_are_one() -> None:
+    """Each costs an event of its own at every door."""
+    pieces = [
+        ToolCallDelta(index=0, id="a", name="f"),
+        ToolCallDelta(index=0, arguments_json='{"x": '),
+        ToolCallDelta(index=0, arguments_json="1}"),
+        ToolCallDelta(index=1, id="b", name="g"),
+    ]
+    outputs = [StepOutput(ticket=1, pieces=(AnswerPiece(tool_calls=(piece,)),)) for piece in pieces]
+    told = response_of(ScriptedModel(), outputs).tool_calls
+    assert [(each.index, each.id, each.name, each.arguments_json) for each in told] == [
+        (0, "a", "f", '{"x": 1}'),
+        (1, "b", "g", ""),
+    ]
 
 
 def test_a_long_step_is_not_waited_for() -> None:

@@ -29,6 +29,8 @@ class OutputItems:
     def add(self, delta: Delta) -> Iterator[Event]:
         """Take a piece, and yield the events of it; a new item ends the one before."""
         if not (self._is_open and self._items[-1].takes(delta)):
+            if delta.reasoning is None and delta.tool_call is None and not delta.text:
+                return  # Log probabilities alone: only a text has a place for them.
             yield from self.end()
             self._items.append(self._begun(delta))
             self._is_open = True

@@ -7,6 +7,7 @@ import numpy as np
 import openai
 import pytest
 
+from gateway.errors import ContextTooLong
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.embedding_policies import ONE_SPACE, POLICY, embedder
 from tests.support.openai_client import client_of
@@ -91,6 +92,15 @@ async def test_the_clients_errors_of_models() -> None:
             await client.embeddings.create(model="text-embedding-3-small", input=["x", CARD])
     assert unknown.value.code == "model_not_found"
     assert private.value.code == "clearance"
+
+
+async def test_a_text_that_is_too_long() -> None:
+    """The member that is to blame is the one that holds the texts."""
+    backends = {**models(), "near": embedder("near", ContextTooLong("near", "text 1 of 1 is too long"))}
+    async with served(backends, policy=ONE_SPACE, http=ANY_PORT) as gateway, client_of(gateway) as client:
+        with pytest.raises(openai.BadRequestError) as caught:
+            await client.embeddings.create(model="near", input="x")
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "input")
 
 
 async def test_an_answer_says_in_headers_and_body_where_it_was_made() -> None:

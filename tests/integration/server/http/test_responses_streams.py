@@ -173,6 +173,7 @@ async def test_every_event_has_all_that_its_type_needs() -> None:
         Chunk(text="Hi", logprobs=(LOGPROB,)),
         *called("weather", "{}"),
         Chunk(tool_calls=(custom,)),
+        Chunk(logprobs=(LOGPROB,)),
         ended(FinishReason.TOOL_CALLS),
     ]
     smart = ScriptedBackend("smart", [step])
