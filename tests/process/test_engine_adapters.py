@@ -144,6 +144,11 @@ async def test_both_ways_of_attention_answer_alike(wish: bool) -> None:
     assert await answer(flash_attention=wish) == await answer()
 
 
+async def test_guessed_tokens_change_no_answer() -> None:
+    """Each is checked by the logits of its row, and a wrong one leaves nothing in the cache."""
+    assert await answer(speculation="prompt_lookup") == await answer()
+
+
 @pytest.mark.parametrize(("layers", "is_wish"), [(99, True), ("auto", False)])
 async def test_layers_for_a_gpu_that_is_not_there_are_told(layers: int | str, is_wish: bool) -> None:
     """A llama.cpp that was built without a GPU computes on the CPU; the log says so where it was a wish."""
