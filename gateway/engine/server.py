@@ -136,6 +136,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 last = outputs[-1] if outputs else None
                 is_over = last is not None and last.is_last
                 if last is not None and last.failure is not None:
+                    if len(outputs) > 1:
+                        yield outputs[:-1]
                     raise last.failure
                 yield outputs
         finally:
