@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import numpy as np
 from llguidance import LLTokenizer
 
@@ -208,4 +208,4 @@ def calls_in(deltas: Sequence[ToolCallDelta | engine_pb2.ToolCallDelta]) -> list
 def check(calls: Sequence[tuple[str, str]], tools: Mapping[str, Any]) -> None:
     """Assert that every call is of a tool, with arguments that are valid under its schema."""
     for name, arguments in calls:
-        jsonschema.validate(json.loads(arguments), tools[name])
+        jsonschema_rs.validate(tools[name], json.loads(arguments))

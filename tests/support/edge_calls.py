@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
-import jsonschema
+import jsonschema_rs
 
 from gateway.engine.v1 import engine_pb2
 from tests.support.call_templates import calls_in, check, drawn_tools
@@ -134,7 +134,7 @@ async def _ask(
         assert (reason == engine_pb2.FINISH_REASON_TOOL_CALLS) is bool(calls)
         assert calls or not is_required
         assert not (is_required and text_of(responses))
-    except (AssertionError, ValueError, jsonschema.ValidationError) as error:
+    except (AssertionError, ValueError, jsonschema_rs.ValidationError) as error:
         found.counts["wrong"] += 1
         found.problems.append(f"{type(error).__name__}: {error}")
         return
