@@ -162,7 +162,8 @@ class ThinkingReader:
             ):
                 return ()
             self._is_closing = True
-            return self._ending.closing if self._spent else self._ending.end
+            # Without room for closing words the end tag alone leaves some for the answer.
+            return self._ending.closing if self._budget else self._ending.end
         must_begin, self._must_begin = self._must_begin, False
         return self._ending.after if must_begin else ()
 

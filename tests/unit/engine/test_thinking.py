@@ -160,10 +160,10 @@ def test_budget_leaves_room_for_the_answer(max_tokens: int) -> None:
     read.push(b"x")
     while not read.reader.is_answering:
         read.push(b"x")
-    closing = len(read.tags.to_text.closing)
-    thought = max(1, min(100, int(max_tokens * 0.75) - closing))
-    assert read.taken == thought + closing
-    assert thought == 1 or max_tokens - read.taken >= max_tokens / 4
+    closing, end = len(read.tags.to_text.closing), len(read.tags.to_text.end)
+    budget = max(0, min(100, int(max_tokens * 0.75) - closing))
+    assert read.taken == (budget + closing if budget else 1 + end)
+    assert max_tokens - read.taken >= max_tokens / 4
 
 
 def test_end_tag_at_the_budget_is_not_cut() -> None:
