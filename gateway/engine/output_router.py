@@ -1,8 +1,8 @@
 """Carries outputs from the decoding thread to the event loop, with as few wake-ups as their callers allow.
 
-Each wake-up costs the decoding threads a part of a core: with one client, two threads and 9 ms a token it was
-a tenth of the speed. So what follows within `GATHER_S` leaves together, except the first token and the last,
-and an answer that nobody streams leaves whole."""
+Each wake-up takes a core from the decoding threads: the event loop runs, then the gateway and the client. So
+what follows within `GATHER_S` leaves together, except the first token and the last, and an answer that nobody
+streams leaves whole."""
 
 import asyncio
 import math
