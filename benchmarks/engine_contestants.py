@@ -105,7 +105,8 @@ class Ours:
             messages=[engine_pb2.Message(role="user", content=prompt)],
         )  # fmt: skip
         async for response in self.stub.Generate(request):
-            timing.at_s.append(perf_counter() - start_s)
+            if response.tokens:  # Not a heartbeat.
+                timing.at_s.append(perf_counter() - start_s)
             timing.tokens = response.finished.completion_tokens
         return timing
 
