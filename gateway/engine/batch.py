@@ -1,10 +1,9 @@
-"""How a step is divided: generating sequences with what is forced of them, the rest for prompts."""
+"""How a step is divided: answers with what is forced of them or guessed for them, the rest for prompts."""
 
 from collections.abc import Sequence as Seq
 
 SHORT = 32
-"""A prompt of at most this many tokens is read whole in one step, which it hardly lengthens."""
-
+"""A prompt of at most this many tokens is read whole in one step; so many rows have all answers together."""
 GUESSED_ROWS = 18
 """Rows of a step, of all answers together, up to which tokens are guessed: a whole guess for one answer, two
 tokens for each of six, none for ten."""

@@ -291,11 +291,9 @@ class Scheduler:
         forced = share_forced(
             [len(sequence.pending) for sequence in answering], most=self._model.batch_tokens
         )
-        answers = list(zip(answering, forced, strict=True))
+        answers = self._guess(list(zip(answering, forced, strict=True)), is_reading=bool(reading))
         if not reading:
-            return self._guess(answers)
-        for sequence in answering:
-            sequence.guess(0)
+            return answers
         most = self._model.batch_tokens - sum(forced)
         budget = self.throughput.prompt_budget(answering=len(answering), most=most)
         counts = share_prompts([len(sequence.pending) for sequence in reading], budget=budget, most=most)
@@ -306,10 +304,10 @@ class Scheduler:
                 self._model.interrupt()
         return [*answers, *parts]
 
-    def _guess(self, answers: list[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
-        """Return the shares of answers with the tokens that are guessed for each."""
+    def _guess(self, answers: list[tuple[Sequence, int]], *, is_reading: bool) -> list[tuple[Sequence, int]]:
+        """Return the shares with the tokens guessed for each answer: none in a step that reads prompts."""
         most = 0
-        if self._guesses and self._payoff.is_worth_it:
+        if self._guesses and not is_reading and self._payoff.is_worth_it:
             most = share_guesses([count for _, count in answers], most=self._model.batch_tokens)
         for sequence, _ in answers:
             sequence.guess(most)
