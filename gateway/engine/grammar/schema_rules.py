@@ -1,6 +1,7 @@
 """The keywords of one schema in llguidance's terms; refuses by keyword what cannot be held to."""
 
 from dataclasses import dataclass
+from math import ceil, inf, log10
 from typing import cast
 
 from gateway.engine.grammar.patterns import FORMATS, UNSUPPORTED_FORMATS, rust_pattern
@@ -122,9 +123,29 @@ def _numbers(found: Schema, beside: Beside | None) -> Schema:
         found["maximum"] = min(most, cast(float, found.get("maximum", most)))
     if high >= -most and (name in _INTEGERS or not {"minimum", "exclusiveMinimum"} & found.keys()):
         found["minimum"] = max(-most, cast(float, found.get("minimum", -most)))
-    if step is None and "number" in _kinds(found):
-        found["multipleOf"] = _FINEST
+    if "number" in _kinds(found):
+        found = _inclusive(found)
+        found.setdefault("multipleOf", _FINEST)
     return found
+
+
+def _inclusive(found: Schema) -> Schema:
+    """Return bounds of a number that are allowed themselves, the next number of nine decimals in each.
+
+    llguidance 1.9.1 allows 0 above an exclusiveMinimum of 0 where the maximum is below 1, and its like.
+    """
+    least, most = found.pop("exclusiveMinimum", None), found.pop("exclusiveMaximum", None)
+    if least is not None:
+        found["minimum"] = max(_next(cast(float, least), 1), cast(float, found.get("minimum", -inf)))
+    if most is not None:
+        found["maximum"] = min(_next(cast(float, most), -1), cast(float, found.get("maximum", inf)))
+    return found
+
+
+def _next(bound: float, direction: int) -> float:
+    """Return the next number that differs from a bound, at 15 digits; upwards for a direction of 1."""
+    decimals = min(9, 14 - ceil(log10(max(1.0, abs(bound)))))
+    return round(bound + direction * 10.0**-decimals, decimals)
 
 
 def _units(step: float) -> float:
