@@ -204,6 +204,12 @@ def test_numbers_keep_to_their_bounds(
         assert not any(jsonschema_rs.is_valid(schema, step) for step in steps)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 0.01), (-0.5, 0), (1, 1.01), (0, 0.5), (1e6, 1e6 + 0.5)])
+def test_an_exclusive_bound_is_no_value(low: float, high: float) -> None:
+    """Also where both bounds begin with the same digits."""
+    assert refusal_of({"type": "number", "exclusiveMinimum": low, "exclusiveMaximum": high}) == ""
+
+
 LEAVES = st.sampled_from(
     [
         {"type": "null"}, {"type": "boolean"}, {"type": "integer", "minimum": 3}, {"enum": ["a", "b", 1]},
