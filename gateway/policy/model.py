@@ -63,7 +63,7 @@ __all__ = [
 FindingType = Literal[
     "SECRET", "CREDIT_CARD", "US_SSN", "NATIONAL_ID", "IBAN", "BANK_ACCOUNT", "EMAIL", "PHONE", "ADDRESS",
     "DOB", "PERSON", "VEHICLE", "CRYPTO", "IP", "MAC", "URL", "ORG", "LOCATION", "DATE", "TITLE", "NRP",
-    "AGE", "ZIP", "HANDLE",
+    "AGE", "ZIP", "HANDLE", "HEALTH", "SPECIAL_CATEGORY",
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from gateway.privacy.detectors.network import IpDetector, MacDetector, UrlDetect
 from gateway.privacy.detectors.person import PersonDetector
 from gateway.privacy.detectors.phone import PhoneDetector
 from gateway.privacy.detectors.secret import SecretDetector
+from gateway.privacy.detectors.special_category import special_detectors
 from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
 from gateway.privacy.scan import Located, ScanFailed, name_of, with_entities
@@ -79,7 +80,7 @@ class PrivacyScorer:
         self._report_at = policy.report_at
         self._allowed = frozenset(policy.allow)
         self._scanner = Scanner(
-            (*detectors, *custom_detectors(policy)),
+            (*detectors, *special_detectors(policy), *custom_detectors(policy)),
             allowed=self._allowed,
             limit_ms=policy.limit_ms,
             clock=clock,

@@ -31,6 +31,8 @@ _WEIGHTS: dict[FindingType, float] = {
     "AGE": 0.0,
     "ZIP": 0.0,
     "HANDLE": 0.0,
+    "HEALTH": 0.0,
+    "SPECIAL_CATEGORY": 0.0,
 }
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({str(kind): weight for kind, weight in _WEIGHTS.items()})

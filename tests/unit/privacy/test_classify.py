@@ -261,7 +261,7 @@ def test_defaults_are_those_of_the_documented_groups() -> None:
     assert confidential == {"EMAIL", "PHONE", "ADDRESS", "DOB"}
     assert {WEIGHTS[kind] for kind in ("PERSON", "VEHICLE", "CRYPTO")} == {0.3}
     assert {WEIGHTS[kind] for kind in ("IP", "MAC")} == {0.2}
-    assert sum(weight == 0.0 for weight in WEIGHTS.values()) == 9
+    assert sum(weight == 0.0 for weight in WEIGHTS.values()) == 11
 
 
 def test_detectors_can_be_named_apart() -> None:
