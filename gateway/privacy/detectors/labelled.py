@@ -19,8 +19,10 @@ _MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
 _SEPARATOR = rf"(?:[,;]|[\"']?[,;] ?[\"']|{_TAGS}{_MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
 _FURTHER = r"(?:[ \t][a-z\xdf-\xff?']{1,16}){1,3}[ \t]?[:=]"
 """Up to three words that say whose number it is, before a colon."""
-_OTHER = Pattern(source_of(words_of("links", "other")), ignore_case=True)
+_THING_WORDS = source_of(words_of("links", "thing"))
+_OTHER = Pattern(rf"{_THING_WORDS}|{source_of(words_of('links', 'other'))}", ignore_case=True)
 _OTHER_CHARS = 24
+_THING = Pattern(rf"(?:{_THING_WORDS})(?:{_NUMBER}){{0,2}}(?:{_BEING})?{_MARKS}$", ignore_case=True)
 
 _GROUP = r"[A-Z]{0,6}\d[A-Z0-9]{0,21}"
 _BETWEEN = r"(?:[ ./\x1f-]| - |,? (?:no|nr|number|numer|\?{1,5})\.? ?)"
@@ -85,6 +87,11 @@ class LabelledValues:
             start = last + tail.groups[0][0]
             if not _OTHER.is_in(data[max(0, first - _OTHER_CHARS) : first] + data[last:start]):
                 yield Named(start, end, data[first:last].decode("latin-1"))
+
+
+def is_of_thing(data: bytes, start: int) -> bool:
+    """Whether the words before a value say that it is the number of an order, a part or the like."""
+    return _THING.is_in(data[max(0, start - _OTHER_CHARS) : start])
 
 
 def number_end(data: bytes, start: int, end: int) -> int:

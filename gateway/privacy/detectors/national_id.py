@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, PatternSet, as_data
 from gateway.privacy.detector import (
+    CHECKED,
     FAINT,
     LIKELY,
     PROBABLE,
@@ -15,9 +16,12 @@ from gateway.privacy.detector import (
     is_whole_token,
     sole_paragraph,
 )
-from gateway.privacy.detectors.labelled import LabelledValues, number_end
-from gateway.privacy.detectors.national_id_rules import RULES, IdRule
+from gateway.privacy.detectors.labelled import LabelledValues, is_of_thing, number_end
+from gateway.privacy.detectors.national_id_forms import FORMS
+from gateway.privacy.detectors.national_id_rule import IdRule
+from gateway.privacy.detectors.national_id_rules import RULES as KNOWN
 
+RULES = (*KNOWN, *FORMS)
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
 _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
 _SHAPE_SOURCES = [rf"\b(?:{rule.shape})\b" for rule in RULES]
@@ -77,6 +81,8 @@ def _by_rule(
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
         confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
+        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
+            return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
         return _match(start, end, confidence) if confidence else None
