@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from importlib.resources import files
 
 from gateway.privacy.detectors.name_lists import plain
@@ -16,15 +17,27 @@ _MARKS = {"_": r"[ \x1f-]?", "*": _ENDING, "'": "[ ']?"}
 
 def words_of(name: str, section: str) -> tuple[str, ...]:
     """Return the words of a section of a list; the first word of a line is its language."""
-    path = files("gateway.privacy.detectors") / "value_names" / f"{name}.txt"
     found: dict[str, None] = {}
     is_here = False
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _lines(name):
         if line.startswith("["):
             is_here = line == f"[{section}]"
         elif is_here and line and not line.startswith("#"):
             found.update(dict.fromkeys(line.split()[1:]))
     return tuple(found)
+
+
+def scripts() -> Iterator[tuple[str, str]]:
+    """Yield English names, each with the words for it in other scripts."""
+    for line in _lines("scripts"):
+        if not line.startswith("#"):
+            english, _, words = line.partition(" = ")
+            yield english, words
+
+
+def _lines(name: str) -> list[str]:
+    path = files("gateway.privacy.detectors") / "value_names" / f"{name}.txt"
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def source_of(words: tuple[str, ...], *, is_joined: bool = False) -> str:
