@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detectors.value_names import scripts
 from gateway.privacy.normalize import Edit, NormalText, rewritten
 
 _NAMES: Mapping[str, str] = {
@@ -58,8 +59,12 @@ _NAMES: Mapping[str, str] = {
     ),
 }
 """The words for each kind of data; an underscore is a space."""
+_SCRIPTS = dict(scripts())
 _WORDS = {
-    english: tuple(words.replace("_", " ") for words in each.split()) for english, each in _NAMES.items()
+    english: tuple(
+        word.replace("_", " ") for word in f"{_NAMES.get(english, '')} {_SCRIPTS.get(english, '')}".split()
+    )
+    for english in _NAMES | _SCRIPTS
 }
 _YEAR = "[0-9] ?(?:年|년)"
 _ANY = Pattern(

@@ -1,9 +1,11 @@
 """Numbers that states give to people, by check digits and by words that name them."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, PatternSet, as_data
 from gateway.privacy.detector import (
+    CHECKED,
     FAINT,
     LIKELY,
     PROBABLE,
@@ -14,48 +16,24 @@ from gateway.privacy.detector import (
     is_whole_token,
     sole_paragraph,
 )
-from gateway.privacy.detectors.national_id_rules import RULES, IdRule
+from gateway.privacy.detectors.labelled import LabelledValues, is_of_thing, number_end
+from gateway.privacy.detectors.national_id_forms import FORMS
+from gateway.privacy.detectors.national_id_rule import IdRule
+from gateway.privacy.detectors.national_id_rules import RULES as KNOWN
 
+RULES = (*KNOWN, *FORMS)
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
 _ALL_WORDS = PatternSet(_WORD_SOURCES, ignore_case=True)
 _SHAPE_SOURCES = [rf"\b(?:{rule.shape})\b" for rule in RULES]
 _PATTERNS = [Pattern(source, ignore_case=True) for source in _SHAPE_SOURCES]
 _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 
-_OF = (
-    r"(?:[ _\x1f-]?(?:card|document))?(?:[ _\x1f-]?(?:number|no|nr|num|id|code))?\.?[\"']?"
-    r"(?: is| was|:|=|#| -)?[ \t]*[:#=(>]?[ \t\"']*(?:is )?"
-)
-_PASSPORT_OR_LICENCE = (
-    r"\b(?:passport|driv(?:er|ing|er'?s|ers'?)[ -]?licen[cs]e|dl|licen[cs]ia de conducir|f[uü]hrerschein"
-    r"|reisepass|paszport|prawo jazdy|permis de conduire|voter[ -]?id)"
-    + _OF
-    + r"([A-Z]{0,5}[ -]?\d[A-Z0-9-]{4,16})"
-)
-_NAMED = (
-    r"\b(?:(?:national|citizen|personal|state)[ -]?(?:id|identity|identification|insurance)|identity"
-    r"|id[ -]card|tax(?:payer)?[ -]?(?:id(?:entification)?|number)|resident registration|social insurance)"
-    + _OF
-    + r"([A-Z]{0,3}\d[\d./-]{5,20}[A-Z]?)"
-)
-# Names of numbers of states, insurers and hospitals; such a number counts only after its name.
-_CALLED = (
-    r"\b(?:afm|bsn|carte d'identit[e\xe9]|carn[e\xe9] de identidad|cart[a\xe3]o de cidad[a\xe3]o|cccd|cmnd"
-    r"|cnic|cnp|c[e\xe9]dula|cpr|dni|ein|nif|tic|nipt|nit|npwp|nino?|hkid|health (?:card|insurance)|icn"
-    r"|(?:insurance|member|policy|patient|subscriber|beneficiary)[ -]?(?:id|no|number)"
-    r"|krankenversicher(?:ung|ten)[a-z]*|matricule fiscale?|medica(?:id|re)|medical record|mrn"
-    r"|national[ -](?:register|registration|tax)|personas kods|pib|pin kra|kra pin|ptin|r\.?g|ruc|rut"
-    r"|steuer(?:nummer|-?id[a-z]*)|umid|unp|ad[o\xf3]sz[a\xe1]m|ad[o\xf3]azonos[i\xed]t[o?]|mst|ubn|rif|ice)"
-    + _OF
-    + r"((?:[A-Z]{1,3}[ -]?)?\d[A-Z0-9]*(?:[ ./-][A-Z0-9]+){0,5}(?:\(\d\))?)"
-)
-_LABELLED = ((_PASSPORT_OR_LICENCE, LIKELY), (_NAMED, PROBABLE), (_CALLED, PROBABLE))
-_LABEL_PATTERNS = [(Pattern(source, ignore_case=True), confidence) for source, confidence in _LABELLED]
-_SHAPES = PatternSet([*_SHAPE_SOURCES, *(source for source, _ in _LABELLED)], ignore_case=True)
+_LABELLED = LabelledValues("documents")
+_SHAPES = PatternSet(_SHAPE_SOURCES, ignore_case=True)
+_SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
+"""Such a number behind "tax id" is one of social security, which has its own type."""
 _MIN_DIGITS = 4
 """The least digits of a number by any rule."""
-_MIN_LABELLED_DIGITS = 5
-"""The least digits of a number after a label."""
 _MAX_COUNT_DIGITS = 12
 """A bare number of at most this many digits may also be a time or a count."""
 _TOO_FEW_DISTINCT = 2
@@ -72,24 +50,22 @@ class NationalIdDetector:
         if digits_in(text) < _MIN_DIGITS:
             return
         data = as_data(text)
+        yield from _by_label(text, data)
         if not (shaped := _SHAPES.matching(data)):
             return
         named = set(_ALL_WORDS.matching(data))
         sole = sole_paragraph(text)
         text = data.decode("latin-1")
         for index in shaped:
-            if index >= len(RULES):
-                yield from _by_label(text, data, index - len(RULES))
-            elif RULES[index].alone or index in named or sole:
+            if RULES[index].alone or index in named or sole:
                 yield from _by_rule(text, data, index, sole, is_named=index in named)
 
 
-def _by_label(text: str, data: bytes, index: int) -> Iterator[Match]:
-    pattern, confidence = _LABEL_PATTERNS[index]
-    for span in pattern.find(data):
-        start, end = span.groups[0]
-        if digits_in(text[start:end]) >= _MIN_LABELLED_DIGITS and is_whole_token(data, start, end):
-            yield _match(start, end, confidence)
+def _by_label(text: str, data: bytes) -> Iterator[Match]:
+    for start, end, _ in _LABELLED.find(data):
+        end = number_end(data, start, end)
+        if end and not _SSN.fullmatch(text, start, end):
+            yield _match(start, end, PROBABLE)
 
 
 def _by_rule(
@@ -105,6 +81,8 @@ def _by_rule(
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
         confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
+        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
+            return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
         return _match(start, end, confidence) if confidence else None

@@ -1,6 +1,6 @@
 """Checks of national numbers that `python-stdnum` does not have."""
 
-from stdnum import luhn
+from stdnum import luhn, verhoeff
 from stdnum.es import dni
 from stdnum.in_ import aadhaar, pan
 from stdnum.iso7064 import mod_11_10
@@ -108,3 +108,91 @@ def is_german_health(written: str) -> bool:
 def is_any(_: str) -> bool:
     """Return True: only the shape is known."""
     return True
+
+
+def is_snils(written: str) -> bool:
+    """Whether the last two digits check the others, as in pension insurance of Russia."""
+    digits = digits_of(written)
+    total = sum(weight * int(digit) for weight, digit in zip(range(9, 0, -1), digits, strict=False))
+    return total % 101 % 100 == int(digits[9:])
+
+
+def is_hong_kong(written: str) -> bool:
+    """Whether the last digit checks the others, as on identity cards of Hong Kong."""
+    compact = "".join(filter(str.isalnum, written)).upper().rjust(9)
+    values = [36 if char == " " else int(char, 36) for char in compact[:8]]
+    total = sum(weight * value for weight, value in zip(range(9, 1, -1), values, strict=True))
+    return (total + (10 if compact[8] == "A" else int(compact[8]))) % 11 == 0
+
+
+def is_taiwanese(written: str) -> bool:
+    """Whether the last digit checks the others, as on identity cards of Taiwan."""
+    area = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(written[0].upper()) + 10
+    digits = [int(digit) for digit in written[1:]]
+    total = area // 10 + 9 * (area % 10)
+    total += sum(weight * digit for weight, digit in zip((8, 7, 6, 5, 4, 3, 2, 1, 1), digits, strict=True))
+    return total % 10 == 0
+
+
+def is_iranian(written: str) -> bool:
+    """Whether the last digit checks the others, as in national codes of Iran."""
+    *digits, check = [int(digit) for digit in digits_of(written)]
+    rest = sum(weight * digit for weight, digit in zip(range(10, 1, -1), digits, strict=True)) % 11
+    return check == (rest if rest < 2 else 11 - rest)
+
+
+def is_uruguayan(written: str) -> bool:
+    """Whether the last digit checks the others, as on identity cards of Uruguay."""
+    *digits, check = [int(digit) for digit in digits_of(written)]
+    total = sum(weight * digit for weight, digit in zip((2, 9, 8, 7, 6, 3, 4), digits, strict=True))
+    return -total % 10 == check
+
+
+def is_spanish_insurance(written: str) -> bool:
+    """Whether the last two digits check the others, as in social security of Spain."""
+    digits = digits_of(written)
+    body = digits[:2] + digits[2:10].lstrip("0").rjust(7, "0")
+    return int(body) % 97 == int(digits[10:])
+
+
+def is_hungarian(written: str) -> bool:
+    """Whether the last digit checks the others, in personal numbers of Hungary by year of birth."""
+    *digits, check = [int(digit) for digit in digits_of(written)]
+    total = sum(weight * digit for weight, digit in enumerate(digits, start=1))
+    reverse = sum(weight * digit for weight, digit in zip(range(10, 0, -1), digits, strict=True))
+    return check in (total % 11, reverse % 11)
+
+
+def is_hungarian_insurance(written: str) -> bool:
+    """Whether the last digit checks the others, as in social insurance of Hungary."""
+    *digits, check = [int(digit) for digit in digits_of(written)]
+    return sum(weight * digit for weight, digit in zip((3, 7) * 4, digits, strict=True)) % 10 == check
+
+
+def is_luxembourgish(written: str) -> bool:
+    """Whether a digit by Luhn and one by Verhoeff check the others, as in numbers of Luxembourg."""
+    return bool(luhn.is_valid(written[:12]) and verhoeff.is_valid(written[:11] + written[12]))
+
+
+def is_polish_document(written: str) -> bool:
+    """Whether the first digit checks the others, as on identity cards of Poland."""
+    letters, digits = written[:3].upper(), digits_of(written)
+    values = [int(char, 36) for char in letters + digits[1:]]
+    total = sum(weight * value for weight, value in zip((7, 3, 1, 7, 3, 1, 7, 3), values, strict=True))
+    return total % 10 == int(digits[0])
+
+
+def is_emirati(written: str) -> bool:
+    """Whether the last digit checks the others by Luhn, as on identity cards of the Emirates."""
+    return bool(luhn.is_valid(digits_of(written)))
+
+
+def is_sri_lankan(written: str) -> bool:
+    """Whether the day of the year may be one, on identity cards of Sri Lanka, with 500 more for women."""
+    return 1 <= int(written[2:5]) % 500 <= 366
+
+
+def is_quebecois(written: str) -> bool:
+    """Whether the digits begin with a date as YYMMDD, with 50 more months for women, as in Quebec."""
+    digits = digits_of(written)
+    return 1 <= int(digits[2:4]) % 50 <= 12 and 1 <= int(digits[4:6]) <= 31

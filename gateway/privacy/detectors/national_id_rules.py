@@ -1,8 +1,5 @@
 """One rule per kind of national number: its shape, its check, and its names."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from stdnum import verhoeff
 from stdnum.ar import cuit
 from stdnum.at import vnr
@@ -70,30 +67,8 @@ from gateway.privacy.detectors.national_id_checks import (
     is_spanish,
     is_upper_pan,
 )
+from gateway.privacy.detectors.national_id_rule import NOTHING, IdRule
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdRule:
-    """How one kind of number is recognised."""
-
-    shape: str
-    """A case-insensitive regular expression for the number; begins at a word boundary."""
-    is_valid: Callable[[str], bool]
-    """Checks the check digits, dates and the like."""
-    words: str
-    """A case-insensitive regular expression for its names."""
-    alone: float = 0.0
-    """The confidence without a name in its paragraph; 0: it needs one."""
-    whole: float = PROBABLE
-    """The confidence if it fills its paragraph: a number that is sent by itself is seldom a count."""
-    sole: Callable[[str], bool] | None = None
-    """A weaker check than `is_valid` for a number that fills its paragraph."""
-    named: Callable[[str], bool] | None = None
-    """A weaker check than `is_valid` for a number near a name, because a mistyped one is private too."""
-
-
-NOTHING = r"[^\s\S]"
-"""Matches nothing: no name makes such a number private."""
 _UNION = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK"
 _NINO_START = "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
 

@@ -1,0 +1,115 @@
+"""Finds numbers behind words that name them, in many languages: `passport no.: AB 123 456`."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detector import digits_in, is_whole_token
+from gateway.privacy.detectors.value_names import source_of, words_of
+
+_NUMBER_WORDS = source_of(words_of("links", "number"), is_joined=True)
+_NUMBER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?)[.)]?"
+_BEING = rf"[ \t\"')]{{1,3}}(?:{source_of(words_of('links', 'being'))})"
+_BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
+_TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
+_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?-]{0,8}"
+_MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
+"""What parts the name of a value from the value, and joins no words of a sentence."""
+_SEPARATOR = rf"(?:[,;]|[\"']?[,;] ?[\"']|{_TAGS}{_MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
+_FURTHER = r"(?:[ \t][a-z\xdf-\xff?']{1,16}){1,3}[ \t]?[:=]"
+"""Up to three words that say whose number it is, before a colon."""
+_THING_WORDS = source_of(words_of("links", "thing"))
+_OTHER = Pattern(rf"{_THING_WORDS}|{source_of(words_of('links', 'other'))}", ignore_case=True)
+_OTHER_CHARS = 24
+_THING = Pattern(rf"(?:{_THING_WORDS})(?:{_NUMBER}){{0,2}}(?:{_BEING})?{_MARKS}$", ignore_case=True)
+
+_GROUP = r"[A-Z]{0,6}\d[A-Z0-9]{0,21}"
+_BETWEEN = r"(?:[ ./\x1f-]| - |,? (?:no|nr|number|numer|\?{1,5})\.? ?)"
+"""Between groups; question marks are a word of another script."""
+NUMBER_VALUE = (
+    rf"(?:[A-Z]{{1,6}}(?:[ ./-]| - ))?{_GROUP}(?:{_BETWEEN}[A-Z]{{0,4}}\d[A-Z0-9]{{0,14}}){{0,7}}"
+    r"(?:[ /-]?(?-i:[A-Z]{1,3})\b)?(?:\([0-9A-Z]\))?"
+)
+"""Groups of letters and digits; each but the first and the last has a digit."""
+_DATE = re.compile(
+    rb"\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d"
+    rb"|(?:19|20)\d\d(?:([./-])\d{1,2}\2\d{1,2}(?:T.*)?| ?[-/] ?(?:19|20)\d\d)"
+)
+_UNIT = re.compile(
+    rb" ?(?:%|(?:eur|usd|gbp|pln|chf|euros?|dollars?|pounds?|people|persons?|years?|days|hours|minutes|times"
+    rb"|km|miles|points|holders|students|employees)\b)",
+    re.IGNORECASE,
+)
+_FULL = 8
+"""Characters of a group that is seldom followed by another one, but for a short last one."""
+_LAST = 3
+_MAX_CHARS = 22
+_MIN_DIGITS = 5
+
+
+class Named(NamedTuple):
+    """A value behind a name."""
+
+    start: int
+    end: int
+    name: str
+
+
+class LabelledValues:
+    """Finds the values behind the names of one list of words."""
+
+    def __init__(self, name: str, *, value: str = NUMBER_VALUE) -> None:
+        alone, marked, holder = (
+            source_of(words_of(name, part)) for part in ("document", "abbreviation", "holder")
+        )
+        numbers = f"(?:{_NUMBER}){{1,3}}"
+        is_more = f"{_BRACKETED}(?:{_BEING}|{_FURTHER}){{0,3}}"
+        is_one = rf"{numbers}{is_more}|{_BRACKETED}(?:{_BEING}){{1,3}}|{_MARK}"
+        self._pattern = Pattern(
+            rf"(?:(?:{alone})(?:{_NUMBER}){{0,3}}{is_more}|(?:{marked})(?:{is_one})|(?:{holder}){numbers}{is_more})"
+            rf"{_SEPARATOR}(?:{value})",
+            ignore_case=True,
+        )
+        # A group in the pattern would take ten times as long, so what it matched is split afterwards.
+        self._name = Pattern(f"^(?:{alone}|{marked}|{holder})", ignore_case=True)
+        self._tail = Pattern(rf"^(?:{_NUMBER}){{0,3}}{is_more}{_SEPARATOR}({value})$", ignore_case=True)
+
+    def find(self, data: bytes) -> Iterator[Named]:
+        """Yield the values in the output of `as_data`."""
+        for first, end in self._pattern.places(data):
+            found = data[first:end]
+            name = self._name.place(found, 0)
+            tail = next(self._tail.find(found[name[1] :]), None) if name else None
+            if name is None or tail is None:
+                continue
+            last = first + name[1]
+            start = last + tail.groups[0][0]
+            if not _OTHER.is_in(data[max(0, first - _OTHER_CHARS) : first] + data[last:start]):
+                yield Named(start, end, data[first:last].decode("latin-1"))
+
+
+def is_of_thing(data: bytes, start: int) -> bool:
+    """Whether the words before a value say that it is the number of an order, a part or the like."""
+    return _THING.is_in(data[max(0, start - _OTHER_CHARS) : start])
+
+
+def number_end(data: bytes, start: int, end: int) -> int:
+    """Return where the number at a span ends; 0 if it is a date, an amount, too short, or a part."""
+    chars, last = 0, start
+    for group in _GROUPS.finditer(data, start, end):
+        size = group.end() - group.start()
+        is_full = chars >= _FULL and size > _LAST
+        if last > start and (is_full or chars + size > _MAX_CHARS or _DATE.fullmatch(group[0])):
+            break
+        chars, last = chars + size, group.end()
+    number = data[start:last]
+    if digits_in(number.decode("latin-1")) < _MIN_DIGITS or _DATE.fullmatch(number):
+        return 0
+    if _UNIT.match(data, last) or not is_whole_token(data, start, last):
+        return 0
+    return last
+
+
+_GROUPS = re.compile(rb"[^ ]*[0-9][^ ]*(?: [A-Z]{1,3}(?![A-Za-z0-9]))?")
+"""Groups with a digit, the last with letters behind it."""
