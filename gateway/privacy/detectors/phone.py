@@ -1,7 +1,7 @@
 """Telephone numbers: international ones, and national ones by format or a word near them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,15 +16,25 @@ from gateway.privacy.detector import (
     digits_of,
     is_whole_token,
 )
-from gateway.privacy.detectors.phone_numbers import is_international, is_national, preload
+from gateway.privacy.detectors.phone_numbers import (
+    is_international,
+    is_national,
+    is_usual,
+    is_usual_international,
+    preload,
+)
+from gateway.privacy.detectors.phone_words import ANY_WORD, INITIAL, LABEL, NEXT, OTHER, WORD
 
-_EXTENSION = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
+_EXTENSION = (
+    r"(?:[ ,]{0,2}(?:;ext=|x|#|(?:extension|extn?|poste|durchwahl|dw|anexo|ramal|wewn?|klapka|toestel|tst"
+    r"|anknytning|dahili|interno|int|linia)[.:]?) {0,2}\d{1,6})?"
+)
 _JOINT = r"(?:\)?(?:[ ./-]| - )\(?|\)\(?|\()"
 _CANDIDATE = Pattern(
     rf"(?:\+ ?)?\(?(?:\d{{1,15}}(?:{_JOINT}\d{{1,12}}){{1,7}}|\d{{6,15}}){_EXTENSION}", ignore_case=True
 )
 _NORTH_AMERICAN_FORM = (
-    r"^(?:(?:\+|00)?{one}[ .-]?)?(?:\({area}\)[ .-]?|{area}[. -]){area}[.-]\d{{4}}{extension}$"
+    r"^(?:(?:\+|00)?{one}[ .-]?)?(?:\({area}\)[ ./-]?|{area}[. -]){area}[.-]\d{{4}}{extension}$"
 )
 _NORTH_AMERICAN = Pattern(
     _NORTH_AMERICAN_FORM.format(one="1", area=r"[2-9]\d\d", extension=_EXTENSION), ignore_case=True
@@ -32,38 +42,43 @@ _NORTH_AMERICAN = Pattern(
 _AS_NORTH_AMERICAN = Pattern(
     _NORTH_AMERICAN_FORM.format(one=r"\d", area=r"\d{3}", extension=_EXTENSION), ignore_case=True
 )
-_LIKE_NORTH_AMERICAN = Pattern(r"^(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}$")
+_LIKE_NORTH_AMERICAN = Pattern(
+    rf"^(?:(?:00)?1[ .-])?(?:\(\d{{3}}\)[ ./-]?|\d{{3}}[.-])\d{{3}}[.-]\d{{4}}{_EXTENSION}$", ignore_case=True
+)
 _TRUNK = Pattern(r"^(?:\(0\d{1,5}\) ?[\d ./-]{5,12}|0\d{1,5}[ /-][\d ./-]{5,12}|0\d{9,10})$")
+_AREA_IN_BRACKETS = Pattern(r"^\((?:\d{2,3}|[03-9]\d{3})\)[ -]?(?:\d{6,9}|\d{2,5}(?:[ .-]\d{2,5}){1,3})$")
+_EXTENDED = Pattern(rf"^\d[\d ./()-]*[ ./)-]\d+{_EXTENSION[:-1]}$", ignore_case=True)
+_THOUSANDS = Pattern(r"^\d{1,3}(?:[ .]\d{3})+$")
 _SOMETHING_ELSE = Pattern(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[ T]\d{1,2})?$"
-    r"|^\d{3}-\d{2}-\d{4}$|^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$"
+    r"|^\d{3}-\d{2}-\d{4}$"
 )
-_WORDS = (
-    r"(?:(?:tele)?phones?|phone ?no|tel(?:nr|no)?|telephon|telefon[a-z]{0,3}|t[eé]l[eé]phone|t[eé]l[eé]fono"
-    r"|telepono|mobiles?|mob|m[oó]vil|mobil|cell(?:ular|phone)?|celular|handy|fax|whats ?app|msisdn|sms|desk"
-    r"|n[uú]m[eé]ro (?:de )?portable|numero di cellulare|landline|hotline"
-    r"|dial(?:led|ing)?|pager|call(?:ed|ing)?|ring|(?:text(?:ed)?|reach(?:ed)?) (?:me|him|her|them|us)"
-    r"|contact (?:number|no)|(?:my|his|her|their|our) (?:[A-Za-z]+ )?number)"
-)
-_LABEL = Pattern(
-    r"\b" + _WORDS + r"\b(?: ?(?:numbers?|no|nr|num|numm?er|line))?\.?(?: (?:me|him|her|us|them|back))?"
-    r"(?: (?:is|was|at|on|under|to))?[\"']?\s*[:=#(>-]?[\s\"']*(?:is )?$",
-    ignore_case=True,
-)
-_WORD = Pattern(r"\b" + _WORDS + r"\b", ignore_case=True)
-
+_LIKE_IP = Pattern(r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$")
 _FIELD_END = re.compile(rb"/|\)(?=\()")
 _BETWEEN = re.compile(rb" (?!-)|" + _FIELD_END.pattern)
 """Separators that may be between two numbers; `_FIELD_END` seldom occurs within one."""
 _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
+_GROUP = re.compile(rb"[0-9]+")
+_OTHER_CHARS = re.compile(r"[^0-9 ./()+-]")
+"""The first begins an extension."""
+_MIN_GROUPS_WITH_CODE = 3
+_BARE_DIGITS = 11
+_MIN_BARE = 9
+"""The least digits of a national number without a word; shorter ones are parts and counts as well."""
+_PAIR = Pattern(r"^\d+ \d+$")
 _NATIONAL_DIGITS = 10
 """Digits of a North American number."""
 _MIN_DIGITS = 6
 _MIN_WITHOUT_WORD = 7
+_MAX_NATIONAL = 15
 _MAX_DIGITS = 21
 """Fifteen (ITU-T E.164) and an extension."""
+_MAX_LINK = 12
+"""Characters between two numbers of a list."""
+_LABEL_CHARS = 60
+"""Characters before a number in which the words that announce it are looked for."""
 
-# The regions in which a national number is checked: those with a trunk zero, and those without.
+# The regions in which a bare national number is checked: those with a trunk zero, and those without.
 _TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
 _OTHER_REGIONS = ("US", "IN", "BR", "CN", "ES", "PL")
 
@@ -78,17 +93,32 @@ class PhoneDetector:
         """Yield the numbers, with the extension where there is one."""
         data = as_data(text)
         text = data.decode("latin-1")
-        has_word = _WORD.is_in(data)
+        words = _Words(is_named=WORD.is_in(data), may_be_labelled=ANY_WORD.is_in(data))
         place = _CANDIDATE.place(data, 0)
+        listed = -1
         while place is not None:
             start, end = place
-            match = _first(
-                text, data, start, _forms(data[start:end].translate(_ANY_DIGIT), has_word), has_word
-            )
+            if listed >= 0:
+                words = words._replace(follows=NEXT.is_in(data[listed : min(start, listed + _MAX_LINK)]))
+            forms = _forms(data[start:end].translate(_ANY_DIGIT), words.may_be_labelled or words.follows)
+            match = _first(text, data, start, forms, words)
+            listed = -1
             if match is not None:
                 end = match.end
+                listed = end if match.confidence >= LIKELY else -1
                 yield match
+            elif words.follows:
+                words = words._replace(follows=False)
             place = _CANDIDATE.place(data, end)
+
+
+class _Words(NamedTuple):
+    """Whether a text has words that name telephones, and words that announce a number right behind them."""
+
+    is_named: bool
+    may_be_labelled: bool
+    follows: bool = False
+    """Whether the candidate continues a list of numbers."""
 
 
 class _Form(NamedTuple):
@@ -99,9 +129,13 @@ class _Form(NamedTuple):
     digits: int
     needs_zero: bool
     """Whether it is one only if its first digit is a zero."""
+    is_whole: bool
+    """Whether no further digits are beside it."""
+    needs_label: bool
+    """Whether it is one only right behind words that announce it: it looks like something else."""
 
 
-def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word: bool) -> Match | None:
+def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], words: _Words) -> Match | None:
     """Return the match of the first form that is a number, with its most likely end."""
     best: Match | None = None
     for form in forms:
@@ -112,7 +146,7 @@ def _first(text: str, data: bytes, at: int, forms: tuple["_Form", ...], has_word
             data, start, end
         ):
             continue
-        confidence = _confidence(text, start, end, form, has_word=has_word)
+        confidence = _confidence(text, start, end, form, words)
         if confidence > (best.confidence if best else 0.0):
             best = Match("PHONE", start, end, confidence)
             if confidence >= CHECKED:
@@ -129,10 +163,17 @@ def _forms(shape: bytes, has_word: bool) -> tuple[_Form, ...]:
     found = []
     for start in _starts(shape):
         for end in _ends(shape, start):
-            form = _form(shape[start:end], start, has_word=has_word)
+            is_whole = _is_border(shape, start) and _is_border(shape, end)
+            form = _form(shape[start:end], start, has_word=has_word, is_whole=is_whole)
             if form is not None:
                 found.append(form)
     return tuple(found)
+
+
+def _is_border(shape: bytes, at: int) -> bool:
+    """Whether no digits of the same number or list can be on both sides of a place in a candidate."""
+    beside = shape[max(0, at - 1) : at + 1], shape[max(0, at - 2) : at], shape[at : at + 2]
+    return at <= shape.startswith((b"(", b"+")) or at == len(shape) or b"/" in beside[0] or b")(" in beside
 
 
 def _starts(shape: bytes) -> Iterator[int]:
@@ -152,70 +193,105 @@ def _ends(shape: bytes, start: int) -> Iterator[int]:
     yield from sorted(ends, reverse=True)
 
 
-def _form(shape: bytes, start: int, *, has_word: bool) -> _Form | None:
+def _form(shape: bytes, start: int, *, has_word: bool, is_whole: bool) -> _Form | None:
     written, digits = shape.decode("latin-1"), shape.count(b"9")
-    is_decimal = digits + 1 == len(shape) and b"." in shape
-    is_spelled = len(shape) >= 2 * digits - 1
-    if not _MIN_DIGITS <= digits <= _MAX_DIGITS or is_decimal or is_spelled:
+    main = _main(written)
+    is_spelled = len(main) >= 2 * main.count("9") - 1
+    if not _MIN_DIGITS <= digits <= _MAX_DIGITS or is_spelled or _SOMETHING_ELSE.is_in(written):
         return None
-    if _SOMETHING_ELSE.is_in(written):
+    needs_label = (main.count("9") + 1 == len(main) and "." in main) or _LIKE_IP.is_in(main)
+    if needs_label and (digits < _MIN_WITHOUT_WORD or not has_word):
         return None
     is_free = has_word or written.startswith("+") or _AS_NORTH_AMERICAN.is_in(written)
-    if not is_free and digits < _MIN_WITHOUT_WORD:
+    is_free = is_free or _AREA_IN_BRACKETS.is_in(written) or _EXTENDED.is_in(written)
+    if not is_free and (digits < _MIN_WITHOUT_WORD or b" - " in shape):
         return None
-    return _Form(start, start + len(shape), digits, needs_zero=not is_free)
+    may_have_code = is_whole and len(_GROUP.findall(shape)) >= _MIN_GROUPS_WITH_CODE
+    return _Form(start, start + len(shape), digits, not (is_free or may_have_code), is_whole, needs_label)
 
 
-def _confidence(text: str, start: int, end: int, form: _Form, *, has_word: bool) -> float:
+def _confidence(text: str, start: int, end: int, form: _Form, words: _Words) -> float:
     """Return the confidence of a form; 0 if it is no telephone number."""
     written = text[start:end]
-    if written.startswith("+") or (written.startswith("00") and form.digits >= 10):
-        return _international(written, text, start, has_word=has_word)
+    is_like_north_american = form.digits >= _NATIONAL_DIGITS and _LIKE_NORTH_AMERICAN.is_in(written)
+    if written.startswith("+") or (written.startswith("00") and form.digits >= _NATIONAL_DIGITS):
+        found = _international(written, text, start, words)
+        return max(found, PROBABLE) if is_like_north_american else found
     if form.digits >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):
         return LIKELY
-    if has_word and form.digits <= 15 and _LABEL.is_in(context(text, (start, end), before=40)):
+    before = context(text, (start, end), before=_LABEL_CHARS)
+    if words.may_be_labelled and form.digits <= _MAX_NATIONAL:
+        if LABEL.is_in(before):
+            return LIKELY
+        if form.digits >= _MIN_BARE and INITIAL.is_in(before):
+            return PROBABLE
+    if words.follows and _MIN_WITHOUT_WORD <= form.digits <= _MAX_NATIONAL:
         return LIKELY
-    if form.digits == _NATIONAL_DIGITS and _LIKE_NORTH_AMERICAN.is_in(written):
+    if form.needs_label or OTHER.is_in(before):
+        return 0.0
+    if is_like_north_american:
         return PROBABLE
-    return _national(text, start, end, has_word=has_word) if 7 <= form.digits <= 11 else 0.0
+    return _national(text, start, end, form, words)
 
 
-def _international(written: str, text: str, start: int, *, has_word: bool) -> float:
+def _international(written: str, text: str, start: int, words: _Words) -> float:
     digits = _digits(written)
     is_number = is_international(digits if written.startswith("+") else digits[2:])
     if is_number:
         return CHECKED
-    if has_word and _LABEL.is_in(context(text, (start, start), before=40)):
+    if words.may_be_labelled and LABEL.is_in(context(text, (start, start), before=_LABEL_CHARS)):
         return LIKELY
     if is_number is None:
         return 0.0
     return PROBABLE if written.startswith("+") else POSSIBLE
 
 
-def _national(text: str, start: int, end: int, *, has_word: bool) -> float:
-    """Return the confidence of a number without country code or label."""
+def _national(text: str, start: int, end: int, form: _Form, words: _Words) -> float:
+    """Return the confidence of a number without a plus or a label."""
     written = text[start:end]
-    has_word = has_word and _WORD.is_in(context(text, (start, end), before=100, after=40))
-    has_trunk = _TRUNK.is_in(written)
-    if not (has_word or has_trunk) or not _is_valid_somewhere(written):
+    main = _main(written)
+    groups = [each.decode("ascii") for each in _GROUP.findall(main.encode("ascii"))]
+    count = sum(map(len, groups))
+    if not _MIN_WITHOUT_WORD <= count <= _MAX_NATIONAL:
         return 0.0
-    if has_word:
-        return LIKELY if has_trunk else PROBABLE
+    is_named = words.is_named and WORD.is_in(context(text, (start, end), before=100, after=40))
+    is_grouped = len(groups) > 1 and not _THOUSANDS.is_in(main)
+    is_likely = is_grouped and form.is_whole and count >= _MIN_BARE
+    if is_likely and (is_usual(groups) or _has_code(groups)):
+        return LIKELY if is_named else PROBABLE
+    if _AREA_IN_BRACKETS.is_in(main) or (main != written and is_grouped):
+        return LIKELY if is_named else PROBABLE
+    has_trunk = _TRUNK.is_in(main)
+    if is_named:
+        is_usual_here = is_grouped and not _PAIR.is_in(main) and is_usual(groups, needs_prefix=False)
+        if is_usual_here or _is_valid_somewhere(groups):
+            return LIKELY if has_trunk else PROBABLE
+    if not has_trunk or count < _MIN_BARE or not _is_valid_somewhere(groups):
+        return 0.0
     # Ten bare digits with a zero in front may be any identifier; eleven, or groups, seldom are.
-    return POSSIBLE if written.isdigit() and len(written) < 11 else 0.5
+    if len(groups) == 1 and count < _BARE_DIGITS:
+        return POSSIBLE
+    return 0.5 if form.is_whole else POSSIBLE
 
 
-def _is_valid_somewhere(written: str) -> bool:
-    regions = _TRUNK_REGIONS if written.lstrip("(").startswith("0") else _OTHER_REGIONS
-    digits = _digits(written)
+def _has_code(groups: Sequence[str]) -> bool:
+    return len(groups) >= _MIN_GROUPS_WITH_CODE and is_usual_international(groups)
+
+
+def _is_valid_somewhere(groups: Sequence[str]) -> bool:
+    digits = "".join(groups)
+    regions = _TRUNK_REGIONS if digits.startswith("0") else _OTHER_REGIONS
     return any(is_national((digits,), region) for region in regions)
 
 
+def _main(written: str) -> str:
+    """Return a number without its extension and a trunk zero in brackets."""
+    extension = _OTHER_CHARS.search(written)
+    return (written[: extension.start()] if extension else written).replace("(0)", "").rstrip(" ,")
+
+
 def _digits(written: str) -> str:
-    """Return the digits of a number, without an extension and a trunk zero in brackets."""
-    extension = written.lower().find("x")
-    main = (written if extension < 0 else written[:extension]).replace("(0)", "")
-    return digits_of(main)
+    return digits_of(_main(written))
 
 
 preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

@@ -4,13 +4,17 @@ RE2 matches the tables: the library's own functions recompile a pattern for most
 patterns than Python's cache holds.
 """
 
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, NumberFormat, PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
 from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detector import digits_of
 
 _KINDS = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager",
@@ -30,10 +34,7 @@ class _Region(NamedTuple):
 
 @cache
 def _region(name: str, code: int) -> _Region | None:
-    if name == "001":  # Numbers without a country: satellites, international freephone.
-        metadata = PhoneMetadata.metadata_for_nongeo_region(code)
-    else:
-        metadata = PhoneMetadata.metadata_for_region(name)
+    metadata = _metadata(name, code)
     if metadata is None:
         return None
     listed = [getattr(metadata, kind) for kind in _KINDS]
@@ -81,4 +82,88 @@ def _is_of(region: _Region, digits: str) -> bool:
     return bool(prefix) and digits.startswith(prefix) and region.number.is_in(digits[len(prefix) :])
 
 
+Grouping = tuple[str, tuple[int, ...]]
+"""What is dialled before a national number, and how many digits each group of it has."""
+_GROUP = re.compile(r"\(([^()]*)\)")
+_COUNT = re.compile(r"(?:\\d|\[[^\]]*\]|\d)(?:\{(\d+)(?:,(\d+))?\})?")
+
+
+def is_usual(groups: Sequence[str], *, needs_prefix: bool = True) -> bool:
+    """Whether a national number is grouped as a country writes it, by official tables.
+
+    `needs_prefix`: only with what is dialled before it, or a zero of its own.
+    """
+    return any(
+        _is_usual(groups, prefix)
+        for prefix in _PREFIXES
+        if prefix or not needs_prefix or groups[0].startswith("0")
+    )
+
+
+def is_usual_international(groups: Sequence[str]) -> bool:
+    """Whether a country code in the first group, without a plus, is before a number in a usual grouping."""
+    if not groups[0] or groups[0][0] == "0" or len(groups[0]) > _MAX_CODE_DIGITS:
+        return False
+    code = int(groups[0])
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(code)
+    if regions is None or not is_international("".join(groups)):
+        return False
+    return any(tuple(map(len, groups[1:])) in _lengths(name, code) for name in regions)
+
+
+def _is_usual(groups: Sequence[str], prefix: str) -> bool:
+    if not groups[0].startswith(prefix):
+        return False
+    rest = [groups[0][len(prefix) :], *groups[1:]] if len(groups[0]) > len(prefix) else groups[1:]
+    found = _USUAL.get((prefix, tuple(map(len, rest))))
+    return found is not None and found.is_in("".join(rest))
+
+
+@cache
+def _lengths(name: str, code: int) -> frozenset[tuple[int, ...]]:
+    """Return the groupings of the numbers of a region."""
+    metadata = _metadata(name, code)
+    formats = (metadata.number_format or metadata.intl_number_format) if metadata else ()
+    main = COUNTRY_CODE_TO_REGION_CODE[code][0]
+    if not formats and main != name:
+        return _lengths(main, code)
+    return frozenset(lengths for each in formats for lengths in _groupings(each))
+
+
+def _metadata(name: str, code: int) -> PhoneMetadata | None:
+    if name == "001":  # Numbers without a country: satellites, international freephone.
+        return PhoneMetadata.metadata_for_nongeo_region(code)
+    return PhoneMetadata.metadata_for_region(name)
+
+
+def _usual() -> dict[Grouping, Pattern]:
+    """Return, for each grouping of any country, a pattern of the numbers that are written in it."""
+    heads: dict[Grouping, set[str]] = {}
+    for name in SUPPORTED_REGIONS:
+        metadata = PhoneMetadata.metadata_for_region(name)
+        for each in metadata.number_format if metadata else ():
+            rule = each.national_prefix_formatting_rule or ""
+            prefix = digits_of(rule.partition("\\1")[0])
+            head = each.leading_digits_pattern[-1] if each.leading_digits_pattern else r"\d"
+            for lengths in _groupings(each):
+                heads.setdefault((prefix, lengths), set()).add(head)
+    return {key: Pattern(f"^(?:{'|'.join(sorted(each))})") for key, each in heads.items()}
+
+
+def _groupings(each: NumberFormat) -> Iterator[tuple[int, ...]]:
+    counts = [_sizes(group) for group in _GROUP.findall(each.pattern or "")]
+    yield from product(*counts)
+
+
+def _sizes(group: str) -> range:
+    least = most = 0
+    for low, high in _COUNT.findall(group):
+        least += int(low or 1)
+        most += int(high or low or 1)
+    return range(least, most + 1)
+
+
 _CODES = {name: code for code, names in COUNTRY_CODE_TO_REGION_CODE.items() for name in names}
+
+_USUAL = _usual()
+_PREFIXES = sorted({prefix for prefix, _ in _USUAL})
