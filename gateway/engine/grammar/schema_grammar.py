@@ -124,7 +124,7 @@ class _Rewriter:
         if not any(part.get("items", True) not in _SAYS_NOTHING for part in parts):
             found["items"] = _ANY_VALUE
         properties = cast(Schema, found.get("properties", {}))
-        if not beside.is_open:
+        if beside.names and not beside.is_open:
             found["properties"] = {**properties, **dict.fromkeys(beside.free, _ANY_VALUE)}
             return found
         found.setdefault("additionalProperties", True)

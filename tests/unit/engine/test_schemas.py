@@ -238,6 +238,7 @@ def test_one_number_alone(schema_of: Callable[[float], Json], number: float) -> 
         {"allOf": [{"type": "object", "additionalProperties": {}}, {"required": ["a"]}]},
         {"type": "object", "anyOf": [{"additionalProperties": {"type": "integer"}}, {"required": ["a"]}]},
         {"allOf": [{}, {"anyOf": [True, {"type": "null"}]}]},
+        {"allOf": [{"type": "object"}, {"type": "object", "properties": {}}]},
     ],
     ids=lambda schema: json.dumps(schema)[:60],
 )
