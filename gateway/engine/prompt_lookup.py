@@ -19,7 +19,7 @@ MOST_PAUSE = 64
 SAMPLE_TOKENS = 48
 """Tokens of steps with guesses, and of steps without, by which it is measured what guessing gains."""
 GAINS = 16
-"""How often guessing may gain before steps without guesses are measured again: the machine may have changed."""
+"""How often guessing may gain before steps without guesses are measured again."""
 FIRST_BREAK_TOKENS = 512
 MOST_BREAK_TOKENS = 16_384
 """For how many tokens of all answers nothing is guessed where it gained nothing; doubles each time."""
