@@ -1,8 +1,10 @@
 """What guessed tokens (`speculation: prompt_lookup`) gain, task by task, and whether answers stay the same.
 
-    python -m benchmarks.speculation [--model FILE.gguf] [--threads N] [--rounds N] [--json FILE]
+    python -m benchmarks.speculation [--model FILE.gguf] [--draft FILE.gguf]
+        [--threads N] [--rounds N] [--json FILE]
 
-Without `--model` it is SmolLM2-135M (`gateway models add smollm2-135m`). Each task is answered greedily
+Without `--model` it is SmolLM2-135M (`gateway models add smollm2-135m`). With `--draft` a draft model guesses
+in place of prompt lookup (`draft` in the policy). Each task is answered greedily
 without and with guesses, in turns, because machines are shared and noisy: quote the ratios. A step of several
 rows sums in another order than one of one row, so of two tokens that are nearly equally likely the other one
 may come: "same" tells for how many tokens both answers agree. The first line tells what a step of more rows
@@ -21,9 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.clock import Deadline, SystemClock
+from gateway.engine.draft import Draft
 from gateway.engine.interfaces import BatchToken, EngineRequest, Sampling
 from gateway.engine.llama.llama_model import LlamaModel
 from gateway.engine.llama.params import LlamaSettings
+from gateway.engine.load_draft import draft_file, load_draft
 from gateway.engine.models import resolve_model_path
 from gateway.engine.prefix_cache import common_length
 from gateway.engine.prompt import PromptMaker
@@ -105,12 +109,19 @@ def answer(scheduler: Scheduler, model: LlamaModel, prompt: tuple[int, ...], fou
     found.right += metrics.right_tokens - right
 
 
-def measured(model: LlamaModel, rounds: int) -> dict[str, tuple[Answers, Answers]]:
+def measured(model: LlamaModel, rounds: int, draft: Draft | None) -> dict[str, tuple[Answers, Answers]]:
     """Return, for each task, the answers without and with guesses."""
     template = ChatTemplate(model.chat_template or PLAIN_TEMPLATE, bos=model.bos_text, eos=model.eos_text)
     prompts = PromptMaker(model, template)
     schedulers = [
-        Scheduler(model, name="edge", clock=SystemClock(), deliver=lambda outputs: None, guesses=guesses)
+        Scheduler(
+            model,
+            name="edge",
+            clock=SystemClock(),
+            deliver=lambda outputs: None,
+            guesses=guesses and draft is None,
+            draft=draft if guesses else None,
+        )
         for guesses in (False, True)
     ]
     table = {name: (Answers(), Answers()) for name in TASKS}
@@ -141,6 +152,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="builtin:smollm2-135m")
+    parser.add_argument("--draft")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -152,7 +164,10 @@ def main() -> None:
     )  # fmt: skip
     model = LlamaModel(settings)
     costs = row_costs(model)
-    table = measured(model, options.rounds)
+    draft = None
+    if options.draft is not None:
+        draft, _ = load_draft(draft_file(options.draft, settings), model, path)
+    table = measured(model, options.rounds, draft)
     console = Console(width=80)
     console.print(f"a step of {', '.join(f'{rows} rows {cost:.1f}x' for rows, cost in costs.items())}")
     shown = Table(title=f"{path.name}, {options.threads} threads, median of {options.rounds}")

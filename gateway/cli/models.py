@@ -96,7 +96,8 @@ def verify(policy: PolicyOption = None) -> None:
     """
     problems = []
     for name, spec in _local_models(policy).items():
-        files = [(spec.path, spec.sha256), *((adapter.path, None) for adapter in spec.lora)]
+        others = [*(adapter.path for adapter in spec.lora), *([spec.draft] if spec.draft else [])]
+        files = [(spec.path, spec.sha256), *((other, None) for other in others)]
         for text, sha256 in files:
             path = resolve_model_path(text)
             try:

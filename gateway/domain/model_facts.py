@@ -19,6 +19,14 @@ class MemoryNeed:
         """All of it."""
         return self.weights_bytes + self.cache_bytes + self.compute_bytes
 
+    def __add__(self, other: "MemoryNeed") -> "MemoryNeed":
+        """Return what two models need in one process."""
+        return MemoryNeed(
+            weights_bytes=self.weights_bytes + other.weights_bytes,
+            cache_bytes=self.cache_bytes + other.cache_bytes,
+            compute_bytes=self.compute_bytes + other.compute_bytes,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:

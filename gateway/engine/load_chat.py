@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -10,9 +12,11 @@ from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
 from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.calls.calling import tool_calling
+from gateway.engine.draft import Draft
 from gateway.engine.llama.llama_model import LlamaModel
 from gateway.engine.llama.model_file_facts import memory_need
 from gateway.engine.llama.params import settings_of
+from gateway.engine.load_draft import draft_file, load_draft
 from gateway.engine.loaded import Fact, LoadedEngine
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.output_router import OutputRouter
@@ -24,6 +28,22 @@ from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, 
 from gateway.engine.thinking.loading import thinking_tags
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """A loaded model, and its draft model with what guesses by it."""
+
+    target: LlamaModel
+    draft: Draft | None = None
+    draft_model: LlamaModel | None = None
+
+    def close(self) -> None:
+        """Free both."""
+        if self.draft is not None and self.draft_model is not None:
+            self.draft.close()
+            self.draft_model.close()
+        self.target.close()
 
 
 def load_chat(
@@ -39,7 +59,8 @@ def load_chat(
 
     Called within the event loop. Raises StartupError.
     """
-    model, template, folded = _load(spec, admit, progress=progress, clock=clock)
+    models, template, folded = _load(spec, admit, progress=progress, clock=clock)
+    model = models.target
     tags = thinking_tags(template, model)
     calling = tool_calling(template, model, is_asked=None if spec.tools == "auto" else spec.tools)
     found = {Capability.REASONING: tags, Capability.TOOLS: calling}
@@ -54,6 +75,7 @@ def load_chat(
         queue_limit=spec.queue,
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
         guesses=spec.speculation == "prompt_lookup",
+        draft=models.draft,
         report=report,
     )
     service = EngineService(
@@ -81,7 +103,7 @@ def load_chat(
         service=service,
         runner=scheduler,
         facts=facts,
-        close=model.close,
+        close=models.close,
         is_hung=lambda: template.is_hung,
     )
 
@@ -97,8 +119,8 @@ def _load(
     *,
     progress: Callable[[str], Progress],
     clock: Clock,
-) -> tuple[LlamaModel, ChatTemplate, tuple[str, ...]]:
-    """Check and load the model file and template; return both, and which conversations the template folds.
+) -> tuple[_Models, ChatTemplate, tuple[str, ...]]:
+    """Check and load the model files and the template; return them, and what the template folds.
 
     `admit` returns when there is memory for the model. Raises StartupError.
     """
@@ -108,9 +130,12 @@ def _load(
     for adapter in spec.lora:
         check_model_file(Path(adapter.path).expanduser(), sha256=None)
     settings = settings_of(spec, path)
-    if (need := memory_need(settings)) is not None:
-        admit(need)
+    file = None if spec.draft is None else draft_file(spec.draft, settings)
+    needs = [memory_need(settings), *([] if file is None else [file.need])]
+    if known := [need for need in needs if need is not None]:
+        admit(reduce(add, known))
     model = LlamaModel(settings, on_progress=progress("load").update)
+    models = _Models(model) if file is None else _Models(model, *load_draft(file, model, path))
     source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.update)
     try:
@@ -121,7 +146,7 @@ def _load(
             clock=clock,
             variables=spec.template_kwargs,
         )
-        return model, template, template.check()
+        return models, template, template.check()
     except TemplateBroken as error:
         whose, hint = "its chat template", "set template in the policy"
         if spec.template is not None:

@@ -18,6 +18,8 @@ MOST_PAUSE = 64
 """Most tokens for which wrong guesses stop the guessing; it doubles with each wrong one."""
 SAMPLE_TOKENS = 48
 """Tokens of steps with guesses, and of steps without, by which it is measured what guessing gains."""
+GAINS = 16
+"""How often guessing may gain before steps without guesses are measured again."""
 FIRST_BREAK_TOKENS = 512
 MOST_BREAK_TOKENS = 16_384
 """For how many tokens of all answers nothing is guessed where it gained nothing; doubles each time."""
@@ -76,11 +78,13 @@ class Payoff:
         """By whether steps had guesses: tokens and seconds."""
         self._break_tokens = FIRST_BREAK_TOKENS
         self._left = 0
+        self._gains = 0
 
     @property
     def is_worth_it(self) -> bool:
         """Whether to guess in the next step."""
-        return self._left <= 0
+        must_compare = self._sums[True][0] >= SAMPLE_TOKENS > self._sums[False][0]
+        return self._left <= 0 and not must_compare
 
     def record(self, *, answers: int, tokens: int, taken_s: float, is_guessed: bool) -> None:
         """Take a step of `answers` answers, which gave `tokens` tokens."""
@@ -95,7 +99,10 @@ class Payoff:
             return
         if guessed_s / guessed < plain_s / plain:
             self._break_tokens = FIRST_BREAK_TOKENS
+            self._gains += 1
         else:
             self._left = self._break_tokens
             self._break_tokens = min(2 * self._break_tokens, MOST_BREAK_TOKENS)
-        self._sums = {True: (0, 0.0), False: (0, 0.0)}
+            self._gains = 0
+        kept = self._sums[False] if self._gains % GAINS else (0, 0.0)
+        self._sums = {True: (0, 0.0), False: kept}

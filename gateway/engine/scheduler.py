@@ -14,6 +14,7 @@ from gateway.clock import Clock
 from gateway.domain.answer import FinishReason, Outcome
 from gateway.domain.decision import Reason
 from gateway.engine.batch import share_forced, share_guesses, share_prompts
+from gateway.engine.draft import Asked, Draft
 from gateway.engine.interfaces import (
     Constraint,
     DecodeInterrupted,
@@ -54,6 +55,7 @@ class Scheduler:
         queue_limit: int = QUEUE_LIMIT,
         kept_bytes: int = 0,
         guesses: bool = False,
+        draft: Draft | None = None,
         report: Callable[[str], None] = lambda fault: None,
     ) -> None:
         self._model = model
@@ -61,7 +63,11 @@ class Scheduler:
         self._clock = clock
         self._outputs = OutputGatherer(deliver, clock)
         self._report = report
-        self._guesses = guesses and model.can_share
+        self._looks_up = guesses and model.can_share
+        self._draft = draft if model.can_share else None
+        self._guesses = self._looks_up or self._draft is not None
+        self._guess_s = 0.0
+        """Seconds that the guesses of the next step took."""
         self._payoff = Payoff()
         self._changed = threading.Condition()
         self._cancelled: set[int] = set()
@@ -278,7 +284,7 @@ class Scheduler:
         sampler = self._model.sampler(request.sampling, request.matcher)
         self.metrics.queue_s.add(now_s - entry.submitted_s)
         self.metrics.prompt_tokens_reused += len(cached.tokens)
-        lookup = PromptLookup(request.prompt) if self._guesses else None
+        lookup = PromptLookup(request.prompt) if self._looks_up else None
         return Sequence(entry, cached=cached, sampler=sampler, lookup=lookup)
 
     def _plan(self) -> list[tuple[Sequence, int]]:
@@ -309,9 +315,29 @@ class Scheduler:
         most = 0
         if self._guesses and not is_reading and self._payoff.is_worth_it:
             most = share_guesses([count for _, count in answers], most=self._model.batch_tokens)
+        start_s = self._clock.monotonic_s()
         for sequence, _ in answers:
             sequence.guess(most)
+        if self._draft is not None and most:
+            self._draft_tokens(self._draft, [sequence for sequence, _ in answers], most)
+        self._guess_s = self._clock.monotonic_s() - start_s
         return [(sequence, count + len(sequence.guessed)) for sequence, count in answers]
+
+    def _draft_tokens(self, draft: Draft, answering: list[Sequence], most: int) -> None:
+        """Let the draft model guess for the answers in which nothing repeats itself."""
+        asked = [
+            Asked(
+                ticket=sequence.ticket,
+                sequence=sequence.cached.sequence,
+                tokens=[*sequence.cached.tokens, *sequence.pending],
+                most=room,
+            )
+            for sequence in answering
+            if not sequence.guessed and (room := sequence.room(most))
+        ]
+        guesses = draft.guess(asked) if asked else {}
+        for sequence in answering:
+            sequence.guessed = guesses.get(sequence.ticket) or sequence.guessed
 
     def _decode(self, shares: list[tuple[Sequence, int]]) -> list[StepOutput]:
         """Decode one batch and sample a token for each sequence whose prompt is decoded."""
@@ -338,7 +364,7 @@ class Scheduler:
             self._payoff.record(
                 answers=len(shares),
                 tokens=self.metrics.completion_tokens - done,
-                taken_s=self._clock.monotonic_s() - start_s,
+                taken_s=self._clock.monotonic_s() - start_s + self._guess_s,
                 is_guessed=is_guessed,
             )
         return outputs
@@ -428,6 +454,8 @@ class Scheduler:
     def _release(self, sequence: Sequence, *, keep: bool) -> None:
         self._running.remove(sequence)
         self._cache.end(sequence.cached, keep=keep)
+        if self._draft is not None:
+            self._draft.forget(sequence.cached.sequence)
         sequence.sampler.close()
 
     def _record_step(self, shares: list[tuple[Sequence, int]], taken_s: float) -> None:

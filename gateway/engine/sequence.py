@@ -113,12 +113,13 @@ class Sequence:
             most_s=max(0.0, self.request.deadline.at_s - now_s),
         )
 
+    def room(self, most: int) -> int:
+        """Return how many tokens may be guessed behind the pending one: at most `most`, and what is left."""
+        return min(most, self.request.max_tokens - self.completion_tokens) if len(self.pending) == 1 else 0
+
     def guess(self, most: int) -> None:
-        """Guess up to `most` tokens behind the pending one, if the answer is guessed for."""
-        self.guessed = ()
-        if self._lookup is not None and len(self.pending) == 1:
-            left = self.request.max_tokens - self.completion_tokens
-            self.guessed = self._lookup.guess(min(most, left))
+        """Guess up to `most` tokens behind the pending one by what was said, if the answer is looked up."""
+        self.guessed = self._lookup.guess(self.room(most)) if self._lookup is not None else ()
 
     def judge(self, *, guessed: int, right: int) -> None:
         """Take how many guessed tokens turned out to be right."""

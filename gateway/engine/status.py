@@ -26,6 +26,8 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
         prompt_tokens=metrics.prompt_tokens,
         prompt_tokens_reused=metrics.prompt_tokens_reused,
         completion_tokens=metrics.completion_tokens,
+        guessed_tokens=metrics.guessed_tokens,
+        right_tokens=metrics.right_tokens,
         requests=dict(metrics.requests),
         first_token_s=histogram(metrics.first_token_s),
         per_token_s=histogram(metrics.per_token_s),

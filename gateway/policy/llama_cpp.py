@@ -43,6 +43,7 @@ _OF_CHATS: Final = frozenset(
         "prefix_cache_mb",
         "lora",
         "speculation",
+        "draft",
     }
 )
 """Keys that an embedding model does not read."""
@@ -156,6 +157,14 @@ class LlamaCppModel(ModelSpec):
         "prompt_lookup pauses by itself where guesses are wrong, or many answers run.",
     )
 
+    draft: str | None = Field(
+        None,
+        min_length=1,
+        description="A smaller model with the same vocabulary, as path names one: it guesses the next tokens "
+        "of an answer, which are checked in one step, and the answer is the same. It pauses by itself where "
+        "it does not pay. Default: none.",
+    )
+
     tools: Literal[True, False, "auto"] = Field(
         "auto",
         description="Whether the model is sent tools. auto: if its chat template shows tools and writes "
@@ -210,8 +219,9 @@ class LlamaCppModel(ModelSpec):
                 yield key, "is for chats; remove it, or remove embeds"
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
-        if self.path.startswith(PREFIX) and (problem := builtin_problem(self.path)):
-            yield "path", problem
+        for key, path in (("path", self.path), ("draft", self.draft or "")):
+            if path.startswith(PREFIX) and (problem := builtin_problem(path)):
+                yield key, problem
         if (self.template or "").strip() and not re.search(r"\{[{%]", self.template or ""):
             detail = "its text, not a path; write template: | and the text below"
             yield "template", f"must be a Jinja template: {detail}"
@@ -222,4 +232,5 @@ class LlamaCppModel(ModelSpec):
     def in_folder(self, folder: Path) -> Self:
         """Return the spec with absolute paths; a relative one is relative to the policy's folder."""
         lora = tuple(each.model_copy(update={"path": path_in(folder, each.path)}) for each in self.lora)
-        return self.model_copy(update={"path": path_in(folder, self.path), "lora": lora})
+        draft = None if self.draft is None else path_in(folder, self.draft)
+        return self.model_copy(update={"path": path_in(folder, self.path), "lora": lora, "draft": draft})

@@ -208,7 +208,8 @@ ENGINE_REQUESTS = _counter(
 )
 ENGINE_TOKENS = _counter(
     "gateway_engine_tokens_total", "tokens", ("model", "type"),
-    "Tokens of an engine: prompt (decoded), prompt_reused (from the prefix cache) and completion.",
+    "Tokens of an engine: prompt (decoded), prompt_reused (from the prefix cache), completion, and of "
+    "those guessed (by speculation or draft) and guessed_right.",
 )
 ENGINE_STEPS = _counter(
     "gateway_engine_steps_total", "steps", ("model",),

@@ -88,6 +88,8 @@ def _engines(engines: Sequence[engine_pb2.GetStatusResponse]) -> Iterator[Family
                 ("prompt", e.prompt_tokens),
                 ("prompt_reused", e.prompt_tokens_reused),
                 ("completion", e.completion_tokens),
+                ("guessed", e.guessed_tokens),
+                ("guessed_right", e.right_tokens),
             )
         ],
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.clock import Deadline
+from gateway.engine.draft import Draft
 from gateway.engine.interfaces import (
     BatchToken,
     Constraint,
@@ -85,7 +86,7 @@ class ScriptedSampler:
     def logprob(self, row: int, token: int) -> SampledLogprob | None:
         if self.sampling.logprobs is None:
             return None
-        return SampledLogprob(token=token, logprob=-1.0, margin=1.0, likeliest=(), entropy=1.0)
+        return SampledLogprob(token=token, logprob=self.model.logprob, margin=1.0, likeliest=(), entropy=1.0)
 
     def close(self) -> None:
         assert not self.is_closed
@@ -104,6 +105,8 @@ class ScriptedModel:
     vocabulary_size: int = 257
     letters: int = 26
     """How many letters an answer without a script has."""
+    logprob: float = -1.0
+    """Of every token that is sampled."""
     scripts: list[bytes] = field(default_factory=list)
     runs: list[list[list[int]]] = field(default_factory=list)
     """Of each request: what is forced after each of its sampled tokens."""
@@ -200,7 +203,13 @@ class Bench:
     """A scheduler that is stepped by hand, and what it gave to whom."""
 
     def __init__(
-        self, model: ScriptedModel, *, queue_limit: int = 32, kept_bytes: int = 0, guesses: bool = False
+        self,
+        model: ScriptedModel,
+        *,
+        queue_limit: int = 32,
+        kept_bytes: int = 0,
+        guesses: bool = False,
+        draft: ScriptedModel | None = None,
     ) -> None:
         self.model = model
         self.clock = FakeClock()
@@ -214,6 +223,7 @@ class Bench:
             queue_limit=queue_limit,
             kept_bytes=kept_bytes,
             guesses=guesses,
+            draft=None if draft is None else Draft(draft, vocabulary_size=model.vocabulary_size),
             report=self.faults.append,
         )
 

@@ -21,14 +21,14 @@ _MAX_DEPTH = 8
 
 def are_exclusive(options: Sequence[JsonValue], root: JsonValue, budget: SchemaBudget) -> bool:
     """Whether it is certain that what is generated for one of these schemas is not valid under another."""
-    found = [_conjuncts(option, root, budget) for option in options]
+    found = [conjuncts(option, root, budget) for option in options]
     return all(
         _are_disjoint([*map(with_meant_kinds, one)], other, root, budget, 0)
         for one, other in itertools.permutations(found, 2)
     )
 
 
-def _conjuncts(schema: JsonValue, root: JsonValue, budget: SchemaBudget) -> list[Schema]:
+def conjuncts(schema: JsonValue, root: JsonValue, budget: SchemaBudget) -> list[Schema]:
     """Return schemas that all hold wherever `schema` does: with those of `$ref` and `allOf`."""
     found: list[Schema] = []
     left, seen = [schema], set[str]()
@@ -65,7 +65,7 @@ def _are_disjoint(
     names = {name for each in (*ones, *others) for name in cast("list[str]", each.get("required", []))}
     for name in names:
         one, other = (
-            [part for each in side for part in _conjuncts(_member(each, name), root, budget)]
+            [part for each in side for part in conjuncts(_member(each, name), root, budget)]
             for side in (ones, others)
         )
         if _are_disjoint(one, other, root, budget, depth + 1):

@@ -11,19 +11,22 @@ from typing import cast
 from llguidance import LLMatcher
 
 from gateway.domain.text.schema_bounds import AT_THE_EDGE, strict_json, wrapper_problem
-from gateway.engine.grammar.disjoint import are_exclusive
+from gateway.engine.grammar.disjoint import are_exclusive, conjuncts
 from gateway.engine.grammar.schema import IN_PLACE, JsonValue, Schema, SchemaBudget, asserting, resolve
-from gateway.engine.grammar.schema_rules import Beside, exact_keywords
+from gateway.engine.grammar.schema_rules import MAX_NUMBER, Beside, exact_keywords
 from gateway.engine.interfaces import GrammarRefused
 
 MAX_NESTED = 64
 """Most levels of nesting, counting references."""
 _OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """White space without bounds would let a model fill its answer with it; a choice of none forces more."""
+_SAYS_NOTHING: tuple[JsonValue, ...] = (True, {})
 ANY = "any"
 """The definition of a value without a bound; others have numbers."""
 _ANY_VALUE: Schema = {
-    "anyOf": [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]
+    "anyOf": [
+        {"type": kind} for kind in ("object", "array", "string", "integer", "number", "boolean", "null")
+    ]
 }
 
 
@@ -65,10 +68,10 @@ class _Rewriter:
 
     def _rewrite(self, schema: JsonValue, beside: Beside | None = None) -> JsonValue:
         """Return a schema rewritten; `beside`: what else restricts the same value."""
-        if schema is False or (schema is True and beside is not None):
+        if schema is False:
             return schema
-        if schema is True or schema == {}:
-            return self._anything()
+        if schema in _SAYS_NOTHING:
+            return self._anything() if beside is None else True
         if not isinstance(schema, dict):
             raise GrammarRefused("a schema must be an object, true or false")
         self._depth += 1
@@ -84,10 +87,8 @@ class _Rewriter:
         several = len(cast("list[JsonValue]", found.get("allOf", []))) > 1
         if IN_PLACE & found.keys() and (len(found) > 1 or several):
             outer, beside = beside, self._beside(found, beside)
-            if outer is None and not beside.is_open:
-                # One part alone bounds the numbers of a member of which none of them says anything.
-                free: Schema = dict.fromkeys(beside.free, _ANY_VALUE)
-                found["properties"] = {**cast(Schema, found.get("properties", {})), **free}
+            if outer is None:
+                found = self._bounded(found, beside)
         found = exact_keywords(found, beside)
         if not found and beside is None:
             return self._anything()
@@ -102,7 +103,7 @@ class _Rewriter:
         if isinstance(value, list) and keyword in ("anyOf", "allOf"):
             return [self._rewrite(each, beside) for each in value]
         if isinstance(value, list) and keyword == "prefixItems":
-            return [self._rewrite(each) for each in value]
+            return [self._inner(each, beside) for each in value]
         if keyword in ("items", "additionalProperties"):
             return self._inner(value, beside)
         if isinstance(value, dict) and keyword in ("properties", "patternProperties"):
@@ -113,7 +114,24 @@ class _Rewriter:
         """Return the schema of a member or item; of "anything", only where nothing else restricts it."""
         if schema is _ANY_VALUE:
             return self._anything()
-        return True if schema in (True, {}) and beside is not None else self._rewrite(schema)
+        return True if schema in _SAYS_NOTHING and beside is not None else self._rewrite(schema)
+
+    def _bounded(self, found: Schema, beside: Beside) -> Schema:
+        """Return the first of several parts, such that it bounds the numbers where no part says anything."""
+        parts = conjuncts(found, self._root, self._budget)
+        if not any({"type", "const", "enum"} & part.keys() for part in parts):
+            found = {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER, **found}
+        if not any(part.get("items", True) not in _SAYS_NOTHING for part in parts):
+            found["items"] = _ANY_VALUE
+        properties = cast(Schema, found.get("properties", {}))
+        if beside.names and not beside.is_open:
+            found["properties"] = {**properties, **dict.fromkeys(beside.free, _ANY_VALUE)}
+            return found
+        found.setdefault("additionalProperties", True)
+        for keyword in {"properties", "patternProperties"} & found.keys():
+            members = cast(Schema, found[keyword])
+            found[keyword] = {name: _or_any(each) for name, each in members.items()}
+        return {**found, "additionalProperties": _or_any(found["additionalProperties"])}
 
     def _reference(self, reference: str, beside: Beside | None) -> str:
         key = (reference, beside)
@@ -135,7 +153,7 @@ class _Rewriter:
             part = asserting(part)
             self._budget.spend()
             listed = cast(Schema, part.get("properties", {}))
-            names |= {name for name, each in listed.items() if each not in (True, {})}
+            names |= {name for name, each in listed.items() if each not in _SAYS_NOTHING}
             free |= listed.keys()
             free |= {*cast("list[str]", part.get("required", []))}
             is_open |= not isinstance(part.get("additionalProperties", True), bool)
@@ -149,7 +167,14 @@ class _Rewriter:
             if reference and reference not in seen:
                 seen.add(reference)
                 left.append(resolve(self._root, reference))
-        return Beside(names=frozenset(names | free), free=frozenset(free - names), is_open=is_open)
+        parts = conjuncts(schema, self._root, self._budget)
+        return Beside(
+            names=frozenset(names | free),
+            free=frozenset(free - names),
+            is_open=is_open,
+            is_listed=(beside is not None and beside.is_listed)
+            or any({"const", "enum"} & part.keys() for part in parts),
+        )
 
     def _anything(self) -> JsonValue:
         """Return a schema of any value, whose numbers have bounded digits too."""
@@ -157,3 +182,7 @@ class _Rewriter:
             self._defs[ANY] = True
             self._defs[ANY] = self._rewrite(_ANY_VALUE)
         return {"$ref": f"#/$defs/{ANY}"}
+
+
+def _or_any(schema: JsonValue) -> JsonValue:
+    return _ANY_VALUE if schema in _SAYS_NOTHING else schema

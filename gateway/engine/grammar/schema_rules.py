@@ -19,6 +19,8 @@ class Beside:
     """Those of which it says nothing else."""
     is_open: bool
     """Whether a part of it says of what kind other members are."""
+    is_listed: bool
+    """Whether all its values are listed, by `const` or `enum`."""
 
 
 MAX_REPEATS = {"minLength": 100_000, "minItems": 1000, "minProperties": 1000}
@@ -110,7 +112,8 @@ def _numbers(found: Schema, beside: Beside | None) -> Schema:
     step = found.get("multipleOf")
     if step is not None and not 0 < _units(cast(float, step)) <= MAX_MULTIPLE:
         raise GrammarRefused(f"multipleOf must have at most {MAX_MULTIPLE} units of its last decimal")
-    if not {"integer", "number"} & _kinds(found):
+    is_listed = bool({"const", "enum"} & found.keys()) or (beside is not None and beside.is_listed)
+    if is_listed or not {"integer", "number"} & _kinds(found):
         return found
     most = _INTEGERS.get(name, MAX_NUMBER)
     low = max(
@@ -125,7 +128,9 @@ def _numbers(found: Schema, beside: Beside | None) -> Schema:
         found["minimum"] = max(-most, cast(float, found.get("minimum", -most)))
     if "number" in _kinds(found):
         found = _inclusive(found)
-        found.setdefault("multipleOf", _FINEST)
+        # One number alone has no more decimals, and llguidance finds it by a division with a remainder.
+        if found.get("minimum", -inf) != found.get("maximum", inf):
+            found.setdefault("multipleOf", _FINEST)
     return found
 
 

@@ -121,6 +121,11 @@ class LlamaModel:
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
 
+    def token_texts(self) -> list[bytes]:
+        """Return the text of every token, by which vocabularies are compared."""
+        every = range(self.vocabulary_size)
+        return [lib.llama_vocab_get_text(self._vocab, token) or b"" for token in every]
+
     @property
     def chat_template(self) -> str | None:
         """The chat template in the file; None if it has none."""

@@ -55,6 +55,11 @@ def embedding_settings(settings: LlamaSettings) -> LlamaSettings:
     )
 
 
+def draft_settings(settings: LlamaSettings, path: Path) -> LlamaSettings:
+    """Return settings for the draft model of a model: as many answers, as long."""
+    return replace(settings, path=path, lora=())
+
+
 def settings_of(spec: LlamaCppModel, path: Path) -> LlamaSettings:
     """Return the load settings of a model, with defaults filled in; raises StartupError if they conflict."""
     if spec.kv_cells < spec.context:

@@ -148,6 +148,16 @@ def test_guessing_stops_where_it_gains_nothing(guessed_s: float, is_worth_it: bo
     assert payoff.is_worth_it
 
 
+def test_a_draft_that_always_guesses_is_compared() -> None:
+    """Where every step has guesses, some have none, so that it is known what guessing gains."""
+    payoff, plain = Payoff(), 0
+    for _ in range(20 * SAMPLE_TOKENS):
+        is_guessed = payoff.is_worth_it
+        plain += not is_guessed
+        payoff.record(answers=1, tokens=1, taken_s=0.5 if is_guessed else 1.0, is_guessed=is_guessed)
+    assert SAMPLE_TOKENS <= plain <= 2 * SAMPLE_TOKENS
+
+
 def test_another_number_of_answers_is_measured_anew() -> None:
     """A step of four answers says nothing about one of one."""
     payoff = Payoff()

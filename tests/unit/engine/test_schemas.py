@@ -210,6 +210,43 @@ def test_an_exclusive_bound_is_no_value(low: float, high: float) -> None:
     assert refusal_of({"type": "number", "exclusiveMinimum": low, "exclusiveMaximum": high}) == ""
 
 
+@pytest.mark.parametrize("number", [0, 2, 0.1, -1.5, 123456, 1e-7, 2.5e-9, 1e17])
+@pytest.mark.parametrize(
+    "schema_of",
+    [
+        lambda number: {"type": "number", "minimum": number, "maximum": number},
+        lambda number: {"type": "number", "const": number},
+        lambda number: {"type": ["number", "null"], "enum": [number]},
+        lambda number: {"allOf": [{"type": "number"}, {"const": number}]},
+        lambda number: {"type": "number", "$ref": "#/$defs/d", "$defs": {"d": {"enum": [number]}}},
+    ],
+    ids=["bounds", "const", "enum", "part", "reference"],
+)
+def test_one_number_alone(schema_of: Callable[[float], Json], number: float) -> None:
+    """A number that a schema names is a value, whatever llguidance's division by a step leaves of it."""
+    assert number in values_of(schema_of(number), count=5)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"type": "array"}], "type": "array", "minItems": 2},
+        {"allOf": [{"prefixItems": [True, True]}, {"type": "array", "minItems": 2}]},
+        {"type": "array", "anyOf": [{"minItems": 2}, {"items": {"const": 3}}]},
+        {"allOf": [{"type": "object", "patternProperties": {"^x": True}}, {"minProperties": 1}]},
+        {"allOf": [{"type": "object", "additionalProperties": {}}, {"minProperties": 1}]},
+        {"allOf": [{"type": "object", "additionalProperties": {}}, {"required": ["a"]}]},
+        {"type": "object", "anyOf": [{"additionalProperties": {"type": "integer"}}, {"required": ["a"]}]},
+        {"allOf": [{}, {"anyOf": [True, {"type": "null"}]}]},
+        {"allOf": [{"type": "object"}, {"type": "object", "properties": {}}]},
+    ],
+    ids=lambda schema: json.dumps(schema)[:60],
+)
+def test_numbers_are_bounded_where_no_part_says_of_what_kind_a_value_is(schema: Json) -> None:
+    """An answer has no number beyond what a double holds, wherever in the parts a value is free."""
+    assert values_of(schema, count=150)
+
+
 LEAVES = st.sampled_from(
     [
         {"type": "null"}, {"type": "boolean"}, {"type": "integer", "minimum": 3}, {"enum": ["a", "b", 1]},
