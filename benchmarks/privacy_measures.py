@@ -93,26 +93,55 @@ def measure(rows: Iterable[Row], detect: Detect) -> dict[str, Figure]:
             counts.text(name, is_there=bool(row["doc_label"]), is_found=is_found)
         else:
             _count_spans(row, found, counts)
-    types = [kind for kind in (*STRUCTURED, "DOB", *NAMED) if counts.found[kind] + counts.missed[kind]]
+    types = [
+        kind for kind in (*STRUCTURED, "SECRET", "DOB", *NAMED) if counts.found[kind] + counts.missed[kind]
+    ]
     figures = {kind: counts.figure(kind) for kind in types}
     figures["core6"] = counts.figure(*CORE)
     return figures | {name: counts.figure(name) for name in ("structured", "any", *sorted(secrets))}
 
 
-def _count_spans(row: Row, found: set[Span], counts: _Counts) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the labels of one row say of what was found in it."""
+
+    found: tuple[Span, ...]
+    """Labelled spans that were found."""
+    missed: tuple[Span, ...]
+    """Labelled spans that were not."""
+    wrong: tuple[Span, ...]
+    """Findings that are none."""
+
+
+def judged(row: Row, found: set[Span]) -> Judgement:
+    """Return which labels of a row were found, and which findings are wrong."""
     gold: list[Span] = [(s["start"], s["end"], s["type"]) for s in row["spans"]]  # type: ignore[attr-defined]
     labelled = row["annotated_types"]
-    used: set[Span] = set()
-    for span in gold:
-        hits = {one for one in found if one[2] == span[2] and _overlap(span, one) >= _LEAST_OVERLAP}
-        used |= hits
-        (counts.found if hits else counts.missed)[span[2]] += 1
-    for one in found - used:
-        is_judged = labelled == "all" or one[2] in labelled  # type: ignore[operator]
-        if is_judged and not any(_overlap(span, one) and _alike(span[2], one[2]) for span in gold):
-            counts.wrong[one[2]] += 1
-    if labelled == "all":
-        kinds, types = {kind for *_, kind in gold}, {kind for *_, kind in found}
+    hits = {
+        span: {one for one in found if one[2] == span[2] and _overlap(span, one) >= _LEAST_OVERLAP}
+        for span in gold
+    }
+    used = {one for each in hits.values() for one in each}
+    return Judgement(
+        found=tuple(span for span in gold if hits[span]),
+        missed=tuple(span for span in gold if not hits[span]),
+        wrong=tuple(
+            one
+            for one in sorted(found - used)
+            if labelled == "all" or one[2] in labelled  # type: ignore[operator]
+            if not any(_overlap(span, one) and _alike(span[2], one[2]) for span in gold)
+        ),
+    )
+
+
+def _count_spans(row: Row, found: set[Span], counts: _Counts) -> None:
+    judgement = judged(row, found)
+    counts.found.update(kind for *_, kind in judgement.found)
+    counts.missed.update(kind for *_, kind in judgement.missed)
+    counts.wrong.update(kind for *_, kind in judgement.wrong)
+    if row["annotated_types"] == "all":
+        kinds = {str(span["type"]) for span in row["spans"]}  # type: ignore[attr-defined]
+        types = {kind for *_, kind in found}
         has_structured = not kinds.isdisjoint(STRUCTURED)
         counts.text("structured", is_there=has_structured, is_found=not types.isdisjoint(STRUCTURED))
         has_any = has_structured or not kinds.isdisjoint(_PERSONAL)
