@@ -35,7 +35,7 @@ def main() -> None:
         print_figures(f"half {given.half}, {len(listed)} texts", measuring.figures(listed))
         found, there = measuring.firms_found(listed)
         print(f"\nnumbers of firms, neither right nor wrong: found in {found} of {there} texts")
-        nobodys = [each.row.text for each in listed if not each.row.spans and not each.row.also]
+        nobodys = [each.row.text for each in listed if not each.row.spans and not each.row.source.also]
         if nobodys:
             classes = [scorer.score_text(text).privacy_class for text in nobodys]
             kept = sum(each >= PrivacyClass.CONFIDENTIAL for each in classes)

@@ -6,6 +6,8 @@ from random import Random
 from string import ascii_uppercase, digits, hexdigits
 from uuid import UUID
 
+from stdnum import luhn
+
 from benchmarks.privacy_generated.value import Draw, Source
 
 
@@ -87,6 +89,30 @@ def _invoice(random: Random) -> str:
                           f"FV/{random.randrange(1, 999)}/{random.randrange(1, 13):02}/{random.randrange(2015, 2027)}"))  # fmt: skip
 
 
+def _no_card(random: Random) -> str:
+    while luhn.is_valid(number := "4" + _digits(random, 15)):
+        pass
+    return number
+
+
+def _no_phone(random: Random) -> str:
+    """Return groups like those of a number of North America, whose area code there cannot be."""
+    return f"{random.randrange(100, 200)}-{random.randrange(100, 200)}-{random.randrange(1000, 9999)}"
+
+
+def _no_ssn(random: Random) -> str:
+    """Return groups like those of a social security number, of an area or group that is never issued."""
+    return (
+        random.choice(
+            (
+                f"{random.choice(('000', '666'))}-{random.randrange(10, 99)}",
+                f"{random.randrange(100, 665)}-00",
+            )
+        )
+        + f"-{random.randrange(1000, 9999)}"
+    )
+
+
 def _uuid(random: Random) -> str:
     return str(UUID(int=random.getrandbits(128), version=4))
 
@@ -105,6 +131,14 @@ _SOURCES: tuple[tuple[str, str, Draw, tuple[str, ...]], ...] = (
     ("days", "timestamp", lambda r: _stamp(r)[:10], ("date", "due date", "invoice date", "shipped on", "Rechnungsdatum")),
     ("days in Europe", "timestamp", lambda r: f"{r.randrange(1, 29):02}.{r.randrange(1, 13):02}.{r.randrange(2015, 2027)}", ("Datum", "delivery date", "data wystawienia", "date de facture")),
     ("UUIDs", "UUID", _uuid, ("request id", "uuid", "trace id", "Idempotency-Key")),
+    ("Idempotency keys", "UUID", _uuid, ("Idempotency-Key", "idempotency_key", "dedupe key")),
+    ("UUIDs of time", "UUID", lambda r: f"{_uuid(r)[:14]}1{_uuid(r)[15:]}", ("message id", "span", "node", "batch")),
+    ("digits of UUIDs", "UUID", lambda r: _uuid(r).replace("-", ""), ("trace", "request", "run id")),
+    ("prices", "amount", lambda r: f"{r.uniform(0, 999):.2f}", ("price", "Preis", "prix", "cena", "unit price")),
+    ("totals with codes", "amount", lambda r: f"{r.choice(('EUR', 'USD', 'JPY'))} {r.uniform(10, 10**6):,.2f}", ("amount", "balance", "total due")),
+    ("builds", "version", lambda r: f"{r.randrange(10, 30)}.{r.randrange(1, 13):02}.{r.randrange(100, 99999)}", ("build", "OS version", "kernel")),
+    ("documents of firms", "document of a firm", lambda r: f"{r.choice(('PO', 'SO', 'DN', 'QT'))}{r.randrange(10**6, 10**8)}", ("purchase order", "delivery note", "quote")),
+    ("contracts", "document of a firm", lambda r: f"{r.randrange(2015, 2027)}/{r.randrange(1, 9999):04}", ("contract", "Vertrag", "dossier", "sprawa")),
     ("UUIDs in capitals", "UUID", lambda r: _uuid(r).upper(), ("GUID", "object id", "session", "correlation id")),
     ("commits", "hash", _hex(40), ("commit", "revision", "sha", "git hash")),
     ("short commits", "hash", _hex(7, 8, 10), ("commit", "build", "rev")),
@@ -137,9 +171,9 @@ _SOURCES: tuple[tuple[str, str, Draw, tuple[str, ...]], ...] = (
     ("room numbers", "number", lambda r: f"{r.randrange(1, 9)}.{r.randrange(100):02}", ("room", "section", "chapter", "page")),
     ("ports", "number", lambda r: str(r.randrange(1024, 65535)), ("port", "PID", "thread", "line")),
     ("ratios", "measurement", lambda r: f"{r.randrange(100, 4000)}x{r.randrange(100, 3000)}", ("resolution", "size", "dimensions")),
-    ("phone-like ids", "number", lambda r: f"{r.randrange(100, 999)}-{r.randrange(100, 999)}-{r.randrange(1000, 9999)}", ("batch", "lot number", "catalogue number", "part")),
-    ("SSN-like ids", "number", lambda r: f"{r.randrange(100, 999)}-{r.randrange(10, 99)}-{r.randrange(1000, 9999)}", ("drawing number", "spec", "catalogue number", "lot")),
-    ("card-like ids", "number", lambda r: "4" + _digits(r, 15), ("batch id", "transaction", "sequence", "snowflake id")),
+    ("phone-like ids", "number", _no_phone, ("batch", "lot number", "catalogue number", "part")),
+    ("SSN-like ids", "number", _no_ssn, ("drawing number", "spec", "catalogue number", "lot")),
+    ("card-like ids", "number", _no_card, ("batch id", "transaction", "sequence", "snowflake id")),
 )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from random import Random
 
 from benchmarks.privacy_generated.value import Draw, Source
 
@@ -38,17 +37,12 @@ _PLAIN = {"cosmos": ("cosmos", 20), "cardano": ("addr", 57), "osmosis": ("osmo",
 def sources() -> Iterator[Source]:
     """Yield a source for each kind of address."""
     for name, version in _VERSIONED.items():
-        yield _source(name, lambda random, version=version: base58check(version + random.randbytes(20)))
+        yield _source(name, _checked(version))
     yield _source("ripple", lambda random: base58check(b"\0" + random.randbytes(20), _RIPPLE))
-    for name, (prefix, version, size) in _WITNESS.items():
-        yield _source(name, _witness(prefix, version, size))
+    for name, witness in _WITNESS.items():
+        yield _source(name, _witness(*witness))
     for name, (prefix, size) in _PLAIN.items():
-        yield _source(
-            name,
-            lambda random, prefix=prefix, size=size: bech32(
-                prefix, _fives(random.randbytes(size)), _BECH32_CONSTANT
-            ),
-        )
+        yield _source(name, _plain(prefix, size))
     yield _source("ethereum, small letters", lambda random: f"0x{random.randbytes(20).hex()}")
     yield _source("ethereum, checksum", lambda random: eip55(random.randbytes(20).hex()))
 
@@ -57,6 +51,14 @@ def _source(name: str, draw: Draw) -> Source:
     word = name.split()[0].rstrip(",")
     labels = (f"{word} address", "wallet", "wallet address", f"{word} wallet")
     return Source(name=f"crypto {name}", kind=f"address of {word}", type="CRYPTO", draw=draw, labels=labels)
+
+
+def _checked(version: bytes) -> Draw:
+    return lambda random: base58check(version + random.randbytes(20))
+
+
+def _plain(prefix: str, size: int) -> Draw:
+    return lambda random: bech32(prefix, _fives(random.randbytes(size)), _BECH32_CONSTANT)
 
 
 def _witness(prefix: str, version: int, size: int) -> Draw:

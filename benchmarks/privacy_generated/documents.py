@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from random import Random
 from types import ModuleType
+from typing import cast
 
 from stdnum.exceptions import ValidationError
 from stdnum.util import get_number_modules
@@ -42,7 +43,10 @@ _OTHER = frozenset({"us.ssn", "bitcoin", "mac", "imsi", "damm", "luhn", "verhoef
 """Drawn elsewhere, or no document."""
 _BARE_LENGTH = 9
 """From so many signs on, a value with a check digit is also written without any label."""
-_TRIES = 20_000
+_TRIES = 6_000
+"""Numbers that are tried for one module."""
+_KEPT = 24
+"""Numbers that are drawn from for one module."""
 _VALID = re.compile(r"^\s*>>> (?:\w+\.)?(?:validate|compact|format)\('([^']+)'\)", re.MULTILINE)
 
 
@@ -55,7 +59,8 @@ def sources() -> Iterator[Source]:
         **dict.fromkeys(_IBANS.split(), ("IBAN", "IBAN", ())),
         **dict.fromkeys(_NOBODYS.split(), (None, "number of a thing", ())),
     }
-    for module in get_number_modules():
+    for found in get_number_modules():
+        module = cast(ModuleType, found)
         name = module.__name__.removeprefix("stdnum.")
         if name in _OTHER or name.startswith("iso7064") or not examples(module):
             continue
@@ -113,7 +118,7 @@ def _writings(module: ModuleType, title: str) -> tuple[str, ...]:
 
 def _draw(module: ModuleType, writing: str) -> Draw:
     def draw(random: Random) -> str:
-        text = valid(module, random)
+        text = random.choice(valid_numbers(module))
         compact = str(module.compact(text)) if hasattr(module, "compact") else text
         match writing:
             case "compact":
@@ -127,17 +132,22 @@ def _draw(module: ModuleType, writing: str) -> Draw:
     return draw
 
 
-def valid(module: ModuleType, random: Random) -> str:
-    """Return a valid number: an example with some signs drawn anew, until the check digits are right."""
-    example = random.choice(examples(module))
-    at = [index for index, sign in enumerate(example) if sign.isdigit()]
+@cache
+def valid_numbers(module: ModuleType) -> tuple[str, ...]:
+    """Return valid numbers: examples with some signs drawn anew, until the check digits are right."""
+    random = Random(module.__name__)
+    kept = [*examples(module)]
     for tried in range(_TRIES):
-        signs = list(example)
+        example = random.choice(kept)
+        signs = [*example]
+        at = [index for index, sign in enumerate(example) if sign.isdigit()]
         for index in random.sample(at, min(len(at), 3 + tried % 4)):
             signs[index] = random.choice("0123456789")
-        if (text := "".join(signs)) != example and is_valid(module, text):
-            return text
-    return example
+        if (text := "".join(signs)) not in kept and is_valid(module, text):
+            kept.append(text)
+            if len(kept) == _KEPT:
+                break
+    return tuple(kept)
 
 
 def regrouped(text: str, random: Random) -> str:

@@ -68,6 +68,7 @@ def forms() -> Iterator[Form]:
                 write=_template(line),
                 has_label=family not in _WITHOUT_LABEL,
                 encode=_in_url if family == "URL" else str,
+                also=frozenset({"URL"} if family == "URL" else ()),
             )
     yield Form(name="list in Python", family="code", write=_list, encode=_in_quotes)
     yield Form(name="dictionary in Python", family="code", write=_dictionary, encode=_in_quotes)

@@ -9,6 +9,8 @@ from benchmarks.privacy_generated.value import Field, Fields, Form, Part, Write
 _FILE = Path(__file__).parent / "sentences.tsv"
 """Type (`*`: any), language, sentence with {value}, and with {label} where it is for any type."""
 
+WHOLE_TEXTS = 4
+"""Forms that add nothing to a text, so that each half has one."""
 _SUBJECTS = (
     "your request",
     "update",
@@ -33,6 +35,13 @@ def forms() -> Iterator[Form]:
         "form, numbered": _numbered, "form, one line": _one_line, "form, equals": _equals, "form, bullets": _bullets,
     }.items():  # fmt: skip
         yield Form(name=name, family="form with labels", write=write)
+    for number in range(WHOLE_TEXTS):
+        yield Form(
+            name=f"whole text {number}",
+            family="whole text",
+            write=lambda fields, random: [fields.main],
+            has_label=False,
+        )
     yield Form(name="alone", family="alone", write=lambda fields, random: [fields.main], has_label=False)
     yield Form(
         name="alone in quotes",

@@ -1,10 +1,13 @@
-"""How people label a value in a form, by type and language; labels.tsv is written from knowledge of the languages."""
+"""How people label a value in a form, by type and language."""
 
 from functools import cache
 from pathlib import Path
 
 _FILE = Path(__file__).parent / "labels.tsv"
-"""A line for each type and language: type, code of the language, words between bars."""
+"""A line for each type and language: type, code of the language, words between bars.
+
+It is written from knowledge of the languages, without a look at the words of the detectors.
+"""
 
 
 @cache

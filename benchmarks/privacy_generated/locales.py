@@ -1,5 +1,6 @@
 """Sources of Faker: names, addresses, places, firms, telephones, documents, plates and accounts of each locale."""
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from functools import cache
@@ -8,6 +9,7 @@ from random import Random
 from faker import Factory
 from faker.config import AVAILABLE_LOCALES
 from faker.generator import Generator
+from faker.providers.ssn import Provider as BaseProvider
 
 from benchmarks.privacy_generated.label_words import labels_of, languages
 from benchmarks.privacy_generated.value import Draw, Source
@@ -33,17 +35,20 @@ _VALUES = (
 _WITHOUT_IBAN = frozenset({"en_IN", "en_PH", "fil_PH", "tl_PH", "th_TH", "zh_CN", "bn_BD", "ru_RU", "es_MX", "es_AR",
                            "es_CO"})  # fmt: skip
 """Countries that issue no IBAN, whatever Faker makes up; the accounts of the Philippines are made up too."""
-_FIRM_NUMBERS = (
-    "siren",
-    "siret",
-    "vat_id",
-    "company_vat",
-    "cnpj",
-    "company_rut",
-    "company_id",
-    "businesses_inn",
-    "nif",
-)
+_DOCUMENTS = {
+    "birth_number": "rodné číslo", "rvnr": "Rentenversicherungsnummer|RVNR", "kvnr": "Krankenversichertennummer|KVNR",
+    "tin": "ΑΦΜ|TIN", "police_id": "αριθμός ταυτότητας|ΑΔΤ", "aadhaar_id": "Aadhaar|aadhaar number", "pan": "PAN|PAN card",
+    "sss": "SSS number", "gsis": "GSIS number", "pagibig": "Pag-IBIG MID", "philhealth": "PhilHealth number", "umid": "UMID",
+    "itin": "ITIN", "dni": "DNI", "cuil": "CUIL", "person_rut": "RUT", "nuip": "NUIP|cédula", "natural_person_nit": "NIT",
+    "nie": "NIE", "nif": "NIF", "nuss": "número de la seguridad social|NUSS", "curp": "CURP", "elector_code": "clave de elector",
+    "cedula": "cédula", "cie": "carta d'identità|CIE", "cpf": "CPF", "rg": "RG", "identity_card_number": "numer dowodu|dowód",
+    "pesel": "PESEL", "pwz_doctor": "numer PWZ", "individuals_inn": "ИНН", "snils": "СНИЛС",
+    "passport_number": "passport number|passport no|Passport",
+}  # fmt: skip
+"""Methods of Faker for documents of persons, and how they are labelled."""
+_FIRM_NUMBERS = ("siren", "siret", "vat_id", "company_vat", "cnpj", "company_rut", "company_id", "businesses_inn", "regon",
+                 "company_cuit", "legal_person_nit", "cif", "gstin", "ein", "company_business_id", "businesses_ogrn",
+                 "org_id", "uid")  # fmt: skip
 """Methods of Faker for the numbers of firms, which are neither right nor wrong as NATIONAL_ID."""
 
 
@@ -66,17 +71,20 @@ def sources() -> Iterator[Source]:
         for provider, method, kind, title, is_evident, also in _VALUES:
             if _has(provider, locale) and hasattr(generator(locale), method) and _exists(kind, locale):
                 yield _source(locale, method, kind, title, is_evident=is_evident, also=also)
-        for method in _FIRM_NUMBERS:
-            if hasattr(generator(locale), method) and (_has("company", locale) or _has("ssn", locale)):
+        fake = generator(locale)
+        for method, words in _DOCUMENTS.items():
+            if hasattr(fake, method) and (method != "passport_number" or _has("passport", locale)):
                 yield Source(
-                    name=f"faker {locale} {method}",
-                    kind="number of a firm",
-                    type=None,
-                    draw=_draw(locale, method),
-                    labels=(method.replace("_", " "), "VAT ID", "company registration number"),
-                    also=("NATIONAL_ID",),
-                    is_evident=False,
-                )
+                    name=f"faker {locale} {method}", kind="document of a locale, by its name", type="NATIONAL_ID",
+                    draw=drawn(locale, method), labels=tuple(words.split("|")), lang=lang_of(locale), is_evident=False,
+                )  # fmt: skip
+        for method in _FIRM_NUMBERS:
+            if hasattr(fake, method):
+                yield Source(
+                    name=f"faker {locale} {method}", kind="number of a firm", type=None, draw=drawn(locale, method),
+                    labels=(method.replace("_", " "), "VAT ID", "company registration number"), is_evident=False,
+                    also=("NATIONAL_ID", "BANK_ACCOUNT"),
+                )  # fmt: skip
 
 
 def _source(
@@ -87,7 +95,7 @@ def _source(
         name=f"faker {locale} {method}",
         kind=title,
         type="US_SSN" if is_ssn else kind,
-        draw=_draw(locale, method),
+        draw=drawn(locale, method),
         labels=("SSN", "social security number", "Social Security No.")
         if is_ssn
         else labels_of(kind, lang_of(locale)),
@@ -102,15 +110,20 @@ def _has(provider: str, locale: str) -> bool:
 
 
 def _exists(kind: str, locale: str) -> bool:
+    if kind == "NATIONAL_ID" and locale != "en_US":
+        provider = importlib.import_module(f"faker.providers.ssn.{locale}").Provider
+        return provider.ssn is not BaseProvider.ssn  # Else it is the form of the United States.
     if kind == "IBAN":
         return locale not in _WITHOUT_IBAN
     return kind != "BANK_ACCOUNT" or not locale.endswith("_PH")
 
 
-def _draw(locale: str, method: str) -> Draw:
+def drawn(locale: str, method: str) -> Draw:
+    """Return how to draw what a method of Faker makes, in one line."""
+
     def draw(random: Random) -> str:
         fake = generator(locale)
         fake.random = random
-        return str(getattr(fake, method)())
+        return " ".join(str(getattr(fake, method)()).replace("\n", ", ").split())
 
     return draw

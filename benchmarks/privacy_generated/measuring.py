@@ -85,6 +85,7 @@ def crossed(listed: Sequence[Measured], kind: str) -> dict[tuple[str, str], Kind
 
 
 def firms_found(listed: Sequence[Measured]) -> tuple[int, int]:
-    """Return in how many texts with the number of a firm it is taken for a person's, and how many there are."""
+    """Return in how many texts the number of a firm is taken for a person's, and how many there are."""
     firms = [each for each in listed if each.row.source.kind == FIRMS]
-    return sum(any(kind in each.row.also for *_, kind in each.findings) for each in firms), len(firms)
+    found = sum(any(kind in each.row.source.also for *_, kind in each.findings) for each in firms)
+    return found, len(firms)

@@ -9,7 +9,7 @@ from string import digits
 from stdnum import luhn
 
 from benchmarks.privacy_generated.label_words import labels_of, languages
-from benchmarks.privacy_generated.locales import generator
+from benchmarks.privacy_generated.locales import drawn
 from benchmarks.privacy_generated.value import Draw, Source
 
 _CARDS = {
@@ -135,7 +135,7 @@ def _ssn(mark: str) -> Draw:
 
 
 def _network() -> Iterator[Source]:
-    drawn: tuple[tuple[str, str, str, Draw], ...] = (
+    tables: tuple[tuple[str, str, str, Draw], ...] = (
         ("IPv4 public", "IP, version 4", "IP", lambda random: _ip4(random, "public")),
         ("IPv4 private 10", "IP, version 4", "IP", lambda random: f"10.{_bytes(random, 3)}"),
         ("IPv4 private 192", "IP, version 4", "IP", lambda random: f"192.168.{_bytes(random, 2)}"),
@@ -153,27 +153,18 @@ def _network() -> Iterator[Source]:
         "IP": ("IP address", "client IP", "host", "remote addr"),
         "MAC": ("MAC address", "hardware address", "HWaddr"),
     }
-    for name, title, kind, draw in drawn:
+    for name, title, kind, draw in tables:
         yield Source(name=name, kind=title, type=kind, draw=draw, labels=labels[kind])
     for locale in _MAIL_LOCALES:
         lang = locale[:2]
         yield Source(
-            name=f"faker {locale} email", kind="e-mail", type="EMAIL", draw=_faked(locale, "email"),
+            name=f"faker {locale} email", kind="e-mail", type="EMAIL", draw=drawn(locale, "email"),
             labels=labels_of("EMAIL", lang), lang=lang,
         )  # fmt: skip
         yield Source(
-            name=f"faker {locale} url", kind="web address", type="URL", draw=_faked(locale, "uri"),
+            name=f"faker {locale} url", kind="web address", type="URL", draw=drawn(locale, "uri"),
             labels=("website", "URL", "homepage", "link"), lang=lang,
         )  # fmt: skip
-
-
-def _faked(locale: str, method: str) -> Draw:
-    def draw(random: Random) -> str:
-        fake = generator(locale)
-        fake.random = random
-        return str(getattr(fake, method)())
-
-    return draw
 
 
 def _bytes(random: Random, count: int) -> str:

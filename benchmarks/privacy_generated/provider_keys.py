@@ -44,6 +44,7 @@ def sources() -> Iterator[Source]:
                 "secret",
             ),
             is_evident=is_evident,
+            also=("URL",) if "://" in formula else (),
         )
 
 

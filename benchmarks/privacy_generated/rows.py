@@ -1,18 +1,19 @@
-"""Rows of one half: each source set into some of the forms of its half, and as many rows with nothing private."""
+"""Rows of one half: its sources set into its forms, and as many rows with nothing private."""
 
-import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from random import Random
 
 from benchmarks.privacy_generated import (
     benign,
+    benign_texts,
     crypto_addresses,
     disguises,
     documents,
     forms_code,
     forms_data,
+    forms_markup,
     forms_text,
     locales,
     numbers,
@@ -31,10 +32,10 @@ from benchmarks.privacy_generated.value import (
     written,
 )
 
-FORMS_A_SOURCE = 10
-"""Forms that each source is set into."""
-MOST_A_TYPE = 1_500
-"""Rows of one type at most, so that no type outweighs the others."""
+FORMS_A_SOURCE = 8
+"""Forms that each source is set into, at least."""
+TYPE_ROWS = range(300, 1_501)
+"""Rows of one type, about: the sources of a type that has few are set into more forms."""
 _BESIDE = (0, 0, 1, 2, 3)
 _MAINS = (1, 1, 1, 2, 3, 5)
 
@@ -42,19 +43,31 @@ _MAINS = (1, 1, 1, 2, 3, 5)
 @cache
 def all_sources() -> tuple[Source, ...]:
     """Return every source, those of values that are nobody's too."""
-    rooms = (locales, phones, documents, provider_keys, passwords, numbers, crypto_addresses, benign)
+    rooms = (
+        locales,
+        phones,
+        documents,
+        provider_keys,
+        passwords,
+        numbers,
+        crypto_addresses,
+        benign,
+        benign_texts,
+    )
     return tuple(source for room in rooms for source in room.sources())
 
 
 @cache
 def all_forms() -> tuple[Form, ...]:
     """Return every form, disguises too."""
-    rooms = (forms_text, forms_data, forms_code, disguises)
+    rooms = (forms_text, forms_data, forms_markup, forms_code, disguises)
     return tuple(form for room in rooms for form in room.forms())
 
 
 def fits(source: Source, form: Form) -> bool:
     """Whether a form can hold values of a source so that a reader knows what they are."""
+    if source.is_text or form.family == "whole text":
+        return source.is_text and form.family == "whole text"
     if form.types and source.type not in form.types:
         return False
     if form.lang and form.lang not in (source.lang, "en"):
@@ -69,56 +82,80 @@ def _tells_by_check_digit(source: Source, form: Form) -> bool:
 
 
 def rows(half: Half, seed: int = 1, *, disguised: bool = False, scale: float = 1.0) -> list[LabelledRow]:
-    """Return the rows of a half, in the order of the sources' names; `scale` takes fewer or more forms a source."""
+    """Return the rows of a half, in the order of the sources' names; `scale` makes fewer or more of them."""
     forms = [each for each in all_forms() if half_of(each.name) == half and each.is_disguise == disguised]
     sources = [each for each in all_sources() if half_of(each.name) == half]
-    fillers = [each for each in sources if each.type is None and not each.also]
-    private = [each for each in sources if each.type or each.also]
-    made = list(_capped(_set(private, forms, fillers, (seed, scale))))
+    fillers = [each for each in sources if not each.type and not each.also and not each.is_text]
+    private = [each for each in sources if each.type or (each.also and not disguised)]
+    most = round(TYPE_ROWS[-1] * scale)
+    groups = _grouped(private, forms, _Fillers(fillers), (seed, TYPE_ROWS[0] * scale))
+    made = [row for group in groups for row in _fewer(group, most)]
     if disguised:
         return made
-    wanted = len(made)
-    again = max(1, -(-wanted // (len(fillers) * FORMS_A_SOURCE)))
-    nobodys = list(_set(fillers, forms, fillers, (seed, scale * again)))
-    Random(seed).shuffle(nobodys)
-    return [*made, *nobodys[:wanted]]
+    nobodys = [each for each in sources if not each.type and not each.also]
+    share = len(made) / len({each.kind for each in nobodys})
+    beside = _grouped(nobodys, forms, _Fillers(fillers), (seed, share))
+    return [*made, *(row for group in beside for row in _fewer(group, round(share)))]
+
+
+def _grouped(
+    sources: Sequence[Source], forms: Sequence[Form], fillers: "_Fillers", drawn: tuple[int, float]
+) -> list[list[LabelledRow]]:
+    """Return about so many rows of each type, and of each kind of values without one."""
+    seed, least = drawn
+    sizes = Counter(each.type or each.kind for each in sources)
+    made: dict[str, list[LabelledRow]] = defaultdict(list)
+    for source in sources:
+        group = source.type or source.kind
+        made[group] += _set(source, max(FORMS_A_SOURCE * 1.0, least / sizes[group]), forms, fillers, seed)
+    return [rows for _, rows in sorted(made.items())]
+
+
+class _Fillers:
+    """What stands beside a value: each kind as often as any other, whatever the number of its sources."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._by_kind: dict[str, list[Source]] = defaultdict(list)
+        for source in sources:
+            self._by_kind[source.kind].append(source)
+        self._kinds = sorted(self._by_kind)
+
+    def draw(self, random: Random) -> Source:
+        """Return one source."""
+        return random.choice(self._by_kind[random.choice(self._kinds)])
 
 
 def _set(
-    sources: Sequence[Source], forms: Sequence[Form], fillers: Sequence[Source], drawn: tuple[int, float]
+    source: Source, count: float, forms: Sequence[Form], fillers: _Fillers, seed: int
 ) -> Iterator[LabelledRow]:
-    seed, scale = drawn
-    for source in sources:
-        fitting = [form for form in forms if fits(source, form)]
-        random = Random(zlib.crc32(f"{seed} {source.name} {source.kind}".encode()))
-        for form in random.choices(fitting, k=max(1, round(FORMS_A_SOURCE * scale))) if fitting else ():
-            yield _row(source, form, fillers, random)
+    fitting = [form for form in forms if fits(source, form)]
+    random = Random(f"{seed} {source.name} {source.kind}")  # Apart from every other source's.
+    for form in _spread(fitting, max(1, round(count)), random) if fitting else ():
+        yield _row(source, form, fillers, random)
 
 
-def _row(source: Source, form: Form, fillers: Sequence[Source], random: Random) -> LabelledRow:
-    label = random.choice(source.labels) if source.labels else source.kind
+def _spread(forms: Sequence[Form], count: int, random: Random) -> Iterator[Form]:
+    """Yield forms, each family as often as any other."""
+    families: dict[str, list[Form]] = defaultdict(list)
+    for form in forms:
+        families[form.family].append(form)
+    for _ in range(count):
+        yield random.choice(families[random.choice(sorted(families))])
+
+
+def _row(source: Source, form: Form, fillers: _Fillers, random: Random) -> LabelledRow:
+    label = random.choice(source.labels or (source.kind,))
     mains = tuple(_field(source, random, label) for _ in range(random.choice(_MAINS)))
-    beside = tuple(_field(each, random) for each in random.sample(fillers, k=random.choice(_BESIDE)))
+    drawn = [fillers.draw(random) for _ in range(random.choice(_BESIDE))]
+    beside = tuple(_field(each, random, random.choice(each.labels)) for each in drawn)
     text, spans = written(form, Fields(mains=mains, beside=beside), random)
-    return LabelledRow(text=text, spans=spans, source=source, form=form, also=frozenset(source.also))
+    return LabelledRow(text=text, spans=spans, source=source, form=form, also=form.also.union(source.also))
 
 
-def _field(source: Source, random: Random, label: str = "") -> Field:
-    text = (
-        " ".join(source.draw(random).split())
-        if source.type != "ADDRESS"
-        else ", ".join(source.draw(random).splitlines())
-    )
-    return Field(text=text, type=source.type, label=label or random.choice(source.labels), lang=source.lang)
+def _field(source: Source, random: Random, label: str) -> Field:
+    return Field(text=source.draw(random), type=source.type, label=label, lang=source.lang)
 
 
-def _capped(made: Iterator[LabelledRow]) -> Iterator[LabelledRow]:
-    """Yield rows, of each type evenly fewer where there are too many."""
-    by_type: dict[str, list[LabelledRow]] = defaultdict(list)
-    for row in made:
-        by_type[row.source.type or row.source.kind].append(row)
-    for kind in sorted(by_type):
-        listed = by_type[kind]
-        if len(listed) > MOST_A_TYPE:
-            listed = Random(len(listed)).sample(listed, MOST_A_TYPE)
-        yield from listed
+def _fewer(rows: list[LabelledRow], most: int) -> list[LabelledRow]:
+    """Return rows, evenly fewer where there are too many."""
+    return rows if len(rows) <= most else Random(len(rows)).sample(rows, most)

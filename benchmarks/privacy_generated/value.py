@@ -31,10 +31,12 @@ class Source:
     """The type of finding that a value is; None where it is nobody's."""
     draw: Draw
     labels: tuple[str, ...] = ()
-    """What stands before a value in a form, in the language of the source; without one, no form with labels."""
+    """What stands before a value in a form, in the language of the source."""
     lang: str = "en"
     is_evident: bool = True
     """Whether a reader knows what a value is without a label."""
+    is_text: bool = False
+    """Whether a value is a whole text, which no form adds to."""
     also: tuple[str, ...] = ()
     """Types that are neither right nor wrong in a row with such a value."""
 
@@ -88,6 +90,8 @@ class Form:
     encode: Callable[[str], str] = str
     """How the form writes a value: with escapes, or in disguise."""
     is_disguise: bool = False
+    also: frozenset[str] = frozenset()
+    """Types that are neither right nor wrong in its texts: a form that is a web address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
