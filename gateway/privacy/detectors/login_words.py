@@ -9,10 +9,10 @@ KEY_MARK = "\x1c"
 
 # Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
 PASSWORD_WORDS = (
-    r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code)|pwd|kennwort|contrase[n\xf1]a|clave de acceso"
-    r"|mot de passe|haslo|senhas?\b|palavra[ _-]passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
-    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|kata sandi|kata laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
-    r"|neno la siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db|my)pw\b|(?:\b|_)psk\b"
+    r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code)|pwd|kennwort|contrase[n\xf1]a|clave[ _-]?de[ _-]?acceso"
+    r"|mot[ _-]?de[ _-]?passe?\b|hasl?o\b|senhas?\b|palavra[ _-]?passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
+    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|kata[ _-]?sandi|kata[ _-]?laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
+    r"|neno[ _-]?la[ _-]?siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db|my)pw\b|(?:\b|_)psk\b"
     r"|wi-?fi[ -]key|wpa2?[ -]key|w-?lan[ -]?schl(?:\xfc|ue)ssel|netzwerkschl(?:\xfc|ue)ssel|\x1a+"
 )
 LOGIN_WORDS = rf"pass\b|{PASSWORD_WORDS}"

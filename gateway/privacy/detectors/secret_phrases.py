@@ -10,12 +10,17 @@ from gateway.privacy.detectors.login_words import OTHER_LOGIN_WORDS, PASSWORD_WO
 from gateway.privacy.detectors.secret_value import is_password, is_strong, secret_at
 
 _WORD = rf"(?:{PASSWORD_WORDS}|{OTHER_LOGIN_WORDS})"
-_ACCOUNT = (
-    r"\b(?:log(?:ged|ging)?[ -]?in|sign(?:ed|ing)?[ -]?in|unlock(?:ed|s)?|creds?|credentials?|log[io]n|acc[e\xe8]so?"
-    r"|zugangsdaten|anmeldedaten|identifiants?|credenciales|credenziali|credenciais|inloggegevens|user(?:name)?"
-    r"|utente|usuario|usu\xe1rio|benutzer(?:name)?|utilisateur|gebruiker|wi-?fi|wlan|ssid|(?:secret|security) answer)\b"
+_LOGIN = (
+    r"\b(?:log(?:ged|ging)?[ -]in|sign(?:ed|ing)?[ -]in|unlock(?:ed|s)?|creds?|credentials?|zugangsdaten|anmeldedaten|credenciales"
+    r"|credenziali|credenciais|inloggegevens)\b"
 )
-_ANCHOR = Pattern(rf"{_WORD}|{_ACCOUNT}", ignore_case=True)
+_ACCOUNT = (
+    r"\b(?:log[io]n|acc[e\xe8]so?|identifiants?|user(?:name)?|utente|usuario|usu\xe1rio|benutzer(?:name)?|utilisateur|gebruiker"
+    r"|wi-?fi|wlan|ssid|(?:secret|security) answer)\b"
+)
+"""Words near which a value needs a closer relation: roles in a conversation have these names."""
+_ANCHOR = Pattern(rf"{_WORD}|{_LOGIN}|{_ACCOUNT}", ignore_case=True)
+_OF_PASSWORD = Pattern(rf"{_WORD}|{_LOGIN}", ignore_case=True)
 _BEFORE, _AFTER = 80, 120
 """Characters before a word and behind it in which a value may be."""
 _END = re.compile(r"[.!?][\"')\u201d\u00bb]*\s+(?=[A-Z])|\n|[\u3002\uff01\uff1f]")
@@ -30,11 +35,12 @@ _IS = (
 )
 _ADVERB = r"(?:now|still|just|also|always|currently|jetzt|nun|noch|maintenant|ahora|agora|adesso|ora|nu|teraz)"
 _NAMED_BEFORE = Pattern(
-    rf"{_WORD}[^\n]{{0,48}}{_IS}[\s,]*(?:{_ADVERB}[\s,]+)?[\"'`?(\[]{{0,3}}$"
+    rf"{_WORD}[^\n\"{{}}();:=|<>]{{0,48}}{_IS}[\s,]*(?:{_ADVERB}[\s,]+)?[\"'`?(\[]{{0,3}}$"
     rf"|{_WORD}[ ,?]{{0,4}}[\"'`(\[]{{1,2}}$|{_WORD}\w{{0,3}}[ ?]$",
     ignore_case=True,
 )
-_NEAR_BEFORE = Pattern(rf"{_WORD}\w{{0,4}}(?: [\w?-]{{1,12}}){{1,2}} $", ignore_case=True)
+_NEAR = 32
+"""Characters before a value in which a word of a rule about passwords matters."""
 _ARTICLE = r"(?:my|the|our|his|her|your|their|its|an?|this|that)"
 _NAMED_AFTER = Pattern(
     rf"^[\"'`?)\]]{{0,3}}[ ,]*(?:is|was|as|for|are|were|will be|being)(?: not| now| still)?(?: {_ARTICLE})?(?: [\w-]{{2,12}}){{0,2}}"
@@ -42,7 +48,7 @@ _NAMED_AFTER = Pattern(
     ignore_case=True,
 )
 _OF_ACCOUNT = Pattern(
-    rf"{_ACCOUNT}[ \t]*(?:with|as|are|is|avec|mit|con|com|[:=])?[ \t:=]*[^\s/:,]{{2,40}}(?: ?[/:|,]| and| with| mit| y| et| e)[ \t]*$"
+    rf"(?:{_ACCOUNT}|{_LOGIN})[ \t]*(?:with|as|are|is|avec|mit|con|com|[:=])?[ \t:=]*[^\s/:,]{{2,40}}(?: ?[/:|,]| and| with| mit| y| et| e)[ \t]*$"
     r"|\bpass[ :=]+[\"'`]?$|\b(?:wi-?fi|wlan|ssid)\b[^\n]{0,40}\b(?:key|pass|pw)[ :=]+$|\b(?:secret|security) answer[ :=]+$",
     ignore_case=True,
 )
@@ -79,25 +85,28 @@ _POSTAL = 6
 def phrases(text: str) -> Iterator[Match]:
     """Yield values that look like passwords in sentences about a password or a login."""
     for start, end in _sentences(text):
+        is_about = _OF_PASSWORD.is_in(text[start:end])
         for token in _TOKEN.finditer(text, start, end):
             written = token[0]
             if not _HAS_SIGN.search(written):
                 continue
             count_candidate()
             value = written.rstrip(".?:,/-")
-            if _is_named(text, (token.start(), token.start() + len(value)), start, end):
-                yield secret_at(token.start(), token.start() + len(value), PROBABLE)
+            at = token.start()
+            before, after = text[start:at], text[at + len(value) : end]
+            if is_about and is_strong(value):
+                is_named = not _RULE.is_in(before[-_NEAR:])
+            else:
+                is_named = is_password(value) and _is_named(before, after)
+            if is_named:
+                yield secret_at(at, at + len(value), PROBABLE)
 
 
-def _is_named(text: str, place: tuple[int, int], start: int, end: int) -> bool:
-    value, before = text[slice(*place)], text[start : place[0]]
-    if is_strong(value):
-        return not _RULE.is_in(before[-32:])
-    if not is_password(value) or _RULE.is_in(before):
+def _is_named(before: str, after: str) -> bool:
+    """Whether the words before a value, or behind it, say that it is a password."""
+    if _RULE.is_in(before):
         return False
-    return (
-        _NAMED_BEFORE.is_in(before) or _OF_ACCOUNT.is_in(before) or _NAMED_AFTER.is_in(text[place[1] : end])
-    )
+    return _NAMED_BEFORE.is_in(before) or _OF_ACCOUNT.is_in(before) or _NAMED_AFTER.is_in(after)
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -127,5 +136,5 @@ def codes(text: str) -> Iterator[Match]:
             yield secret_at(start, end, PROBABLE)
 
 
-WORDS = rf"{_WORD}|{_ACCOUNT}"
+WORDS = rf"{_WORD}|{_LOGIN}|{_ACCOUNT}"
 CODES = r"\bpin\b|code\b|passcode|combination|\botp\b|\btotp\b|\b2fa\b|\bm?tan\b|seed|mnemonic|recovery|\x1a"
