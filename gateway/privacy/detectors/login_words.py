@@ -8,12 +8,15 @@ KEY_MARK = "\x1c"
 """Replaces each character of a word that patterns cannot see; no text contains the marks."""
 
 # Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
-LOGIN_WORDS = (
-    r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code|\b)|pwd|kennwort|contrase[n\xf1]a|clave de acceso"
-    r"|mot de passe|haslo|senhas?\b|palavra[ _-]passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
-    r"|heslo|jelsz[o\xf3]|geslo|lozinka|parool|kata sandi|\x1a+"
+PASSWORD_WORDS = (
+    r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code)|pwd|kennwort|contrase[n\xf1]a|clave[ _-]?de[ _-]?acceso"
+    r"|mot[ _-]?de[ _-]?passe?\b|hasl?o\b|senhas?\b|palavra[ _-]?passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
+    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|kata[ _-]?sandi|kata[ _-]?laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
+    r"|neno[ _-]?la[ _-]?siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db|my)pw\b|(?:\b|_)psk\b"
+    r"|wi-?fi[ -]key|wpa2?[ -]key|w-?lan[ -]?schl(?:\xfc|ue)ssel|netzwerkschl(?:\xfc|ue)ssel|\x1a+"
 )
-OTHER_LOGIN_WORDS = r"\bparola\b|\bclave\b"
+LOGIN_WORDS = rf"pass\b|{PASSWORD_WORDS}"
+OTHER_LOGIN_WORDS = r"\bparola[mn]?\b|\bclave\b"
 """Ambiguous words; a plain word behind one is no password."""
 KEY_WORDS = (
     r"cl[e\xe9] (?:d')?api|(?:clave|chave) (?:de )?api|chiave api|klucz api|api[ -]?schl(?:\xfc|ue)ssel|\x1c+"
@@ -24,7 +27,7 @@ _LOGINS = (
     "şifre", "şifresi", "şifreniz", "slaptažodis", "mật khẩu", "κωδικός πρόσβασης", "κωδικός", "συνθηματικό",
     "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்",
     "รหัสผ่าน", "密码", "密碼", "口令", "パスワード", "暗証番号", "パスフレーズ", "비밀번호", "패스워드",
-    "암호",
+    "암호", "비번", "парол", "پاس ورڈ", "کلمه عبور", "పాస్వర్డ్", "పాస్\u200cవర్డ్",
 )  # fmt: skip
 _KEYS = (
     "токен", "секретный ключ", "приватный ключ", "ключ api", "api-ключ", "api ключ", "密钥", "密鑰", "秘钥",

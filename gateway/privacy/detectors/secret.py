@@ -21,7 +21,18 @@ from gateway.privacy.detectors.login_words import (
     OTHER_LOGIN_WORDS,
     marked,
 )
+from gateway.privacy.detectors.secret_commands import DIRECTIVES, PROGRAMS, commands, directives
 from gateway.privacy.detectors.secret_formats import FORMATS, HASHES, MAKERS, SHORT_FORMATS
+from gateway.privacy.detectors.secret_phrases import CODES, WORDS, codes, phrases
+from gateway.privacy.detectors.secret_places import (
+    CREDENTIAL,
+    arguments,
+    coded,
+    cookies,
+    key_files,
+    named,
+    signed,
+)
 from gateway.privacy.detectors.secret_value import (
     PASSWORD_BITS,
     entropy_bits,
@@ -32,6 +43,7 @@ from gateway.privacy.detectors.secret_value import (
     is_secret,
     is_secret_literal,
     is_sentence,
+    may_be_key,
 )
 
 _KNOWN = Pattern(r"(?:\b|_)(" + "|".join(FORMATS) + ")")
@@ -63,6 +75,10 @@ _ASSIGNED = Pattern(
     rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
     rf"(?:(?:\\?[\"'\]]){{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
     r"([^\s\"'`\\,;<>(){}]{5,200})",
+    ignore_case=True,
+)
+_ABOUT_ONE = Pattern(
+    r" (?:policy|length|field|hint|format|type|size|error|reset|manager|hash|rule|version|file|path|name|id)\b",
     ignore_case=True,
 )
 _QUOTED = Pattern(
@@ -124,6 +140,12 @@ _MAX_BODY = 8192
 _MARKUP = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\*{1,2}(?=[ \t]?[:=])|(?<=[:=])\*{1,2}(?=\s)")
 
 
+_SEALED = re.compile(
+    r"(?m)^([ \t]*)encryptedData:[ \t]*\n(?:\1[ \t]+\S.*\n?)+|[\"']encryptedData[\"'][ \t]*:[ \t\n]*\{[^{}]{0,8192}\}"
+)
+"""Values that only the controller of a cluster can decrypt (Bitnami's SealedSecret)."""
+
+
 class SecretDetector:
     """Finds credentials."""
 
@@ -135,8 +157,11 @@ class SecretDetector:
         present = set(_PREFILTERS.matching(text))
         if (parted := without_escapes(text)) != as_seen(text):
             present.update(_PREFILTERS.matching(parted))
+        sealed = [one.span() for one in _SEALED.finditer(text)] if "encryptedData" in text else []
         for index in sorted(present):
-            yield from _KINDS[index][1](text)
+            for match in _KINDS[index][1](text):
+                if not any(start <= match.start < end for start, end in sealed):
+                    yield match
 
 
 def without_markup(text: str) -> str:
@@ -148,7 +173,7 @@ def _known(text: str) -> Iterator[Match]:
     for span in _KNOWN.find(without_escapes(text)):
         start, end = span.groups[0]
         written, follows = text[start:end], text[end : end + 1]
-        if is_placeholder(written) or (follows.isalnum() and follows.isascii()):
+        if not may_be_key(written) or (follows.isalnum() and follows.isascii()):
             continue
         if text[start - 1 : start] == "." and text[start - 2 : start - 1].isalnum():
             continue  # The extension of a file name that contains a hash.
@@ -208,7 +233,8 @@ def _assigned(text: str) -> Iterator[Match]:
             (name_start, name_end), (start, end) = span.groups
             value = text[start:end].rstrip(".:!?")
             is_expression = text[end : end + 1] == "(" or value.endswith("[")
-            if not is_expression and is_secret(text[name_start:name_end], value):
+            is_about = _ABOUT_ONE.is_in(text[name_end:start])
+            if not (is_expression or is_about) and is_secret(text[name_start:name_end], value):
                 yield _match(start, start + len(value), PROBABLE if len(value) < 16 else LIKELY)
     for span in _QUOTED.find(text):
         start, end = max(span.groups[1:])
@@ -284,6 +310,16 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (rf"\b(?:{MAKERS})[ \t\"']*[:=]", _made),
     (r"\b(?:env|arg|setenv|setx|set[ \t]+--?[a-z-]+)[ \t]", _set),
     (r"\b(?:0x)?[0-9A-F]{64}", _hex_keys),
+    (WORDS, phrases),
+    (CODES, codes),
+    (PROGRAMS, commands),
+    (DIRECTIVES, directives),
+    (rf"{CREDENTIAL}[\w.-]*(?:[\"']?[ \t]*:[^\n]{{0,6}}\n|\"[ \t]*\{{|[\"'][^<>]*>|[ \t]*</|\()|=[\"']password[\"']", named),
+    (r"auth|login|connect|credential|mysql|pdo\(|sign_?in", arguments),
+    (r"cookie", cookies),
+    (r"[?&;](?:amp;)?[\w-]*(?:sig|token|key|secret|hdn|signature)[\w-]*=", signed),
+    (r"auth[\"']?[ \t]*[:=]|base64|encrypted|_password|ls0tls1crudjt", coded),
+    (r"private-lines|:[./0-9a-z]{13}:\d|codes?\b|otp|2fa|mfa|authenticator", key_files),
 )
 _PREFILTERS = PatternSet([prefilter for prefilter, _ in _KINDS], ignore_case=True)
 

@@ -1,10 +1,12 @@
 """Decides whether a value looks like a credential, a placeholder or a name, also by its entropy."""
 
 import math
+import re
 from collections import Counter
 from itertools import pairwise
 
 from gateway.domain.text.pattern import Pattern
+from gateway.privacy.detector import Match
 from gateway.privacy.detectors.login_words import LOGIN_WORDS, OTHER_LOGIN_WORDS
 from gateway.privacy.detectors.secret_formats import MAKERS
 
@@ -20,6 +22,7 @@ _PLACEHOLDER = Pattern(
     r"|(?:os|process|env|environ|config|conf|settings|self|this|args|request|req|params|options|opts|user|var"
     r"|data|local|secrets|vault|module|resource|ctx|context)[.\[].*)$"
     r"|x{6}|\*{3}|\.{3}|(?:put|insert|enter|add)_?your|your[-_](?:\w{2,12}[-_])?(?:key|token|secret|password)|_here\b"
+    r"|^(?:mysecret|mypass|secretkey|supersecret|notasecret|notapassword|donotuse|foobar|secretpassword)\w{0,12}$"
     r"|(?-i:EXAMPLE)|\$\{|\{\{|%\(|<%",
     ignore_case=True,
 )
@@ -27,6 +30,9 @@ _TEST_KEY = Pattern(
     r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
 )
 """A provider's test key, which also grants access."""
+_JOINTS = re.compile(r"[^A-Za-z]+")
+_MOST_STEPS = 0.5
+"""Most characters of a random key that follow the one before; by chance it is one of 30, of digits one of 5."""
 _MAX_DISTINCT_AROUND_A_RUN = 20
 """A value with fewer distinct characters and a run of one is a placeholder; real keys have more."""
 _ABOUT = Pattern(
@@ -49,15 +55,19 @@ _NO_KEY = Pattern(
 )
 """Addresses, paths, versions, dates and names of things."""
 _PLACE = Pattern(
-    r"^(?:https?://|s3://|file:|vault:|enc\[|/[\w.-]+/|\./|\.\./|[a-z]:\\)|SecretKeyRef$", ignore_case=True
+    r"^(?:https?://|s3://|gs://|op://|file:|(?:vault|env|ssm|keyring|secret|ref|keepass|bws|doppler|aws|gcp|azure)[+\w-]{0,16}:"
+    r"|arn:|enc\[|enc\(|projects/|@microsoft\.|ageencrypted|\$ansible|\$[a-z_{(]|%[a-z_]+%|/[\w.-]+/|~/|\./|\.\./|[a-z]:\\)"
+    r"|SecretKeyRef$|^[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)+$",
+    ignore_case=True,
 )
-"""The location of a password, not a password."""
+"""The location of a password, or a member of a program's object, and not a password."""
 _KEY_BITS = 2.8
 """Least Shannon entropy of a random key, in bits per character; words, paths and counters have less."""
 PASSWORD_BITS = 2.2
 _MIN_KEY = 18
 """Least characters of a key; shorter values are often names, or numbers of orders and builds."""
 _MIN_MIXED = 14
+_MIN_KEY_ALONE = 16
 _CHANGES = Pattern(r"^(?:[a-zA-Z]+[0-9]+){2,}[a-zA-Z]*$|^(?:[0-9]+[a-zA-Z]+){2,}[0-9]*$|^\d{15,24}$")
 """Letters and digits that alternate too often for a name with a number; or a long number."""
 _WITHOUT_SPACES = "\u0e00"
@@ -77,6 +87,26 @@ _LONG_KEY_BITS = 2.5
 _LONG_LITERAL = 32
 _LITERAL_BITS = 4.5
 _PROSE = Pattern(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
+
+
+_PLAIN = Pattern(r"^[A-Za-z\x80-\xff._/,:=?-]*$|^[a-z_]+=")
+"""Words, also joined or assigned."""
+_MIN_PASSWORD = 5
+_MIN_MARKED = 6
+_MIN_STRONG = 8
+"""Least characters of a password in a sentence, with and without a mark."""
+_MIN_LETTERS = 2
+_MARKS = frozenset("!$%^&*?~")
+_WEAK_MARKS = frozenset("@#")
+"""Marks of passwords; those that also join names and numbers."""
+_NAMED_NUMBER = Pattern(r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{2,}|[A-Z][a-z]+|\d{1,4}|[A-Z]{2,5})+[!?]?$")
+"""A name of words and numbers, such as that of a device or of a version."""
+_NO_PASSWORD = Pattern(
+    r"^(?:[a-z_]*(?:password|passwd|pwd|pass)_?\d?|[a-z]+[A-Z]\w*(?:Password|Token|Secret|Key)\d?)$"
+    r"|^[a-z]+(?:_[a-z]+)+_?\d{0,2}$|^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^[\w.+-]+@[\w-]+\.[\w.-]+$|^[\w.]+\(|^#\d+$"
+    r"|^[A-Z]{2,}(?:-\d+)+$|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
+)
+"""Variables, amounts, addresses, calls, and numbers of tickets."""
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -113,6 +143,27 @@ def is_name_of_thing(name: str, value: str) -> bool:
     return _ABOUT.is_in(name) or _COMPOUND.is_in(value)
 
 
+def is_password(value: str) -> bool:
+    """Whether a value that is named a password may be one: it has a digit or a mark and is no reference."""
+    if len(value) < _MIN_PASSWORD or is_placeholder(value) or _PLACE.is_in(value) or _NO_PASSWORD.is_in(value):
+        return False
+    return not _PLAIN.is_in(value) and entropy_bits(value) >= PASSWORD_BITS
+
+
+def is_strong(value: str) -> bool:
+    """Whether a value looks like a password wherever it is in a sentence about one."""
+    if not is_password(value) or _NAMED_NUMBER.is_in(value) or _NO_KEY.is_in(value):
+        return False
+    has_mark = any(char in _MARKS for char in value)
+    if not has_mark and _PARTS.is_in(value):
+        return False
+    letters = sum(map(str.isalpha, value))
+    has_mark = has_mark or not _WEAK_MARKS.isdisjoint(value)
+    if has_mark and any(map(str.isdigit, value)):
+        return letters >= _MIN_LETTERS and len(value) >= _MIN_MARKED
+    return len(value) >= _MIN_STRONG and is_random(value) and not (value.isupper() or _HEX.is_in(value))
+
+
 def is_location(value: str) -> bool:
     """Whether a value is the location of a password."""
     return _PLACE.is_in(value)
@@ -123,6 +174,16 @@ def is_random(written: str) -> bool:
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
     return any(map(str.isdigit, written)) and changes >= _MIN_CHANGES * len(kinds)
+
+
+def is_random_key(value: str) -> bool:
+    """Whether a value is as random as a key, whatever names it."""
+    return (
+        len(value) >= _MIN_KEY_ALONE
+        and any(map(str.isdigit, value))
+        and entropy_bits(value) >= _KEY_BITS
+        and not (is_placeholder(value) or is_counted(value) or _NO_KEY.is_in(value))
+    )
 
 
 def is_sentence(value: str) -> bool:
@@ -136,6 +197,21 @@ def is_password_alone(value: str) -> bool:
     is_mixed = value.isalnum() and is_random(value) and not value.isupper() and not _HEX.is_in(value)
     is_drawn = (len(kinds) >= _MIN_KINDS or is_mixed) and entropy_bits(value) >= _KEY_BITS
     return is_drawn and not (_NO_KEY.is_in(value) or _PARTS.is_in(value) or _PLACE.is_in(value))
+
+
+def is_counted(value: str) -> bool:
+    """Whether most characters of a value follow the one before them, as in `abcd1234`."""
+    steps = sum(0 <= ord(other) - ord(one) <= 1 for one, other in pairwise(value))
+    return steps > _MOST_STEPS * len(value)
+
+
+def may_be_key(written: str) -> bool:
+    """Whether what has the form of a provider's key is drawn at random, and not words, a count or a placeholder."""
+    if is_placeholder(written) or is_counted(written) or entropy_bits(written) < _KEY_BITS:
+        return False
+    return any(map(str.isdigit, written)) or not all(
+        part.islower() or part.isupper() or part.istitle() for part in _JOINTS.split(written) if part
+    )
 
 
 def is_placeholder(value: str) -> bool:
@@ -152,3 +228,8 @@ def entropy_bits(text: str) -> float:
     """Return the Shannon entropy of the characters of `text`, in bits per character."""
     size = len(text)
     return -sum(n / size * math.log2(n / size) for n in Counter(text).values())
+
+
+def secret_at(start: int, end: int, confidence: float) -> Match:
+    """Return a finding of a credential."""
+    return Match(type="SECRET", start=start, end=end, confidence=confidence)
