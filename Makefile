@@ -85,8 +85,8 @@ bench-tools: setup  ## Draw tools and calls with templates of known families (ma
 bench-speculation: setup  ## What guessed tokens gain, task by task; needs gateway models add smollm2-135m.
 	@$(BIN)/python -m benchmarks.speculation
 
-bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server.
-	@$(BIN)/python -m benchmarks.engine
+bench-engine: setup  ## Measure the engine; LLAMA_SERVER=path adds llama-server; MODEL=builtin:smollm2-135m.
+	@$(BIN)/python -m benchmarks.engine $(if $(MODEL),--model $(MODEL)) $(FLAGS)
 
 soak: setup  ## 30 minutes of random load, cancels and kills on the engine.
 	@$(BIN)/python -m benchmarks.soak_engine

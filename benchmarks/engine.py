@@ -1,11 +1,13 @@
 """How fast the edge engine is beside a bare decode loop, llama-server and `Llama` with a lock.
 
     python -m benchmarks.engine [--short] [--model FILE.gguf] [--threads N] [--json FILE]
-    LLAMA_SERVER=/path/to/llama-server python -m benchmarks.engine
+    LLAMA_SERVER=/path/to/llama-server python -m benchmarks.engine --model builtin:smollm2-135m
 
 All contestants take turns in one run with the same fresh prompts, because machines are shared and noisy:
 quote the ratios, and run it several times. Without `--model` a synthetic one of 135M parameters in Q8_0 is
-written (tools/make_synthetic_model.py). `--short` takes less than six minutes on two cores.
+written (tools/make_synthetic_model.py). `--short` takes less than six minutes on two cores. The last table
+has the ratios alone; "whole gateway" is a client of `gateway serve`, with as many threads as all others, or
+with those that the engine chooses.
 """
 
 import argparse
@@ -18,10 +20,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
+from gguf import GGUFReader
 from rich.console import Console
 from rich.table import Table
 
@@ -30,9 +33,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from make_constructed_model import WORDS
 
 from benchmarks.engine_contestants import Child, Contestant, LlamaServer, Ours, Settings, Timing
+from benchmarks.engine_gateway import WholeGateway
 from benchmarks.engine_questions import prefix_reuse, step_overhead, stream_stall
+from gateway.engine.models import resolve_model_path
+from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate
+from gateway.engine.template.turns import Turn
 from gateway.engine.threads import default_threads
 
+TASK = "Write a very long story, of many pages, in which these words are: "
+"""Before the words of a prompt for a model that is trained, so that its answers are long."""
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 console = Console(width=140)
 
@@ -94,18 +103,32 @@ def loads(*, short: bool) -> list[Load]:
     return [*brief, *(Load(clients=n, words=1000, max_tokens=32, rounds=3) for n in (1, 4, 8, 16))]
 
 
-def fresh(load: Load, dice: random.Random) -> list[str]:
+def fresh(load: Load, dice: random.Random, task: str = "") -> list[str]:
     """Return prompts that nobody has seen, a word a token."""
-    return [" " + " ".join(dice.choices(WORDS, k=load.words)) for _ in range(load.clients)]
+    return [task + " " + " ".join(dice.choices(WORDS, k=load.words)) for _ in range(load.clients)]
 
 
-async def measure(contestants: Sequence[Contestant], load: Load, dice: random.Random) -> dict[str, Sample]:
+def around(model: Path) -> tuple[str, str]:
+    """Return what the chat template of a model file puts before and behind a prompt."""
+    field = GGUFReader(model).get_field("tokenizer.chat_template")
+    source = PLAIN_TEMPLATE if field is None else str(field.contents())
+    before, _, behind = (
+        ChatTemplate(source, bos="", eos="").render([Turn("user", "PROMPT")]).partition("PROMPT")
+    )
+    return before, behind
+
+
+async def measure(
+    contestants: Sequence[Contestant], load: Load, dice: random.Random, task: str
+) -> dict[str, Sample]:
     """Let all take turns, in another order each round."""
     samples = {contestant.name: Sample() for contestant in contestants}
     for turn in range(load.rounds):
-        prompts = fresh(load, dice)
+        prompts = fresh(load, dice, task)
         for contestant in [*contestants[turn % len(contestants) :], *contestants[: turn % len(contestants)]]:
             if contestant.name == "Llama + lock" and (turn or load.clients not in (1, 8)):
+                continue
+            if isinstance(contestant, WholeGateway) and load.clients > 1:
                 continue
             start_s = perf_counter()
             timings = await contestant.run(prompts, load.max_tokens)
@@ -152,6 +175,31 @@ def show(load: Load, samples: dict[str, Sample], ratio: dict[str, dict[str, floa
     console.print(table)
 
 
+def show_ratios(found: dict[str, dict[str, Sample]]) -> None:
+    """Print our tokens/s over those of each other, and our time to the first token of a long prompt."""
+    others = sorted({name for samples in found.values() for name in samples} - {"gateway"})
+    table = Table(title="ours / theirs: tokens/s, and for a lone prompt first ms", title_justify="left")
+    for heading in ("", "tokens/s", *others):
+        table.add_column(heading, justify="right" if heading else "left")
+    for label, samples in found.items():
+        ratio = ratios(samples)
+        cells = [f"{ratio[name]['median']:.2f}" if name in ratio else "" for name in others]
+        table.add_row(label, f"{samples['gateway'].summary()['tokens_per_s']:.0f}", *cells)
+        if label.startswith("1 x (1000"):
+            first = {name: sample.summary()["first_ms_p50"] for name, sample in samples.items()}
+            cells = [f"{first['gateway'] / first[name]:.2f}" if name in first else "" for name in others]
+            table.add_row("   first ms", f"{first['gateway']:.0f}", *cells)
+    console.print(table)
+    for samples in found.values():
+        whole = {name: sample for name, sample in samples.items() if name.startswith("whole gateway")}
+        for name, sample in whole.items():
+            pairs = zip(sample.rates, samples["bare loop"].rates, strict=True)
+            share = statistics.median(ours / bare for ours, bare in pairs)
+            console.print(f"{name} / bare loop: {share:.2f}")
+        if whole:
+            break
+
+
 def memory_mb(pid: int) -> float:
     """Return the resident memory of a process in megabytes, the mapped model included."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -161,11 +209,16 @@ def memory_mb(pid: int) -> float:
 
 async def run(arguments: argparse.Namespace, model: Path) -> dict[str, object]:
     """Measure everything; return it for JSON."""
-    settings = Settings(model=model, threads=arguments.threads, slots=16, context=4096, kv_cells=24_576)
+    settings = Settings(
+        model=model, threads=arguments.threads, slots=16, context=4096, kv_cells=24_576, around=around(model)
+    )  # fmt: skip
+    task = TASK if arguments.model else ""
     ours = Ours()
     contestants: list[Contestant] = [ours, Child("bare", "bare loop")]
     if binary := os.environ.get("LLAMA_SERVER"):
         contestants.append(LlamaServer(binary))
+    contestants.append(WholeGateway())
+    contestants.append(WholeGateway("whole gateway, own threads", sets_threads=False))
     contestants.append(Child("lock", "Llama + lock"))
     dice = random.Random(arguments.seed)
     report: dict[str, object] = {"threads": settings.threads, "model": model.name, "load": os.getloadavg()[0]}
@@ -173,13 +226,16 @@ async def run(arguments: argparse.Namespace, model: Path) -> dict[str, object]:
         await contestant.start(settings)
     try:
         warm = Load(clients=2, words=64, max_tokens=8, rounds=1)
-        await measure(contestants, warm, dice)
+        await measure(contestants, warm, dice, task)
+        await measure(contestants, replace(warm, clients=1), dice, task)
+        found = {}
         for load in loads(short=arguments.short):
-            samples = await measure(contestants, load, dice)
+            found[load.label] = samples = await measure(contestants, load, dice, task)
             ratio = ratios(samples)
             show(load, samples, ratio)
             report[load.label] = {name: s.summary() | {"ratio": ratio[name]} for name, s in samples.items()}
         report["memory_mb"] = {c.name: memory_mb(c.pid()) for c in contestants}
+        show_ratios(found)
         for contestant in contestants[1:]:
             await contestant.stop()
         contestants = [ours]
@@ -205,13 +261,14 @@ def main() -> None:
     """Read arguments, make the model where none is given, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--short", action="store_true", help="less than six minutes")
-    parser.add_argument("--model", type=Path, help="default: a synthetic one")
+    parser.add_argument("--model", help="a file, or builtin:NAME; default: a synthetic one")
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--json", type=Path, help="write everything here, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        model = arguments.model or Path(folder) / "synthetic.gguf"
+        named = resolve_model_path(arguments.model) if arguments.model else None
+        model = named or Path(folder) / "synthetic.gguf"
         if not arguments.model:
             subprocess.run([sys.executable, TOOLS / "make_synthetic_model.py", model], check=True)
         report = asyncio.run(run(arguments, model))

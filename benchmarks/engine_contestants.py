@@ -53,6 +53,12 @@ class Settings:
     slots: int
     context: int
     kv_cells: int
+    around: tuple[str, str]
+    """What the chat template puts before and behind a prompt."""
+
+    def rendered(self, prompt: str) -> str:
+        """Return a prompt as the model's template renders it."""
+        return prompt.join(self.around)
 
 
 class Contestant(Protocol):
@@ -138,6 +144,7 @@ class LlamaServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        self._settings = settings
         self._url = f"http://127.0.0.1:{port}"
         self._process = await asyncio.create_subprocess_exec(
             self._binary, "-m", str(settings.model), "--port", str(port), "-np", str(settings.slots),
@@ -164,8 +171,8 @@ class LlamaServer:
         """Stream one answer."""
         timing, start_s = Timing(), perf_counter()
         body = {
-            "prompt": rendered(prompt), "n_predict": max_tokens, "temperature": 0.0, "stream": True,
-            "cache_prompt": False, "ignore_eos": True,
+            "prompt": self._settings.rendered(prompt), "n_predict": max_tokens, "temperature": 0.0,
+            "stream": True, "cache_prompt": False, "ignore_eos": True,
         }  # fmt: skip
         async with self._http.post(f"{self._url}/completion", json=body) as answer:
             async for line in answer.content:
@@ -196,6 +203,7 @@ class Child:
 
     async def start(self, settings: Settings) -> None:
         """Start the child and wait until its model is loaded."""
+        self._settings = settings
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), self._kind, str(settings.model), str(settings.threads),
             str(settings.slots), str(settings.context), str(settings.kv_cells),
@@ -207,7 +215,7 @@ class Child:
         """Hand all prompts over, and read what they gave."""
         if self._process.stdin is None:
             raise SystemExit("the child has no standard input")
-        order = {"prompts": [rendered(prompt) for prompt in prompts], "max_tokens": max_tokens}
+        order = {"prompts": [self._settings.rendered(prompt) for prompt in prompts], "max_tokens": max_tokens}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         answer = await self._answer()
         return [Timing(tokens=len(at_s), at_s=at_s) for at_s in answer]
@@ -227,8 +235,3 @@ class Child:
         """End the child."""
         self._process.kill()
         await self._process.wait()
-
-
-def rendered(prompt: str) -> str:
-    """Return a prompt as the synthetic model's template renders it."""
-    return f"<|user|>{prompt}<|end|><|assistant|>"
