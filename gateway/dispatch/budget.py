@@ -2,16 +2,16 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
-from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
-from gateway.domain.answer import Chunk, Usage
+from gateway.dispatch.layer import AttemptContext, Target, seconds_left
+from gateway.domain.answer import Usage
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
 from gateway.ledger.accounts import Account, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
@@ -110,15 +110,15 @@ class BudgetLayer:
     What is to be written after the call is written even when the caller is gone; `drained` waits for it.
     """
 
-    def __init__(self, inner: Layer, *, ledger: Ledger, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
         self._turns = FairQueue(clock)
         self._writes = Tasks()
 
-    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
+    @asynccontextmanager
+    async def around(self, attempt: AttemptContext) -> AsyncIterator[None]:
+        """Surround a try; raises BudgetExhausted or LedgerUnavailable without one."""
         target = attempt.target
         worst_usd_nanos = worst_case_usd_nanos(target.spec, target.request, target.max_tokens)
         _check_callers_limit(target, worst_usd_nanos)
@@ -126,9 +126,7 @@ class BudgetLayer:
             reservation_id = await self._open(target, worst_usd_nanos)
             failure: BaseException | None = None
             try:
-                async with aclosing(self._inner(attempt)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                yield
             except BaseException as error:
                 failure = error
                 raise
