@@ -7,9 +7,11 @@ from functools import cache
 from importlib.resources import files
 from operator import mul
 
+import numpy as np
+
 from gateway.complexity.features import PromptFeatures, last_of_user, prompt_features
 from gateway.complexity.scorer_file import parse_scorer
-from gateway.complexity.static_words import DIGITS, DIMENSIONS, mean_vector, word_table
+from gateway.complexity.static_words import DIMENSIONS, Floats, mean_vector, word_table
 from gateway.domain.conversation import Message
 from gateway.policy.complexity import Scorer
 
@@ -20,14 +22,16 @@ __all__ = [
 NUMERIC = len(PromptFeatures._fields)
 FEATURES = NUMERIC + DIMENSIONS
 """The number of features, so of weights of a scorer."""
+DIGITS = 5
+"""Decimals to which features are rounded, so that records keep them exactly, and short."""
 _MAX_DEVIATIONS = 4.0
 """Counts are clipped to this many standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
-    means: tuple[float, ...]
-    factors: tuple[float, ...]
+    means: Floats
+    factors: Floats
     limit: float
 
 
@@ -35,8 +39,7 @@ class _Norm:
 def _norm() -> _Norm:
     table = word_table()
     share = 1.0 / math.sqrt(NUMERIC)  # So that all counts together weigh as much as the word vector.
-    factors = tuple((share / table.numeric_scale).tolist())
-    return _Norm(tuple(table.numeric_mean.tolist()), factors, _MAX_DEVIATIONS * share)
+    return _Norm(table.numeric_mean, share / table.numeric_scale, _MAX_DEVIATIONS * share)
 
 
 def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
@@ -45,13 +48,12 @@ def features_of(messages: Sequence[Message]) -> tuple[float, ...]:
     They are rounded, so that recorded features give the same score.
     """
     norm = _norm()
-    low, high = -norm.limit, norm.limit
     last = last_of_user(messages)
-    counts = [
-        round(min(high, max(low, (count - mean) * factor)), DIGITS)
-        for count, mean, factor in zip(prompt_features(messages), norm.means, norm.factors, strict=True)
-    ]
-    return (*counts, *mean_vector(messages[last].text if last >= 0 else ""))
+    counts = (np.array(prompt_features(messages)) - norm.means) * norm.factors
+    limited = np.minimum(np.maximum(counts, -norm.limit), norm.limit)
+    features = np.concatenate((limited, mean_vector(messages[last].text if last >= 0 else "")))
+    rounded: list[float] = features.round(DIGITS).tolist()
+    return tuple(rounded)
 
 
 @cache

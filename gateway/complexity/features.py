@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from string import ascii_uppercase
+from string import ascii_uppercase, digits
 from typing import NamedTuple
 
 from gateway.complexity.vocabulary import (
@@ -21,6 +21,7 @@ from gateway.domain.conversation import Message, Role
 _BYTES_PER_WORD = 6
 _LONG_WORD_CHARS = 8
 """A word with more letters is a long one."""
+_CAPITALS, _DIGITS = ascii_uppercase.encode(), digits.encode()
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
 
 
@@ -79,7 +80,7 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
     """Return the counts of a conversation; without a message of the user the prompt is empty."""
     last = last_of_user(messages)
     text = messages[last].text if last >= 0 else ""
-    prompt = text.lower()
+    prompt, encoded = text.lower(), text.encode(errors="replace")
     words = prompt.translate(_BREAKS).split()
     distinct = len(set(words))
     context = sum(len(message.text) for i, message in enumerate(messages) if i != last)
@@ -95,7 +96,7 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
         constraints=log(_among(words, CONSTRAINTS)),
         code=log(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
         math=log(_among(words, MATH) + sum(map(prompt.count, MATH_MARKS))),
-        numbers=log(sum(map(prompt.count, "0123456789"))),
+        numbers=log(_among_bytes(encoded, _DIGITS)),
         tasks=log(questions + prompt.count(";") + (commas + words.count("and")) / 2),
         vocabulary=log(distinct),
         opening=_opening(words[0]) if words else 0.0,
@@ -108,12 +109,16 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
         commas=log(commas),
         negations=log(_among(words, NEGATIONS)),
         sentence=log(len(words) / ends),
-        capitals=sum(map(text.count, ascii_uppercase)) / len(text) if text else 0.0,
+        capitals=_among_bytes(encoded, _CAPITALS) / len(text) if text else 0.0,
     )
 
 
 def _opening(word: str) -> float:
     return 1.0 if word in ORDERS else -1.0 if word in LOOKUPS else 0.0
+
+
+def _among_bytes(encoded: bytes, listed: bytes) -> int:
+    return len(encoded) - len(encoded.translate(None, listed))
 
 
 def _among(words: Sequence[str], listed: frozenset[str]) -> int:

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIMENSIONS = 64
-DIGITS = 5
-"""Decimals to which features are rounded, so that records keep them exactly, and short."""
 _MAX_CHARS = 8192
 """Characters of a prompt that are read; bounds the time, and the subject seldom changes later."""
 _MAX_WORD_CHARS = 32
@@ -28,8 +26,11 @@ class WordTable(NamedTuple):
     """The content of `shipped/words.npz`."""
 
     ids: dict[str, int]
-    vectors: NDArray[np.float32]
-    """[pieces, DIMENSIONS], centred and scaled so that a typical prompt's mean has length 1."""
+    vectors: NDArray[np.int8]
+    """[pieces, DIMENSIONS], as they are stored: real numbers would take four times the memory."""
+    scale: Floats
+    mean: Floats
+    """A vector times `scale`, less `mean`, is centred; a typical prompt's mean of them has length 1."""
     numeric_mean: Floats
     numeric_scale: Floats
     """Mean and scale of the counts of `PromptFeatures`."""
@@ -42,10 +43,11 @@ def word_table() -> WordTable:
     data = files("gateway.complexity").joinpath("shipped", "words.npz").read_bytes()
     with np.load(BytesIO(data), allow_pickle=False) as arrays:
         pieces = str(arrays["pieces"]).split("\n")
-        vectors = arrays["vectors"].astype(np.float32) * arrays["scale"] - arrays["mean"]
         return WordTable(
             ids={piece: i for i, piece in enumerate(pieces)},
-            vectors=vectors.astype(np.float32),
+            vectors=arrays["vectors"],
+            scale=arrays["scale"].astype(np.float64),
+            mean=arrays["mean"].astype(np.float64),
             numeric_mean=arrays["numeric_mean"],
             numeric_scale=arrays["numeric_scale"],
             sha256=sha256(data).hexdigest(),
@@ -79,13 +81,11 @@ def _split_word(word: str, ids: dict[str, int]) -> list[int]:
     return found
 
 
-def mean_vector(text: str) -> list[float]:
+def mean_vector(text: str) -> Floats:
     """Return the mean vector of a prompt's word pieces; zeros if no word is known."""
     table = word_table()
     found = pieces_of(text, table.ids)
     if not found:
-        return [0.0] * DIMENSIONS
-    mean: list[float] = np.round(
-        table.vectors[found].sum(axis=0, dtype=np.float64) / len(found), DIGITS
-    ).tolist()
-    return mean
+        return np.zeros(DIMENSIONS)
+    total = np.add.reduce(table.vectors.take(found, axis=0), axis=0, dtype=np.float64)
+    return total * table.scale / len(found) - table.mean

@@ -1,12 +1,12 @@
 """The layer that notes every try in the request's attempt log."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gateway.clock import Clock
-from gateway.dispatch.layer import AttemptContext, Layer
-from gateway.domain.answer import Chunk, FinishReason, Outcome
+from gateway.dispatch.layer import AttemptContext
+from gateway.domain.answer import Outcome
 from gateway.domain.decision import Reason
 from gateway.errors import GatewayError, NotConfident, NotTried
 from gateway.telemetry.traces import AttemptStart
@@ -26,12 +26,12 @@ def outcome_of(failure: BaseException | None) -> tuple[Outcome, Reason | None]:
 class AttemptRecorder:
     """Notes a try when it is over, with what the layers below wrote into it, and draws its span."""
 
-    def __init__(self, inner: Layer, *, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer."""
+    @contextmanager
+    def around(self, attempt: AttemptContext) -> Iterator[None]:
+        """Surround a try."""
         target = attempt.target
         started_s = self._clock.monotonic_s()
         span = target.attempt_log.span.attempt(
@@ -45,12 +45,8 @@ class AttemptRecorder:
         )
         attempt.traceparent = span.traceparent
         failure: BaseException | None = None
-        finish_reason: FinishReason | None = None
         try:
-            async with aclosing(self._inner(attempt)) as chunks:
-                async for chunk in chunks:
-                    finish_reason = chunk.finish_reason
-                    yield chunk
+            yield
         except BaseException as error:
             failure = error
             raise
@@ -68,4 +64,4 @@ class AttemptRecorder:
                 continued=target.continue_final_message,
                 failure=failure,
             )
-            span.end(noted, finish_reason)
+            span.end(noted, attempt.finish_reason)

@@ -1,14 +1,13 @@
 """Leaves a model alone for a while when it keeps failing."""
 
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.clock import Clock
-from gateway.dispatch.layer import AttemptContext, Layer
-from gateway.domain.answer import Chunk
+from gateway.dispatch.layer import AttemptContext
 from gateway.errors import BackendError, BreakerOpen, BreakerVerdict
 
 FAILURES_IN_A_ROW = 5
@@ -151,13 +150,13 @@ class Breakers:
 class BreakerLayer:
     """The layer that asks the breaker first and tells it how the call ended."""
 
-    def __init__(self, inner: Layer, *, breakers: Breakers, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, *, breakers: Breakers, clock: Clock) -> None:
         self._breakers = breakers
         self._clock = clock
 
-    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer; raises BreakerOpen without a call."""
+    @contextmanager
+    def around(self, attempt: AttemptContext) -> Iterator[None]:
+        """Surround a try; raises BreakerOpen without one."""
         model = attempt.target.model
         breaker = self._breakers.of(model)
         now_s = self._clock.monotonic_s()
@@ -169,9 +168,7 @@ class BreakerLayer:
         # caller, a defect of ours) must still give a probe back.
         verdict: BreakerVerdict | None = BreakerVerdict.IGNORE
         try:
-            async with aclosing(self._inner(attempt)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            yield
             verdict = None
         except BackendError as error:
             verdict = error.breaker

@@ -2,18 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import aclosing
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol, Unpack
 
 import structlog
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
-from gateway.dispatch.layer import AttemptContext, Layer, Target, seconds_left
-from gateway.domain.answer import Chunk, Usage
+from gateway.dispatch.layer import AttemptContext, Target, seconds_left
+from gateway.domain.answer import Usage
 from gateway.errors import BackendError, BudgetExhausted, Charge, LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals, accounts_for
+from gateway.ledger.accounts import Account, Reservation, Totals, accounts_for
 from gateway.ledger.money import cost_usd_nanos, worst_case_usd_nanos
 from gateway.policy.model import ModelSpec
 from gateway.tasks import Tasks, child
@@ -51,6 +51,10 @@ class Ledger(Protocol):
         expires_unix_s: float,
     ) -> None:
         """Hold the amount on every account or on none; raises BudgetExhausted."""
+        ...
+
+    async def reserve_and_dial(self, **reservation: Unpack[Reservation]) -> None:
+        """Do both, for a call that leaves when this returns."""
         ...
 
     async def dial(self, reservation_id: str) -> None:
@@ -110,15 +114,15 @@ class BudgetLayer:
     What is to be written after the call is written even when the caller is gone; `drained` waits for it.
     """
 
-    def __init__(self, inner: Layer, *, ledger: Ledger, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
         self._turns = FairQueue(clock)
         self._writes = Tasks()
 
-    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer; raises BudgetExhausted or LedgerUnavailable without a call."""
+    @asynccontextmanager
+    async def around(self, attempt: AttemptContext) -> AsyncIterator[None]:
+        """Surround a try; raises BudgetExhausted or LedgerUnavailable without one."""
         target = attempt.target
         worst_usd_nanos = worst_case_usd_nanos(target.spec, target.request, target.max_tokens)
         _check_callers_limit(target, worst_usd_nanos)
@@ -126,9 +130,7 @@ class BudgetLayer:
             reservation_id = await self._open(target, worst_usd_nanos)
             failure: BaseException | None = None
             try:
-                async with aclosing(self._inner(attempt)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                yield
             except BaseException as error:
                 failure = error
                 raise
@@ -163,22 +165,19 @@ class BudgetLayer:
             return None
         reservation_id = uuid.uuid4().hex
 
-        async def reserve_and_dial() -> None:
-            await self._ledger.reserve(
-                reservation_id=reservation_id,
-                model=target.model,
-                accounts=accounts,
-                amount_usd_nanos=worst_usd_nanos,
-                expires_unix_s=now_s + target.deadline.remaining_s(self._clock) + GRACE_S,
-            )
-            await self._ledger.dial(reservation_id)
-
         until = target.share(self._clock)
         try:
             leave = await self._turns.take(target.request.tenant, bounds=LEDGER_CALLS, until=until)
         except NoSlot:
             raise LedgerUnavailable(target.model, "the ledger did not answer in time") from None
-        opening = child(reserve_and_dial(), name="reservation")
+        reserving = self._ledger.reserve_and_dial(
+            reservation_id=reservation_id,
+            model=target.model,
+            accounts=accounts,
+            amount_usd_nanos=worst_usd_nanos,
+            expires_unix_s=now_s + target.deadline.remaining_s(self._clock) + GRACE_S,
+        )
+        opening = child(reserving, name="reservation")
         opening.add_done_callback(lambda _: leave())
         try:
             await asyncio.wait({opening}, timeout=seconds_left(until, self._clock))

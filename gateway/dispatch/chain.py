@@ -5,7 +5,7 @@ model may be tried. When none answered, the caller gets a canned reply, or an er
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 
 from gateway.backends.canned import Occasion, choose_reply, text_of
@@ -68,25 +68,36 @@ class _ChainRun:
 class Chain:
     """Tries each model's turn; what one error means for the others is decided here."""
 
-    def __init__(self, hedge: Hedge, *, clock: Clock, heals_after_s: Callable[[str], float | None]) -> None:
+    def __init__(
+        self,
+        hedge: Hedge,
+        *,
+        clock: Clock,
+        heals_after_s: Callable[[str], float | None],
+        counted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """`counted` counts a request for as long as it is worked on."""
         self._hedge = hedge
         self._heals_after_s = heals_after_s
+        self._counted = counted
         self._clock = clock
 
     async def __call__(self, work: DispatchRequest, /) -> AsyncGenerator[StreamEvent, None]:
         """Yield the answer as it is made; only an Answer ends it well. Raises GatewayError."""
         run = _ChainRun(work=work, attempt_log=work.attempt_log)
         targets = self._turns(run)
-        for target in targets:
-            try:
-                async with aclosing(self._serve(target, targets, run)) as events:
-                    async for event in events:
-                        yield event
-                return
-            except AttemptError as error:
-                self._consider(error, run)
-        for event in self._canned(run):
-            yield event
+        with self._counted():
+            for target in targets:
+                serve = self._go_on if run.resumes else self._answer
+                try:
+                    async with aclosing(serve(target, targets, run)) as events:
+                        async for event in events:
+                            yield event
+                    return
+                except AttemptError as error:
+                    self._consider(error, run)
+            for event in self._canned(run):
+                yield event
 
     def _turns(self, run: _ChainRun) -> Iterator[Target]:
         """Yield the turns that may be taken; raises DeadlinePassed when there is no time for the next one.
@@ -132,11 +143,12 @@ class Chain:
         """Say whether a request that an engine died of must not enter this one."""
         return run.engine_died and run.work.policy.models[model].has_engine
 
-    async def _serve(
+    async def _go_on(
         self, target: Target, targets: Iterator[Target], run: _ChainRun
     ) -> AsyncGenerator[StreamEvent, None]:
         """Let a model go on from what was sent, where it can; else, or if it refuses that, answer anew."""
-        continued = await self._continued(target, run)
+        check, decision = run.work.privacy_check, run.work.decision
+        continued = check and await continuation(target, run.sent, decision=decision, privacy_check=check)
         if continued is not None:
             try:
                 async with aclosing(self._answer(continued, targets, run)) as events:
@@ -149,17 +161,6 @@ class Chain:
         async with aclosing(self._answer(target, targets, run)) as events:
             async for event in events:
                 yield event
-
-    async def _continued(self, target: Target, run: _ChainRun) -> Target | None:
-        work = run.work
-        if not run.resumes or work.privacy_check is None:
-            return None
-        return await continuation(
-            target,
-            run.sent,
-            decision=work.decision,
-            privacy_check=work.privacy_check,
-        )
 
     async def _answer(
         self, asked: Target, targets: Iterator[Target], run: _ChainRun

@@ -1,14 +1,15 @@
 """Bounds on concurrent requests: of one process, and of one model."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.fair_queue import Bounds, FairQueue, NoSlot
-from gateway.dispatch.layer import AttemptContext, Layer
-from gateway.domain.answer import Chunk
+from gateway.dispatch.layer import AttemptContext
 from gateway.errors import ModelBusy, Overloaded
 from gateway.policy.model import Policy
+
+_UNBOUND = nullcontext()
 
 
 class ConcurrencyLimits:
@@ -62,33 +63,28 @@ class ConcurrencyLayer:
     next model is the better place. Nothing is reserved meanwhile.
     """
 
-    def __init__(self, inner: Layer, *, concurrency: ConcurrencyLimits, clock: Clock) -> None:
-        self._inner = inner
+    def __init__(self, *, concurrency: ConcurrencyLimits, clock: Clock) -> None:
         self._concurrency = concurrency
         self._clock = clock
 
-    async def __call__(self, attempt: AttemptContext, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer; raises ModelBusy without a call."""
+    def around(self, attempt: AttemptContext) -> AbstractAsyncContextManager[object]:
+        """Surround a try; raises ModelBusy without one."""
+        concurrency = attempt.target.spec.concurrency
+        return _UNBOUND if concurrency is None else self._slot(attempt, concurrency)
+
+    @asynccontextmanager
+    async def _slot(self, attempt: AttemptContext, concurrency: int) -> AsyncGenerator[None, None]:
         target = attempt.target
-        concurrency = target.spec.concurrency
-        if concurrency is None:
-            async with aclosing(self._inner(attempt)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            return
         bounds = Bounds(
             concurrency=concurrency, tenant_concurrency=concurrency, queue=target.policy.limits.queue
         )
         until = target.share(self._clock)
         if not target.is_last:
             until = until.at_most(target.policy.resilience.backoff_s.max, self._clock)
+        queue = self._concurrency.of(target.model)
         try:
-            async with (
-                self._concurrency.of(target.model).slot(target.request.tenant, bounds=bounds, until=until),
-                aclosing(self._inner(attempt)) as chunks,
-            ):
-                async for chunk in chunks:
-                    yield chunk
+            async with queue.slot(target.request.tenant, bounds=bounds, until=until):
+                yield
         except NoSlot as full:
             raise ModelBusy(
                 target.model, "its limit of concurrent calls is reached", retry_after_s=full.retry_after_s

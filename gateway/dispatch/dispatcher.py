@@ -2,14 +2,15 @@
 
 The layers, from the outside in:
 
-    Chain(Hedge(UnmaskLayer(Retry(AttemptRecorder(ConcurrencyLayer(BreakerLayer(BudgetLayer(
-        TimeLimit(ConfidenceGuard(backend)))))))))
+    Chain(Hedge(UnmaskLayer(Retry(Attempts(TimeLimit(ConfidenceGuard(backend)))))))
+        Attempts: AttemptRecorder(ConcurrencyLayer(BreakerLayer(BudgetLayer(...))))
 
 * Chain walks the decision's models and decides what one failure means for the others (`chain.py`,
   `recovery.py`); when none is left, it ends with the canned reply or an error (`failure_summary.py`).
 * Hedge asks the next model beside one that is slow to begin, where the policy says so (`hedge.py`).
 * Retry tries the same model again where it may heal (`retry.py`).
 * UnmaskLayer puts masked values back into the answer (`unmask.py`).
+* Attempts makes a try within what surrounds it (`attempts.py`), the four that follow:
 * AttemptRecorder notes every try in the attempt log (`attempt_recorder.py`, `attempt_log.py`).
 * ConcurrencyLayer waits for a slot at a model that has a bound (`concurrency.py`, `fair_queue.py`).
 * BreakerLayer asks the model's breaker (`breaker.py`): an open one reserves nothing and is not retried.
@@ -24,7 +25,7 @@ A unary call is a stream of one chunk, so there is one path, not two. What no ca
 
 import random
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 
 from gateway.backends.base import Backend, LoadAware
@@ -32,6 +33,7 @@ from gateway.backends.confident import ConfidenceGuard
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.attempt_recorder import AttemptRecorder
+from gateway.dispatch.attempts import Attempts
 from gateway.dispatch.breaker import BreakerLayer, Breakers
 from gateway.dispatch.budget import BudgetLayer, Ledger
 from gateway.dispatch.chain import Chain
@@ -40,7 +42,6 @@ from gateway.dispatch.cooldowns import Cooldowns
 from gateway.dispatch.forecast import Forecasts
 from gateway.dispatch.hedge import Hedge
 from gateway.dispatch.latency import LatencyTracker
-from gateway.dispatch.layer import Layer
 from gateway.dispatch.recovery import PrivacyCheck
 from gateway.dispatch.retry import Retry
 from gateway.dispatch.retry_budget import RetryBudget
@@ -116,16 +117,24 @@ class Dispatcher:
         self.token_counts = TokenCounts(backends)
         self.forecasts = Forecasts(backends, health.latencies)
         self._latencies, self._cooldowns = health.latencies, health.cooldowns
-        self._retry_budget, self._concurrency = health.retry_budget, health.concurrency
+        self._concurrency = health.concurrency
         confident = {name: ConfidenceGuard(backend, clock=clock) for name, backend in backends.items()}
         within = TimeLimit(confident, clock=clock, latencies=self._latencies)
-        self._reserve = BudgetLayer(within, ledger=ledger, clock=clock)
-        breaker_layer = BreakerLayer(self._reserve, breakers=breakers, clock=clock)
+        self._reserve = BudgetLayer(ledger=ledger, clock=clock)
         jitter = rng or random.Random()  # noqa: S311 - no secret
 
-        def chain(calls: Layer) -> Chain:
+        def chain(*, is_background: bool) -> Chain:
+            attempts = Attempts(
+                within,
+                recorder=AttemptRecorder(clock=clock),
+                concurrency=None
+                if is_background
+                else ConcurrencyLayer(concurrency=health.concurrency, clock=clock),
+                breaker=BreakerLayer(breakers=breakers, clock=clock),
+                budget=self._reserve,
+            )
             retry = Retry(
-                AttemptRecorder(calls, clock=clock),
+                attempts,
                 breakers=breakers,
                 cooldowns=cooldowns,
                 retry_budget=health.retry_budget,
@@ -133,12 +142,13 @@ class Dispatcher:
                 rng=jitter,
             )
             hedge = Hedge(
-                UnmaskLayer(retry), latencies=self._latencies, retry_budget=self._retry_budget, clock=clock
+                UnmaskLayer(retry), latencies=self._latencies, retry_budget=health.retry_budget, clock=clock
             )
-            return Chain(hedge, clock=clock, heals_after_s=heals_after_s)
+            counted = nullcontext if is_background else health.retry_budget.request
+            return Chain(hedge, clock=clock, heals_after_s=heals_after_s, counted=counted)
 
-        self._chain = chain(ConcurrencyLayer(breaker_layer, concurrency=health.concurrency, clock=clock))
-        self._background_chain = chain(breaker_layer)
+        self._chain = chain(is_background=False)
+        self._background_chain = chain(is_background=True)
 
     async def generate(
         self,
@@ -205,7 +215,7 @@ class Dispatcher:
             privacy_check=privacy_check,
             delivery=delivery,
         )
-        return self._dispatch(work)
+        return self._chain(work)
 
     def slot(self, tenant: str, *, policy: Policy, deadline: Deadline) -> AbstractAsyncContextManager[bool]:
         """Hold a slot of a tenant in this process while the block runs, and say whether it was waited for.
@@ -229,12 +239,6 @@ class Dispatcher:
     async def drained(self) -> None:
         """Wait until the ledger was told of every call that is over; before the ledger is closed."""
         await self._reserve.drained()
-
-    async def _dispatch(self, work: DispatchRequest) -> AsyncGenerator[StreamEvent, None]:
-        with self._retry_budget.request():
-            async with aclosing(self._chain(work)) as events:
-                async for event in events:
-                    yield event
 
     def _work(
         self,

@@ -9,7 +9,7 @@ from typing import Protocol
 from gateway.backends.base import Call
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
-from gateway.domain.answer import Chunk, Usage
+from gateway.domain.answer import Chunk, FinishReason, Usage
 from gateway.domain.decision import EgressPermit
 from gateway.domain.request import Request
 from gateway.domain.strings import estimate_prompt_tokens
@@ -75,10 +75,11 @@ class Target:
 
     def share(self, clock: Clock) -> Deadline:
         """Return how long this model may keep the caller waiting: half of what is left if another follows."""
-        if self.is_last:
-            return self.deadline
-        now_s = clock.monotonic_s()
-        return Deadline(now_s + (self.deadline.at_s - now_s) / 2)
+        return self.deadline if self.is_last else Deadline(self.share_s(clock.monotonic_s()))
+
+    def share_s(self, now_s: float) -> float:
+        """Return the same in seconds of the monotonic clock."""
+        return self.deadline.at_s if self.is_last else now_s + (self.deadline.at_s - now_s) / 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,11 +99,14 @@ class AttemptContext:
     """Written by the innermost layer: of `upstream_s`, what passed until the first text of a stream."""
     cost_usd_nanos: int = 0
     """Written by the layer that reserves: what was charged."""
+    finish_reason: FinishReason | None = None
+    """Written by the innermost layer: of the latest piece."""
 
     def note(self, chunk: Chunk) -> Chunk:
         """Take down what a piece says about the try, and return it."""
         self.has_output = True
         self.usage = chunk.usage or self.usage
+        self.finish_reason = chunk.finish_reason
         return chunk
 
 
@@ -124,9 +128,9 @@ def most_tokens_after(prompt_tokens: int, request: Request, spec: ModelSpec) -> 
 
 
 class Layer(Protocol):
-    """The shape of every layer below retry: from one try to the pieces of one answer.
+    """From one try to the pieces of one answer.
 
-    A layer yields at least one chunk, the last of them (and only it) with a `finish_reason`, or raises
+    It yields at least one chunk, the last of them (and only it) with a `finish_reason`, or raises
     `errors.AttemptError`. Whoever stops early closes it, and it closes what it wraps before it ends.
     """
 

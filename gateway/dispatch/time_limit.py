@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 
 from gateway.backends.base import Backend
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.latency import LatencyTracker
 from gateway.dispatch.layer import AttemptContext, Target, seconds_left
+from gateway.dispatch.pauses import PausedTooLong, Pauses, pause_until_s
 from gateway.domain.answer import Chunk, FinishReason
 from gateway.domain.assembly import Assembly
 from gateway.domain.decision import Reason
@@ -29,10 +30,6 @@ LEAST_S = 0.001
 EVIDENCE = 0.5
 """A model is blamed for silence only if it had this share of what the policy grants; otherwise callers
 with short deadlines could open its breaker for everybody."""
-
-RHYTHM = 3.0
-"""A pause this many times as long as the longest one before it is none that the stream is known for; some
-providers send an answer in a few large pieces."""
 
 LONG_SILENCE_S = 5.0
 """A connection that breaks later than this (or than half of what the policy grants) broke on silence:
@@ -158,29 +155,24 @@ class TimeLimit:
                 raise NotCapable(target.model, "it was given the beginning of an answer and added nothing")
             if target.is_streamed:  # Of a whole answer nobody saw the first text.
                 attempt.first_text_s = begin_s
-            pieces, longest_s = chunk.pieces, 0.0
+            pieces = chunk.pieces
             yield chunk
-            while chunk.finish_reason is None:
-                # Time in which the reader keeps us waiting is not the model's.
-                asked_s = self._clock.monotonic_s()
-                try:
-                    chunk = attempt.note(
-                        await self._next(chunks, target, allowed, known_s=RHYTHM * longest_s)
-                    )
-                except BackendCutShort as error:
-                    if error.reason is Reason.DEADLINE:
+            with closing(Pauses(target, self._clock)) as pauses:
+                while chunk.finish_reason is None:
+                    try:
+                        chunk = attempt.note(await pauses.next(chunks))
+                    except StopAsyncIteration:
+                        ended = "the stream ended without a finish reason"
+                        raise StreamTruncated(target.model, ended) from None
+                    except PausedTooLong as pause:
                         seconds = self._clock.monotonic_s() - allowed.now_s
-                        self._latencies.note_cut(
-                            target.model, begin_s=begin_s, seconds=seconds, tokens=pieces
-                        )
-                    raise
-                finally:
-                    pause_s = self._clock.monotonic_s() - asked_s
-                    longest_s = max(longest_s, pause_s)
-                    attempt.upstream_s += pause_s
-                if chunk.finish_reason is not None:
-                    self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
-                if chunk.has_output or chunk.finish_reason is not None:
+                        raise self._stalled(target, pause, begin_s, seconds=seconds, pieces=pieces) from None
+                    finally:
+                        attempt.upstream_s = begin_s + pauses.waited_s
+                    if chunk.finish_reason is not None:
+                        self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
+                    elif not chunk.has_output:
+                        continue
                     pieces += chunk.pieces
                     yield chunk
 
@@ -199,7 +191,7 @@ class TimeLimit:
                         return chunk
                     if is_engine:
                         allowed = replace(allowed, granted_s=math.inf)
-                    more = self._pause(target)
+                    more = Deadline(pause_until_s(target, self._clock.monotonic_s()))
                     if more.at_s > allowed.until.at_s and (target.is_last or not is_engine):
                         allowed = replace(allowed, until=more)
                         limit.reschedule(asyncio.get_running_loop().time() + more.remaining_s(self._clock))
@@ -211,35 +203,19 @@ class TimeLimit:
             raise self._broken(target, error, allowed) from None
         raise StreamTruncated(target.model, "the stream ended before it began")
 
-    def _pause(self, target: Target, known_s: float = 0.0) -> Deadline:
-        """Return until when a stream that has begun may say nothing; a pause of `known_s` is its way."""
-        stall_s = target.policy.resilience.stall_s
-        until_s = max(target.share(self._clock).at_s, self._clock.monotonic_s() + known_s)
-        return Deadline(min(until_s, target.deadline.at_s)).at_most(stall_s, self._clock)
-
-    async def _next(
-        self, chunks: AsyncIterator[Chunk], target: Target, allowed: Patience, *, known_s: float
-    ) -> Chunk:
-        stall_s, asked_s = target.policy.resilience.stall_s, self._clock.monotonic_s()
-        until = self._pause(target, known_s)
-        try:
-            async with self._limit(until) as limit:
-                return await anext(chunks)
-        except StopAsyncIteration:
-            raise StreamTruncated(target.model, "the stream ended without a finish reason") from None
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        if until == target.deadline:
-            raise BackendCutShort(
-                target.model, "the caller's time ran out in the middle", reason=Reason.DEADLINE
-            )
-        self._latencies.note_unfinished(target.model, self._clock.monotonic_s() - allowed.now_s)
-        had_s = until.at_s - asked_s
-        message = f"the stream paused for more than {had_s:.3g} s"
-        if had_s < EVIDENCE * stall_s:
-            raise BackendCutShort(target.model, message, reason=Reason.STREAM_TRUNCATED)
-        raise StreamTruncated(target.model, message)
+    def _stalled(
+        self, target: Target, pause: PausedTooLong, begin_s: float, *, seconds: float, pieces: int
+    ) -> BackendError:
+        """Note of a stream that it had come so far when it paused for too long, and return its error."""
+        model = target.model
+        if pause.is_deadline:
+            self._latencies.note_cut(model, begin_s=begin_s, seconds=seconds, tokens=pieces)
+            return BackendCutShort(model, "the caller's time ran out in the middle", reason=Reason.DEADLINE)
+        self._latencies.note_unfinished(model, seconds)
+        message = f"the stream paused for more than {pause.had_s:.3g} s"
+        if pause.had_s < EVIDENCE * target.policy.resilience.stall_s:
+            return BackendCutShort(model, message, reason=Reason.STREAM_TRUNCATED)
+        return StreamTruncated(model, message)
 
     def _broken(self, target: Target, error: BackendError, allowed: Patience) -> BackendError:
         had_s = self._clock.monotonic_s() - allowed.now_s

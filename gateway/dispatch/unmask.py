@@ -15,19 +15,19 @@ _REASONING, _TEXT, _CALL = range(3)
 
 
 class UnmaskLayer:
-    """Restores what a turn answers: text, reasoning and arguments; a turn without a mask passes as it is."""
+    """Restores what a turn answers: text, reasoning and arguments; of a turn without a mask it is no part."""
 
     def __init__(self, inner: TurnLayer) -> None:
         self._inner = inner
 
-    async def __call__(self, target: Target, /) -> AsyncGenerator[Chunk, None]:
-        """Yield the inner answer with the values of the request."""
+    def __call__(self, target: Target, /) -> AsyncGenerator[Chunk, None]:
+        """Return the inner answer, with the values of the request if some are masked."""
         unmasking = _unmasking(target)
+        return self._inner(target) if unmasking is None else self._restored(target, unmasking)
+
+    async def _restored(self, target: Target, unmasking: "_Unmasking") -> AsyncGenerator[Chunk, None]:
         async with aclosing(self._inner(target)) as chunks:
             async for chunk in chunks:
-                if unmasking is None:
-                    yield chunk
-                    continue
                 for restored in unmasking.feed(chunk):
                     yield restored
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from gateway.domain.request import Request
@@ -51,6 +52,16 @@ class Account:
     def passed(self, unix_s: float) -> float:
         """Return the share of the window that has passed at `unix_s`."""
         return (unix_s - self.begins_at_unix_s) / (self.resets_at_unix_s - self.begins_at_unix_s)
+
+
+class Reservation(TypedDict):
+    """What a store is told of a call that may cost as much as the amount."""
+
+    reservation_id: str
+    model: str
+    accounts: Sequence[Account]
+    amount_usd_nanos: int
+    expires_unix_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

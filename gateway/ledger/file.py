@@ -35,11 +35,11 @@ class SharedFile:
     """
 
     def __init__(self, path: Path, *, schema: Sequence[str], version: int, synced: bool = False) -> None:
-        self._paths = (path, Path(f"{path}-wal"), Path(f"{path}-shm"))
+        self._paths = tuple(f"{path}{suffix}" for suffix in ("", "-wal", "-shm"))
         # SQLite would create a file that everybody can read.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        opened = _identity(path)
+        opened = _identity(self._paths[0])
         self._synchronous = "FULL" if synced else "NORMAL"
         self.connection = _connect(path, BUSY_TIMEOUT_S, sqlite3.Connection)
         try:
@@ -82,12 +82,12 @@ class SharedFile:
             raise FileGone("it was removed or replaced")
 
 
-def _connect(path: Path, timeout_s: float, kind: type[_Connection]) -> _Connection:
+def _connect(path: Path | str, timeout_s: float, kind: type[_Connection]) -> _Connection:
     return kind(path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=64)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
     return found.st_dev, found.st_ino
 
 

@@ -3,9 +3,10 @@
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from gateway.clock import Clock, SystemClock
-from gateway.ledger.accounts import Account, Totals, check_limits
+from gateway.ledger.accounts import Account, Reservation, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.states import RETENTION_S, Event, ReservationState, change, check_amount, warn_of_excess
 
@@ -68,6 +69,11 @@ class MemoryLedger:
             expires_unix_s=expires_unix_s,
         )
         heapq.heappush(self._expiries, (expires_unix_s, reservation_id))
+
+    async def reserve_and_dial(self, **reservation: Unpack[Reservation]) -> None:
+        """Do both, one after the other; raises BudgetExhausted, LedgerUnavailable."""
+        await self.reserve(**reservation)
+        await self.dial(reservation["reservation_id"])
 
     async def dial(self, reservation_id: str) -> None:
         """Record that the call is about to be sent; raises LedgerUnavailable if the reservation expired."""

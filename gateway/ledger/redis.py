@@ -5,7 +5,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import redis.asyncio
 import structlog
@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals, exhausted_error
+from gateway.ledger.accounts import Account, Reservation, Totals, exhausted_error
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.states import (
     NEXT,
@@ -104,6 +104,11 @@ class RedisLedger:
         if outcome == b"full":
             full = [accounts[place - 1] for place in details]
             raise exhausted_error(full, model=model, unix_s=now_s)
+
+    async def reserve_and_dial(self, **reservation: Unpack[Reservation]) -> None:
+        """Do both, one after the other; raises BudgetExhausted, LedgerUnavailable."""
+        await self.reserve(**reservation)
+        await self.dial(reservation["reservation_id"])
 
     async def dial(self, reservation_id: str) -> None:
         """Record that the call is about to be sent; raises LedgerUnavailable, also after an expiry."""

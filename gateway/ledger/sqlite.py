@@ -5,13 +5,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import structlog
 
 from gateway.clock import Clock, SystemClock
 from gateway.errors import LedgerUnavailable
-from gateway.ledger.accounts import Account, Totals, check_limits
+from gateway.ledger.accounts import Account, Reservation, Totals, check_limits
 from gateway.ledger.clock_guard import ClockGuard
 from gateway.ledger.file import FileGone, ImpatientConnection, OperationTooLarge, SharedFile
 from gateway.ledger.group_commit import GroupCommit
@@ -58,30 +58,16 @@ class SqliteLedger:
         self._store = GroupCommit(file)
         self._small = LoopCommit(file, self._store, clock=self._clock)
         self._is_gone = False
+        self._forgot_at_s = 0
+        """In which second old rows were deleted last."""
 
-    async def reserve(
-        self,
-        *,
-        reservation_id: str,
-        model: str,
-        accounts: Sequence[Account],
-        amount_usd_nanos: int,
-        expires_unix_s: float,
-    ) -> None:
+    async def reserve(self, **reservation: Unpack[Reservation]) -> None:
         """Hold `amount_usd_nanos` on every account or on none; raises BudgetExhausted, LedgerUnavailable."""
-        check_amount(model, amount_usd_nanos)
-        await self._run(
-            partial(
-                _reserve,
-                reservation_id=reservation_id,
-                model=model,
-                accounts=tuple(accounts),
-                amount_usd_nanos=amount_usd_nanos,
-                expires_unix_s=expires_unix_s,
-                now_s=self._guard.now_s(model),
-            ),
-            model=model,
-        )
+        await self._reserve(ReservationState.HELD, reservation)
+
+    async def reserve_and_dial(self, **reservation: Unpack[Reservation]) -> None:
+        """Do both in one transaction; raises BudgetExhausted, LedgerUnavailable."""
+        await self._reserve(ReservationState.DIALLED, reservation)
 
     async def dial(self, reservation_id: str) -> None:
         """Record that the call is about to be sent; raises LedgerUnavailable, also after an expiry."""
@@ -115,6 +101,14 @@ class SqliteLedger:
         self._small.close()
         await self._store.aclose()
 
+    async def _reserve(self, state: ReservationState, reservation: Reservation) -> None:
+        model = reservation["model"]
+        check_amount(model, reservation["amount_usd_nanos"])
+        now_s = self._guard.now_s(model)
+        forgets, self._forgot_at_s = int(now_s) != self._forgot_at_s, int(now_s)
+        operation = partial(_reserve, state=state, now_s=now_s, forgets=forgets, **reservation)
+        await self._run(operation, model=model)
+
     async def _run(
         self, operation: Callable[[sqlite3.Connection], T], *, model: str = "ledger", is_small: bool = True
     ) -> T:
@@ -147,12 +141,13 @@ def _reserve(
     accounts: Sequence[Account],
     amount_usd_nanos: int,
     expires_unix_s: float,
+    state: ReservationState,
     now_s: float,
+    forgets: bool,
 ) -> None:
-    _forget(connection, now_s)
+    if forgets:
+        _forget(connection, now_s)
     charged = _spent(connection, accounts=accounts, now_s=now_s)
-    if connection.execute("SELECT 1 FROM reservation WHERE id = ?", (reservation_id,)).fetchone():
-        raise LookupError(f"reservation {reservation_id} exists")
     check_limits(accounts, charged, model=model, amount_usd_nanos=amount_usd_nanos, unix_s=now_s)
     connection.executemany(
         "INSERT INTO account VALUES (?, ?, ?)"
@@ -160,10 +155,12 @@ def _reserve(
         [(account.key, amount_usd_nanos, account.forget_at_unix_s) for account in accounts],
     )
     keys = json.dumps([account.key for account in accounts])
-    connection.execute(
-        "INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?)",
-        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, ReservationState.HELD),
+    added = connection.execute(
+        "INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, state),
     )
+    if not added.rowcount:
+        raise LookupError(f"reservation {reservation_id} exists")
 
 
 def _apply(

@@ -6,14 +6,14 @@ for every call.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from gateway.clock import Clock, Deadline
+from gateway.clock import Clock, Deadline, WaitLimit
 from gateway.domain.grpc_timeout import least_sent_s
 from gateway.errors import DeadlinePassed, GatewayError, InvalidRequest
 from gateway.pipeline.context import CallContext
@@ -68,23 +68,12 @@ class RpcMiddleware:
                 self._begun(operation, request, data, rpc) as (call, message, context, pipeline),
                 aclosing(handler(message, context, pipeline)) as responses,
             ):
-                async for response in responses:
-                    with call.reading(self._clock):
-                        await self._send(response, rpc, context.deadline)
+                with closing(WaitLimit()) as limit:
+                    async for response in responses:
+                        with call.reading(self._clock):
+                            await _send(response, rpc, limit, context.deadline.remaining_s(self._clock))
 
         return serve
-
-    async def _send(self, response: object, rpc: Context, deadline: Deadline) -> None:
-        try:
-            async with asyncio.timeout(deadline.remaining_s(self._clock)) as limit:
-                await rpc.write(response)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise DeadlinePassed("the deadline passed before the answer was read") from None
-        except grpc.aio.InternalError:
-            # gRPC's core could not send: the connection is gone, and the call's cancellation is on its way.
-            raise asyncio.CancelledError from None
 
     @asynccontextmanager
     async def _begun(
@@ -118,6 +107,19 @@ def _operation(method: str) -> Operation:
     name = f"{SERVICE}/{method}"
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
     return Operation(transport="grpc", method=method, span_name=name, span_attributes=attributes)
+
+
+async def _send(response: object, rpc: Context, limit: WaitLimit, left_s: float) -> None:
+    try:
+        with limit.within(left_s):
+            await rpc.write(response)
+    except TimeoutError:
+        if not limit.has_expired:
+            raise
+        raise DeadlinePassed("the deadline passed before the answer was read") from None
+    except grpc.aio.InternalError:
+        # gRPC's core could not send: the connection is gone, and the call's cancellation is on its way.
+        raise asyncio.CancelledError from None
 
 
 async def _abort(rpc: Context, error: GatewayError, request_id: str) -> None:

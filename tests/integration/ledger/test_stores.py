@@ -113,6 +113,14 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(target=held, amount=st.integers(0, 60), places=st.sampled_from([(0,), (1,), (0, 1)]))
     def reserve(self, amount: int, places: tuple[int, ...]) -> str:
         """Succeed exactly if every account has room, else change nothing."""
+        return self._take(amount, places, state="held")
+
+    @rule(target=dialled, amount=st.integers(0, 60), places=st.sampled_from([(0,), (1,), (0, 1)]))
+    def reserve_and_dial(self, amount: int, places: tuple[int, ...]) -> str:
+        """Likewise in one step, after which the call may have left."""
+        return self._take(amount, places, state="dialled")
+
+    def _take(self, amount: int, places: tuple[int, ...], *, state: str) -> str:
         self.count += 1
         name = f"r{self.count}"
         now_s = self.clock.unix_s()
@@ -123,7 +131,8 @@ class StoreMachine(RuleBasedStateMachine):
             for account in accounts
             if self.books.spent(account.key) + amount > account.limit_usd_nanos
         ]
-        reserving = self.ledger.reserve(
+        reserve = self.ledger.reserve if state == "held" else self.ledger.reserve_and_dial
+        reserving = reserve(
             reservation_id=name,
             model="m",
             accounts=accounts,
@@ -140,7 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner.run(reserving)
         with pytest.raises(LookupError, match="exists"):
             self.runner.run(
-                self.ledger.reserve(
+                reserve(
                     reservation_id=name,
                     model="m",
                     accounts=accounts,
@@ -149,7 +158,7 @@ class StoreMachine(RuleBasedStateMachine):
                 )
             )
         keys = tuple(account.key for account in accounts)
-        self.books.entries[name] = (keys, "held", amount, now_s + LIFE_S)
+        self.books.entries[name] = (keys, state, amount, now_s + LIFE_S)
         return name
 
     @rule(target=dialled, name=consumes(held))
