@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.privacy import StillClock, benign, folders, large_ms, ours, rows_of, times_us
+from benchmarks.privacy import SHORT, Row, StillClock, benign, folders, large_ms, ours, rows_of, times_us
 from benchmarks.privacy_generated import reports, tables
 from benchmarks.privacy_generated.floors import broken
 from benchmarks.privacy_generated.measuring import Measured, measured
@@ -27,8 +27,6 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import PrivacyScorer
 
-_SHORT = range(50, 71)
-"""Characters of the texts that times of short texts are taken on."""
 _SHORT_TEXTS = 2_000
 _SLOWEST = 5
 
@@ -68,11 +66,10 @@ def _whole(scorer: PrivacyScorer, given: argparse.Namespace) -> int:
     print(tables.printed(tables.table(columns)))
     for half, listed in halves.items():
         reports.print_missed(half, listed)
-    ticking = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
-    texts = [each.row.text for listed in halves.values() for each in listed if len(each.row.text) in _SHORT]
-    short = times_us(ticking.score_text, texts[:: max(1, len(texts) // _SHORT_TEXTS)])
-    median, p99 = short["median_us"], short["p99_us"]
-    print(f"\n60 characters: median {median:.0f} us, p99 {p99:.0f} us (target: 120, 300)")
+    texts = {"generated": [each.row.text for listed in halves.values() for each in listed]}
+    if given.data:
+        texts["labelled"] = [str(row["text"]) for row in _labelled(given.data)]
+    _print_times(texts)
     large = sorted(large_ms(scorer.score_text, LARGE).items(), key=lambda item: -item[1])[:_SLOWEST]
     slowest = ", ".join(f"{name} {ms:.0f} ms" for name, ms in large)
     print(f"100 kB of dense matches, the slowest kinds: {slowest} (target: 60)")
@@ -80,6 +77,16 @@ def _whole(scorer: PrivacyScorer, given: argparse.Namespace) -> int:
     lines = broken(columns) if given.scale == 1 and given.seed == 1 else []
     print("\n".join(["", *lines]) if lines else "\nEvery figure that is held is as good as it was.")
     return 1 if lines else 0
+
+
+def _print_times(texts: dict[str, list[str]]) -> None:
+    ticking = PrivacyScorer(PrivacyPolicy(), clock=SystemClock())
+    print()
+    for name, listed in texts.items():
+        short = [text for text in listed if len(text) in SHORT]
+        times = times_us(ticking.score_text, short[:: max(1, len(short) // _SHORT_TEXTS)])
+        median, p99 = times["median_us"], times["p99_us"]
+        print(f"60 characters, {name}: median {median:.0f} us, p99 {p99:.0f} us (target: 120, 300)")
 
 
 def _column(
@@ -92,13 +99,17 @@ def _column(
 
 
 def _visible(scorer: PrivacyScorer, data: Path) -> tables.Column:
-    folder, clean = folders(data, None)
-    figures = measure([row for row in rows_of(folder) if row["lang"] == "en"], ours(scorer))
+    _, clean = folders(data, None)
+    figures = measure(_labelled(data), ours(scorer))
     texts = [str(row.get("prompt", row.get("text"))) for row in rows_of(clean)] if clean else []
     shares = benign(scorer, texts) if texts else {}
     return tables.Column(
         title="labelled texts", figures=figures, flagged=shares.get("flagged"), kept=shares.get("kept")
     )
+
+
+def _labelled(data: Path) -> list[Row]:
+    return [row for row in rows_of(folders(data, None)[0]) if row["lang"] == "en"]
 
 
 def _arguments() -> argparse.Namespace:
