@@ -9,20 +9,28 @@ from gateway.privacy.detector import digits_in, is_whole_token
 from gateway.privacy.detectors.value_names import source_of, words_of
 
 _NUMBER_WORDS = source_of(words_of("links", "number"), is_joined=True)
-_NUMBER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?)[.)]?"
+NUMBER_AFTER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?)[.)]?"
+"""A word for "number" behind the name of a document."""
 _BEING = rf"[ \t\"')]{{1,3}}(?:{source_of(words_of('links', 'being'))})"
 _BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
 _TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
 _MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?-]{0,8}"
 _MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
 """What parts the name of a value from the value, and joins no words of a sentence."""
-_SEPARATOR = rf"(?:[,;]|[\"']?[,;] ?[\"']|{_TAGS}{_MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
+_DEFAULT = r"[\"'] ?\{\n? *default *= *[\"']?"
+"""The value of a variable in Terraform."""
+_ARGUMENT = r"[\"']? --value[ =][\"']?|[,;]|[\"']?[,;] ?[\"']"
+_SEPARATOR = rf"(?:{_DEFAULT}|{_ARGUMENT}|{_TAGS}{_MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
 _FURTHER = r"(?:[ \t][a-z\xdf-\xff?']{1,16}){1,3}[ \t]?[:=]"
 """Up to three words that say whose number it is, before a colon."""
 _THING_WORDS = source_of(words_of("links", "thing"))
 _OTHER = Pattern(rf"{_THING_WORDS}|{source_of(words_of('links', 'other'))}", ignore_case=True)
+_BEFORE = Pattern(rf"(?:{_THING_WORDS})[ \x1f.-]{{0,3}}$", ignore_case=True)
 _OTHER_CHARS = 24
-_THING = Pattern(rf"(?:{_THING_WORDS})(?:{_NUMBER}){{0,2}}(?:{_BEING})?{_MARKS}$", ignore_case=True)
+_THING = Pattern(rf"(?:{_THING_WORDS})(?:{NUMBER_AFTER}){{0,2}}(?:{_BEING})?{_MARKS}$", ignore_case=True)
+
+_COLUMNS = re.compile(rb"(?:[|;,\t]|  )[^\n|;,\t]*$")
+"""A column is before the name, so that the line below it is a row and no value."""
 
 _GROUP = r"[A-Z]{0,6}\d[A-Z0-9]{0,21}"
 _BETWEEN = r"(?:[ ./\x1f-]| - |,? (?:no|nr|number|numer|\?{1,5})\.? ?)"
@@ -43,7 +51,8 @@ _UNIT = re.compile(
 )
 _FULL = 8
 """Characters of a group that is seldom followed by another one, but for a short last one."""
-_LAST = 3
+_LAST, _SMALL = 3, 4
+"""Characters of a last group, and of each of many groups."""
 _MAX_CHARS = 22
 _MIN_DIGITS = 5
 
@@ -63,17 +72,18 @@ class LabelledValues:
         alone, marked, holder = (
             source_of(words_of(name, part)) for part in ("document", "abbreviation", "holder")
         )
-        numbers = f"(?:{_NUMBER}){{1,3}}"
+        numbers = f"(?:{NUMBER_AFTER}){{1,3}}"
+        alone = rf"(?:{alone})(?:[\x1f-][a-z]{{1,16}}){{0,4}}"
         is_more = f"{_BRACKETED}(?:{_BEING}|{_FURTHER}){{0,3}}"
         is_one = rf"{numbers}{is_more}|{_BRACKETED}(?:{_BEING}){{1,3}}|{_MARK}"
         self._pattern = Pattern(
-            rf"(?:(?:{alone})(?:{_NUMBER}){{0,3}}{is_more}|(?:{marked})(?:{is_one})|(?:{holder}){numbers}{is_more})"
+            rf"(?:{alone}(?:{NUMBER_AFTER}){{0,3}}{is_more}|(?:{marked})(?:{is_one})|(?:{holder}){numbers}{is_more})"
             rf"{_SEPARATOR}(?:{value})",
             ignore_case=True,
         )
         # A group in the pattern would take ten times as long, so what it matched is split afterwards.
         self._name = Pattern(f"^(?:{alone}|{marked}|{holder})", ignore_case=True)
-        self._tail = Pattern(rf"^(?:{_NUMBER}){{0,3}}{is_more}{_SEPARATOR}({value})$", ignore_case=True)
+        self._tail = Pattern(rf"^(?:{NUMBER_AFTER}){{0,3}}{is_more}{_SEPARATOR}({value})$", ignore_case=True)
 
     def find(self, data: bytes) -> Iterator[Named]:
         """Yield the values in the output of `as_data`."""
@@ -85,8 +95,10 @@ class LabelledValues:
                 continue
             last = first + name[1]
             start = last + tail.groups[0][0]
-            if not _OTHER.is_in(data[max(0, first - _OTHER_CHARS) : first] + data[last:start]):
-                yield Named(start, end, data[first:last].decode("latin-1"))
+            before, link = data[max(0, first - _OTHER_CHARS) : first], data[last:start]
+            if _OTHER.is_in(link) or _BEFORE.is_in(before) or (b"\n" in link and _COLUMNS.search(before)):
+                continue
+            yield Named(start, end, data[first:last].decode("latin-1"))
 
 
 def is_of_thing(data: bytes, start: int) -> bool:
@@ -96,10 +108,11 @@ def is_of_thing(data: bytes, start: int) -> bool:
 
 def number_end(data: bytes, start: int, end: int) -> int:
     """Return where the number at a span ends; 0 if it is a date, an amount, too short, or a part."""
-    chars, last = 0, start
+    chars, last, before = 0, start, 0
     for group in _GROUPS.finditer(data, start, end):
         size = group.end() - group.start()
-        is_full = chars >= _FULL and size > _LAST
+        is_full = chars >= _FULL and size > _LAST and max(size, before) > _SMALL
+        before = size
         if last > start and (is_full or chars + size > _MAX_CHARS or _DATE.fullmatch(group[0])):
             break
         chars, last = chars + size, group.end()
