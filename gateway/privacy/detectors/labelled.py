@@ -9,12 +9,12 @@ from gateway.privacy.detector import digits_in, is_whole_token
 from gateway.privacy.detectors.value_names import source_of, words_of
 
 _NUMBER_WORDS = source_of(words_of("links", "number"), is_joined=True)
-NUMBER_AFTER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?)[.)]?"
+NUMBER_AFTER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?|n\.)[.)]?"
 """A word for "number" behind the name of a document."""
 _BEING = rf"[ \t\"')]{{1,3}}(?:{source_of(words_of('links', 'being'))})"
 _BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
 _TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
-_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?-]{0,8}"
+_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?/-]{0,8}"
 _MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
 """What parts the name of a value from the value, and joins no words of a sentence."""
 _DEFAULT = r"[\"'] ?\{\n? *default *= *[\"']?"
@@ -32,11 +32,11 @@ _THING = Pattern(rf"(?:{_THING_WORDS})(?:{NUMBER_AFTER}){{0,2}}(?:{_BEING})?{_MA
 _COLUMNS = re.compile(rb"(?:[|;,\t]|  )[^\n|;,\t]*$")
 """A column is before the name, so that the line below it is a row and no value."""
 
-_GROUP = r"[A-Z]{0,6}\d[A-Z0-9]{0,21}"
+_GROUP = r"[A-Z]{0,6}\d[A-Z0-9]{0,33}"
 _BETWEEN = r"(?:[ ./\x1f-]| - |,? (?:no|nr|number|numer|\?{1,5})\.? ?)"
 """Between groups; question marks are a word of another script."""
 NUMBER_VALUE = (
-    rf"(?:[A-Z]{{1,6}}(?:[ ./-]| - ))?{_GROUP}(?:{_BETWEEN}[A-Z]{{0,4}}\d[A-Z0-9]{{0,14}}){{0,7}}"
+    rf"(?:[A-Z]{{1,6}}(?:[ ./-]| - ))?{_GROUP}(?:{_BETWEEN}[A-Z]{{0,4}}\d[A-Z0-9]{{0,17}}){{0,7}}"
     r"(?:[ /-]?(?-i:[A-Z]{1,3})\b)?(?:\([0-9A-Z]\))?"
 )
 """Groups of letters and digits; each but the first and the last has a digit."""
@@ -49,11 +49,8 @@ _UNIT = re.compile(
     rb"|km|miles|points|holders|students|employees)\b)",
     re.IGNORECASE,
 )
-_FULL = 8
-"""Characters of a group that is seldom followed by another one, but for a short last one."""
 _LAST, _SMALL = 3, 4
 """Characters of a last group, and of each of many groups."""
-_MAX_CHARS = 22
 _MIN_DIGITS = 5
 
 
@@ -73,7 +70,7 @@ class LabelledValues:
             source_of(words_of(name, part)) for part in ("document", "abbreviation", "holder")
         )
         numbers = f"(?:{NUMBER_AFTER}){{1,3}}"
-        alone = rf"(?:{alone})(?:[\x1f-][a-z]{{1,16}}){{0,4}}"
+        alone = rf"(?:{alone})\.?(?:[\x1f-][a-z]{{1,16}}){{0,4}}"
         is_more = f"{_BRACKETED}(?:{_BEING}|{_FURTHER}){{0,3}}"
         is_one = rf"{numbers}{is_more}|{_BRACKETED}(?:{_BEING}){{1,3}}|{_MARK}"
         self._pattern = Pattern(
@@ -81,6 +78,8 @@ class LabelledValues:
             rf"{_SEPARATOR}(?:{value})",
             ignore_case=True,
         )
+        self.names = f"{source_of(words_of(name, 'document'))}|{marked}|{holder}"
+        """A pattern for the names alone."""
         # A group in the pattern would take ten times as long, so what it matched is split afterwards.
         self._name = Pattern(f"^(?:{alone}|{marked}|{holder})", ignore_case=True)
         self._tail = Pattern(rf"^(?:{NUMBER_AFTER}){{0,3}}{is_more}{_SEPARATOR}({value})$", ignore_case=True)
@@ -106,14 +105,17 @@ def is_of_thing(data: bytes, start: int) -> bool:
     return _THING.is_in(data[max(0, start - _OTHER_CHARS) : start])
 
 
-def number_end(data: bytes, start: int, end: int) -> int:
-    """Return where the number at a span ends; 0 if it is a date, an amount, too short, or a part."""
+def number_end(data: bytes, start: int, end: int, *, full: int = 8, most: int = 22) -> int:
+    """Return where the number at a span ends; 0 if it is a date, an amount, too short, or a part.
+
+    `full`: from so many characters on, only a short group or one of many short ones goes on with it.
+    """
     chars, last, before = 0, start, 0
     for group in _GROUPS.finditer(data, start, end):
         size = group.end() - group.start()
-        is_full = chars >= _FULL and size > _LAST and max(size, before) > _SMALL
+        is_full = chars >= full and size > _LAST and max(size, before) > _SMALL
         before = size
-        if last > start and (is_full or chars + size > _MAX_CHARS or _DATE.fullmatch(group[0])):
+        if last > start and (is_full or chars + size > most or _DATE.fullmatch(group[0])):
             break
         chars, last = chars + size, group.end()
     number = data[start:last]
