@@ -44,6 +44,10 @@ _DATE = re.compile(
     rb"\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d"
     rb"|(?:19|20)\d\d(?:([./-])\d{1,2}\2\d{1,2}(?:T.*)?| ?[-/] ?(?:19|20)\d\d)"
 )
+_FORM = bytes.maketrans(
+    b"123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0" * 9 + b"A" * 52
+)
+_NEXT_CHARS = 64
 _UNIT = re.compile(
     rb" ?(?:%|(?:eur|usd|gbp|pln|chf|euros?|dollars?|pounds?|people|persons?|years?|days|hours|minutes|times"
     rb"|km|miles|points|holders|students|employees)\b)",
@@ -82,6 +86,7 @@ class LabelledValues:
         """A pattern for the names alone."""
         # A group in the pattern would take ten times as long, so what it matched is split afterwards.
         self._name = Pattern(f"^(?:{alone}|{marked}|{holder})", ignore_case=True)
+        self._next = Pattern(rf"^(?:[\"'][,;]\s{{0,4}}[\"']({value})[\"']|[,;] ({value}))", ignore_case=True)
         self._tail = Pattern(rf"^(?:{NUMBER_AFTER}){{0,3}}{is_more}{_SEPARATOR}({value})$", ignore_case=True)
 
     def find(self, data: bytes) -> Iterator[Named]:
@@ -97,7 +102,24 @@ class LabelledValues:
             before, link = data[max(0, first - _OTHER_CHARS) : first], data[last:start]
             if _OTHER.is_in(link) or _BEFORE.is_in(before) or (b"\n" in link and _COLUMNS.search(before)):
                 continue
-            yield Named(start, end, data[first:last].decode("latin-1"))
+            written = data[first:last].decode("latin-1")
+            yield Named(start, end, written)
+            for further in self._listed(data, start, end):
+                yield Named(*further, written)
+
+    def _listed(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the values behind a named one in a list: quoted ones, and those of the same form."""
+        form = data[start:end].translate(_FORM)
+        while data[end : end + 3].strip(b"\"' ")[:1] in (b",", b";"):
+            found = next(self._next.find(data[end : end + _NEXT_CHARS]), None)
+            if found is None:
+                return
+            quoted, plain = found.groups
+            first, last = max(quoted, plain)
+            if plain[0] >= 0 and data[end + first : end + last].translate(_FORM) != form:
+                return
+            yield end + first, end + last
+            end += last
 
 
 def is_of_thing(data: bytes, start: int) -> bool:
