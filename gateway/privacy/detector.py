@@ -75,18 +75,24 @@ _BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
 
 
 def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
-    """Return up to `before` characters before a span and `after` behind it, from its paragraph only.
+    """Return the surroundings of a value, in which words may name it.
 
     Nothing if the words right before a number name something that is nobody's, such as an order.
     """
+    around = surroundings(text, span, before=before, after=after)
+    if digits_in(text[slice(*span)]) and is_of_something_else(text[max(0, span[0] - _OTHER_CHARS) : span[0]]):
+        return ""
+    return around
+
+
+def surroundings(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
+    """Return up to `before` characters before a span and `after` behind it, from its paragraph only."""
     start, end = span
     head = text[max(0, start - before) : start]
     if "\n" in head:
         # Not RE2: for so short a text its wrapper takes ten times as long as the search.
         blank = _LAST_BLANK_LINE.match(head)
         head = head[blank.end() :] if blank else head
-    if digits_in(text[start:end]) and is_of_something_else(head):
-        return ""
     if not after:
         return head
     return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"

@@ -67,18 +67,15 @@ _TABLES: tuple[tuple[int, Callable[[str], Iterator[Cell]]], ...] = (
 )
 
 
+_MARKS = "\n:=<"
+"""At least one is in every structure but a statement of SQL."""
 _UNNAMED = "here is a value that is named "
 """Before a cell whose head says nothing, so that it does not look like the whole of a message."""
 
 
 def named_values(normal: NormalText) -> NormalText | None:
     """Return a variant with `name: value` for each value whose name is elsewhere; None if there are none."""
-    if (
-        "\n" not in normal.text
-        and ":" not in normal.text
-        and "=" not in normal.text
-        and "(" not in normal.text
-    ):
+    if not any(mark in normal.text for mark in _MARKS) and " VALUES" not in normal.text.upper():
         return None
     text = marked(normal.text)
     present = _PREFILTERS.matching(text)

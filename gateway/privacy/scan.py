@@ -13,6 +13,7 @@ from gateway.domain.text.search_budget import SearchOverTime
 from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
+from gateway.privacy.examples import Allowed
 from gateway.privacy.named import named_values
 from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText, normalise, parted, spelled
 from gateway.privacy.other_scripts import in_english
@@ -54,7 +55,7 @@ class ScanFailed(Exception):
 class DetectorRun:
     """One detector's scan of one string; stops after MAX_CONFIDENT matches, when the verdict is certain."""
 
-    def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
+    def __init__(self, detector: Detector, *, allowed: Allowed) -> None:
         self.detector = detector
         self._allowed = allowed
         self._left = MAX_CONFIDENT
@@ -80,7 +81,9 @@ class DetectorRun:
                         continue
                     value = distinct(normal.text[match.start : match.end])
                     found.append(Found(Match(match.type, start, end, match.confidence), value))
-                    self._left -= match.confidence >= CONFIDENT and text[start:end] not in self._allowed
+                    self._left -= match.confidence >= CONFIDENT and not self._allowed.covers(
+                        text[start:end], match.type
+                    )
                     if self.is_full:
                         break
         except SearchOverTime:
@@ -93,7 +96,10 @@ class DetectorRun:
             found = self._as_cells(found, cells)
         if not self._allowed:
             return found
-        return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
+        return [one for one in found if not self._is_allowed(one.match, text)]
+
+    def _is_allowed(self, match: Match, text: str) -> bool:
+        return self._allowed.covers(text[match.start : match.end], match.type)
 
     def _as_cells(self, found: Sequence[Found], cells: Sequence[OwnText]) -> list[Found]:
         """Return the matches, those within a cell of a table as sure as they are in that cell alone."""
@@ -115,7 +121,7 @@ class DetectorRun:
         return kept
 
     def _is_reported(self, match: Match, written: str) -> bool:
-        if match.confidence >= CONFIDENT or written in self._allowed:
+        if match.confidence >= CONFIDENT or self._allowed.covers(written, match.type):
             return True
         self._doubtful_left -= 1
         if self._doubtful_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern, as_data
 from gateway.privacy.detector import CHECKED, LIKELY, Match
+from gateway.privacy.detectors.records import record_matches
 
 BIRTH_NAMES = (
     r"(?:date|day)[ _]of[ _]birth|birth[ _-]?(?:date|day|dt|ts)|d\.?o\.?b\.?|bday"
@@ -62,12 +63,13 @@ class BirthDetector:
 
     types = ("DOB",)
     prefilter = (
-        r"birth|born|d\.?o\.?b|bday|geb|n[e\xe9?]e?\b|na[ct]|naiss|nas[cz]|data|ur\.|urodz|f[o\xf8\xf6]d|syn|nar[.o]"
+        r"birth|born|[<M|F]\d{6}|pid\||vcard|gt1\||nk1\||d\.?o\.?b|bday|geb|n[e\xe9?]e?\b|na[ct]|naiss|nas[cz]|data|ur\.|urodz|f[o\xf8\xf6]d|syn|nar[.o]"
         r"|sz[\xfcu]l|scut|ro[?d]|do[?g]um|lahir|ttl|s[\xfcu]nn|gimim|dzim|kapang|sinh|\bf\. |f[\xe6]\xf0"
     )
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the dates, without the words that introduce them."""
+        yield from record_matches(text, "DOB")
         data = as_data(text)
         for pattern, seen, confidence in (
             (_LABELLED, text, CHECKED),

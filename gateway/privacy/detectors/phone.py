@@ -25,6 +25,7 @@ from gateway.privacy.detectors.phone_numbers import (
     preload,
 )
 from gateway.privacy.detectors.phone_words import ANY_WORD, INITIAL, LABEL, NEXT, WORD
+from gateway.privacy.detectors.records import record_matches
 
 _EXTENSION = (
     r"(?:[ ,]{0,2}(?:;ext=|x|#|(?:extension|extn?|poste|durchwahl|dw|anexo|ramal|wewn?|klapka|toestel|tst"
@@ -94,6 +95,7 @@ class PhoneDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
+        yield from record_matches(text, "PHONE")
         data = as_data(text)
         text = data.decode("latin-1")
         words = _Words(is_named=WORD.is_in(data), may_be_labelled=ANY_WORD.is_in(data))
