@@ -22,6 +22,7 @@ from gateway.privacy.detectors.labelled import LabelledValues, is_of_thing, numb
 from gateway.privacy.detectors.national_id_forms import FORMS
 from gateway.privacy.detectors.national_id_rule import IdRule
 from gateway.privacy.detectors.national_id_rules import RULES as KNOWN
+from gateway.privacy.detectors.records import record_matches
 from gateway.privacy.detectors.us_ssn import is_issuable
 
 RULES = (*KNOWN, *FORMS)
@@ -54,6 +55,7 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those directly after a label."""
+        yield from record_matches(text, "NATIONAL_ID")
         if digits_in(text) < _MIN_DIGITS:
             return
         data = as_data(text)
