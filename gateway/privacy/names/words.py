@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
+
 from gateway.privacy.detectors.name_lists import DOUBTFUL, FAMILY, GIVEN, plain
 
 REACH = 6
@@ -72,7 +74,7 @@ def read_words(text: str, vocabulary: Vocabulary, *, is_all: bool = False) -> Wo
     seen: dict[str, int] = {}
     distinct, roles = [EMPTY] * SLOTS, [_OTHER]
     ids: list[int] = []
-    breaks: list[int] = []
+    has_breaks = False
     for token in tokens:
         known = seen.get(token)
         if known is None:
@@ -87,15 +89,20 @@ def read_words(text: str, vocabulary: Vocabulary, *, is_all: bool = False) -> Wo
                 roles.append(role)
             seen[token] = known
         if known < 0:
-            breaks.append(len(ids))
-        ids.append(known)
+            has_breaks = True
+            ids += _EDGE
+        else:
+            ids.append(known)
     if not (is_all or OF_INTEREST in roles):
         return None
     ends = list(accumulate(map(len, tokens)))
     sizes = [len(token.lstrip(_SPACES)) for token in tokens]
-    for at in reversed(breaks):
-        ids[at : at + 1] = sizes[at : at + 1] = _EDGE
-        ends[at : at + 1] = [ends[at]] * REACH
+    if has_breaks:
+        times = [REACH if seen[token] < 0 else 1 for token in tokens]
+        ends = np.repeat(ends, times).tolist()
+        sizes = np.repeat(
+            [0 if seen[token] < 0 else size for token, size in zip(tokens, sizes, strict=True)], times
+        ).tolist()
     return Words(distinct, [*_EDGE, *ids, *_EDGE], roles, ends, sizes)
 
 
