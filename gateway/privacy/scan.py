@@ -28,7 +28,9 @@ A further one is kept only if its confidence is the highest so far, so the class
 not kept is not masked, and a masked text in which it is still found is not sent.
 """
 
-_WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "IP", "MAC", "URL"})
+_WITHOUT_WORDS = frozenset(
+    {"SECRET", "EMAIL", "PERSON", "ADDRESS", "LOCATION", "ORG", "CRYPTO", "IP", "MAC", "URL"}
+)
 """Types for which field names add no confidence, or whose detector reads such names itself."""
 
 
