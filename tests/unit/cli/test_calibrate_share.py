@@ -196,6 +196,7 @@ def test_embeddings_are_left_out(tmp_path: Path, policy: Path, capsys: pytest.Ca
     def change(at: int, report: CallReport) -> CallReport:
         decision = report.decision
         assert decision is not None
+        assert decision.routing_input is not None
         signals = replace(decision.routing_input.signals, is_embedding=at < 3)
         routing_input = replace(decision.routing_input, signals=signals)
         return replace(report, decision=replace(decision, routing_input=routing_input))
