@@ -141,6 +141,10 @@ class Chunk:
         return bool(self.text or self.reasoning or self.tool_calls or self.vectors)
 
 
+SIGN_OF_LIFE = Chunk()
+"""A piece that says nothing: the model is at work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The whole answer of one model."""
