@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.clock import Deadline, SystemClock
-from gateway.engine.draft import Draft
+from gateway.engine.draft import NO_SPECULATION, Draft, Speculation
 from gateway.engine.interfaces import BatchToken, EngineRequest, Sampling
 from gateway.engine.llama.llama_model import LlamaModel
 from gateway.engine.llama.params import LlamaSettings
@@ -119,8 +119,7 @@ def measured(model: LlamaModel, rounds: int, draft: Draft | None) -> dict[str, t
             name="edge",
             clock=SystemClock(),
             deliver=lambda outputs: None,
-            guesses=guesses and draft is None,
-            draft=draft if guesses else None,
+            speculation=Speculation(looks_up=draft is None, draft=draft) if guesses else NO_SPECULATION,
         )
         for guesses in (False, True)
     ]

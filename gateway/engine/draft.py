@@ -16,6 +16,18 @@ LEAST_SHARE = 0.6
 _GREEDY = Sampling(temperature=0.0, top_p=1.0, seed=None, logprobs=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speculation:
+    """What guesses the next tokens of answers; both: the draft does where nothing was said before."""
+
+    looks_up: bool = False
+    """Whether they are guessed from what was said: see `prompt_lookup`."""
+    draft: "Draft | None" = None
+
+
+NO_SPECULATION = Speculation()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Asked:
     """An answer whose next tokens are to be guessed."""

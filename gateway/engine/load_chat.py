@@ -14,7 +14,7 @@ from gateway.domain.capability import Capability
 from gateway.domain.model_facts import MemoryNeed
 from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.calls.calling import tool_calling
-from gateway.engine.draft import Draft
+from gateway.engine.draft import Draft, Speculation
 from gateway.engine.interfaces import BatchToken
 from gateway.engine.llama.llama_model import LlamaModel
 from gateway.engine.llama.model_file_facts import memory_need
@@ -78,8 +78,7 @@ def load_chat(
         deliver=router.deliver,
         queue_limit=spec.queue,
         kept_bytes=spec.prefix_cache_mb * 1_000_000,
-        guesses=spec.speculation == "prompt_lookup",
-        draft=models.draft,
+        speculation=Speculation(looks_up=spec.speculation == "prompt_lookup", draft=models.draft),
         report=report,
     )
     service = EngineService(

@@ -14,7 +14,7 @@ from gateway.clock import Clock
 from gateway.domain.answer import FinishReason, Outcome
 from gateway.domain.decision import Reason
 from gateway.engine.batch import share_forced, share_guesses, share_prompts
-from gateway.engine.draft import Asked, Draft
+from gateway.engine.draft import NO_SPECULATION, Asked, Draft, Speculation
 from gateway.engine.interfaces import (
     Constraint,
     DecodeInterrupted,
@@ -54,8 +54,7 @@ class Scheduler:
         deliver: Callable[[list[StepOutput]], None],
         queue_limit: int = QUEUE_LIMIT,
         kept_bytes: int = 0,
-        guesses: bool = False,
-        draft: Draft | None = None,
+        speculation: Speculation = NO_SPECULATION,
         report: Callable[[str], None] = lambda fault: None,
     ) -> None:
         self._model = model
@@ -63,8 +62,8 @@ class Scheduler:
         self._clock = clock
         self._outputs = OutputGatherer(deliver, clock)
         self._report = report
-        self._looks_up = guesses and model.can_share
-        self._draft = draft if model.can_share else None
+        self._looks_up = speculation.looks_up and model.can_share
+        self._draft = speculation.draft if model.can_share else None
         self._guesses = self._looks_up or self._draft is not None
         self._guess_s = 0.0
         """Seconds that the guesses of the next step took."""

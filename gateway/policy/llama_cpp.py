@@ -108,8 +108,7 @@ class LlamaCppModel(ModelSpec):
         None,
         ge=1,
         le=1024,
-        description="Threads for decoding. Default: half of the cores, or all of them where that is clearly "
-        "faster when the model is loaded.",
+        description="Threads for decoding. Default: half of the cores, or all if that is faster.",
     )
     prefill_threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.clock import Deadline
-from gateway.engine.draft import Draft
+from gateway.engine.draft import Draft, Speculation
 from gateway.engine.interfaces import (
     BatchToken,
     Constraint,
@@ -222,8 +222,10 @@ class Bench:
             deliver=self.given.extend,
             queue_limit=queue_limit,
             kept_bytes=kept_bytes,
-            guesses=guesses,
-            draft=None if draft is None else Draft(draft, vocabulary_size=model.vocabulary_size),
+            speculation=Speculation(
+                looks_up=guesses,
+                draft=None if draft is None else Draft(draft, vocabulary_size=model.vocabulary_size),
+            ),
             report=self.faults.append,
         )
 
