@@ -15,9 +15,9 @@ NUMBER_WORDS = (
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-    r"|anschrift|kimlik|teudat|my[ _]?num|visa|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap|paspo"
+    r"|anschrift|kimlik|teudat|my[ _]?num|visa|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap"
     r"|matr[i\xed]cul|immatric|rekening|compte|cuenta|conta|rachun|hesap|ehliyet|sofor|dow[o\xf3]d"
-    r"|legitym|c[e\xe9]dul|assur|segur|permis|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn"
+    r"|paspo|legitym|c[e\xe9]dul|assur|segur|permis|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn"
     r"|cnic|rrn|phn|npwp"
 )
 """Parts of the words that detectors look for near a number; a superfluous one only costs time."""
