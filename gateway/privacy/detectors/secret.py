@@ -53,6 +53,8 @@ _LOGIN_LINE = Pattern(
     r"|\bBUNDLE_[A-Z0-9_]+__[A-Z]+[\"']?[ \t]*[:=][ \t]*[\"']?([^\s:\"'$]{4,64}:[^\s\"';$]{4,64})"
     r"|\bmachine[ \t\n]+\S+[ \t\n]+login[ \t\n]+\S+[ \t\n]+password[ \t\n]+(\S{4,64})"
 )
+_HARDWARE_END = re.compile(r"[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(?![0-9A-Za-z:])")
+"""The last groups of the hardware address of a network card, whose colons look like those of .pgpass."""
 _HEADER = Pattern(
     r"\b(?:authorization|x-api-key|x-auth-token)[\"']?[ \t]*[:=][ \t]*[\"']?"
     r"(?:(?:bearer|basic|token|apikey)[ \t]+)?([A-Za-z0-9._~+/=-]{12,})"
@@ -170,7 +172,7 @@ def _logins(text: str) -> Iterator[Match]:
 def _login_lines(text: str) -> Iterator[Match]:
     for span in _LOGIN_LINE.find(text):
         start, end = max(span.groups)
-        if len(set(text[start:end])) > 3:
+        if len(set(text[start:end])) > 3 and not _HARDWARE_END.match(text, start):
             yield secret_at(start, end, LIKELY)
 
 

@@ -34,8 +34,8 @@ FORMATS: tuple[str, ...] = (
     r"|sq[upa]_[A-Za-z0-9_=-]{40}",
     r"sgp_(?:(?:[a-fA-F0-9]{16}|local)_)?[a-fA-F0-9]{40}|slk_[a-f0-9]{64}|pul-[a-f0-9]{40}"
     r"|pnu_[A-Za-z0-9]{36}",
-    r"CCIPAT_[A-Za-z0-9]{22}_[a-f0-9]{40}|bkua_[a-f0-9]{40}|API-[A-Z0-9]{26}|snowflake|snyk"
-    rf"|spotify_(?:uat|sat)\.[A-Za-z0-9]{{8}}\.[A-Za-z0-9_.-]{{60,}}|waka_{_UUID}",
+    r"CCIPAT_[A-Za-z0-9]{22}_[a-f0-9]{40}|bkua_[a-f0-9]{40}|API-[A-Z0-9]{26}"
+    rf"|snyk_(?:uat|sat)\.[A-Za-z0-9]{{8}}\.[A-Za-z0-9_.-]{{60,}}|waka_{_UUID}",
     # Harness, Infracost, Endor
     r"(?:pat|sat)\.[A-Za-z0-9_-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}|ico-[A-Za-z0-9]{32}"
     r"|endr\+[A-Za-z0-9-]{16}",

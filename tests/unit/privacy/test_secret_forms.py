@@ -9,6 +9,7 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 import pytest
 
+from gateway.privacy.detectors.secret_formats import MAKERS
 from tests.support.detector_texts import found
 
 DRAWN = 8
@@ -174,6 +175,13 @@ NOTHING = (
 def test_what_is_said_about_passwords_is_no_secret(text: str) -> None:
     """Rules, references, encrypted values, names of things and of variables."""
     assert found("SECRET", text) == []
+
+
+def test_the_name_of_a_provider_is_no_key() -> None:
+    """Nor is an id of one, however many providers are known."""
+    for name in MAKERS.replace("(?:map)?", "").replace("[_ -]?", " ").split("|"):
+        assert not found("SECRET", f"My {name} id is 4535492864293163.")
+    assert not found("SECRET", "hwaddr 44:28:36:B6:E3:D9\n44:28:36:B6:E3:D9\n")
 
 
 def test_a_count_is_no_key() -> None:
