@@ -49,12 +49,10 @@ _LOGIN_URL = Pattern(
 )
 # The configuration files of PostgreSQL (.pgpass), Bundler and netrc.
 _LOGIN_LINE = Pattern(
-    r"(?m)^[^\s:#]{1,64}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S{4,64})$"
+    r"(?m)^(?:\*|[^\s:#]*[g-zG-Z.][^\s:#]*):(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S{4,64})$"
     r"|\bBUNDLE_[A-Z0-9_]+__[A-Z]+[\"']?[ \t]*[:=][ \t]*[\"']?([^\s:\"'$]{4,64}:[^\s\"';$]{4,64})"
     r"|\bmachine[ \t\n]+\S+[ \t\n]+login[ \t\n]+\S+[ \t\n]+password[ \t\n]+(\S{4,64})"
 )
-_HARDWARE_END = re.compile(r"[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(?![0-9A-Za-z:])")
-"""The last groups of the hardware address of a network card, whose colons look like those of .pgpass."""
 _HEADER = Pattern(
     r"\b(?:authorization|x-api-key|x-auth-token)[\"']?[ \t]*[:=][ \t]*[\"']?"
     r"(?:(?:bearer|basic|token|apikey)[ \t]+)?([A-Za-z0-9._~+/=-]{12,})"
@@ -65,12 +63,12 @@ _COMMAND = Pattern(
     r"\bcurl\b[^\n]{0,400}?[ \t](?:-u|--user)[ =]?[ \t]*[\"']?[^\s:\"']{1,64}:([^\s\"'@]{4,128})"
 )
 _HEX_KEY = Pattern(r"\b(?:0x)?[0-9A-Fa-f]{64}(?:[0-9A-Fa-f]{64})?\b")
-_HEX_WORD = Pattern(
+HEX_WORDS = (
     r"priv(?:ate)?[ _-]?key|(?:secret|signing|wallet|master|deployer|validator|account|node)[ _-]?key"
     r"|[a-z]_pk\b|\bwallet\(|\bseed\b|cl[e\xe9] priv|(?:clave|chave|chiave) privat?[ad]a?|privater schl"
-    r"|klucz pryw|\x1c",
-    ignore_case=True,
+    r"|klucz pryw|\x1c"
 )
+_HEX_WORD = Pattern(HEX_WORDS, ignore_case=True)
 _NO_HEX_KEY = Pattern(
     r"publi|pub[ _-]?key|hash|sha-?\d|finger|sum\b|digest|commit|\btx|transaction|address|block|root",
     ignore_case=True,
@@ -107,8 +105,8 @@ class SecretDetector:
             if "encryptedData" in text or "ENC[" in text
             else []
         )
-        for index in sorted(present):
-            for match in _KINDS[index][1](text):
+        for find in (_known, _known_by_body, *(_KINDS[index][1] for index in sorted(present))):
+            for match in find(text):
                 if not any(start <= match.start < end for start, end in sealed):
                     yield match
 
@@ -172,7 +170,7 @@ def _logins(text: str) -> Iterator[Match]:
 def _login_lines(text: str) -> Iterator[Match]:
     for span in _LOGIN_LINE.find(text):
         start, end = max(span.groups)
-        if len(set(text[start:end])) > 3 and not _HARDWARE_END.match(text, start):
+        if len(set(text[start:end])) > 3:
             yield secret_at(start, end, LIKELY)
 
 
@@ -199,9 +197,7 @@ def _sent(text: str) -> Iterator[Match]:
 
 # Each kind: its prefilter, and the function that finds it. One pass over the text matches all prefilters.
 _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
-    (r"(?-i:(?:\b|_)(?:" + "|".join(FORMATS) + "))", _known),
-    (r"(?-i:(?:\b|_)(?:" + "|".join(SHORT_FORMATS) + "))", _known_by_body),
-    (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", _private_keys),
+    (r"private key", _private_keys),
     (r"\$(?:2[abxy]?|1|apr1|[567y]|argon2[id]{1,2}|[ph])\$|\{s?sha|pbkdf2", _hashes),
     (r"://[^\s/:]*:[^\s/]+@", _logins),
     (r":(?:\d{1,5}|\*):\S+:\S+:\S|bundle_|\bmachine\s", _login_lines),
@@ -209,26 +205,25 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (r"authorization|x-api-key|x-auth-token|bearer|curl", _sent),
     (rf"\b(?:{MAKERS})[ \t\"']*[:=]", of_makers),
     (r"\b(?:env|arg|setenv|setx|set[ \t]+--?[a-z-]+)[ \t]", set_values),
-    (r"\b(?:0x)?[0-9A-F]{64}", _hex_keys),
+    (HEX_WORDS, _hex_keys),
     (WORDS, phrases),
     (CODES, codes),
     (PROGRAMS, commands),
     (DIRECTIVES, directives),
     (
-        rf"{CREDENTIAL}[\w.-]*(?:[\"']?[ \t]*:[^\n]{{0,6}}\n|\"[ \t]*\{{|[\"'][^<>]*>|[ \t]*</|\()"
-        r"|=[\"']password[\"']",
+        rf"{CREDENTIAL}[\w.-]*[\"']?[ \t]*[:<>({{]|=[\"'](?:\w|-)*{CREDENTIAL}",
         named,
     ),
     (r"auth|login|connect|credential|mysql|pdo\(|sign_?in", arguments),
-    (rf"{CREDENTIAL}(?:[^\n]{{0,24}}\n|[^\n]{{0,40}}[:=]>?[ \t]*\[)", listed),
+    (rf"{CREDENTIAL}[^\n]*[\n\[]", listed),
     (
-        r"(?:key|token|secret)s?(?: (?:is|was|for|of)\b"
-        r"| -)?[ \t]*[/=:]?[ \t]*[\"'`\[(]{0,2}[A-Za-z0-9+/_~.-]{18}",
+        r"(?:api|access|auth|secret|bearer|refresh|service|deploy|license|encryption|signing|private|account"
+        r"|session|client)[ _-]?(?:key|token|secret)",
         said,
     ),
     (r"cookie", cookies),
     (r"[?&;](?:amp;)?[\w-]*(?:sig|token|key|secret|hdn|signature)[\w-]*=", signed),
     (r"auth[\"']?[ \t]*[:=]|pass\w*hash|base64|encrypted|_password|ls0tls1crudjt", coded),
-    (r"private-lines|:[./0-9a-z]{13}:\d|codes?\b|otp|2fa|mfa|authenticator", key_files),
+    (r"private-lines|:\d+:\d+:|codes?\b|otp|2fa|mfa|authenticator", key_files),
 )
 _PREFILTERS = PatternSet([prefilter for prefilter, _ in _KINDS], ignore_case=True)
