@@ -8,14 +8,17 @@ KEY_MARK = "\x1c"
 """Replaces each character of a word that patterns cannot see; no text contains the marks."""
 
 # Each language writes the word alone, or within a longer one; `Kennwort` and `senha` are no other words.
-PASSWORD_WORDS = (
+WORDS_FOR_PASSWORDS = (
     r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code)|pwd|kennwort|contrase[n\xf1]a|clave[ _-]?de[ _-]?acceso"
-    r"|mot[ _-]?de[ _-]?passe?\b|hasl?o\b|senhas?\b|palavra[ _-]?passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
-    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|parole ir\b|kata[ _-]?sandi|kata[ _-]?laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
-    r"|neno[ _-]?la[ _-]?siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db|my)pw\b|(?:\b|_)psk\b"
+    r"|mot[ _-]?de[ _-]?passe?\b|hasl?o\b|senhas?\b|palavra[ _-]?passe|wachtwoord|l[o\xf6]senord"
+    r"|adgangskode|kodeord|salasana"
+    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|parole ir\b|kata[ _-]?sandi|kata[ _-]?laluan"
+    r"|contrasenya|parola d'ordine|salas[o\xf5]na"
+    r"|neno[ _-]?la[ _-]?siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db"
+    r"|my)pw\b|(?:\b|_)psk\b"
     r"|wi-?fi[ -]key|wpa2?[ -]key|w-?lan[ -]?schl(?:\xfc|ue)ssel|netzwerkschl(?:\xfc|ue)ssel|\x1a+"
 )
-LOGIN_WORDS = rf"pass\b|{PASSWORD_WORDS}"
+LOGIN_WORDS = rf"pass\b|{WORDS_FOR_PASSWORDS}"
 OTHER_LOGIN_WORDS = r"\bparola[mn]?\b|\bclave\b"
 """Ambiguous words; a plain word behind one is no password."""
 KEY_WORDS = (
@@ -23,7 +26,8 @@ KEY_WORDS = (
 )
 
 _LOGINS = (
-    "пин-код", "пін-код", "пин код", "mã pin", "пароль", "паролем", "пароля", "пароли", "парола", "лозинка", "hasło", "hasła", "hasłem", "parolă",
+    "пин-код", "пін-код", "пин код", "mã pin", "пароль", "паролем", "пароля", "пароли", "парола", "лозинка",
+    "hasło", "hasła", "hasłem", "parolă",
     "şifre", "şifresi", "şifreniz", "slaptažodis", "mật khẩu", "κωδικός πρόσβασης", "κωδικός", "συνθηματικό",
     "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்",
     "รหัสผ่าน", "密码", "密碼", "口令", "パスワード", "暗証番号", "パスフレーズ", "비밀번호", "패스워드",

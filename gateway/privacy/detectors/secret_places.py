@@ -1,4 +1,4 @@
-"""Credentials whose name is not beside them: blocks, elements, arguments, cookies, signed addresses, key files."""
+"""Credentials whose name is not beside them: in blocks, elements, arguments, cookies and key files."""
 
 import base64
 import binascii
@@ -21,7 +21,8 @@ from gateway.privacy.detectors.secret_value import (
 )
 
 CREDENTIAL = (
-    rf"(?:{LOGIN_WORDS}|{OTHER_LOGIN_WORDS}|secret|token|credential|api[ _-]?key|(?:access|auth|private|account|encryption|signing"
+    rf"(?:{LOGIN_WORDS}|{OTHER_LOGIN_WORDS}|secret|token|credential|api[ _-]?key|(?:access|auth"
+    r"|private|account|encryption|signing"
     r"|shared|master|license)[ _-]?key|[_-]key)"
 )
 _NAME = rf"([\w.-]*{CREDENTIAL}[\w.-]*)"
@@ -30,12 +31,16 @@ _LINES = r"(?:[^\n{}]*[^\s{}][^\n{}]*\n){0,6}?"
 """Lines of one paragraph."""
 _NAMED = (
     # YAML: a block, or a value on the next line.
-    rf"(?m)^[ \t-]*[\"']?{_NAME}[\"']?[ \t]*:[ \t]*(?:[|>][+-]?\d?[ \t]*(?:#.*)?|\"?\\)?\r?\n[ \t]+([^\s:\"'#-][^\s\"']*)[ \t]*\r?$",
+    rf"(?m)^[ \t-]*[\"']?{_NAME}[\"']?[ \t]*:[ \t]*(?:[|>][+-]?\d?[ \t]*(?:#.*)?"
+    r"|\"?\\)?\r?\n[ \t]+([^\s:\"'#-][^\s\"']*)[ \t]*\r?$",
     # Terraform: a variable with a default, an output of its state.
-    rf"\b(?:variable|output)[ \t]+\"{_NAME}\"[ \t]*\{{[ \t]*\n{_LINES}[ \t]*(?:default|value)[ \t]*=[ \t]*\"([^\"\n]+)\"",
+    rf"\b(?:variable|output)[ \t]+\"{_NAME}\"[ \t]*\{{[ \t]*\n{_LINES}[ \t]*(?:default"
+    r"|value)[ \t]*=[ \t]*\"([^\"\n]+)\"",
     # XML: a name in an attribute or in the element before.
-    rf"<[a-z:]+\b[^<>]*?\b(?:name|key|id)=[\"']{_NAME}[\"'][^<>]*>[ \t]*\n?[ \t]*(?:<value>[ \t]*)?([^<>\s]+)[ \t]*\n?[ \t]*</",
-    rf"<(?:key|name|d[tdh]|t[dh]|label|b|strong)>[ \t]*{_LABEL}[ \t]*:?[ \t]*</[a-z]+>[ \t]*\n?[ \t]*<[a-z]+\b[^<>]*>[ \t]*([^<>\s]+)[ \t]*</",
+    rf"<[a-z:]+\b[^<>]*?\b(?:name|key|id)=[\"']{_NAME}[\"'][^<>]*>[ \t]*\n?[ \t]*(?:<value>[ \t]*)?("
+    r"[^<>\s]+)[ \t]*\n?[ \t]*</",
+    rf"<(?:key|name|d[tdh]|t[dh]|label|b|strong)>[ \t]*{_LABEL}[ \t]*:?[ \t]*</[a-z]+>[ \t]*\n?[ \t]*<"
+    r"[a-z]+\b[^<>]*>[ \t]*([^<>\s]+)[ \t]*</",
     # A method that sets it.
     rf"([a-z_]*{CREDENTIAL})\([ \t]*[\"']([^\"'\s]+)[\"'][ \t]*[).]",
     # A form that is filled in.
@@ -44,36 +49,43 @@ _NAMED = (
 _NAMED_PLACE = Pattern("|".join(_NAMED), ignore_case=True)
 _ROW = r"[ \t]*[|]?[ \t]*[\"'`]?[^\s|\"'`]{5,256}[\"'`]?[,;]?[ \t]*[|]?[ \t]*\r?(?:\n|$)"
 _HEAD = Pattern(
-    rf"(?m)^[ \t]*[|]?[ \t]*[\"'`*]{{0,2}}{_LABEL}[?.]?[\"'`*]{{0,2}}[ \t]*:?[ \t]*[|]?[ \t]*\r?\n(?:[ \t|:=+-]+\r?\n)?((?:{_ROW})+)",
+    rf"(?m)^[ \t]*[|]?[ \t]*[\"'`*]{{0,2}}{_LABEL}[?.]?[\"'`*]{{0,2}}[ \t]*:?[ \t]*[|]?[ \t]*\r?\n(?:"
+    rf"[ \t|:=+-]+\r?\n)?((?:{_ROW})+)",
     ignore_case=True,
 )
 """A label in a line by itself, and the lines of one word each that follow."""
 _CELL = re.compile(r"[^\s|\"'`,;]{5,256}")
 _ASKED = Pattern(
-    rf"{CREDENTIAL}[^\n]{{0,24}}\n[ \t]*(?:\w{{1,16}}[ \t]*[:>][ \t]*)?[\"'`]?([^\s\"'`;,|]{{6,256}})[\"'`]?[ \t]*\r?(?:\n|$)",
+    rf"{CREDENTIAL}[^\n]{{0,24}}\n[ \t]*(?:\w{{1,16}}[ \t]*[:>][ \t]*)?[\"'`]?([^\s\"'`;,|]{{6,256}})"
+    r"[\"'`]?[ \t]*\r?(?:\n|$)",
     ignore_case=True,
 )
 """A line that ends with the word, as of a form or a conversation, and the answer."""
 _LIST = Pattern(rf"{_NAME}s?[\"']?[ \t]*(?:=>?|:)[ \t]*\[([^\[\]]*)\]", ignore_case=True)
 _SAID = Pattern(
-    r"([\w.-]*(?:\b|_)(?:(?:api|access|auth|secret|bearer|refresh|service|deploy|license|encryption|signing|private|account|session|client)"
-    r"[ _-]?(?:key|token|secret))s?)(?: (?:is|was|for|of)\b| -)?[ \t]*[/=:]?[ \t]*[\"'`\[(]{0,2}([A-Za-z0-9+/_~.-]{18,256}={0,2})",
+    r"([\w.-]*(?:\b|_)(?:(?:api|access|auth|secret|bearer|refresh|service|deploy|license|encryption"
+    r"|signing|private|account|session|client)"
+    r"[ _-]?(?:key|token|secret))s?)(?: (?:is|was|for|of)\b"
+    r"| -)?[ \t]*[/=:]?[ \t]*[\"'`\[(]{0,2}([A-Za-z0-9+/_~.-]{18,256}={0,2})",
     ignore_case=True,
 )
 _ARGUMENTS = Pattern(
-    r"(?:\bauth(?:=|: ?|[ ]=[ ])\(|\b(?:login|log_in|signIn|sign_in|connect|basic_?auth|authenticate|setCredentials|httpBasic|getConnection)\("
+    r"(?:\bauth(?:=|: ?|[ ]=[ ])\(|\b(?:login|log_in|signIn|sign_in|connect|basic_?auth|authenticate"
+    r"|setCredentials|httpBasic|getConnection)\("
     r"|basicauth\(|\bmysqli?(?:_connect)?\(|\bPDO\(|credentials?\(|passwordauthentication\()([^()\n]*)\)",
     ignore_case=True,
 )
 _LITERAL = re.compile(r"\"([^\"\\]{1,64})\"|'([^'\\]{1,64})'")
 _COOKIE = Pattern(r"cookie[\"']?[ \t]*[:=][ \t]*[\"']?([^\n]+)", ignore_case=True)
 _SESSION = re.compile(
-    r"(?i)[:=;\s\"']((?:__(?:Secure|Host)-)?[\w.-]{0,32}(?:sess|sid\b|auth|token|jwt|remember|login|ident|user_credentials)[\w.-]{0,24})"
+    r"(?i)[:=;\s\"']((?:__(?:Secure|Host)-)?[\w.-]{0,32}(?:sess|sid\b|auth|token|jwt|remember|login"
+    r"|ident|user_credentials)[\w.-]{0,24})"
     r"=([^\s;,\"']{16,4096})"
 )
 _NO_SESSION = re.compile(r"(?i)csrf|xsrf|state|expir|_id_type")
 _SIGNED = Pattern(
-    r"[?&;](?:amp;)?(?:sig|signature|x-amz-signature|x-goog-signature|x-amz-security-token|hdnts|hdnea|token|access_token|auth_token|apikey"
+    r"[?&;](?:amp;)?(?:sig|signature|x-amz-signature|x-goog-signature|x-amz-security-token|hdnts|hdnea"
+    r"|token|access_token|auth_token|apikey"
     r"|api_key|code_verifier|client_secret|sv_sig|secret)=([A-Za-z0-9%+/=_~.-]{24,})",
     ignore_case=True,
 )
@@ -86,7 +98,8 @@ _CODED_PASSWORD = Pattern(
     r"|(?i:pass\w*[_-]?hash)[\"']?[ \t]*[:=]>?[ \t]*[\"']?([a-f0-9]{32,128})\b"
     r"|\bencrypted(?:Password|Username)[\"'][ \t]*:[ \t]*[\"']([A-Za-z0-9+/]{24,}={0,2})[\"']"
     r"|:_password[ \t]*=[ \t]*[\"']?([A-Za-z0-9+/]{4,}={0,2})"
-    r"|\b(?:client|ssh|tls|rsa)[_-]?(?:private[_-]?)?key(?:[_-]data)?[\"']?[ \t]*[:=][ \t]*[\"']?(LS0tLS1CRUdJTi[A-Za-z0-9+/]{20,}={0,2})"
+    r"|\b(?:client|ssh|tls|rsa)[_-]?(?:private[_-]?)?key(?:[_-]data)?[\"']?[ \t]*[:=][ \t]*[\"']?(LS0tL"
+    r"S1CRUdJTi[A-Za-z0-9+/]{20,}={0,2})"
     r"|\b(LS0tLS1CRUdJTi(?:BSU0Eg|BFQyB|BPUEVOU1NI|BQUklWQVRF|BFTkNSWVBURUQg)[A-Za-z0-9+/]{20,}={0,2})",
     ignore_case=False,
 )
@@ -94,7 +107,8 @@ _SHADOW = Pattern(r"(?m)^[a-z_][\w.-]*:([./0-9A-Za-z]{13}):\d+:\d+:")
 _PUTTY = Pattern(r"Private-Lines: \d+\r?\n((?:[A-Za-z0-9+/=]{4,}(?:\r?\n|$))+)")
 _RECOVERY = Pattern(
     r"(?:recovery|backup|scratch|rescue|emergency)[ _-]codes?[^\n]{0,60}[:\n][\s\"'\[*-]*"
-    r"((?:\d{0,2}[.)]?[ \t]*[\"'`]?[a-z0-9]{4,10}(?:[- ][a-z0-9]{4,10}){0,3}[\"'`,]*[ \t]*\r?\n?[ \t*-]*){2,16})",
+    r"((?:\d{0,2}[.)]?[ \t]*[\"'`]?[a-z0-9]{4,10}(?:[- ][a-z0-9]{4,10}){0,3}[\"'`,]*[ \t]*\r?\n?[ \t*-]"
+    r"*){2,16})",
     ignore_case=True,
 )
 _ONE_TIME = Pattern(
@@ -152,7 +166,7 @@ def arguments(text: str) -> Iterator[Match]:
         for at, literal in enumerate(_LITERAL.finditer(text, first, last)):
             start, end = literal.span(literal.lastindex or 0)
             value = text[start:end]
-            if at and (is_strong(value) or is_password(value) and not value.islower()):
+            if at and (is_strong(value) or (is_password(value) and not value.islower())):
                 yield secret_at(start, end, PROBABLE)
 
 
@@ -196,7 +210,7 @@ def _decoded(value: str) -> str:
 
 
 def key_files(text: str) -> Iterator[Match]:
-    """Yield the private parts of PuTTY's keys, hashes of old passwd files, and codes for the loss of a device."""
+    """Yield private parts of PuTTY's keys, hashes of old passwd files, and codes that replace a device."""
     for pattern, confidence in (
         (_PUTTY, CERTAIN),
         (_SHADOW, PROBABLE),

@@ -21,8 +21,10 @@ _PLACEHOLDER = Pattern(
     r"|masked|foo(?:bar)?|bar|baz|insert.*|enter.*|input|value|default|bearer|basic|unset|empty|unknown|n/a"
     r"|(?:os|process|env|environ|config|conf|settings|self|this|args|request|req|params|options|opts|user|var"
     r"|data|local|secrets|vault|module|resource|ctx|context)[.\[].*)$"
-    r"|x{6}|\*{3}|\.{3}|(?:put|insert|enter|add)_?your|your[-_](?:\w{2,12}[-_])?(?:key|token|secret|password)|_here\b"
-    r"|^(?:mysecret|mypass|secretkey|supersecret|notasecret|notapassword|donotuse|foobar|secretpassword)\w{0,12}$"
+    r"|x{6}|\*{3}|\.{3}|(?:put|insert|enter|add)_?your|your[-_](?:\w{2,12}[-_])?(?:key|token|secret"
+    r"|password)|_here\b"
+    r"|^(?:mysecret|mypass|secretkey|supersecret|notasecret|notapassword|donotuse|foobar"
+    r"|secretpassword)\w{0,12}$"
     r"|(?-i:EXAMPLE)|\$\{|\{\{|%\(|<%",
     ignore_case=True,
 )
@@ -34,22 +36,28 @@ _MIN_WORDS = 24
 """A shorter key may have no digit by chance: one in thirty of Amazon's has none."""
 _JOINTS = re.compile(r"[^A-Za-z]+")
 _MOST_STEPS = 0.5
-"""Most characters of a random key that follow the one before; by chance it is one of 30, of digits one of 5."""
+"""Most characters of a random key that follow the one before; by chance one in 30, of digits one in 5."""
 _MAX_DISTINCT_AROUND_A_RUN = 20
 """A value with fewer distinct characters and a run of one is a placeholder; real keys have more."""
 _ABOUT = Pattern(
-    r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
-    r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
+    r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length"
+    r"|len|size|field"
+    r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method"
+    r"|endpoint|ref"
     r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
-    r"|(?:updated|changed|created|modified|expires|reset)[_-]?(?:at|on)|reisepass|public[_-]?(?:key|token)(?:[_-]?token)?|tokeniz\w*|parallelism"
-    r"|(?:idempoten\w*|partition|primary|foreign|sort|cache|publishable|row|object|routing|correlation|dedup\w*"
+    r"|(?:updated|changed|created|modified|expires|reset)[_-]?(?:at|on)|reisepass|public[_-]?(?:key"
+    r"|token)(?:[_-]?token)?|tokeniz\w*|parallelism"
+    r"|(?:idempoten\w*|partition|primary|foreign|sort|cache|publishable|row|object|routing|correlation"
+    r"|dedup\w*"
     r"|unique|natural|lookup|shard|message|composite|surrogate|site)[ _-]?key)$",
     ignore_case=True,
 )
 """Endings of names that describe a credential and do not hold one."""
 _NO_KEY = Pattern(
-    r"^(?:https?://|s3://|file:|/|\./|\.\./|[A-Za-z]:\\)|^v?\d+(?:\.\d+){1,3}$|^\d{4}-\d\d-\d\d|\.(?:json|ya?ml|pem|crt"
-    r"|key|txt|py|js|ts|go|java|rb|php|md|html|png|jpg|svg|gif|css|exe|dll|so|zip|tar|gz)$|^[a-z0-9]+(?:-[a-z]+)+$"
+    r"^(?:https?://|s3://|file:|/|\./|\.\./|[A-Za-z]:\\)|^v?\d+(?:\.\d+){1,3}$|^\d{4}-\d\d-\d\d"
+    r"|\.(?:json|ya?ml|pem|crt"
+    r"|key|txt|py|js|ts|go|java|rb|php|md|html|png|jpg|svg|gif|css|exe|dll|so|zip|tar|gz)$"
+    r"|^[a-z0-9]+(?:-[a-z]+)+$"
     r"|^[A-Za-z]+(?:[._/:-][A-Za-z]+)*\d{0,2}$|::|->"
     # Joined words and numbers, as in names of tables and rows; camel case.
     r"|^(?:[a-z]+|\d{1,8})(?:[_:#./-](?:[a-z]+|\d{1,8}|[a-z]\d{1,3}|[a-z]{3,}\d|\d{1,2}T\d{2}))+Z?$"
@@ -57,8 +65,10 @@ _NO_KEY = Pattern(
 )
 """Addresses, paths, versions, dates and names of things."""
 _PLACE = Pattern(
-    r"^(?:https?://|s3://|gs://|op://|file:|(?:vault|env|ssm|keyring|secret|ref|keepass|bws|doppler|aws|gcp|azure)[+\w-]{0,16}:"
-    r"|arn:|enc\[|enc\(|projects/|@microsoft\.|ageencrypted|\$ansible|\$[a-z_{(]|%[a-z_]+%|/[\w.-]+/|~/|\./|\.\./|[a-z]:\\)"
+    r"^(?:https?://|s3://|gs://|op://|file:|(?:vault|env|ssm|keyring|secret|ref|keepass|bws|doppler"
+    r"|aws|gcp|azure)[+\w-]{0,16}:"
+    r"|arn:|enc\[|enc\(|projects/|@microsoft\.|ageencrypted|\$ansible|\$[a-z_{(]|%[a-z_]+%|/[\w.-]+/"
+    r"|~/|\./|\.\./|[a-z]:\\)"
     r"|SecretKeyRef$|^[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)+$",
     ignore_case=True,
 )
@@ -111,7 +121,8 @@ _VARIABLE = Pattern(
 )
 """Names in a program, calls, and addresses."""
 _AMOUNT = Pattern(
-    r"^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^#\d+$|^[A-Z]{2,}(?:-\d+)+$|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
+    r"^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^#\d+$|^[A-Z]{2,}(?:-\d+)+$"
+    r"|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
 )
 """Amounts, ports, dates, paths, and numbers of tickets."""
 
@@ -218,7 +229,7 @@ def is_counted(value: str) -> bool:
 
 
 def may_be_key(written: str) -> bool:
-    """Whether what has the form of a provider's key is drawn at random, and not words, a count or a placeholder."""
+    """Whether what has the form of a provider's key is neither words nor a count nor a placeholder."""
     if is_placeholder(written) or is_counted(written) or entropy_bits(written) < _KEY_BITS:
         return False
     return (

@@ -9,6 +9,7 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 import pytest
 
+from gateway.privacy.detectors.secret_formats import MAKERS
 from tests.support.detector_texts import found
 
 DRAWN = 8
@@ -40,8 +41,10 @@ SENTENCES = (
     "la password \xe8 {}", "het wachtwoord luidt {}", "l\xf6senordet \xe4r {}", "adgangskoden er {}",
     "salasana on {}", "has\u0142o to {}", "heslo je {}", "a jelszavam {}", "parola mea e {}",
     "\u015fifrem {}", "\u043f\u0430\u0440\u043e\u043b\u044c \u043e\u0442 wifi {}", "\u5bc6\u7801\u662f{}",
-    "\u30d1\u30b9\u30ef\u30fc\u30c9\u306f{}\u3067\u3059", "\ube44\ubc88\uc740 {}", "m\u1eadt kh\u1ea9u wifi {}",
-    "kata sandinya {}", "\u0631\u0645\u0632 \u0639\u0628\u0648\u0631 {}", "\u092a\u093e\u0938\u0935\u0930\u094d\u0921 {}",
+    "\u30d1\u30b9\u30ef\u30fc\u30c9\u306f{}\u3067\u3059", "\ube44\ubc88\uc740 {}",
+    "m\u1eadt kh\u1ea9u wifi {}",
+    "kata sandinya {}", "\u0631\u0645\u0632 \u0639\u0628\u0648\u0631 {}",
+    "\u092a\u093e\u0938\u0935\u0930\u094d\u0921 {}",
 )  # fmt: skip
 
 
@@ -54,13 +57,15 @@ def test_a_strong_value_near_the_word_is_a_password(form: str) -> None:
 
 
 COMMANDS = (
-    "tool login --username anna --password {}", "mysql -u root -p{} -h db", "docker login -u anna -p {} r.example.org",
+    "tool login --username anna --password {}", "mysql -u root -p{} -h db",
+    "docker login -u anna -p {} r.example.org",
     "sshpass -p '{}' ssh anna@host", "redis-cli -a {} ping", "ldapsearch -D cn=admin -w {} -b dc=x",
     "curl --user 'anna:{}' https://h.example", "http -a anna:{} GET h.example", "net user anna {} /add",
     "echo '{}' | sudo -S true", "echo anna:{} | chpasswd", "htpasswd -b .htpasswd anna {}",
     "openssl enc -pass 'pass:{}' -in a", "keytool -genkey -storepass '{}'",
     "kubectl create secret generic db --from-literal=dsn='{}'", "xfreerdp /u:anna /p:'{}' /v:host",
-    "sqlcmd -U sa -P '{}'", "sqlplus anna/{}@db:1521/X", "smbclient //nas/x -U anna%'{}'", "unzip -P '{}' a.zip",
+    "sqlcmd -U sa -P '{}'", "sqlplus anna/{}@db:1521/X", "smbclient //nas/x -U anna%'{}'",
+    "unzip -P '{}' a.zip",
     'ConvertTo-SecureString "{}" -AsPlainText -Force', "composer config http-basic.h.example anna '{}'",
 )  # fmt: skip
 
@@ -78,13 +83,18 @@ FILES = (
     'user "anna"\npassword "{p}"', "default login anna password {p}", "requirepass {p}", "rootpw {p}",
     "snmp-server community {p} RO", "username anna privilege 15 secret {p}",
     "network={{\n ssid=\"a\"\n psk=\"{p}\"\n}}", "WIFI:T:WPA;S:a;P:{p};;",
-    "password: |\n  {p}", "api_token: >-\n  {k}", 'variable "db_password" {{\n  type = string\n  default = "{p}"\n}}',
-    '<string name="api_key">{k}</string>', "<key>password</key><string>{p}</string>", "<dt>API key</dt><dd>{k}</dd>",
+    "password: |\n  {p}", "api_token: >-\n  {k}",
+    'variable "db_password" {{\n  type = string\n  default = "{p}"\n}}',
+    '<string name="api_key">{k}</string>', "<key>password</key><string>{p}</string>",
+    "<dt>API key</dt><dd>{k}</dd>",
     '<setting name="password"><value>{p}</value></setting>', '<input type="password" value="{p}">',
-    'builder.withPassword("{p}")', '.with_access_token("{k}".to_string())', 'requests.get(u, auth=("anna", "{p}"))',
+    'builder.withPassword("{p}")', '.with_access_token("{k}".to_string())',
+    'requests.get(u, auth=("anna", "{p}"))',
     'DriverManager.getConnection(url, "anna", "{p}")', "Cookie: theme=dark; sessionid={k}",
-    "https://a.example/f?sp=r&sig={k}%3D", 'api_keys = ["{k}"]', "access token\n{k}\n", "| API key |\n|---|\n| {k} |\n",
-    "could not parse access token [{k}] in row 17", "app.secret_key = b'{k}'", "jdbc:oracle:thin:anna/{p}@h:1521:x",
+    "https://a.example/f?sp=r&sig={k}%3D", 'api_keys = ["{k}"]', "access token\n{k}\n",
+    "| API key |\n|---|\n| {k} |\n",
+    "could not parse access token [{k}] in row 17", "app.secret_key = b'{k}'",
+    "jdbc:oracle:thin:anna/{p}@h:1521:x",
     "gh secret set A --body {k}", "aws configure set aws_secret_access_key {k}",
 )  # fmt: skip
 
@@ -110,7 +120,8 @@ def test_a_login_in_base64_is_read() -> None:
 def test_the_private_lines_of_a_putty_key_are_one_secret() -> None:
     """The public lines are none."""
     body = base64.b64encode(random.Random(3).randbytes(96)).decode()
-    text = f"PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAAB3NzaC1yc2E\nPrivate-Lines: 1\n{body}\nPrivate-MAC: 0"
+    public = "PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAAB3NzaC1yc2E\n"
+    text = f"{public}Private-Lines: 1\n{body}\nPrivate-MAC: 0"
     assert found("SECRET", text) == [body]
 
 
@@ -145,13 +156,14 @@ NOTHING = (
     "the default password policy is MinLen12", "the passcode screen on iOS17 freezes",
     "log in with SAML2 or OAuth2", "user: q8Zr3LmP0vTyWx", "connect pin 12 to GND and pin 7 to VCC",
     "the PIN is 4 digits long", "status code 404", "PIN code 560001 is Bangalore", "zip code 90210",
-    "\u043f\u0430\u0440\u043e\u043b\u044c \u043e\u0442 Windows10 \u043d\u0435 \u043f\u043e\u0434\u0445\u043e\u0434\u0438\u0442",
+    "пароль от Windows10 не подходит",
     "docker run -p 5432:5432 -u 1000:1000 postgres", "ssh -p 2222 anna@host", "mysql -u root -p shop",
     "curl -u $USER:$PASS2 https://h.example", "docker login -u anna --password-stdin",
     "password: vault:secret/data/db#password1", "password: ref+awssecrets://prod/db2#/password",
     "password: ENC[AES256_GCM,data:cQ8Zr3LmP0vTyWx41Kd7Nf==,iv:B2sHgJc5RtA9eUo,type:str]",
     "kind: SealedSecret\nspec:\n  encryptedData:\n    password: AgBy3iq8Zr3LmP0vTyWx41Kd7NfB2sHgJc5RtA9eUo\n",
-    "password: hashedPassword2", "if password == password2:", 'password = getpass.getpass("Password for db1: ")',
+    "password: hashedPassword2", "if password == password2:",
+    'password = getpass.getpass("Password for db1: ")',
     '"password": "Password2 is invalid"', "public_token: 0b1c6a52-93d4-4f0e-8a77-1d2e3f4a5b6c",
     "api_key: 1234567890abcdef1234567890abcdef-of-nobody-here", "glpat-my-personal-access-token-name",
     "Cookie: theme=dark; lang=en-US; consent=2024-01", "data-testid=\"password-input-2\"",
@@ -163,6 +175,13 @@ NOTHING = (
 def test_what_is_said_about_passwords_is_no_secret(text: str) -> None:
     """Rules, references, encrypted values, names of things and of variables."""
     assert found("SECRET", text) == []
+
+
+def test_the_name_of_a_provider_is_no_key() -> None:
+    """Nor is an id of one, however many providers are known."""
+    for name in MAKERS.replace("(?:map)?", "").replace("[_ -]?", " ").split("|"):
+        assert not found("SECRET", f"My {name} id is 4535492864293163.")
+    assert not found("SECRET", "hwaddr 44:28:36:B6:E3:D9\n44:28:36:B6:E3:D9\n")
 
 
 def test_a_count_is_no_key() -> None:
