@@ -1,7 +1,7 @@
 """The words of a text, and the attributes by which the name model knows them.
 
-An attribute is a row of the model's table: the word itself, how it begins and ends, its shape, whether a list of
-names has it. Training reads words with this module too, so that both sides agree.
+An attribute is a row of the model's table: the word itself, how it begins and ends, its shape, whether a list
+of names has it. Training reads words with this module too, so that both sides agree.
 """
 
 import re
