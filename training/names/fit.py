@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from gateway.privacy.names.network import FAR, NEAR, Network
 from gateway.privacy.names.words import (
+    BORDERS,
     EMPTY,
     FIXED,
-    BORDERS,
     REACH,
     SLOTS,
     Vocabulary,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -68,9 +69,9 @@ def _from(found: Sequence[Judged], kind: str, precision: float) -> float:
 
 
 def reliability(found: Sequence[Judged]) -> str:
-    """Return a table of how many findings there are by kind and probability, and how many of them are right."""
+    """Return a table of the findings by kind and probability: how many there are, and are right."""
     lines = ["| probability | " + " | ".join(KINDS) + " |", "|---" * (len(KINDS) + 1) + "|"]
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         cells = []
         for kind in KINDS:
             these = [one.is_right for one in found if one.kind == kind and low <= one.probability < high]

@@ -26,7 +26,7 @@ NO_WORDS = Vocabulary({}, 0, 0, 0)
         ("PERSON", "Please ask Oluwaseun Adeyemi-Brandt to call me back.", "Oluwaseun Adeyemi-Brandt",
          "a name that no list has in full"),
         ("PERSON", "hi im maria gonzalez, can you help me with my order", "maria gonzalez", "small letters"),
-        ("ADDRESS", "Ship it to Unit 7, 41 Wattle Grove Crescent, Mildura VIC 3500 before Friday.", "41 Wattle",
+        ("ADDRESS", "Ship it to Unit 7, 41 Wattle Grove Crescent, Mildura VIC 3500.", "41 Wattle",
          "an address with its city"),
         ("LOCATION", "What is the weather like in Barcelona tomorrow?", "Barcelona", "a place"),
     ],
