@@ -198,9 +198,9 @@ def _as_network(model: _Torch, vocabulary: Vocabulary) -> Network:
         vocabulary,
         model.table.weight.detach().numpy(),
         weights(model.near),
-        model.near.bias.detach().numpy(),  # type: ignore[union-attr]
+        model.near.bias.detach().numpy(),
         weights(model.far),
-        model.far.bias.detach().numpy(),  # type: ignore[union-attr]
+        model.far.bias.detach().numpy(),
         model.out.weight.detach().numpy().T.copy(),
         model.out.bias.detach().numpy(),
         np.full((len(LABELS) - 1, 2), 0.5, dtype=np.float32),

@@ -281,7 +281,11 @@ def _with_slots(dice: random.Random, sentence: str) -> str | None:
     made = sentence
     for kind, roles in _ROLES.items():
         slot = "{person}'s" if kind == "persons" else f"{{{kind}}}"
-        made = roles.sub(lambda found, slot=slot: slot if dice.random() < 0.75 else found.group(), made)
+
+        def filled(found: re.Match[str], slot: str = slot) -> str:
+            return slot if dice.random() < 0.75 else found.group()
+
+        made = roles.sub(filled, made)
     return None if made == sentence else made
 
 
