@@ -11,7 +11,7 @@ from gateway.privacy.names.network import shipped_network
 from gateway.privacy.names.once import names_once
 
 
-class ModelDetector:
+class NameModelDetector:
     """Finds what the model is sure of, of one type or several."""
 
     def __init__(self, *types: str) -> None:
@@ -31,7 +31,7 @@ class AidedDetector:
 
     def __init__(self, detector: Detector) -> None:
         self.listed = detector
-        self._model = ModelDetector(*detector.types)
+        self._model = NameModelDetector(*detector.types)
         self.types = detector.types
 
     def find(self, text: str) -> Iterator[Match]:

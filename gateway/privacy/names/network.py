@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.privacy.names.words import FIXED, Vocabulary
+from gateway.privacy.names.words import FIXED, KnownWords
 
 KINDS = ("PERSON", "ADDRESS", "LOCATION", "ORG")
 """What a word may be of, in the order of the labels 1 to 4; 0 is none of them."""
@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 class Network(NamedTuple):
     """The weights."""
 
-    vocabulary: Vocabulary
+    vocabulary: KnownWords
     table: Floats
     near: Floats
     near_bias: Floats
@@ -62,7 +62,7 @@ def read_network(data: bytes) -> Network:
         keys = bytes(arrays["keys"]).decode("utf-8").split("\0")
         table = arrays["table"].astype(np.float32) * arrays["scale"].astype(np.float32)[:, None]
         return Network(
-            Vocabulary({key: FIXED + at for at, key in enumerate(keys)}, *arrays["starts"].tolist()),
+            KnownWords({key: FIXED + at for at, key in enumerate(keys)}, *arrays["starts"].tolist()),
             table,
             *(
                 arrays[name].astype(np.float32)

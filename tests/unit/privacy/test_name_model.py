@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from gateway.privacy.detector import LIKELY, PROBABLE, Match
-from gateway.privacy.detectors.named_by_model import AidedDetector, ModelDetector
+from gateway.privacy.detectors.named_by_model import AidedDetector, NameModelDetector
 from gateway.privacy.detectors.person import PersonDetector
 from gateway.privacy.names import network as network_module
 from gateway.privacy.names.decode import names_in, runs
 from gateway.privacy.names.network import KINDS, SHA256, read_network, shipped_network
-from gateway.privacy.names.words import EMPTY, REACH, SLOTS, Vocabulary, read_words
+from gateway.privacy.names.words import EMPTY, REACH, SLOTS, KnownWords, read_words
 from tests.support.detector_texts import found
 
-NO_WORDS = Vocabulary({}, 0, 0, 0)
+NO_WORDS = KnownWords({}, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_finds_what_lists_do_not_hold(kind: str, text: str, name: str, why: str)
 )
 def test_finds_nothing_where_nobody_is(text: str) -> None:
     """Prompts, versions, parts of e-mail addresses and URLs, and code hold no name."""
-    detectors = ModelDetector(*KINDS)
+    detectors = NameModelDetector(*KINDS)
     assert [*detectors.find(text)] == []
 
 
@@ -111,7 +111,7 @@ def test_the_shipped_file_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -
 def test_threads_share_the_network() -> None:
     """Threads that look at different texts at once find what one finds alone."""
     texts = [f"Dear Mrs. Halvorsen, flat {n} of 12 Harbour Street, Leeds is free." for n in range(60)]
-    detector = ModelDetector(*KINDS)
+    detector = NameModelDetector(*KINDS)
     alone = [[*detector.find(text)] for text in texts]
     with ThreadPoolExecutor(4) as pool:
         together = [*pool.map(lambda text: [*detector.find(text)], texts)]
@@ -137,6 +137,6 @@ def test_lists_keep_what_they_know() -> None:
     both = [*AidedDetector(PersonDetector()).find(text)]
     assert both[: len(listed)] == listed
     assert all(match.confidence in (PROBABLE, LIKELY) for match in both[len(listed) :])
-    single = [m for m in ModelDetector("PERSON").find(text) if " " not in text[m.start : m.end]]
+    single = [m for m in NameModelDetector("PERSON").find(text) if " " not in text[m.start : m.end]]
     assert all(match.confidence == PROBABLE for match in single)
     assert all(isinstance(match, Match) for match in both)
