@@ -25,7 +25,7 @@ from gateway.privacy.detectors.crypto import CryptoDetector
 from gateway.privacy.detectors.defaults import UNREADABLE, WEIGHTS
 from gateway.privacy.detectors.email_address import EmailDetector
 from gateway.privacy.detectors.iban import IbanDetector
-from gateway.privacy.detectors.named_by_model import AidedDetector, ModelDetector
+from gateway.privacy.detectors.named_by_model import AidedDetector, NameModelDetector
 from gateway.privacy.detectors.national_id import NationalIdDetector
 from gateway.privacy.detectors.network import IpDetector, MacDetector, UrlDetector
 from gateway.privacy.detectors.person import PersonDetector
@@ -55,7 +55,7 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
     UrlDetector(),
     AidedDetector(PersonDetector()),
     AidedDetector(AddressDetector()),
-    ModelDetector("LOCATION", "ORG"),
+    NameModelDetector("LOCATION", "ORG"),
 )
 """All detectors that are always asked."""
 

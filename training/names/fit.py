@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from gateway.privacy.names.network import FAR, NEAR, Network
 from gateway.privacy.names.words import (
+    BORDERS,
     EMPTY,
     FIXED,
-    BORDERS,
     REACH,
     SLOTS,
-    Vocabulary,
+    KnownWords,
     is_listed,
     keys,
     read_words,
@@ -44,7 +44,7 @@ class Example(NamedTuple):
     allowed: NDArray[np.uint8]
 
 
-def vocabulary_of(rows: Sequence[Labelled]) -> Vocabulary:
+def vocabulary_of(rows: Sequence[Labelled]) -> KnownWords:
     """Return the keys that are frequent enough, with their rows; a word that is only a name is none."""
     counts, persons, others = Counter[str](), Counter[str](), Counter[str]()
     for row in rows:
@@ -76,7 +76,7 @@ def vocabulary_of(rows: Sequence[Labelled]) -> Vocabulary:
     ends = FIXED + len(ordinary), FIXED + len(chosen) - len(telling), FIXED + len(chosen)
     for name in ("end3", "end2", "start3"):
         chosen += sort[name][: SIZES[name]]
-    return Vocabulary({key: FIXED + at for at, key in enumerate(chosen)}, *ends)
+    return KnownWords({key: FIXED + at for at, key in enumerate(chosen)}, *ends)
 
 
 _WORD = re.compile(r"[^\W\d_]+|\d+|\n|[^\w\s]|_")
@@ -87,7 +87,7 @@ def words_of(text: str) -> list[tuple[int, int]]:
     return [found.span() for found in _WORD.finditer(text)]
 
 
-def example_of(row: Labelled, vocabulary: Vocabulary) -> Example:
+def example_of(row: Labelled, vocabulary: KnownWords) -> Example:
     """Return a text as numbers; every word is read, of interest or not."""
     words = read_words(row.text, vocabulary, is_all=True)
     assert words is not None
@@ -130,7 +130,7 @@ class _Torch(nn.Module):
         return self.out(torch.cat([far, near], dim=1)[0].T)
 
 
-def fit(examples: Sequence[Example], vocabulary: Vocabulary, *, epochs: int, seed: int) -> Network:
+def fit(examples: Sequence[Example], vocabulary: KnownWords, *, epochs: int, seed: int) -> Network:
     """Return the fitted network."""
     torch.manual_seed(seed)
     dice = random.Random(seed)
@@ -189,7 +189,7 @@ def _dropped(rows: NDArray[np.int32], allowed: NDArray[np.uint8], generator: np.
     return torch.from_numpy(kept.astype(np.int64))
 
 
-def _as_network(model: _Torch, vocabulary: Vocabulary) -> Network:
+def _as_network(model: _Torch, vocabulary: KnownWords) -> Network:
     def weights(conv: nn.Conv1d) -> NDArray[np.float32]:
         found: NDArray[np.float32] = conv.weight.detach().permute(2, 1, 0).reshape(-1, HIDDEN).numpy()
         return found
@@ -198,9 +198,9 @@ def _as_network(model: _Torch, vocabulary: Vocabulary) -> Network:
         vocabulary,
         model.table.weight.detach().numpy(),
         weights(model.near),
-        model.near.bias.detach().numpy(),  # type: ignore[union-attr]
+        model.near.bias.detach().numpy(),
         weights(model.far),
-        model.far.bias.detach().numpy(),  # type: ignore[union-attr]
+        model.far.bias.detach().numpy(),
         model.out.weight.detach().numpy().T.copy(),
         model.out.bias.detach().numpy(),
         np.full((len(LABELS) - 1, 2), 0.5, dtype=np.float32),

@@ -4,9 +4,10 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from training.names.rows import Labelled, Span
-from training.names.values import Pool, address, city, org, person
+from training.names.values import Pool, address, city, listed, org, person
 
 TEMPLATES = [
     line.replace("\\n", "\n").replace("\\t", "\t")
@@ -14,53 +15,90 @@ TEMPLATES = [
 ]
 _SLOT = re.compile(r"\{\{|\}\}|\{([A-Za-z]+)(?:\[0\])?\}")
 
-_TERMS = (
-    "Python Java JavaScript Docker Kubernetes Linux Windows Ubuntu Debian Postgres Redis Excel Word PowerPoint Android"
-    " Bluetooth Internet Wikipedia YouTube Photoshop Minecraft Fortnite PlayStation Xbox Bitcoin Ethereum"
-    " Christmas Easter Ramadan Hanukkah Thanksgiving Halloween Bible Quran Olympics Oscar Eurovision God Earth Moon"
-    " Mars Jupiter Monday Sunday January March May June August Spring Renaissance Baroque Holocaust Bluebird"
-    " Covid Ebola Alzheimer Parkinson Celsius Fahrenheit Newton Kelvin Pascal Euler Fourier Laplace Bayes Gaussian"
-    " React Angular Django Flask Rust Go Swift Kotlin Ruby Perl Scala Julia Pandas Spark Hadoop Kafka Terraform"
-    " Jenkins Ansible Prometheus Grafana Jira Confluence Slack Teams Zoom Outlook Gmail Chrome Firefox Safari Tesla"
-    " Aspirin Ibuprofen Paracetamol Vitamin Omega Prozac Wifi Ethernet Mac iPhone iPad Galaxy Pixel Kindle Alexa"
-    " Siri Cortana Claude Gemini Llama Mistral Falcon Phoenix Titan Camry Corolla Golf Mustang Civic"
-    " Team Support Service Customer Manager Director Invoice Summary Note Warning Admin Guest Unknown None True False"
-    " JSON XML HTTP API SQL CPU GPU RAM USB PDF CSV URL DNA RNA MRI FAQ VAT CEO CFO PhD MBA GDP AI ML NLP HTML CSS"
-).split()
-_LANGUAGES = (
-    "English German French Spanish Italian Portuguese Dutch Polish Czech Russian Ukrainian Turkish Arabic Hebrew Greek"
-    " Hindi Chinese Japanese Korean Swedish Danish Finnish American British European Mexican Canadian Indian Latin"
-    " Roman Christian Muslim Jewish Buddhist Catholic Victorian"
-).split()
-_HEADS = (
-    "Order Number|Status|Total|Amount|Date|Due Date|Reference|Description|Quantity|Unit Price|Customer Id|Account"
-    " Number|Phone Number|Date Of Birth|Start Time|End Time|Product Name|Category|Priority|Subject|Message|Notes"
-    "|Payment Method|Tax|Version|Language|Time Zone|User Name|Password|Serial Number|Model|Type|Size|Color|Weight"
-).split("|")
-_MONTHS = (
-    "January February March April May June July August September October November December Jan Feb Mar Apr Aug Sep"
-    " Oct Nov Dec"
-).split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday Mon Tue Fri".split()
-_KIN = (
-    "mother father sister brother wife husband daughter son aunt uncle cousin friend boss colleague".split()
+_TERMS = listed(
+    """
+    Python Java JavaScript Docker Kubernetes Linux Windows Ubuntu Debian Postgres Redis Excel Word
+    PowerPoint Android Bluetooth Internet Wikipedia YouTube Photoshop Minecraft Fortnite PlayStation
+    Xbox Bitcoin Ethereum Christmas Easter Ramadan Hanukkah Thanksgiving Halloween Bible Quran
+    Olympics Oscar Eurovision God Earth Moon Mars Jupiter Monday Sunday January March May June
+    August Spring Renaissance Baroque Holocaust Bluebird Covid Ebola Alzheimer Parkinson Celsius
+    Fahrenheit Newton Kelvin Pascal Euler Fourier Laplace Bayes Gaussian React Angular Django Flask
+    Rust Go Swift Kotlin Ruby Perl Scala Julia Pandas Spark Hadoop Kafka Terraform Jenkins Ansible
+    Prometheus Grafana Jira Confluence Slack Teams Zoom Outlook Gmail Chrome Firefox Safari Tesla
+    Aspirin Ibuprofen Paracetamol Vitamin Omega Prozac Wifi Ethernet Mac iPhone iPad Galaxy Pixel
+    Kindle Alexa Siri Cortana Claude Gemini Llama Mistral Falcon Phoenix Titan Camry Corolla Golf
+    Mustang Civic Team Support Service Customer Manager Director Invoice Summary Note Warning Admin
+    Guest Unknown None True False JSON XML HTTP API SQL CPU GPU RAM USB PDF CSV URL DNA RNA MRI FAQ
+    VAT CEO CFO PhD MBA GDP AI ML NLP HTML CSS
+    """
 )
+_LANGUAGES = listed(
+    """
+    English German French Spanish Italian Portuguese Dutch Polish Czech Russian Ukrainian Turkish
+    Arabic Hebrew Greek Hindi Chinese Japanese Korean Swedish Danish Finnish American British
+    European Mexican Canadian Indian Latin Roman Christian Muslim Jewish Buddhist Catholic Victorian
+    """
+)
+_HEADS = listed(
+    """
+    Order Number | Status | Total | Amount | Date | Due Date | Reference | Description | Quantity |
+    Unit Price | Customer Id | Account Number | Phone Number | Date Of Birth | Start Time | End Time
+    | Product Name | Category | Priority | Subject | Message | Notes | Payment Method | Tax |
+    Version | Language | Time Zone | User Name | Password | Serial Number | Model | Type | Size |
+    Color | Weight
+    """,
+    "|",
+)
+_MONTHS = listed(
+    """
+    January February March April May June July August September October November December Jan Feb
+    Mar Apr Aug Sep Oct Nov Dec
+    """
+)
+_DAYS = listed(
+    """
+    Monday Tuesday Wednesday Thursday Friday Saturday Sunday Mon Tue Fri
+    """
+)
+_KIN = [
+    "mother",
+    "father",
+    "sister",
+    "brother",
+    "wife",
+    "husband",
+    "daughter",
+    "son",
+    "aunt",
+    "uncle",
+    "cousin",
+    "friend",
+    "boss",
+    "colleague",
+]
 _GREEK = ["The sum", "The product", "The difference", "Half", "The average", "The ratio"]
 
 
 _ROLES = {
     kind: re.compile(source)
     for kind, source in {
-        "person": r"\b(?:[Tt]he|[Aa]n?|[Hh]is|[Hh]er|[Mm]y) (?:\w+ )?(?:man|woman|boy|girl|student|teacher|patient|doctor"
-        r"|lawyer|defendant|plaintiff|buyer|seller|owner|farmer|driver|employee|worker|researcher|scientist|president"
-        r"|king|queen|author|mother|father|wife|husband|brother|sister|friend|neighbor|client|customer|physician|nurse"
-        r"|manager|officer|witness|victim|child|person|landlord|tenant|contractor|investor|professor|judge|player)\b"
+        "person": r"\b(?:[Tt]he|[Aa]n?|[Hh]is|[Hh]er|[Mm]y) (?:\w+ )?"
+        r"(?:man|woman|boy|girl|student"
+        r"|teacher|patient|doctor"
+        r"|lawyer|defendant|plaintiff|buyer|seller|owner|farmer|driver|employee|worker|researcher"
+        r"|scientist|president"
+        r"|king|queen|author|mother|father|wife|husband|brother|sister|friend|neighbor|client|customer|physician"
+        r"|nurse|manager|officer|witness|victim|child|person|landlord|tenant|contractor|investor|professor|judge|player)\b"
         r"|\b(?:[Hh]e|[Ss]he|him)\b",
         "persons": r"\b(?:[Hh]is|[Hh]er)\b(?= [a-z])",
-        "city": r"\b(?:the|a) (?:city|town|village|country|region|area|island|capital|state|park|world|nation)\b",
-        "org": r"\b(?:[Tt]he|[Aa]n?) (?:company|corporation|firm|bank|school|university|government|court|hospital"
-        r"|agency|police|department|store|club|team|church|council|manufacturer|organization|court|industry)\b",
-        "address": r"\b(?:the|a) (?:house|building|property|farm|land|office|apartment|hotel|street|road|lot|room)\b",
+        "city": r"\b(?:the|a) (?:city|town|village|country|region|area|island"
+        r"|capital|state|park|world|nation)\b",
+        "org": r"\b(?:[Tt]he|[Aa]n?) (?:company|corporation|firm|bank|school|university|government"
+        r"|court|hospital"
+        r"|agency|police|department|store|club|team|church|council|manufacturer|organization|court"
+        r"|industry)\b",
+        "address": r"\b(?:the|a) (?:house|building|property|farm|land|office|apartment"
+        r"|hotel|street|road|lot|room)\b",
     }.items()
 }
 """Words of plain sentences in whose place a name, a place, a firm or an address may stand."""
@@ -141,73 +179,96 @@ class Drawer:
         return "".join(parts), spans
 
     def _other(self, name: str, pool: Pool) -> str:
-        dice = self._dice
-        number = str(dice.randrange(10 ** dice.randrange(1, 8)))
-        match name:
-            case "sentence":
-                return dice.choice(self._sentences)
-            case "thing":
-                return dice.choice(self._words)
-            case "Title":
-                words = dice.choice(self._sentences).split()[: dice.randrange(2, 7)]
-                return " ".join(words).title()
-            case "Term":
-                return dice.choice(_TERMS) if dice.random() < 0.6 else dice.choice(self._words).capitalize()
-            case "Head":
-                return dice.choice(_HEADS)
-            case "Language":
-                return dice.choice(_LANGUAGES)
-            case "Greek":
-                return dice.choice(_GREEK)
-            case "kin":
-                return dice.choice(_KIN)
-            case "weekday":
-                return dice.choice(_DAYS)
-            case "month":
-                return dice.choice(_MONTHS)
-            case "job":
-                return dice.choice(pool.job) if dice.random() < 0.5 else dice.choice(self._words)
-            case "num":
-                return number
-            case "year":
-                return str(dice.randrange(1900, 2030))
-            case "code":
-                return dice.choice(pool.postcode)
-            case "email":
-                return f"{dice.choice(self._words)}.{dice.choice(self._words)}{number[:2]}@example.org"
-            case "handle":
-                return f"{dice.choice(self._words)}{number[:2]}"
-            case "tag":
-                return dice.choice(self._words).capitalize() + dice.choice(self._words)
-            case "phone":
-                digits = "".join(dice.choices("0123456789", k=10))
-                shown = f"{digits[:3]}{dice.choice('- .')}{digits[3:6]}{dice.choice('- .')}{digits[6:]}"
-                return dice.choice(("", "+", "(0)")) + shown
-            case "iban":
-                return f"DE{''.join(dice.choices('0123456789', k=20))}"
-            case "ip":
-                return ".".join(str(dice.randrange(256)) for _ in range(4))
-            case "amount":
-                amount = f"{dice.randrange(1, 9999)}{dice.choice(('.', ','))}{dice.randrange(100):02}"
-                return dice.choice(("$", "EUR ", "")) + amount
-            case "date":
-                day, month = dice.randrange(1, 29), dice.randrange(1, 13)
-                year = dice.randrange(1930, 2030)
-                name = dice.choice(_MONTHS)
-                return dice.choice(
-                    (
-                        f"{year}-{month:02}-{day:02}",
-                        f"{day}/{month}/{year}",
-                        f"{day} {name} {year}",
-                        f"{name} {day}",
-                    )
-                )
-            case "time":
-                return f"{dice.randrange(24)}:{dice.randrange(60):02}"
-            case "stamp":
-                return f"20{dice.randrange(10, 30)}-0{dice.randrange(1, 10)}-{dice.randrange(10, 29)}T10:{dice.randrange(10, 60)}:07Z"
-        raise ValueError(f"{name} is no slot")
+        number = str(self._dice.randrange(10 ** self._dice.randrange(1, 8)))
+        return _OTHERS[name](_Draw(self._dice, self._words, self._sentences, pool, number))
 
+
+class _Draw(NamedTuple):
+    """What an unlabelled value is drawn from."""
+
+    dice: random.Random
+    words: Sequence[str]
+    sentences: Sequence[str]
+    pool: Pool
+    number: str
+
+
+def _title(draw: _Draw) -> str:
+    words = draw.dice.choice(draw.sentences).split()[: draw.dice.randrange(2, 7)]
+    return " ".join(words).title()
+
+
+def _term(draw: _Draw) -> str:
+    if draw.dice.random() < 0.6:
+        return draw.dice.choice(_TERMS)
+    return draw.dice.choice(draw.words).capitalize()
+
+
+def _job(draw: _Draw) -> str:
+    return draw.dice.choice(draw.pool.job) if draw.dice.random() < 0.5 else draw.dice.choice(draw.words)
+
+
+def _email(draw: _Draw) -> str:
+    dice = draw.dice
+    return f"{dice.choice(draw.words)}.{dice.choice(draw.words)}{draw.number[:2]}@example.org"
+
+
+def _phone(draw: _Draw) -> str:
+    dice = draw.dice
+    digits = "".join(dice.choices("0123456789", k=10))
+    shown = f"{digits[:3]}{dice.choice('- .')}{digits[3:6]}{dice.choice('- .')}{digits[6:]}"
+    return dice.choice(("", "+", "(0)")) + shown
+
+
+def _amount(draw: _Draw) -> str:
+    dice = draw.dice
+    amount = f"{dice.randrange(1, 9999)}{dice.choice(('.', ','))}{dice.randrange(100):02}"
+    return dice.choice(("$", "EUR ", "")) + amount
+
+
+def _date(draw: _Draw) -> str:
+    dice = draw.dice
+    day, month = dice.randrange(1, 29), dice.randrange(1, 13)
+    year = dice.randrange(1930, 2030)
+    name = dice.choice(_MONTHS)
+    return dice.choice(
+        (f"{year}-{month:02}-{day:02}", f"{day}/{month}/{year}", f"{day} {name} {year}", f"{name} {day}")
+    )
+
+
+def _stamp(draw: _Draw) -> str:
+    dice = draw.dice
+    day = f"20{dice.randrange(10, 30)}-0{dice.randrange(1, 10)}-{dice.randrange(10, 29)}"
+    return f"{day}T10:{dice.randrange(10, 60)}:07Z"
+
+
+_OTHERS: dict[str, Callable[[_Draw], str]] = {
+    "sentence": lambda draw: draw.dice.choice(draw.sentences),
+    "thing": lambda draw: draw.dice.choice(draw.words),
+    "Title": _title,
+    "Term": _term,
+    "Head": lambda draw: draw.dice.choice(_HEADS),
+    "Language": lambda draw: draw.dice.choice(_LANGUAGES),
+    "Greek": lambda draw: draw.dice.choice(_GREEK),
+    "kin": lambda draw: draw.dice.choice(_KIN),
+    "weekday": lambda draw: draw.dice.choice(_DAYS),
+    "month": lambda draw: draw.dice.choice(_MONTHS),
+    "job": _job,
+    "num": lambda draw: draw.number,
+    "year": lambda draw: str(draw.dice.randrange(1900, 2030)),
+    "code": lambda draw: draw.dice.choice(draw.pool.postcode),
+    "email": _email,
+    "handle": lambda draw: f"{draw.dice.choice(draw.words)}{draw.number[:2]}",
+    "tag": lambda draw: draw.dice.choice(draw.words).capitalize() + draw.dice.choice(draw.words),
+    "phone": _phone,
+    "iban": lambda draw: f"DE{''.join(draw.dice.choices('0123456789', k=20))}",
+    "ip": lambda draw: ".".join(str(draw.dice.randrange(256)) for _ in range(4)),
+    "amount": _amount,
+    "date": _date,
+    "time": lambda draw: f"{draw.dice.randrange(24)}:{draw.dice.randrange(60):02}",
+    "stamp": _stamp,
+}
+"""Values of slots that have no label."""
 
 ROLE_SHARE = 0.7
 """Share of texts that are plain sentences with values in place of roles."""
@@ -220,7 +281,11 @@ def _with_slots(dice: random.Random, sentence: str) -> str | None:
     made = sentence
     for kind, roles in _ROLES.items():
         slot = "{person}'s" if kind == "persons" else f"{{{kind}}}"
-        made = roles.sub(lambda found, slot=slot: slot if dice.random() < 0.75 else found.group(), made)
+
+        def filled(found: re.Match[str], slot: str = slot) -> str:
+            return slot if dice.random() < 0.75 else found.group()
+
+        made = roles.sub(filled, made)
     return None if made == sentence else made
 
 

@@ -1,6 +1,8 @@
 """Measures a network on texts that it was not trained on, and sets how sure it must be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +11,11 @@ from gateway.privacy.names.decode import kind_of, names_in
 from gateway.privacy.names.network import KINDS, Floats, Network
 from training.names.rows import Labelled
 
-PROBABLE_PRECISION, LIKELY_PRECISION = 0.9, 0.95
-"""Of all findings from a probability on; a finding of a confidence of 0.5 is meant to be right in .88 of places."""
-LEAST, MOST = 0.5, 0.99
+PROBABLE_PRECISION, LIKELY_PRECISION = 0.88, 0.93
+"""Of all findings from a probability on, in all collections together."""
+FEW = 20
+"""A kind with fewer labels in a collection is not judged there."""
+LEAST, MOST = 0.6, 0.99
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 1.01)
 _LEAST_OVERLAP = 0.5
 
@@ -24,12 +28,15 @@ class Judged(NamedTuple):
     is_right: bool
 
 
-def judged(rows: Iterable[Labelled], network: Network) -> list[Judged]:
+def judged(rows: Sequence[Labelled], network: Network) -> list[Judged]:
     """Return what a network finds; what touches a label of its kind and is not right is left out."""
     found = []
+    counts = Counter(span.kind for row in rows for span in row.spans)
     for row in rows:
         for name in names_in(row.text, network):
             kind = kind_of(name)
+            if counts[kind] < FEW:
+                continue
             overlaps = [_overlap(name.start, name.end, s.start, s.end) for s in row.spans if s.kind == kind]
             best = max(overlaps, default=0.0)
             if best >= _LEAST_OVERLAP or not best:
@@ -62,9 +69,9 @@ def _from(found: Sequence[Judged], kind: str, precision: float) -> float:
 
 
 def reliability(found: Sequence[Judged]) -> str:
-    """Return a table of how many findings there are by kind and probability, and how many of them are right."""
+    """Return a table of the findings by kind and probability: how many there are, and are right."""
     lines = ["| probability | " + " | ".join(KINDS) + " |", "|---" * (len(KINDS) + 1) + "|"]
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         cells = []
         for kind in KINDS:
             these = [one.is_right for one in found if one.kind == kind and low <= one.probability < high]

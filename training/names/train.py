@@ -1,9 +1,10 @@
 """Train the name model: `python -m training.names.train --data DIR`, with the extras `training` and `dev`.
 
-DIR holds `privacy/` and `routing/` in the format that `benchmarks.privacy` reads. Four networks are trained on
-one thread with a fixed seed: each of three sees all but one collection and is measured on that one, which says
-how sure a finding must be; the fourth sees everything. Writes `gateway/privacy/names/shipped/names.npz` and
-prints its hash and the tables of `CARD.md`; the same bytes each time on the same machine. Some fifteen minutes.
+DIR holds `privacy/` and `routing/` in the format that `benchmarks.privacy` reads. Four networks are trained
+on one thread with a fixed seed: each of three sees all but one collection and is measured on that one, which
+says how sure a finding must be; the fourth sees everything. Writes `gateway/privacy/names/shipped/names.npz`
+and prints its hash, which `SHA256` of `gateway.privacy.names.network` must be, and the tables of `CARD.md`;
+the same bytes each time on the same machine. Some fifteen minutes.
 """
 
 import argparse
@@ -53,9 +54,8 @@ def main() -> None:
     data = as_bytes(kept(given.data, "", given.networks)._replace(least=limits))
     SHIPPED.parent.mkdir(exist_ok=True)
     SHIPPED.write_bytes(data)
-    print(
-        f"{SHIPPED.name}: {len(data)} bytes, sha256 {sha256(data).hexdigest()}\n{limits}\n{reliability(found)}"
-    )
+    print(f"{SHIPPED.name}: {len(data)} bytes, sha256 {sha256(data).hexdigest()}")
+    print(f"{limits}\n{reliability(found)}")
     for collection, network in apart:
         print(collection, figures(read(given.data, collection), network._replace(least=limits)))
 

@@ -7,15 +7,31 @@ from typing import Any, NamedTuple
 from faker import Faker
 from faker.config import AVAILABLE_LOCALES
 
+
+def listed(words: str, between: str | None = None) -> list[str]:
+    """Return the words of a text, or its parts."""
+    return [word.strip() for word in words.split(between)]
+
+
 VALUES = 250
 """Of a kind and a locale."""
-LATIN = (
-    "en_US en_GB en_AU en_CA en_IE en_IN en_NZ en_PH en_NG de_DE de_AT de_CH fr_FR fr_CA fr_CH fr_BE es_ES es_MX es_AR"
-    " es_CO es_CL it_IT it_CH pt_PT pt_BR nl_NL nl_BE pl_PL cs_CZ sk_SK hu_HU ro_RO hr_HR sl_SI da_DK no_NO sv_SE"
-    " fi_FI tr_TR id_ID vi_VN az_AZ lv_LV lt_LT et_EE ga_IE"
-).split()
-OTHER = "ru_RU uk_UA bg_BG el_GR he_IL ar_SA fa_IR hi_IN ja_JP zh_CN zh_TW ko_KR th_TH hy_AM ka_GE".split()
-HELD_OUT = "en_IE fr_BE es_CL it_CH nl_BE cs_CZ ro_RO da_DK fi_FI tr_TR pt_PT de_AT en_NZ uk_UA ko_KR".split()
+LATIN = listed(
+    """
+    en_US en_GB en_AU en_CA en_IE en_IN en_NZ en_PH en_NG de_DE de_AT de_CH fr_FR fr_CA fr_CH fr_BE
+    es_ES es_MX es_AR es_CO es_CL it_IT it_CH pt_PT pt_BR nl_NL nl_BE pl_PL cs_CZ sk_SK hu_HU ro_RO
+    hr_HR sl_SI da_DK no_NO sv_SE fi_FI tr_TR id_ID vi_VN az_AZ lv_LV lt_LT et_EE ga_IE
+    """
+)
+OTHER = listed(
+    """
+    ru_RU uk_UA bg_BG el_GR he_IL ar_SA fa_IR hi_IN ja_JP zh_CN zh_TW ko_KR th_TH hy_AM ka_GE
+    """
+)
+HELD_OUT = listed(
+    """
+    en_IE fr_BE es_CL it_CH nl_BE cs_CZ ro_RO da_DK fi_FI tr_TR pt_PT de_AT en_NZ uk_UA ko_KR
+    """
+)
 """Locales that the measured model does not see; the shipped one does."""
 
 
@@ -62,43 +78,57 @@ def _draw(faker: Any, method: str) -> list[str]:
     return [str(call()).strip() for _ in range(VALUES)]
 
 
-_FAMOUS_CITIES = (
-    "London Paris Berlin Madrid Rome Vienna Warsaw Prague Lisbon Dublin Oslo Stockholm Helsinki Copenhagen Athens"
-    " Moscow Kyiv Istanbul Cairo Lagos Nairobi Mumbai Delhi Tokyo Beijing Shanghai Seoul Sydney Melbourne Toronto"
-    " Vancouver Chicago Boston Seattle Houston Dallas Austin Miami Atlanta Denver Phoenix Detroit Philadelphia"
-    " Leeds Manchester Liverpool Bristol Glasgow Edinburgh Birmingham Munich Hamburg Cologne Frankfurt Lyon"
-    " Marseille Milan Turin Naples Barcelona Valencia Seville Zurich Geneva Brussels Amsterdam Rotterdam Singapore"
-    " Bangkok Jakarta Manila Lima Bogota Santiago Caracas Havana Brooklyn Manhattan Queens Texas California Florida"
-    " Ohio Utah Nevada Georgia Virginia Oregon Bavaria Tuscany Scotland Wales Ireland England France Germany Spain"
-    " Italy Poland Portugal Japan China India Brazil Mexico Canada Australia Russia Ukraine Egypt Kenya Nigeria"
-    " Turkey Israel Iran Iraq Sweden Norway Finland Denmark Greece Hungary Austria Switzerland Belgium Europe Asia"
-    " Africa UK USA US NYC LA U.S. EU UAE"
-).split() + [
+_FAMOUS_CITIES = [
+    *listed(
+    """
+    London Paris Berlin Madrid Rome Vienna Warsaw Prague Lisbon Dublin Oslo Stockholm Helsinki
+    Copenhagen Athens Moscow Kyiv Istanbul Cairo Lagos Nairobi Mumbai Delhi Tokyo Beijing Shanghai
+    Seoul Sydney Melbourne Toronto Vancouver Chicago Boston Seattle Houston Dallas Austin Miami
+    Atlanta Denver Phoenix Detroit Philadelphia Leeds Manchester Liverpool Bristol Glasgow Edinburgh
+    Birmingham Munich Hamburg Cologne Frankfurt Lyon Marseille Milan Turin Naples Barcelona Valencia
+    Seville Zurich Geneva Brussels Amsterdam Rotterdam Singapore Bangkok Jakarta Manila Lima Bogota
+    Santiago Caracas Havana Brooklyn Manhattan Queens Texas California Florida Ohio Utah Nevada
+    Georgia Virginia Oregon Bavaria Tuscany Scotland Wales Ireland England France Germany Spain
+    Italy Poland Portugal Japan China India Brazil Mexico Canada Australia Russia Ukraine Egypt
+    Kenya Nigeria Turkey Israel Iran Iraq Sweden Norway Finland Denmark Greece Hungary Austria
+    Switzerland Belgium Europe Asia Africa UK USA US NYC LA U.S. EU UAE
+    """
+    ),
     "New York", "Los Angeles", "San Francisco", "San Diego", "Hong Kong", "Buenos Aires", "Rio de Janeiro",
     "Sao Paulo", "Cape Town", "New Delhi", "Tel Aviv", "Saint Petersburg", "Las Vegas", "Salt Lake City",
     "United States", "United Kingdom", "South Korea", "North Carolina", "New Jersey", "South Africa",
     "Saudi Arabia", "New Zealand", "Costa Rica", "Puerto Rico", "Silicon Valley", "the Netherlands",
 ]  # fmt: skip
-_FIRMS = (
-    "Google Microsoft Apple Amazon Facebook Meta Netflix Twitter Tesla Intel IBM Oracle Cisco Samsung Sony Toyota"
-    " Honda BMW Siemens Bosch Nokia Ericsson Philips Shell BP Pfizer Bayer Novartis Nestle Unilever Walmart Target"
-    " Costco Starbucks McDonalds Nike Adidas Disney Boeing Airbus UPS FedEx DHL HSBC Barclays Citibank Visa PayPal"
-    " Uber Airbnb Spotify OpenAI NASA FBI CIA NATO UNESCO UNICEF WHO BBC CNN Reuters NBA NFL FIFA UEFA Harvard"
-    " Stanford MIT Yale Oxford Interpol Greenpeace Arsenal Chelsea Juventus Lakers Yankees"
-).split() + [
+_FIRMS = [
+    *listed(
+    """
+    Google Microsoft Apple Amazon Facebook Meta Netflix Twitter Tesla Intel IBM Oracle Cisco Samsung
+    Sony Toyota Honda BMW Siemens Bosch Nokia Ericsson Philips Shell BP Pfizer Bayer Novartis Nestle
+    Unilever Walmart Target Costco Starbucks McDonalds Nike Adidas Disney Boeing Airbus UPS FedEx
+    DHL HSBC Barclays Citibank Visa PayPal Uber Airbnb Spotify OpenAI NASA FBI CIA NATO UNESCO
+    UNICEF WHO BBC CNN Reuters NBA NFL FIFA UEFA Harvard Stanford MIT Yale Oxford Interpol
+    Greenpeace Arsenal Chelsea Juventus Lakers Yankees
+    """
+    ),
     "Bank of America", "Wells Fargo", "General Electric", "Red Cross", "World Bank", "United Nations",
     "European Union", "Goldman Sachs", "Deutsche Bank", "Real Madrid", "New York Times", "Supreme Court",
     "Home Office", "Department of Justice", "Royal Mail", "British Airways", "Boston University",
 ]  # fmt: skip
-_ORG_HEADS = (
-    "Northwind Bluefield Silverline Redstone Oakridge Brightpath Clearwater Ironwood Summit Apex Vertex Nova Orion"
-    " Atlas Zenith Pinnacle Evergreen Lakeside Riverside Harbor Cascade Horizon Quantum Stellar Cobalt Granite"
-).split()
-_ORG_TAILS = (
-    "Inc Inc. Ltd Ltd. LLC Corp Corp. GmbH AG plc Group Partners Solutions Systems Technologies Bank Insurance"
-    " Logistics Consulting Capital Holdings Industries Media Software Labs Foods Energy Pharma Hospital Clinic"
-    " University College School Church Foundation Association Institute Council Library Airlines Motors Hotels"
-).split()
+_ORG_HEADS = listed(
+    """
+    Northwind Bluefield Silverline Redstone Oakridge Brightpath Clearwater Ironwood Summit Apex
+    Vertex Nova Orion Atlas Zenith Pinnacle Evergreen Lakeside Riverside Harbor Cascade Horizon
+    Quantum Stellar Cobalt Granite
+    """
+)
+_ORG_TAILS = listed(
+    """
+    Inc Inc. Ltd Ltd. LLC Corp Corp. GmbH AG plc Group Partners Solutions Systems Technologies Bank
+    Insurance Logistics Consulting Capital Holdings Industries Media Software Labs Foods Energy
+    Pharma Hospital Clinic University College School Church Foundation Association Institute Council
+    Library Airlines Motors Hotels
+    """
+)
 
 
 def city(dice: random.Random, pool: Pool) -> str:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.privacy.names.words import FIXED, Vocabulary
+from gateway.privacy.names.words import FIXED, KnownWords
 
 KINDS = ("PERSON", "ADDRESS", "LOCATION", "ORG")
 """What a word may be of, in the order of the labels 1 to 4; 0 is none of them."""
 NEAR = (-2, -1, 0, 1, 2)
 FAR = (-4, -2, 0, 2, 4)
 """The words that the first layer looks at, and those whose result the second looks at."""
-SHA256 = "1590c2a92c6127850670fa4c94e6daf886e13c0d45358a8cb0a030ab62fab34e"
+SHA256 = "b38fac90a18c18b8adebc2d88ef14adb5d483ed0c38f764cf4673a5f2af98666"
 """Of `shipped/names.npz`; another file is refused."""
 
 Floats = NDArray[np.float32]
@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 class Network(NamedTuple):
     """The weights."""
 
-    vocabulary: Vocabulary
+    vocabulary: KnownWords
     table: Floats
     near: Floats
     near_bias: Floats
@@ -62,7 +62,7 @@ def read_network(data: bytes) -> Network:
         keys = bytes(arrays["keys"]).decode("utf-8").split("\0")
         table = arrays["table"].astype(np.float32) * arrays["scale"].astype(np.float32)[:, None]
         return Network(
-            Vocabulary({key: FIXED + at for at, key in enumerate(keys)}, *arrays["starts"].tolist()),
+            KnownWords({key: FIXED + at for at, key in enumerate(keys)}, *arrays["starts"].tolist()),
             table,
             *(
                 arrays[name].astype(np.float32)

@@ -1,7 +1,7 @@
 """The words of a text, and the attributes by which the name model knows them.
 
-An attribute is a row of the model's table: the word itself, how it begins and ends, its shape, whether a list of
-names has it. Training reads words with this module too, so that both sides agree.
+An attribute is a row of the model's table: the word itself, how it begins and ends, its shape, whether a list
+of names has it. Training reads words with this module too, so that both sides agree.
 """
 
 import re
@@ -38,7 +38,7 @@ _GIVEN, _DOUBTFUL, _FAMILY = 1, 2, 4
 _TITLED, _SMALL, _CAPITALS, _MIXED, _UNCASED, _NUMBER, _MARK, _ONE = range(_CASES)
 
 
-class Vocabulary(NamedTuple):
+class KnownWords(NamedTuple):
     """The words and parts of words that the model knows, with their rows."""
 
     rows: Mapping[str, int]
@@ -68,7 +68,7 @@ class Words(NamedTuple):
 _EDGE = [0] * REACH
 
 
-def read_words(text: str, vocabulary: Vocabulary, *, is_all: bool = False) -> Words | None:
+def read_words(text: str, vocabulary: KnownWords, *, is_all: bool = False) -> Words | None:
     """Return the words of a text, or nothing where no word is of interest unless all are asked for."""
     tokens = _TOKEN.findall(text)
     seen: dict[str, int] = {}
@@ -109,7 +109,7 @@ def read_words(text: str, vocabulary: Vocabulary, *, is_all: bool = False) -> Wo
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001)))).replace("\n", "")
 
 
-def attributes(word: str, vocabulary: Vocabulary) -> tuple[tuple[int, ...], int]:
+def attributes(word: str, vocabulary: KnownWords) -> tuple[tuple[int, ...], int]:
     """Return all rows of a word but that of the space before it, and its role."""
     known = vocabulary.rows.get
     size = len(word)

@@ -11,7 +11,7 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, Detector, Match, PrivacyScorer
 from gateway.privacy.classify import CONFIDENT
-from gateway.privacy.detectors.named_by_model import AidedDetector, ModelDetector
+from gateway.privacy.detectors.named_by_model import AidedDetector, NameModelDetector
 from gateway.privacy.normalize import normalise
 from tests.support.data_carriers import CARRIERS, NEIGHBOURS, carried
 from tests.support.data_values import MAKERS
@@ -22,7 +22,7 @@ SCORER = PrivacyScorer(PrivacyPolicy(), clock=FakeClock())
 DETECTORS: dict[str, Detector] = {
     kind: each.listed if isinstance(each, AidedDetector) else each
     for each in DEFAULT_DETECTORS
-    if not isinstance(each, ModelDetector)
+    if not isinstance(each, NameModelDetector)
     for kind in each.types
 }
 """Without the name model, which promises nothing of the kind."""
