@@ -23,14 +23,12 @@ from gateway.domain.decision import (
     Scores,
 )
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
-from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSelection:
     """What a policy makes of a request at a moment: the chain, and why it is no other one."""

@@ -35,7 +35,6 @@ class Outcome(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens by the answering model's own count: the parts below are included in the first two."""
@@ -74,7 +73,6 @@ class TokenLogprob:
     top: tuple[TopLogprob, ...] = field(default=(), repr=False)
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallDelta:
     """A piece of a call of a tool; the first one of a call has its id and its whole name."""
@@ -95,7 +93,6 @@ class ToolCallDelta:
     """In any piece: what the provider wants back with the call."""
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasoningDelta:
     """A piece of what a model thinks; `opaque` ends a thought."""
@@ -146,11 +143,6 @@ class Chunk:
         return bool(self.text or self.reasoning or self.tool_calls or self.vectors)
 
 
-SIGN_OF_LIFE = Chunk()
-"""A piece that says nothing: the model is at work."""
-
-
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The whole answer of one model."""
@@ -180,7 +172,6 @@ class Reply:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at one model; `reason` is None when it answered."""
@@ -216,7 +207,6 @@ class Degraded:
     """By which the caller may fetch the answer of a person, where one was asked."""
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What dispatch gives back: an answer or a canned reply, with its decision and every attempt."""
@@ -285,7 +275,6 @@ class MirrorResult:
         return any(attempt.outcome is not Outcome.REFUSED for attempt in self.attempts)
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """A piece of the streamed answer: one of text, reasoning, call; `attempt` grows at every Restart."""

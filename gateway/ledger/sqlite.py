@@ -106,7 +106,7 @@ class SqliteLedger:
         check_amount(model, reservation["amount_usd_nanos"])
         now_s = self._guard.now_s(model)
         forgets, self._forgot_at_s = int(now_s) != self._forgot_at_s, int(now_s)
-        operation = partial(_reserve, state=state, now_s=now_s, forgets=forgets, **reservation)
+        operation = partial(_reserve, reservation=reservation, state=state, now_s=now_s, forgets=forgets)
         await self._run(operation, model=model)
 
     async def _run(
@@ -135,16 +135,14 @@ class SqliteLedger:
 
 def _reserve(
     connection: sqlite3.Connection,
+    reservation: Reservation,
     *,
-    reservation_id: str,
-    model: str,
-    accounts: Sequence[Account],
-    amount_usd_nanos: int,
-    expires_unix_s: float,
     state: ReservationState,
     now_s: float,
     forgets: bool,
 ) -> None:
+    reservation_id, model = reservation["reservation_id"], reservation["model"]
+    accounts, amount_usd_nanos = reservation["accounts"], reservation["amount_usd_nanos"]
     if forgets:
         _forget(connection, now_s)
     charged = _spent(connection, accounts=accounts, now_s=now_s)
@@ -157,7 +155,7 @@ def _reserve(
     keys = json.dumps([account.key for account in accounts])
     added = connection.execute(
         "INSERT INTO reservation VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (reservation_id, model, keys, amount_usd_nanos, expires_unix_s, state),
+        (reservation_id, model, keys, amount_usd_nanos, reservation["expires_unix_s"], state),
     )
     if not added.rowcount:
         raise LookupError(f"reservation {reservation_id} exists")

@@ -16,8 +16,10 @@ from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerP
 from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import without_thoughts
 from gateway.backends.openai.usage import has_usage, larger, read_usage
-from gateway.domain.answer import SIGN_OF_LIFE, Chunk, FinishReason, Reply, Usage
+from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
+
+_NOTHING = Chunk()
 
 
 def read_reply(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm = PLAIN_FORM) -> Reply:
@@ -116,15 +118,15 @@ class StreamReader:
         """Return what one event gives, perhaps nothing; raises UnreadableAnswer."""
         if event is None:
             self.is_done = True
-            return SIGN_OF_LIFE
+            return _NOTHING
         try:
             body = _object(event)
             choice = _choice(body)
         except UnreadableAnswer:
             if self.is_done:
-                return SIGN_OF_LIFE
+                return _NOTHING
             raise
-        chunk = SIGN_OF_LIFE
+        chunk = _NOTHING
         if choice is None:
             self.pieces += has_usage(body, None)
         elif not self.is_done:
