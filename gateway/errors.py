@@ -188,6 +188,13 @@ class RecordsOff(GatewayError):
     code = "FAILED_PRECONDITION"
 
 
+class SessionsUnavailable(GatewayError):
+    """The store of conversations cannot be read or written; another try may find it again."""
+
+    reason = Reason.LEDGER_UNAVAILABLE
+    code = "UNAVAILABLE"
+
+
 class NotInRoute(GatewayError):
     """The caller names a model that the rule which holds does not route to."""
 

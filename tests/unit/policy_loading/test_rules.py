@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.signals import ConversationSignals
 from gateway.policy.loading.rules import VARIABLES, ConditionRefused, Conditions
 from gateway.policy.model import Facts
 
@@ -29,8 +30,9 @@ def facts(
         labels=labels or {},
         prompt_tokens=100,
         deadline_s=60.0,
-        tools_offered=2,
-        has_images=True,
+        signals=ConversationSignals(tools_offered=2, has_images=True, turn=4, reasoning_effort="low"),
+        session_class=PrivacyClass.CONFIDENTIAL,
+        session_model="edge",
     )
 
 
