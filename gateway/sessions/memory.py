@@ -8,7 +8,7 @@ from secrets import token_bytes
 from gateway.clock import Clock
 from gateway.domain.session import SessionState, joined
 from gateway.sessions.conversation_keys import SECRET_BYTES
-from gateway.sessions.store import SessionWrite, StoredSession
+from gateway.sessions.store import COMMON, SessionWrite, StoredSession
 
 MAX_KEYS = 100_000
 """Of one process: some 40 MB. A conversation counts one, and each of its keys one."""
@@ -45,7 +45,8 @@ class MemorySessions:
         self._max_keys = max_keys
         self._tenant_keys = max_keys // TENANT_SHARE if has_tenants else max_keys
         self._sessions: dict[bytes, _Remembered] = {}
-        self._by_key: dict[bytes, set[bytes]] = {}
+        self._by_key: dict[bytes, OrderedDict[bytes, None]] = {}
+        """The conversations under a key, at most COMMON, the oldest first."""
         self._queues: dict[tuple[str | None, bool], OrderedDict[bytes, None]] = {}
         """By tenant (None: of all), and whether they are above public; the least recently used first."""
         self._sizes: dict[str, int] = {}
@@ -56,16 +57,16 @@ class MemorySessions:
         return self._secret
 
     async def find(self, keys: Sequence[bytes]) -> Sequence[StoredSession]:
-        """Return the live conversations under any of the keys, each once, in the order of the keys."""
-        found: dict[bytes, StoredSession] = {}
+        """Return the live conversations under each key, in the order of the keys, at most COMMON of each."""
+        found = []
         for key in keys:
             for session in tuple(self._by_key.get(key, ())):
                 remembered = self._sessions[session]
                 if remembered.expires_s <= self._clock.monotonic_s():
                     self._drop(session)
-                elif session not in found:
-                    found[session] = StoredSession(session=session, key=key, state=remembered.state)
-        return tuple(found.values())
+                else:
+                    found.append(StoredSession(session=session, key=key, state=remembered.state))
+        return found
 
     async def write(self, write: SessionWrite) -> None:
         """Create or extend a conversation."""
@@ -84,7 +85,11 @@ class MemorySessions:
         self._make_room(remembered)
         self._sessions[write.session] = remembered
         for key in keys:
-            self._by_key.setdefault(key, set()).add(write.session)
+            sharing = self._by_key.setdefault(key, OrderedDict())
+            sharing[write.session] = None
+            if len(sharing) > COMMON:
+                del self._sessions[next(iter(sharing))].keys[key]
+                sharing.popitem(last=False)
         for queue in _queues_of(remembered):
             self._queues.setdefault(queue, OrderedDict())[write.session] = None
         self._sizes[write.tenant] = self._sizes.get(write.tenant, 0) + remembered.size
@@ -115,7 +120,7 @@ class MemorySessions:
         if remembered is None:
             return
         for key in remembered.keys:
-            self._by_key[key].discard(session)
+            del self._by_key[key][session]
             if not self._by_key[key]:
                 del self._by_key[key]
         for queue in _queues_of(remembered):

@@ -11,7 +11,7 @@ from gateway.domain.session import SessionState, joined
 from gateway.errors import SessionsUnavailable
 from gateway.ledger.redis import client_of
 from gateway.sessions.conversation_keys import SECRET_BYTES
-from gateway.sessions.store import SessionWrite, StoredSession
+from gateway.sessions.store import COMMON, SessionWrite, StoredSession
 
 PREFIX: Final = "gateway:sessions:"
 KEPT_TIMES: Final = 16
@@ -39,25 +39,23 @@ class RedisSessions:
         return self._secret
 
     async def find(self, keys: Sequence[bytes]) -> Sequence[StoredSession]:
-        """Return the live conversations under any of the keys, each once, in the order of the keys."""
+        """Return the live conversations under each key, in the order of the keys, at most COMMON of each."""
         if not keys:
             return ()
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
-                    pipe.smembers(_key(key))
+                    pipe.srandmember(_key(key), COMMON)
                 named = await pipe.execute()
-            by: dict[bytes, bytes] = {}
-            for key, sessions in zip(keys, named, strict=True):
-                by |= {bytes(session): key for session in sessions if session not in by}
-            states = await self._redis.mget([_session(each) for each in by]) if by else []
+            pairs = [(key, bytes(each)) for key, those in zip(keys, named, strict=True) for each in those]
+            states = await self._redis.mget([_session(each) for _, each in pairs]) if pairs else []
         except RedisError as error:
             raise _unavailable(error) from error
-        return tuple(
-            StoredSession(session=session, key=by[session], state=_state(state))
-            for session, state in zip(by, states, strict=True)
+        return [
+            StoredSession(session=session, key=key, state=_state(state))
+            for (key, session), state in zip(pairs, states, strict=True)
             if state is not None
-        )
+        ]
 
     async def write(self, write: SessionWrite) -> None:
         """Create or extend a conversation; raises SessionsUnavailable."""

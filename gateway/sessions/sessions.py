@@ -1,5 +1,6 @@
 """What the turns of a conversation know of each other, and what each of them adds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from secrets import token_bytes
@@ -17,7 +18,7 @@ from gateway.policy.model import Policy
 from gateway.policy.stickiness import class_as_masked
 from gateway.sessions.conversation_keys import HASH_BYTES, ConversationKeys
 from gateway.sessions.memory import MemorySessions
-from gateway.sessions.store import SessionStore, SessionWrite
+from gateway.sessions.store import COMMON, SessionStore, SessionWrite, StoredSession
 
 _log = structlog.get_logger()
 
@@ -26,15 +27,15 @@ _log = structlog.get_logger()
 class Turn:
     """A request, as a turn of a conversation."""
 
-    session: bytes
-    """Names the conversation in the store; a new one, where none was known."""
+    sessions: Sequence[bytes]
+    """Names of the conversation in the store, the one that goes on first; a new one, where none was known."""
     is_known: bool
     keys: Sequence[bytes]
     """The key of an explicit id, if there is one."""
     state: SessionState
 
 
-_LONE_TURN = Turn(session=b"", is_known=False, keys=(), state=NEW_SESSION)
+_LONE_TURN = Turn(sessions=(), is_known=False, keys=(), state=NEW_SESSION)
 
 
 class NoSessions:
@@ -75,27 +76,20 @@ class Sessions:
     async def begin(self, request: Request, policy: Policy) -> Turn:
         """Look up the conversation that a request goes on with; raises nothing.
 
-        It may be known by several ids and answers. Their highest class counts, and the conversation of the
-        explicit id, else that of the highest class, is extended.
+        It may be known by its id and by several answers. The highest class of them counts, and the one of the
+        id, else of the highest class, goes on.
         """
-        session, state = token_bytes(HASH_BYTES), NEW_SESSION
         if not (request.session_id or len(request.messages) > 1):
-            return Turn(session=session, is_known=False, keys=(), state=state)
+            return _new_turn(())
         by_id: Sequence[bytes] = ()
         try:
             hashes = await self._keys()
             keys, by_id = hashes.of_request(request), hashes.of_id(request.tenant, request.session_id)
             found = [*await self._store.find(keys), *await self._unwritten.find(keys)]
         except SessionsUnavailable as error:
-            return Turn(session=session, is_known=False, keys=by_id, state=self._lost(error, policy))
+            return replace(_new_turn(by_id), state=self._lost(error, policy))
         self._log_lost("")
-        if found:
-            is_named = found[0].key in by_id
-            best = found[0] if is_named else max(reversed(found), key=lambda each: each.state.privacy_class)
-            session, state = best.session, best.state
-            for each in found:
-                state = joined(each.state, state)
-        return Turn(session=session, is_known=bool(found), keys=by_id, state=state)
+        return _turn_of(found, by_id)
 
     async def note_decision(self, turn: Turn, request: Request, decision: Decision, policy: Policy) -> None:
         """Take down the class of a turn before any of it is sent; raises nothing.
@@ -148,18 +142,19 @@ class Sessions:
     async def _write(
         self, turn: Turn, request: Request, state: SessionState, policy: Policy, *, keys: Sequence[bytes]
     ) -> None:
-        write = SessionWrite(
-            session=turn.session,
-            tenant=request.tenant,
-            keys=keys,
-            state=state,
-            idle_s=policy.sessions.idle_s,
-        )
-        try:
-            await self._store.write(write)
-        except SessionsUnavailable as error:
-            self._log_lost(str(error))
-            await self._unwritten.write(write)
+        for session in turn.sessions:
+            write = SessionWrite(
+                session=session,
+                tenant=request.tenant,
+                keys=keys if session == turn.sessions[0] else (),
+                state=state,
+                idle_s=policy.sessions.idle_s,
+            )
+            try:
+                await self._store.write(write)
+            except SessionsUnavailable as error:
+                self._log_lost(str(error))
+                await self._unwritten.write(write)
 
     def _lost(self, error: SessionsUnavailable, policy: Policy) -> SessionState:
         self._log_lost(str(error))
@@ -175,6 +170,24 @@ class Sessions:
                 _log.error("sessions.unavailable", why=why)
             else:
                 _log.info("sessions.back")
+
+
+def _new_turn(by_id: Sequence[bytes]) -> Turn:
+    return Turn(sessions=(token_bytes(HASH_BYTES),), is_known=False, keys=by_id, state=NEW_SESSION)
+
+
+def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> Turn:
+    """Return the turn of a conversation of which these are known, in the order of the history."""
+    sharing = Counter(each.key for each in found)
+    telling = [each for each in found if each.key in by_id or sharing[each.key] < COMMON]
+    if not telling:
+        return _new_turn(by_id)
+    best = max(reversed(telling), key=lambda each: (each.key in by_id, each.state.privacy_class))
+    state = best.state
+    for each in telling:
+        state = joined(each.state, state)
+    sessions = dict.fromkeys((best.session, *(each.session for each in telling)))
+    return Turn(sessions=tuple(sessions), is_known=True, keys=by_id, state=state)
 
 
 def state_after(decision: Decision, policy: Policy) -> SessionState:

@@ -15,7 +15,7 @@ from gateway.ledger.file import FileGone, SharedFile
 from gateway.ledger.group_commit import GroupCommit
 from gateway.ledger.loop_commit import LoopCommit
 from gateway.sessions.conversation_keys import SECRET_BYTES
-from gateway.sessions.store import SessionWrite, StoredSession
+from gateway.sessions.store import COMMON, SessionWrite, StoredSession
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class SqliteSessions:
         return self._secret
 
     async def find(self, keys: Sequence[bytes]) -> Sequence[StoredSession]:
-        """Return the live conversations under any of the keys, each once, in the order of the keys."""
+        """Return the live conversations under each key, in the order of the keys, at most COMMON of each."""
         if not keys:
             return ()
         operation = partial(_find, keys=keys, now_s=self._clock.unix_s())
@@ -111,17 +111,15 @@ def _secret(connection: sqlite3.Connection) -> bytes:
 
 
 def _find(connection: sqlite3.Connection, *, keys: Sequence[bytes], now_s: float) -> Sequence[StoredSession]:
-    found: dict[bytes, StoredSession] = {}
-    for key in keys:
-        rows = connection.execute(
+    return [
+        StoredSession(session=session, key=key, state=_state(state))
+        for key in keys
+        for session, state in connection.execute(
             "SELECT id, state FROM session_key JOIN session ON session = id"
-            " WHERE key = ? AND expires_unix_s > ?",
-            (key, now_s),
+            " WHERE key = ? AND expires_unix_s > ? LIMIT ?",
+            (key, now_s, COMMON),
         )
-        for session, state in rows:
-            if session not in found:
-                found[session] = StoredSession(session=session, key=key, state=_state(state))
-    return tuple(found.values())
+    ]
 
 
 def _write(connection: sqlite3.Connection, *, write: SessionWrite, now_s: float) -> None:

@@ -7,6 +7,10 @@ from typing import Protocol
 from gateway.domain.session import SessionState
 
 
+COMMON = 4
+"""An answer that so many conversations hold, "How can I help you today?" for example, tells none of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSession:
     """A conversation as it is stored."""
@@ -42,7 +46,7 @@ class SessionStore(Protocol):
         ...
 
     async def find(self, keys: Sequence[bytes]) -> Sequence[StoredSession]:
-        """Return the live conversations under any of the keys, each once, in the order of the keys.
+        """Return the live conversations under each key, in the order of the keys, at most COMMON of each.
 
         Raises SessionsUnavailable.
         """
