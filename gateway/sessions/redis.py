@@ -91,7 +91,7 @@ class RedisSessions:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
 
 def _key(key: bytes) -> str:

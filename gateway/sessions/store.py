@@ -6,7 +6,6 @@ from typing import Protocol
 
 from gateway.domain.session import SessionState
 
-
 COMMON = 4
 """An answer that so many conversations hold, "How can I help you today?" for example, tells none of them."""
 

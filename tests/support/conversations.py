@@ -1,7 +1,7 @@
 """Conversations whose turns have given classes, decided as the pipeline decides them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from gateway.domain.answer import Answer, FinishReason, Route
 from gateway.domain.conversation import Message, Role
@@ -46,9 +46,7 @@ class Conversation:
         """Return the next request; `kept` are the indexes of the messages that the client still sends."""
         past = self.messages if kept is None else [self.messages[at] for at in kept]
         messages = (*past, Message(role=Role.USER, content=text))
-        return Request(
-            request_id="r", tenant=self.tenant, session_id=self.session_id, messages=messages
-        )
+        return Request(request_id="r", tenant=self.tenant, session_id=self.session_id, messages=messages)
 
 
 async def turn(

@@ -12,6 +12,7 @@ from gateway.policy.loading.load import parse_policy
 from gateway.sessions.memory import MemorySessions
 from gateway.sessions.sessions import Sessions
 from tests.support.conversations import POLICY, YAML, Conversation, said, turn
+from tests.support.decisions import decided
 from tests.support.fakes import FakeClock
 
 SECRET, PUBLIC = PrivacyClass.RESTRICTED, PrivacyClass.PUBLIC
@@ -190,6 +191,18 @@ async def test_a_plain_call_is_not_kept() -> None:
     await turn(sessions_in(store), Conversation().request("hello"), answer=said(1))
 
     assert store.size == 0
+
+
+async def test_turns_that_overlap() -> None:
+    """Two turns that began before either was taken down: the class of both holds, whichever is later."""
+    sessions, client = sessions_in(), Conversation(session_id="s")
+    begun = [await sessions.begin(client.request(text), POLICY) for text in ("private", "x")]
+    for each, class_ in zip(begun, (SECRET, PUBLIC), strict=True):
+        request = client.request("x")
+        decision = decided(POLICY, request=request, privacy=class_)
+        await sessions.note_decision(each, request, decision, POLICY)
+
+    assert (await turn(sessions, client.request("x"))).privacy_class is SECRET
 
 
 class LostStore(MemorySessions):
